@@ -1,0 +1,86 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+
+	"wasiftp/wasi"
+)
+
+// Authenticator decides who may log in. Authenticate is called from many
+// goroutines and may take its time: only the session that asks waits. The
+// context ends when that session does.
+//
+// It returns [ErrDenied], or an error that wraps it, for wrong credentials; any
+// other error is logged and refuses the login too. An unknown user should take
+// as long as a wrong password.
+type Authenticator interface {
+	Authenticate(ctx context.Context, login Login) (*Account, error)
+}
+
+// AuthenticatorFunc is a function as an [Authenticator].
+type AuthenticatorFunc func(ctx context.Context, login Login) (*Account, error)
+
+// Authenticate calls f.
+func (f AuthenticatorFunc) Authenticate(ctx context.Context, login Login) (*Account, error) {
+	return f(ctx, login)
+}
+
+// ErrDenied is an [Authenticator]'s answer to wrong credentials.
+var ErrDenied = errors.New("wrong user name or password")
+
+// Login is what a client gave to log in.
+type Login struct {
+	User     string // as sent; may hold any byte but CR, LF and NUL
+	Password Password
+	Client   netip.AddrPort
+	Server   netip.AddrPort // the address the client connected to
+}
+
+// Password is a secret that does not print itself.
+type Password string
+
+// String prints stars.
+func (Password) String() string { return "*****" }
+
+// GoString prints stars.
+func (Password) GoString() string { return "*****" }
+
+// MarshalText writes stars, for loggers and encoders.
+func (Password) MarshalText() ([]byte, error) { return []byte("*****"), nil }
+
+// Reveal is the password itself.
+func (p Password) Reveal() string { return string(p) }
+
+// Account is what a login gives.
+type Account struct {
+	// Name is the account's, for limits and events; "" is the user name.
+	Name string
+
+	// FS is what the account sees. It must not be nil.
+	FS FS
+
+	// Rights are what the account may do with FS. The server enforces them,
+	// whatever FS itself allows. Zero allows nothing but to log in.
+	Rights Rights
+
+	// MaxSessions is how many sessions the account has at a time; 0 is no limit.
+	MaxSessions int
+}
+
+// Rights are what an account may do.
+type Rights uint32
+
+// The rights an account can have.
+const (
+	Read    = Rights(wasi.RightRead)   // download
+	List    = Rights(wasi.RightList)   // list directories
+	Write   = Rights(wasi.RightWrite)  // upload; set times and modes
+	Delete  = Rights(wasi.RightDelete) // delete files and directories; replace a file
+	Rename  = Rights(wasi.RightRename) // rename files and directories
+	MakeDir = Rights(wasi.RightMkdir)  // make directories
+
+	ReadOnly  = Read | List
+	ReadWrite = ReadOnly | Write | Delete | Rename | MakeDir
+)

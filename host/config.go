@@ -1,0 +1,170 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"time"
+)
+
+// Config is how a [Server] behaves. It is copied and checked once, by [New].
+// The zero value works, but lets nobody in.
+type Config struct {
+	// Authenticator decides who may log in; nil refuses everyone.
+	Authenticator Authenticator
+
+	// Observer is told what happened; nil tells nobody.
+	Observer Observer
+
+	// Logger gets the server's own troubles: a trapped instance, a port that
+	// cannot be had. nil discards them.
+	Logger *slog.Logger
+
+	// Greeting is the text of the 220 reply; "" is the engine's own.
+	Greeting string
+
+	Limits  Limits
+	Passive Passive
+
+	// AllowForeignDataAddress lets a data connection come from, or go to,
+	// another address than the control connection's (server-to-server
+	// transfers, RFC 959 §5.2). It also opens the door to bounce attacks.
+	AllowForeignDataAddress bool
+
+	// Module is the engine; nil is the one built into this package.
+	Module []byte
+
+	// Instances is how many module instances share the sessions; 0 is one a
+	// processor. It does not matter when SessionsPerInstance is set.
+	Instances int
+
+	// SessionsPerInstance is how many sessions an instance serves in its
+	// life at the same time or, at 1, at all; 0 is no limit. Fewer isolate more and cost
+	// more memory: 1 gives each session a machine of its own.
+	SessionsPerInstance int
+
+	// CacheDir is a private directory where the compiled engine is kept, so
+	// that the next start is quick; "" keeps none.
+	CacheDir string
+}
+
+// Limits bound what clients can take. Zero values mean what each field says; a
+// negative value is a fault.
+type Limits struct {
+	Sessions           int // at a time, in all; 0 is no limit
+	SessionsPerAddress int // at a time, per client address; 0 is no limit
+	LineLength         int // longest control line, in bytes; 0 is 4096
+
+	LoginTime time.Duration // to log in; 0 is 2 minutes
+	IdleTime  time.Duration // between commands, data counting as life; 0 is 5 minutes
+	StallTime time.Duration // without a byte on the data connection; 0 is 5 minutes
+	DataTime  time.Duration // to set up a data connection; 0 is 30 seconds
+	StepTime  time.Duration // for one call into an instance, which then counts as hung; 0 is 5 seconds
+
+	LoginFailures int           // after which a session ends with 421; 0 is 5
+	FailureDelay  time.Duration // before the first failed login is answered, doubled for each further one; 0 is 1 second
+
+	MemoryPerInstance int64 // linear memory in bytes, at most 4 GiB; 0 is 256 MiB
+}
+
+// Passive says where passive data connections arrive.
+type Passive struct {
+	// FirstPort and LastPort bound the ports; both 0 is any free port.
+	FirstPort, LastPort uint16
+
+	// PublicAddress is the IPv4 address that PASV announces behind a NAT; the
+	// zero value announces the control connection's own.
+	PublicAddress netip.Addr
+
+	// LocalNetworks are those whose clients reach the server without the NAT
+	// and so are told the control connection's own address; nil is the
+	// private and the loopback networks.
+	LocalNetworks []netip.Prefix
+}
+
+// privateNetworks are those of RFC 1918, RFC 4193, RFC 3927 and loopback.
+var privateNetworks = []netip.Prefix{
+	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
+	netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"),
+	netip.MustParsePrefix("fc00::/7"), netip.MustParsePrefix("fe80::/10"), netip.MustParsePrefix("::1/128"),
+}
+
+const (
+	minMemory = 16 << 20 // what the engine needs to start, with room for a few sessions
+	maxMemory = 4 << 30
+	maxLine   = 64 << 10
+)
+
+// checked returns the configuration with its defaults filled in, or all its
+// faults in one error.
+func (c Config) checked() (Config, error) {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+
+	for _, n := range []struct {
+		name  string
+		value *int
+		zero  int
+	}{
+		{"Limits.Sessions", &c.Limits.Sessions, 0},
+		{"Limits.SessionsPerAddress", &c.Limits.SessionsPerAddress, 0},
+		{"Limits.LineLength", &c.Limits.LineLength, 4096},
+		{"Limits.LoginFailures", &c.Limits.LoginFailures, 5},
+		{"Instances", &c.Instances, runtime.GOMAXPROCS(0)},
+		{"SessionsPerInstance", &c.SessionsPerInstance, 0},
+	} {
+		if *n.value < 0 {
+			fault("%s is %d; it must not be negative", n.name, *n.value)
+		}
+		if *n.value == 0 {
+			*n.value = n.zero
+		}
+	}
+	for _, d := range []struct {
+		name  string
+		value *time.Duration
+		zero  time.Duration
+	}{
+		{"Limits.LoginTime", &c.Limits.LoginTime, 2 * time.Minute},
+		{"Limits.IdleTime", &c.Limits.IdleTime, 5 * time.Minute},
+		{"Limits.StallTime", &c.Limits.StallTime, 5 * time.Minute},
+		{"Limits.DataTime", &c.Limits.DataTime, 30 * time.Second},
+		{"Limits.StepTime", &c.Limits.StepTime, 5 * time.Second},
+		{"Limits.FailureDelay", &c.Limits.FailureDelay, time.Second},
+	} {
+		if *d.value < 0 {
+			fault("%s is %v; it must not be negative", d.name, *d.value)
+		}
+		if *d.value == 0 {
+			*d.value = d.zero
+		}
+	}
+	if c.Limits.LineLength > maxLine {
+		fault("Limits.LineLength is %d; at most %d is possible", c.Limits.LineLength, maxLine)
+	}
+	if c.Limits.MemoryPerInstance == 0 {
+		c.Limits.MemoryPerInstance = 256 << 20
+	}
+	if m := c.Limits.MemoryPerInstance; m < minMemory || m > maxMemory {
+		fault("Limits.MemoryPerInstance is %d; it must be between %d and %d", m, int64(minMemory), int64(maxMemory))
+	}
+	p := &c.Passive
+	if (p.FirstPort == 0) != (p.LastPort == 0) || p.FirstPort > p.LastPort {
+		fault("Passive ports %d to %d are no range", p.FirstPort, p.LastPort)
+	}
+	if p.PublicAddress.IsValid() && !p.PublicAddress.Unmap().Is4() {
+		fault("Passive.PublicAddress %v is no IPv4 address; PASV can announce no other (RFC 959 §4.1.2), and EPSV announces none", p.PublicAddress)
+	}
+	if p.LocalNetworks == nil {
+		p.LocalNetworks = privateNetworks
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Module == nil {
+		c.Module = Module()
+	}
+	return c, errors.Join(faults...)
+}

@@ -1,0 +1,75 @@
+package host
+
+import (
+	"io"
+	"io/fs"
+	"time"
+)
+
+// FS is what an account sees: any [fs.FS] is one, and read-only. What else it
+// can do is found by type assertion: [fs.StatFS], [fs.ReadLinkFS] (Lstat and
+// ReadLink), [CreateFS], [MkdirFS], [RemoveFS], [RenameFS], [ChtimesFS] and
+// [ChmodFS]. A file that Open returns may be an [io.Seeker], to be read from an
+// offset, and an *os.File, to be sent by the kernel alone.
+//
+// Names are as [fs.ValidPath] has them, but may hold any byte except NUL and
+// "/" in an element. Methods are called from many goroutines and may take their
+// time: only the session that asks waits. Errors are told apart with
+// [errors.Is]: the [fs] sentinels and the [syscall.Errno] values; their texts
+// never reach a client.
+type FS = fs.FS
+
+// CreateFS is an [FS] that takes uploads.
+type CreateFS interface {
+	FS
+
+	// Create opens an upload that begins at offset. flag is os.O_TRUNC to
+	// replace a file, os.O_EXCL to make a new one (an error that is
+	// [fs.ErrExist] when there is one), os.O_APPEND to add to its end, or 0 to overwrite it from offset on.
+	// The file is made when missing. Its size is checked by the server: offset
+	// is never beyond the end.
+	Create(name string, flag int, offset int64) (Upload, error)
+}
+
+// Upload is a file that is being written. It has two ends, of which exactly one
+// is called. It may be an [io.ReaderFrom], to be filled by the kernel alone.
+type Upload = interface {
+	io.Writer
+
+	// Commit makes the upload final.
+	Commit() error
+
+	// Abort gives it up. What then remains of it is the file system's choice.
+	Abort() error
+}
+
+// MkdirFS is an [FS] that makes directories. Mkdir fails with [fs.ErrExist]
+// when there is such a file.
+type MkdirFS interface {
+	FS
+	Mkdir(name string) error
+}
+
+// RemoveFS is an [FS] that removes a file or an empty directory.
+type RemoveFS interface {
+	FS
+	Remove(name string) error
+}
+
+// RenameFS is an [FS] that renames files and directories.
+type RenameFS interface {
+	FS
+	Rename(from, to string) error
+}
+
+// ChtimesFS is an [FS] that sets modification times.
+type ChtimesFS interface {
+	FS
+	Chtimes(name string, mtime time.Time) error
+}
+
+// ChmodFS is an [FS] that sets permission bits.
+type ChmodFS interface {
+	FS
+	Chmod(name string, mode fs.FileMode) error
+}

@@ -1,0 +1,74 @@
+package host
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Observer is told what happened. Observe is called from many goroutines, and
+// should return at once: a session waits for it.
+type Observer interface {
+	Observe(Event)
+}
+
+// ObserverFunc is a function as an [Observer].
+type ObserverFunc func(Event)
+
+// Observe calls f.
+func (f ObserverFunc) Observe(e Event) { f(e) }
+
+// EventKind says what happened.
+type EventKind uint8
+
+// What an [Observer] is told.
+const (
+	Connected    EventKind = 1 + iota // a session begins
+	Disconnected                      // a session is over; Duration is its whole length
+	Refused                           // a connection was refused for a limit; Err says which
+	LoggedIn                          // User is the account's name
+	LoginFailed                       // User is what the client gave; Err says why
+	LoggedOut                         // by REIN
+	Downloaded                        // a RETR ended; Err is nil when all of the file went
+	Uploaded                          // an upload was committed
+	UploadFailed                      // an upload was aborted; Err says why
+	Listed                            // a directory was opened for listing
+	Made                              // a directory was made
+	Deleted                           // a file or a directory was removed
+	Renamed                           // Path became To
+	Changed                           // a time or a mode was set
+	DataRefused                       // a data connection that is not the client's was turned away; Data is its address
+)
+
+var eventNames = [...]string{
+	Connected: "connected", Disconnected: "disconnected", Refused: "refused", LoggedIn: "logged in",
+	LoginFailed: "login failed", LoggedOut: "logged out", Downloaded: "downloaded", Uploaded: "uploaded",
+	UploadFailed: "upload failed", Listed: "listed", Made: "made", Deleted: "deleted", Renamed: "renamed",
+	Changed: "changed", DataRefused: "data connection refused",
+}
+
+// String is the kind in lower-case words.
+func (k EventKind) String() string {
+	if int(k) < len(eventNames) && eventNames[k] != "" {
+		return eventNames[k]
+	}
+	return "unknown"
+}
+
+// Event is something that happened in a session. Fields that do not apply are
+// zero. User, Path and To hold what the client sent and may contain any byte
+// but NUL: quote them wherever a line matters.
+type Event struct {
+	Kind     EventKind
+	Time     time.Time
+	Session  uint64 // counts up from 1 for the life of the server
+	Client   netip.AddrPort
+	Server   netip.AddrPort
+	User     string
+	Path     string // absolute, as the account sees it
+	To       string // the new path of Renamed
+	Data     netip.AddrPort
+	Bytes    int64 // that crossed the data connection
+	Duration time.Duration
+	ASCII    bool  // line ends were converted
+	Err      error // why it failed; never contains a password
+}

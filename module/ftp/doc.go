@@ -1,0 +1,9 @@
+// Package ftp is the FTP server engine: every verb, reply, path and list line
+// of RFC 959 and its successors as a state machine that touches nothing.
+//
+// The world hands [Engine.Step] the time and what has happened; the engine does
+// all that needs no waiting, by calls on its [World], and returns. It never
+// blocks, sleeps, reads a clock, starts a goroutine or names an operating
+// system, so that the same source runs in a test, in a WebAssembly host or on a
+// device.
+package ftp

@@ -1,0 +1,24 @@
+package ftp
+
+// EventKind says what happened.
+type EventKind uint8
+
+// What the world tells the engine.
+const (
+	EventOpen     EventKind = 1 + iota // a new control connection, named by Session
+	EventReadable                      // Handle has bytes, its end, or (a listener) a connection
+	EventWritable                      // Handle has room again, or (after Dial) is connected or failed with Err
+	EventReady                         // the answer that Session waits for is there
+	EventTransfer                      // the transfer of file Handle ended with Err after Bytes bytes
+	EventDrain                         // no new work: sessions end with 421 once they are idle
+)
+
+// Event is one thing that happened. Events of a session that is gone, and of
+// handles that are closed, may still arrive: the engine ignores them.
+type Event struct {
+	Kind    EventKind
+	Session Handle // 0 for EventDrain
+	Handle  Handle
+	Err     error // nil or an [Error]
+	Bytes   uint64
+}

@@ -1,0 +1,200 @@
+package ftp
+
+import "net/netip"
+
+// World is all that the engine can reach: what a link target joins it to.
+//
+// No method blocks. Where an answer has to be waited for, the method returns
+// [ErrAgain]; an event follows, and the engine then makes the same call again.
+// Slices passed in or out are only lent for the time of the call.
+type World interface {
+	Sockets
+	Accounts
+	Files
+	Transfers
+}
+
+// Handle names something the world holds for the engine: a session's control
+// connection, a listener, a data connection, an open file or directory. Zero is
+// never a handle.
+type Handle uint32
+
+// Sockets are the network.
+type Sockets interface {
+	// LocalAddress and PeerAddress are the two ends of a control connection.
+	LocalAddress(session Handle) netip.AddrPort
+	PeerAddress(session Handle) netip.AddrPort
+
+	// Read reads what has arrived; 0 without an error is the end of the
+	// stream. After ErrAgain, EventReadable follows.
+	Read(conn Handle, p []byte) (int, error)
+
+	// Write takes as much of p as there is room for. When it took less than
+	// all, or nothing with ErrAgain, EventWritable follows.
+	Write(conn Handle, p []byte) (int, error)
+
+	// Listen opens a passive data port. family is 0 for that of the control
+	// connection, else 4 or 6. The address is the one to announce.
+	Listen(session Handle, family int) (Handle, netip.AddrPort, error)
+
+	// Accept takes the data connection that came to a listener. After
+	// ErrAgain, EventReadable follows for the listener.
+	Accept(listener Handle) (Handle, error)
+
+	// Dial begins a connection to an active client. EventWritable follows,
+	// and says whether it succeeded.
+	Dial(session Handle, to netip.AddrPort) (Handle, error)
+
+	// Close closes any handle. Closing a session first sends what was
+	// written, and takes with it all that the session owns. Closing an
+	// upload that was not committed aborts it.
+	Close(h Handle)
+}
+
+// Accounts decide who may log in.
+type Accounts interface {
+	// Login checks the credentials and binds the account's files to the
+	// session. It may answer ErrAgain (EventReady follows), ErrPermission
+	// for wrong credentials, ErrTooMany when the account has all its
+	// sessions.
+	Login(session Handle, user, password []byte) (Rights, error)
+
+	// Logout takes the account's files from the session (REIN).
+	Logout(session Handle)
+}
+
+// Rights are what an account may do. The world enforces them; the engine only
+// tells the client (the perm fact, RFC 3659 §7.5.5).
+type Rights uint32
+
+// The rights an account can have.
+const (
+	RightRead Rights = 1 << iota
+	RightList
+	RightWrite
+	RightDelete
+	RightRename
+	RightMkdir
+)
+
+// Files are the storage below an account's root. A name is relative to the
+// root, without "." or ".." elements, "." being the root itself. Every method
+// may answer ErrAgain; EventReady follows for the session.
+type Files interface {
+	// Stat describes a file; with link, a link itself.
+	Stat(session Handle, name []byte, link bool) (FileInfo, error)
+
+	// List opens a directory for ListNext, and answers ErrNotDir for
+	// anything else. With namesOnly, the entries carry nothing but names.
+	List(session Handle, name []byte, namesOnly bool) (Handle, error)
+
+	// ListNext calls yield for some of the directory's next entries, as
+	// many as the world finds handy at a time, and reports false when there
+	// were none left. Entry's slices are lent for the time of the call.
+	ListNext(dir Handle, yield func(Entry)) (more bool, err error)
+
+	// Open opens a file for a transfer that begins at offset.
+	Open(session Handle, name []byte, mode OpenMode, offset int64) (Handle, FileInfo, error)
+
+	// Commit makes an upload final and closes it.
+	Commit(file Handle) error
+
+	Mkdir(session Handle, name []byte) error
+	RemoveFile(session Handle, name []byte) error
+	RemoveDir(session Handle, name []byte) error
+	Rename(session Handle, from, to []byte) error
+
+	// SetTime sets the modification time, in ns since 1970.
+	SetTime(session Handle, name []byte, mtime int64) error
+
+	// SetMode sets the nine permission bits.
+	SetMode(session Handle, name []byte, mode uint32) error
+}
+
+// OpenMode says what Open opens a file for.
+type OpenMode uint8
+
+// What a file can be opened for.
+const (
+	OpenRead    OpenMode = iota // RETR
+	OpenReplace                 // STOR: the upload replaces what was there
+	OpenResume                  // REST and STOR: the upload overwrites from offset on
+	OpenAppend                  // APPE: the upload goes to the end; offset is ignored
+	OpenUnique                  // STOU: ErrExist when there is such a file
+)
+
+// FileType is what a file is.
+type FileType uint8
+
+// The types a file can have.
+const (
+	Regular FileType = iota
+	Dir
+	Link
+	Other
+)
+
+// FileInfo describes a file.
+type FileInfo struct {
+	ModTime int64 // ns since 1970
+	Size    uint64
+	Type    FileType
+	Mode    uint32 // the nine permission bits
+	Links   uint32
+}
+
+// Entry is a file in a directory.
+type Entry struct {
+	FileInfo
+	Name   []byte
+	Target []byte // of a link
+}
+
+// Transfers move a file's bytes: the world's part of the server-DTP.
+type Transfers interface {
+	// Start moves the bytes between the file and the data connection, which
+	// it takes over, until the sender's end. EventTransfer follows with the
+	// result. With ascii it converts LF in the file to CRLF on the wire and
+	// back (RFC 959 §3.1.1.1). Closing the file gives the transfer up; no
+	// event follows then.
+	Start(file, conn Handle, ascii bool) error
+
+	// Progress is how many bytes have crossed the data connection so far.
+	Progress(file Handle) uint64
+}
+
+// Error is a fault that the world reports to the engine.
+type Error uint8
+
+// The faults the engine tells apart. Any other fault is ErrStorage.
+const (
+	ErrAgain       Error = 1 + iota // not yet: an event follows
+	ErrPermission                   // the account or the host's policy does not allow it
+	ErrNotExist                     // no such file
+	ErrExist                        // there is such a file
+	ErrNotDir                       // a file where a directory is needed
+	ErrIsDir                        // a directory where a file is needed
+	ErrNotEmpty                     // the directory has entries
+	ErrName                         // the storage cannot have such a name, or such an argument
+	ErrBusy                         // somebody else holds it
+	ErrNoSpace                      // the storage is full
+	ErrQuota                        // the account's quota is used up, or the file would be too large
+	ErrUnsupported                  // the storage cannot do this at all
+	ErrTooMany                      // sessions, handles or ports are used up
+	ErrRefused                      // nobody listens there
+	ErrReset                        // the connection broke
+	ErrTimeout                      // nothing happened for too long
+	ErrCanceled                     // given up
+	ErrStorage                      // the storage failed
+)
+
+var errorTexts = [...]string{
+	ErrAgain: "not yet", ErrPermission: "not allowed", ErrNotExist: "no such file", ErrExist: "exists already",
+	ErrNotDir: "not a directory", ErrIsDir: "is a directory", ErrNotEmpty: "not empty", ErrName: "bad name",
+	ErrBusy: "in use", ErrNoSpace: "storage full", ErrQuota: "quota used up", ErrUnsupported: "not supported",
+	ErrTooMany: "too many", ErrRefused: "refused", ErrReset: "connection broke", ErrTimeout: "timed out",
+	ErrCanceled: "canceled", ErrStorage: "storage failed",
+}
+
+// Error describes the fault in a few words that hold no secret of the host.
+func (e Error) Error() string { return errorTexts[e] }

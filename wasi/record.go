@@ -1,0 +1,203 @@
+package wasi
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// Event kinds: why the host calls ftp_step.
+const (
+	EventOpen     = 1 + iota // a new control connection; Session is its handle
+	EventReadable            // Handle has bytes, its end, or (a listener) a connection
+	EventWritable            // Handle has room again, or (after net_dial) is connected or failed with Errno
+	EventReady               // the answer that Session waits for is there
+	EventTransfer            // the transfer of file Handle ended with Errno after Value bytes
+	EventDrain               // no new work: sessions end with 421 once they are idle
+)
+
+// Flags of file_stat, file_list and transfer_start.
+const (
+	StatLink      = 1 // describe a link, not what it points to
+	ListNames     = 1 // names only
+	TransferASCII = 1 // LF in the file, CRLF on the wire (RFC 959 §3.1.1.1)
+)
+
+// Flags of file_open. Without OpenWrite the file is read from offset on.
+const (
+	OpenWrite     = 1 << iota // an upload; the file is made when missing
+	OpenTruncate              // what was there goes, once the upload is committed or begun
+	OpenAppend                // offset is ignored, bytes go to the end (APPE)
+	OpenExclusive             // EEXIST when there is such a file (STOU)
+)
+
+// Kinds of file_remove.
+const (
+	RemoveFile = 0
+	RemoveDir  = 1
+)
+
+// Sides of net_address.
+const (
+	Local = 0
+	Peer  = 1
+)
+
+// Rights an account has, as auth_check reports them.
+const (
+	RightRead   = 1 << iota // RETR
+	RightList               // LIST, NLST, MLSD
+	RightWrite              // STOR, APPE, STOU; MFMT, CHMOD
+	RightDelete             // DELE, RMD
+	RightRename             // RNFR, RNTO
+	RightMkdir              // MKD
+)
+
+// File types, in the upper half of a stat record's mode; the lower half has
+// the nine permission bits.
+const (
+	TypeRegular = 0 << 16
+	TypeDir     = 1 << 16
+	TypeLink    = 2 << 16
+	TypeOther   = 3 << 16
+	TypeMask    = 0xffff << 16
+)
+
+// Sizes of the fixed records, in bytes. All numbers are little-endian.
+const (
+	EventSize  = 24
+	AddrSize   = 20
+	StatSize   = 24
+	DirentSize = StatSize + 4 // then the name, then the link's target
+)
+
+// Event is what the host tells the guest.
+//
+//	0 u16 kind · 2 u16 errno · 4 u32 session · 8 u32 handle · 12 u32 zero · 16 u64 value
+type Event struct {
+	Kind    uint16
+	Errno   Errno
+	Session uint32
+	Handle  uint32
+	Value   uint64
+}
+
+// Put writes the event into the first EventSize bytes of b.
+func (e Event) Put(b []byte) {
+	_ = b[EventSize-1]
+	binary.LittleEndian.PutUint16(b[0:], e.Kind)
+	binary.LittleEndian.PutUint16(b[2:], uint16(e.Errno))
+	binary.LittleEndian.PutUint32(b[4:], e.Session)
+	binary.LittleEndian.PutUint32(b[8:], e.Handle)
+	binary.LittleEndian.PutUint32(b[12:], 0)
+	binary.LittleEndian.PutUint64(b[16:], e.Value)
+}
+
+// GetEvent reads the event in the first EventSize bytes of b.
+func GetEvent(b []byte) Event {
+	_ = b[EventSize-1]
+	return Event{
+		Kind:    binary.LittleEndian.Uint16(b[0:]),
+		Errno:   Errno(binary.LittleEndian.Uint16(b[2:])),
+		Session: binary.LittleEndian.Uint32(b[4:]),
+		Handle:  binary.LittleEndian.Uint32(b[8:]),
+		Value:   binary.LittleEndian.Uint64(b[16:]),
+	}
+}
+
+// PutAddr writes an address record.
+//
+//	0 u16 family (4 or 6) · 2 u16 port · 4 16 bytes address (IPv4 in the first four)
+func PutAddr(b []byte, a netip.AddrPort) {
+	_ = b[AddrSize-1]
+	clear(b[:AddrSize])
+	ip := a.Addr().Unmap()
+	binary.LittleEndian.PutUint16(b[2:], a.Port())
+	if ip.Is4() {
+		binary.LittleEndian.PutUint16(b, 4)
+		v4 := ip.As4()
+		copy(b[4:], v4[:])
+		return
+	}
+	binary.LittleEndian.PutUint16(b, 6)
+	v6 := ip.As16()
+	copy(b[4:], v6[:])
+}
+
+// GetAddr reads an address record. The result is not valid when the family is
+// neither 4 nor 6. It has no zone, and an IPv4 address mapped into IPv6 stays
+// as it is: whoever checks it must see what was sent.
+func GetAddr(b []byte) netip.AddrPort {
+	_ = b[AddrSize-1]
+	port := binary.LittleEndian.Uint16(b[2:])
+	switch binary.LittleEndian.Uint16(b) {
+	case 4:
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[4:8])), port)
+	case 6:
+		return netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[4:20])), port)
+	}
+	return netip.AddrPort{}
+}
+
+// Stat describes a file.
+//
+//	0 i64 mtime (ns since 1970) · 8 u64 size · 16 u32 mode (type and permissions) · 20 u32 links
+type Stat struct {
+	ModTime int64
+	Size    uint64
+	Mode    uint32
+	Links   uint32
+}
+
+// Put writes the record into the first StatSize bytes of b.
+func (s Stat) Put(b []byte) {
+	_ = b[StatSize-1]
+	binary.LittleEndian.PutUint64(b[0:], uint64(s.ModTime))
+	binary.LittleEndian.PutUint64(b[8:], s.Size)
+	binary.LittleEndian.PutUint32(b[16:], s.Mode)
+	binary.LittleEndian.PutUint32(b[20:], s.Links)
+}
+
+// GetStat reads the record in the first StatSize bytes of b.
+func GetStat(b []byte) Stat {
+	_ = b[StatSize-1]
+	return Stat{
+		ModTime: int64(binary.LittleEndian.Uint64(b[0:])),
+		Size:    binary.LittleEndian.Uint64(b[8:]),
+		Mode:    binary.LittleEndian.Uint32(b[16:]),
+		Links:   binary.LittleEndian.Uint32(b[20:]),
+	}
+}
+
+// AppendDirent appends a directory record to b. It reports false, and leaves b
+// as it was, when the record does not fit in b's capacity. A name or a target
+// longer than 65,535 bytes never fits.
+//
+//	0 stat record · 24 u16 length of name · 26 u16 length of target · 28 name, target
+func AppendDirent(b []byte, s Stat, name, target string) ([]byte, bool) {
+	if len(name) > 0xffff || len(target) > 0xffff || cap(b)-len(b) < DirentSize+len(name)+len(target) {
+		return b, false
+	}
+	at := len(b)
+	b = b[:at+DirentSize]
+	s.Put(b[at:])
+	binary.LittleEndian.PutUint16(b[at+StatSize:], uint16(len(name)))
+	binary.LittleEndian.PutUint16(b[at+StatSize+2:], uint16(len(target)))
+	b = append(b, name...)
+	return append(b, target...), true
+}
+
+// NextDirent takes the first directory record off b. The name and the target
+// are parts of b. ok is false when b holds no whole record.
+func NextDirent(b []byte) (s Stat, name, target, rest []byte, ok bool) {
+	if len(b) < DirentSize {
+		return Stat{}, nil, nil, nil, false
+	}
+	n := int(binary.LittleEndian.Uint16(b[StatSize:]))
+	t := int(binary.LittleEndian.Uint16(b[StatSize+2:]))
+	if len(b) < DirentSize+n+t {
+		return Stat{}, nil, nil, nil, false
+	}
+	name = b[DirentSize : DirentSize+n]
+	target = b[DirentSize+n : DirentSize+n+t]
+	return GetStat(b), name, target, b[DirentSize+n+t:], true
+}

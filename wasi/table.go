@@ -1,0 +1,170 @@
+// Package wasi is the boundary between the FTP engine (the guest) and the
+// program that runs it (the host): the table of imports, the errno values and
+// the layouts of the records that cross. Both sides use this one package, so
+// neither can drift from the other.
+//
+// Everything here is plain data. The guest's side of each world lives in a
+// folder of its own below this one.
+package wasi
+
+//go:generate go run ./gen
+
+// Namespace is the import module under which the host offers the table.
+const Namespace = "ftphost"
+
+// ABIVersion is what the guest's export ftp_abi_version returns. It grows by
+// one whenever a host or a guest built before the change would misbehave.
+const ABIVersion = 1
+
+// Exports are what a reactor built for this boundary exports, besides memory.
+var Exports = []Export{
+	{Name: "_initialize", Text: "sets up the guest's runtime; called once, first"},
+	{Name: "ftp_abi_version", Result: "i32", Text: "the ABI version the guest was built for"},
+	{Name: "ftp_start", Params: []string{"i32"}, Result: "i32",
+		Text: "starts the engine; the argument is the size in bytes of the configuration that config_read will give; the result is an errno"},
+	{Name: "ftp_step", Params: []string{"i64", "i32"}, Result: "i64",
+		Text: "hands over the time (ns since 1970, never going back) and how many events wait in events_read; the result is the time of the next step wanted even without events, 0 for none"},
+}
+
+// Export is a function the guest offers to the host.
+type Export struct {
+	Name   string
+	Params []string // WebAssembly value types
+	Result string   // a WebAssembly value type, "" for none
+	Text   string
+}
+
+// Kind says what a parameter of an import is, and so how many WebAssembly
+// values carry it and what the host checks before it looks at it.
+type Kind uint8
+
+const (
+	Handle    Kind = iota // i32: a session, listener, data connection, file or directory
+	Uint32                // i32: flags or a small number
+	Int64                 // i64: an offset or a time
+	In                    // i32 pointer, i32 length: bytes the host reads
+	Out                   // i32 pointer, i32 capacity: bytes the host writes
+	RetUint32             // i32 pointer to 4 bytes the host writes
+	RetUint64             // i32 pointer to 8 bytes the host writes
+	InAddr                // i32 pointer to an address record the host reads
+	RetAddr               // i32 pointer to an address record the host writes
+	RetStat               // i32 pointer to a stat record the host writes
+)
+
+// Size is how many bytes of guest memory a pointer parameter of this kind
+// covers; 0 for a kind that is no pointer or carries its own length.
+func (k Kind) Size() uint32 {
+	switch k {
+	case RetUint32:
+		return 4
+	case RetUint64:
+		return 8
+	case InAddr, RetAddr:
+		return AddrSize
+	case RetStat:
+		return StatSize
+	}
+	return 0
+}
+
+// Param is one named parameter of an import.
+type Param struct {
+	Name string
+	Kind Kind
+}
+
+// Import is a function the host offers to the guest. Each returns an errno as
+// an i32; every other result goes through a pointer.
+type Import struct {
+	Name   string
+	Group  string
+	Params []Param
+	Text   string
+}
+
+// Index of each import in [Table].
+const (
+	ConfigRead = iota
+	EventsRead
+	NetAddress
+	NetRead
+	NetWrite
+	NetListen
+	NetAccept
+	NetDial
+	HandleClose
+	AuthCheck
+	AuthClear
+	FileStat
+	FileList
+	FileListNext
+	FileOpen
+	FileCommit
+	FileMkdir
+	FileRemove
+	FileRename
+	FileSetTime
+	FileSetMode
+	TransferStart
+	TransferProgress
+	importCount
+)
+
+// Table is the only place where an import is declared.
+//
+// An import marked "may wait" never blocks: it returns EAGAIN, an event
+// [EventReady] follows for that session, and the guest then makes the same call
+// again with the same arguments to fetch the answer. A session has one such
+// call under way at most; a different call abandons the one before it.
+var Table = [importCount]Import{
+	ConfigRead: {"config_read", "events", []Param{{"buf", Out}, {"n", RetUint32}},
+		"copies the configuration record; EINVAL when buf is too small"},
+	EventsRead: {"events_read", "events", []Param{{"buf", Out}, {"n", RetUint32}},
+		"takes events off the queue, as many as fit; n is how many"},
+
+	NetAddress: {"net_address", "sockets", []Param{{"session", Handle}, {"side", Uint32}, {"addr", RetAddr}},
+		"one end of the control connection: side 0 is ours, 1 the client's"},
+	NetRead: {"net_read", "sockets", []Param{{"conn", Handle}, {"buf", Out}, {"n", RetUint32}},
+		"reads what has arrived; n 0 is the end of the stream; EAGAIN when there is nothing yet (EventReadable follows)"},
+	NetWrite: {"net_write", "sockets", []Param{{"conn", Handle}, {"data", In}, {"n", RetUint32}},
+		"takes as much as there is room for; EAGAIN when there is none (EventWritable follows)"},
+	NetListen: {"net_listen", "sockets", []Param{{"session", Handle}, {"family", Uint32}, {"listener", RetUint32}, {"addr", RetAddr}},
+		"opens a passive data port for this session's client; family is 0 for the control connection's own, 4 or 6; addr is what to announce"},
+	NetAccept: {"net_accept", "sockets", []Param{{"listener", Handle}, {"conn", RetUint32}},
+		"takes the client's data connection; EAGAIN while it has not come (EventReadable on the listener follows); EBUSY when several came, and none may be trusted"},
+	NetDial: {"net_dial", "sockets", []Param{{"session", Handle}, {"addr", InAddr}, {"conn", RetUint32}},
+		"connects to the client's data port; EventWritable follows with how it went; EACCES when the address is not the client's or the port is below 1024"},
+	HandleClose: {"handle_close", "sockets", []Param{{"handle", Handle}},
+		"closes any handle; a session's goes with all it owns once its last reply is sent; an upload not committed is aborted"},
+
+	AuthCheck: {"auth_check", "accounts", []Param{{"session", Handle}, {"user", In}, {"password", In}, {"rights", RetUint32}},
+		"may wait: logs the session in; EACCES for wrong credentials, EMFILE when the account has all its sessions"},
+	AuthClear: {"auth_clear", "accounts", []Param{{"session", Handle}},
+		"logs the session out"},
+
+	FileStat: {"file_stat", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"stat", RetStat}},
+		"may wait: describes a file; flag 1 describes a link itself"},
+	FileList: {"file_list", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"dir", RetUint32}},
+		"may wait: opens a directory; ENOTDIR for anything else; flag 1 asks for names only, the other fields being zero"},
+	FileListNext: {"file_list_next", "files", []Param{{"dir", Handle}, {"buf", Out}, {"n", RetUint32}},
+		"may wait: fills buf with whole directory records; n is in bytes, 0 at the end"},
+	FileOpen: {"file_open", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"offset", Int64}, {"file", RetUint32}, {"stat", RetStat}},
+		"may wait: opens a file for a transfer that begins at offset (see the open flags)"},
+	FileCommit: {"file_commit", "files", []Param{{"file", Handle}},
+		"may wait: makes an upload final and closes it"},
+	FileMkdir: {"file_mkdir", "files", []Param{{"session", Handle}, {"name", In}},
+		"may wait: makes a directory"},
+	FileRemove: {"file_remove", "files", []Param{{"session", Handle}, {"name", In}, {"kind", Uint32}},
+		"may wait: removes a file (kind 0) or an empty directory (kind 1)"},
+	FileRename: {"file_rename", "files", []Param{{"session", Handle}, {"from", In}, {"to", In}},
+		"may wait: renames a file or a directory"},
+	FileSetTime: {"file_set_time", "files", []Param{{"session", Handle}, {"name", In}, {"mtime", Int64}},
+		"may wait: sets the modification time, ns since 1970"},
+	FileSetMode: {"file_set_mode", "files", []Param{{"session", Handle}, {"name", In}, {"mode", Uint32}},
+		"may wait: sets the nine permission bits"},
+
+	TransferStart: {"transfer_start", "transfers", []Param{{"file", Handle}, {"conn", Handle}, {"flags", Uint32}},
+		"moves the file's bytes to or from the data connection, which it takes over; flag 1 converts line ends; EventTransfer follows at the end"},
+	TransferProgress: {"transfer_progress", "transfers", []Param{{"file", Handle}, {"bytes", RetUint64}},
+		"how many bytes have crossed the data connection so far"},
+}

@@ -1,0 +1,251 @@
+package fsbridge
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+)
+
+// DirOptions says how a [Dir] treats files. Its zero value is safe.
+type DirOptions struct {
+	// Atomic hides an upload that makes or replaces a file until it is
+	// committed, and removes it when it is aborted. It is written under a name
+	// of its own in the same directory, which nobody can list or reach through
+	// a Dir. An upload that goes on in a file, or adds to its end, is written
+	// in place all the same.
+	Atomic bool
+
+	// Sync makes Commit wait until the file is on the disk.
+	Sync bool
+
+	// FileMode and DirMode are the permissions of new files and directories,
+	// before the umask. 0 means 0o644 and 0o755.
+	FileMode, DirMode fs.FileMode
+}
+
+// Dir is a directory of the operating system, and nothing outside it.
+//
+// Symbolic links are followed as long as they are relative and stay inside; one
+// that leads out is refused with an error that is [fs.ErrPermission], and so is
+// opening what is neither a file nor a directory: a pipe, a device, a socket.
+// A link that is changed at the same time does not lead out either.
+//
+// Its methods may be called from many goroutines.
+type Dir struct {
+	root    *os.Root
+	options DirOptions
+
+	// These are os.Root's methods, or faster ones that promise the same.
+	open    func(name string, flag int, perm fs.FileMode) (*os.File, error)
+	stat    func(name string) (fs.FileInfo, error)
+	lstat   func(name string) (fs.FileInfo, error)
+	opendir func(name string) (*os.File, error) // nil: open lists too
+	release func() error                        // nil: nothing to release
+
+	outside error // what os.Root says to a name that leads out
+}
+
+var (
+	errOutside = fmt.Errorf("leads out of the root: %w", fs.ErrPermission)
+	errSpecial = fmt.Errorf("neither a file nor a directory: %w", fs.ErrPermission)
+)
+
+// OpenDir opens the directory root.
+func OpenDir(root string, options DirOptions) (*Dir, error) {
+	return openDir(root, options, true)
+}
+
+func openDir(name string, options DirOptions, fast bool) (*Dir, error) {
+	if options.FileMode.Perm() == 0 {
+		options.FileMode = 0o644
+	}
+	if options.DirMode.Perm() == 0 {
+		options.DirMode = 0o755
+	}
+	root, err := os.OpenRoot(name)
+	if err != nil {
+		return nil, err
+	}
+	d := &Dir{root: root, options: options, open: root.OpenFile, stat: root.Stat, lstat: root.Lstat}
+
+	// os.Root has an error of its own for this and does not export it.
+	var escape *fs.PathError
+	if _, err := root.Lstat(".."); errors.As(err, &escape) {
+		d.outside = escape.Err
+	}
+	if fast {
+		d.accelerate()
+	}
+	return d, nil
+}
+
+// Close closes the directory. Files and uploads that are open stay so.
+func (d *Dir) Close() error {
+	err := d.root.Close()
+	if d.release != nil {
+		err = errors.Join(err, d.release())
+	}
+	return err
+}
+
+// Open opens a file, which is then an *[os.File], or a directory, which is then
+// an [fs.ReadDirFile]: its pages come in the order of the directory or, when
+// that has no more than 1,000 entries, sorted by name.
+func (d *Dir) Open(name string) (fs.File, error) {
+	if err := check("open", name); err != nil {
+		return nil, err
+	}
+	file, info, err := d.openFile(name, os.O_RDONLY, 0)
+	if err == nil && info.IsDir() {
+		var dir *os.File
+		if dir, err = d.reopen(file, name); err == nil {
+			return &directory{file: dir}, nil
+		}
+	}
+	if err != nil {
+		return nil, d.fault("open", name, err)
+	}
+	return file, nil
+}
+
+// openFile opens a file or a directory and nothing else, and never waits for
+// the other end of a pipe.
+func (d *Dir) openFile(name string, flag int, perm fs.FileMode) (*os.File, fs.FileInfo, error) {
+	file, err := d.open(name, flag|openFlags, perm)
+	if errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.EOPNOTSUPP) {
+		return nil, nil, errSpecial // a socket, or a pipe that nobody reads
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		err = errSpecial
+	}
+	if err != nil {
+		file.Close()
+		return nil, nil, err
+	}
+	return file, info, nil
+}
+
+func (d *Dir) reopen(file *os.File, name string) (*os.File, error) {
+	if d.opendir == nil {
+		return file, nil
+	}
+	file.Close()
+	return d.opendir(name)
+}
+
+// Stat describes the file that name leads to.
+func (d *Dir) Stat(name string) (fs.FileInfo, error) { return d.describe("stat", name, d.stat) }
+
+// Lstat describes the file name, which may be a symbolic link.
+func (d *Dir) Lstat(name string) (fs.FileInfo, error) { return d.describe("lstat", name, d.lstat) }
+
+func (d *Dir) describe(op, name string, stat func(string) (fs.FileInfo, error)) (fs.FileInfo, error) {
+	if err := check(op, name); err != nil {
+		return nil, err
+	}
+	info, err := stat(name)
+	if err != nil {
+		return nil, d.fault(op, name, err)
+	}
+	return info, nil
+}
+
+// ReadLink is where the symbolic link name points to, inside or not.
+func (d *Dir) ReadLink(name string) (string, error) {
+	if err := check("readlink", name); err != nil {
+		return "", err
+	}
+	target, err := d.root.Readlink(name)
+	return target, d.fault("readlink", name, err)
+}
+
+// Mkdir makes a directory.
+func (d *Dir) Mkdir(name string) error {
+	return d.change("mkdir", name, func() error { return d.root.Mkdir(name, d.options.DirMode.Perm()) })
+}
+
+// Remove removes a file, an empty directory or a symbolic link, never what that
+// points to. A directory that holds an unfinished upload is not empty.
+func (d *Dir) Remove(name string) error {
+	return d.change("remove", name, func() error { return d.root.Remove(name) })
+}
+
+// Rename moves a file or a directory. A file of the new name is replaced, a
+// directory is not. An upload that is being written in place to the replaced
+// file ends as if it had ended before: its bytes go with the file.
+func (d *Dir) Rename(from, to string) error {
+	if err := checkChange("rename", to); err != nil {
+		return err
+	}
+	return d.change("rename", from, func() error { return d.root.Rename(from, to) })
+}
+
+// Chtimes sets the modification time.
+func (d *Dir) Chtimes(name string, mtime time.Time) error {
+	return d.change("chtimes", name, func() error {
+		if !time.Unix(0, mtime.UnixNano()).Equal(mtime) {
+			return syscall.EINVAL // os counts nanoseconds in 64 bits and would wrap
+		}
+		return d.root.Chtimes(name, time.Time{}, mtime)
+	})
+}
+
+// Chmod sets the nine permission bits; the others of mode are not looked at.
+func (d *Dir) Chmod(name string, mode fs.FileMode) error {
+	return d.change("chmod", name, func() error { return d.root.Chmod(name, mode.Perm()) })
+}
+
+func (d *Dir) change(op, name string, do func() error) error {
+	if err := checkChange(op, name); err != nil {
+		return err
+	}
+	return d.fault(op, name, do())
+}
+
+// check refuses what no method of a Dir takes.
+func check(op, name string) error {
+	if err := checkName(op, name); err != nil {
+		return err
+	}
+	if hiddenName(name) {
+		return &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
+	}
+	return nil
+}
+
+// checkChange refuses what no method that changes something takes.
+func checkChange(op, name string) error {
+	err := check(op, name)
+	if err != nil || name != "." {
+		return err
+	}
+	if op == "mkdir" {
+		return &fs.PathError{Op: op, Path: name, Err: fs.ErrExist}
+	}
+	return &fs.PathError{Op: op, Path: name, Err: fs.ErrPermission}
+}
+
+// fault is err with nothing in it about what is outside the root.
+func (d *Dir) fault(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.Is(err, d.outside):
+		err = errOutside
+	case errors.As(err, &path):
+		err = path.Err
+	case errors.As(err, &link):
+		err = link.Err
+	}
+	return &fs.PathError{Op: op, Path: name, Err: err}
+}

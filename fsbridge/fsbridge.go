@@ -1,0 +1,45 @@
+// Package fsbridge has storages that keep a file server inside one tree of
+// files: [Dir], a directory of the operating system; [Memory], which needs no
+// disk; and [ReadOnly], which takes from another what would change it.
+//
+// Names are those of [io/fs], with "/" between elements and "." for the root,
+// but may hold any byte except NUL. A name of another form is refused with an
+// error that is [fs.ErrInvalid]. Errors are *[fs.PathError]s that name what is
+// inside the root only, to be told apart with [errors.Is].
+package fsbridge
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// Upload is a file that is being written. It has two ends, of which exactly one
+// is called. Its error is [fs.ErrClosed] for whoever comes later.
+type Upload = interface {
+	io.Writer
+
+	// Commit makes the upload final.
+	Commit() error
+
+	// Abort gives it up. What then remains of it is the storage's choice.
+	Abort() error
+}
+
+// checkUpload refuses the arguments of Create that no storage takes.
+func checkUpload(name string, flag int, offset int64) error {
+	if err := checkName("create", name); err != nil {
+		return err
+	}
+	var err error
+	switch {
+	case name == ".":
+		err = syscall.EISDIR
+	case flag == os.O_TRUNC && offset == 0, flag == os.O_EXCL && offset == 0, flag == os.O_APPEND, flag == 0 && offset >= 0:
+		return nil
+	default:
+		err = syscall.EINVAL
+	}
+	return &fs.PathError{Op: "create", Path: name, Err: err}
+}

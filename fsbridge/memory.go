@@ -1,0 +1,410 @@
+package fsbridge
+
+import (
+	"bytes"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Memory is a tree of files in memory, without symbolic links. Its methods may
+// be called from many goroutines.
+type Memory struct {
+	// Capacity is how many bytes it holds; 0 is no limit. Each file, directory
+	// and upload counts 512 beside its content. What would be too much fails
+	// with an error that is [syscall.ENOSPC]. It is set before anything else.
+	Capacity int64
+
+	mu   sync.RWMutex
+	used int64
+	root node
+}
+
+// What a file without content takes, with a name of the longest length.
+const (
+	nodeCost    = 512
+	elementSize = 255
+)
+
+// node is a file or a directory. Its data are never changed below their length,
+// so that whoever reads them needs no lock.
+type node struct {
+	mode     fs.FileMode
+	mtime    time.Time
+	data     []byte
+	children map[string]*node // nil: a file
+}
+
+// NewMemory makes an empty tree.
+func NewMemory() *Memory { return &Memory{root: newDirectory()} }
+
+func newDirectory() node {
+	return node{mode: fs.ModeDir | 0o755, mtime: time.Now(), children: map[string]*node{}}
+}
+
+// Open opens a file, which is then an [io.Seeker] and an [io.ReaderAt], or a
+// directory, which is then an [fs.ReadDirFile] sorted by name. Both are as they
+// were when they were opened.
+func (m *Memory) Open(name string) (fs.File, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	n, err := m.find("open", name)
+	if err != nil {
+		return nil, err
+	}
+	info := n.info(path.Base(name))
+	if n.children == nil {
+		return &memoryFile{bytes.NewReader(n.data), info}, nil
+	}
+	entries := make([]fs.DirEntry, 0, len(n.children))
+	for name, child := range n.children {
+		entries = append(entries, fs.FileInfoToDirEntry(child.info(name)))
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return &memoryDirectory{entries, info}, nil
+}
+
+// Stat describes a file.
+func (m *Memory) Stat(name string) (fs.FileInfo, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	n, err := m.find("stat", name)
+	if err != nil {
+		return nil, err
+	}
+	return n.info(path.Base(name)), nil
+}
+
+// Mkdir makes a directory.
+func (m *Memory) Mkdir(name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	parent, base, err := m.parent("mkdir", name)
+	if err != nil {
+		return err
+	}
+	if name == "." || parent.children[base] != nil {
+		return &fs.PathError{Op: "mkdir", Path: name, Err: syscall.EEXIST}
+	}
+	if err := m.take(nodeCost); err != nil {
+		return &fs.PathError{Op: "mkdir", Path: name, Err: err}
+	}
+	made := newDirectory()
+	parent.put(base, &made)
+	return nil
+}
+
+// Remove removes a file or an empty directory.
+func (m *Memory) Remove(name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	parent, base, err := m.parent("remove", name)
+	if err != nil {
+		return err
+	}
+	n := parent.children[base]
+	switch {
+	case name == ".":
+		err = fs.ErrPermission
+	case n == nil:
+		err = syscall.ENOENT
+	case len(n.children) > 0:
+		err = syscall.ENOTEMPTY
+	}
+	if err != nil {
+		return &fs.PathError{Op: "remove", Path: name, Err: err}
+	}
+	m.used -= nodeCost + int64(len(n.data))
+	parent.put(base, nil)
+	return nil
+}
+
+// Rename moves a file or a directory. A file of the new name is replaced, a
+// directory is not.
+func (m *Memory) Rename(from, to string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	oldParent, oldBase, err := m.parent("rename", from)
+	if err != nil {
+		return err
+	}
+	newParent, newBase, err := m.parent("rename", to)
+	if err != nil {
+		return err
+	}
+	moved, replaced := oldParent.children[oldBase], newParent.children[newBase]
+	switch {
+	case from == ".", to == ".":
+		err = fs.ErrPermission
+	case moved == nil:
+		err = syscall.ENOENT
+	case moved == replaced:
+		return nil
+	case strings.HasPrefix(to, from+"/"):
+		err = syscall.EINVAL // into itself
+	case replaced != nil && replaced.children != nil:
+		err = syscall.EEXIST
+	case replaced != nil && moved.children != nil:
+		err = syscall.ENOTDIR
+	}
+	if err != nil {
+		return &fs.PathError{Op: "rename", Path: from, Err: err}
+	}
+	if replaced != nil {
+		m.used -= nodeCost + int64(len(replaced.data))
+	}
+	oldParent.put(oldBase, nil)
+	newParent.put(newBase, moved)
+	return nil
+}
+
+// Chtimes sets the modification time.
+func (m *Memory) Chtimes(name string, mtime time.Time) error {
+	return m.change("chtimes", name, func(n *node) { n.mtime = mtime })
+}
+
+// Chmod sets the nine permission bits. They are shown and not enforced.
+func (m *Memory) Chmod(name string, mode fs.FileMode) error {
+	return m.change("chmod", name, func(n *node) { n.mode = n.mode.Type() | mode.Perm() })
+}
+
+func (m *Memory) change(op, name string, do func(*node)) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, err := m.find(op, name)
+	if err != nil {
+		return err
+	}
+	do(n)
+	return nil
+}
+
+// Create opens an upload. flag and offset are those of [Dir.Create]. It is
+// hidden until it is committed and gone when it is aborted. When two change one
+// file each is applied whole to what the file is when it is committed; one with
+// os.O_EXCL fails then if the file has been made meanwhile.
+func (m *Memory) Create(name string, flag int, offset int64) (Upload, error) {
+	if err := checkUpload(name, flag, offset); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u := &memoryUpload{memory: m, name: name, flag: flag, offset: offset}
+	if _, _, err := u.target(); err != nil {
+		return nil, err
+	}
+	if err := m.take(nodeCost); err != nil {
+		return nil, &fs.PathError{Op: "create", Path: name, Err: err}
+	}
+	return u, nil
+}
+
+func (m *Memory) find(op, name string) (*node, error) {
+	if err := checkName(op, name); err != nil {
+		return nil, err
+	}
+	n := &m.root
+	if name == "." {
+		return n, nil
+	}
+	for element := range strings.SplitSeq(name, "/") {
+		if n.children == nil {
+			return nil, &fs.PathError{Op: op, Path: name, Err: syscall.ENOTDIR}
+		}
+		if n = n.children[element]; n == nil {
+			return nil, &fs.PathError{Op: op, Path: name, Err: syscall.ENOENT}
+		}
+	}
+	return n, nil
+}
+
+// parent finds the directory that holds name, or would.
+func (m *Memory) parent(op, name string) (*node, string, error) {
+	if err := checkName(op, name); err != nil {
+		return nil, "", err
+	}
+	dir, base := path.Dir(name), path.Base(name)
+	n, err := m.find(op, dir)
+	switch {
+	case err != nil:
+	case n.children == nil:
+		err = &fs.PathError{Op: op, Path: name, Err: syscall.ENOTDIR}
+	case len(base) > elementSize:
+		err = &fs.PathError{Op: op, Path: name, Err: syscall.ENAMETOOLONG}
+	}
+	return n, base, err
+}
+
+func (m *Memory) take(bytes int64) error {
+	if m.Capacity > 0 && bytes > m.Capacity-m.used {
+		return syscall.ENOSPC
+	}
+	m.used += bytes
+	return nil
+}
+
+// put sets or, with nil, removes an entry.
+func (n *node) put(base string, child *node) {
+	if n.mtime = time.Now(); child == nil {
+		delete(n.children, base)
+	} else {
+		n.children[base] = child
+	}
+}
+
+func (n *node) info(name string) memoryInfo {
+	return memoryInfo{name, int64(len(n.data)), n.mode, n.mtime}
+}
+
+type memoryUpload struct {
+	memory *Memory
+	name   string
+	flag   int
+	offset int64
+	data   []byte
+	ended  bool
+}
+
+func (u *memoryUpload) Write(p []byte) (int, error) {
+	u.memory.mu.Lock()
+	defer u.memory.mu.Unlock()
+	err := fs.ErrClosed
+	if !u.ended {
+		err = u.memory.take(int64(len(p)))
+	}
+	if err != nil {
+		return 0, &fs.PathError{Op: "write", Path: u.name, Err: err}
+	}
+	u.data = append(u.data, p...)
+	return len(p), nil
+}
+
+func (u *memoryUpload) Commit() error {
+	u.memory.mu.Lock()
+	defer u.memory.mu.Unlock()
+	if u.ended {
+		return fs.ErrClosed
+	}
+	parent, old, err := u.target()
+	if err != nil {
+		u.end()
+		return err
+	}
+	n := &node{mode: 0o644}
+	if old != nil {
+		n = old
+	}
+	before, written := n.data, int64(len(u.data))
+	switch u.flag {
+	case os.O_APPEND:
+		n.data = append(n.data, u.data...)
+	case 0:
+		tail := min(u.offset+written, int64(len(before)))
+		n.data = slices.Concat(before[:u.offset], u.data, before[tail:])
+	default:
+		n.data = u.data
+	}
+	n.mtime = time.Now()
+	u.memory.used += int64(len(n.data) - len(before))
+	if old == nil {
+		u.memory.used += nodeCost
+		parent.put(path.Base(u.name), n)
+	}
+	u.end()
+	return nil
+}
+
+func (u *memoryUpload) Abort() error {
+	u.memory.mu.Lock()
+	defer u.memory.mu.Unlock()
+	if u.ended {
+		return fs.ErrClosed
+	}
+	u.end()
+	return nil
+}
+
+// end gives back what the upload itself has taken.
+func (u *memoryUpload) end() {
+	u.ended = true
+	u.memory.used -= nodeCost + int64(len(u.data))
+	u.data = nil
+}
+
+// target finds where the upload goes, and the file that is there, if any.
+func (u *memoryUpload) target() (parent, old *node, err error) {
+	parent, base, err := u.memory.parent("create", u.name)
+	if err != nil {
+		return nil, nil, err
+	}
+	var size int64
+	if old = parent.children[base]; old != nil {
+		size = int64(len(old.data))
+	}
+	switch {
+	case old != nil && u.flag == os.O_EXCL:
+		err = syscall.EEXIST
+	case old != nil && old.children != nil:
+		err = syscall.EISDIR
+	case old == nil && u.flag == 0 && u.offset > 0:
+		err = syscall.ENOENT
+	case u.flag == 0 && u.offset > size:
+		err = syscall.EINVAL
+	}
+	if err != nil {
+		return nil, nil, &fs.PathError{Op: "create", Path: u.name, Err: err}
+	}
+	return parent, old, nil
+}
+
+type memoryInfo struct {
+	name  string
+	size  int64
+	mode  fs.FileMode
+	mtime time.Time
+}
+
+func (i memoryInfo) Name() string       { return i.name }
+func (i memoryInfo) Size() int64        { return i.size }
+func (i memoryInfo) Mode() fs.FileMode  { return i.mode }
+func (i memoryInfo) ModTime() time.Time { return i.mtime }
+func (i memoryInfo) IsDir() bool        { return i.mode.IsDir() }
+func (i memoryInfo) Sys() any           { return nil }
+
+type memoryFile struct {
+	*bytes.Reader
+	info memoryInfo
+}
+
+func (f *memoryFile) Stat() (fs.FileInfo, error) { return f.info, nil }
+func (f *memoryFile) Close() error               { return nil }
+
+type memoryDirectory struct {
+	entries []fs.DirEntry
+	info    memoryInfo
+}
+
+func (d *memoryDirectory) Stat() (fs.FileInfo, error) { return d.info, nil }
+func (d *memoryDirectory) Close() error               { return nil }
+func (d *memoryDirectory) Read([]byte) (int, error) {
+	return 0, &fs.PathError{Op: "read", Path: d.info.name, Err: syscall.EISDIR}
+}
+
+// ReadDir is that of [fs.ReadDirFile].
+func (d *memoryDirectory) ReadDir(n int) ([]fs.DirEntry, error) {
+	if n > 0 && len(d.entries) == 0 {
+		return nil, io.EOF
+	}
+	if n <= 0 || n > len(d.entries) {
+		n = len(d.entries)
+	}
+	page := d.entries[:n]
+	d.entries = d.entries[n:]
+	return page, nil
+}

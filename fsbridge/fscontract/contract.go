@@ -1,0 +1,109 @@
+// Package fscontract is what a file server expects of a storage, as a test that
+// can be run on any. It stands on the standard library's types alone.
+package fscontract
+
+import (
+	"io"
+	"io/fs"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// FS is a storage that can do everything. Its methods promise what those of the
+// same name in package host do.
+type FS interface {
+	fs.StatFS
+	Create(name string, flag int, offset int64) (Upload, error)
+	Mkdir(name string) error
+	Remove(name string) error
+	Rename(from, to string) error
+	Chtimes(name string, mtime time.Time) error
+	Chmod(name string, mode fs.FileMode) error
+}
+
+// Upload is what Create of [FS] returns.
+type Upload = interface {
+	io.Writer
+	Commit() error
+	Abort() error
+}
+
+// Contract is a storage under test.
+type Contract struct {
+	// New makes an empty storage.
+	New func(t *testing.T) FS
+
+	// Coarse is for a storage behind something that cannot carry every error or
+	// every name: an error of any kind will do then, and names are without
+	// control characters.
+	Coarse bool
+}
+
+// Run tests a storage that can do everything.
+func Run(t *testing.T, create func(t *testing.T) FS) { Contract{New: create}.Run(t) }
+
+// Run tests a storage that can do everything.
+func (c Contract) Run(t *testing.T) {
+	t.Run("read", func(t *testing.T) {
+		t.Parallel()
+		c.read(t, func(t *testing.T) fs.FS {
+			storage := c.New(t)
+			Seed(t, storage)
+			return storage
+		})
+	})
+	for name, test := range map[string]func(t *testing.T, s storage){
+		"create":     testCreate,
+		"replace":    testReplace,
+		"append":     testAppend,
+		"offset":     testOffset,
+		"ends":       testEnds,
+		"abort":      testAbort,
+		"large":      testLarge,
+		"concurrent": testConcurrent,
+		"names":      testNames,
+		"bad names":  testBadNames,
+		"pages":      testPages,
+		"mkdir":      testMkdir,
+		"remove":     testRemove,
+		"rename":     testRename,
+		"chtimes":    testChtimes,
+		"chmod":      testChmod,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, storage{FS: c.New(t), coarse: c.Coarse})
+		})
+	}
+}
+
+// RunRead tests a storage that can only be read. It holds what [Seed] writes.
+func RunRead(t *testing.T, seeded func(t *testing.T) fs.FS) { Contract{}.read(t, seeded) }
+
+// tree is what Seed writes: the contents of files, and "" for a name that ends
+// in "/", which is a directory.
+var tree = []struct{ name, content string }{
+	{"empty", ""},
+	{"hello.txt", "hello\r\nworld\n"},
+	{"directory/", ""},
+	{"directory/binary", strings.Repeat("\x00\xff\r\n\r\x7f", 20_000)},
+	{"directory/below/", ""},
+	{"directory/below/deep", "deep"},
+	{"empty directory/", ""},
+	{"grün", "green"},
+}
+
+// Seed writes the tree of files that [RunRead] looks for.
+func Seed(t *testing.T, storage FS) {
+	t.Helper()
+	for _, file := range tree {
+		if dir, isDir := strings.CutSuffix(file.name, "/"); isDir {
+			require.NoError(t, storage.Mkdir(dir))
+		} else {
+			put(t, storage, file.name, file.content)
+		}
+	}
+}

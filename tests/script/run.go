@@ -1,0 +1,224 @@
+package script
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+)
+
+// run is a case being held with a world.
+type run struct {
+	world    World
+	family   int
+	number   int // of the session that is spoken in
+	sessions map[int]*session
+	taken    []string // lines of what was taken last
+	log      []string // what was said so far, for the report of a failure
+}
+
+// session is one control connection with what belongs to it.
+type session struct {
+	number  int
+	control Conn
+	in      *bufio.Reader
+	port    netip.AddrPort // noted from the last 227 or 229
+	listen  Listener
+	data    Conn
+	peer    netip.AddrPort // the server's end
+}
+
+// Run holds the conversation. The error names the line of the script that
+// failed and tells what was said until then.
+func (c Case) Run(w World) error {
+	r := &run{world: w, family: 4, number: 1, sessions: map[int]*session{}}
+	defer r.closeAll()
+	for _, s := range c.steps {
+		if err := s.do(r); err != nil {
+			return fmt.Errorf("%s: %s: %w\n\t%s", s.at, s.text, err, strings.Join(r.log, "\n\t"))
+		}
+	}
+	return nil
+}
+
+func (r *run) closeAll() {
+	for _, s := range r.sessions {
+		s.closeData()
+		s.control.Close()
+	}
+}
+
+func (s *session) closeData() {
+	if s.data != nil {
+		s.data.Close()
+		s.data = nil
+	}
+	if s.listen != nil {
+		s.listen.Close()
+		s.listen = nil
+	}
+}
+
+func (r *run) note(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if len(text) > 300 {
+		text = text[:300] + "…"
+	}
+	r.log = append(r.log, text)
+}
+
+// session is the one that is spoken in; it is opened when it is new.
+func (r *run) session() (*session, error) {
+	if s := r.sessions[r.number]; s != nil {
+		return s, nil
+	}
+	control, err := r.world.Open(r.family)
+	if err != nil {
+		return nil, fmt.Errorf("opening session %d: %w", r.number, err)
+	}
+	s := &session{number: r.number, control: control, in: bufio.NewReader(control), peer: control.Remote()}
+	r.sessions[r.number] = s
+	return s, nil
+}
+
+func (r *run) send(line string) error {
+	s, err := r.session()
+	if err != nil {
+		return err
+	}
+	if strings.Contains(line, "${") {
+		if s.listen == nil {
+			return errors.New("${port} and ${eprt} need a listen before")
+		}
+		line = expand(line, s.listen.Addr())
+	}
+	r.note("%d > %s", s.number, line)
+	_, err = s.control.Write([]byte(line + "\r\n"))
+	return err
+}
+
+// expand puts the port a client listens on in the forms of RFC 959 §4.1.2 and
+// RFC 2428 §2.
+func expand(line string, a netip.AddrPort) string {
+	ip := a.Addr().Unmap()
+	family := 2
+	if ip.Is4() {
+		family = 1
+		b := ip.As4()
+		line = strings.ReplaceAll(line, "${port}",
+			fmt.Sprintf("%d,%d,%d,%d,%d,%d", b[0], b[1], b[2], b[3], a.Port()>>8, a.Port()&255))
+	}
+	return strings.ReplaceAll(line, "${eprt}", fmt.Sprintf("|%d|%s|%d|", family, ip, a.Port()))
+}
+
+// reply takes a reply that has this code.
+func (r *run) reply(code int) (Reply, error) {
+	s, err := r.session()
+	if err != nil {
+		return Reply{}, err
+	}
+	reply, err := ReadReply(s.in)
+	if err != nil {
+		return reply, err
+	}
+	r.note("%d < %d %s", s.number, reply.Code, reply.Text())
+	r.taken = reply.Lines
+	if reply.Code != code {
+		return reply, fmt.Errorf("got %d %s", reply.Code, reply.Text())
+	}
+	return reply, nil
+}
+
+// command sends a line and takes its one reply.
+func (r *run) command(line string, code int) (Reply, error) {
+	if err := r.send(line); err != nil {
+		return Reply{}, err
+	}
+	return r.reply(code)
+}
+
+// connection is the session's data connection, opened when it was not.
+func (r *run) connection() (Conn, error) {
+	s, err := r.session()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case s.data != nil:
+		return s.data, nil
+	case s.port.IsValid():
+		s.data, err = r.world.Dial(s.control, s.port)
+	case s.listen != nil:
+		s.data, err = s.listen.Accept()
+		if err == nil {
+			s.listen.Close()
+			s.listen = nil
+		}
+	default:
+		err = errors.New("there is neither a port noted nor a listener")
+	}
+	// A port serves one transfer only.
+	s.port = netip.AddrPort{}
+	return s.data, err
+}
+
+// receive takes data up to its end.
+func (r *run) receive() ([]byte, error) {
+	s, err := r.session()
+	if err != nil {
+		return nil, err
+	}
+	data, err := r.connection()
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(data)
+	r.note("%d   receives %d bytes: %q", s.number, len(b), b[:min(len(b), 100)])
+	s.closeData()
+	return b, err
+}
+
+// write sends data.
+func (r *run) write(b []byte) error {
+	data, err := r.connection()
+	if err != nil {
+		return err
+	}
+	r.note("%d   sends %d bytes", r.number, len(b))
+	_, err = data.Write(b)
+	return err
+}
+
+// replyPort reads the port of a 227 or 229 as strictly as the clients that
+// search the text for the first digits.
+func replyPort(reply Reply, control netip.AddrPort) (netip.AddrPort, error) {
+	var n [6]int
+	text := reply.Text()
+	fault := fmt.Errorf("no port in %q", text)
+	if reply.Code == 229 {
+		if !Match("*(|||*|)", text) {
+			return netip.AddrPort{}, fault
+		}
+		_, at, _ := strings.Cut(text, "(|||")
+		if _, err := fmt.Sscanf(at, "%d|)", &n[0]); err != nil || n[0] < 1 || n[0] > 65535 {
+			return netip.AddrPort{}, fault
+		}
+		return netip.AddrPortFrom(control.Addr(), uint16(n[0])), nil
+	}
+	_, at, ok := strings.Cut(text, "(")
+	if !ok || strings.Count(text, ",") != 5 {
+		return netip.AddrPort{}, fault
+	}
+	if _, err := fmt.Sscanf(at, "%d,%d,%d,%d,%d,%d)", &n[0], &n[1], &n[2], &n[3], &n[4], &n[5]); err != nil {
+		return netip.AddrPort{}, fault
+	}
+	for _, v := range n {
+		if v < 0 || v > 255 {
+			return netip.AddrPort{}, fault
+		}
+	}
+	ip := netip.AddrFrom4([4]byte{byte(n[0]), byte(n[1]), byte(n[2]), byte(n[3])})
+	return netip.AddrPortFrom(ip, uint16(n[4]<<8|n[5])), nil
+}

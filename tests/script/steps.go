@@ -1,0 +1,371 @@
+package script
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// past is the modification time of files that are given none: old enough to be
+// listed with its year, so that listings do not depend on today.
+var past = time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
+
+// ops are the steps of the language, each made from the rest of its line. It is
+// filled by init because steps refer to each other through run.
+var ops map[string]func(rest string) (func(*run) error, error)
+
+func init() {
+	ops = map[string]func(rest string) (func(*run) error, error){
+		"needs":        func(string) (func(*run) error, error) { return func(*run) error { return nil }, nil },
+		"file":         opFile,
+		"dir":          named(func(r *run, name string) error { return r.world.Mkdir(name) }),
+		"link":         opLink,
+		">":            func(rest string) (func(*run) error, error) { return func(r *run) error { return r.send(rest) }, nil },
+		">>":           raw(Conn.Write),
+		"urgent":       raw(func(c Conn, p []byte) (int, error) { return len(p), c.Urgent(p) }),
+		"<":            opReply,
+		"|":            opLine(true),
+		"!|":           opLine(false),
+		"login":        opLogin,
+		"end":          plain(end),
+		"drop":         plain(drop),
+		"session":      opSession,
+		"ipv6":         plain(func(r *run) error { r.family = 6; return nil }),
+		"pasv":         passive("PASV", 227),
+		"epsv":         passive("EPSV", 229),
+		"listen":       plain(listen),
+		"port":         active("PORT ${port}"),
+		"eprt":         active("EPRT ${eprt}"),
+		"connect":      plain(func(r *run) error { _, err := r.connection(); return err }),
+		"receive":      opReceive,
+		"receive-some": plain(receiveSome),
+		"send":         opSend(true),
+		"write":        opSend(false),
+		"close":        plain(func(r *run) error { s, err := r.session(); s.closeData(); return err }),
+		"data-closed":  plain(dataClosed),
+		"no-data":      plain(noData),
+		"has":          opHas,
+		"has-dir":      named(hasDir),
+		"has-not":      named(hasNot),
+		"has-time":     opHasTime,
+	}
+}
+
+// plain is a step without an argument.
+func plain(do func(*run) error) func(string) (func(*run) error, error) {
+	return func(rest string) (func(*run) error, error) {
+		if rest != "" {
+			return nil, errors.New("takes no argument")
+		}
+		return do, nil
+	}
+}
+
+// named is a step with one name.
+func named(do func(*run, string) error) func(string) (func(*run) error, error) {
+	return func(rest string) (func(*run) error, error) {
+		name, rest, err := name(rest)
+		if rest != "" {
+			return nil, errors.New("takes one name")
+		}
+		return func(r *run) error { return do(r, name) }, err
+	}
+}
+
+// raw is a step that sends quoted bytes.
+func raw(write func(Conn, []byte) (int, error)) func(string) (func(*run) error, error) {
+	return func(rest string) (func(*run) error, error) {
+		b, err := content(rest)
+		return func(r *run) error {
+			s, err := r.session()
+			if err != nil {
+				return err
+			}
+			r.note("%d > %q", s.number, b[:min(len(b), 200)])
+			_, err = write(s.control, b)
+			return err
+		}, err
+	}
+}
+
+func opFile(rest string) (func(*run) error, error) {
+	path, rest, err := name(rest)
+	if err != nil {
+		return nil, err
+	}
+	at := past
+	if i := strings.LastIndexByte(rest, ' '); i > 0 && len(rest)-i-1 == len(timeLayout) && !strings.HasSuffix(rest, `"`) {
+		if at, err = timeval(rest[i+1:]); err != nil {
+			return nil, err
+		}
+		rest = rest[:i]
+	}
+	b, err := content(rest)
+	return func(r *run) error { return r.world.WriteFile(path, b, at) }, err
+}
+
+func opLink(rest string) (func(*run) error, error) {
+	path, rest, err := name(rest)
+	if err != nil {
+		return nil, err
+	}
+	target, _, err := name(rest)
+	return func(r *run) error { return r.world.Symlink(target, path) }, err
+}
+
+func opReply(rest string) (func(*run) error, error) {
+	number, pattern, textual := strings.Cut(rest, " ")
+	code, err := strconv.Atoi(number)
+	return func(r *run) error {
+		reply, err := r.reply(code)
+		if err == nil && textual && !Match(pattern, reply.Text()) {
+			return fmt.Errorf("got %q", reply.Text())
+		}
+		return err
+	}, err
+}
+
+func opLine(want bool) func(string) (func(*run) error, error) {
+	return func(pattern string) (func(*run) error, error) {
+		if strings.HasPrefix(pattern, `"`) {
+			p, err := strconv.Unquote(pattern)
+			if err != nil {
+				return nil, err
+			}
+			pattern = p
+		}
+		return func(r *run) error {
+			for _, line := range r.taken {
+				if Match(pattern, line) {
+					if want {
+						return nil
+					}
+					return fmt.Errorf("there is %q", line)
+				}
+			}
+			if want {
+				return fmt.Errorf("not in %q", r.taken)
+			}
+			return nil
+		}, nil
+	}
+}
+
+func opLogin(user string) (func(*run) error, error) {
+	if user == "" {
+		user = "u"
+	}
+	return func(r *run) error {
+		if _, err := r.reply(220); err != nil {
+			return err
+		}
+		if _, err := r.command("USER "+user, 331); err != nil {
+			return err
+		}
+		_, err := r.command("PASS p", 230)
+		return err
+	}, nil
+}
+
+// end wants the end of the stream. A reset will do: it is what TCP makes of a
+// close while bytes of ours are unread.
+func end(r *run) error {
+	s, err := r.session()
+	if err != nil {
+		return err
+	}
+	rest, err := io.ReadAll(s.in)
+	if len(rest) > 0 {
+		return fmt.Errorf("got %q", rest)
+	}
+	if err != nil && !IsReset(err) {
+		return err
+	}
+	return nil
+}
+
+func drop(r *run) error {
+	s, err := r.session()
+	if err != nil {
+		return err
+	}
+	return s.control.Close()
+}
+
+func opSession(rest string) (func(*run) error, error) {
+	n, err := strconv.Atoi(rest)
+	return func(r *run) error { r.number = n; return nil }, err
+}
+
+func passive(verb string, code int) func(string) (func(*run) error, error) {
+	return func(rest string) (func(*run) error, error) {
+		return func(r *run) error {
+			reply, err := r.command(strings.TrimSpace(verb+" "+rest), code)
+			if err != nil {
+				return err
+			}
+			s := r.sessions[r.number]
+			s.closeData()
+			s.port, err = replyPort(reply, s.peer)
+			return err
+		}, nil
+	}
+}
+
+func listen(r *run) error {
+	s, err := r.session()
+	if err != nil {
+		return err
+	}
+	s.closeData()
+	s.listen, err = r.world.Listen(s.control)
+	return err
+}
+
+func active(command string) func(string) (func(*run) error, error) {
+	return plain(func(r *run) error {
+		if err := listen(r); err != nil {
+			return err
+		}
+		_, err := r.command(command, 200)
+		return err
+	})
+}
+
+func opReceive(rest string) (func(*run) error, error) {
+	var want []byte
+	var err error
+	if rest != "" {
+		want, err = content(rest)
+	}
+	return func(r *run) error {
+		got, err := r.receive()
+		if err != nil {
+			return err
+		}
+		r.taken = nil
+		if len(got) > 0 {
+			r.taken = strings.Split(strings.TrimSuffix(string(got), "\r\n"), "\r\n")
+		}
+		if rest != "" && !bytes.Equal(got, want) {
+			return fmt.Errorf("got %d bytes: %s", len(got), difference(got, want))
+		}
+		return nil
+	}, err
+}
+
+// difference shows where two contents part.
+func difference(got, want []byte) string {
+	i := 0
+	for i < len(got) && i < len(want) && got[i] == want[i] {
+		i++
+	}
+	return fmt.Sprintf("at %d of %d got %q, want %q", i, len(want), got[i:min(i+40, len(got))], want[i:min(i+40, len(want))])
+}
+
+func receiveSome(r *run) error {
+	data, err := r.connection()
+	if err != nil {
+		return err
+	}
+	n, err := data.Read(make([]byte, 1024))
+	if n == 0 {
+		return fmt.Errorf("got nothing: %w", err)
+	}
+	return nil
+}
+
+func opSend(ends bool) func(string) (func(*run) error, error) {
+	return func(rest string) (func(*run) error, error) {
+		b, err := content(rest)
+		return func(r *run) error {
+			if err := r.write(b); err != nil {
+				return err
+			}
+			if ends {
+				r.sessions[r.number].closeData()
+			}
+			return nil
+		}, err
+	}
+}
+
+func dataClosed(r *run) error {
+	b, err := r.receive()
+	if len(b) > 0 {
+		return fmt.Errorf("got %d bytes", len(b))
+	}
+	if err != nil && !IsReset(err) {
+		return err
+	}
+	return nil
+}
+
+func noData(r *run) error {
+	s, err := r.session()
+	if err != nil {
+		return err
+	}
+	if !s.port.IsValid() {
+		return errors.New("no port was noted")
+	}
+	if c, err := r.world.Dial(s.control, s.port); err == nil {
+		c.Close()
+		return errors.New("the port is open")
+	}
+	return nil
+}
+
+func opHas(rest string) (func(*run) error, error) {
+	path, rest, err := name(rest)
+	if err != nil {
+		return nil, err
+	}
+	want, err := content(rest)
+	return func(r *run) error {
+		got, err := r.world.ReadFile(path)
+		if err == nil && !bytes.Equal(got, want) {
+			err = fmt.Errorf("has %d bytes: %s", len(got), difference(got, want))
+		}
+		return err
+	}, err
+}
+
+func hasDir(r *run, name string) error {
+	info, err := r.world.Stat(name)
+	if err == nil && !info.IsDir() {
+		err = errors.New("is no directory")
+	}
+	return err
+}
+
+func hasNot(r *run, name string) error {
+	_, err := r.world.Stat(name)
+	if err == nil {
+		return errors.New("is there")
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func opHasTime(rest string) (func(*run) error, error) {
+	path, rest, err := name(rest)
+	if err != nil {
+		return nil, err
+	}
+	want, err := timeval(rest)
+	return func(r *run) error {
+		info, err := r.world.Stat(path)
+		if err == nil && info.ModTime().Unix() != want.Unix() {
+			err = fmt.Errorf("is of %s", info.ModTime().UTC().Format(timeLayout))
+		}
+		return err
+	}, err
+}

@@ -1,0 +1,92 @@
+package script
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+// Patience is how long a read may take before it has failed. It is long, since
+// only a failing test ever waits for it, and builds with -race are slow.
+const Patience = 20 * time.Second
+
+// Network is the part of a [World] that lies at TCP addresses.
+type Network struct {
+	IPv4, IPv6 netip.AddrPort // of the server; IPv6 is not valid where there is none
+}
+
+// Open connects to the server.
+func (n Network) Open(family int) (Conn, error) {
+	to := n.IPv4
+	if family == 6 {
+		to = n.IPv6
+	}
+	return dial(netip.Addr{}, to)
+}
+
+// Dial connects to a data port, from control's own address.
+func (n Network) Dial(control Conn, to netip.AddrPort) (Conn, error) {
+	return dial(control.(tcpConn).local(), to)
+}
+
+// Listen opens a port at control's own address.
+func (n Network) Listen(control Conn) (Listener, error) {
+	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(control.(tcpConn).local(), 0)))
+	if err != nil {
+		return nil, err
+	}
+	return tcpListener{l}, nil
+}
+
+func dial(from netip.Addr, to netip.AddrPort) (Conn, error) {
+	d := net.Dialer{Timeout: Patience}
+	if from.IsValid() {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+	}
+	c, err := d.Dial("tcp", to.String())
+	if err != nil {
+		return nil, err
+	}
+	return tcpConn{c.(*net.TCPConn)}, nil
+}
+
+// tcpConn is a connection whose reads and writes end after some time.
+type tcpConn struct{ *net.TCPConn }
+
+func (c tcpConn) Read(p []byte) (int, error) {
+	c.SetReadDeadline(time.Now().Add(Patience))
+	return c.TCPConn.Read(p)
+}
+
+func (c tcpConn) Write(p []byte) (int, error) {
+	c.SetWriteDeadline(time.Now().Add(Patience))
+	return c.TCPConn.Write(p)
+}
+
+func (c tcpConn) Remote() netip.AddrPort {
+	a := c.RemoteAddr().(*net.TCPAddr).AddrPort()
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
+
+func (c tcpConn) local() netip.Addr { return c.LocalAddr().(*net.TCPAddr).AddrPort().Addr().Unmap() }
+
+type tcpListener struct{ *net.TCPListener }
+
+func (l tcpListener) Addr() netip.AddrPort { return l.TCPListener.Addr().(*net.TCPAddr).AddrPort() }
+
+func (l tcpListener) Accept() (Conn, error) {
+	l.SetDeadline(time.Now().Add(Patience))
+	c, err := l.AcceptTCP()
+	if err != nil {
+		return nil, err
+	}
+	return tcpConn{c}, nil
+}
+
+// IsReset says whether a read failed because the other end broke the connection.
+func IsReset(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrClosedPipe)
+}

@@ -1,37 +1,336 @@
+// Package host runs the FTP engine, a WebAssembly module, for real clients: it
+// owns the sockets, the ports, the accounts and the transfers, and trusts the
+// module with none of them.
+//
+// A [Server] is used like one of net/http: [New], [Server.Serve],
+// [Server.Shutdown], [Server.Close].
 package host
 
 import (
 	"context"
+	"errors"
 	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"wasiftp/wasi"
 )
 
-// Server is an FTP server.
-type Server struct{}
+// Server is an FTP server. Its methods may be called from any goroutine.
+type Server struct {
+	config       Config
+	program      *program
+	engineConfig []byte
+	began        time.Time
+	running      sync.WaitGroup // the shards
 
-// New checks the configuration and compiles the engine.
-func New(config Config) (*Server, error) { return nil, nil }
-
-// Serve accepts control connections on l until Shutdown or Close, and then
-// returns [ErrServerClosed]. It may be called for many listeners.
-func (s *Server) Serve(l net.Listener) error { return nil }
-
-// Shutdown stops listening, ends idle sessions with 421 and lets running
-// transfers finish, until ctx ends.
-func (s *Server) Shutdown(ctx context.Context) error { return nil }
-
-// Close ends everything at once.
-func (s *Server) Close() error { return nil }
-
-// ModuleInfo is what the server found out about its engine.
-type ModuleInfo struct {
-	SHA256     string // of the module's bytes, in hexadecimal
-	ABIVersion int
-	Size       int // in bytes
+	mu         sync.Mutex
+	state      serverState
+	shards     []*shard
+	listeners  map[net.Listener]struct{}
+	sessions   int
+	perAddress map[netip.Addr]int
+	perAccount map[string]int
+	lastID     uint64
+	idle       chan struct{} // closed when the last session of a draining server is over
+	idleOnce   sync.Once
 }
 
-// Module is the engine built into this package: a WebAssembly module.
-func Module() []byte { return nil }
+type serverState uint8
 
-// Inspect describes a module without starting it, and returns a one-sentence
-// error when it is none that this package can run.
-func Inspect(module []byte) (ModuleInfo, error) { return ModuleInfo{}, nil }
+const (
+	serving serverState = iota
+	draining
+	closed
+)
+
+// ErrServerClosed is what [Server.Serve] returns after Shutdown or Close.
+var ErrServerClosed = errors.New("host: server closed")
+
+var (
+	errTooManySessions = errors.New("too many sessions")
+	errTooManyFromHere = errors.New("too many sessions from this address")
+	errNoInstance      = errors.New("no instance could be had")
+)
+
+// New checks the configuration, compiles the engine and starts a first
+// instance, so that a module that cannot run is found out here. All faults of
+// the configuration come in one error.
+func New(config Config) (*Server, error) {
+	config, err := config.checked()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		config: config, engineConfig: engineConfig(&config), began: time.Now(), idle: make(chan struct{}),
+		listeners: map[net.Listener]struct{}{}, perAddress: map[netip.Addr]int{}, perAccount: map[string]int{},
+	}
+	if s.program, err = compile(&config); err != nil {
+		return nil, err
+	}
+	first := newShard(s)
+	if err := first.ready(); err != nil {
+		s.program.close()
+		return nil, err
+	}
+	s.start(first)
+	return s, nil
+}
+
+// engineConfig is what the engine is told of the configuration.
+func engineConfig(c *Config) []byte {
+	l := &c.Limits
+	return wasi.Config{
+		LoginTime: int64(l.LoginTime), IdleTime: int64(l.IdleTime), StallTime: int64(l.StallTime),
+		DataTime: int64(l.DataTime), FailureDelay: int64(l.FailureDelay), LoginFailures: uint32(l.LoginFailures),
+		LineLength: uint32(l.LineLength), ForeignData: c.AllowForeignDataAddress, Greeting: c.Greeting,
+	}.Append(nil)
+}
+
+// now is the time for the engine, in ns since 1970. It follows the monotonic
+// clock, and so never goes back.
+func (s *Server) now() int64 { return s.began.UnixNano() + int64(time.Since(s.began)) }
+
+func (s *Server) observe(e Event) {
+	if s.config.Observer != nil {
+		e.Time = time.Now()
+		s.config.Observer.Observe(e)
+	}
+}
+
+// start adds a shard. Callers hold s.mu, or are New.
+func (s *Server) start(sh *shard) {
+	s.shards = append(s.shards, sh)
+	s.running.Go(sh.run)
+}
+
+// Serve accepts control connections on l until Shutdown or Close, and then
+// returns [ErrServerClosed]; it always closes l. It may be called for many
+// listeners at a time.
+func (s *Server) Serve(l net.Listener) error {
+	defer l.Close()
+	s.mu.Lock()
+	if s.state != serving {
+		s.mu.Unlock()
+		return ErrServerClosed
+	}
+	s.listeners[l] = struct{}{}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.listeners, l)
+		s.mu.Unlock()
+	}()
+	for {
+		conn, err := l.Accept()
+		if err == nil {
+			s.accept(conn)
+			continue
+		}
+		if s.ending() {
+			return ErrServerClosed
+		}
+		if !temporary(err) {
+			return err
+		}
+		s.config.Logger.Warn("no connection accepted", "err", err)
+		time.Sleep(acceptPause)
+	}
+}
+
+// acceptPause is how long to wait when the process has no descriptors left.
+const acceptPause = 100 * time.Millisecond
+
+func temporary(err error) bool {
+	errno := errnoOf(err)
+	return errno == wasi.EMFILE || errno == wasi.ECONNRESET
+}
+
+func (s *Server) ending() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state != serving
+}
+
+// accept places a new connection in a shard, or refuses it.
+func (s *Server) accept(conn net.Conn) {
+	client := addrPort(conn.RemoteAddr())
+	sh, id, err := s.admit(client.Addr())
+	if err != nil {
+		s.observe(Event{Kind: Refused, Client: client, Server: addrPort(conn.LocalAddr()), Err: err})
+		go turnAway(conn)
+		return
+	}
+	if !sh.do(func() { sh.open(conn, id) }) {
+		conn.Close()
+		s.leave(sh, client.Addr())
+	}
+}
+
+// turnAway says why and hangs up. It waits a little for the client to have read
+// it: a reset could overtake the reply.
+func turnAway(conn net.Conn) {
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(lingerTime))
+	conn.Write([]byte("421 Too many connections, try again later.\r\n"))
+	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		conn.Read(make([]byte, 1))
+	}
+}
+
+// admit counts a session against the limits and chooses its shard.
+func (s *Server) admit(client netip.Addr) (*shard, uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := &s.config.Limits
+	key := addressKey(client)
+	switch {
+	case s.state != serving:
+		return nil, 0, ErrServerClosed
+	case l.Sessions > 0 && s.sessions >= l.Sessions:
+		return nil, 0, errTooManySessions
+	case l.SessionsPerAddress > 0 && s.perAddress[key] >= l.SessionsPerAddress:
+		return nil, 0, errTooManyFromHere
+	}
+	s.sessions++
+	s.perAddress[key]++
+	s.lastID++
+	sh := s.place()
+	sh.reserved++
+	return sh, s.lastID, nil
+}
+
+// place chooses the shard for one more session: one with room, the least loaded
+// first, and a new one where all are busy and more are allowed.
+func (s *Server) place() *shard {
+	var best *shard
+	for _, sh := range s.shards {
+		if !s.full(sh) && (best == nil || sh.reserved < best.reserved) {
+			best = sh
+		}
+	}
+	if best == nil || s.config.SessionsPerInstance == 0 && best.reserved > 0 && len(s.shards) < s.config.Instances {
+		best = newShard(s)
+		s.start(best)
+	}
+	return best
+}
+
+func (s *Server) full(sh *shard) bool {
+	limit := s.config.SessionsPerInstance
+	return limit > 0 && sh.reserved >= limit
+}
+
+// addressKey is what SessionsPerAddress counts: an IPv4 address, or the /64 that
+// one IPv6 subscriber has all of.
+func addressKey(a netip.Addr) netip.Addr {
+	if a.Is6() {
+		if p, err := a.WithZone("").Prefix(64); err == nil {
+			return p.Addr()
+		}
+	}
+	return a
+}
+
+// release gives a session's place back.
+func (s *Server) release(e *session) { s.leave(e.shard, e.client.Addr()) }
+
+func (s *Server) leave(sh *shard, client netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sessions--
+	key := addressKey(client)
+	if s.perAddress[key]--; s.perAddress[key] <= 0 {
+		delete(s.perAddress, key)
+	}
+	sh.reserved--
+	if sh.reserved == 0 && s.config.SessionsPerInstance > 0 {
+		s.retire(sh)
+	}
+	if s.state == draining && s.sessions == 0 {
+		s.nobodyLeft()
+	}
+}
+
+func (s *Server) nobodyLeft() { s.idleOnce.Do(func() { close(s.idle) }) }
+
+// retire ends a shard whose last session is over: with SessionsPerInstance set,
+// nobody gets an instance that others have had to themselves.
+func (s *Server) retire(sh *shard) {
+	for i := range s.shards {
+		if s.shards[i] == sh {
+			s.shards = append(s.shards[:i], s.shards[i+1:]...)
+			break
+		}
+	}
+	sh.do(func() { sh.stop("") })
+}
+
+func (s *Server) admitAccount(name string, limit int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if limit > 0 && s.perAccount[name] >= limit {
+		return false
+	}
+	s.perAccount[name]++
+	return true
+}
+
+func (s *Server) releaseAccount(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.perAccount[name]--; s.perAccount[name] <= 0 {
+		delete(s.perAccount, name)
+	}
+}
+
+// Shutdown stops listening, ends idle sessions with 421 and lets running
+// transfers finish. When ctx ends first it closes what is left and returns
+// ctx's error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	if s.state == serving {
+		s.state = draining
+		s.closeListeners()
+		for _, sh := range s.shards {
+			sh.post(wasi.Event{Kind: wasi.EventDrain})
+		}
+		if s.sessions == 0 {
+			s.nobodyLeft()
+		}
+	}
+	s.mu.Unlock()
+	var err error
+	select {
+	case <-s.idle:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	s.Close()
+	return err
+}
+
+// Close ends everything at once: sessions get a last reply, uploads are
+// aborted.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	if s.state != closed {
+		s.state = closed
+		s.nobodyLeft()
+		s.closeListeners()
+		for _, sh := range s.shards {
+			sh.do(func() { sh.stop("421 Server is shutting down.\r\n") })
+		}
+	}
+	s.mu.Unlock()
+	s.running.Wait()
+	s.program.close()
+	return nil
+}
+
+func (s *Server) closeListeners() {
+	for l := range s.listeners {
+		l.Close()
+	}
+}

@@ -6,7 +6,7 @@ import "encoding/binary"
 // nanoseconds. Zero means what each field says.
 //
 //	0 i64 login time · 8 i64 idle time · 16 i64 stall time · 24 i64 data time · 32 i64 failure delay
-//	40 u32 login failures · 44 u32 line length · 48 u32 length of greeting · 52 greeting
+//	40 u32 login failures · 44 u32 line length · 48 u32 flags · 52 u32 length of greeting · 56 greeting
 type Config struct {
 	LoginTime     int64  // to log in, from the greeting on; 0 is no limit
 	IdleTime      int64  // between two commands; 0 is no limit
@@ -15,17 +15,25 @@ type Config struct {
 	FailureDelay  int64  // before the first failed login is answered, doubled for each further one
 	LoginFailures uint32 // failed logins after which the session ends with 421; 0 is no limit
 	LineLength    uint32 // longest control line in bytes, its end not counted; 0 is the engine's own choice
+	ForeignData   bool   // flag 1: data connections may go to other addresses than the client's
 	Greeting      string // text of the 220 reply; "" is the engine's own
 }
 
-const configSize = 52
+const (
+	configSize      = 56
+	flagForeignData = 1
+)
 
 // Append appends the record to b.
 func (c Config) Append(b []byte) []byte {
 	for _, v := range [...]int64{c.LoginTime, c.IdleTime, c.StallTime, c.DataTime, c.FailureDelay} {
 		b = binary.LittleEndian.AppendUint64(b, uint64(v))
 	}
-	for _, v := range [...]uint32{c.LoginFailures, c.LineLength, uint32(len(c.Greeting))} {
+	var flags uint32
+	if c.ForeignData {
+		flags |= flagForeignData
+	}
+	for _, v := range [...]uint32{c.LoginFailures, c.LineLength, flags, uint32(len(c.Greeting))} {
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}
 	return append(b, c.Greeting...)
@@ -34,7 +42,7 @@ func (c Config) Append(b []byte) []byte {
 // GetConfig reads the record that fills b. ok is false when b is not exactly
 // one record.
 func GetConfig(b []byte) (c Config, ok bool) {
-	if len(b) < configSize || uint64(len(b)-configSize) != uint64(binary.LittleEndian.Uint32(b[48:])) {
+	if len(b) < configSize || uint64(len(b)-configSize) != uint64(binary.LittleEndian.Uint32(b[configSize-4:])) {
 		return Config{}, false
 	}
 	for i, p := range [...]*int64{&c.LoginTime, &c.IdleTime, &c.StallTime, &c.DataTime, &c.FailureDelay} {
@@ -42,6 +50,7 @@ func GetConfig(b []byte) (c Config, ok bool) {
 	}
 	c.LoginFailures = binary.LittleEndian.Uint32(b[40:])
 	c.LineLength = binary.LittleEndian.Uint32(b[44:])
+	c.ForeignData = binary.LittleEndian.Uint32(b[48:])&flagForeignData != 0
 	c.Greeting = string(b[configSize:])
 	return c, true
 }

@@ -124,10 +124,10 @@ var Table = [importCount]Import{
 
 	NetAddress: {"net_address", "sockets", []Param{{"session", Handle}, {"side", Uint32}, {"addr", RetAddr}},
 		"one end of the control connection: side 0 is ours, 1 the client's"},
-	NetRead: {"net_read", "sockets", []Param{{"conn", Handle}, {"buf", Out}, {"n", RetUint32}},
-		"reads what has arrived; n 0 is the end of the stream; EAGAIN when there is nothing yet (EventReadable follows)"},
+	NetRead: {"net_read", "sockets", []Param{{"session", Handle}, {"buf", Out}, {"n", RetUint32}},
+		"reads what has arrived on the control connection; n 0 is the end of the stream; EAGAIN when there is nothing yet (EventReadable follows)"},
 	NetWrite: {"net_write", "sockets", []Param{{"conn", Handle}, {"data", In}, {"n", RetUint32}},
-		"takes as much as there is room for; EAGAIN when there is none (EventWritable follows)"},
+		"takes as much for a control or data connection as there is room for; EAGAIN when there is none (EventWritable follows)"},
 	NetListen: {"net_listen", "sockets", []Param{{"session", Handle}, {"family", Uint32}, {"listener", RetUint32}, {"addr", RetAddr}},
 		"opens a passive data port for this session's client; family is 0 for the control connection's own, 4 or 6; addr is what to announce"},
 	NetAccept: {"net_accept", "sockets", []Param{{"listener", Handle}, {"conn", RetUint32}},

@@ -1,0 +1,64 @@
+# The engine must rebuild to the same bytes, which takes the Go release that go.mod names.
+WASM_BUILD = GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -trimpath -buildvcs=false -ldflags='-s -w -buildid='
+STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+FUZZTIME = 10s
+
+.PHONY: help
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## the program, as ./wasiftpd
+	go build -trimpath -o wasiftpd ./cmd/wasiftpd
+
+.PHONY: test
+test: ## the tests
+	go test ./...
+
+.PHONY: wasm
+wasm: ## rebuild every committed .wasm in place
+	$(WASM_BUILD) -o host/wasiftp.wasm ./module/ftphost
+
+.PHONY: generate
+generate: ## what follows from the tables of imports and verbs
+	go generate ./...
+
+.PHONY: check
+check: vet reproduce platforms race ## all that must hold before a change lands
+
+.PHONY: vet
+vet: ## formatting, vet for both sides of the boundary, staticcheck
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
+	go vet ./...
+	GOOS=wasip1 GOARCH=wasm go vet ./module/... ./wasi/...
+	$(STATICCHECK) ./...
+	GOOS=wasip1 GOARCH=wasm $(STATICCHECK) ./module/... ./wasi/...
+
+.PHONY: reproduce
+reproduce: ## prove that generated files and the .wasm follow from their sources
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
+	cp host/wasiftp.wasm wasi/ftphost/imports.go wasi/abi.txt README.md "$$dir" && \
+	$(MAKE) --no-print-directory generate wasm && \
+	cmp "$$dir/imports.go" wasi/ftphost/imports.go && cmp "$$dir/abi.txt" wasi/abi.txt && cmp "$$dir/README.md" README.md && \
+	cmp "$$dir/wasiftp.wasm" host/wasiftp.wasm && echo "all made again to the same bytes"
+
+.PHONY: platforms
+platforms: ## build for every platform
+	@for p in $(PLATFORMS); do echo "build $$p"; GOOS=$${p%/*} GOARCH=$${p#*/} go build ./... || exit 1; done
+
+.PHONY: race
+race: ## the tests under the race detector
+	go test -race ./...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME each
+	@go list ./... | while read -r package; do \
+		go test -list '^Fuzz' "$$package" | grep '^Fuzz' | while read -r target; do \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" || exit 1; \
+		done || exit 1; \
+	done
+
+.PHONY: bench
+bench: ## the benchmarks, in full
+	go test -run '^$$' -bench . -benchmem ./tests/...

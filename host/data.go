@@ -1,0 +1,249 @@
+package host
+
+import (
+	"context"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+
+	"wasiftp/wasi"
+)
+
+// listener waits for a passive data connection (RFC 959 §4.1.2, PASV).
+type listener struct {
+	session *session
+	handle  uint32
+	socket  net.Listener
+
+	mu      sync.Mutex
+	arrived []net.Conn
+	ended   bool
+}
+
+func (l *listener) owner() *session { return l.session }
+
+func (l *listener) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
+	l.socket.Close()
+	for _, c := range l.arrived {
+		c.Close()
+	}
+	l.arrived = nil
+}
+
+// accept takes what connects until there is too much to trust. Somebody else's
+// connection is closed unread, and the client's is still waited for.
+func (l *listener) accept() {
+	for {
+		conn, err := l.socket.Accept()
+		if err != nil {
+			return
+		}
+		from := addrPort(conn.RemoteAddr())
+		if from.Addr() != l.session.client.Addr() && !l.session.server.config.AllowForeignDataAddress {
+			conn.Close()
+			l.session.observe(Event{Kind: DataRefused, Data: from})
+			continue
+		}
+		if !l.keep(conn) {
+			return
+		}
+	}
+}
+
+func (l *listener) keep(conn net.Conn) (more bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		conn.Close()
+		return false
+	}
+	l.arrived = append(l.arrived, conn)
+	if len(l.arrived) == 1 {
+		l.session.shard.post(wasi.Event{Kind: wasi.EventReadable, Session: l.session.handle, Handle: l.handle})
+		return true
+	}
+	l.socket.Close()
+	return false
+}
+
+// take gives the connection that came. When two came from the client's address,
+// one of them is a thief's, and nobody can say which.
+func (l *listener) take() (net.Conn, wasi.Errno) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch len(l.arrived) {
+	case 0:
+		return nil, wasi.EAGAIN
+	case 1:
+		conn := l.arrived[0]
+		l.arrived = nil
+		return conn, wasi.OK
+	}
+	return nil, wasi.EBUSY
+}
+
+func (sh *shard) netListen(a *args) wasi.Errno {
+	s, errno := sh.session(a)
+	if errno != wasi.OK {
+		return errno
+	}
+	family := uint32(6)
+	if s.local.Addr().Is4() {
+		family = 4
+	}
+	if want := a.uint32(1); !s.local.IsValid() || want != 0 && want != family {
+		return wasi.EINVAL
+	}
+	if len(s.objects) >= maxOwned {
+		return wasi.EMFILE
+	}
+	socket, err := listenInRange(s.local.Addr(), s.server.config.Passive.FirstPort, s.server.config.Passive.LastPort)
+	if err != nil {
+		s.server.config.Logger.Warn("no passive port", "session", s.id, "err", err)
+		return errnoOf(err)
+	}
+	l := &listener{session: s, socket: socket}
+	if l.handle, errno = s.own(l); errno != wasi.OK {
+		socket.Close()
+		return errno
+	}
+	go l.accept()
+	putUint32(a.bytes(2), l.handle)
+	wasi.PutAddr(a.bytes(3), s.announced(addrPort(socket.Addr()).Port()))
+	return wasi.OK
+}
+
+// listenInRange listens on a port of the range that nobody can guess.
+func listenInRange(ip netip.Addr, first, last uint16) (net.Listener, error) {
+	size := int(last) - int(first) + 1
+	start := rand.IntN(size)
+	var socket net.Listener
+	var err error
+	for i := range size {
+		port := int(first) + (start+i)%size
+		socket, err = net.Listen("tcp", net.JoinHostPort(ip.String(), strconv.Itoa(port)))
+		if err == nil {
+			return socket, nil
+		}
+	}
+	return nil, err
+}
+
+// announced is the address at which this client reaches a passive port: that of
+// its control connection, unless a NAT stands between.
+func (s *session) announced(port uint16) netip.AddrPort {
+	passive := &s.server.config.Passive
+	if !passive.PublicAddress.IsValid() || !s.local.Addr().Is4() {
+		return netip.AddrPortFrom(s.local.Addr(), port)
+	}
+	for _, network := range passive.LocalNetworks {
+		if network.Contains(s.client.Addr()) {
+			return netip.AddrPortFrom(s.local.Addr(), port)
+		}
+	}
+	return netip.AddrPortFrom(passive.PublicAddress, port)
+}
+
+func (sh *shard) netAccept(a *args) wasi.Errno {
+	l, errno := get[*listener](&sh.handles, a.handle(0))
+	if errno != wasi.OK {
+		return errno
+	}
+	conn, errno := l.take()
+	if errno != wasi.OK {
+		return errno
+	}
+	c := &dataConn{session: l.session}
+	c.connected(conn)
+	handle, errno := l.session.own(c)
+	if errno != wasi.OK {
+		conn.Close()
+		return errno
+	}
+	c.stream.owner(l.session.handle, handle)
+	putUint32(a.bytes(1), handle)
+	return wasi.OK
+}
+
+// dataConn is a data connection, or the attempt at an active one.
+type dataConn struct {
+	session *session
+	conn    net.Conn // nil while dialling
+	stream  *stream  // what the engine writes itself: listings
+	cancel  context.CancelFunc
+}
+
+func (c *dataConn) owner() *session { return c.session }
+
+func (c *dataConn) end() {
+	if c.cancel != nil {
+		c.cancel()
+	}
+	if c.stream != nil {
+		c.stream.close(c.session.server.config.Limits.StallTime)
+	}
+}
+
+func (c *dataConn) connected(conn net.Conn) {
+	c.conn = conn
+	c.stream = newStream(c.session.shard, conn)
+}
+
+// lowestPort is the lowest that an active client may name: below it are the
+// well-known services that a bounce attack is after (RFC 2577 §3).
+const lowestPort = 1024
+
+func (sh *shard) netDial(a *args) wasi.Errno {
+	s, errno := sh.session(a)
+	if errno != wasi.OK {
+		return errno
+	}
+	to := wasi.GetAddr(a.bytes(1))
+	if !to.IsValid() {
+		return wasi.EINVAL
+	}
+	if to.Port() < lowestPort || to.Addr() != s.client.Addr() && !s.server.config.AllowForeignDataAddress {
+		s.observe(Event{Kind: DataRefused, Data: to})
+		return wasi.EACCES
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.server.config.Limits.DataTime)
+	c := &dataConn{session: s, cancel: cancel}
+	handle, errno := s.own(c)
+	if errno != wasi.OK {
+		cancel()
+		return errno
+	}
+	go c.dial(ctx, to, handle)
+	putUint32(a.bytes(2), handle)
+	return wasi.OK
+}
+
+func (c *dataConn) dial(ctx context.Context, to netip.AddrPort, handle uint32) {
+	s := c.session
+	dialer := net.Dialer{}
+	if to.Addr().Is4() == s.local.Addr().Is4() {
+		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(s.local.Addr(), 0))
+	}
+	conn, err := dialer.DialContext(ctx, "tcp", to.String())
+	done := s.shard.do(func() {
+		if current, errno := get[*dataConn](&s.shard.handles, handle); errno != wasi.OK || current != c {
+			if conn != nil {
+				conn.Close()
+			}
+			return
+		}
+		if err == nil {
+			c.connected(conn)
+			c.stream.owner(s.handle, handle)
+		}
+		s.shard.post(wasi.Event{Kind: wasi.EventWritable, Session: s.handle, Handle: handle, Errno: errnoOf(err)})
+	})
+	if !done && conn != nil {
+		conn.Close()
+	}
+}

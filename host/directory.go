@@ -1,0 +1,154 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"path"
+	"sync"
+	"syscall"
+
+	"wasiftp/wasi"
+)
+
+// openDir is a directory open for listing.
+type openDir struct {
+	session   *session
+	fsys      FS
+	name      string
+	namesOnly bool
+
+	mu      sync.Mutex // a page may still be read when the directory is given up
+	dir     fs.ReadDirFile
+	entries []fs.DirEntry // read and not yet given to the guest
+	page    []byte        // records for the guest
+	err     error         // how reading ended
+}
+
+func (d *openDir) owner() *session { return d.session }
+
+func (d *openDir) end() { go d.close() }
+
+func (d *openDir) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.dir.Close()
+}
+
+func (sh *shard) fileList(a *args) wasi.Errno {
+	s, fsys, name, errno := sh.files(a, List)
+	if errno != wasi.OK {
+		return errno
+	}
+	if len(s.objects) >= maxOwned {
+		return wasi.EMFILE
+	}
+	flags := a.uint32(2)
+	result, errno := s.ask(questionKey{call: wasi.FileList, name: name, flags: flags}, func(context.Context) answer {
+		d, err := openDirectory(fsys, name)
+		if err != nil {
+			return answer{errno: errnoOf(err)}
+		}
+		d.session, d.namesOnly = s, flags&wasi.ListNames != 0
+		s.observe(Event{Kind: Listed, Path: path.Join("/", name)})
+		return answer{dir: d}
+	})
+	if errno != wasi.OK {
+		return errno
+	}
+	handle, errno := s.own(result.dir)
+	if errno != wasi.OK {
+		result.dir.end()
+		return errno
+	}
+	putUint32(a.bytes(3), handle)
+	return wasi.OK
+}
+
+func openDirectory(fsys FS, name string) (*openDir, error) {
+	info, err := fs.Stat(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, syscall.ENOTDIR
+	}
+	file, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	dir, ok := file.(fs.ReadDirFile)
+	if !ok {
+		file.Close()
+		return nil, errors.ErrUnsupported
+	}
+	return &openDir{fsys: fsys, name: name, dir: dir}, nil
+}
+
+// maxPage bounds a page, whatever room the guest offers.
+const maxPage = 64 << 10
+
+func (sh *shard) fileListNext(a *args) wasi.Errno {
+	d, errno := get[*openDir](&sh.handles, a.handle(0))
+	if errno != wasi.OK {
+		return errno
+	}
+	room := min(len(a.bytes(1)), maxPage)
+	key := questionKey{call: wasi.FileListNext, handle: a.handle(0), number: int64(room)}
+	_, errno = d.session.ask(key, func(context.Context) answer { return answer{errno: errnoOf(d.fill(room))} })
+	if errno == wasi.OK {
+		putUint32(a.bytes(2), uint32(copy(a.bytes(1), d.page)))
+	}
+	return errno
+}
+
+// entriesAtOnce is how many entries are read at a time.
+const entriesAtOnce = 256
+
+// fill makes a page of up to room bytes. An empty one is the end.
+func (d *openDir) fill(room int) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if cap(d.page) < room {
+		d.page = make([]byte, 0, room)
+	}
+	d.page = d.page[:0:room]
+	for {
+		for len(d.entries) > 0 {
+			stat, target, err := d.describe(d.entries[0])
+			if err == nil {
+				var fits bool
+				if d.page, fits = wasi.AppendDirent(d.page, stat, d.entries[0].Name(), target); !fits && len(d.page) > 0 {
+					return nil
+				}
+			}
+			d.entries = d.entries[1:]
+		}
+		if d.err == io.EOF || len(d.page) > room/2 {
+			return nil
+		}
+		if d.err != nil {
+			return d.err
+		}
+		d.entries, d.err = d.dir.ReadDir(entriesAtOnce)
+	}
+}
+
+// describe is an entry's record. An error leaves the entry out: it went away
+// between being read and being looked at.
+func (d *openDir) describe(entry fs.DirEntry) (stat wasi.Stat, target string, err error) {
+	if d.namesOnly {
+		return wasi.Stat{}, "", nil
+	}
+	info, err := entry.Info()
+	if err != nil {
+		return wasi.Stat{}, "", err
+	}
+	if info.Mode().Type() == fs.ModeSymlink {
+		if l, ok := d.fsys.(fs.ReadLinkFS); ok {
+			target, _ = l.ReadLink(path.Join(d.name, entry.Name()))
+		}
+	}
+	return statOf(info), target, nil
+}

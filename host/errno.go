@@ -1,0 +1,66 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+
+	"wasiftp/wasi"
+)
+
+// errnos says which errno an error crosses the boundary as; the first match
+// counts. Whatever is not here is EIO.
+var errnos = []struct {
+	err   error
+	errno wasi.Errno
+}{
+	{syscall.ENOTDIR, wasi.ENOTDIR},
+	{syscall.EISDIR, wasi.EISDIR},
+	{syscall.ENOTEMPTY, wasi.ENOTEMPTY}, // before ErrExist, which it also is
+	{syscall.EXDEV, wasi.EACCES},        // out of the root
+	{syscall.EROFS, wasi.EACCES},
+	{syscall.ELOOP, wasi.ENOENT},
+	{syscall.ENAMETOOLONG, wasi.EINVAL},
+	{syscall.ENOSPC, wasi.ENOSPC},
+	{syscall.EDQUOT, wasi.EDQUOT},
+	{syscall.EFBIG, wasi.EFBIG},
+	{syscall.EBUSY, wasi.EBUSY},
+	{syscall.EMFILE, wasi.EMFILE},
+	{syscall.ENFILE, wasi.EMFILE},
+	{syscall.EADDRINUSE, wasi.EADDRINUSE},
+	{syscall.ECONNREFUSED, wasi.ECONNREFUSED},
+	{syscall.ECONNRESET, wasi.ECONNRESET},
+	{syscall.EPIPE, wasi.EPIPE},
+	{syscall.EINVAL, wasi.EINVAL},
+	{fs.ErrNotExist, wasi.ENOENT},
+	{fs.ErrExist, wasi.EEXIST},
+	{fs.ErrPermission, wasi.EACCES},
+	{fs.ErrInvalid, wasi.EINVAL},
+	{errors.ErrUnsupported, wasi.ENOSYS},
+	{os.ErrDeadlineExceeded, wasi.ETIMEDOUT},
+	{context.DeadlineExceeded, wasi.ETIMEDOUT},
+	{context.Canceled, wasi.ECANCELED},
+	{net.ErrClosed, wasi.ECANCELED},
+	{io.ErrClosedPipe, wasi.EPIPE},
+	{io.ErrUnexpectedEOF, wasi.ECONNRESET},
+}
+
+// errnoOf is the errno that an error crosses the boundary as.
+func errnoOf(err error) wasi.Errno {
+	if err == nil {
+		return wasi.OK
+	}
+	if errno, ok := err.(wasi.Errno); ok {
+		return errno
+	}
+	for _, e := range errnos {
+		if errors.Is(err, e.err) {
+			return e.errno
+		}
+	}
+	return wasi.EIO
+}

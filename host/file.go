@@ -1,0 +1,396 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+
+	"wasiftp/wasi"
+)
+
+// openFile is a file open for one transfer: a download's reader or an upload.
+type openFile struct {
+	session    *session
+	name       string
+	reader     fs.File   // of a download, else nil
+	upload     Upload    // of an upload, else nil
+	transfer   *transfer // nil until it starts
+	committing bool
+}
+
+func (f *openFile) owner() *session { return f.session }
+
+// end gives the file up, and with it a transfer under way. An upload that is
+// being committed is past that.
+func (f *openFile) end() {
+	if f.committing {
+		return
+	}
+	if f.transfer != nil {
+		f.transfer.giveUp()
+	}
+	go func() {
+		var err error
+		defer f.session.recovered(func(error) {})
+		if f.transfer != nil {
+			<-f.transfer.finished
+			err = f.transfer.err
+		}
+		if f.reader != nil {
+			f.reader.Close()
+			return
+		}
+		f.upload.Abort()
+		if err == nil {
+			err = errGivenUp
+		}
+		f.session.observe(f.event(UploadFailed, err))
+	}()
+}
+
+// event describes what became of an upload.
+func (f *openFile) event(kind EventKind, err error) Event {
+	if f.transfer == nil {
+		return Event{Kind: kind, Path: "/" + f.name, Err: err}
+	}
+	return f.transfer.event(kind, err)
+}
+
+// named says whether a name is one that the boundary allows: relative to the
+// root, with no element that leads anywhere but down.
+func named(name string) bool {
+	if name == "." {
+		return true
+	}
+	for element := range strings.SplitSeq(name, "/") {
+		if element == "" || element == "." || element == ".." || strings.IndexByte(element, 0) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// files gives the session and its account's files for a call that needs a
+// right and names a file in its second parameter.
+func (sh *shard) files(a *args, right Rights) (s *session, fsys FS, name string, errno wasi.Errno) {
+	s, errno = sh.session(a)
+	if errno != wasi.OK {
+		return nil, nil, "", errno
+	}
+	name = a.string(1)
+	switch {
+	case !s.can(right):
+		return nil, nil, "", wasi.EACCES
+	case !named(name):
+		return nil, nil, "", wasi.EINVAL
+	}
+	return s, s.login.Load().fs, name, wasi.OK
+}
+
+// change asks for something to be done to a file, and has it observed.
+func (s *session) change(key questionKey, e Event, work func() error) wasi.Errno {
+	_, errno := s.ask(key, func(context.Context) answer {
+		err := work()
+		if err == nil {
+			s.observe(e)
+		}
+		return answer{errno: errnoOf(err)}
+	})
+	return errno
+}
+
+// statOf is a file's description as a record.
+func statOf(info fs.FileInfo) wasi.Stat {
+	mode := uint32(wasi.TypeOther)
+	switch info.Mode().Type() {
+	case 0:
+		mode = wasi.TypeRegular
+	case fs.ModeDir:
+		mode = wasi.TypeDir
+	case fs.ModeSymlink:
+		mode = wasi.TypeLink
+	}
+	return wasi.Stat{
+		ModTime: unixNano(info.ModTime()), Size: uint64(max(info.Size(), 0)),
+		Mode: mode | uint32(info.Mode().Perm()), Links: linksOf(info),
+	}
+}
+
+// unixNano is a time in ns since 1970, 0 for one that int64 cannot hold.
+func unixNano(t time.Time) int64 {
+	if t.Year() < 1679 || t.Year() > 2261 {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+// visible is what a session may see of a file: an account that can only upload
+// still changes directories, but learns nothing of files.
+func (s *session) visible(fsys FS, name string, link bool) (fs.FileInfo, error) {
+	var info fs.FileInfo
+	var err error
+	if l, ok := fsys.(fs.ReadLinkFS); ok && link {
+		info, err = l.Lstat(name)
+	} else {
+		info, err = fs.Stat(fsys, name)
+	}
+	if err == nil && !info.IsDir() && !s.can(List) && !s.can(Read) {
+		return nil, fs.ErrPermission
+	}
+	return info, err
+}
+
+func (sh *shard) fileStat(a *args) wasi.Errno {
+	s, fsys, name, errno := sh.files(a, 0)
+	if errno != wasi.OK {
+		return errno
+	}
+	flags := a.uint32(2)
+	result, errno := s.ask(questionKey{call: wasi.FileStat, name: name, flags: flags}, func(context.Context) answer {
+		info, err := s.visible(fsys, name, flags&wasi.StatLink != 0)
+		if err != nil {
+			return answer{errno: errnoOf(err)}
+		}
+		return answer{stat: statOf(info)}
+	})
+	result.stat.Put(a.bytes(3))
+	return errno
+}
+
+func (sh *shard) fileOpen(a *args) wasi.Errno {
+	flags, offset := a.uint32(2), a.int64(3)
+	right := Read
+	if flags&wasi.OpenWrite != 0 {
+		right = Write
+	}
+	s, fsys, name, errno := sh.files(a, right)
+	if errno != wasi.OK {
+		return errno
+	}
+	if offset < 0 || len(s.objects) >= maxOwned {
+		return wasi.EINVAL
+	}
+	key := questionKey{call: wasi.FileOpen, name: name, flags: flags, number: offset}
+	result, errno := s.ask(key, func(context.Context) answer {
+		f := &openFile{session: s, name: name}
+		stat, err := f.open(fsys, flags, offset)
+		if err != nil {
+			return answer{errno: errnoOf(err)}
+		}
+		return answer{file: f, stat: stat}
+	})
+	if errno != wasi.OK {
+		return errno
+	}
+	handle, errno := s.own(result.file)
+	if errno != wasi.OK {
+		result.file.end()
+		return errno
+	}
+	putUint32(a.bytes(4), handle)
+	result.stat.Put(a.bytes(5))
+	return wasi.OK
+}
+
+func (f *openFile) open(fsys FS, flags uint32, offset int64) (wasi.Stat, error) {
+	if flags&wasi.OpenWrite != 0 {
+		return f.openUpload(fsys, flags, offset)
+	}
+	file, err := fsys.Open(f.name)
+	if err != nil {
+		return wasi.Stat{}, err
+	}
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+	case info.IsDir():
+		err = syscall.EISDIR
+	case !info.Mode().IsRegular():
+		err = fs.ErrPermission
+	case offset > info.Size():
+		err = syscall.EINVAL
+	case offset > 0:
+		err = skip(file, offset)
+	}
+	if err != nil {
+		file.Close()
+		return wasi.Stat{}, err
+	}
+	f.reader = file
+	return statOf(info), nil
+}
+
+// skip moves to an offset, by reading where a file cannot seek.
+func skip(file fs.File, offset int64) error {
+	if seeker, ok := file.(io.Seeker); ok {
+		_, err := seeker.Seek(offset, io.SeekStart)
+		return err
+	}
+	_, err := io.CopyN(io.Discard, file, offset)
+	return err
+}
+
+// openUpload opens an upload. Whoever may not delete may not replace or
+// overwrite either, only make new files and add to the end of old ones.
+func (f *openFile) openUpload(fsys FS, flags uint32, offset int64) (wasi.Stat, error) {
+	creator, ok := fsys.(CreateFS)
+	if !ok {
+		return wasi.Stat{}, errors.ErrUnsupported
+	}
+	var stat wasi.Stat
+	if info, err := fs.Stat(fsys, f.name); err == nil {
+		stat = statOf(info)
+		if info.IsDir() {
+			return stat, syscall.EISDIR
+		}
+	}
+	flag := 0
+	switch {
+	case flags&wasi.OpenExclusive != 0:
+		flag = os.O_EXCL
+	case flags&wasi.OpenAppend != 0:
+		flag = os.O_APPEND
+	case uint64(offset) > stat.Size:
+		return stat, syscall.EINVAL
+	case flags&wasi.OpenTruncate != 0:
+		flag = os.O_TRUNC
+		if !f.session.can(Delete) {
+			flag = os.O_EXCL
+		}
+	case uint64(offset) < stat.Size && !f.session.can(Delete):
+		return stat, fs.ErrPermission
+	}
+	upload, err := creator.Create(f.name, flag, offset)
+	if flags&wasi.OpenTruncate != 0 && flag == os.O_EXCL && errors.Is(err, fs.ErrExist) {
+		return stat, fs.ErrPermission
+	}
+	f.upload = upload
+	return stat, err
+}
+
+func (sh *shard) fileCommit(a *args) wasi.Errno {
+	f, errno := get[*openFile](&sh.handles, a.handle(0))
+	if errno != wasi.OK {
+		return errno
+	}
+	if f.upload == nil || f.transfer == nil {
+		return wasi.EINVAL
+	}
+	select {
+	case <-f.transfer.finished:
+	default:
+		return wasi.EBUSY
+	}
+	f.committing = true
+	_, errno = f.session.ask(questionKey{call: wasi.FileCommit, handle: a.handle(0)}, func(context.Context) answer {
+		err := f.upload.Commit()
+		if err != nil {
+			f.session.observe(f.event(UploadFailed, err))
+		} else {
+			f.session.observe(f.event(Uploaded, nil))
+		}
+		return answer{errno: errnoOf(err)}
+	})
+	if errno != wasi.EAGAIN {
+		f.session.disown(a.handle(0))
+	}
+	return errno
+}
+
+func (sh *shard) fileMkdir(a *args) wasi.Errno {
+	s, fsys, name, errno := sh.files(a, MakeDir)
+	if errno != wasi.OK {
+		return errno
+	}
+	return s.change(questionKey{call: wasi.FileMkdir, name: name}, Event{Kind: Made, Path: "/" + name}, func() error {
+		if m, ok := fsys.(MkdirFS); ok {
+			return m.Mkdir(name)
+		}
+		return errors.ErrUnsupported
+	})
+}
+
+func (sh *shard) fileRemove(a *args) wasi.Errno {
+	s, fsys, name, errno := sh.files(a, Delete)
+	if errno != wasi.OK {
+		return errno
+	}
+	kind := a.uint32(2)
+	key := questionKey{call: wasi.FileRemove, name: name, flags: kind}
+	return s.change(key, Event{Kind: Deleted, Path: "/" + name}, func() error {
+		r, ok := fsys.(RemoveFS)
+		if !ok {
+			return errors.ErrUnsupported
+		}
+		info, err := s.visible(fsys, name, true)
+		switch {
+		case err != nil && !errors.Is(err, fs.ErrPermission):
+			return err
+		case name == ".":
+			return fs.ErrPermission
+		case err == nil && kind == wasi.RemoveDir && !info.IsDir():
+			return syscall.ENOTDIR
+		case err == nil && kind == wasi.RemoveFile && info.IsDir():
+			return syscall.EISDIR
+		}
+		return r.Remove(name)
+	})
+}
+
+func (sh *shard) fileRename(a *args) wasi.Errno {
+	s, fsys, from, errno := sh.files(a, Rename)
+	if errno != wasi.OK {
+		return errno
+	}
+	to := a.string(2)
+	if !named(to) || from == "." || to == "." {
+		return wasi.EINVAL
+	}
+	key := questionKey{call: wasi.FileRename, name: from, to: to}
+	return s.change(key, Event{Kind: Renamed, Path: "/" + from, To: "/" + to}, func() error {
+		r, ok := fsys.(RenameFS)
+		if !ok {
+			return errors.ErrUnsupported
+		}
+		if _, err := fs.Stat(fsys, to); err == nil && !s.can(Delete) && path.Clean(from) != path.Clean(to) {
+			return fs.ErrPermission
+		}
+		return r.Rename(from, to)
+	})
+}
+
+func (sh *shard) fileSetTime(a *args) wasi.Errno {
+	s, fsys, name, errno := sh.files(a, Write)
+	if errno != wasi.OK {
+		return errno
+	}
+	mtime := a.int64(2)
+	key := questionKey{call: wasi.FileSetTime, name: name, number: mtime}
+	return s.change(key, Event{Kind: Changed, Path: "/" + name}, func() error {
+		if c, ok := fsys.(ChtimesFS); ok {
+			return c.Chtimes(name, time.Unix(0, mtime))
+		}
+		return errors.ErrUnsupported
+	})
+}
+
+func (sh *shard) fileSetMode(a *args) wasi.Errno {
+	s, fsys, name, errno := sh.files(a, Write)
+	if errno != wasi.OK {
+		return errno
+	}
+	mode := a.uint32(2) & 0o777
+	key := questionKey{call: wasi.FileSetMode, name: name, flags: mode}
+	return s.change(key, Event{Kind: Changed, Path: "/" + name}, func() error {
+		if c, ok := fsys.(ChmodFS); ok {
+			return c.Chmod(name, fs.FileMode(mode))
+		}
+		return errors.ErrUnsupported
+	})
+}

@@ -1,0 +1,67 @@
+package host
+
+import "wasiftp/wasi"
+
+// handles are all that an instance holds by number. A number is used once: its
+// upper bits count how often its place has been used, so that a handle kept
+// after its end finds nothing. The zero handle is never given out.
+//
+// A table belongs to its shard's goroutine.
+type handles struct {
+	places []place
+	free   []uint32
+}
+
+type place struct {
+	object     any
+	generation uint32
+}
+
+const (
+	placeBits  = 20
+	placeMask  = 1<<placeBits - 1
+	maxObjects = placeMask
+)
+
+// add gives the object a handle; ok is false when all are in use.
+func (t *handles) add(object any) (handle uint32, ok bool) {
+	var at uint32
+	switch {
+	case len(t.free) > 0:
+		at = t.free[len(t.free)-1]
+		t.free = t.free[:len(t.free)-1]
+	case len(t.places) < maxObjects:
+		at = uint32(len(t.places))
+		t.places = append(t.places, place{})
+	default:
+		return 0, false
+	}
+	t.places[at].object = object
+	return t.places[at].generation<<placeBits | (at + 1), true
+}
+
+func (t *handles) find(handle uint32) (at uint32, ok bool) {
+	at = handle&placeMask - 1
+	ok = at < uint32(len(t.places)) && t.places[at].object != nil && t.places[at].generation == handle>>placeBits
+	return at, ok
+}
+
+// remove forgets a handle. Removing one that is not there does nothing.
+func (t *handles) remove(handle uint32) {
+	if at, ok := t.find(handle); ok {
+		t.places[at].object = nil
+		t.places[at].generation = (t.places[at].generation + 1) & (1<<(32-placeBits) - 1)
+		t.free = append(t.free, at)
+	}
+}
+
+// get finds the object of a handle, if it is of the kind asked for.
+func get[T any](t *handles, handle uint32) (object T, errno wasi.Errno) {
+	at, ok := t.find(handle)
+	if ok {
+		if object, ok = t.places[at].object.(T); ok {
+			return object, wasi.OK
+		}
+	}
+	return object, wasi.EBADF
+}

@@ -1,0 +1,107 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"wasiftp/wasi"
+)
+
+// login is an account in use by a session.
+type login struct {
+	server *Server
+	name   string
+	fs     FS
+	rights Rights
+	once   sync.Once
+}
+
+// release gives the account's place to somebody else.
+func (l *login) release() {
+	l.once.Do(func() { l.server.releaseAccount(l.name) })
+}
+
+// can says whether the session is logged in to an account with this right.
+func (s *session) can(right Rights) bool {
+	l := s.login.Load()
+	return l != nil && l.rights&right == right
+}
+
+func (s *session) logout() {
+	if l := s.login.Swap(nil); l != nil {
+		l.release()
+	}
+}
+
+func (sh *shard) authCheck(a *args) wasi.Errno {
+	s, errno := sh.session(a)
+	if errno != wasi.OK {
+		return errno
+	}
+	user, password := a.string(1), a.string(2)
+	result, errno := s.ask(questionKey{call: wasi.AuthCheck, name: user, to: password},
+		func(ctx context.Context) answer { return s.authenticate(ctx, user, Password(password)) })
+	if errno != wasi.OK {
+		return errno
+	}
+	s.logout()
+	s.login.Store(result.login)
+	s.observe(Event{Kind: LoggedIn})
+	putUint32(a.bytes(3), uint32(result.login.rights))
+	return wasi.OK
+}
+
+func (s *session) authenticate(ctx context.Context, user string, password Password) answer {
+	l, err := s.server.login(ctx, Login{User: user, Password: password, Client: s.client, Server: s.local})
+	if err == nil {
+		return answer{login: l}
+	}
+	s.observe(Event{Kind: LoginFailed, User: user, Err: err})
+	if errors.Is(err, errAccountFull) {
+		return answer{errno: wasi.EMFILE}
+	}
+	if !errors.Is(err, ErrDenied) && ctx.Err() == nil {
+		s.server.config.Logger.Error("the authenticator failed", "session", s.id, "user", user, "err", err)
+	}
+	return answer{errno: wasi.EACCES}
+}
+
+var (
+	errAccountFull = errors.New("too many sessions of this account")
+	errNoFS        = errors.New("the authenticator gave an account without a file system")
+)
+
+// login asks the authenticator, and takes one of the account's places.
+func (s *Server) login(ctx context.Context, given Login) (*login, error) {
+	if s.config.Authenticator == nil {
+		return nil, ErrDenied
+	}
+	account, err := s.config.Authenticator.Authenticate(ctx, given)
+	if err != nil {
+		return nil, err
+	}
+	if account == nil || account.FS == nil {
+		return nil, errNoFS
+	}
+	l := &login{server: s, name: account.Name, fs: account.FS, rights: account.Rights}
+	if l.name == "" {
+		l.name = given.User
+	}
+	if !s.admitAccount(l.name, account.MaxSessions) {
+		return nil, errAccountFull
+	}
+	return l, nil
+}
+
+func (sh *shard) authClear(a *args) wasi.Errno {
+	s, errno := sh.session(a)
+	if errno != wasi.OK {
+		return errno
+	}
+	if l := s.login.Load(); l != nil {
+		s.observe(Event{Kind: LoggedOut})
+		s.logout()
+	}
+	return wasi.OK
+}

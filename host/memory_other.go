@@ -1,0 +1,13 @@
+//go:build !unix
+
+package host
+
+// mapsMemory says that instances keep their linear memory in Go's heap.
+const mapsMemory = false
+
+type mappedMemory struct{}
+
+func mapMemory(uint64) *mappedMemory { return nil }
+
+func (*mappedMemory) Reallocate(uint64) []byte { return nil }
+func (*mappedMemory) Free()                    {}

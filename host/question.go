@@ -1,0 +1,110 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"wasiftp/wasi"
+)
+
+// question is a call of the guest's that may have to wait: for a disk, a
+// network file system, a slow password hash. It is answered on a goroutine of
+// its own, so that nobody but the session that asks waits; the guest then asks
+// again and gets the answer.
+type question struct {
+	key    questionKey
+	cancel context.CancelFunc
+	done   bool
+	answer answer
+}
+
+// questionKey tells whether the guest asks the same again.
+type questionKey struct {
+	call     int
+	handle   uint32
+	name, to string
+	flags    uint32
+	number   int64
+}
+
+// answer is what a question came to; which fields count depends on the call.
+type answer struct {
+	errno wasi.Errno
+	stat  wasi.Stat
+	file  *openFile
+	dir   *openDir
+	login *login
+}
+
+// discard gives up what an answer holds that nobody fetched.
+func (a *answer) discard() {
+	if a.file != nil {
+		a.file.end()
+	}
+	if a.dir != nil {
+		a.dir.close()
+	}
+	if a.login != nil {
+		a.login.release()
+	}
+}
+
+// ask answers the question with the given key by work. The errno is EAGAIN
+// while work runs.
+func (s *session) ask(key questionKey, work func(context.Context) answer) (answer, wasi.Errno) {
+	if q := s.asked; q != nil && q.key == key {
+		if !q.done {
+			return answer{}, wasi.EAGAIN
+		}
+		s.asked = nil
+		return q.answer, q.answer.errno
+	}
+	s.abandonQuestion()
+	ctx, cancel := context.WithCancel(context.Background())
+	q := &question{key: key, cancel: cancel}
+	s.asked = q
+	go func() {
+		defer cancel()
+		a := s.guarded(ctx, work)
+		fetched := func() {
+			if s.asked != q {
+				go a.discard()
+				return
+			}
+			q.answer, q.done = a, true
+			s.shard.post(wasi.Event{Kind: wasi.EventReady, Session: s.handle})
+		}
+		if !s.shard.do(fetched) {
+			a.discard()
+		}
+	}()
+	return answer{}, wasi.EAGAIN
+}
+
+// guarded keeps a panic in an embedder's code from ending the process.
+func (s *session) guarded(ctx context.Context, work func(context.Context) answer) (a answer) {
+	defer s.recovered(func(err error) { a = answer{errno: errnoOf(err)} })
+	return work(ctx)
+}
+
+// recovered, when deferred, logs a panic and tells it as an error.
+func (s *session) recovered(failed func(error)) {
+	if p := recover(); p != nil {
+		s.server.config.Logger.Error("panic in a file system or authenticator", "session", s.id,
+			"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		failed(wasi.EIO)
+	}
+}
+
+func (s *session) abandonQuestion() {
+	q := s.asked
+	if q == nil {
+		return
+	}
+	s.asked = nil
+	q.cancel()
+	if q.done {
+		go q.answer.discard()
+	}
+}

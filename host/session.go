@@ -1,0 +1,177 @@
+package host
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"wasiftp/wasi"
+)
+
+// session is the host's side of a control connection. It belongs to its shard's
+// goroutine.
+type session struct {
+	shard   *shard
+	server  *Server
+	id      uint64
+	handle  uint32
+	stream  *stream
+	client  netip.AddrPort
+	local   netip.AddrPort
+	began   time.Time
+	login   atomic.Pointer[login] // nil until logged in
+	asked   *question             // the call that waits for its answer, nil for none
+	objects []uint32              // handles of what the session owns
+}
+
+// maxOwned is how many listeners, connections, files and directories a session
+// may have at a time: the engine needs four.
+const maxOwned = 16
+
+// object is what a session may own besides its control connection.
+type object interface {
+	owner() *session
+	// end gives up what the object holds. Nothing is said to the guest.
+	end()
+}
+
+func newSession(sh *shard, conn net.Conn, id uint64) *session {
+	s := &session{
+		shard: sh, server: sh.server, id: id, began: time.Now(), stream: newStream(sh, conn),
+		client: addrPort(conn.RemoteAddr()), local: addrPort(conn.LocalAddr()),
+	}
+	setUrgentInline(conn)
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.SetKeepAlive(true)
+	}
+	return s
+}
+
+// addrPort is a network address as a value, not valid for other networks than
+// TCP. An IPv4 address mapped into IPv6 is the IPv4 address that it stands for.
+func addrPort(a net.Addr) netip.AddrPort {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := tcp.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+func (s *session) observe(e Event) {
+	e.Session, e.Client, e.Server = s.id, s.client, s.local
+	if l := s.login.Load(); l != nil && e.User == "" {
+		e.User = l.name
+	}
+	s.server.observe(e)
+}
+
+// refuse ends a session that never reached the engine.
+func (s *session) refuse(reply string, reason error) {
+	s.stream.write([]byte(reply))
+	s.stream.receive()
+	s.stream.close(lingerTime)
+	s.observe(Event{Kind: Refused, Err: reason})
+	s.server.release(s)
+}
+
+// own gives an object of the session's a handle.
+func (s *session) own(o object) (uint32, wasi.Errno) {
+	if len(s.objects) >= maxOwned {
+		return 0, wasi.EMFILE
+	}
+	handle, ok := s.shard.handles.add(o)
+	if !ok {
+		return 0, wasi.EMFILE
+	}
+	s.objects = append(s.objects, handle)
+	return handle, wasi.OK
+}
+
+// disown forgets a handle of the session's.
+func (s *session) disown(handle uint32) {
+	s.shard.handles.remove(handle)
+	if at := slices.Index(s.objects, handle); at >= 0 {
+		s.objects = slices.Delete(s.objects, at, at+1)
+	}
+}
+
+// end closes the session and all that it owns.
+func (s *session) end() {
+	for _, handle := range slices.Clone(s.objects) {
+		if o, errno := get[object](&s.shard.handles, handle); errno == wasi.OK {
+			o.end()
+		}
+		s.disown(handle)
+	}
+	s.abandonQuestion()
+	s.logout()
+	s.stream.close(s.server.config.Limits.StallTime)
+	s.shard.handles.remove(s.handle)
+	delete(s.shard.sessions, s.handle)
+	s.observe(Event{Kind: Disconnected, Duration: time.Since(s.began)})
+	s.server.release(s)
+}
+
+func (sh *shard) session(a *args) (*session, wasi.Errno) {
+	return get[*session](&sh.handles, a.handle(0))
+}
+
+func (sh *shard) handleClose(a *args) wasi.Errno {
+	if s, errno := sh.session(a); errno == wasi.OK {
+		s.end()
+		return wasi.OK
+	}
+	o, errno := get[object](&sh.handles, a.handle(0))
+	if errno != wasi.OK {
+		return errno
+	}
+	o.end()
+	o.owner().disown(a.handle(0))
+	return wasi.OK
+}
+
+func (sh *shard) netAddress(a *args) wasi.Errno {
+	s, errno := sh.session(a)
+	if errno != wasi.OK {
+		return errno
+	}
+	switch a.uint32(1) {
+	case wasi.Local:
+		wasi.PutAddr(a.bytes(2), s.local)
+	case wasi.Peer:
+		wasi.PutAddr(a.bytes(2), s.client)
+	default:
+		return wasi.EINVAL
+	}
+	return wasi.OK
+}
+
+func (sh *shard) netRead(a *args) wasi.Errno {
+	s, errno := sh.session(a)
+	if errno != wasi.OK {
+		return errno
+	}
+	n, errno := s.stream.read(a.bytes(1))
+	putUint32(a.bytes(2), uint32(n))
+	return errno
+}
+
+func (sh *shard) netWrite(a *args) wasi.Errno {
+	var out *stream
+	if s, errno := sh.session(a); errno == wasi.OK {
+		out = s.stream
+	} else if c, errno := get[*dataConn](&sh.handles, a.handle(0)); errno == wasi.OK && c.stream != nil {
+		out = c.stream
+	} else {
+		return wasi.EBADF
+	}
+	n, errno := out.write(a.bytes(1))
+	putUint32(a.bytes(2), uint32(n))
+	return errno
+}
+
+func putUint32(b []byte, v uint32) { binary.LittleEndian.PutUint32(b, v) }

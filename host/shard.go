@@ -1,0 +1,245 @@
+package host
+
+import (
+	"net"
+	"sync"
+	"time"
+
+	"wasiftp/wasi"
+)
+
+// shard is an instance, the sessions in it and the goroutine that runs both.
+// Whatever the rest of the host has for the guest comes through post and do;
+// all else of a shard belongs to its goroutine.
+type shard struct {
+	server   *Server
+	instance *instance // nil until a session needs it, and after it trapped
+	handles  handles
+	sessions map[uint32]*session
+	events   []wasi.Event // of the present step, not yet taken by the guest
+	next     int64        // when the engine wants a step, ns since 1970; 0 is never
+	reserved int          // sessions placed here and not yet over; guarded by server.mu
+	retired  bool         // no more sessions are placed here; guarded by server.mu
+	wake     chan struct{}
+
+	mu     sync.Mutex
+	queue  []wasi.Event
+	duties []func()
+	ended  bool
+}
+
+func newShard(s *Server) *shard {
+	return &shard{server: s, sessions: map[uint32]*session{}, wake: make(chan struct{}, 1)}
+}
+
+// post hands the guest an event, at its next step.
+func (sh *shard) post(e wasi.Event) {
+	sh.mu.Lock()
+	sh.queue = append(sh.queue, e)
+	sh.mu.Unlock()
+	sh.signal()
+}
+
+// do runs a function on the shard's goroutine. It reports false when the shard
+// has ended and never will.
+func (sh *shard) do(duty func()) bool {
+	sh.mu.Lock()
+	ended := sh.ended
+	if !ended {
+		sh.duties = append(sh.duties, duty)
+	}
+	sh.mu.Unlock()
+	sh.signal()
+	return !ended
+}
+
+func (sh *shard) signal() {
+	select {
+	case sh.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run is the shard's goroutine.
+func (sh *shard) run() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var spare []wasi.Event
+	for !sh.stopped() {
+		select {
+		case <-sh.wake:
+		case <-timer.C:
+		}
+		sh.mu.Lock()
+		duties := sh.duties
+		sh.duties = nil
+		sh.mu.Unlock()
+		for _, duty := range duties {
+			duty()
+		}
+		sh.mu.Lock()
+		sh.events, sh.queue = sh.queue, spare[:0]
+		sh.mu.Unlock()
+		spare = sh.events
+		sh.step()
+		timer.Reset(sh.untilNext())
+	}
+}
+
+// stopped ends the shard once its duty to do so has run.
+func (sh *shard) stopped() bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.ended
+}
+
+const never = time.Hour
+
+func (sh *shard) untilNext() time.Duration {
+	if sh.next == 0 {
+		return never
+	}
+	return max(time.Duration(sh.next-sh.server.now()), 0)
+}
+
+// step lets the engine work. An instance that fails in any way is not called
+// again: a trapped one would still answer.
+func (sh *shard) step() {
+	if sh.instance == nil || (len(sh.events) == 0 && sh.untilNext() > 0) {
+		return
+	}
+	watchdog := time.AfterFunc(sh.server.config.Limits.StepTime, sh.instance.hung)
+	next, err := sh.instance.advance(sh.server.now(), len(sh.events))
+	watchdog.Stop()
+	if err != nil {
+		sh.server.config.Logger.Error("an instance failed; its sessions end", "sessions", len(sh.sessions), "err", err)
+		sh.abandon("421 Service not available, closing control connection.\r\n")
+		return
+	}
+	sh.next = next
+}
+
+// ready makes sure that the shard has a running engine.
+func (sh *shard) ready() error {
+	if sh.instance != nil {
+		return nil
+	}
+	i, err := sh.server.program.instantiate(sh)
+	if err != nil {
+		return err
+	}
+	if err := i.start(len(sh.server.engineConfig)); err != nil {
+		i.close()
+		return err
+	}
+	sh.instance = i
+	sh.next = 0
+	return nil
+}
+
+// open gives a new control connection to the engine.
+func (sh *shard) open(conn net.Conn, id uint64) {
+	s := newSession(sh, conn, id)
+	if sh.stopped() {
+		s.refuse("421 Server is shutting down.\r\n", ErrServerClosed)
+		return
+	}
+	if err := sh.ready(); err != nil {
+		sh.server.config.Logger.Error("no instance for a session", "session", id, "err", err)
+		s.refuse("421 Service not available, closing control connection.\r\n", errNoInstance)
+		return
+	}
+	handle, ok := sh.handles.add(s)
+	if !ok {
+		s.refuse("421 Too many connections.\r\n", errTooManySessions)
+		return
+	}
+	s.handle = handle
+	sh.sessions[handle] = s
+	s.stream.owner(handle, handle)
+	sh.post(wasi.Event{Kind: wasi.EventOpen, Session: handle, Handle: handle})
+	s.observe(Event{Kind: Connected})
+	s.stream.receive()
+}
+
+// abandon ends all sessions at once, each with a last reply, and the instance.
+func (sh *shard) abandon(reply string) {
+	for _, s := range sh.sessions {
+		s.stream.write([]byte(reply))
+		s.end()
+	}
+	if sh.instance != nil {
+		sh.instance.close()
+		sh.instance = nil
+	}
+	sh.next = 0
+	sh.events = nil
+}
+
+// stop ends the shard. It runs on the shard's goroutine.
+func (sh *shard) stop(reply string) {
+	sh.abandon(reply)
+	sh.mu.Lock()
+	sh.ended = true
+	left := sh.duties
+	sh.duties = nil
+	sh.mu.Unlock()
+	for _, duty := range left {
+		duty() // finds its session gone, and clears up
+	}
+}
+
+// call answers one of the guest's imports.
+func (sh *shard) call(n int, a *args) wasi.Errno { return imports[n](sh, a) }
+
+// imports are the host's functions, in the order of the table.
+var imports = [len(wasi.Table)]func(*shard, *args) wasi.Errno{
+	wasi.ConfigRead: (*shard).configRead,
+	wasi.EventsRead: (*shard).eventsRead,
+
+	wasi.NetAddress:  (*shard).netAddress,
+	wasi.NetRead:     (*shard).netRead,
+	wasi.NetWrite:    (*shard).netWrite,
+	wasi.NetListen:   (*shard).netListen,
+	wasi.NetAccept:   (*shard).netAccept,
+	wasi.NetDial:     (*shard).netDial,
+	wasi.HandleClose: (*shard).handleClose,
+
+	wasi.AuthCheck: (*shard).authCheck,
+	wasi.AuthClear: (*shard).authClear,
+
+	wasi.FileStat:     (*shard).fileStat,
+	wasi.FileList:     (*shard).fileList,
+	wasi.FileListNext: (*shard).fileListNext,
+	wasi.FileOpen:     (*shard).fileOpen,
+	wasi.FileCommit:   (*shard).fileCommit,
+	wasi.FileMkdir:    (*shard).fileMkdir,
+	wasi.FileRemove:   (*shard).fileRemove,
+	wasi.FileRename:   (*shard).fileRename,
+	wasi.FileSetTime:  (*shard).fileSetTime,
+	wasi.FileSetMode:  (*shard).fileSetMode,
+
+	wasi.TransferStart:    (*shard).transferStart,
+	wasi.TransferProgress: (*shard).transferProgress,
+}
+
+func (sh *shard) configRead(a *args) wasi.Errno {
+	config := sh.server.engineConfig
+	if len(a.bytes(0)) < len(config) {
+		return wasi.EINVAL
+	}
+	copy(a.bytes(0), config)
+	putUint32(a.bytes(1), uint32(len(config)))
+	return wasi.OK
+}
+
+func (sh *shard) eventsRead(a *args) wasi.Errno {
+	buf := a.bytes(0)
+	n := min(len(buf)/wasi.EventSize, len(sh.events))
+	for i, e := range sh.events[:n] {
+		e.Put(buf[i*wasi.EventSize:])
+	}
+	sh.events = sh.events[n:]
+	putUint32(a.bytes(1), uint32(n))
+	return wasi.OK
+}

@@ -1,0 +1,48 @@
+//go:build wasip1
+
+// Command ftphost joins the engine to the imports of the boundary: a reactor,
+// which the host starts once and then calls whenever something happened.
+package main
+
+import (
+	"wasiftp/module/ftp"
+	"wasiftp/wasi"
+	"wasiftp/wasi/ftphost"
+)
+
+var (
+	world  ftphost.World
+	engine *ftp.Engine
+	events [64]ftp.Event
+	buffer [len(events) * wasi.EventSize]byte
+)
+
+// A reactor has no main: its exports are called after _initialize.
+func main() {}
+
+//go:wasmexport ftp_abi_version
+func abiVersion() uint32 { return wasi.ABIVersion }
+
+//go:wasmexport ftp_start
+func start(configSize uint32) uint32 {
+	config, ok := ftphost.Config(configSize)
+	if !ok {
+		return uint32(wasi.EINVAL)
+	}
+	engine = ftp.New(&world, config)
+	return uint32(wasi.OK)
+}
+
+//go:wasmexport ftp_step
+func step(now int64, waiting uint32) int64 {
+	for {
+		n := 0
+		if waiting > 0 {
+			n = ftphost.Events(events[:], buffer[:])
+		}
+		next := engine.Step(now, events[:n])
+		if n < len(events) {
+			return next
+		}
+	}
+}

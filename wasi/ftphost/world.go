@@ -1,0 +1,304 @@
+//go:build wasip1
+
+// Package ftphost is the engine's world behind the imports of the boundary: the
+// guest's side of [wasi.Table].
+package ftphost
+
+import (
+	"net/netip"
+	"unsafe"
+
+	"wasiftp/module/ftp"
+	"wasiftp/wasi"
+)
+
+// World is an [ftp.World] in which every call is an import. Its zero value is
+// ready. There is one an instance: its buffers are shared by all sessions.
+type World struct {
+	page [32 << 10]byte
+}
+
+var _ ftp.World = (*World)(nil)
+
+func pointer(p []byte) (unsafe.Pointer, uint32) {
+	return unsafe.Pointer(unsafe.SliceData(p)), uint32(len(p))
+}
+
+// fault turns an errno into the engine's error, nil for OK.
+func fault(errno uint32) error {
+	if errno == 0 {
+		return nil
+	}
+	return faults(wasi.Errno(errno))
+}
+
+func faults(errno wasi.Errno) ftp.Error {
+	switch errno {
+	case wasi.EAGAIN:
+		return ftp.ErrAgain
+	case wasi.EACCES:
+		return ftp.ErrPermission
+	case wasi.ENOENT:
+		return ftp.ErrNotExist
+	case wasi.EEXIST:
+		return ftp.ErrExist
+	case wasi.ENOTDIR:
+		return ftp.ErrNotDir
+	case wasi.EISDIR:
+		return ftp.ErrIsDir
+	case wasi.ENOTEMPTY:
+		return ftp.ErrNotEmpty
+	case wasi.EINVAL:
+		return ftp.ErrName
+	case wasi.EBUSY:
+		return ftp.ErrBusy
+	case wasi.ENOSPC:
+		return ftp.ErrNoSpace
+	case wasi.EDQUOT, wasi.EFBIG:
+		return ftp.ErrQuota
+	case wasi.ENOSYS:
+		return ftp.ErrUnsupported
+	case wasi.EMFILE, wasi.EADDRINUSE:
+		return ftp.ErrTooMany
+	case wasi.ECONNREFUSED:
+		return ftp.ErrRefused
+	case wasi.ECONNRESET, wasi.EPIPE:
+		return ftp.ErrReset
+	case wasi.ETIMEDOUT:
+		return ftp.ErrTimeout
+	case wasi.ECANCELED:
+		return ftp.ErrCanceled
+	}
+	return ftp.ErrStorage
+}
+
+// Events takes up to len(dst) events off the host's queue, by way of buf, which
+// has room for as many.
+func Events(dst []ftp.Event, buf []byte) int {
+	var n uint32
+	p, size := pointer(buf[:len(dst)*wasi.EventSize])
+	if eventsRead(p, size, &n) != 0 {
+		return 0
+	}
+	for i := range dst[:n] {
+		e := wasi.GetEvent(buf[i*wasi.EventSize:])
+		dst[i] = ftp.Event{
+			Kind: eventKinds[e.Kind], Session: ftp.Handle(e.Session), Handle: ftp.Handle(e.Handle),
+			Err: fault(uint32(e.Errno)), Bytes: e.Value,
+		}
+	}
+	return int(n)
+}
+
+var eventKinds = [...]ftp.EventKind{
+	wasi.EventOpen: ftp.EventOpen, wasi.EventReadable: ftp.EventReadable, wasi.EventWritable: ftp.EventWritable,
+	wasi.EventReady: ftp.EventReady, wasi.EventTransfer: ftp.EventTransfer, wasi.EventDrain: ftp.EventDrain,
+}
+
+// Config reads the configuration, size bytes long. ok is false when the host
+// does not give one that this engine understands.
+func Config(size uint32) (c ftp.Config, ok bool) {
+	buf := make([]byte, size)
+	var n uint32
+	p, room := pointer(buf)
+	if configRead(p, room, &n) != 0 {
+		return ftp.Config{}, false
+	}
+	w, ok := wasi.GetConfig(buf[:min(n, size)])
+	return ftp.Config{
+		LoginTime: w.LoginTime, IdleTime: w.IdleTime, StallTime: w.StallTime, DataTime: w.DataTime,
+		FailureDelay: w.FailureDelay, LoginFailures: int(w.LoginFailures), LineLength: int(w.LineLength),
+		AllowForeignData: w.ForeignData, Greeting: w.Greeting,
+	}, ok
+}
+
+func address(session ftp.Handle, side uint32) netip.AddrPort {
+	var rec [wasi.AddrSize]byte
+	if netAddress(uint32(session), side, unsafe.Pointer(&rec)) != 0 {
+		return netip.AddrPort{}
+	}
+	return wasi.GetAddr(rec[:])
+}
+
+// LocalAddress implements [ftp.Sockets].
+func (*World) LocalAddress(session ftp.Handle) netip.AddrPort { return address(session, wasi.Local) }
+
+// PeerAddress implements [ftp.Sockets].
+func (*World) PeerAddress(session ftp.Handle) netip.AddrPort { return address(session, wasi.Peer) }
+
+// Read implements [ftp.Sockets].
+func (*World) Read(session ftp.Handle, p []byte) (int, error) {
+	var n uint32
+	data, size := pointer(p)
+	errno := netRead(uint32(session), data, size, &n)
+	return int(n), fault(errno)
+}
+
+// Write implements [ftp.Sockets].
+func (*World) Write(conn ftp.Handle, p []byte) (int, error) {
+	var n uint32
+	data, size := pointer(p)
+	errno := netWrite(uint32(conn), data, size, &n)
+	return int(n), fault(errno)
+}
+
+// Listen implements [ftp.Sockets].
+func (*World) Listen(session ftp.Handle, family int) (ftp.Handle, netip.AddrPort, error) {
+	var h uint32
+	var rec [wasi.AddrSize]byte
+	if errno := netListen(uint32(session), uint32(family), &h, unsafe.Pointer(&rec)); errno != 0 {
+		return 0, netip.AddrPort{}, fault(errno)
+	}
+	return ftp.Handle(h), wasi.GetAddr(rec[:]), nil
+}
+
+// Accept implements [ftp.Sockets].
+func (*World) Accept(listener ftp.Handle) (ftp.Handle, error) {
+	var h uint32
+	errno := netAccept(uint32(listener), &h)
+	return ftp.Handle(h), fault(errno)
+}
+
+// Dial implements [ftp.Sockets].
+func (*World) Dial(session ftp.Handle, to netip.AddrPort) (ftp.Handle, error) {
+	var h uint32
+	var rec [wasi.AddrSize]byte
+	wasi.PutAddr(rec[:], to)
+	errno := netDial(uint32(session), unsafe.Pointer(&rec), &h)
+	return ftp.Handle(h), fault(errno)
+}
+
+// Close implements [ftp.Sockets].
+func (*World) Close(h ftp.Handle) { handleClose(uint32(h)) }
+
+// Login implements [ftp.Accounts].
+func (*World) Login(session ftp.Handle, user, password []byte) (ftp.Rights, error) {
+	var rights uint32
+	u, uLen := pointer(user)
+	p, pLen := pointer(password)
+	errno := authCheck(uint32(session), u, uLen, p, pLen, &rights)
+	return ftp.Rights(rights), fault(errno)
+}
+
+// Logout implements [ftp.Accounts].
+func (*World) Logout(session ftp.Handle) { authClear(uint32(session)) }
+
+var types = [...]ftp.FileType{
+	wasi.TypeRegular >> 16: ftp.Regular, wasi.TypeDir >> 16: ftp.Dir,
+	wasi.TypeLink >> 16: ftp.Link, wasi.TypeOther >> 16: ftp.Other,
+}
+
+func fileInfo(s wasi.Stat) ftp.FileInfo {
+	return ftp.FileInfo{
+		ModTime: s.ModTime, Size: s.Size, Type: types[s.Mode>>16&3], Mode: s.Mode & 0o777, Links: s.Links,
+	}
+}
+
+func flag(set bool, value uint32) uint32 {
+	if set {
+		return value
+	}
+	return 0
+}
+
+// Stat implements [ftp.Files].
+func (*World) Stat(session ftp.Handle, name []byte, link bool) (ftp.FileInfo, error) {
+	var rec [wasi.StatSize]byte
+	p, size := pointer(name)
+	errno := fileStat(uint32(session), p, size, flag(link, wasi.StatLink), unsafe.Pointer(&rec))
+	return fileInfo(wasi.GetStat(rec[:])), fault(errno)
+}
+
+// List implements [ftp.Files].
+func (*World) List(session ftp.Handle, name []byte, namesOnly bool) (ftp.Handle, error) {
+	var h uint32
+	p, size := pointer(name)
+	errno := fileList(uint32(session), p, size, flag(namesOnly, wasi.ListNames), &h)
+	return ftp.Handle(h), fault(errno)
+}
+
+// ListNext implements [ftp.Files].
+func (w *World) ListNext(dir ftp.Handle, yield func(ftp.Entry)) (more bool, err error) {
+	var n uint32
+	p, size := pointer(w.page[:])
+	if errno := fileListNext(uint32(dir), p, size, &n); errno != 0 || n == 0 {
+		return false, fault(errno)
+	}
+	rest := w.page[:min(int(n), len(w.page))]
+	for {
+		s, name, target, tail, ok := wasi.NextDirent(rest)
+		if !ok {
+			return true, nil
+		}
+		yield(ftp.Entry{FileInfo: fileInfo(s), Name: name, Target: target})
+		rest = tail
+	}
+}
+
+var openFlags = [...]uint32{
+	ftp.OpenRead: 0, ftp.OpenReplace: wasi.OpenWrite | wasi.OpenTruncate, ftp.OpenResume: wasi.OpenWrite,
+	ftp.OpenAppend: wasi.OpenWrite | wasi.OpenAppend, ftp.OpenUnique: wasi.OpenWrite | wasi.OpenExclusive,
+}
+
+// Open implements [ftp.Files].
+func (*World) Open(session ftp.Handle, name []byte, mode ftp.OpenMode, offset int64) (ftp.Handle, ftp.FileInfo, error) {
+	var h uint32
+	var rec [wasi.StatSize]byte
+	p, size := pointer(name)
+	errno := fileOpen(uint32(session), p, size, openFlags[mode], offset, &h, unsafe.Pointer(&rec))
+	return ftp.Handle(h), fileInfo(wasi.GetStat(rec[:])), fault(errno)
+}
+
+// Commit implements [ftp.Files].
+func (*World) Commit(file ftp.Handle) error { return fault(fileCommit(uint32(file))) }
+
+// Mkdir implements [ftp.Files].
+func (*World) Mkdir(session ftp.Handle, name []byte) error {
+	p, size := pointer(name)
+	return fault(fileMkdir(uint32(session), p, size))
+}
+
+// RemoveFile implements [ftp.Files].
+func (*World) RemoveFile(session ftp.Handle, name []byte) error {
+	p, size := pointer(name)
+	return fault(fileRemove(uint32(session), p, size, wasi.RemoveFile))
+}
+
+// RemoveDir implements [ftp.Files].
+func (*World) RemoveDir(session ftp.Handle, name []byte) error {
+	p, size := pointer(name)
+	return fault(fileRemove(uint32(session), p, size, wasi.RemoveDir))
+}
+
+// Rename implements [ftp.Files].
+func (*World) Rename(session ftp.Handle, from, to []byte) error {
+	f, fLen := pointer(from)
+	t, tLen := pointer(to)
+	return fault(fileRename(uint32(session), f, fLen, t, tLen))
+}
+
+// SetTime implements [ftp.Files].
+func (*World) SetTime(session ftp.Handle, name []byte, mtime int64) error {
+	p, size := pointer(name)
+	return fault(fileSetTime(uint32(session), p, size, mtime))
+}
+
+// SetMode implements [ftp.Files].
+func (*World) SetMode(session ftp.Handle, name []byte, mode uint32) error {
+	p, size := pointer(name)
+	return fault(fileSetMode(uint32(session), p, size, mode))
+}
+
+// Start implements [ftp.Transfers].
+func (*World) Start(file, conn ftp.Handle, ascii bool) error {
+	return fault(transferStart(uint32(file), uint32(conn), flag(ascii, wasi.TransferASCII)))
+}
+
+// Progress implements [ftp.Transfers].
+func (*World) Progress(file ftp.Handle) uint64 {
+	var n uint64
+	if transferProgress(uint32(file), &n) != 0 {
+		return 0
+	}
+	return n
+}

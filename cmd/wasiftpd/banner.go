@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strconv"
+
+	"wasiftp/host"
+)
+
+// announce tells the person who started the server where it is, what it exposes
+// and how to stop it.
+func (p *program) announce(o *options, a *accounts, listeners []net.Listener) {
+	say := func(format string, args ...any) { fmt.Fprintf(p.stdout, format+"\n", args...) }
+	root := o.root
+	if abs, err := filepath.Abs(root); err == nil {
+		root = abs
+	}
+
+	for _, l := range listeners {
+		say("%s", o.url(l, a.anonymous != nil))
+	}
+	if a.anonymous != nil {
+		say("Anyone may %s %s, as anonymous.", verbs(a.anonymous.Rights), root)
+	}
+	for _, u := range o.users {
+		say("%s may %s %s.", u.name, verbs(a.byName[u.name].Rights), root)
+	}
+	if n := len(a.byName) - len(o.users); n > 0 || o.usersFile != "" {
+		say("The %d users of %s may log in.", n, o.usersFile)
+	}
+	if a.anonymous != nil && a.anonymous.Rights&^host.ReadOnly != 0 {
+		say("Warning: whoever reaches this server may change and delete these files without a password.")
+	}
+	for _, l := range listeners {
+		if addr, ok := l.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() {
+			say("Warning: others can reach %s, and FTP without TLS sends passwords and files in the clear.", addr)
+		}
+	}
+	say("Ctrl-C stops it.")
+}
+
+// url is where a client on this machine finds the listener. It names a user
+// where nobody may come without.
+func (o *options) url(l net.Listener, anonymous bool) string {
+	u := url.URL{Scheme: "ftp", Host: l.Addr().String(), Path: "/"}
+	if addr, ok := l.Addr().(*net.TCPAddr); ok && addr.IP.IsUnspecified() {
+		u.Host = net.JoinHostPort("127.0.0.1", strconv.Itoa(addr.Port))
+	}
+	if !anonymous && len(o.users) > 0 {
+		u.User = url.User(o.users[0].name)
+	}
+	return u.String()
+}
+
+func verbs(rights host.Rights) string {
+	if rights&^host.ReadOnly != 0 {
+		return "read and write"
+	}
+	return "read"
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// openCache makes the folder for the compiled engine: dir, or the user's own
+// for "", or none for "off". Whoever can write there can have this process run
+// what he likes, so that it must be private.
+func openCache(dir string) (string, error) {
+	switch dir {
+	case "off":
+		return "", nil
+	case "":
+		caches, err := os.UserCacheDir()
+		if err != nil {
+			return "", err
+		}
+		dir = filepath.Join(caches, "wasiftpd")
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return "", err
+	}
+	// Windows has no such bits; its profile folders are private.
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("others may enter %s; chmod 700 it", dir)
+	}
+	return dir, nil
+}

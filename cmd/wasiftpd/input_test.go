@@ -1,0 +1,89 @@
+package main
+
+import (
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Each fault is one sentence, with a name for what is wrong and no more.
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	dir := t.TempDir()
+	file := write(t, dir, "file", "not a module")
+	users := write(t, dir, "users", "alice:secret::ro\n")
+	noRoot := write(t, dir, "users2", "alice:*:missing:ro\n")
+	missing := filepath.Join(dir, "missing")
+
+	for _, test := range []struct {
+		args []string
+		code int
+		want string // parts of the line
+	}{
+		{[]string{"--listen", taken.Addr().String()}, 1, "cannot listen on " + taken.Addr().String() + "|--listen"},
+		{[]string{"--listen", "192.0.2.1:0"}, 1, "cannot listen on 192.0.2.1:0|--listen"},
+		{[]string{"--root", missing}, 1, "there is no folder " + missing + "|--root"},
+		{[]string{"--root", file}, 1, file + " is a file|--root"},
+		{[]string{"--users", missing}, 1, "users file|" + missing + "|--users"},
+		{[]string{"--users", users}, 1, users + ":1: |argon2id|passwd"},
+		{[]string{"--users", noRoot}, 1, noRoot + ":1: there is no folder " + missing},
+		{[]string{"--listen", "127.0.0.1:0", "--module", missing}, 1, "--module|" + missing},
+		{[]string{"--listen", "127.0.0.1:0", "--module", file}, 1, "--module|" + file},
+		{[]string{"module", filepath.Join(missing, "x.wasm")}, 1, "cannot write the module|" + missing},
+
+		{[]string{"--listen", "2121"}, 2, "--listen|\"2121\"|127.0.0.1:2121"},
+		{[]string{"--listen", "127.0.0.1:99999"}, 2, "--listen|99999"},
+		{[]string{"--anonymous", "yes"}, 2, "--anonymous|\"yes\"|off, ro, rw"},
+		{[]string{"--anonymous", "off"}, 2, "nobody could log in|--user"},
+		{[]string{"--user", ":secret"}, 2, "--user|name is missing"},
+		{[]string{"--user", "alice"}, 2, "--user|password is empty|NAME:PASSWORD"},
+		{[]string{"--user", "alice::rw"}, 2, "--user|password is empty"},
+		{[]string{"--user", "#alice:secret"}, 2, "--user|begin with #"},
+		{[]string{"--user", "alice:a:ro", "--user", "alice:b:rw"}, 2, "--user|\"alice\" is given twice"},
+		{[]string{"--passive-ports", "50000"}, 2, "--passive-ports|50000-50099"},
+		{[]string{"--passive-ports", "2-1"}, 2, "--passive-ports|\"2-1\""},
+		{[]string{"--passive-ports", "0-70000"}, 2, "--passive-ports"},
+		{[]string{"--public-address", "example.org"}, 2, "--public-address|\"example.org\"|IPv4"},
+		{[]string{"--public-address", "::1"}, 2, "--public-address|IPv4"},
+		{[]string{"--max-sessions", "-1"}, 2, "--max-sessions|\"-1\""},
+		{[]string{"--max-sessions-per-address", "many"}, 2, "--max-sessions-per-address|\"many\""},
+		{[]string{"--sessions-per-instance", "1.5"}, 2, "--sessions-per-instance|\"1.5\""},
+		{[]string{"--idle-timeout", "5"}, 2, "--idle-timeout|\"5\"|5m"},
+		{[]string{"--idle-timeout", "-5m"}, 2, "--idle-timeout"},
+		{[]string{"--greeting", "a\r\n220 b"}, 2, "--greeting"},
+		{[]string{"--log-format", "xml"}, 2, "--log-format|\"xml\"|text, json"},
+		{[]string{"--nonsense"}, 2, "--nonsense|--help"},
+		{[]string{"--root"}, 2, "--root|--help"},
+		{[]string{"nonsense"}, 2, "no command \"nonsense\"|--help"},
+		{[]string{"serve", "nonsense"}, 2, "\"nonsense\"|--help"},
+		{[]string{"version", "nonsense"}, 2, "\"nonsense\"|--help"},
+		{[]string{"passwd"}, 2, "name is missing"},
+		{[]string{"passwd", "a:b"}, 2, "colon"},
+		{[]string{"passwd", "alice", "--rights", "all"}, 2, "--rights|\"all\"|ro, rw"},
+		{[]string{"passwd", "alice"}, 1, "password is empty"},
+	} {
+		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
+			code, stdout, stderr := run(t, strings.NewReader(""), test.args...)
+			if code != test.code || stdout != "" {
+				t.Errorf("exit code %d, stdout %q; want %d and nothing", code, stdout, test.code)
+			}
+			if !strings.HasPrefix(stderr, "wasiftpd: ") || strings.Count(stderr, "\n") != 1 || !strings.HasSuffix(stderr, "\n") {
+				t.Errorf("stderr is not one line: %q", stderr)
+			}
+			for part := range strings.SplitSeq(test.want, "|") {
+				if !strings.Contains(stderr, part) {
+					t.Errorf("stderr %q does not say %q", stderr, part)
+				}
+			}
+			if strings.Contains(stderr, "secret") {
+				t.Errorf("stderr %q tells a password", stderr)
+			}
+		})
+	}
+}

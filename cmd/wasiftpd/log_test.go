@@ -1,0 +1,98 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"wasiftp/host"
+)
+
+// nasty is what a client may put into a name, and more.
+const nasty = "a\r\nlevel=INFO msg=\"logged in\" user=root\n{\"msg\":\"x\"}\x1b[2J\x9b\x00\xff\u202e\u0085'\"\\="
+
+var client = netip.MustParseAddrPort("192.0.2.1:4711")
+
+func TestEvents(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		event host.Event
+		want  string // without the time; "" is no record
+	}{
+		{host.Event{Kind: host.Connected}, ""},
+		{host.Event{Kind: host.Listed, Path: "/"}, ""},
+		{host.Event{Kind: host.LoggedIn, User: "alice"}, `level=INFO msg="logged in" session=7 client=192.0.2.1:4711 user=alice`},
+		{host.Event{Kind: host.LoginFailed, User: "alice", Err: host.ErrDenied},
+			`level=WARN msg="login failed" session=7 client=192.0.2.1:4711 user=alice error="wrong user name or password"`},
+		{host.Event{Kind: host.Downloaded, User: "alice", Path: "/a b", Bytes: 12, Duration: 1234567 * time.Microsecond},
+			`level=INFO msg=downloaded session=7 client=192.0.2.1:4711 user=alice path="/a b" bytes=12 seconds=1.235 complete=true`},
+		{host.Event{Kind: host.Downloaded, Path: "/a", Err: errors.New("reset")},
+			`level=INFO msg=downloaded session=7 client=192.0.2.1:4711 path=/a bytes=0 seconds=0 complete=false error=reset`},
+		{host.Event{Kind: host.Uploaded, Path: "/a", Bytes: 1},
+			`level=INFO msg=uploaded session=7 client=192.0.2.1:4711 path=/a bytes=1 seconds=0 complete=true`},
+		{host.Event{Kind: host.UploadFailed, Path: "/a", Bytes: 1},
+			`level=WARN msg="upload failed" session=7 client=192.0.2.1:4711 path=/a bytes=1 seconds=0 complete=false`},
+		{host.Event{Kind: host.Renamed, Path: "/a", To: "/b"}, `level=INFO msg=renamed session=7 client=192.0.2.1:4711 path=/a to=/b`},
+		{host.Event{Kind: host.DataRefused, Data: client}, `level=WARN msg="data connection refused" session=7 client=192.0.2.1:4711 data=192.0.2.1:4711`},
+		{host.Event{Kind: host.Disconnected, Duration: time.Minute}, `level=INFO msg=disconnected session=7 client=192.0.2.1:4711 seconds=60`},
+	} {
+		var b strings.Builder
+		test.event.Session, test.event.Client = 7, client
+		observer{newLogger(&b, "text")}.Observe(test.event)
+		got := b.String()
+		if test.want != "" {
+			_, got, _ = strings.Cut(got, " ")
+			test.want += "\n"
+		}
+		if got != test.want {
+			t.Errorf("%+v is logged as\n%q, want\n%q", test.event, got, test.want)
+		}
+	}
+}
+
+func TestThreat22LogInjection(t *testing.T) {
+	t.Parallel()
+	event := host.Event{Kind: host.Renamed, Session: 7, Client: client, User: nasty, Path: nasty, To: nasty, Err: errors.New(nasty)}
+	var text, records strings.Builder
+	observer{newLogger(&text, "text")}.Observe(event)
+	observer{newLogger(&records, "json")}.Observe(event)
+
+	for _, key := range []string{"user", "path", "to", "error"} {
+		if want := " " + key + "=" + strconv.Quote(nasty); !strings.Contains(text.String(), want) {
+			t.Errorf("the record %q has no %s", text.String(), want)
+		}
+	}
+	checkRecords(t, "text", text.String(), 1)
+	checkRecords(t, "json", records.String(), 1)
+
+	var record map[string]any
+	if err := json.Unmarshal([]byte(records.String()), &record); err != nil {
+		t.Fatal(err)
+	}
+	want := strings.ToValidUTF8(nasty, "\ufffd")
+	if record["user"] != want || record["msg"] != "renamed" {
+		t.Errorf("the record is %q, want the user %q", record, want)
+	}
+}
+
+// checkRecords wants a log of at least some records, each one line that a
+// terminal does not obey.
+func checkRecords(t *testing.T, format, log string, least int) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSuffix(log, "\n"), "\n")
+	if len(lines) < least {
+		t.Errorf("%d records, want at least %d:\n%q", len(lines), least, log)
+	}
+	for _, line := range lines {
+		if strings.ContainsFunc(line, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			t.Errorf("a record holds a control character: %q", line)
+		}
+		if format == "text" && !strings.HasPrefix(line, "time=") || format == "json" && !json.Valid([]byte(line)) {
+			t.Errorf("no %s record: %q", format, line)
+		}
+	}
+}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"wasiftp/host"
+)
+
+func TestModule(t *testing.T) {
+	t.Parallel()
+	code, stdout, stderr := run(t, nil, "module")
+	if code != 0 || stderr != "" || stdout != string(host.Module()) {
+		t.Errorf("exit code %d, %d bytes, %q; want 0 and %d bytes", code, len(stdout), stderr, len(host.Module()))
+	}
+	file := filepath.Join(t.TempDir(), "m.wasm")
+	if code, stdout, stderr := run(t, nil, "module", file); code != 0 || stdout+stderr != "" {
+		t.Errorf("to a file: exit code %d, %q, %q", code, stdout, stderr)
+	}
+	if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, host.Module()) {
+		t.Errorf("the file has %d bytes, %v; want %d", len(got), err, len(host.Module()))
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	want := regexp.MustCompile(`^wasiftpd \S+ \(go1\.\S+ \w+/\w+\)\nABI [1-9]\d*\nmodule SHA-256 [0-9a-f]{64}\n$`)
+	if code, stdout, stderr := run(t, nil, "version"); code != 0 || stderr != "" || !want.MatchString(stdout) {
+		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
+	}
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/pflag"
+
+	"wasiftp/host"
+)
+
+// options are what the flags of serve say. What goes to the server as it is,
+// the flags write into config.
+type options struct {
+	listen    []string
+	root      string
+	anonymous string // "" is not given
+	users     []user
+	usersFile string
+	atomic    bool
+	module    string
+	cacheDir  string
+	logFormat string
+	config    host.Config
+}
+
+// user is an account of --user.
+type user struct {
+	name, password, rights string
+}
+
+func (o *options) addTo(f *pflag.FlagSet) {
+	f.SortFlags = false
+	f.Func("listen", "listen on `ADDR`, as in 127.0.0.1:2121, the default; repeatable;\n:2121 is every address of this machine", o.setListen)
+	f.StringVar(&o.root, "root", ".", "serve the folder `DIR`")
+	f.Func("anonymous", "what those without a password may do: `off|ro|rw`\n(default ro when no user is given, else off)", oneOf(&o.anonymous, "off", "ro", "rw"))
+	f.Func("user", "let in `NAME:PASSWORD[:ro|rw]`, to ro unless said; repeatable.\n"+
+		"For trying things out: others on this machine can see it.\n"+
+		"A password that ends in :ro or :rw needs its rights said", o.setUser)
+	f.StringVar(&o.usersFile, "users", "", "let in the users of `FILE`; see wasiftpd passwd")
+	f.Func("passive-ports", "take passive data connections on the ports `A-B` (default any)", o.setPassivePorts)
+	f.Func("public-address", "have clients from outside private networks connect to the\nIPv4 address `ADDR`, that of the NAT", o.setPublicAddress)
+	o.config.Limits.Sessions, o.config.Limits.SessionsPerAddress = 1000, 100
+	f.Func("max-sessions", "at most `N` sessions at a time; 0 is no limit (default 1000)", count(&o.config.Limits.Sessions))
+	f.Func("max-sessions-per-address", "at most `N` sessions of a client address (default 100)", count(&o.config.Limits.SessionsPerAddress))
+	f.Func("idle-timeout", "end sessions after `TIME` without command or data (default 5m)", o.setIdleTimeout)
+	f.BoolVar(&o.config.AllowForeignDataAddress, "allow-foreign-data-address", false,
+		"allow data connections with others than the client, for FXP;\nthis lets clients make the server connect anywhere")
+	f.BoolVar(&o.atomic, "atomic-uploads", false, "hide an upload until it is complete, drop it when aborted")
+	f.Func("greeting", "greet clients with `TEXT`", o.setGreeting)
+	f.Func("sessions-per-instance", "at most `N` sessions an instance of the engine; 1 isolates\nmost and costs most, 0 is no limit (default 0)", count(&o.config.SessionsPerInstance))
+	f.StringVar(&o.module, "module", "", "run the engine in `FILE`, not the one built in")
+	f.StringVar(&o.cacheDir, "cache-dir", "", "keep the compiled engine in `DIR`, or nowhere when off\n(default wasiftpd in your cache folder)")
+	o.logFormat = "text"
+	f.Func("log-format", "log to stderr as `text|json` (default text)", oneOf(&o.logFormat, "text", "json"))
+}
+
+func (o *options) setListen(s string) error {
+	host, port, err := net.SplitHostPort(s)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil || strings.ContainsAny(host, " \t") {
+		return fmt.Errorf("%q is no HOST:PORT such as 127.0.0.1:2121 or :2121", s)
+	}
+	o.listen = append(o.listen, s)
+	return nil
+}
+
+func (o *options) setUser(s string) error {
+	name, password, _ := strings.Cut(s, ":")
+	u := user{name: name, password: password, rights: "ro"}
+	for _, rights := range []string{"ro", "rw"} {
+		if rest, ok := strings.CutSuffix(password, ":"+rights); ok {
+			u.password, u.rights = rest, rights
+		}
+	}
+	if err := checkName(u.name); err != nil {
+		return err
+	}
+	if err := checkPassword(u.password); err != nil {
+		return fmt.Errorf("%w; write NAME:PASSWORD, NAME:PASSWORD:ro or NAME:PASSWORD:rw", err)
+	}
+	o.users = append(o.users, u)
+	return nil
+}
+
+func (o *options) setPassivePorts(s string) error {
+	a, b, _ := strings.Cut(s, "-")
+	first, errA := strconv.ParseUint(a, 10, 16)
+	last, errB := strconv.ParseUint(b, 10, 16)
+	if errA != nil || errB != nil || first == 0 || first > last {
+		return fmt.Errorf("%q is no range of ports such as 50000-50099", s)
+	}
+	o.config.Passive.FirstPort, o.config.Passive.LastPort = uint16(first), uint16(last)
+	return nil
+}
+
+func (o *options) setPublicAddress(s string) error {
+	addr, err := netip.ParseAddr(s)
+	if err != nil || !addr.Is4() || addr.IsUnspecified() {
+		return fmt.Errorf("%q is no IPv4 address such as 203.0.113.7; PASV can announce no other, and no name", s)
+	}
+	o.config.Passive.PublicAddress = addr
+	return nil
+}
+
+func (o *options) setIdleTimeout(s string) error {
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return fmt.Errorf("%q is no length of time such as 90s, 5m or 1h30m", s)
+	}
+	o.config.Limits.IdleTime = d
+	return nil
+}
+
+func (o *options) setGreeting(s string) error {
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return errors.New("the greeting must be one line without control characters")
+	}
+	o.config.Greeting = s
+	return nil
+}
+
+func oneOf(target *string, choices ...string) func(string) error {
+	return func(s string) error {
+		if !slices.Contains(choices, s) {
+			return fmt.Errorf("%q is none of %s", s, strings.Join(choices, ", "))
+		}
+		*target = s
+		return nil
+	}
+}
+
+func count(target *int) func(string) error {
+	return func(s string) error {
+		n, err := strconv.ParseUint(s, 10, 31)
+		if err != nil {
+			return fmt.Errorf("%q is no whole number, 0 or more", s)
+		}
+		*target = int(n)
+		return nil
+	}
+}

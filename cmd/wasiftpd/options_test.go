@@ -1,0 +1,98 @@
+package main
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"wasiftp/host"
+)
+
+// parse reads flags as serve does.
+func parse(t *testing.T, args ...string) options {
+	t.Helper()
+	var o options
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	o.addTo(flags)
+	if err := flags.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func TestFlags(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		args   []string
+		change func(*options) // of what no flags at all give
+	}{
+		{[]string{"--listen=:2121", "--listen=[::1]:0"}, func(o *options) { o.listen = []string{":2121", "[::1]:0"} }},
+		{[]string{"--root=/srv"}, func(o *options) { o.root = "/srv" }},
+		{[]string{"--anonymous=rw"}, func(o *options) { o.anonymous = "rw" }},
+		{[]string{"--user=a:b", "--user=c:d:rw"}, func(o *options) { o.users = []user{{"a", "b", "ro"}, {"c", "d", "rw"}} }},
+		{[]string{"--user=a:b:c:ro"}, func(o *options) { o.users = []user{{"a", "b:c", "ro"}} }},
+		{[]string{"--user=a:rw:ro"}, func(o *options) { o.users = []user{{"a", "rw", "ro"}} }},
+		{[]string{"--user=a:rw"}, func(o *options) { o.users = []user{{"a", "rw", "ro"}} }},
+		{[]string{"--user=a:b:ro:rw"}, func(o *options) { o.users = []user{{"a", "b:ro", "rw"}} }},
+		{[]string{"--users=f"}, func(o *options) { o.usersFile = "f" }},
+		{[]string{"--passive-ports=50000-50099"}, func(o *options) { o.config.Passive.FirstPort, o.config.Passive.LastPort = 50000, 50099 }},
+		{[]string{"--max-sessions=0"}, func(o *options) { o.config.Limits.Sessions = 0 }},
+		{[]string{"--max-sessions-per-address=8"}, func(o *options) { o.config.Limits.SessionsPerAddress = 8 }},
+		{[]string{"--idle-timeout=90s"}, func(o *options) { o.config.Limits.IdleTime = 90 * time.Second }},
+		{[]string{"--sessions-per-instance=1"}, func(o *options) { o.config.SessionsPerInstance = 1 }},
+		{[]string{"--module=m.wasm"}, func(o *options) { o.module = "m.wasm" }},
+		{[]string{"--cache-dir=off"}, func(o *options) { o.cacheDir = "off" }},
+		{[]string{"--log-format=json"}, func(o *options) { o.logFormat = "json" }},
+		{[]string{"--allow-foreign-data-address"}, func(o *options) { o.config.AllowForeignDataAddress = true }},
+		{[]string{"--atomic-uploads"}, func(o *options) { o.atomic = true }},
+		{[]string{"--greeting=Hello."}, func(o *options) { o.config.Greeting = "Hello." }},
+	} {
+		want := parse(t)
+		test.change(&want)
+		if got := parse(t, test.args...); !reflect.DeepEqual(got, want) {
+			t.Errorf("%q give\n%+v, want\n%+v", test.args, got, want)
+		}
+	}
+	if got := parse(t, "--public-address=203.0.113.7").config.Passive.PublicAddress.String(); got != "203.0.113.7" {
+		t.Errorf("public address %s", got)
+	}
+}
+
+func TestAnonymousRights(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		args []string
+		want host.Rights
+	}{
+		{nil, host.ReadOnly},
+		{[]string{"--user=a:b"}, 0},
+		{[]string{"--users=f"}, 0},
+		{[]string{"--user=a:b", "--anonymous=ro"}, host.ReadOnly},
+		{[]string{"--anonymous=rw"}, host.ReadWrite},
+		{[]string{"--anonymous=off"}, 0},
+	} {
+		o := parse(t, test.args...)
+		if got := o.anonymousRights(); got != test.want {
+			t.Errorf("%q give anonymous %b, want %b", test.args, got, test.want)
+		}
+	}
+}
+
+func TestRights(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]host.Rights{
+		"ro": host.ReadOnly, "rw": host.ReadWrite, "ro,mkdir": host.ReadOnly | host.MakeDir,
+		"list, write": host.List | host.Write, "read,list,write,delete,rename,mkdir": host.ReadWrite,
+	} {
+		if got, err := parseRights(s); got != want || err != nil {
+			t.Errorf("parseRights(%q) = %b, %v; want %b", s, got, err, want)
+		}
+	}
+	for _, s := range []string{"", "RW", "ro,", "ro rw", "admin"} {
+		if got, err := parseRights(s); err == nil || got != 0 {
+			t.Errorf("parseRights(%q) = %b, %v; want a fault", s, got, err)
+		}
+	}
+}

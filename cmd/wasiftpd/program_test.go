@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/textproto"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// cacheDir is shared, so that the engine is compiled once.
+var cacheDir string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "wasiftpd")
+	if err != nil {
+		panic(err)
+	}
+	cacheDir = dir
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// run runs a command that ends by itself.
+func run(t *testing.T, stdin io.Reader, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	p := program{stdin, &out, &errs, func() <-chan os.Signal { return nil }}
+	code = p.run(args...)
+	return code, out.String(), errs.String()
+}
+
+// running is a server that runs in the test's process.
+type running struct {
+	t        *testing.T
+	out, log *output
+	addr     string
+	signal   chan os.Signal
+	exit     chan int
+}
+
+// output collects what is written, and can be waited for.
+type output struct {
+	mu   sync.Mutex
+	more *sync.Cond
+	text strings.Builder
+}
+
+func newOutput() *output {
+	o := &output{}
+	o.more = sync.NewCond(&o.mu)
+	return o
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.more.Broadcast()
+	return o.text.Write(p)
+}
+
+// ended is written once a server is over, for those who wait for its words.
+const ended = "\x00"
+
+// until waits for part, or the server's end, and returns all that was written.
+func (o *output) until(part string) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for {
+		if text := o.text.String(); strings.Contains(text, part) || strings.Contains(text, ended) {
+			return text
+		}
+		o.more.Wait()
+	}
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// start serves on a free port until the test ends.
+func start(t *testing.T, args ...string) *running {
+	t.Helper()
+	s := &running{
+		t: t, out: newOutput(), log: newOutput(),
+		signal: make(chan os.Signal, 2), exit: make(chan int, 1),
+	}
+	p := program{strings.NewReader(""), s.out, s.log, func() <-chan os.Signal { return s.signal }}
+	go func() {
+		code := p.run(append([]string{"--listen", "127.0.0.1:0", "--cache-dir", cacheDir}, args...)...)
+		s.out.Write([]byte(ended))
+		s.log.Write([]byte(ended))
+		s.exit <- code
+	}()
+	line, _, _ := strings.Cut(s.out.until("Ctrl-C stops it.\n"), "\n")
+	u, err := url.Parse(line)
+	if err != nil || u.Scheme != "ftp" {
+		t.Fatalf("the first line is %q, no address; log:\n%s", line, s.log)
+	}
+	s.addr = u.Host
+	t.Cleanup(func() {
+		s.signal <- os.Interrupt
+		s.signal <- os.Interrupt
+		<-s.exit
+	})
+	return s
+}
+
+// wait returns the exit code of a server that was told to stop.
+func (s *running) wait() int {
+	code := <-s.exit
+	s.exit <- code // for the cleanup
+	return code
+}
+
+// dialogue is a control connection.
+type dialogue struct {
+	*textproto.Conn
+	t *testing.T
+}
+
+func (s *running) dial() dialogue {
+	s.t.Helper()
+	c, err := textproto.Dial("tcp", s.addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { c.Close() })
+	d := dialogue{c, s.t}
+	d.expect(220)
+	return d
+}
+
+func (d dialogue) expect(code int) string {
+	d.t.Helper()
+	_, text, err := d.ReadResponse(code)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return text
+}
+
+func (d dialogue) do(code int, command string) string {
+	d.t.Helper()
+	if err := d.PrintfLine("%s", command); err != nil {
+		d.t.Fatal(err)
+	}
+	return d.expect(code)
+}
+
+func (d dialogue) login(user, password string) {
+	d.t.Helper()
+	d.do(331, "USER "+user)
+	d.do(230, "PASS "+password)
+}
+
+// data opens a passive data connection.
+func (d dialogue) data(addr string) *net.TCPConn {
+	d.t.Helper()
+	text := d.do(229, "EPSV")
+	_, port, ok := strings.Cut(text, "(|||")
+	port, _, _ = strings.Cut(port, "|")
+	host, _, err := net.SplitHostPort(addr)
+	if !ok || err != nil {
+		d.t.Fatalf("%q names no port", text)
+	}
+	c, err := net.Dial("tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { c.Close() })
+	return c.(*net.TCPConn)
+}
+
+// write makes a file of the test's.
+func write(t *testing.T, dir, name, content string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"github.com/go-crypt/crypt/algorithm"
+	"github.com/go-crypt/crypt/algorithm/argon2"
+	"github.com/go-crypt/crypt/algorithm/bcrypt"
+)
+
+// secret is what an account's password is compared with. The time that takes
+// depends on the secret alone.
+type secret interface {
+	matches(password string) (bool, error)
+}
+
+// plainSecret is a password that was given in the open, as its digest: equal
+// lengths are what makes the comparison take equal time.
+type plainSecret [sha256.Size]byte
+
+func newPlainSecret(password string) plainSecret { return sha256.Sum256([]byte(password)) }
+
+func (s plainSecret) matches(password string) (bool, error) {
+	sum := sha256.Sum256([]byte(password))
+	return subtle.ConstantTimeCompare(s[:], sum[:]) == 1, nil
+}
+
+// hashedSecret is a hash of the users file.
+type hashedSecret struct{ algorithm.Digest }
+
+func (s hashedSecret) matches(password string) (bool, error) { return s.MatchAdvanced(password) }
+
+var (
+	errHash = errors.New("its second field is no argon2id or bcrypt hash; make the line with wasiftpd passwd, or write * to lock the account")
+
+	// The library would take a bcrypt cost it can't compute, and fail at each login.
+	bcryptHash = regexp.MustCompile(`^\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$`)
+
+	decodeArgon2id = argon2.DecodeVariant(argon2.VariantID)
+	decodeBcrypt   = bcrypt.DecodeVariant(bcrypt.VariantStandard)
+)
+
+// parseHash reads a hash of the users file. A hash that begins with "*" or "!"
+// locks the account, as in /etc/shadow: its secret is nil. The error does not
+// repeat the field, which may be a password in the wrong place.
+func parseHash(hash string) (secret, error) {
+	decode := decodeArgon2id
+	switch {
+	case strings.HasPrefix(hash, "*"), strings.HasPrefix(hash, "!"):
+		return nil, nil
+	case bcryptHash.MatchString(hash):
+		decode = decodeBcrypt
+	}
+	digest, err := decode(hash)
+	if err != nil {
+		return nil, errHash
+	}
+	return hashedSecret{digest}, nil
+}
+
+// hashPassword makes a hash for the users file. The cost is OWASP's for
+// argon2id, 40 ms and 19 MiB: cameras log in once a file, day and night.
+func hashPassword(password string) (string, error) {
+	hasher, err := argon2.New(argon2.WithVariantID(), argon2.WithM(19*1024), argon2.WithT(2), argon2.WithP(1))
+	if err != nil {
+		return "", err
+	}
+	digest, err := hasher.Hash(password)
+	if err != nil {
+		return "", err
+	}
+	return digest.Encode(), nil
+}
+
+// checkName refuses what a line of the users file can't hold.
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("the user's name is missing")
+	case name != strings.TrimSpace(name), strings.HasPrefix(name, "#"),
+		strings.Contains(name, ":"), strings.ContainsFunc(name, unicode.IsControl):
+		return errors.New("a user's name can't hold a colon or control characters, begin with #, or have blanks at its ends")
+	}
+	return nil
+}
+
+// checkPassword refuses what no client can send.
+func checkPassword(password string) error {
+	if password == "" {
+		return errors.New("the password is empty")
+	}
+	if strings.ContainsAny(password, "\r\n\x00") {
+		return errors.New("the password holds a line end or NUL, which no client can send")
+	}
+	return nil
+}

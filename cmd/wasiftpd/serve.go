@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"wasiftp/host"
+)
+
+func (p *program) serveCommand() *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve folders by FTP (what wasiftpd does without a command)",
+		Long:  "serve serves folders by FTP.\n\n" + usersFormat,
+		Args:  atMost(0),
+		RunE:  func(*cobra.Command, []string) error { return p.serve(&o) },
+	}
+	o.addTo(cmd.Flags())
+	return cmd
+}
+
+func (p *program) serve(o *options) (err error) {
+	interrupts := p.interrupts()
+	logger := newLogger(p.stderr, o.logFormat)
+
+	accounts, err := o.open()
+	if err != nil {
+		return err
+	}
+	defer accounts.close()
+	listeners, err := o.listenAll()
+	if err != nil {
+		return err
+	}
+	defer closeAll(listeners)
+	server, err := o.newServer(accounts, logger)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+
+	p.announce(o, accounts, listeners)
+	ended := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() { ended <- server.Serve(l) }()
+	}
+	select {
+	case err := <-ended:
+		return fmt.Errorf("cannot go on listening: %w", err)
+	case <-interrupts:
+	}
+
+	fmt.Fprintln(p.stdout, "Stopping when the running transfers are done; Ctrl-C again stops at once.")
+	drained := make(chan error, 1)
+	go func() { drained <- server.Shutdown(context.Background()) }()
+	select {
+	case err := <-drained:
+		return err
+	case <-interrupts:
+		return server.Close()
+	}
+}
+
+func (o *options) newServer(a *accounts, logger *slog.Logger) (*host.Server, error) {
+	config := o.config
+	config.Authenticator, config.Observer, config.Logger = a, observer{logger}, logger
+	if o.module != "" {
+		module, err := os.ReadFile(o.module)
+		if err == nil {
+			_, err = host.Inspect(module)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot run the module of --module %s: %w", o.module, err)
+		}
+		config.Module = module
+	}
+	var err error
+	if config.CacheDir, err = openCache(o.cacheDir); err != nil {
+		logger.Warn("the compiled engine is not kept, so that each start takes longer", "error", err)
+	}
+	return host.New(config)
+}
+
+// listenAll opens all listeners or none.
+func (o *options) listenAll() (listeners []net.Listener, err error) {
+	addrs := o.listen
+	if len(addrs) == 0 {
+		addrs = []string{"127.0.0.1:2121"}
+	}
+	for _, addr := range addrs {
+		l, err := listen(addr)
+		if err != nil {
+			closeAll(listeners)
+			return nil, err
+		}
+		listeners = append(listeners, l)
+	}
+	return listeners, nil
+}
+
+func listen(addr string) (net.Listener, error) {
+	network := "tcp"
+	if host, _, _ := net.SplitHostPort(addr); host == net.IPv4zero.String() {
+		network = "tcp4" // net would take it for all addresses of both families
+	}
+	l, err := net.Listen(network, addr)
+	if err != nil {
+		if op := (*net.OpError)(nil); errors.As(err, &op) {
+			err = op.Err
+		}
+		return nil, fmt.Errorf("cannot listen on %s: %w; choose another address with --listen", addr, err)
+	}
+	return l, nil
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"wasiftp/host"
+)
+
+// Cheap hashes made by others: of "password" by argon2's own test.c, of
+// "secret" by crypt(3).
+const (
+	argonHash   = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"
+	bcryptHash4 = "$2b$04$ZQ1K5eBN4yg49rG4mYUiIeOgGOtilroF.3F08DtquyBrwlyCMxcGW"
+)
+
+func TestUsersFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	entries, err := parseUsers(strings.NewReader("\ufeff# all of us\r\n\r\n"+
+		"alice:"+argonHash+":/srv/alice:rw\r\n"+
+		"  # bob left\n"+
+		"bob:*::ro\n"+
+		"zoë k:"+bcryptHash4+":sub/folder:read,list\n"+
+		"dan:!"+bcryptHash4+":C:\\data:write"), filepath.Join(dir, "users"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct {
+		line       int
+		name, root string
+		locked     bool
+		rights     host.Rights
+	}{
+		{3, "alice", "/srv/alice", false, host.ReadWrite},
+		{5, "bob", "", true, host.ReadOnly},
+		{6, "zoë k", filepath.Join(dir, "sub/folder"), false, host.ReadOnly},
+		{7, "dan", filepath.Join(dir, `C:\data`), true, host.Write},
+	} {
+		got := entries[i]
+		if got.line != want.line || got.name != want.name || got.root != want.root ||
+			(got.secret == nil) != want.locked || got.rights != want.rights {
+			t.Errorf("entry %d is %+v, want %+v", i, got, want)
+		}
+	}
+	if len(entries) != 4 {
+		t.Errorf("%d entries, want 4", len(entries))
+	}
+}
+
+func TestUsersFileFaults(t *testing.T) {
+	t.Parallel()
+	_, err := parseUsers(strings.NewReader("alice\n"+
+		"alice:x\n"+
+		"alice:secret:/srv\n"+
+		"alice:secret:/srv:rw\n"+
+		"alice::/srv:rw\n"+
+		"alice:"+argonHash+"::all\n"+
+		":"+argonHash+"::ro\n"+
+		"alice:"+argonHash+"::ro\n"+
+		"alice:"+argonHash+"::ro\n"+
+		"bob:$2b$32"+bcryptHash4[6:]+"::ro\n"+
+		"bob:$argon2i"+argonHash[9:]+"::ro\n"+
+		"bob:"+strings.Replace(argonHash, "v=19", "v=16", 1)+"::ro\n"+
+		"a\x1b:"+argonHash+"::ro\n"+
+		strings.Repeat("x", 1<<17)), "users")
+	want := []string{
+		"users:1: it is not NAME:HASH:ROOT:RIGHTS",
+		"users:2: it is not NAME:HASH:ROOT:RIGHTS",
+		"users:3: it is not NAME:HASH:ROOT:RIGHTS",
+		"users:4: " + errHash.Error(),
+		"users:5: " + errHash.Error(),
+		`users:6: "all" is no right; write ` + rightsHelp,
+		"users:7: the user's name is missing",
+		`users:9: user "alice" is already in line 8`,
+		"users:10: " + errHash.Error(),
+		"users:11: " + errHash.Error(),
+		"users:12: " + errHash.Error(),
+		"users:13: a user's name can't hold",
+		"users:14: bufio.Scanner: token too long",
+	}
+	if err == nil {
+		t.Fatal("no fault was found")
+	}
+	got := strings.Split(err.Error(), "\n")
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) || i >= len(want) || !strings.HasPrefix(got[i], want[i]) {
+			t.Fatalf("faults are\n%s\nwant\n%s", err, strings.Join(want, "\n"))
+		}
+	}
+	if strings.Contains(err.Error(), "secret") {
+		t.Errorf("the faults tell a password: %v", err)
+	}
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"wasiftp/host"
+)
+
+func (p *program) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, and the ABI version and SHA-256 of the built-in module",
+		Args:  atMost(0),
+		RunE: func(*cobra.Command, []string) error {
+			module, err := host.Inspect(host.Module())
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(p.stdout, "wasiftpd %s (%s %s/%s)\nABI %d\nmodule SHA-256 %s\n",
+				version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, module.ABIVersion, module.SHA256)
+			return err
+		},
+	}
+}
+
+// version is what the build was made from, as far as Go knows it.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "devel"
+}

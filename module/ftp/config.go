@@ -11,4 +11,8 @@ type Config struct {
 	LoginFailures int    // failed logins after which the session ends with 421; 0 is no limit
 	LineLength    int    // longest control line in bytes, its end not counted; 0 is 4096
 	Greeting      string // text of the 220 reply; "" is the engine's own
+
+	// AllowForeignData lets PORT and EPRT name an address that is not the
+	// client's own. The world decides for itself as well.
+	AllowForeignData bool
 }

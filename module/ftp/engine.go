@@ -1,0 +1,155 @@
+package ftp
+
+import "runtime"
+
+const (
+	defaultLineLength = 4096
+
+	// A session does at most this many units of work (commands, pages of a
+	// listing) in one step, so that none keeps the others waiting.
+	unitsPerStep = 16
+
+	// WebAssembly has no preemption: the collector runs only when the guest
+	// yields, so every so many steps it does.
+	stepsPerYield = 64
+)
+
+// Engine is the server-PI of many sessions. It is not safe for use by several
+// goroutines at once.
+type Engine struct {
+	world  World
+	config Config
+	verbs  []Verb
+	index  map[uint32]*Verb
+
+	now      int64
+	steps    uint
+	draining bool
+
+	sessions map[Handle]*session
+	free     []*session
+	queue    []*session // sessions with something to do
+	spare    []*session // the queue's other half while it is worked off
+	timers   timers
+
+	scratch []byte     // the reply being composed
+	name    []byte     // the pathname being resolved
+	lines   [][]byte   // buffers for long control lines
+	lists   []*listing // listings at rest
+	serial  uint64     // makes STOU's names differ
+}
+
+// New makes an engine without sessions on a world.
+func New(world World, config Config) *Engine {
+	if config.LineLength <= 0 {
+		config.LineLength = defaultLineLength
+	}
+	e := &Engine{world: world, config: config, verbs: verbTable(), sessions: make(map[Handle]*session)}
+	e.index = make(map[uint32]*Verb, len(e.verbs))
+	for i := range e.verbs {
+		e.index[verbKey([]byte(e.verbs[i].Name))] = &e.verbs[i]
+	}
+	return e
+}
+
+// Step takes in what has happened and does all that needs no waiting. now is
+// the time in ns since 1970; a time before the last one counts as the last one.
+// The result is the time at which the engine wants to be called even without an
+// event, 0 for never; a time that is not after now means that there is more to
+// do already.
+func (e *Engine) Step(now int64, events []Event) (next int64) {
+	e.now = max(e.now, now)
+	if e.steps++; e.steps%stepsPerYield == 0 {
+		runtime.Gosched()
+	}
+	for i := range events {
+		e.handle(&events[i])
+	}
+	for {
+		s := e.timers.due(e.now)
+		if s == nil {
+			break
+		}
+		s.expire()
+		s.arm()
+		e.wake(s)
+	}
+	e.work()
+	if len(e.queue) > 0 {
+		return max(e.now, 1)
+	}
+	return e.timers.next()
+}
+
+// handle gives an event to the session it is for. Events of sessions that are
+// gone are ignored.
+func (e *Engine) handle(event *Event) {
+	switch event.Kind {
+	case EventOpen:
+		if e.sessions[event.Session] == nil {
+			e.open(event.Session)
+		}
+		return
+	case EventDrain:
+		e.draining = true
+		for _, s := range e.sessions {
+			e.wake(s)
+		}
+		return
+	}
+	if s := e.sessions[event.Session]; s != nil {
+		s.handleEvent(event)
+		e.wake(s)
+	}
+}
+
+// wake has a session looked at before the step ends.
+func (e *Engine) wake(s *session) {
+	if !s.queued {
+		s.queued = true
+		e.queue = append(e.queue, s)
+	}
+}
+
+// work lets every session that has something to do, do some of it.
+func (e *Engine) work() {
+	batch := e.queue
+	e.queue = e.spare[:0]
+	for i, s := range batch {
+		batch[i] = nil
+		s.queued = false
+		s.run()
+		if s.phase == phaseEnded {
+			e.recycle(s)
+		} else {
+			s.arm()
+		}
+	}
+	e.spare = batch[:0]
+}
+
+// open begins the session of a new control connection.
+func (e *Engine) open(h Handle) {
+	var s *session
+	if n := len(e.free); n > 0 {
+		s, e.free = e.free[n-1], e.free[:n-1]
+	} else {
+		s = newSession(e)
+	}
+	s.handle = h
+	s.begun, s.heard = e.now, e.now
+	e.sessions[h] = s
+	e.wake(s)
+	if e.draining {
+		s.say(replyDraining)
+		return
+	}
+	s.greet()
+}
+
+// recycle keeps what is left of an ended session for the next one.
+func (e *Engine) recycle(s *session) {
+	e.timers.set(s, 0)
+	s.reset()
+	e.free = append(e.free, s)
+}

@@ -1,0 +1,80 @@
+package ftp
+
+// facts is a set of MLSx facts (RFC 3659 §7.5).
+type facts uint8
+
+const (
+	factType facts = 1 << iota
+	factSize
+	factModify
+	factPerm
+	factMode
+	allFacts = 1<<iota - 1
+)
+
+// factNames are in the order of the constants, which is that of the output.
+var factNames = [...]string{"type", "size", "modify", "perm", "UNIX.mode"}
+
+// appendFacts appends the picked facts of a file, each ended by ";".
+func appendFacts(b []byte, picked facts, info *FileInfo, rights Rights) []byte {
+	if picked&factType != 0 {
+		b = append(appendType(append(b, "type="...), info.Type), ';')
+	}
+	// The size of a directory would mean nothing.
+	if picked&factSize != 0 && info.Type != Dir {
+		b = append(appendPadded(append(b, "size="...), info.Size, 1, '0'), ';')
+	}
+	if picked&factModify != 0 {
+		b = append(appendTime(append(b, "modify="...), info.ModTime), ';')
+	}
+	if picked&factPerm != 0 {
+		b = append(appendPerm(append(b, "perm="...), info.Type, rights), ';')
+	}
+	if picked&factMode != 0 {
+		b = append(b, "UNIX.mode=0"...)
+		for shift := 6; shift >= 0; shift -= 3 {
+			b = append(b, '0'+byte(info.Mode>>shift&7))
+		}
+		b = append(b, ';')
+	}
+	return b
+}
+
+func appendType(b []byte, t FileType) []byte {
+	switch t {
+	case Dir:
+		return append(b, "dir"...)
+	case Link:
+		return append(b, "OS.unix=symlink"...)
+	case Regular:
+		return append(b, "file"...)
+	}
+	return append(b, "OS.unix=special"...)
+}
+
+// permLetters say what an account with a right can do with a file and in a
+// directory (RFC 3659 §7.5.5).
+var permLetters = [...]struct {
+	right     Rights
+	file, dir string
+}{
+	{RightRead, "r", "e"},
+	{RightList, "", "l"},
+	{RightWrite, "aw", "c"},
+	{RightDelete, "d", "dp"},
+	{RightRename, "f", "f"},
+	{RightMkdir, "", "m"},
+}
+
+func appendPerm(b []byte, t FileType, rights Rights) []byte {
+	for _, p := range permLetters {
+		switch {
+		case rights&p.right == 0:
+		case t == Dir:
+			b = append(b, p.dir...)
+		default:
+			b = append(b, p.file...)
+		}
+	}
+	return b
+}

@@ -1,0 +1,178 @@
+package ftp
+
+import (
+	"bytes"
+	"slices"
+)
+
+const (
+	// Most commands are short: this much of the line buffer is part of the
+	// session, and a longer one is borrowed from the engine.
+	shortLine = 512
+
+	// What a line end may take beyond the longest line: CR CR LF.
+	lineEndRoom = 3
+
+	// Long line buffers that the engine keeps for the next long line.
+	spareLines = 16
+)
+
+// Bytes of the Telnet protocol (RFC 854).
+const (
+	telnetIAC  = 0xff
+	telnetWill = 0xfb // WILL, WON'T, DO and DON'T are followed by an option
+	telnetMin  = 0xf0 // no byte below is a Telnet command
+)
+
+// telnetState is what the next byte of a control connection means.
+type telnetState uint8
+
+const (
+	telnetData   telnetState = iota
+	telnetReturn             // after CR
+	telnetEscape             // after IAC
+	telnetOption             // after IAC and WILL, WON'T, DO or DON'T
+)
+
+// lines is what a client has sent on its control connection and the engine has
+// not yet acted on: a Telnet stream (RFC 959 §4) cut into lines.
+type lines struct {
+	buf     []byte // decoded bytes
+	scanned int    // bytes at the start of buf without a line end
+	telnet  telnetState
+	skip    bool // the line being read was too long: drop the rest of it
+	short   [shortLine]byte
+}
+
+// decode takes the Telnet commands out of what was read behind the first from
+// bytes of the buffer. IAC IAC is the byte 0xFF, CR NUL is CR (RFC 854). IAC
+// before a byte that is no command stays: some clients forget to double 0xFF.
+func (l *lines) decode(from int) {
+	if l.telnet == telnetEscape && len(l.buf) > from && l.buf[from] < telnetMin {
+		// The IAC came with an earlier read: its byte has no place in buf yet.
+		l.telnet = telnetData
+		l.buf = slices.Insert(l.buf, from, telnetIAC)
+		from++
+	}
+	out := l.buf[:from]
+	for _, c := range l.buf[from:] {
+		switch l.telnet {
+		case telnetOption:
+			l.telnet = telnetData
+			continue
+		case telnetEscape:
+			l.telnet = telnetData
+			if c >= telnetMin && c < telnetIAC {
+				if c >= telnetWill {
+					l.telnet = telnetOption
+				}
+				continue
+			}
+			out = append(out, telnetIAC)
+			if c == telnetIAC {
+				continue
+			}
+		case telnetReturn:
+			l.telnet = telnetData
+			if c == 0 {
+				continue
+			}
+		}
+		switch c {
+		case telnetIAC:
+			l.telnet = telnetEscape
+			continue
+		case '\r':
+			l.telnet = telnetReturn
+		}
+		out = append(out, c)
+	}
+	l.buf = out
+}
+
+// next finds the end of the first whole line behind the first held bytes of the
+// buffer; the line is buf[held:end], its end included.
+func (l *lines) next(held int) (end int, ok bool) {
+	from := max(held, l.scanned)
+	i := bytes.IndexByte(l.buf[from:], '\n')
+	if i < 0 {
+		l.scanned = len(l.buf)
+		return 0, false
+	}
+	l.scanned = from
+	return from + i + 1, true
+}
+
+// cut takes the bytes from..to out of the buffer.
+func (l *lines) cut(from, to int) {
+	n := copy(l.buf[from:], l.buf[to:])
+	l.buf = l.buf[:from+n]
+	l.scanned = min(l.scanned, from)
+}
+
+// room makes sure that more can be read, and reports false when the longest
+// line fills the buffer already. One byte always stays free for decode.
+func (e *Engine) room(l *lines) bool {
+	return len(l.buf)+1 < cap(l.buf) || e.grow(l)
+}
+
+func (e *Engine) grow(l *lines) bool {
+	size := e.config.LineLength + lineEndRoom + 1
+	if cap(l.buf) >= size {
+		return false
+	}
+	var long []byte
+	if n := len(e.lines); n > 0 {
+		long, e.lines = e.lines[n-1], e.lines[:n-1]
+	} else {
+		long = make([]byte, 0, size)
+	}
+	l.buf = append(long, l.buf...)
+	return true
+}
+
+// shrink gives a long buffer back once it is empty.
+func (e *Engine) shrink(l *lines) {
+	if len(l.buf) > 0 || cap(l.buf) <= shortLine {
+		return
+	}
+	if len(e.lines) < spareLines {
+		e.lines = append(e.lines, l.buf)
+	}
+	l.buf = l.short[:0]
+}
+
+// read takes in what the client has sent. It reports false when there was
+// nothing, when the buffer is full, or when the connection is gone.
+func (s *session) read() bool {
+	l := &s.lines
+	if !s.readable || !s.e.room(l) {
+		return false
+	}
+	at := len(l.buf)
+	n, err := s.e.world.Read(s.handle, l.buf[at:cap(l.buf)-1])
+	if err != nil {
+		s.readable = false
+		if err != ErrAgain {
+			s.phase = phaseLost
+		}
+		return false
+	}
+	if n == 0 {
+		s.phase = phaseLost
+		return false
+	}
+	l.buf = l.buf[:at+n]
+	l.decode(at)
+	return true
+}
+
+// trimLine is a line without its end. Any number of CR before the LF goes:
+// some clients send CR CR LF.
+func trimLine(line []byte) []byte {
+	line = bytes.TrimSuffix(line, []byte{'\n'})
+	for len(line) > 0 && line[len(line)-1] == '\r' {
+		line = line[:len(line)-1]
+	}
+	return line
+}

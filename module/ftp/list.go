@@ -1,0 +1,160 @@
+package ftp
+
+import "bytes"
+
+// listForm is what a listing says of a file.
+type listForm uint8
+
+const (
+	formLong  listForm = iota // a line as ls -l writes it
+	formNames                 // the name alone (NLST)
+	formFacts                 // MLSD's facts (RFC 3659 §7)
+)
+
+// listOptions are those of ls that clients send.
+type listOptions struct {
+	all       bool // -a: a pattern finds names that begin with a dot as well
+	recursive bool // -R
+	classify  bool // -F
+	itself    bool // -d
+}
+
+// Stages of a command that lists. A pathname with pattern characters in it is
+// first looked for as it is: people do name directories "[2024]".
+const (
+	stageDir     = iota // try it as a directory
+	stageFile           // it is a file
+	stagePattern        // its last element is a pattern
+)
+
+// listVerb sends a listing as ls -l writes it. Files whose names begin with a
+// dot are shown with or without -a: a mirror that does not see them would
+// delete or forget them, and MLSD shows them too.
+func (s *session) listVerb(arg []byte) (reply, error) {
+	return s.list(arg, formLong, false)
+}
+
+// list begins a listing, on the data connection or (control) as part of a reply.
+func (s *session) list(arg []byte, form listForm, control bool) (reply, error) {
+	var options listOptions
+	if form != formFacts {
+		options, arg = cutOptions(arg)
+	}
+	if s.data == dataNone && !control {
+		return replyNeedData, nil
+	}
+	name, err := s.resolve(arg)
+	if err != nil {
+		return "", err
+	}
+	if s.stage == stageDir && options.itself {
+		s.stage = stageFile
+	}
+	if s.stage == stageDir {
+		dir, err := s.e.world.List(s.handle, name, form == formNames)
+		if err == nil {
+			s.beginList(dir, name, arg, form, options, control)
+			return "", nil
+		}
+		switch {
+		case err == ErrNotDir && form == formFacts:
+			return replyNotListable, nil
+		case err == ErrNotDir:
+			s.stage = stageFile
+		case (err == ErrNotExist || err == ErrName) && form != formFacts && hasPattern(lastElement(arg)):
+			s.stage = stagePattern
+		default:
+			return "", err
+		}
+	}
+	if s.stage == stagePattern {
+		return s.listPattern(arg, form, options, control)
+	}
+	return s.listFile(name, arg, form, options, control)
+}
+
+// listFile lists a single file.
+func (s *session) listFile(name, arg []byte, form listForm, options listOptions, control bool) (reply, error) {
+	info, err := s.e.world.Stat(s.handle, name, false)
+	if err != nil {
+		return "", err
+	}
+	if form == formLong {
+		arg = lastElement(arg)
+	}
+	if len(arg) == 0 {
+		arg = []byte(".")
+	}
+	l := s.beginList(0, name, nil, form, options, control)
+	l.options.recursive = false
+	l.append(&Entry{FileInfo: info, Name: arg})
+	return "", nil
+}
+
+// listPattern lists what matches the last element of a pathname.
+func (s *session) listPattern(arg []byte, form listForm, options listOptions, control bool) (reply, error) {
+	pattern := lastElement(arg)
+	parent := arg[:len(arg)-len(pattern)]
+	name := s.e.name[:0]
+	var err error
+	if len(parent) > 0 {
+		name, err = s.resolve(parent)
+	} else {
+		name, err = s.resolve([]byte("."))
+	}
+	if err != nil {
+		return "", err
+	}
+	dir, err := s.e.world.List(s.handle, name, form == formNames && !options.classify)
+	if err != nil {
+		return "", err
+	}
+	l := s.beginList(dir, name, parent, form, options, control)
+	l.options.recursive = false
+	l.pattern = append(l.pattern, pattern...)
+	return "", nil
+}
+
+// lastElement is what stands behind a pathname's last "/".
+func lastElement(pathname []byte) []byte {
+	return pathname[bytes.LastIndexByte(pathname, '/')+1:]
+}
+
+// cutOptions takes options off the front of an argument. A word of a hyphen and
+// letters is one; "--" ends them, so that a file named "-a" can be reached.
+func cutOptions(arg []byte) (o listOptions, pathname []byte) {
+	for len(arg) > 1 && arg[0] == '-' {
+		word, rest, _ := bytes.Cut(arg, []byte{' '})
+		if string(word) == "--" {
+			return o, rest
+		}
+		if !o.add(word[1:]) {
+			return o, arg
+		}
+		arg = rest
+	}
+	return o, arg
+}
+
+// add adds the options in a word, and reports false if it is not one of
+// options. Those it does not know (-l is always on) are ignored.
+func (o *listOptions) add(letters []byte) bool {
+	for _, c := range letters {
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '1') {
+			return false
+		}
+	}
+	for _, c := range letters {
+		switch c {
+		case 'a', 'A':
+			o.all = true
+		case 'R':
+			o.recursive = true
+		case 'F':
+			o.classify = true
+		case 'd':
+			o.itself = true
+		}
+	}
+	return true
+}

@@ -1,0 +1,109 @@
+package ftp
+
+// loginState is how far the login has come.
+type loginState uint8
+
+const (
+	loginNone    loginState = iota
+	loginNamed              // USER was given, PASS is next
+	loginDelayed            // PASS was wrong, and the answer is held back
+	loginDone
+)
+
+const (
+	maxUser        = 255
+	maxLoginDelay  = 30 * second // however many logins failed
+	maxDelayDouble = 16          // enough doublings to reach any delay
+)
+
+// greet says the first words of the session.
+func (s *session) greet() {
+	if s.e.config.Greeting == "" {
+		s.say(replyGreeting)
+		return
+	}
+	b := append(s.e.scratch[:0], "220 "...)
+	s.sendLine(appendName(b, []byte(s.e.config.Greeting)))
+}
+
+// userVerb begins a login. RFC 959 §4.1.1 allows USER at any time: what the
+// account before it could do is gone at once.
+func (s *session) userVerb(arg []byte) (reply, error) {
+	if len(arg) == 0 || len(arg) > maxUser {
+		return replyBadArgument, nil
+	}
+	s.logout()
+	s.user = append(s.user[:0], arg...)
+	s.login = loginNamed
+	return replyNeedPassword, nil
+}
+
+// logout takes the account from the session. The time to log in begins anew.
+func (s *session) logout() {
+	if s.login == loginDone {
+		s.e.world.Logout(s.handle)
+		s.begun = s.e.now
+	}
+	s.login = loginNone
+	s.rights = 0
+	s.user = s.user[:0]
+	s.dir = s.dir[:0]
+	s.from = s.from[:0]
+	s.rest = 0
+}
+
+func (s *session) passVerb(arg []byte) (reply, error) {
+	if s.login != loginNamed {
+		return s.stranger(replyNeedUser), nil
+	}
+	rights, err := s.e.world.Login(s.handle, s.user, arg)
+	switch err {
+	case nil:
+		s.rights = rights
+		s.login = loginDone
+		return replyLoggedIn, nil
+	case ErrAgain:
+		return "", err
+	case ErrPermission:
+		return s.loginFailed(), nil
+	case ErrTooMany:
+		return replyLoginFull, nil
+	}
+	s.login = loginNone
+	return replyLoginFault, nil
+}
+
+// loginFailed counts a wrong password or an unknown user, which are one and the
+// same to the client. The more there were, the later the answer comes.
+func (s *session) loginFailed() reply {
+	s.failures++
+	delay := s.e.config.FailureDelay
+	if delay <= 0 {
+		return s.endLogin()
+	}
+	for range min(s.failures-1, maxDelayDouble) {
+		delay = min(2*delay, maxLoginDelay)
+	}
+	s.login = loginDelayed
+	s.heard = s.e.now + min(delay, maxLoginDelay)
+	return ""
+}
+
+// endLogin ends the login that failed, and the session after too many.
+func (s *session) endLogin() reply {
+	s.login = loginNone
+	if limit := s.e.config.LoginFailures; limit > 0 && s.failures >= limit {
+		return replyLoginFailures
+	}
+	return replyLoginFailed
+}
+
+// quitVerb ends the session, but not a transfer under way: its result is still
+// told (RFC 959 §4.1.1).
+func (s *session) quitVerb([]byte) (reply, error) {
+	s.say(replyGoodbye)
+	if s.phase == phaseActive {
+		s.phase = phaseQuitting
+	}
+	return "", nil
+}

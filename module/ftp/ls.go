@@ -1,0 +1,95 @@
+package ftp
+
+import "strconv"
+
+// halfYear is how old a file may be for its line to show the hour, not the
+// year, as ls does: half of a Gregorian year of 365.2425 days.
+const halfYear = 15778476 * second
+
+var months = [...]string{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"}
+
+// appendLong appends a file's line as ls -l writes it, without the line's end.
+// Clients take it apart by columns of words, so owner and group are always one
+// word each. Names keep their spaces, leading ones too.
+func appendLong(b []byte, entry *Entry, now int64) []byte {
+	b = appendMode(b, entry.Type, entry.Mode)
+	b = appendPadded(append(b, ' '), uint64(max(entry.Links, 1)), 4, ' ')
+	b = append(b, " ftp      ftp      "...)
+	b = appendPadded(b, entry.Size, 8, ' ')
+	b = appendLsTime(append(b, ' '), entry.ModTime, now)
+	b = appendPlain(append(b, ' '), entry.Name)
+	if entry.Type == Link && len(entry.Target) > 0 {
+		b = appendPlain(append(b, " -> "...), entry.Target)
+	}
+	return b
+}
+
+func appendMode(b []byte, t FileType, mode uint32) []byte {
+	switch t {
+	case Dir:
+		b = append(b, 'd')
+	case Link:
+		b = append(b, 'l')
+	case Regular:
+		b = append(b, '-')
+	default:
+		b = append(b, 'p')
+	}
+	for i := range 9 {
+		c := byte('-')
+		if mode&(1<<(8-i)) != 0 {
+			c = "rwx"[i%3]
+		}
+		b = append(b, c)
+	}
+	return b
+}
+
+// appendLsTime appends "Jan  2 15:04" for a file of the last half year, and
+// "Jan  2  2006" for an older one or one of the future.
+func appendLsTime(b []byte, ns, now int64) []byte {
+	c := civilTime(ns)
+	b = append(append(b, months[c.month-1]...), ' ')
+	b = append(appendPadded(b, uint64(c.day), 2, ' '), ' ')
+	if ns > now || now-ns > halfYear || now-ns < 0 {
+		return appendPadded(b, uint64(max(c.year, 0)), 5, ' ')
+	}
+	b = append(appendPadded(b, uint64(c.hour), 2, '0'), ':')
+	return appendPadded(b, uint64(c.minute), 2, '0')
+}
+
+// appendClass appends what ls -F puts behind a name.
+func appendClass(b []byte, entry *Entry) []byte {
+	switch {
+	case entry.Type == Dir:
+		return append(b, '/')
+	case entry.Type == Other:
+		return append(b, '|')
+	case entry.Type == Regular && entry.Mode&0o111 != 0:
+		return append(b, '*')
+	}
+	return b
+}
+
+// appendPlain appends a name to a listing. A control byte could end the line and
+// begin another file's, so it becomes a question mark. All other bytes go as
+// they are, whether they are UTF-8 or not.
+func appendPlain(b, name []byte) []byte {
+	for _, c := range name {
+		if c < ' ' || c == 0x7f {
+			c = '?'
+		}
+		b = append(b, c)
+	}
+	return b
+}
+
+// appendPadded appends a number, at least width bytes wide.
+func appendPadded(b []byte, n uint64, width int, pad byte) []byte {
+	var digits [20]byte
+	d := strconv.AppendUint(digits[:0], n, 10)
+	for i := len(d); i < width; i++ {
+		b = append(b, pad)
+	}
+	return append(b, d...)
+}

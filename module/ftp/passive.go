@@ -1,0 +1,125 @@
+package ftp
+
+import "bytes"
+
+// dataState is what there is of a data connection.
+type dataState uint8
+
+const (
+	dataNone    dataState = iota
+	dataPassive           // listener waits for the client
+	dataActive            // active says where the client waits
+	dataDialing           // conn is being connected
+	dataOpen              // conn is connected
+)
+
+// pasvVerb opens a listener for IPv4 (RFC 959 §4.1.2).
+func (s *session) pasvVerb([]byte) (reply, error) {
+	if s.extended {
+		return replyOnlyEPSV, nil
+	}
+	s.dropData()
+	if !s.e.world.LocalAddress(s.handle).Addr().Unmap().Is4() {
+		return replyUseEPSV, nil
+	}
+	listener, addr, err := s.e.world.Listen(s.handle, 4)
+	if err != nil {
+		return replyToListen(err), nil
+	}
+	s.listener, s.data = listener, dataPassive
+	// There must be no other comma in the text: clients look for the first digit
+	// or the first comma (RFC 1123 §4.1.2.6).
+	b := append(s.e.scratch[:0], "227 Entering Passive Mode ("...)
+	for _, octet := range addr.Addr().Unmap().As4() {
+		b = append(appendInt(b, int64(octet)), ',')
+	}
+	b = append(appendInt(b, int64(addr.Port()>>8)), ',')
+	b = appendInt(b, int64(addr.Port()&0xff))
+	s.sendLine(append(b, ")."...))
+	return "", nil
+}
+
+// epsvVerb opens a listener for any family (RFC 2428 §3).
+func (s *session) epsvVerb(arg []byte) (reply, error) {
+	family := 0
+	switch {
+	case len(arg) == 0:
+	case string(arg) == "1":
+		family = 4
+	case string(arg) == "2":
+		family = 6
+	case bytes.EqualFold(arg, []byte("ALL")):
+		s.extended = true
+		return replyEPSVAll, nil
+	default:
+		return replyBadFamily, nil
+	}
+	s.dropData()
+	listener, addr, err := s.e.world.Listen(s.handle, family)
+	if err != nil {
+		return replyToListen(err), nil
+	}
+	s.listener, s.data = listener, dataPassive
+	b := append(s.e.scratch[:0], "229 Entering Extended Passive Mode (|||"...)
+	b = appendInt(b, int64(addr.Port()))
+	s.sendLine(append(b, "|)"...))
+	return "", nil
+}
+
+// replyToListen is how a listener that could not be opened is told.
+func replyToListen(err error) reply {
+	if err == ErrUnsupported {
+		return replyBadFamily
+	}
+	return replyNoPort
+}
+
+// dropData closes all there is of a data connection.
+func (s *session) dropData() {
+	if s.listener != 0 {
+		s.e.world.Close(s.listener)
+	}
+	if s.conn != 0 {
+		s.e.world.Close(s.conn)
+	}
+	s.listener, s.conn, s.data = 0, 0, dataNone
+}
+
+// connect brings the data connection about. It returns ErrAgain while that has
+// to be waited for.
+func (s *session) connect() error {
+	switch s.data {
+	case dataPassive:
+		conn, err := s.e.world.Accept(s.listener)
+		if err != nil {
+			return err
+		}
+		s.e.world.Close(s.listener)
+		s.listener, s.conn, s.data = 0, conn, dataOpen
+		return nil
+	case dataActive:
+		conn, err := s.e.world.Dial(s.handle, s.active)
+		if err != nil {
+			return err
+		}
+		s.conn, s.data = conn, dataDialing
+		return ErrAgain
+	case dataDialing:
+		return ErrAgain
+	case dataOpen:
+		return nil
+	}
+	return ErrRefused
+}
+
+// dataReady is told that the data connection has room, or how dialling went.
+func (s *session) dataReady(err error) {
+	if s.data != dataDialing {
+		return
+	}
+	if err != nil {
+		s.dataFailed(err)
+		return
+	}
+	s.data = dataOpen
+}

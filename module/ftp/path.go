@@ -1,0 +1,66 @@
+package ftp
+
+import "bytes"
+
+// maxName is the longest name in bytes, relative to the root, that the engine
+// hands to the world.
+const maxName = 4096
+
+// resolve turns a client's pathname into a name for the world: relative to the
+// root, without "." and ".." elements, "." for the root itself. The result is
+// valid until the next call.
+func (s *session) resolve(pathname []byte) ([]byte, error) {
+	name, ok := appendResolved(s.e.name[:0], s.dir, pathname)
+	s.e.name = name
+	if !ok {
+		return nil, replyPathTooLong
+	}
+	if len(name) == 0 {
+		name = append(name, '.')
+		s.e.name = name
+	}
+	return name, nil
+}
+
+// appendResolved appends to dst, which has to be empty, the name that pathname
+// means in the directory dir; the root is the empty name. It works on bytes: "/"
+// parts the elements, "..", "." and empty ones go, ".." at the root stays there,
+// and "~" in front is the root, as each account's home is its root. Everything
+// else is part of a name. It reports false when the name is too long.
+func appendResolved(dst, dir, pathname []byte) ([]byte, bool) {
+	if len(pathname) > 0 && pathname[0] == '~' && (len(pathname) == 1 || pathname[1] == '/') {
+		pathname = pathname[1:]
+		dir = nil
+	}
+	if len(pathname) > 0 && pathname[0] == '/' {
+		dir = nil
+	}
+	dst = append(dst, dir...)
+	for len(pathname) > 0 {
+		var element []byte
+		element, pathname, _ = bytes.Cut(pathname, []byte{'/'})
+		switch string(element) {
+		case "", ".":
+		case "..":
+			dst = dst[:max(bytes.LastIndexByte(dst, '/'), 0)]
+		default:
+			if len(dst) > 0 {
+				dst = append(dst, '/')
+			}
+			dst = append(dst, element...)
+		}
+		if len(dst) > maxName {
+			return dst[:0], false
+		}
+	}
+	return dst, true
+}
+
+// appendPathname appends a name as the client sees it: absolute.
+func appendPathname(b, name []byte) []byte {
+	b = append(b, '/')
+	if string(name) == "." {
+		return b
+	}
+	return append(b, name...)
+}

@@ -1,0 +1,196 @@
+package ftp
+
+import "strconv"
+
+// reply is a reply of one line: code and text, without the line's end. It is an
+// error as well, so that a fault carries the reply it is told with.
+type reply string
+
+func (r reply) Error() string { return string(r) }
+
+// The replies, named by what has happened.
+const (
+	replyGreeting       = reply("220 FTP server ready.")
+	replyGoodbye        = reply("221 Goodbye.")
+	replyDraining       = reply("421 The server is going down.")
+	replyNotFTP         = reply("421 This is an FTP server.")
+	replyTooStrange     = reply("421 Too many bad commands.")
+	replyLoginTimeout   = reply("421 Login timed out.")
+	replyIdleTimeout    = reply("421 Idle for too long, closing the control connection.")
+	replyLineTooLong    = reply("500 Line too long.")
+	replyUnknownVerb    = reply("500 Unknown command.")
+	replyNotImplemented = reply("502 Command not implemented.")
+	replyBadArgument    = reply("501 Bad argument.")
+	replyNeedArgument   = reply("501 Argument needed.")
+	replyNoArgument     = reply("501 No argument allowed.")
+	replyNotLoggedIn    = reply("530 Log in with USER and PASS first.")
+	replyNeedPassword   = reply("331 Password please.")
+	replyLoggedIn       = reply("230 Logged in.")
+	replyNeedUser       = reply("503 Use USER first.")
+	replyLoginFailed    = reply("530 Login incorrect.")
+	replyLoginFull      = reply("421 Too many sessions of this account, try again later.")
+	replyLoginFailures  = reply("421 Too many failed logins.")
+	replyLoginFault     = reply("451 Logging in failed on the server's side.")
+	replyOK             = reply("200 OK.")
+	replySystem         = reply("215 UNIX Type: L8")
+	replyDirChanged     = reply("250 Directory changed.")
+	replyTypeASCII      = reply("200 Type is ASCII.")
+	replyTypeImage      = reply("200 Type is image.")
+	replyBadParameter   = reply("504 Not with that parameter.")
+	replyEPSVAll        = reply("200 EPSV ALL it is.")
+	replyOnlyEPSV       = reply("503 Only EPSV after EPSV ALL.")
+	replyBadFamily      = reply("522 Network protocol not supported, use (1,2).")
+	replyUseEPSV        = reply("425 PASV is for IPv4 only, use EPSV.")
+	replyNoPort         = reply("425 No data port is free, try again later.")
+	replyNeedData       = reply("425 Use PASV or PORT first.")
+	replyNoData         = reply("425 Data connection could not be opened.")
+	replyDataTimeout    = reply("425 Data connection did not come in time.")
+	replyDataBusy       = reply("425 More than one data connection came: none is trusted.")
+	replyOpeningList    = reply("150 Opening data connection for the listing.")
+	replyStatusFollows  = reply("213-Status follows:")
+	replyStatusEnd      = reply("213 End of status.")
+	replyStatusBroken   = reply("213 Storage failed: the status is incomplete.")
+	replyNotListable    = reply("501 Not a directory.")
+	replyPatternCost    = reply("451 Pattern too costly, listing given up.")
+	replyTransferDone   = reply("226 Transfer complete.")
+	replyListDone       = reply("226 Listing complete.")
+	replyAborted        = reply("426 Transfer aborted.")
+	replyDataLost       = reply("426 Data connection broke, transfer aborted.")
+	replyStalled        = reply("426 Data connection stalled, transfer aborted.")
+	replyTransferFault  = reply("451 Storage failed, transfer aborted.")
+	replyTransferSpace  = reply("452 No space left, transfer aborted.")
+	replyTransferQuota  = reply("552 Quota used up, transfer aborted.")
+	replyBadRestart     = reply("554 Restart marker past the end of the file.")
+	replyNotPlain       = reply("550 Not a plain file.")
+	replyNotDirectory   = reply("550 Not a directory.")
+	replyPathTooLong    = reply("553 Pathname too long.")
+	replyDenied         = reply("550 Permission denied.")
+	replyNotExist       = reply("550 No such file or directory.")
+	replyExist          = reply("550 There is such a file already.")
+	replyIsDir          = reply("550 Is a directory.")
+	replyNotEmpty       = reply("550 Directory not empty.")
+	replyBadName        = reply("553 File name not allowed.")
+	replyBusy           = reply("450 File is busy.")
+	replyNoSpace        = reply("452 No space left.")
+	replyQuota          = reply("552 Quota used up.")
+	replyUnsupported    = reply("504 The storage cannot do that.")
+	replyTooManyOpen    = reply("450 Too many open files, try again later.")
+	replyStorage        = reply("451 Storage failed.")
+)
+
+// replyTo is the one place where a fault turns into a reply.
+func replyTo(err error) reply {
+	if r, ok := err.(reply); ok {
+		return r
+	}
+	fault, _ := err.(Error)
+	switch fault {
+	case ErrPermission:
+		return replyDenied
+	case ErrNotExist:
+		return replyNotExist
+	case ErrExist:
+		return replyExist
+	case ErrNotDir:
+		return replyNotDirectory
+	case ErrIsDir:
+		return replyIsDir
+	case ErrNotEmpty:
+		return replyNotEmpty
+	case ErrName:
+		return replyBadName
+	case ErrBusy:
+		return replyBusy
+	case ErrNoSpace:
+		return replyNoSpace
+	case ErrQuota:
+		return replyQuota
+	case ErrUnsupported:
+		return replyUnsupported
+	case ErrTooMany:
+		return replyTooManyOpen
+	}
+	return replyStorage
+}
+
+// replyToTransfer is how the end of a transfer is told.
+func replyToTransfer(err error) reply {
+	if r, ok := err.(reply); ok {
+		return r
+	}
+	fault, _ := err.(Error)
+	switch fault {
+	case ErrReset, ErrRefused:
+		return replyDataLost
+	case ErrCanceled:
+		return replyAborted
+	case ErrTimeout:
+		return replyStalled
+	case ErrNoSpace:
+		return replyTransferSpace
+	case ErrQuota:
+		return replyTransferQuota
+	}
+	return replyTransferFault
+}
+
+// replyToData is how a data connection that did not come about is told.
+func replyToData(err error) reply {
+	switch err {
+	case ErrBusy:
+		return replyDataBusy
+	case ErrTimeout:
+		return replyDataTimeout
+	case ErrTooMany:
+		return replyNoPort
+	}
+	return replyNoData
+}
+
+// say sends a reply of one line. Whatever the cause, 421 is the last reply of a
+// session (RFC 959 §4.2.2).
+func (s *session) say(r reply) {
+	s.sendLine(append(s.e.scratch[:0], r...))
+	if r[:3] == "421" && s.phase < phaseEnding {
+		s.phase = phaseEnding
+	}
+}
+
+// sendLine ends the last line of a reply composed in the engine's scratch
+// buffer, and sends it.
+func (s *session) sendLine(b []byte) {
+	b = append(b, '\r', '\n')
+	s.e.scratch = b
+	s.send(b)
+}
+
+// appendName appends a name to a reply. Control bytes would end the line or
+// reach the client's terminal, so none is sent; 0xFF is doubled as Telnet wants
+// it (RFC 854).
+func appendName(b, name []byte) []byte {
+	for _, c := range name {
+		switch {
+		case c < ' ' || c == 0x7f:
+			c = '?'
+		case c == telnetIAC:
+			b = append(b, telnetIAC)
+		}
+		b = append(b, c)
+	}
+	return b
+}
+
+// appendQuoted appends a pathname in quotes, those inside it doubled (RFC 959
+// appendix II).
+func appendQuoted(b, name []byte) []byte {
+	b = append(b, '"')
+	for i := range name {
+		if name[i] == '"' {
+			b = append(b, '"')
+		}
+		b = appendName(b, name[i:i+1])
+	}
+	return append(b, '"')
+}
+
+func appendInt(b []byte, n int64) []byte { return strconv.AppendInt(b, n, 10) }

@@ -1,0 +1,260 @@
+package ftp
+
+import (
+	"bytes"
+	"net/netip"
+)
+
+// phase is how far a session's life has come.
+type phase uint8
+
+const (
+	phaseActive   phase = iota
+	phaseQuitting       // after QUIT: it ends when the transfer has ended
+	phaseEnding         // the last reply is said: it ends when that is sent
+	phaseLost           // the control connection is gone
+	phaseEnded          // closed and forgotten by the world
+)
+
+// session is one control connection and all that belongs to it.
+type session struct {
+	e      *Engine
+	handle Handle
+	phase  phase
+
+	queued   bool // it is in the engine's queue
+	slot     int  // its place among the timers
+	deadline int64
+	begun    int64 // when the time to log in began
+	heard    int64 // when it last gave a sign of life
+
+	lines    lines
+	readable bool   // the control connection may have more to read
+	unsent   []byte // of the replies, what the connection had no room for
+	current  int    // length of the line whose command waits for an answer, 0 if none does
+	held     int    // bytes of whole lines that wait for the end of the transfer
+	waiting  bool   // the world owes an answer: EventReady will say that it is there
+	stage    int    // how far a command of several calls has come
+	strange  int    // bad commands before the login
+
+	login    loginState
+	failures int // failed logins
+	user     []byte
+	rights   Rights
+
+	dir    []byte // the current directory, relative to the root; empty is the root
+	from   []byte // what RNFR named; empty for nothing
+	rest   int64  // what REST said
+	binary bool   // the representation type: image, not ASCII
+	facts  facts  // what OPTS MLST picked
+
+	extended bool // EPSV ALL was said
+	data     dataState
+	listener Handle
+	conn     Handle
+	active   netip.AddrPort
+
+	transfer transfer
+}
+
+func newSession(e *Engine) *session {
+	s := &session{e: e}
+	s.reset()
+	return s
+}
+
+// reset makes the session as good as new, keeping its buffers.
+func (s *session) reset() {
+	l := &s.lines
+	l.buf = l.buf[:0]
+	s.e.shrink(l)
+	if cap(s.unsent) > shortLine {
+		s.unsent = nil
+	}
+	*s = session{
+		e: s.e, queued: s.queued,
+		lines:  lines{},
+		unsent: s.unsent[:0], user: s.user[:0], dir: s.dir[:0], from: s.from[:0],
+		facts: allFacts,
+	}
+	s.lines.buf = s.lines.short[:0]
+	s.readable = true
+}
+
+// handleEvent notes what an event means for the session. Events of handles that
+// the session no longer has are ignored.
+func (s *session) handleEvent(event *Event) {
+	switch event.Kind {
+	case EventReadable:
+		if event.Handle == s.handle || event.Handle == 0 {
+			s.readable = true
+		}
+	case EventWritable:
+		if event.Handle != 0 && event.Handle == s.conn {
+			s.dataReady(event.Err)
+		}
+	case EventReady:
+		s.waiting = false
+	case EventTransfer:
+		if event.Handle == s.transfer.file && s.transfer.state == transferMoving {
+			s.transferred(event.Err, event.Bytes)
+		}
+	}
+}
+
+// run does what there is to do, up to a limit.
+func (s *session) run() {
+	for range unitsPerStep {
+		if !s.proceed() {
+			return
+		}
+	}
+	s.e.wake(s)
+}
+
+// proceed does one unit of work, and reports false when there is none.
+func (s *session) proceed() bool {
+	if s.phase < phaseLost {
+		s.flush()
+	}
+	switch {
+	case s.phase == phaseEnded:
+		return false
+	case s.phase == phaseLost:
+		s.end()
+		return false
+	case len(s.unsent) > 0 && s.transfer.state == transferIdle:
+		return false
+	case s.phase == phaseEnding:
+		s.end()
+		return false
+	case s.transfer.state != transferIdle:
+		return s.proceedTransfer() || s.proceedLine()
+	case s.phase == phaseQuitting:
+		s.end()
+		return false
+	case s.e.draining:
+		if s.current == 0 {
+			s.say(replyDraining)
+			return true
+		}
+	}
+	return s.proceedLine()
+}
+
+// proceedLine acts on the next line, if it is time for it.
+func (s *session) proceedLine() bool {
+	switch {
+	case s.phase != phaseActive, len(s.unsent) > 0, s.waiting && s.current > 0, s.login == loginDelayed:
+		return false
+	case s.transfer.list != nil && s.transfer.list.control:
+		return false // the reply is not yet whole
+	}
+	if s.current > 0 {
+		return s.act(0, s.current)
+	}
+	l := &s.lines
+	end, ok := l.next(s.held)
+	if !ok {
+		return s.readMore()
+	}
+	if l.skip {
+		l.skip = false
+		l.cut(s.held, end)
+		return true
+	}
+	if s.transfer.state != transferIdle && !s.answersNow(l.buf[s.held:end]) {
+		s.held = end
+		return true
+	}
+	return s.act(s.held, end)
+}
+
+// act obeys the line buf[from:to] and takes it out of the buffer, unless its
+// command waits for an answer: then it stays, to be obeyed again.
+func (s *session) act(from, to int) bool {
+	s.heard = s.e.now
+	line := trimLine(s.lines.buf[from:to])
+	if len(line) > s.e.config.LineLength {
+		s.say(replyLineTooLong)
+	} else if s.obey(line) == ErrAgain {
+		s.current = to
+		s.waiting = true
+		return false
+	}
+	s.current, s.stage = 0, 0
+	s.lines.cut(from, to)
+	s.e.shrink(&s.lines)
+	return true
+}
+
+// readMore reads behind the last whole line. Of a line that is too long for the
+// buffer, all is dropped but the news.
+func (s *session) readMore() bool {
+	l := &s.lines
+	if l.skip {
+		l.cut(s.held, len(l.buf))
+	}
+	if s.read() {
+		if s.strangerOnFirstLine() {
+			s.say(replyNotFTP)
+		}
+		return true
+	}
+	if s.phase == phaseLost {
+		return true
+	}
+	if len(l.buf)-s.held > s.e.config.LineLength+lineEndRoom-1 && !l.skip {
+		l.skip = true
+		l.cut(s.held, len(l.buf))
+		s.say(replyLineTooLong)
+		return true
+	}
+	return false
+}
+
+// end closes the session and all it owns.
+func (s *session) end() {
+	s.dropTransfer()
+	s.dropData()
+	delete(s.e.sessions, s.handle)
+	s.e.world.Close(s.handle)
+	s.phase = phaseEnded
+}
+
+// send writes to the control connection, and keeps what there is no room for.
+func (s *session) send(p []byte) {
+	if s.phase >= phaseLost {
+		return
+	}
+	if len(s.unsent) == 0 {
+		n, err := s.e.world.Write(s.handle, p)
+		if err != nil && err != ErrAgain {
+			s.phase = phaseLost
+			return
+		}
+		p = p[n:]
+	}
+	s.unsent = append(s.unsent, p...)
+}
+
+// flush sends what an earlier write had no room for.
+func (s *session) flush() {
+	if len(s.unsent) == 0 {
+		return
+	}
+	n, err := s.e.world.Write(s.handle, s.unsent)
+	if err != nil && err != ErrAgain {
+		s.phase = phaseLost
+		return
+	}
+	s.unsent = s.unsent[:copy(s.unsent, s.unsent[n:])]
+}
+
+// strangerOnFirstLine reports that the first bytes of the session are those of
+// a TLS handshake: whoever sends them speaks another protocol.
+func (s *session) strangerOnFirstLine() bool {
+	return s.login == loginNone && s.strange == 0 && bytes.HasPrefix(s.lines.buf, tlsRecord)
+}
+
+var tlsRecord = []byte{0x16, 0x03}

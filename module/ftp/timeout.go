@@ -1,0 +1,86 @@
+package ftp
+
+const second = 1_000_000_000 // ns
+
+// timer is what a session's next deadline is about.
+type timer uint8
+
+const (
+	timerNone timer = iota
+	timerLogin
+	timerIdle
+	timerDelay // of the answer to a failed login
+	timerData
+	timerStall
+)
+
+// nextTimer says which time-out the session is running towards.
+func (s *session) nextTimer() (timer, int64) {
+	c := &s.e.config
+	switch {
+	case s.phase >= phaseLost:
+		return timerNone, 0
+	case s.login == loginDelayed:
+		return timerDelay, s.heard
+	case s.transfer.state == transferConnecting:
+		return after(timerData, s.transfer.since, c.DataTime)
+	case s.transfer.state == transferMoving || s.transfer.state == transferListing:
+		return after(timerStall, s.transfer.since, c.StallTime)
+	case s.waiting && s.phase == phaseActive:
+		return timerNone, 0
+	}
+	kind, at := after(timerIdle, s.heard, c.IdleTime)
+	if s.login != loginDone && s.phase == phaseActive {
+		if _, login := after(timerLogin, s.begun, c.LoginTime); login != 0 && (at == 0 || login < at) {
+			return timerLogin, login
+		}
+	}
+	return kind, at
+}
+
+// after is a timer that goes off some time after a moment; never if that time is
+// 0. It stays clear of the largest time there is, and of 0.
+func after(kind timer, moment, time int64) (timer, int64) {
+	if time <= 0 || moment+time < moment {
+		return timerNone, 0
+	}
+	return kind, max(moment+time, 1)
+}
+
+// arm sets the session's next deadline.
+func (s *session) arm() {
+	_, at := s.nextTimer()
+	s.e.timers.set(s, at)
+}
+
+// expire acts on a deadline that has come.
+func (s *session) expire() {
+	kind, at := s.nextTimer()
+	if at > s.e.now {
+		return
+	}
+	switch kind {
+	case timerDelay:
+		s.heard = s.e.now
+		s.say(s.endLogin())
+	case timerData:
+		s.dataFailed(ErrTimeout)
+	case timerStall:
+		s.stalled()
+	case timerLogin, timerIdle:
+		s.timedOut(kind)
+	}
+}
+
+// timedOut ends a session that nobody uses. One that does not even read its
+// replies is told nothing.
+func (s *session) timedOut(kind timer) {
+	switch {
+	case len(s.unsent) > 0 || s.phase != phaseActive:
+		s.phase = phaseLost
+	case kind == timerLogin:
+		s.say(replyLoginTimeout)
+	default:
+		s.say(replyIdleTimeout)
+	}
+}

@@ -1,0 +1,229 @@
+package ftp
+
+// transferState is how far a transfer has come.
+type transferState uint8
+
+const (
+	transferIdle       transferState = iota
+	transferConnecting               // the data connection is awaited
+	transferMoving                   // the world moves the file's bytes
+	transferListing                  // the engine sends a listing
+	transferCommitting               // an upload is whole and is made final
+)
+
+// transfer is a file or a listing on its way over the data connection.
+type transfer struct {
+	state  transferState
+	upload bool
+	file   Handle
+	list   *listing
+	since  int64  // when its state began, or when bytes last moved
+	moved  uint64 // bytes that had moved by then
+}
+
+func (s *session) typeVerb(arg []byte) (reply, error) {
+	switch upper := string(upperCase(arg)); upper {
+	case "A", "A N":
+		s.binary = false
+		return replyTypeASCII, nil
+	case "I", "L 8", "L8":
+		s.binary = true
+		return replyTypeImage, nil
+	}
+	return replyBadParameter, nil
+}
+
+// upperCase turns ASCII letters of b, in place, into capitals.
+func upperCase(b []byte) []byte {
+	for i, c := range b {
+		if c >= 'a' && c <= 'z' {
+			b[i] = c - ('a' - 'A')
+		}
+	}
+	return b
+}
+
+func (s *session) retrVerb(arg []byte) (reply, error) {
+	name, err := s.prepare(arg)
+	if err != nil {
+		return "", err
+	}
+	file, info, err := s.e.world.Open(s.handle, name, OpenRead, s.rest)
+	if err != nil {
+		return "", err
+	}
+	if uint64(s.rest) > info.Size {
+		s.e.world.Close(file)
+		return replyBadRestart, nil
+	}
+	b := s.appendOpening(arg)
+	b = append(b, " ("...)
+	b = appendInt(b, int64(info.Size)-s.rest)
+	s.sendLine(append(b, " bytes)."...))
+	s.begin(transfer{file: file})
+	return "", nil
+}
+
+func (s *session) storVerb(arg []byte) (reply, error) {
+	mode := OpenReplace
+	if s.rest > 0 {
+		mode = OpenResume
+	}
+	return s.upload(arg, mode)
+}
+
+func (s *session) upload(arg []byte, mode OpenMode) (reply, error) {
+	name, err := s.prepare(arg)
+	if err != nil {
+		return "", err
+	}
+	file, _, err := s.e.world.Open(s.handle, name, mode, s.rest)
+	if err != nil {
+		return "", err
+	}
+	s.sendLine(append(s.appendOpening(arg), '.'))
+	s.begin(transfer{file: file, upload: true})
+	return "", nil
+}
+
+// prepare resolves the pathname of a transfer that has somewhere to go.
+func (s *session) prepare(arg []byte) ([]byte, error) {
+	if s.data == dataNone {
+		return nil, replyNeedData
+	}
+	return s.resolve(arg)
+}
+
+func (s *session) appendOpening(arg []byte) []byte {
+	b := append(s.e.scratch[:0], "150 Opening "...)
+	if s.binary {
+		b = append(b, "BINARY"...)
+	} else {
+		b = append(b, "ASCII"...)
+	}
+	b = append(b, " mode data connection for "...)
+	return appendName(b, arg)
+}
+
+// begin begins a transfer whose preliminary reply is said.
+func (s *session) begin(t transfer) {
+	t.state, t.since = transferConnecting, s.e.now
+	s.transfer = t
+}
+
+// proceedTransfer does the next part of a transfer, and reports false when that
+// has to be waited for.
+func (s *session) proceedTransfer() bool {
+	switch s.transfer.state {
+	case transferConnecting:
+		return s.proceedConnecting()
+	case transferListing:
+		return s.proceedListing()
+	case transferCommitting:
+		return s.proceedCommitting()
+	}
+	return false
+}
+
+func (s *session) proceedConnecting() bool {
+	err := s.connect()
+	if err == ErrAgain {
+		return false
+	}
+	t := &s.transfer
+	if err == nil && t.list == nil {
+		err = s.e.world.Start(t.file, s.conn, !s.binary)
+	}
+	if err != nil {
+		s.dataFailed(err)
+		return true
+	}
+	t.since = s.e.now
+	if t.list != nil {
+		t.state = transferListing
+		return true
+	}
+	t.state = transferMoving
+	// The world has taken the data connection over.
+	s.conn, s.data = 0, dataNone
+	return true
+}
+
+// dataFailed ends a transfer, if there is one, for want of a data connection.
+func (s *session) dataFailed(err error) {
+	if s.transfer.state == transferIdle {
+		s.dropData()
+		return
+	}
+	s.finish(replyToData(err))
+}
+
+// transferred is told that the world has moved all it could.
+func (s *session) transferred(err error, bytes uint64) {
+	s.transfer.moved = bytes
+	switch {
+	case err != nil:
+		s.finish(replyToTransfer(err))
+	case s.transfer.upload:
+		s.transfer.state = transferCommitting
+	default:
+		s.finish(replyTransferDone)
+	}
+}
+
+func (s *session) proceedCommitting() bool {
+	if s.waiting {
+		return false
+	}
+	err := s.e.world.Commit(s.transfer.file)
+	if err == ErrAgain {
+		s.waiting = true
+		return false
+	}
+	if err != nil {
+		s.finish(replyToTransfer(err))
+		return true
+	}
+	s.transfer.file = 0
+	s.finish(replyTransferDone)
+	return true
+}
+
+// stalled gives a transfer up that has not moved since the last look at it.
+func (s *session) stalled() {
+	t := &s.transfer
+	moved := t.moved
+	if t.state == transferMoving {
+		moved = s.e.world.Progress(t.file)
+	}
+	if moved != t.moved {
+		t.moved, t.since = moved, s.e.now
+		return
+	}
+	s.finish(replyStalled)
+}
+
+// finish ends the transfer and tells how it went.
+func (s *session) finish(r reply) {
+	s.dropTransfer()
+	s.dropData()
+	s.heard = s.e.now
+	s.say(r)
+}
+
+// dropTransfer gives up what is left of a transfer: an upload that was not
+// committed is aborted.
+func (s *session) dropTransfer() {
+	t := &s.transfer
+	if t.file != 0 {
+		s.e.world.Close(t.file)
+	}
+	if t.list != nil {
+		s.dropList(t.list)
+	}
+	if t.state != transferIdle {
+		s.waiting = false
+	}
+	s.transfer = transfer{}
+	s.held = 0
+}

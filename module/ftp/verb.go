@@ -1,0 +1,197 @@
+package ftp
+
+import "bytes"
+
+// Argument says what may follow a verb.
+type Argument uint8
+
+// The arguments a verb can have.
+const (
+	NoArgument Argument = iota
+	OptionalArgument
+	RequiredArgument
+	OptionalPathname // pathnames are taken as they are, spaces and all
+	RequiredPathname
+)
+
+// Verb is all that is known of a verb, in one row.
+type Verb struct {
+	Name     string
+	Syntax   string // of the argument, for HELP
+	Argument Argument
+	NoLogin  bool   // it works before the login
+	AtOnce   bool   // it is answered during a transfer, not held until its end
+	Neutral  bool   // it may stand between REST or RNFR and the command they prepare
+	Feature  string // what FEAT says of it, "" for nothing (RFC 2389 §3)
+	Right    Rights // what the world will ask of the account; 0 for nothing
+	Section  string // where it is defined
+	run      func(s *session, arg []byte) (reply, error)
+}
+
+// Verbs is the table of all verbs that the engine knows.
+func Verbs() []Verb { return verbTable() }
+
+func verbTable() []Verb {
+	return []Verb{
+		{Name: "USER", Syntax: "<sp> account", Argument: OptionalArgument, NoLogin: true, Section: "RFC 959 §4.1.1", run: (*session).userVerb},
+		{Name: "PASS", Syntax: "<sp> password", Argument: OptionalPathname, NoLogin: true, Section: "RFC 959 §4.1.1", run: (*session).passVerb},
+		{Name: "QUIT", NoLogin: true, AtOnce: true, Section: "RFC 959 §4.1.1", run: (*session).quitVerb},
+
+		{Name: "CWD", Syntax: "<sp> pathname", Argument: RequiredPathname, Feature: "TVFS", Section: "RFC 959 §4.1.1", run: (*session).cwdVerb},
+		{Name: "CDUP", Section: "RFC 959 §4.1.1", run: (*session).cdupVerb},
+		{Name: "PWD", Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).pwdVerb},
+
+		{Name: "PASV", Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).pasvVerb},
+		{Name: "EPSV", Syntax: "[<sp> 1 | 2 | ALL]", Argument: OptionalArgument, Neutral: true, Feature: "EPSV", Section: "RFC 2428 §3", run: (*session).epsvVerb},
+
+		{Name: "TYPE", Syntax: "<sp> A | I | L 8", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).typeVerb},
+		{Name: "RETR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightRead, Section: "RFC 959 §4.1.3", run: (*session).retrVerb},
+		{Name: "STOR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightWrite, Section: "RFC 959 §4.1.3", run: (*session).storVerb},
+		{Name: "LIST", Syntax: "[<sp> options] [<sp> pathname]", Argument: OptionalPathname, Right: RightList, Section: "RFC 959 §4.1.3", run: (*session).listVerb},
+		{Name: "SIZE", Syntax: "<sp> pathname", Argument: RequiredPathname, Neutral: true, Feature: "SIZE", Section: "RFC 3659 §4", run: (*session).sizeVerb},
+		{Name: "NOOP", NoLogin: true, AtOnce: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).noopVerb},
+		{Name: "SYST", NoLogin: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).systVerb},
+	}
+}
+
+// verbKey packs a verb of up to four letters, whatever their case, into a
+// number; 0 is no verb.
+func verbKey(verb []byte) uint32 {
+	if len(verb) > 4 {
+		return 0
+	}
+	var key uint32
+	for _, c := range verb {
+		if c >= 'a' && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		if c < 'A' || c > 'Z' {
+			return 0
+		}
+		key = key<<8 | uint32(c)
+	}
+	return key
+}
+
+// cutCommand cuts a line into verb and argument. Spaces before the verb are
+// tolerated, and so are bytes that a Telnet Synch left there: a client's ABOR
+// comes glued to them.
+func cutCommand(line []byte) (verb, arg []byte) {
+	for len(line) > 0 && (line[0] == ' ' || line[0] >= telnetMin) {
+		line = line[1:]
+	}
+	verb, arg, _ = bytes.Cut(line, []byte{' '})
+	return verb, arg
+}
+
+// answersNow reports whether a line that came during a transfer is to be obeyed
+// at once. Commands keep their order: behind one that is held, only ABOR is not.
+func (s *session) answersNow(line []byte) bool {
+	verb, arg := cutCommand(trimLine(line))
+	v := s.e.index[verbKey(verb)]
+	if v == nil {
+		return len(verb) == 0
+	}
+	if v.Name == "ABOR" {
+		return s.transfer.state != transferCommitting
+	}
+	return s.held == 0 && v.AtOnce && (v.Argument < OptionalPathname || len(arg) == 0)
+}
+
+// obey carries out one line. It returns ErrAgain when the command waits.
+func (s *session) obey(line []byte) error {
+	word, arg := cutCommand(line)
+	if len(word) == 0 {
+		return nil
+	}
+	v := s.e.index[verbKey(word)]
+	r := s.check(v, word, &arg)
+	if r == "" {
+		var err error
+		if r, err = v.run(s, arg); err == ErrAgain {
+			return err
+		} else if err != nil {
+			r = replyTo(err)
+		}
+	}
+	if r != "" {
+		s.say(r)
+	}
+	if v != nil && !v.Neutral {
+		s.forget(v)
+	}
+	return nil
+}
+
+// forget drops what REST and RNFR prepared once another command has come
+// (RFC 959 §4.1.3, RFC 3659 §5.3).
+func (s *session) forget(v *Verb) {
+	if v.Name != "REST" {
+		s.rest = 0
+	}
+	if v.Name != "RNFR" {
+		s.from = s.from[:0]
+	}
+}
+
+// check refuses what no verb needs to see. An empty reply lets it pass.
+func (s *session) check(v *Verb, word []byte, arg *[]byte) reply {
+	if v == nil {
+		return s.unknown(word)
+	}
+	if !v.NoLogin && s.login != loginDone {
+		return s.stranger(replyNotLoggedIn)
+	}
+	if bytes.IndexByte(*arg, 0) >= 0 {
+		return replyBadArgument
+	}
+	if v.Argument < OptionalPathname {
+		*arg = bytes.Trim(*arg, " ")
+	}
+	switch v.Argument {
+	case NoArgument:
+		if len(*arg) > 0 {
+			return replyNoArgument
+		}
+	case RequiredArgument, RequiredPathname:
+		if len(*arg) == 0 {
+			return replyNeedArgument
+		}
+	}
+	return ""
+}
+
+// maxStrange is how many commands that nobody understands or may give a client
+// can send before its login.
+const maxStrange = 10
+
+// stranger counts a bad command before the login.
+func (s *session) stranger(r reply) reply {
+	if s.login == loginDone {
+		return r
+	}
+	if s.strange++; s.strange < maxStrange {
+		return r
+	}
+	return replyTooStrange
+}
+
+// foreignVerbs begin a conversation in another protocol. Whoever sends them is
+// a browser or a mailer that somebody led here (CVE-2021-3618).
+var foreignVerbs = []string{"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "TRACE", "DELETE", "PATCH", "PRI",
+	"EHLO", "HELO", "LHLO"}
+
+func (s *session) unknown(word []byte) reply {
+	if s.login == loginDone {
+		return replyUnknownVerb
+	}
+	for _, foreign := range foreignVerbs {
+		if bytes.EqualFold(word, []byte(foreign)) {
+			return replyNotFTP
+		}
+	}
+	if bytes.HasPrefix(word, []byte("SSH-")) {
+		return replyNotFTP
+	}
+	return s.stranger(replyUnknownVerb)
+}

@@ -156,10 +156,10 @@ func verbTable() string {
 	var order []string
 	verbs := map[string][]string{}
 	for _, v := range ftp.Verbs() {
-		if verbs[v.Source] == nil {
-			order = append(order, v.Source)
+		if verbs[v.Section] == nil {
+			order = append(order, v.Section)
 		}
-		verbs[v.Source] = append(verbs[v.Source], "`"+v.Name+"`")
+		verbs[v.Section] = append(verbs[v.Section], "`"+v.Name+"`")
 	}
 	var b strings.Builder
 	b.WriteString("| source | verbs |\n|---|---|\n")

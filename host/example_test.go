@@ -1,0 +1,76 @@
+package host_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"os"
+	"testing/fstest"
+
+	"wasiftp/fsbridge"
+	"wasiftp/host"
+)
+
+// Embed a server: one account, one directory.
+func Example() {
+	dir, err := fsbridge.OpenDir(os.TempDir(), fsbridge.DirOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	server, err := host.New(host.Config{
+		Authenticator: host.AuthenticatorFunc(func(_ context.Context, l host.Login) (*host.Account, error) {
+			if l.User != "scanner" || l.Password.Reveal() != "secret" {
+				return nil, host.ErrDenied
+			}
+			return &host.Account{FS: dir, Rights: host.ReadWrite}, nil
+		}),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	go server.Serve(listener)
+	fmt.Println("serving")
+	server.Shutdown(context.Background())
+	// Output: serving
+}
+
+// accounts is an Authenticator of one's own: a table, and a root for each.
+type accounts map[string]struct {
+	password string
+	account  host.Account
+}
+
+func (a accounts) Authenticate(_ context.Context, l host.Login) (*host.Account, error) {
+	known, ok := a[l.User]
+	if !ok || known.password != l.Password.Reveal() {
+		return nil, host.ErrDenied
+	}
+	return &known.account, nil
+}
+
+// Any [io/fs.FS] is a read-only file system; the rights say what an account may
+// do with it.
+func ExampleAuthenticator() {
+	files := fstest.MapFS{"hello.txt": {Data: []byte("hello\n")}}
+	auth := accounts{"reader": {"secret", host.Account{FS: files, Rights: host.ReadOnly, MaxSessions: 2}}}
+	_, err := auth.Authenticate(context.Background(), host.Login{User: "reader", Password: "guess"})
+	fmt.Println(errors.Is(err, host.ErrDenied))
+	// Output: true
+}
+
+// An Observer learns of every upload that is complete.
+func ExampleObserver() {
+	done := host.ObserverFunc(func(e host.Event) {
+		if e.Kind == host.Uploaded {
+			fmt.Printf("%s sent %q, %d bytes\n", e.User, e.Path, e.Bytes)
+		}
+	})
+	done.Observe(host.Event{Kind: host.Uploaded, User: "camera", Path: "/1.jpg", Bytes: 1234})
+	// Output: camera sent "/1.jpg", 1234 bytes
+}

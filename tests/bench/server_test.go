@@ -1,0 +1,196 @@
+//go:build linux
+
+// Package bench measures the server against native Go code that does the same
+// without an engine, a sandbox or a session: what is reported is a ratio, both
+// sides being measured in the same run.
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"wasiftp/fsbridge"
+	"wasiftp/host"
+)
+
+// role makes the test binary a server instead: each side is a process of its
+// own, so that its processor time and memory can be told from the client's.
+const role = "WASIFTP_BENCH_SERVER"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(role) {
+	case "engine":
+		serve(engineServer)
+	case "native":
+		serve(nativeServer)
+	default:
+		os.Exit(m.Run())
+	}
+}
+
+// serve runs a server on the folder named by the first argument. It prints its
+// address, then its processor time in ns for every line it reads.
+func serve(start func(net.Listener, string)) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	start(listener, os.Args[1])
+	fmt.Println(listener.Addr())
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		var usage syscall.Rusage
+		syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
+		fmt.Println(usage.Utime.Nano() + usage.Stime.Nano())
+	}
+	os.Exit(0)
+}
+
+func engineServer(l net.Listener, root string) {
+	dir, err := fsbridge.OpenDir(root, fsbridge.DirOptions{})
+	if err != nil {
+		panic(err)
+	}
+	server, err := host.New(host.Config{
+		Authenticator: host.AuthenticatorFunc(func(context.Context, host.Login) (*host.Account, error) {
+			return &host.Account{FS: dir, Rights: host.ReadWrite}, nil
+		}),
+	})
+	if err != nil {
+		panic(err)
+	}
+	go server.Serve(l)
+}
+
+// process is a server under measurement.
+type process struct {
+	b       testing.TB
+	address string
+	stdin   io.WriteCloser
+	stdout  *bufio.Reader
+	pid     int
+}
+
+func startProcess(b testing.TB, kind, root string) *process {
+	b.Helper()
+	command := exec.Command(os.Args[0], root)
+	command.Env = append(os.Environ(), role+"="+kind)
+	command.Stderr = os.Stderr
+	p := &process{b: b}
+	p.stdin, _ = command.StdinPipe()
+	stdout, _ := command.StdoutPipe()
+	p.stdout = bufio.NewReader(stdout)
+	if err := command.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		p.stdin.Close()
+		command.Wait()
+	})
+	p.pid = command.Process.Pid
+	p.address = p.line()
+	return p
+}
+
+func (p *process) line() string {
+	line, err := p.stdout.ReadString('\n')
+	if err != nil {
+		p.b.Fatal(err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// cpu is the processor time the process has used.
+func (p *process) cpu() time.Duration {
+	fmt.Fprintln(p.stdin)
+	n, err := strconv.ParseInt(p.line(), 10, 64)
+	if err != nil {
+		p.b.Fatal(err)
+	}
+	return time.Duration(n)
+}
+
+// resident is the process's memory in bytes.
+func (p *process) resident() int64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
+	if err != nil {
+		p.b.Fatal(err)
+	}
+	_, rest, _ := bytes.Cut(status, []byte("VmRSS:"))
+	n, err := strconv.ParseInt(strings.Fields(string(rest))[0], 10, 64)
+	if err != nil {
+		p.b.Fatal(err)
+	}
+	return n << 10
+}
+
+// client is a control connection, with nothing in it that costs time.
+type client struct {
+	b    testing.TB
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func connect(b testing.TB, address string) *client {
+	b.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := &client{b, conn, bufio.NewReaderSize(conn, 512)}
+	c.expect("220")
+	return c
+}
+
+func login(b testing.TB, address string) *client {
+	c := connect(b, address)
+	c.command("USER u", "331")
+	c.command("PASS p", "230")
+	return c
+}
+
+func (c *client) command(line, code string) string {
+	c.b.Helper()
+	if _, err := io.WriteString(c.conn, line+"\r\n"); err != nil {
+		c.b.Fatal(err)
+	}
+	return c.expect(code)
+}
+
+func (c *client) expect(code string) string {
+	c.b.Helper()
+	line, err := c.in.ReadString('\n')
+	if err != nil || !strings.HasPrefix(line, code) {
+		c.b.Fatalf("want %s, got %q, %v", code, line, err)
+	}
+	return line
+}
+
+// passive opens a data connection by EPSV.
+func (c *client) passive() *net.TCPConn {
+	c.b.Helper()
+	reply := c.command("EPSV", "229")
+	port := reply[strings.Index(reply, "|||")+3 : strings.LastIndex(reply, "|")]
+	host, _, _ := net.SplitHostPort(c.conn.RemoteAddr().String())
+	conn, err := net.Dial("tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		c.b.Fatal(err)
+	}
+	return conn.(*net.TCPConn)
+}
+
+func (c *client) quit() {
+	c.command("QUIT", "221")
+	c.conn.Close()
+}

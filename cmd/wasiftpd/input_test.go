@@ -33,8 +33,8 @@ func TestBadInput(t *testing.T) {
 		{[]string{"--users", missing}, 1, "users file|" + missing + "|--users"},
 		{[]string{"--users", users}, 1, users + ":1: |argon2id|passwd"},
 		{[]string{"--users", noRoot}, 1, noRoot + ":1: there is no folder " + missing},
-		{[]string{"--listen", "127.0.0.1:0", "--module", missing}, 1, "--module|" + missing},
-		{[]string{"--listen", "127.0.0.1:0", "--module", file}, 1, "--module|" + file},
+		{[]string{"--listen", "127.0.0.1:0", "--module", missing}, 1, "cannot read the module|--module|" + missing},
+		{[]string{"--listen", "127.0.0.1:0", "--module", file, "--cache-dir", "off"}, 1, "cannot run the engine in " + file + "|--module"},
 		{[]string{"module", filepath.Join(missing, "x.wasm")}, 1, "cannot write the module|" + missing},
 
 		{[]string{"--listen", "2121"}, 2, "--listen|\"2121\"|127.0.0.1:2121"},

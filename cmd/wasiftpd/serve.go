@@ -71,21 +71,20 @@ func (p *program) serve(o *options) (err error) {
 func (o *options) newServer(a *accounts, logger *slog.Logger) (*host.Server, error) {
 	config := o.config
 	config.Authenticator, config.Observer, config.Logger = a, observer{logger}, logger
-	if o.module != "" {
-		module, err := os.ReadFile(o.module)
-		if err == nil {
-			_, err = host.Inspect(module)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("cannot run the module of --module %s: %w", o.module, err)
-		}
-		config.Module = module
-	}
 	var err error
+	if o.module != "" {
+		if config.Module, err = os.ReadFile(o.module); err != nil {
+			return nil, fmt.Errorf("cannot read the module: %w; give another with --module", err)
+		}
+	}
 	if config.CacheDir, err = openCache(o.cacheDir); err != nil {
 		logger.Warn("the compiled engine is not kept, so that each start takes longer", "error", err)
 	}
-	return host.New(config)
+	server, err := host.New(config)
+	if err != nil && o.module != "" {
+		err = fmt.Errorf("cannot run the engine in %s: %w; give another with --module", o.module, err)
+	}
+	return server, err
 }
 
 // listenAll opens all listeners or none.

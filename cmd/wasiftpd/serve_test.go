@@ -1,0 +1,192 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// What a person gets who starts the program without flags but for the folder.
+func TestServe(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "hello.txt", "Hello, world.\n")
+	s := start(t, "--root", dir)
+	if banner := s.out.String(); !strings.Contains(banner, "Anyone may read "+dir+", as anonymous.\n") || strings.Contains(banner, "Warning") {
+		t.Errorf("the banner is\n%s", banner)
+	}
+
+	d := s.dial()
+	d.login("anonymous", "guest@example.org")
+	d.do(200, "TYPE I")
+	data := d.data(s.addr)
+	d.do(150, "RETR hello.txt")
+	if got, err := io.ReadAll(data); string(got) != "Hello, world.\n" || err != nil {
+		t.Errorf("RETR gives %q, %v", got, err)
+	}
+	d.expect(226)
+	d.do(550, "DELE hello.txt")
+	d.do(550, "MKD new")
+	d.do(221, "QUIT")
+
+	s.signal <- os.Interrupt
+	if code := s.wait(); code != 0 {
+		t.Errorf("exit code %d\n%s", code, s.log)
+	}
+	if out := s.out.String(); !strings.Contains(out, "\nStopping ") {
+		t.Errorf("it did not say that it stops: %s", out)
+	}
+	log := s.log.String()
+	for _, want := range []string{
+		`msg="logged in" `, "user=anonymous", "msg=downloaded ", "path=/hello.txt bytes=14 ", "complete=true", "msg=disconnected ",
+	} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log has no %s:\n%s", want, log)
+		}
+	}
+	if strings.Contains(log, "guest@") {
+		t.Errorf("the log tells a password:\n%s", log)
+	}
+}
+
+func TestServeUsers(t *testing.T) {
+	t.Parallel()
+	dir, own := t.TempDir(), t.TempDir()
+	users := write(t, dir, "users", "bob:"+bcryptHash4+":"+own+":rw\n")
+	s := start(t, "--root", dir, "--user", "alice:wonder:land:ro", "--users", users, "--greeting", "Here I am.")
+	banner := s.out.String()
+	for _, want := range []string{"ftp://alice@127.0.0.1:", "alice may read " + dir + ".\n", "The 1 users of " + users + " may log in.\n"} {
+		if !strings.Contains(banner, want) {
+			t.Errorf("the banner has no %q:\n%s", want, banner)
+		}
+	}
+
+	d := s.dial()
+	d.do(331, "USER anonymous")
+	d.do(530, "PASS guest")
+	d.login("alice", "wonder:land")
+	d.do(550, "MKD new")
+
+	d = s.dial()
+	d.login("bob", "secret")
+	d.do(257, "MKD new")
+	data := d.data(s.addr)
+	d.do(150, "STOR new/file")
+	fmt.Fprint(data, "bytes")
+	data.Close()
+	d.expect(226)
+	if got, err := os.ReadFile(filepath.Join(own, "new", "file")); string(got) != "bytes" {
+		t.Errorf("STOR wrote %q, %v", got, err)
+	}
+	log := s.log.until("msg=uploaded ")
+	for _, want := range []string{`msg="login failed" `, "user=anonymous", "user=bob", "msg=made ", "path=/new/file bytes=5 "} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log has no %s:\n%s", want, log)
+		}
+	}
+	for _, secret := range []string{"wonder", "secret", "guest"} {
+		if strings.Contains(log+s.out.String(), secret) {
+			t.Errorf("a password was told: %s", secret)
+		}
+	}
+}
+
+// A transfer that runs may end; a second signal does not wait for it.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const size = 64 << 20 // more than the kernel buffers
+	file := write(t, dir, "big", "")
+	if err := os.Truncate(file, size); err != nil {
+		t.Fatal(err)
+	}
+	for _, hurry := range []bool{false, true} {
+		s := start(t, "--root", dir)
+		idle := s.dial()
+		idle.login("ftp", "x")
+		d := s.dial()
+		d.login("ftp", "x")
+		d.do(200, "TYPE I")
+		data := d.data(s.addr)
+		d.do(150, "RETR big")
+		s.signal <- os.Interrupt
+		idle.expect(421)
+		if c, err := net.Dial("tcp", s.addr); err == nil {
+			c.Close()
+			t.Error("it still listens")
+		}
+		if hurry {
+			s.signal <- os.Interrupt
+		} else if n, err := io.Copy(io.Discard, data); n != size || err != nil {
+			t.Errorf("%d bytes came, %v; want %d", n, err, size)
+		} else {
+			d.expect(226)
+		}
+		if code := s.wait(); code != 0 {
+			t.Errorf("exit code %d\n%s", code, s.log)
+		}
+		if want := fmt.Sprintf("complete=%t", !hurry); !strings.Contains(s.log.String(), want) {
+			t.Errorf("the log has no %s:\n%s", want, s.log)
+		}
+	}
+}
+
+func TestListenTwice(t *testing.T) {
+	t.Parallel()
+	s := start(t, "--root", t.TempDir(), "--listen", "0.0.0.0:0", "--anonymous", "rw")
+	banner := s.out.String()
+	if strings.Count(banner, "ftp://127.0.0.1:") != 2 || strings.Count(banner, "Warning: ") != 2 {
+		t.Errorf("the banner has not two addresses and two warnings:\n%s", banner)
+	}
+	_, second, _ := strings.Cut(banner, "\n")
+	s.addr, _, _ = strings.Cut(strings.TrimPrefix(second, "ftp://"), "/")
+	s.dial().login("anonymous", "")
+}
+
+// What clients send comes out of the whole server as records, too.
+func TestThreat22LogInjectionServed(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"text", "json"} {
+		s := start(t, "--root", t.TempDir(), "--user", "alice:secret:rw", "--log-format", format)
+		d := s.dial()
+		const evil = "x\x1b[2J \"user\":\"root\" level=INFO\x9b\u202e\\"
+		d.do(200, "CLNT "+evil)
+		d.do(331, "USER "+evil)
+		d.do(530, "PASS "+evil+"hunter2")
+		d.login("alice", "secret")
+		d.do(257, "MKD "+evil)
+		d.do(221, "QUIT")
+		s.signal <- os.Interrupt
+		s.wait()
+
+		log := strings.TrimSuffix(s.log.String(), ended)
+		checkRecords(t, format, log, 4)
+		for _, secret := range []string{"hunter2", "secret"} {
+			if strings.Contains(log, secret) {
+				t.Errorf("the log tells a password:\n%q", log)
+			}
+		}
+		if format == "json" {
+			checkUsers(t, log, strings.ToValidUTF8(evil, "\ufffd"), "alice")
+		}
+	}
+}
+
+// checkUsers wants no other users in the records than those.
+func checkUsers(t *testing.T, log string, users ...string) {
+	t.Helper()
+	for line := range strings.Lines(log) {
+		var record struct{ User string }
+		if err := json.Unmarshal([]byte(line), &record); err != nil {
+			t.Error(err)
+		}
+		if !strings.Contains("\n"+strings.Join(users, "\n")+"\n", "\n"+record.User+"\n") && record.User != "" {
+			t.Errorf("a record of the user %q: %s", record.User, line)
+		}
+	}
+}

@@ -28,8 +28,8 @@ func (p *program) announce(o *options, a *accounts, listeners []net.Listener) {
 	for _, u := range o.users {
 		say("%s may %s %s.", u.name, verbs(a.byName[u.name].Rights), root)
 	}
-	if n := len(a.byName) - len(o.users); n > 0 || o.usersFile != "" {
-		say("The %d users of %s may log in.", n, o.usersFile)
+	if o.usersFile != "" {
+		say("Users of %s may log in: %d.", o.usersFile, len(a.byName)-len(o.users))
 	}
 	if a.anonymous != nil && a.anonymous.Rights&^host.ReadOnly != 0 {
 		say("Warning: whoever reaches this server may change and delete these files without a password.")

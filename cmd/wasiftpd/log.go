@@ -50,7 +50,7 @@ func (o observer) Observe(e host.Event) {
 	add(transfer || e.Duration != 0, slog.Float64("seconds", math.Round(e.Duration.Seconds()*1000)/1000))
 	add(transfer, slog.Bool("complete", e.Err == nil && e.Kind != host.UploadFailed))
 	if e.Err != nil {
-		attrs = append(attrs, slog.String("error", e.Err.Error()))
+		attrs = append(attrs, slog.String("err", e.Err.Error()))
 	}
 	o.LogAttrs(ctx, level, e.Kind.String(), attrs...)
 }

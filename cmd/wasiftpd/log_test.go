@@ -27,11 +27,11 @@ func TestEvents(t *testing.T) {
 		{host.Event{Kind: host.Listed, Path: "/"}, ""},
 		{host.Event{Kind: host.LoggedIn, User: "alice"}, `level=INFO msg="logged in" session=7 client=192.0.2.1:4711 user=alice`},
 		{host.Event{Kind: host.LoginFailed, User: "alice", Err: host.ErrDenied},
-			`level=WARN msg="login failed" session=7 client=192.0.2.1:4711 user=alice error="wrong user name or password"`},
+			`level=WARN msg="login failed" session=7 client=192.0.2.1:4711 user=alice err="wrong user name or password"`},
 		{host.Event{Kind: host.Downloaded, User: "alice", Path: "/a b", Bytes: 12, Duration: 1234567 * time.Microsecond},
 			`level=INFO msg=downloaded session=7 client=192.0.2.1:4711 user=alice path="/a b" bytes=12 seconds=1.235 complete=true`},
 		{host.Event{Kind: host.Downloaded, Path: "/a", Err: errors.New("reset")},
-			`level=INFO msg=downloaded session=7 client=192.0.2.1:4711 path=/a bytes=0 seconds=0 complete=false error=reset`},
+			`level=INFO msg=downloaded session=7 client=192.0.2.1:4711 path=/a bytes=0 seconds=0 complete=false err=reset`},
 		{host.Event{Kind: host.Uploaded, Path: "/a", Bytes: 1},
 			`level=INFO msg=uploaded session=7 client=192.0.2.1:4711 path=/a bytes=1 seconds=0 complete=true`},
 		{host.Event{Kind: host.UploadFailed, Path: "/a", Bytes: 1},
@@ -61,7 +61,7 @@ func TestThreat22LogInjection(t *testing.T) {
 	observer{newLogger(&text, "text")}.Observe(event)
 	observer{newLogger(&records, "json")}.Observe(event)
 
-	for _, key := range []string{"user", "path", "to", "error"} {
+	for _, key := range []string{"user", "path", "to", "err"} {
 		if want := " " + key + "=" + strconv.Quote(nasty); !strings.Contains(text.String(), want) {
 			t.Errorf("the record %q has no %s", text.String(), want)
 		}

@@ -11,10 +11,15 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"wasiftp/host"
 )
 
-// cacheDir is shared, so that the engine is compiled once.
-var cacheDir string
+// cacheDir is shared, and filled once: compiling the engine takes seconds.
+var (
+	cacheDir string
+	warm     sync.Once
+)
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "wasiftpd")
@@ -89,6 +94,13 @@ func (o *output) String() string {
 // start serves on a free port until the test ends.
 func start(t *testing.T, args ...string) *running {
 	t.Helper()
+	warm.Do(func() {
+		server, err := host.New(host.Config{CacheDir: cacheDir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.Close()
+	})
 	s := &running{
 		t: t, out: newOutput(), log: newOutput(),
 		signal: make(chan os.Signal, 2), exit: make(chan int, 1),

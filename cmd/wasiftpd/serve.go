@@ -78,7 +78,7 @@ func (o *options) newServer(a *accounts, logger *slog.Logger) (*host.Server, err
 		}
 	}
 	if config.CacheDir, err = openCache(o.cacheDir); err != nil {
-		logger.Warn("the compiled engine is not kept, so that each start takes longer", "error", err)
+		logger.Warn("the compiled engine is not kept, so that each start takes longer", "err", err)
 	}
 	server, err := host.New(config)
 	if err != nil && o.module != "" {

@@ -60,7 +60,7 @@ func TestServeUsers(t *testing.T) {
 	users := write(t, dir, "users", "bob:"+bcryptHash4+":"+own+":rw\n")
 	s := start(t, "--root", dir, "--user", "alice:wonder:land:ro", "--users", users, "--greeting", "Here I am.")
 	banner := s.out.String()
-	for _, want := range []string{"ftp://alice@127.0.0.1:", "alice may read " + dir + ".\n", "The 1 users of " + users + " may log in.\n"} {
+	for _, want := range []string{"ftp://alice@127.0.0.1:", "alice may read " + dir + ".\n", "Users of " + users + " may log in: 1.\n"} {
 		if !strings.Contains(banner, want) {
 			t.Errorf("the banner has no %q:\n%s", want, banner)
 		}

@@ -37,11 +37,33 @@ func (s *session) pwdVerb([]byte) (reply, error) {
 	return s.sayPathname("257 ", s.dir, " is the current directory.")
 }
 
+// mkdVerb makes a directory and tells its name (RFC 959 appendix II).
+func (s *session) mkdVerb(arg []byte) (reply, error) {
+	name, err := s.resolve(arg)
+	if err != nil {
+		return "", err
+	}
+	if string(name) == "." {
+		return "", ErrExist
+	}
+	if err := s.e.world.Mkdir(s.handle, name); err != nil {
+		return "", err
+	}
+	return s.sayPathname("257 ", name, " is made.")
+}
+
+func (s *session) rmdVerb(arg []byte) (reply, error) {
+	name, err := s.resolveBelow(arg)
+	if err != nil {
+		return "", err
+	}
+	return replyRemoved, s.e.world.RemoveDir(s.handle, name)
+}
+
 // sayPathname says a reply with a quoted pathname in it.
 func (s *session) sayPathname(before string, name []byte, behind string) (reply, error) {
 	b := append(s.e.scratch[:0], before...)
-	s.e.name = appendPathname(s.e.name[:0], name)
-	b = appendQuoted(b, s.e.name)
+	b = appendQuoted(b, name)
 	s.sendLine(append(b, behind...))
 	return "", nil
 }

@@ -1,5 +1,16 @@
 package ftp
 
+import "bytes"
+
+// stat describes the file that a pathname names.
+func (s *session) stat(pathname []byte) (FileInfo, error) {
+	name, err := s.resolve(pathname)
+	if err != nil {
+		return FileInfo{}, err
+	}
+	return s.e.world.Stat(s.handle, name, false)
+}
+
 // sizeVerb tells how many bytes a file has. In ASCII that is not what RETR
 // would send (RFC 3659 §4), but counting line ends would mean reading the file,
 // and clients want the size on disk to draw their progress bar.
@@ -16,15 +27,96 @@ func (s *session) sizeVerb(arg []byte) (reply, error) {
 	return "", nil
 }
 
-// stat describes the file that a pathname names.
-func (s *session) stat(pathname []byte) (FileInfo, error) {
-	name, err := s.resolve(pathname)
+func (s *session) deleVerb(arg []byte) (reply, error) {
+	name, err := s.resolveBelow(arg)
 	if err != nil {
-		return FileInfo{}, err
+		return "", err
 	}
-	return s.e.world.Stat(s.handle, name, false)
+	return replyDeleted, s.e.world.RemoveFile(s.handle, name)
 }
 
-func (s *session) noopVerb([]byte) (reply, error) { return replyOK, nil }
+// rnfrVerb names the file that RNTO renames (RFC 959 §4.1.3).
+func (s *session) rnfrVerb(arg []byte) (reply, error) {
+	name, err := s.resolveBelow(arg)
+	if err != nil {
+		return "", err
+	}
+	if _, err := s.e.world.Stat(s.handle, name, true); err != nil {
+		return "", err
+	}
+	s.from = append(s.from[:0], name...)
+	return replyNeedRNTO, nil
+}
 
-func (s *session) systVerb([]byte) (reply, error) { return replySystem, nil }
+func (s *session) rntoVerb(arg []byte) (reply, error) {
+	if len(s.from) == 0 {
+		return replyNeedRNFR, nil
+	}
+	name, err := s.resolveBelow(arg)
+	if err != nil {
+		return "", err
+	}
+	return replyRenamed, s.e.world.Rename(s.handle, s.from, name)
+}
+
+// Stages of MDTM with two arguments.
+const (
+	stageSetTime = iota
+	stageTellTime
+)
+
+// mdtmVerb tells when a file was modified (RFC 3659 §3). With a time in front of
+// the name it sets that, as many servers do and WinSCP and FileZilla expect. A
+// file can be called like that, though: it is looked for if there is none with
+// the rest of the name.
+func (s *session) mdtmVerb(arg []byte) (reply, error) {
+	if time, name, ok := cutTime(arg); ok && s.stage == stageSetTime {
+		err := s.setTime(name, time)
+		if err == nil {
+			s.sayTime("213 ", time, "", nil)
+		}
+		if err != ErrNotExist {
+			return "", err
+		}
+		s.stage = stageTellTime
+	}
+	info, err := s.stat(arg)
+	if err != nil {
+		return "", err
+	}
+	s.sayTime("213 ", info.ModTime, "", nil)
+	return "", nil
+}
+
+// mfmtVerb sets when a file was modified (draft-somers-ftp-mfxx §3.1).
+func (s *session) mfmtVerb(arg []byte) (reply, error) {
+	time, pathname, ok := cutTime(arg)
+	if !ok {
+		return replyBadArgument, nil
+	}
+	if err := s.setTime(pathname, time); err != nil {
+		return "", err
+	}
+	s.sayTime("213 Modify=", time, "; ", pathname)
+	return "", nil
+}
+
+func (s *session) setTime(pathname []byte, time int64) error {
+	name, err := s.resolve(pathname)
+	if err != nil {
+		return err
+	}
+	return s.e.world.SetTime(s.handle, name, time)
+}
+
+// cutTime cuts a time and a space off the front of an argument.
+func cutTime(arg []byte) (time int64, pathname []byte, ok bool) {
+	word, pathname, _ := bytes.Cut(arg, []byte{' '})
+	time, ok = parseTime(word, false)
+	return time, pathname, ok && len(pathname) > 0
+}
+
+func (s *session) sayTime(before string, time int64, behind string, name []byte) {
+	b := appendTime(append(s.e.scratch[:0], before...), time)
+	s.sendLine(appendName(append(b, behind...), name))
+}

@@ -34,6 +34,31 @@ func (s *session) listVerb(arg []byte) (reply, error) {
 	return s.list(arg, formLong, false)
 }
 
+// nlstVerb sends names alone.
+func (s *session) nlstVerb(arg []byte) (reply, error) {
+	return s.list(arg, formNames, false)
+}
+
+// mlsdVerb sends facts of the files in a directory (RFC 3659 §7).
+func (s *session) mlsdVerb(arg []byte) (reply, error) {
+	return s.list(arg, formFacts, false)
+}
+
+// mlstVerb tells the facts of one file on the control connection.
+func (s *session) mlstVerb(arg []byte) (reply, error) {
+	info, err := s.stat(arg)
+	if err != nil {
+		return "", err
+	}
+	b := append(s.e.scratch[:0], "250-Facts:\r\n "...)
+	b = append(appendFacts(b, s.facts, &info, s.rights), " /"...)
+	if name := s.e.name; string(name) != "." {
+		b = appendName(b, name)
+	}
+	s.sendLine(append(b, "\r\n250 End."...))
+	return "", nil
+}
+
 // list begins a listing, on the data connection or (control) as part of a reply.
 func (s *session) list(arg []byte, form listForm, control bool) (reply, error) {
 	var options listOptions

@@ -29,7 +29,7 @@ func (s *session) greet() {
 // userVerb begins a login. RFC 959 §4.1.1 allows USER at any time: what the
 // account before it could do is gone at once.
 func (s *session) userVerb(arg []byte) (reply, error) {
-	if len(arg) == 0 || len(arg) > maxUser {
+	if len(arg) > maxUser {
 		return replyBadArgument, nil
 	}
 	s.logout()
@@ -96,6 +96,26 @@ func (s *session) endLogin() reply {
 		return replyLoginFailures
 	}
 	return replyLoginFailed
+}
+
+// acctVerb: no account needs more than a password.
+func (s *session) acctVerb([]byte) (reply, error) {
+	if s.login != loginDone {
+		return s.stranger(replyNeedUser), nil
+	}
+	return replySuperfluous, nil
+}
+
+// reinVerb puts the session where it was after the greeting (RFC 959 §4.1.1).
+// What the limits count stays counted.
+func (s *session) reinVerb([]byte) (reply, error) {
+	s.logout()
+	s.dropData()
+	s.binary = false
+	s.extended = false
+	s.facts = allFacts
+	s.greet()
+	return "", nil
 }
 
 // quitVerb ends the session, but not a transfer under way: its result is still

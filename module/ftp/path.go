@@ -22,6 +22,15 @@ func (s *session) resolve(pathname []byte) ([]byte, error) {
 	return name, nil
 }
 
+// resolveBelow is resolve for commands that must leave the root as it is.
+func (s *session) resolveBelow(pathname []byte) ([]byte, error) {
+	name, err := s.resolve(pathname)
+	if err == nil && string(name) == "." {
+		return nil, ErrPermission
+	}
+	return name, err
+}
+
 // appendResolved appends to dst, which has to be empty, the name that pathname
 // means in the directory dir; the root is the empty name. It works on bytes: "/"
 // parts the elements, "..", "." and empty ones go, ".." at the root stays there,

@@ -1,7 +1,5 @@
 package ftp
 
-import "strconv"
-
 // reply is a reply of one line: code and text, without the line's end. It is an
 // error as well, so that a fault carries the reply it is told with.
 type reply string
@@ -63,13 +61,36 @@ const (
 	replyBadRestart     = reply("554 Restart marker past the end of the file.")
 	replyNotPlain       = reply("550 Not a plain file.")
 	replyNotDirectory   = reply("550 Not a directory.")
-	replyPathTooLong    = reply("553 Pathname too long.")
+	replyPathTooLong    = reply("501 Pathname too long.")
 	replyDenied         = reply("550 Permission denied.")
 	replyNotExist       = reply("550 No such file or directory.")
 	replyExist          = reply("550 There is such a file already.")
 	replyIsDir          = reply("550 Is a directory.")
 	replyNotEmpty       = reply("550 Directory not empty.")
-	replyBadName        = reply("553 File name not allowed.")
+	replyBadName        = reply("550 File name not allowed.")
+	replyBadNewName     = reply("553 File name not allowed.")
+	replyIllegalPort    = reply("500 Illegal PORT command.")
+	replyActive         = reply("200 Data port noted.")
+	replyNothingToAbort = reply("225 No transfer to abort.")
+	replyAbortDone      = reply("226 Data connection closed.")
+	replyDeleted        = reply("250 File deleted.")
+	replyRemoved        = reply("250 Directory removed.")
+	replyNeedRNTO       = reply("350 Use RNTO next.")
+	replyNeedRNFR       = reply("503 Use RNFR first.")
+	replyRenamed        = reply("250 Renamed.")
+	replyNoSuchDir      = reply("553 No such directory.")
+	replyNameIsDir      = reply("553 Is a directory.")
+	replyNameTaken      = reply("553 There is such a file already.")
+	replyModeSet        = reply("200 Mode changed.")
+	replyTimeSet        = reply("200 Time changed.")
+	replyNoSite         = reply("504 No such SITE command.")
+	replyNoHelp         = reply("504 No such command.")
+	replyNoOptions      = reply("501 No such option.")
+	replyUTF8           = reply("200 Names are sent as they are, as UTF-8 if they are.")
+	replySuperfluous    = reply("202 Not needed here.")
+	replyStructureFile  = reply("200 Structure is file.")
+	replyModeStream     = reply("200 Mode is stream.")
+	replyClient         = reply("200 Noted.")
 	replyBusy           = reply("450 File is busy.")
 	replyNoSpace        = reply("452 No space left.")
 	replyQuota          = reply("552 Quota used up.")
@@ -78,12 +99,25 @@ const (
 	replyStorage        = reply("451 Storage failed.")
 )
 
-// replyTo is the one place where a fault turns into a reply.
-func replyTo(err error) reply {
+// replyTo is the one place where the fault of a command turns into a reply. For
+// a command that gives a file its name, RFC 959 §5.4 has 553.
+func replyTo(err error, naming bool) reply {
 	if r, ok := err.(reply); ok {
 		return r
 	}
 	fault, _ := err.(Error)
+	if naming {
+		switch fault {
+		case ErrNotExist, ErrNotDir:
+			return replyNoSuchDir
+		case ErrIsDir:
+			return replyNameIsDir
+		case ErrExist, ErrNotEmpty:
+			return replyNameTaken
+		case ErrName:
+			return replyBadNewName
+		}
+	}
 	switch fault {
 	case ErrPermission:
 		return replyDenied
@@ -180,10 +214,13 @@ func appendName(b, name []byte) []byte {
 	return b
 }
 
-// appendQuoted appends a pathname in quotes, those inside it doubled (RFC 959
-// appendix II).
+// appendQuoted appends the pathname of a name in quotes, those inside it doubled
+// (RFC 959 appendix II).
 func appendQuoted(b, name []byte) []byte {
-	b = append(b, '"')
+	b = append(b, '"', '/')
+	if string(name) == "." {
+		name = nil
+	}
 	for i := range name {
 		if name[i] == '"' {
 			b = append(b, '"')
@@ -192,5 +229,3 @@ func appendQuoted(b, name []byte) []byte {
 	}
 	return append(b, '"')
 }
-
-func appendInt(b []byte, n int64) []byte { return strconv.AppendInt(b, n, 10) }

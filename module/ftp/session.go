@@ -173,7 +173,9 @@ func (s *session) proceedLine() bool {
 // act obeys the line buf[from:to] and takes it out of the buffer, unless its
 // command waits for an answer: then it stays, to be obeyed again.
 func (s *session) act(from, to int) bool {
-	s.heard = s.e.now
+	if s.current == 0 {
+		s.heard = s.e.now
+	}
 	line := trimLine(s.lines.buf[from:to])
 	if len(line) > s.e.config.LineLength {
 		s.say(replyLineTooLong)

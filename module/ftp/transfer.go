@@ -1,5 +1,7 @@
 package ftp
 
+import "strconv"
+
 // transferState is how far a transfer has come.
 type transferState uint8
 
@@ -19,28 +21,6 @@ type transfer struct {
 	list   *listing
 	since  int64  // when its state began, or when bytes last moved
 	moved  uint64 // bytes that had moved by then
-}
-
-func (s *session) typeVerb(arg []byte) (reply, error) {
-	switch upper := string(upperCase(arg)); upper {
-	case "A", "A N":
-		s.binary = false
-		return replyTypeASCII, nil
-	case "I", "L 8", "L8":
-		s.binary = true
-		return replyTypeImage, nil
-	}
-	return replyBadParameter, nil
-}
-
-// upperCase turns ASCII letters of b, in place, into capitals.
-func upperCase(b []byte) []byte {
-	for i, c := range b {
-		if c >= 'a' && c <= 'z' {
-			b[i] = c - ('a' - 'A')
-		}
-	}
-	return b
 }
 
 func (s *session) retrVerb(arg []byte) (reply, error) {
@@ -84,6 +64,49 @@ func (s *session) upload(arg []byte, mode OpenMode) (reply, error) {
 	s.sendLine(append(s.appendOpening(arg), '.'))
 	s.begin(transfer{file: file, upload: true})
 	return "", nil
+}
+
+// appeVerb puts an upload at the end of a file. A REST before it is of no
+// account: the end is where it goes.
+func (s *session) appeVerb(arg []byte) (reply, error) {
+	return s.upload(arg, OpenAppend)
+}
+
+// maxUnique is how many names STOU tries.
+const maxUnique = 1000
+
+// stouVerb puts an upload in a file of its own, and tells its name in the reply
+// that RFC 1123 §4.1.2.9 prescribes. The name is the one the client proposes, if
+// that is free, or one made from the time.
+func (s *session) stouVerb(arg []byte) (reply, error) {
+	if s.data == dataNone {
+		return replyNeedData, nil
+	}
+	for ; s.stage < maxUnique; s.stage++ {
+		var buf [64]byte
+		unique := append(buf[:0], arg...)
+		if len(arg) == 0 {
+			unique = strconv.AppendInt(append(unique, "stou-"...), s.heard/1e6, 36)
+		}
+		if s.stage > 0 {
+			unique = appendInt(append(unique, '.'), int64(s.stage))
+		}
+		name, err := s.resolve(unique)
+		if err != nil {
+			return "", err
+		}
+		file, _, err := s.e.world.Open(s.handle, name, OpenUnique, 0)
+		if err == ErrExist {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		s.sendLine(appendName(append(s.e.scratch[:0], "150 FILE: "...), unique))
+		s.begin(transfer{file: file, upload: true})
+		return "", nil
+	}
+	return "", ErrExist
 }
 
 // prepare resolves the pathname of a transfer that has somewhere to go.

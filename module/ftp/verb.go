@@ -10,7 +10,7 @@ const (
 	NoArgument Argument = iota
 	OptionalArgument
 	RequiredArgument
-	OptionalPathname // pathnames are taken as they are, spaces and all
+	OptionalPathname
 	RequiredPathname
 )
 
@@ -19,13 +19,14 @@ type Verb struct {
 	Name     string
 	Syntax   string // of the argument, for HELP
 	Argument Argument
-	NoLogin  bool   // it works before the login
-	AtOnce   bool   // it is answered during a transfer, not held until its end
-	Neutral  bool   // it may stand between REST or RNFR and the command they prepare
-	Feature  string // what FEAT says of it, "" for nothing (RFC 2389 §3)
-	Right    Rights // what the world will ask of the account; 0 for nothing
-	Section  string // where it is defined
-	run      func(s *session, arg []byte) (reply, error)
+	NoLogin  bool                                        // it works before the login
+	AtOnce   bool                                        // it is answered during a transfer, not held until its end
+	Neutral  bool                                        // it may stand between REST or RNFR and the command they prepare
+	Naming   bool                                        // it gives a file its name
+	Feature  string                                      // what FEAT says of it, "" for nothing (RFC 2389 §3)
+	Right    Rights                                      // what the world will ask of the account; 0 for nothing
+	Section  string                                      // where it is defined
+	run      func(s *session, arg []byte) (reply, error) // nil: not implemented
 }
 
 // Verbs is the table of all verbs that the engine knows.
@@ -33,24 +34,64 @@ func Verbs() []Verb { return verbTable() }
 
 func verbTable() []Verb {
 	return []Verb{
-		{Name: "USER", Syntax: "<sp> account", Argument: OptionalArgument, NoLogin: true, Section: "RFC 959 §4.1.1", run: (*session).userVerb},
-		{Name: "PASS", Syntax: "<sp> password", Argument: OptionalPathname, NoLogin: true, Section: "RFC 959 §4.1.1", run: (*session).passVerb},
+		// RFC 959 §4.1.1: access control.
+		{Name: "USER", Syntax: "<sp> account", Argument: RequiredArgument, NoLogin: true, Section: "RFC 959 §4.1.1", run: (*session).userVerb},
+		{Name: "PASS", Syntax: "<sp> password", Argument: OptionalArgument, NoLogin: true, Section: "RFC 959 §4.1.1", run: (*session).passVerb},
+		{Name: "ACCT", Syntax: "<sp> account", Argument: OptionalArgument, NoLogin: true, Section: "RFC 959 §4.1.1", run: (*session).acctVerb},
+		{Name: "REIN", NoLogin: true, Section: "RFC 959 §4.1.1", run: (*session).reinVerb},
 		{Name: "QUIT", NoLogin: true, AtOnce: true, Section: "RFC 959 §4.1.1", run: (*session).quitVerb},
-
+		{Name: "SMNT", Syntax: "<sp> pathname", Argument: OptionalPathname, Section: "RFC 959 §4.1.1"},
 		{Name: "CWD", Syntax: "<sp> pathname", Argument: RequiredPathname, Feature: "TVFS", Section: "RFC 959 §4.1.1", run: (*session).cwdVerb},
+		{Name: "XCWD", Syntax: "<sp> pathname", Argument: RequiredPathname, Section: "RFC 1123 §4.1.3.1", run: (*session).cwdVerb},
 		{Name: "CDUP", Section: "RFC 959 §4.1.1", run: (*session).cdupVerb},
-		{Name: "PWD", Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).pwdVerb},
+		{Name: "XCUP", Section: "RFC 1123 §4.1.3.1", run: (*session).cdupVerb},
+		{Name: "AUTH", Syntax: "<sp> mechanism", Argument: OptionalArgument, NoLogin: true, Section: "RFC 4217 §4"},
 
+		// RFC 959 §4.1.2: transfer parameters.
+		{Name: "PORT", Syntax: "<sp> h1,h2,h3,h4,p1,p2", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).portVerb},
 		{Name: "PASV", Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).pasvVerb},
+		{Name: "EPRT", Syntax: "<sp> |family|address|port|", Argument: RequiredArgument, Neutral: true, Feature: "EPRT", Section: "RFC 2428 §2", run: (*session).eprtVerb},
 		{Name: "EPSV", Syntax: "[<sp> 1 | 2 | ALL]", Argument: OptionalArgument, Neutral: true, Feature: "EPSV", Section: "RFC 2428 §3", run: (*session).epsvVerb},
-
 		{Name: "TYPE", Syntax: "<sp> A | I | L 8", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).typeVerb},
+		{Name: "STRU", Syntax: "<sp> F", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).struVerb},
+		{Name: "MODE", Syntax: "<sp> S", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).modeVerb},
+
+		// RFC 959 §4.1.3: transfers.
 		{Name: "RETR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightRead, Section: "RFC 959 §4.1.3", run: (*session).retrVerb},
-		{Name: "STOR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightWrite, Section: "RFC 959 §4.1.3", run: (*session).storVerb},
+		{Name: "STOR", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: RightWrite, Section: "RFC 959 §4.1.3", run: (*session).storVerb},
+		{Name: "STOU", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Naming: true, Right: RightWrite, Section: "RFC 1123 §4.1.2.9", run: (*session).stouVerb},
+		{Name: "APPE", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: RightWrite, Section: "RFC 959 §4.1.3", run: (*session).appeVerb},
+		{Name: "REST", Syntax: "<sp> offset", Argument: RequiredArgument, Neutral: true, Feature: "REST STREAM", Section: "RFC 3659 §5", run: (*session).restVerb},
+		{Name: "ALLO", Syntax: "<sp> bytes", Argument: OptionalArgument, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).superfluousVerb},
+		{Name: "ABOR", AtOnce: true, Section: "RFC 959 §4.1.3", run: (*session).aborVerb},
 		{Name: "LIST", Syntax: "[<sp> options] [<sp> pathname]", Argument: OptionalPathname, Right: RightList, Section: "RFC 959 §4.1.3", run: (*session).listVerb},
+		{Name: "NLST", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Right: RightList, Section: "RFC 959 §4.1.3", run: (*session).nlstVerb},
+		{Name: "MLSD", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Right: RightList, Section: "RFC 3659 §7", run: (*session).mlsdVerb},
+		{Name: "MLST", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Neutral: true, Feature: "MLST", Section: "RFC 3659 §7", run: (*session).mlstVerb},
+		{Name: "STAT", Syntax: "[<sp> pathname]", Argument: OptionalPathname, AtOnce: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).statVerb},
+
+		// Files and directories.
+		{Name: "DELE", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightDelete, Section: "RFC 959 §4.1.3", run: (*session).deleVerb},
+		{Name: "RNFR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightRename, Section: "RFC 959 §4.1.3", run: (*session).rnfrVerb},
+		{Name: "RNTO", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: RightRename, Section: "RFC 959 §4.1.3", run: (*session).rntoVerb},
+		{Name: "MKD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightMkdir, Section: "RFC 959 §4.1.3", run: (*session).mkdVerb},
+		{Name: "XMKD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightMkdir, Section: "RFC 1123 §4.1.3.1", run: (*session).mkdVerb},
+		{Name: "RMD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightDelete, Section: "RFC 959 §4.1.3", run: (*session).rmdVerb},
+		{Name: "XRMD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightDelete, Section: "RFC 1123 §4.1.3.1", run: (*session).rmdVerb},
+		{Name: "PWD", Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).pwdVerb},
+		{Name: "XPWD", Neutral: true, Section: "RFC 1123 §4.1.3.1", run: (*session).pwdVerb},
 		{Name: "SIZE", Syntax: "<sp> pathname", Argument: RequiredPathname, Neutral: true, Feature: "SIZE", Section: "RFC 3659 §4", run: (*session).sizeVerb},
-		{Name: "NOOP", NoLogin: true, AtOnce: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).noopVerb},
+		{Name: "MDTM", Syntax: "[<sp> YYYYMMDDHHMMSS] <sp> pathname", Argument: RequiredPathname, Neutral: true, Feature: "MDTM", Right: RightWrite, Section: "RFC 3659 §3", run: (*session).mdtmVerb},
+		{Name: "MFMT", Syntax: "<sp> YYYYMMDDHHMMSS <sp> pathname", Argument: RequiredPathname, Feature: "MFMT", Right: RightWrite, Section: "draft-somers-ftp-mfxx §3", run: (*session).mfmtVerb},
+		{Name: "SITE", Syntax: "<sp> HELP | CHMOD | UTIME", Argument: RequiredPathname, Right: RightWrite, Section: "RFC 959 §4.1.3", run: (*session).siteVerb},
+
+		// What the server is and can do.
 		{Name: "SYST", NoLogin: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).systVerb},
+		{Name: "FEAT", NoLogin: true, Neutral: true, Section: "RFC 2389 §3", run: (*session).featVerb},
+		{Name: "OPTS", Syntax: "<sp> UTF8 ON | MLST facts", Argument: RequiredArgument, NoLogin: true, Neutral: true, Feature: "UTF8", Section: "RFC 2389 §4", run: (*session).optsVerb},
+		{Name: "HELP", Syntax: "[<sp> command]", Argument: OptionalArgument, NoLogin: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).helpVerb},
+		{Name: "NOOP", NoLogin: true, AtOnce: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).noopVerb},
+		{Name: "CLNT", Syntax: "<sp> program", Argument: OptionalArgument, NoLogin: true, Neutral: true, Feature: "CLNT", Section: "by practice", run: (*session).clntVerb},
 	}
 }
 
@@ -95,7 +136,7 @@ func (s *session) answersNow(line []byte) bool {
 	if v.Name == "ABOR" {
 		return s.transfer.state != transferCommitting
 	}
-	return s.held == 0 && v.AtOnce && (v.Argument < OptionalPathname || len(arg) == 0)
+	return s.held == 0 && v.AtOnce && len(arg) == 0
 }
 
 // obey carries out one line. It returns ErrAgain when the command waits.
@@ -105,13 +146,13 @@ func (s *session) obey(line []byte) error {
 		return nil
 	}
 	v := s.e.index[verbKey(word)]
-	r := s.check(v, word, &arg)
+	r := s.check(v, word, arg)
 	if r == "" {
 		var err error
 		if r, err = v.run(s, arg); err == ErrAgain {
 			return err
 		} else if err != nil {
-			r = replyTo(err)
+			r = replyTo(err, v.Naming)
 		}
 	}
 	if r != "" {
@@ -135,26 +176,26 @@ func (s *session) forget(v *Verb) {
 }
 
 // check refuses what no verb needs to see. An empty reply lets it pass.
-func (s *session) check(v *Verb, word []byte, arg *[]byte) reply {
+func (s *session) check(v *Verb, word, arg []byte) reply {
 	if v == nil {
 		return s.unknown(word)
 	}
 	if !v.NoLogin && s.login != loginDone {
 		return s.stranger(replyNotLoggedIn)
 	}
-	if bytes.IndexByte(*arg, 0) >= 0 {
+	if bytes.IndexByte(arg, 0) >= 0 {
 		return replyBadArgument
 	}
-	if v.Argument < OptionalPathname {
-		*arg = bytes.Trim(*arg, " ")
+	if v.run == nil {
+		return replyNotImplemented
 	}
 	switch v.Argument {
 	case NoArgument:
-		if len(*arg) > 0 {
+		if len(bytes.TrimLeft(arg, " ")) > 0 {
 			return replyNoArgument
 		}
 	case RequiredArgument, RequiredPathname:
-		if len(*arg) == 0 {
+		if len(arg) == 0 {
 			return replyNeedArgument
 		}
 	}

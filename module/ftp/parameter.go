@@ -1,0 +1,84 @@
+package ftp
+
+import (
+	"bytes"
+	"math"
+	"strconv"
+)
+
+// typeVerb sets the representation type: ASCII non-print or image, which local
+// bytes of eight bits are as well (RFC 1123 §4.1.2.1).
+func (s *session) typeVerb(arg []byte) (reply, error) {
+	arg = bytes.TrimRight(arg, " ")
+	switch {
+	case isWord(arg, "A"), isWord(arg, "A N"):
+		s.binary = false
+		return replyTypeASCII, nil
+	case isWord(arg, "I"), isWord(arg, "L 8"), isWord(arg, "L8"):
+		s.binary = true
+		return replyTypeImage, nil
+	}
+	return replyBadParameter, nil
+}
+
+func (s *session) struVerb(arg []byte) (reply, error) {
+	if isWord(arg, "F") {
+		return replyStructureFile, nil
+	}
+	return replyBadParameter, nil
+}
+
+func (s *session) modeVerb(arg []byte) (reply, error) {
+	if isWord(arg, "S") {
+		return replyModeStream, nil
+	}
+	return replyBadParameter, nil
+}
+
+// restVerb has the next RETR or STOR begin at an offset. RFC 3659 §5.3 wants it
+// right before that; clients put the making of the data connection in between,
+// so whatever changes nothing else may stand there. In ASCII it counts the
+// file's bytes as well, as SIZE does.
+func (s *session) restVerb(arg []byte) (reply, error) {
+	offset, ok := parseOffset(arg)
+	if !ok {
+		return replyBadArgument, nil
+	}
+	s.rest = offset
+	b := append(s.e.scratch[:0], "350 Restarting at "...)
+	s.sendLine(append(appendInt(b, offset), '.'))
+	return "", nil
+}
+
+// parseOffset reads decimal digits and nothing else, up to the largest offset.
+func parseOffset(b []byte) (offset int64, ok bool) {
+	for _, c := range b {
+		digit := int64(c) - '0'
+		if digit < 0 || digit > 9 || offset > (math.MaxInt64-digit)/10 {
+			return 0, false
+		}
+		offset = offset*10 + digit
+	}
+	return offset, len(b) > 0
+}
+
+// superfluousVerb: no room needs to be allocated (RFC 959 §4.1.3, ALLO).
+func (s *session) superfluousVerb([]byte) (reply, error) { return replySuperfluous, nil }
+
+// isWord compares an argument with a word, whatever the case of its letters.
+func isWord(arg []byte, word string) bool {
+	if len(arg) != len(word) {
+		return false
+	}
+	for i, c := range arg {
+		if c >= 'a' && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		if c != word[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func appendInt(b []byte, n int64) []byte { return strconv.AppendInt(b, n, 10) }

@@ -75,6 +75,7 @@ func (o *options) fill(a *accounts) error {
 	return nil
 }
 
+// fillFromFile adds the users file's accounts, or finds all that is wrong with it.
 func (o *options) fillFromFile(a *accounts, own *fsbridge.Dir) error {
 	f, err := os.Open(o.usersFile)
 	if err != nil {
@@ -84,18 +85,21 @@ func (o *options) fillFromFile(a *accounts, own *fsbridge.Dir) error {
 	entries, err := parseUsers(f, o.usersFile)
 	faults := []error{err}
 	for _, e := range entries {
-		root := own
-		if e.root != "" {
-			root, err = a.openRoot(e.root, o.atomic)
-		}
-		if err == nil {
-			err = a.add(e.name, e.secret, root, e.rights)
-		}
-		if err != nil {
+		if err := o.addEntry(a, e, own); err != nil {
 			faults = append(faults, fmt.Errorf("%s:%d: %w", o.usersFile, e.line, err))
 		}
 	}
 	return errors.Join(faults...)
+}
+
+func (o *options) addEntry(a *accounts, e entry, own *fsbridge.Dir) (err error) {
+	root := own
+	if e.root != "" {
+		if root, err = a.openRoot(e.root, o.atomic); err != nil {
+			return err
+		}
+	}
+	return a.add(e.name, e.secret, root, e.rights)
 }
 
 func (o *options) anonymousRights() host.Rights {

@@ -21,6 +21,8 @@ func content(expr string) ([]byte, error) {
 		return nil, err
 	}
 	switch kind {
+	case "letters":
+		return bytes.Repeat([]byte{'a'}, n), nil
 	case "zeros":
 		return make([]byte, n), nil
 	case "bytes":
@@ -32,7 +34,7 @@ func content(expr string) ([]byte, error) {
 		}
 		return b.Bytes(), nil
 	}
-	return nil, errors.New("content is a Go string, zeros N, bytes N or lines N")
+	return nil, errors.New("content is a Go string, zeros N, letters N, bytes N or lines N")
 }
 
 // Bytes are n bytes in which every value occurs and no run comes twice, CR and

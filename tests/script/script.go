@@ -9,7 +9,7 @@
 //	file NAME CONTENT [TIME]  a file that is there from the start
 //	dir NAME                  a directory that is there from the start
 //	link NAME TARGET          a symbolic link that is there from the start
-//	needs WORD                only for worlds that have it: links, modes, ipv6
+//	needs WORD                only for worlds that have it: links, modes, bytes, ipv6
 //
 //	> LINE                    sends the line and CRLF
 //	>> "BYTES"                sends these bytes and nothing else
@@ -39,8 +39,9 @@
 //	has-dir NAME, has-not NAME
 //	has-time NAME TIME        its modification time, as YYYYMMDDhhmmss
 //
-// In a pattern, * is any bytes. CONTENT is a Go string, "zeros N", "bytes N"
-// (every byte value, never twice the same run) or "lines N"; N may end in K or M.
+// In a pattern, * is any bytes. CONTENT is a Go string, "zeros N", "letters N",
+// "bytes N" (every byte value, never twice the same run) or "lines N"; N may end
+// in K or M.
 // NAME is a word or a Go string.
 package script
 

@@ -1,0 +1,143 @@
+package tests
+
+import (
+	"cmp"
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"wasiftp/host"
+	"wasiftp/tests/script"
+)
+
+// temporary is where things are that all tests of this package share: the
+// compiled engine and the program.
+var temporary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "wasiftp-tests")
+	if err != nil {
+		panic(err)
+	}
+	temporary = dir
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// accounts are those that the tests know: u may do all, ro may read, and so may
+// anonymous with any password. The others' password is p.
+func accounts(files host.FS) host.AuthenticatorFunc {
+	return func(_ context.Context, login host.Login) (*host.Account, error) {
+		switch {
+		case login.User == "anonymous":
+			return &host.Account{FS: files, Rights: host.ReadOnly}, nil
+		case login.Password.Reveal() != "p":
+		case login.User == "u":
+			return &host.Account{FS: files, Rights: host.ReadWrite}, nil
+		case login.User == "ro":
+			return &host.Account{FS: files, Rights: host.ReadOnly}, nil
+		}
+		return nil, host.ErrDenied
+	}
+}
+
+// events are what a server has observed.
+type events struct {
+	mu   sync.Mutex
+	list []host.Event
+}
+
+func (e *events) Observe(event host.Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.list = append(e.list, event)
+}
+
+// of are the events of one kind so far.
+func (e *events) of(kind host.EventKind) (found []host.Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, event := range e.list {
+		if event.Kind == kind {
+			found = append(found, event)
+		}
+	}
+	return found
+}
+
+// serve runs a server of its own, with short delays, until the test ends.
+func serve(t testing.TB, config host.Config) (*host.Server, script.Network) {
+	t.Helper()
+	config.CacheDir = temporary
+	config.Limits.FailureDelay = cmp.Or(config.Limits.FailureDelay, time.Millisecond)
+	server, err := host.New(config)
+	require.NoError(t, err)
+	t.Cleanup(func() { server.Close() })
+	return server, listen(t, server)
+}
+
+// listen has a server listen on a port of each family until the test ends.
+func listen(t testing.TB, server *host.Server) script.Network {
+	t.Helper()
+	v4, err := net.Listen("tcp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	network := script.Network{IPv4: address(v4)}
+	listeners := []net.Listener{v4}
+	if v6, err := net.Listen("tcp6", "[::1]:0"); err == nil {
+		network.IPv6 = address(v6)
+		listeners = append(listeners, v6)
+	}
+	for _, l := range listeners {
+		go server.Serve(l)
+		t.Cleanup(func() { l.Close() })
+	}
+	return network
+}
+
+func address(l net.Listener) netip.AddrPort { return l.Addr().(*net.TCPAddr).AddrPort() }
+
+// common is one server for many tests, each with files and a port of its own: a
+// session's files are those of the port it came to.
+type common struct {
+	*host.Server
+	mu    sync.Mutex
+	files map[uint16]host.FS
+}
+
+var commonServer = sync.OnceValues(func() (*common, error) {
+	c := &common{files: map[uint16]host.FS{}}
+	var err error
+	c.Server, err = host.New(host.Config{
+		Authenticator: c,
+		CacheDir:      temporary,
+		Limits:        host.Limits{FailureDelay: time.Millisecond},
+	})
+	return c, err
+})
+
+func (c *common) Authenticate(ctx context.Context, login host.Login) (*host.Account, error) {
+	c.mu.Lock()
+	files := c.files[login.Server.Port()]
+	c.mu.Unlock()
+	return accounts(files)(ctx, login)
+}
+
+// serveFiles has the common server serve files until the test ends.
+func serveFiles(t testing.TB, files host.FS) script.Network {
+	t.Helper()
+	c, err := commonServer()
+	require.NoError(t, err)
+	network := listen(t, c.Server)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.files[network.IPv4.Port()] = files
+	c.files[network.IPv6.Port()] = files
+	return network
+}

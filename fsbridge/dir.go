@@ -181,7 +181,7 @@ func (d *Dir) Remove(name string) error {
 // directory is not. An upload that is being written in place to the replaced
 // file ends as if it had ended before: its bytes go with the file.
 func (d *Dir) Rename(from, to string) error {
-	if err := checkChange("rename", to); err != nil {
+	if err := visible("rename", to, checkChange("rename", to)); err != nil {
 		return err
 	}
 	return d.change("rename", from, func() error { return d.root.Rename(from, to) })
@@ -203,33 +203,21 @@ func (d *Dir) Chmod(name string, mode fs.FileMode) error {
 }
 
 func (d *Dir) change(op, name string, do func() error) error {
-	if err := checkChange(op, name); err != nil {
+	if err := visible(op, name, checkChange(op, name)); err != nil {
 		return err
 	}
 	return d.fault(op, name, do())
 }
 
 // check refuses what no method of a Dir takes.
-func check(op, name string) error {
-	if err := checkName(op, name); err != nil {
-		return err
-	}
-	if hiddenName(name) {
+func check(op, name string) error { return visible(op, name, checkName(op, name)) }
+
+// visible is err or, where there is none, that of an unfinished upload's name.
+func visible(op, name string, err error) error {
+	if err == nil && hiddenName(name) {
 		return &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
 	}
-	return nil
-}
-
-// checkChange refuses what no method that changes something takes.
-func checkChange(op, name string) error {
-	err := check(op, name)
-	if err != nil || name != "." {
-		return err
-	}
-	if op == "mkdir" {
-		return &fs.PathError{Op: op, Path: name, Err: fs.ErrExist}
-	}
-	return &fs.PathError{Op: op, Path: name, Err: fs.ErrPermission}
+	return err
 }
 
 // fault is err with nothing in it about what is outside the root.

@@ -29,17 +29,29 @@ type Upload = interface {
 
 // checkUpload refuses the arguments of Create that no storage takes.
 func checkUpload(name string, flag int, offset int64) error {
-	if err := checkName("create", name); err != nil {
+	if err := checkChange("create", name); err != nil {
 		return err
 	}
-	var err error
 	switch {
-	case name == ".":
-		err = syscall.EISDIR
 	case flag == os.O_TRUNC && offset == 0, flag == os.O_EXCL && offset == 0, flag == os.O_APPEND, flag == 0 && offset >= 0:
 		return nil
-	default:
-		err = syscall.EINVAL
 	}
-	return &fs.PathError{Op: "create", Path: name, Err: err}
+	return &fs.PathError{Op: "create", Path: name, Err: syscall.EINVAL}
+}
+
+// checkChange refuses what checkName does, and the root, which is not changed.
+func checkChange(op, name string) error {
+	err := checkName(op, name)
+	if err != nil || name != "." {
+		return err
+	}
+	switch op {
+	case "create":
+		err = syscall.EISDIR
+	case "mkdir":
+		err = syscall.EEXIST
+	default:
+		err = fs.ErrPermission
+	}
+	return &fs.PathError{Op: op, Path: name, Err: err}
 }

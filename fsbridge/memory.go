@@ -89,7 +89,7 @@ func (m *Memory) Mkdir(name string) error {
 	if err != nil {
 		return err
 	}
-	if name == "." || parent.children[base] != nil {
+	if parent.children[base] != nil {
 		return &fs.PathError{Op: "mkdir", Path: name, Err: syscall.EEXIST}
 	}
 	if err := m.take(nodeCost); err != nil {
@@ -110,8 +110,6 @@ func (m *Memory) Remove(name string) error {
 	}
 	n := parent.children[base]
 	switch {
-	case name == ".":
-		err = fs.ErrPermission
 	case n == nil:
 		err = syscall.ENOENT
 	case len(n.children) > 0:
@@ -140,8 +138,6 @@ func (m *Memory) Rename(from, to string) error {
 	}
 	moved, replaced := oldParent.children[oldBase], newParent.children[newBase]
 	switch {
-	case from == ".", to == ".":
-		err = fs.ErrPermission
 	case moved == nil:
 		err = syscall.ENOENT
 	case moved == replaced:
@@ -175,6 +171,9 @@ func (m *Memory) Chmod(name string, mode fs.FileMode) error {
 }
 
 func (m *Memory) change(op, name string, do func(*node)) error {
+	if err := checkChange(op, name); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n, err := m.find(op, name)
@@ -226,7 +225,7 @@ func (m *Memory) find(op, name string) (*node, error) {
 
 // parent finds the directory that holds name, or would.
 func (m *Memory) parent(op, name string) (*node, string, error) {
-	if err := checkName(op, name); err != nil {
+	if err := checkChange(op, name); err != nil {
 		return nil, "", err
 	}
 	dir, base := path.Dir(name), path.Base(name)

@@ -116,7 +116,7 @@ func get(t testing.TB, fsys fs.FS, name string) string {
 	return string(content)
 }
 
-func names(t testing.TB, fsys fs.FS, dir string) (names []string) {
+func fileNames(t testing.TB, fsys fs.FS, dir string) (names []string) {
 	t.Helper()
 	file, err := fsys.Open(dir)
 	require.NoError(t, err)

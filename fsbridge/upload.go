@@ -27,7 +27,7 @@ import (
 //
 // The upload is an [io.ReaderFrom] that lets the kernel move the bytes.
 func (d *Dir) Create(name string, flag int, offset int64) (Upload, error) {
-	if err := errors.Join(checkUpload(name, flag, offset), check("create", name)); err != nil {
+	if err := visible("create", name, checkUpload(name, flag, offset)); err != nil {
 		return nil, err
 	}
 	create := d.createInPlace

@@ -1,0 +1,232 @@
+//go:build unix
+
+package fsbridge
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestThreat10SymlinkInsideIsFollowed(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, d *Dir, root string) {
+		require.NoError(t, d.Mkdir("dir"))
+		require.NoError(t, d.Mkdir("dir/below"))
+		put(t, d, "dir/file", "content")
+		for link, target := range map[string]string{
+			"to file": "dir/file", "to dir": "dir", "dir/up": "..", "dir/below/across": "../../dir/file", "chain": "to dir/up/to file",
+		} {
+			require.NoError(t, os.Symlink(target, filepath.Join(root, link)))
+		}
+		for _, name := range []string{"to file", "to dir/file", "dir/up/dir/file", "dir/below/across", "chain"} {
+			assert.Equal(t, "content", get(t, d, name), name)
+			info, err := d.Stat(name)
+			require.NoError(t, err)
+			assert.True(t, info.Mode().IsRegular(), name)
+		}
+		info, err := d.Lstat("to dir")
+		require.NoError(t, err)
+		assert.Equal(t, fs.ModeSymlink, info.Mode().Type())
+		target, err := d.ReadLink("chain")
+		require.NoError(t, err)
+		assert.Equal(t, "to dir/up/to file", target)
+		_, err = d.ReadLink("dir")
+		assert.ErrorIs(t, err, syscall.EINVAL)
+
+		put(t, d, "to dir/new", "through a link")
+		assert.Equal(t, "through a link", get(t, d, "dir/new"))
+		require.NoError(t, d.Remove("to dir"))
+		assert.Equal(t, "content", get(t, d, "dir/file"), "the link is removed, not its target")
+	})
+}
+
+func TestThreat10SymlinkEscapes(t *testing.T) {
+	t.Parallel()
+	for way, kind := range ways {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			j := newJail(t)
+			d := testDir(t, j.root, kind.options, kind.fast)
+			dirs := map[string]string{
+				"relative": "../outside dir", "absolute": filepath.Dir(j.root), "deep": "dir/../../outside dir", "slash": "/", "proc": "/proc/self/root",
+				"chain": "chained/x", "chained": "dir/link", "dir/link": "../..", "absolute inside": filepath.Join(j.root, "dir"),
+			}
+			files := map[string]string{
+				"file": "../outside", "file absolute": filepath.Join(j.root, "../outside"), "file chain": "relative/outside", "fd": "/proc/self/fd/0", "new": "../made",
+			}
+			for _, links := range []map[string]string{dirs, files} {
+				for link, target := range links {
+					require.NoError(t, os.Symlink(target, filepath.Join(j.root, link)))
+				}
+			}
+			refused := func(what, name string, err error) {
+				t.Helper()
+				assert.Truef(t, errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist), "%s %q: %v", what, name, err)
+			}
+			for _, links := range []map[string]string{dirs, files} {
+				for link := range links {
+					for _, name := range []string{link, link + "/outside", link + "/outside dir/outside", link + "/x"} {
+						_, err := d.Open(name)
+						refused("Open", name, err)
+						_, err = d.Stat(name)
+						refused("Stat", name, err)
+						refused("Chmod", name, d.Chmod(name, 0o777))
+						refused("Chtimes", name, d.Chtimes(name, time.Unix(0, 0)))
+						refused("Create", name, write(d, name, os.O_APPEND, "written"))
+						if name == link {
+							continue
+						}
+						_, err = d.Lstat(name)
+						refused("Lstat", name, err)
+						refused("Create", name, write(d, name, os.O_TRUNC, "written"))
+						refused("Create new", name, write(d, name, os.O_EXCL, "written"))
+						refused("Mkdir", name, d.Mkdir(name))
+						refused("Remove", name, d.Remove(name))
+						refused("Rename", name, d.Rename(name, "x"))
+						refused("Rename to", name, d.Rename("inside", name))
+					}
+					assert.ErrorIs(t, d.Mkdir(link), fs.ErrExist)
+					assert.ErrorIs(t, write(d, link, os.O_EXCL, "written"), fs.ErrExist)
+				}
+			}
+			for link := range files {
+				write(d, link, os.O_TRUNC, "written")
+			}
+			for link := range dirs {
+				put(t, d, "moved", "moved")
+				require.NoError(t, d.Rename("moved", link), "the link is replaced, not its target")
+				assert.Equal(t, "moved", get(t, d, link))
+			}
+			j.unchanged(t)
+		})
+	}
+}
+
+func TestThreat10SymlinkLoop(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, d *Dir, root string) {
+		require.NoError(t, os.Symlink("b", filepath.Join(root, "a")))
+		require.NoError(t, os.Symlink("a", filepath.Join(root, "b")))
+		_, err := d.Open("a")
+		assert.ErrorIs(t, err, syscall.ELOOP)
+		_, err = d.Stat("a/b")
+		assert.ErrorIs(t, err, syscall.ELOOP)
+		assert.ErrorIs(t, write(d, "a", os.O_APPEND, ""), syscall.ELOOP)
+	})
+}
+
+// TestThreat10SymlinkRace swaps a directory for a link that leads out while
+// files below it are opened, written, and removed.
+func TestThreat10SymlinkRace(t *testing.T) {
+	t.Parallel()
+	for way, kind := range ways {
+		if kind.options.Sync {
+			continue
+		}
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			j := newJail(t)
+			d := testDir(t, j.root, kind.options, kind.fast)
+			at := func(name string) string { return filepath.Join(j.root, name) }
+			put(t, d, "dir/outside", "inside")
+			require.NoError(t, d.Chmod("dir/outside", 0o600))
+
+			done := make(chan struct{})
+			var swapping sync.WaitGroup
+			stop := sync.OnceFunc(func() { close(done); swapping.Wait() })
+			defer stop()
+			swapping.Go(func() {
+				for i := 0; ; i++ {
+					select {
+					case <-done:
+						return
+					default:
+						// Rename replaces a link by another in one step.
+						target := []string{"../outside dir", "dir", "dir/../../outside dir", "dir/../dir"}[i%4]
+						link := at("next" + strconv.Itoa(i))
+						if !assert.NoError(t, os.Symlink(target, link)) || !assert.NoError(t, os.Rename(link, at("swapped"))) {
+							return
+						}
+					}
+				}
+			})
+			read := 0
+			for range 1500 {
+				if content, err := fs.ReadFile(d, "swapped/outside"); err == nil {
+					require.NotEqual(t, "secret", string(content))
+					read++
+				}
+				write(d, "swapped/new", os.O_TRUNC, "written")
+				d.Chmod("swapped/outside", 0o600)
+				d.Mkdir("swapped/made")
+				d.Remove("swapped/made")
+				d.Rename("swapped/new", "swapped/renamed")
+				if info, err := d.Stat("swapped/outside"); err == nil {
+					require.Zero(t, info.Mode().Perm()&0o044, "of the secret")
+				}
+			}
+			stop()
+			j.unchanged(t)
+			t.Logf("%d of 1500 were opened", read)
+		})
+	}
+}
+
+func TestThreat11SpecialFilesAreRefused(t *testing.T) {
+	t.Parallel()
+	for way, kind := range ways {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			root, err := os.MkdirTemp("", "fsbridge") // a socket's path is short
+			require.NoError(t, err)
+			t.Cleanup(func() { os.RemoveAll(root) })
+			d := testDir(t, root, kind.options, kind.fast)
+			at := func(name string) string { return filepath.Join(root, name) }
+
+			names := []string{"pipe", "read pipe", "socket", "link"}
+			require.NoError(t, syscall.Mkfifo(at("pipe"), 0o666))
+			require.NoError(t, syscall.Mkfifo(at("read pipe"), 0o666))
+			reader, err := os.OpenFile(at("read pipe"), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+			require.NoError(t, err)
+			defer reader.Close()
+			listener, err := net.Listen("unix", at("socket"))
+			require.NoError(t, err)
+			defer listener.Close()
+			require.NoError(t, os.Symlink("pipe", at("link")))
+			if err := syscall.Mknod(at("device"), syscall.S_IFCHR|0o666, 1<<8|5); err == nil { // zero
+				names = append(names, "device")
+			}
+
+			for _, name := range names {
+				_, err := d.Open(name)
+				assert.ErrorIs(t, err, fs.ErrPermission, "Open %q", name)
+				for _, flag := range []int{os.O_TRUNC, os.O_APPEND, 0} {
+					_, err := d.Create(name, flag, 0)
+					assert.ErrorIs(t, err, fs.ErrPermission, "Create %q", name)
+					_, err = d.Create(name+"/below", flag, 0)
+					assert.ErrorIs(t, err, syscall.ENOTDIR, "Create below %q", name)
+				}
+				_, err = d.Create(name, os.O_EXCL, 0)
+				assert.ErrorIs(t, err, fs.ErrExist)
+				info, err := d.Stat(name)
+				require.NoError(t, err)
+				assert.False(t, info.Mode().IsRegular() || info.IsDir())
+			}
+			assert.Len(t, fileNames(t, d, "."), len(names), "they are listed, and nothing else was made")
+			for _, name := range names {
+				assert.NoError(t, d.Remove(name))
+			}
+		})
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -46,7 +47,7 @@ func Inspect(module []byte) (ModuleInfo, error) {
 		return ModuleInfo{}, err
 	}
 	defer p.close()
-	i, err := p.instantiate(nil)
+	i, err := p.instantiate(nil, time.Minute)
 	if err != nil {
 		return ModuleInfo{}, err
 	}
@@ -93,8 +94,11 @@ func compile(config *Config) (*program, error) {
 }
 
 func newProgram(ctx context.Context, config wazero.RuntimeConfig, module []byte, memory int64) (*program, error) {
-	config = config.WithCloseOnContextDone(true).WithMemoryLimitPages(uint32(memory >> 16))
-	p := &program{runtime: wazero.NewRuntimeWithConfig(ctx, config)}
+	module, err := metered(module, startFuel)
+	if err != nil {
+		return nil, err
+	}
+	p := &program{runtime: wazero.NewRuntimeWithConfig(ctx, config.WithMemoryLimitPages(uint32(memory>>16)))}
 	if err := p.prepare(ctx, module); err != nil {
 		p.close()
 		return nil, err
@@ -194,17 +198,27 @@ func typeNames(types []api.ValueType) []string {
 	return names
 }
 
+// Fuel for one call into an instance. A whole listing of a large folder burns
+// some hundred thousand; a loop that never ends is stopped within a second.
+const (
+	startFuel   = 400e6
+	stepFuel    = 200e6
+	sessionFuel = 1e6 // more for each session: a step may serve them all
+)
+
 // instance is a running engine. Its methods are called by one goroutine at a
-// time, except hung.
+// time.
 type instance struct {
-	module  api.Module
-	ctx     context.Context // carries the instance itself, and ends when it hangs
-	cancel  context.CancelFunc
-	step    api.Function
-	stack   [2]uint64
-	imports importer
-	args    args
-	stderr  bounded
+	module   api.Module
+	ctx      context.Context // carries the instance itself
+	step     api.Function
+	fuel     api.MutableGlobal
+	stack    [2]uint64
+	imports  importer
+	args     args
+	stderr   bounded
+	patience time.Duration // for one call into the guest
+	deadline time.Time     // of the present call
 }
 
 // importer does what the guest's imports ask for.
@@ -214,22 +228,22 @@ type importer interface {
 
 type instanceKey struct{}
 
+var errHung = errors.New("the engine hung and was stopped")
+
 // instantiate makes an instance whose imports are answered by imports, and
-// checks its ABI version. The engine is not yet started.
-func (p *program) instantiate(imports importer) (*instance, error) {
-	i := &instance{imports: imports}
-	var ctx context.Context
-	ctx, i.cancel = context.WithCancel(context.Background())
-	i.ctx = context.WithValue(ctx, instanceKey{}, i)
-	config := wazero.NewModuleConfig().WithName("").WithStartFunctions().
-		WithSysWalltime().WithSysNanotime().WithSysNanosleep().WithRandSource(rand.Reader).WithStderr(&i.stderr)
+// checks its ABI version. No call into it takes much longer than patience. The
+// engine is not yet started.
+func (p *program) instantiate(imports importer, patience time.Duration) (*instance, error) {
+	i := &instance{imports: imports, patience: patience}
+	i.deadline = time.Now().Add(patience)
+	i.ctx = context.WithValue(context.Background(), instanceKey{}, i)
 	var err error
-	i.module, err = p.runtime.InstantiateModule(withMappedMemory(i.ctx), p.compiled, config)
+	i.module, err = p.runtime.InstantiateModule(withMappedMemory(i.ctx), p.compiled, i.moduleConfig())
 	if err != nil {
-		i.cancel()
 		return nil, fmt.Errorf("the module does not start: %w", err)
 	}
 	i.step = i.module.ExportedFunction("ftp_step")
+	i.fuel = i.module.ExportedGlobal(fuelName).(api.MutableGlobal)
 	if _, err := i.run("_initialize"); err != nil {
 		i.close()
 		return nil, fmt.Errorf("the module does not start: %w", err)
@@ -245,6 +259,53 @@ func (p *program) instantiate(imports importer) (*instance, error) {
 	return i, nil
 }
 
+// maxRandom is how many random bytes the guest gets at a time, and maxSleep how
+// long it sleeps: nothing it asks of the system may take long.
+const (
+	maxRandom = 4096
+	maxSleep  = time.Millisecond
+)
+
+// moduleConfig gives the guest's runtime a real clock and real randomness, which
+// wazero's own defaults are not.
+func (i *instance) moduleConfig() wazero.ModuleConfig {
+	wall := func() (sec int64, nsec int32) {
+		i.checkDeadline()
+		now := time.Now()
+		return now.Unix(), int32(now.Nanosecond())
+	}
+	began := time.Now()
+	monotonic := func() int64 {
+		i.checkDeadline()
+		return int64(time.Since(began))
+	}
+	sleep := func(ns int64) {
+		i.checkDeadline()
+		time.Sleep(min(time.Duration(ns), maxSleep))
+	}
+	random := readerFunc(func(p []byte) (int, error) {
+		i.checkDeadline()
+		if len(p) > maxRandom {
+			return 0, wasi.EINVAL
+		}
+		return rand.Read(p)
+	})
+	return wazero.NewModuleConfig().WithName("").WithStartFunctions().WithStderr(&i.stderr).
+		WithWalltime(wall, 1).WithNanotime(monotonic, 1).WithNanosleep(sleep).WithOsyield(i.checkDeadline).WithRandSource(random)
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// checkDeadline ends the guest's present call when it has taken too long. Fuel
+// bounds what the guest does by itself, this what it has the host do.
+func (i *instance) checkDeadline() {
+	if time.Now().After(i.deadline) {
+		panic(errHung)
+	}
+}
+
 // start starts the engine. The guest fetches the configuration by an import.
 func (i *instance) start(configSize int) error {
 	errno, err := i.run("ftp_start", uint64(configSize))
@@ -255,6 +316,7 @@ func (i *instance) start(configSize int) error {
 }
 
 func (i *instance) run(export string, params ...uint64) (uint64, error) {
+	i.supply(startFuel)
 	results, err := i.module.ExportedFunction(export).Call(i.ctx, params...)
 	if err != nil {
 		return 0, i.trapped(export, err)
@@ -265,9 +327,16 @@ func (i *instance) run(export string, params ...uint64) (uint64, error) {
 	return results[0], nil
 }
 
+// supply gives the guest what it may burn and the time it may take in one call.
+func (i *instance) supply(fuel int64) {
+	i.fuel.Set(uint64(fuel))
+	i.deadline = time.Now().Add(i.patience)
+}
+
 // advance is one step of the engine; next is when it wants another even without
 // events, in ns since 1970, 0 for never.
-func (i *instance) advance(now int64, events int) (next int64, err error) {
+func (i *instance) advance(now int64, events, sessions int) (next int64, err error) {
+	i.supply(stepFuel + sessionFuel*int64(sessions))
 	i.stack = [2]uint64{uint64(now), uint64(uint32(events))}
 	if err := i.step.CallWithStack(i.ctx, i.stack[:]); err != nil {
 		return 0, i.trapped("ftp_step", err)
@@ -278,8 +347,8 @@ func (i *instance) advance(now int64, events int) (next int64, err error) {
 // trapped says how a call into the guest failed, in one line, with the first
 // line that the guest printed about it.
 func (i *instance) trapped(export string, err error) error {
-	if i.ctx.Err() != nil {
-		return fmt.Errorf("%s: the engine hung and was stopped", export)
+	if int64(i.fuel.Get()) < 0 || errors.Is(err, errHung) {
+		return fmt.Errorf("%s: %w", export, errHung)
 	}
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	if printed, _, _ := bytes.Cut(i.stderr.text, []byte("\n")); len(printed) > 0 {
@@ -288,14 +357,7 @@ func (i *instance) trapped(export string, err error) error {
 	return fmt.Errorf("%s: %s", export, line)
 }
 
-// hung makes the guest's present call fail, and every later one. It may be
-// called from any goroutine.
-func (i *instance) hung() { i.cancel() }
-
-func (i *instance) close() {
-	i.module.Close(context.Background())
-	i.cancel()
-}
+func (i *instance) close() { i.module.Close(context.Background()) }
 
 // bounded keeps the first of what the guest prints: a stack overflow alone
 // prints 30,000 frames.
@@ -335,6 +397,7 @@ func (i *instance) call(n int, params []wasi.Param, memory api.Memory, stack []u
 	if i.imports == nil {
 		return wasi.EBUSY
 	}
+	i.checkDeadline()
 	at := 0
 	for p, param := range params {
 		value := stack[at]

@@ -108,9 +108,7 @@ func (sh *shard) step() {
 	if sh.instance == nil || (len(sh.events) == 0 && sh.untilNext() > 0) {
 		return
 	}
-	watchdog := time.AfterFunc(sh.server.config.Limits.StepTime, sh.instance.hung)
-	next, err := sh.instance.advance(sh.server.now(), len(sh.events))
-	watchdog.Stop()
+	next, err := sh.instance.advance(sh.server.now(), len(sh.events), len(sh.sessions))
 	if err != nil {
 		sh.server.config.Logger.Error("an instance failed; its sessions end", "sessions", len(sh.sessions), "err", err)
 		sh.abandon("421 Service not available, closing control connection.\r\n")
@@ -124,7 +122,7 @@ func (sh *shard) ready() error {
 	if sh.instance != nil {
 		return nil
 	}
-	i, err := sh.server.program.instantiate(sh)
+	i, err := sh.server.program.instantiate(sh, sh.server.config.Limits.StepTime)
 	if err != nil {
 		return err
 	}

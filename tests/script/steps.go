@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -223,6 +224,7 @@ func listen(r *run) error {
 		return err
 	}
 	s.closeData()
+	s.port = netip.AddrPort{}
 	s.listen, err = r.world.Listen(s.control)
 	return err
 }

@@ -1,0 +1,150 @@
+package tests
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// source is what a file of this repository imports. Every file counts, whatever
+// system it is built for.
+type source struct {
+	file    string // relative to the repository, with slashes
+	imports []string
+}
+
+func (s source) folder() string { return path.Dir(s.file) }
+func (s source) isTest() bool   { return strings.HasSuffix(s.file, "_test.go") }
+
+// sources are all of this repository's.
+func sources(t *testing.T) []source {
+	t.Helper()
+	var all []source
+	root := os.DirFS("..")
+	require.NoError(t, fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && name != "." && strings.HasPrefix(entry.Name(), ".") {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(name, ".go") {
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", name), nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		s := source{file: name}
+		for _, i := range parsed.Imports {
+			imported, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			s.imports = append(s.imports, imported)
+		}
+		all = append(all, s)
+		return nil
+	}))
+	return all
+}
+
+// arrows are those of DESIGN.md, "Rooms": which of our packages each of our
+// packages may import.
+var arrows = map[string][]string{
+	"module/ftp":          nil,
+	"module/ftp/ftptest":  {"module/ftp"},
+	"module/ftphost":      {"module/ftp", "wasi", "wasi/ftphost"},
+	"wasi":                nil,
+	"wasi/gen":            {"module/ftp", "wasi"},
+	"wasi/ftphost":        {"module/ftp", "wasi"},
+	"host":                {"wasi"},
+	"fsbridge":            nil,
+	"fsbridge/fscontract": nil,
+	"cmd/wasiftpd":        {"host", "fsbridge"},
+}
+
+func TestArchitectureArrows(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, s := range sources(t) {
+		if s.isTest() || s.folder() == "tests" || strings.HasPrefix(s.folder(), "tests/") {
+			continue
+		}
+		may, known := arrows[s.folder()]
+		assert.True(t, known, "%s is in a room that no arrow speaks of", s.file)
+		seen[s.folder()] = true
+		for _, i := range s.imports {
+			ours, is := strings.CutPrefix(i, "wasiftp/")
+			if is && !slices.Contains(may, ours) {
+				t.Errorf("%s imports %s; it may import %q of ours", s.file, i, may)
+			}
+		}
+	}
+	// A room that is renamed must not leave its rule behind.
+	for folder := range arrows {
+		assert.True(t, seen[folder], "there is no %s", folder)
+	}
+}
+
+// What the engine may import: nothing that reaches a system or a clock, or that
+// brings Go's reflection into the guest (STYLE.md, Go). It may yield, by runtime:
+// nothing else lets the guest's collector run.
+var engineImports = []string{"bytes", "cmp", "encoding/binary", "errors", "math", "math/bits", "net/netip", "runtime",
+	"slices", "strconv", "strings", "unicode/utf8"}
+
+func TestArchitectureEngineTouchesNothing(t *testing.T) {
+	t.Parallel()
+	files := 0
+	for _, s := range sources(t) {
+		if s.isTest() || s.folder() != "module/ftp" {
+			continue
+		}
+		files++
+		for _, i := range s.imports {
+			assert.Contains(t, engineImports, i, "%s imports it", s.file)
+		}
+	}
+	assert.NotZero(t, files, "there is no engine")
+}
+
+// The runtime that runs the module is named in one file, so that it can change.
+func TestArchitectureOneFileNamesWazero(t *testing.T) {
+	t.Parallel()
+	for folder, most := range map[string]int{"host": 1, "module": 0, "wasi": 0, "fsbridge": 0, "cmd": 0} {
+		var files []string
+		for _, s := range sources(t) {
+			if s.isTest() || s.folder() != folder && !strings.HasPrefix(s.folder(), folder+"/") {
+				continue
+			}
+			if slices.ContainsFunc(s.imports, func(i string) bool { return strings.HasPrefix(i, "github.com/tetratelabs/wazero") }) {
+				files = append(files, s.file)
+			}
+		}
+		assert.LessOrEqual(t, len(files), most, "%v name wazero", files)
+	}
+}
+
+// Libraries that only tests use must not get into what is shipped.
+func TestArchitectureTestLibraries(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		shipped := !s.isTest() && !strings.HasPrefix(s.folder(), "tests") && s.folder() != "fsbridge/fscontract" &&
+			s.folder() != "module/ftp/ftptest"
+		for _, i := range s.imports {
+			if shipped && (i == "testing" || strings.HasPrefix(i, "github.com/stretchr/")) {
+				t.Errorf("%s imports %s", s.file, i)
+			}
+		}
+	}
+}

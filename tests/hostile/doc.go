@@ -1,0 +1,2 @@
+// Package hostile tests the host against modules that lie.
+package hostile

@@ -1,0 +1,233 @@
+package hostile
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"regexp"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"wasiftp/fsbridge"
+	"wasiftp/host"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 20 * time.Second
+
+// stepTime is short, so that what hangs is noticed soon, but longer than an
+// honest step takes on a busy machine.
+const stepTime = time.Second
+
+// stage is a server on which a module plays.
+type stage struct {
+	t       *testing.T
+	server  *host.Server
+	address string
+	files   *fsbridge.Memory
+	log     *record
+}
+
+// newStage starts a server with the module. When the test ends, the server must
+// leave nothing behind.
+func newStage(t *testing.T, module []byte, change func(*host.Config)) *stage {
+	t.Helper()
+	s := &stage{t: t, files: fsbridge.NewMemory(), log: &record{}}
+	config := s.config(module)
+	if change != nil {
+		change(&config)
+	}
+	leavesNothing(t)
+	var err error
+	if s.server, err = host.New(config); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.server.Close() })
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.address = l.Addr().String()
+	go s.server.Serve(l)
+	return s
+}
+
+// newGuestStage is a stage for the module that does what it is told to.
+func newGuestStage(t *testing.T, change func(*host.Config)) *stage {
+	t.Helper()
+	module, err := guest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newStage(t, module, change)
+}
+
+func (s *stage) config(module []byte) host.Config {
+	return host.Config{
+		Module: module, CacheDir: cacheDir, Instances: 1, Logger: slog.New(slog.NewTextHandler(s.log, nil)),
+		Authenticator: host.AuthenticatorFunc(func(_ context.Context, l host.Login) (*host.Account, error) {
+			if l.User != "user" || l.Password.Reveal() != "secret" {
+				return nil, host.ErrDenied
+			}
+			return &host.Account{FS: s.files, Rights: host.ReadWrite}, nil
+		}),
+		Limits: host.Limits{MemoryPerInstance: 32 << 20},
+	}
+}
+
+// shortSteps makes a stage notice soon what hangs.
+func shortSteps(c *host.Config) { c.Limits.StepTime = stepTime }
+
+// alone gives each session an instance of its own.
+func alone(c *host.Config) { c.SessionsPerInstance = 1 }
+
+// put makes a file, to be read.
+func (s *stage) put(name, content string) {
+	s.t.Helper()
+	upload, err := s.files.Create(name, os.O_EXCL, 0)
+	if err == nil {
+		_, err = upload.Write([]byte(content))
+	}
+	if err == nil {
+		err = upload.Commit()
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// connect opens a control connection to whatever module there is.
+func (s *stage) connect() net.Conn {
+	s.t.Helper()
+	conn, err := net.Dial("tcp", s.address)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(patience))
+	return conn
+}
+
+// record is a log that can be read while it is written.
+type record struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (r *record) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Write(p)
+}
+
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
+}
+
+// leavesNothing fails the test when goroutines that it started, directly or not,
+// outlive it. They are told from those of other tests by a label, which they
+// inherit.
+func leavesNothing(t *testing.T) {
+	labels := pprof.WithLabels(context.Background(), pprof.Labels("test", t.Name()))
+	pprof.SetGoroutineLabels(labels)
+	t.Cleanup(func() {
+		pprof.SetGoroutineLabels(context.Background())
+		deadline := time.Now().Add(patience)
+		for goroutines(t.Name()) > 0 {
+			if time.Now().After(deadline) {
+				t.Errorf("%d goroutines are left:\n%s", goroutines(t.Name()), profile())
+				return
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	})
+}
+
+func profile() string {
+	var b strings.Builder
+	pprof.Lookup("goroutine").WriteTo(&b, 1)
+	return b.String()
+}
+
+var labelled = regexp.MustCompile(`(?m)^(\d+) @.*\n# labels: \{"test":"([^"]*)"\}`)
+
+// goroutines is how many carry the label of a test.
+func goroutines(test string) int {
+	count := 0
+	for _, match := range labelled.FindAllStringSubmatch(profile(), -1) {
+		if match[2] == test {
+			n, _ := strconv.Atoi(match[1])
+			count += n
+		}
+	}
+	return count
+}
+
+// cacheDir keeps what was compiled for all tests of this run.
+var cacheDir string
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	var err error
+	if cacheDir, err = os.MkdirTemp("", "hostile"); err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(cacheDir)
+	before := taken()
+	code := m.Run()
+	deadline := time.Now().Add(patience)
+	for {
+		err := taken().leak(before)
+		if err == nil {
+			return code
+		}
+		if time.Now().After(deadline) {
+			println(err.Error())
+			return 1
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// resources are what the process has taken of the system, where it says so.
+type resources struct {
+	descriptors int
+	space       int // virtual memory in bytes
+}
+
+func taken() (r resources) {
+	if entries, err := os.ReadDir("/proc/self/fd"); err == nil {
+		r.descriptors = len(entries)
+	}
+	if text, err := os.ReadFile("/proc/self/statm"); err == nil {
+		pages, _ := strconv.Atoi(strings.Fields(string(text))[0])
+		r.space = pages * os.Getpagesize()
+	}
+	return r
+}
+
+// heapGrowth is what Go's own heap may have grown by: less than a few of the
+// instances' memories.
+const heapGrowth = 1 << 30
+
+func (r resources) leak(before resources) error {
+	switch {
+	case r.descriptors > before.descriptors+2: // the poller's own
+		return errors.New("descriptors are left open: " + strconv.Itoa(r.descriptors) + ", at first " + strconv.Itoa(before.descriptors))
+	case r.space > before.space+heapGrowth:
+		return errors.New("memory is left mapped: " + strconv.Itoa(r.space>>20) + " MiB, at first " + strconv.Itoa(before.space>>20))
+	}
+	return nil
+}

@@ -1,0 +1,334 @@
+package ftptest
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"wasiftp/module/ftp"
+)
+
+// File is a file or a directory.
+type File struct {
+	Type    ftp.FileType
+	Data    []byte
+	ModTime int64
+	Mode    uint32
+	Target  string // of a link
+}
+
+// openFile is an open file, of whichever direction.
+type openFile struct {
+	handle ftp.Handle
+	owner  *session
+	name   string
+	mode   ftp.OpenMode
+	data   []byte // what is read, or has been written
+	conn   *conn
+	moved  uint64
+	ascii  bool
+	over   bool // it has ended: only Commit or Close may follow
+}
+
+// directory is an open directory.
+type directory struct {
+	owner   *session
+	entries []ftp.Entry
+}
+
+// Put makes a file, and the directories it lies in.
+func (w *World) Put(name, content string) *File {
+	for i := range name {
+		if name[i] == '/' && w.Files[name[:i]] == nil {
+			w.Mkfolder(name[:i])
+		}
+	}
+	f := &File{Data: []byte(content), ModTime: Start, Mode: 0o644}
+	w.Files[name] = f
+	return f
+}
+
+// Mkfolder makes a directory.
+func (w *World) Mkfolder(name string) *File {
+	f := &File{Type: ftp.Dir, ModTime: Start, Mode: 0o755}
+	w.Files[name] = f
+	return f
+}
+
+// Content is what a file holds; ok is false if there is no such file.
+func (w *World) Content(name string) (content string, ok bool) {
+	f := w.Files[name]
+	if f == nil || f.Type != ftp.Regular {
+		return "", false
+	}
+	return string(f.Data), true
+}
+
+func (f *File) info() ftp.FileInfo {
+	return ftp.FileInfo{ModTime: f.ModTime, Size: uint64(len(f.Data)), Type: f.Type, Mode: f.Mode, Links: 1}
+}
+
+// begin does what is common to all calls on files.
+func (w *World) begin(call string, h ftp.Handle, right ftp.Rights, name []byte, more ...any) (*session, error) {
+	w.checkName(call, name)
+	s, ok := get[*session](w, call, h)
+	if !ok {
+		return nil, ftp.ErrStorage
+	}
+	if err := w.wait(s, call, append([]any{string(name)}, more...)...); err != nil {
+		return nil, err
+	}
+	if s.rights&right != right || s.rights == 0 {
+		return nil, ftp.ErrPermission
+	}
+	return s, nil
+}
+
+var rootFolder = &File{Type: ftp.Dir, ModTime: Start, Mode: 0o755}
+
+func (w *World) find(name []byte) *File {
+	if string(name) == "." {
+		return rootFolder
+	}
+	return w.Files[string(name)]
+}
+
+// parent checks that the directory a name lies in is there.
+func (w *World) parent(name []byte) error {
+	i := bytes.LastIndexByte(name, '/')
+	if i < 0 {
+		return nil
+	}
+	switch f := w.find(name[:i]); {
+	case f == nil:
+		return ftp.ErrNotExist
+	case f.Type != ftp.Dir:
+		return ftp.ErrNotDir
+	}
+	return nil
+}
+
+// Stat describes a file.
+func (w *World) Stat(h ftp.Handle, name []byte, link bool) (ftp.FileInfo, error) {
+	if _, err := w.begin("Stat", h, 0, name, link); err != nil {
+		return ftp.FileInfo{}, err
+	}
+	f := w.find(name)
+	if f == nil {
+		return ftp.FileInfo{}, ftp.ErrNotExist
+	}
+	return f.info(), nil
+}
+
+// List opens a directory.
+func (w *World) List(h ftp.Handle, name []byte, namesOnly bool) (ftp.Handle, error) {
+	s, err := w.begin("List", h, ftp.RightList, name, namesOnly)
+	if err != nil {
+		return 0, err
+	}
+	f := w.find(name)
+	if f == nil {
+		return 0, ftp.ErrNotExist
+	}
+	if f.Type != ftp.Dir {
+		return 0, ftp.ErrNotDir
+	}
+	return w.newHandle(&directory{owner: s, entries: w.entries(string(name), namesOnly)}), nil
+}
+
+// entries are the files in a directory, by name.
+func (w *World) entries(name string, namesOnly bool) []ftp.Entry {
+	prefix := name + "/"
+	if name == "." {
+		prefix = ""
+	}
+	var list []ftp.Entry
+	for path, f := range w.Files {
+		rest, ok := strings.CutPrefix(path, prefix)
+		if !ok || strings.Contains(rest, "/") {
+			continue
+		}
+		e := ftp.Entry{Name: []byte(rest)}
+		if !namesOnly {
+			e.FileInfo, e.Target = f.info(), []byte(f.Target)
+		}
+		list = append(list, e)
+	}
+	slices.SortFunc(list, func(a, b ftp.Entry) int { return bytes.Compare(a.Name, b.Name) })
+	return list
+}
+
+// ListNext gives a page of entries.
+func (w *World) ListNext(h ftp.Handle, yield func(ftp.Entry)) (bool, error) {
+	d, ok := get[*directory](w, "ListNext", h)
+	if !ok {
+		return false, ftp.ErrStorage
+	}
+	if err := w.wait(d.owner, "ListNext", h, len(d.entries)); err != nil {
+		return false, err
+	}
+	page := w.Page
+	if page == 0 {
+		page = 100
+	}
+	n := min(page, len(d.entries))
+	for _, e := range d.entries[:n] {
+		yield(e)
+	}
+	d.entries = d.entries[n:]
+	return n > 0, nil
+}
+
+// Open opens a file for a transfer.
+func (w *World) Open(h ftp.Handle, name []byte, mode ftp.OpenMode, offset int64) (ftp.Handle, ftp.FileInfo, error) {
+	right := ftp.RightWrite
+	if mode == ftp.OpenRead {
+		right = ftp.RightRead
+	}
+	s, err := w.begin("Open", h, right, name, mode, offset)
+	if err != nil {
+		return 0, ftp.FileInfo{}, err
+	}
+	f := w.find(name)
+	u := &openFile{owner: s, name: string(name), mode: mode}
+	switch {
+	case f != nil && f.Type == ftp.Dir:
+		return 0, ftp.FileInfo{}, ftp.ErrIsDir
+	case f != nil && mode == ftp.OpenUnique:
+		return 0, ftp.FileInfo{}, ftp.ErrExist
+	case f == nil && mode == ftp.OpenRead:
+		return 0, ftp.FileInfo{}, ftp.ErrNotExist
+	case f == nil:
+		if err := w.parent(name); err != nil {
+			return 0, ftp.FileInfo{}, err
+		}
+		f = &File{ModTime: w.Now, Mode: 0o644}
+	}
+	switch size := int64(len(f.Data)); mode {
+	case ftp.OpenRead:
+		u.data = f.Data[min(offset, size):]
+	case ftp.OpenResume:
+		u.data = slices.Clone(f.Data[:min(offset, size)])
+	case ftp.OpenAppend:
+		u.data = slices.Clone(f.Data)
+	}
+	u.handle = w.newHandle(u)
+	return u.handle, f.info(), nil
+}
+
+// Commit makes an upload the file it was opened for.
+func (w *World) Commit(h ftp.Handle) error {
+	u, ok := get[*openFile](w, "Commit", h)
+	if !ok {
+		return ftp.ErrStorage
+	}
+	if u.mode == ftp.OpenRead || !u.over {
+		w.broken("Commit: not a whole upload")
+	}
+	if err := w.wait(u.owner, "Commit", u.name); err != nil {
+		return err
+	}
+	w.Files[u.name] = &File{Data: u.data, ModTime: w.Now, Mode: 0o644}
+	delete(w.handles, h)
+	return nil
+}
+
+// Mkdir makes a directory.
+func (w *World) Mkdir(h ftp.Handle, name []byte) error {
+	if _, err := w.begin("Mkdir", h, ftp.RightMkdir, name); err != nil {
+		return err
+	}
+	if w.find(name) != nil {
+		return ftp.ErrExist
+	}
+	if err := w.parent(name); err != nil {
+		return err
+	}
+	w.Mkfolder(string(name)).ModTime = w.Now
+	return nil
+}
+
+// RemoveFile removes a file.
+func (w *World) RemoveFile(h ftp.Handle, name []byte) error {
+	if _, err := w.begin("RemoveFile", h, ftp.RightDelete, name); err != nil {
+		return err
+	}
+	switch f := w.find(name); {
+	case f == nil:
+		return ftp.ErrNotExist
+	case f.Type == ftp.Dir:
+		return ftp.ErrIsDir
+	}
+	delete(w.Files, string(name))
+	return nil
+}
+
+// RemoveDir removes an empty directory.
+func (w *World) RemoveDir(h ftp.Handle, name []byte) error {
+	if _, err := w.begin("RemoveDir", h, ftp.RightDelete, name); err != nil {
+		return err
+	}
+	switch f := w.find(name); {
+	case f == nil:
+		return ftp.ErrNotExist
+	case f.Type != ftp.Dir:
+		return ftp.ErrNotDir
+	case len(w.entries(string(name), true)) > 0:
+		return ftp.ErrNotEmpty
+	}
+	delete(w.Files, string(name))
+	return nil
+}
+
+// Rename renames a file or a directory with all below it.
+func (w *World) Rename(h ftp.Handle, from, to []byte) error {
+	w.checkName("Rename", to)
+	if _, err := w.begin("Rename", h, ftp.RightRename, from, string(to)); err != nil {
+		return err
+	}
+	f := w.find(from)
+	if f == nil {
+		return ftp.ErrNotExist
+	}
+	if err := w.parent(to); err != nil {
+		return err
+	}
+	if bytes.HasPrefix(to, append(slices.Clone(from), '/')) {
+		return ftp.ErrName
+	}
+	delete(w.Files, string(from))
+	for path, below := range w.Files {
+		if rest, ok := strings.CutPrefix(path, string(from)+"/"); ok {
+			delete(w.Files, path)
+			w.Files[string(to)+"/"+rest] = below
+		}
+	}
+	w.Files[string(to)] = f
+	return nil
+}
+
+// SetTime sets the modification time.
+func (w *World) SetTime(h ftp.Handle, name []byte, mtime int64) error {
+	if _, err := w.begin("SetTime", h, ftp.RightWrite, name, mtime); err != nil {
+		return err
+	}
+	f := w.find(name)
+	if f == nil {
+		return ftp.ErrNotExist
+	}
+	f.ModTime = mtime
+	return nil
+}
+
+// SetMode sets the permission bits.
+func (w *World) SetMode(h ftp.Handle, name []byte, mode uint32) error {
+	if _, err := w.begin("SetMode", h, ftp.RightWrite, name, mode); err != nil {
+		return err
+	}
+	f := w.find(name)
+	if f == nil {
+		return ftp.ErrNotExist
+	}
+	f.Mode = mode
+	return nil
+}

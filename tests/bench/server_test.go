@@ -14,7 +14,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"runtime/pprof"
 	"strconv"
 	"strings"
 	"syscall"
@@ -49,18 +48,12 @@ func serve(start func(net.Listener, string)) {
 		os.Exit(1)
 	}
 	start(listener, os.Args[1])
-	if os.Getenv(role) == "engine" {
-		f, _ := os.Create("/tmp/cpu.prof")
-		pprof.StartCPUProfile(f)
-		defer pprof.StopCPUProfile()
-	}
 	fmt.Println(listener.Addr())
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		var usage syscall.Rusage
 		syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
 		fmt.Println(usage.Utime.Nano() + usage.Stime.Nano())
 	}
-	pprof.StopCPUProfile()
 	os.Exit(0)
 }
 

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"wasiftp/host"
 	"wasiftp/wasi"
 )
 
@@ -88,5 +89,14 @@ var guest = sync.OnceValues(func() ([]byte, error) {
 	if printed, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, printed)
 	}
-	return os.ReadFile(file)
+	module, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	// Compiled once, it is in the cache for all tests.
+	server, err := host.New(host.Config{Module: module, CacheDir: cacheDir})
+	if err != nil {
+		return nil, err
+	}
+	return module, server.Close()
 })

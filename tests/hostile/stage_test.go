@@ -231,3 +231,14 @@ func (r resources) leak(before resources) error {
 	}
 	return nil
 }
+
+// withRights gives every account other rights.
+func withRights(a host.Authenticator, rights host.Rights) host.Authenticator {
+	return host.AuthenticatorFunc(func(ctx context.Context, l host.Login) (*host.Account, error) {
+		account, err := a.Authenticate(ctx, l)
+		if err == nil {
+			account.Rights = rights
+		}
+		return account, err
+	})
+}

@@ -22,7 +22,6 @@
 package main
 
 import (
-	"encoding/hex"
 	"runtime"
 	"strconv"
 	"strings"
@@ -142,11 +141,18 @@ func obey(session uint32, line string) {
 			call(words[1:], 0)
 		}
 	case "poke":
-		b, _ := hex.DecodeString(words[2])
-		copy(memory(words[1], len(b)), b)
+		p := memory(words[1], len(words[2])/2)
+		for i := range p {
+			b, _ := strconv.ParseUint(words[2][2*i:2*i+2], 16, 8)
+			p[i] = byte(b)
+		}
 		say(session, "ok")
 	case "peek":
-		say(session, "bytes "+hex.EncodeToString(memory(words[1], int(value(words[2], 0)))))
+		answer := []byte("bytes ")
+		for _, b := range memory(words[1], int(value(words[2], 0))) {
+			answer = append(answer, "0123456789abcdef"[b>>4], "0123456789abcdef"[b&15])
+		}
+		say(session, string(answer))
 	case "next":
 		next = int64(value(words[1], 0))
 		say(session, "ok")

@@ -1,0 +1,84 @@
+package hostile
+
+import (
+	"net"
+	"testing"
+
+	"wasiftp/wasi"
+)
+
+// cast is a session that has one of everything that a handle can name.
+type cast struct {
+	*puppet
+	handles map[string]uint64 // by what it is
+	client  net.Conn          // the other end of the data connection
+}
+
+func (s *stage) cast() *cast {
+	s.t.Helper()
+	c := &cast{puppet: s.puppet(), handles: map[string]uint64{}}
+	c.login()
+	s.put("file of "+s.t.Name(), "content")
+	c.handles["session"] = c.session
+	c.handles["conn"], c.client = c.data()
+	c.handles["listener"], _ = c.listen()
+	c.handles["file"] = c.open("file of "+s.t.Name(), 0)
+	c.handles["dir"] = c.list()
+	return c
+}
+
+// takes says which handles a parameter takes: what the boundary promises, and
+// not what the host does.
+func takes(t *testing.T, i wasi.Import, param string) []string {
+	t.Helper()
+	if i.Name == "net_write" {
+		return []string{"session", "conn"}
+	}
+	switch param {
+	case "session", "conn", "listener", "file", "dir":
+		return []string{param}
+	case "handle":
+		return []string{"session", "conn", "listener", "file", "dir"}
+	}
+	t.Fatalf("%s has a handle called %s: say which handles it takes", i.Name, param)
+	return nil
+}
+
+// args are such that the import finds no fault with them. at[n] is where the
+// values of the parameter n begin.
+func (c *cast) args(i wasi.Import) (args []uint64, at []int) {
+	c.t.Helper()
+	pointer := c.at(bufferAt)
+	for _, p := range i.Params {
+		at = append(at, len(args))
+		switch p.Kind {
+		case wasi.Handle:
+			args = append(args, c.handles[takes(c.t, i, p.Name)[0]])
+		case wasi.Uint32, wasi.Int64:
+			args = append(args, 0)
+		case wasi.In, wasi.Out:
+			args = append(args, pointer, 64)
+			pointer += 1024
+		case wasi.InAddr, wasi.RetAddr, wasi.RetStat, wasi.RetUint32, wasi.RetUint64:
+			args = append(args, pointer)
+			pointer += 1024
+		default:
+			c.t.Fatalf("%s has a parameter of kind %d: say what it takes", i.Name, p.Kind)
+		}
+	}
+	return args, at
+}
+
+// everyParam runs a test for every parameter of every import that is of one of
+// the kinds.
+func everyParam(test func(n int, i wasi.Import, param int), kinds ...wasi.Kind) {
+	for n, i := range wasi.Table {
+		for param, p := range i.Params {
+			for _, kind := range kinds {
+				if p.Kind == kind {
+					test(n, i, param)
+				}
+			}
+		}
+	}
+}

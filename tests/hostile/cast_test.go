@@ -32,7 +32,7 @@ func (s *stage) cast() *cast {
 func takes(t *testing.T, i wasi.Import, param string) []string {
 	t.Helper()
 	if i.Name == "net_write" {
-		return []string{"session", "conn"}
+		return []string{"conn", "session"}
 	}
 	switch param {
 	case "session", "conn", "listener", "file", "dir":

@@ -45,6 +45,9 @@ func (sh *shard) fileList(a *args) wasi.Errno {
 		return wasi.EMFILE
 	}
 	flags := a.uint32(2)
+	if flags&^wasi.ListNames != 0 {
+		return wasi.EINVAL
+	}
 	result, errno := s.ask(questionKey{call: wasi.FileList, name: name, flags: flags}, func(context.Context) answer {
 		d, err := openDirectory(fsys, name)
 		if err != nil {

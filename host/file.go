@@ -152,6 +152,9 @@ func (sh *shard) fileStat(a *args) wasi.Errno {
 		return errno
 	}
 	flags := a.uint32(2)
+	if flags&^wasi.StatLink != 0 {
+		return wasi.EINVAL
+	}
 	result, errno := s.ask(questionKey{call: wasi.FileStat, name: name, flags: flags}, func(context.Context) answer {
 		info, err := s.visible(fsys, name, flags&wasi.StatLink != 0)
 		if err != nil {
@@ -163,6 +166,8 @@ func (sh *shard) fileStat(a *args) wasi.Errno {
 	return errno
 }
 
+const openFlags = wasi.OpenWrite | wasi.OpenTruncate | wasi.OpenAppend | wasi.OpenExclusive
+
 func (sh *shard) fileOpen(a *args) wasi.Errno {
 	flags, offset := a.uint32(2), a.int64(3)
 	right := Read
@@ -173,8 +178,11 @@ func (sh *shard) fileOpen(a *args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	if offset < 0 || len(s.objects) >= maxOwned {
+	switch {
+	case flags&^openFlags != 0 || offset < 0:
 		return wasi.EINVAL
+	case len(s.objects) >= maxOwned:
+		return wasi.EMFILE
 	}
 	key := questionKey{call: wasi.FileOpen, name: name, flags: flags, number: offset}
 	result, errno := s.ask(key, func(context.Context) answer {
@@ -322,6 +330,9 @@ func (sh *shard) fileRemove(a *args) wasi.Errno {
 		return errno
 	}
 	kind := a.uint32(2)
+	if kind != wasi.RemoveFile && kind != wasi.RemoveDir {
+		return wasi.EINVAL
+	}
 	key := questionKey{call: wasi.FileRemove, name: name, flags: kind}
 	return s.change(key, Event{Kind: Deleted, Path: "/" + name}, func() error {
 		r, ok := fsys.(RemoveFS)

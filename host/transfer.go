@@ -40,6 +40,9 @@ func (sh *shard) transferStart(a *args) wasi.Errno {
 	if c.session != f.session || c.conn == nil || f.transfer != nil {
 		return wasi.EBADF
 	}
+	if a.uint32(2)&^wasi.TransferASCII != 0 {
+		return wasi.EINVAL
+	}
 	f.session.disown(a.handle(1))
 	if c.cancel != nil {
 		c.cancel()

@@ -3,6 +3,7 @@ package fsbridge
 import (
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -91,6 +92,9 @@ func (b beneath) lstat(name string) (fs.FileInfo, error) {
 }
 
 func (b beneath) describe(name string, flag int, slow func(string) (fs.FileInfo, error)) (fs.FileInfo, error) {
+	if !strings.Contains(name, "/") {
+		return slow(name) // which is then one call
+	}
 	fd, err := b.openat2(name, flag, 0)
 	if err == unix.EAGAIN {
 		return slow(name)

@@ -4,8 +4,9 @@
 //
 // Names are those of [io/fs], with "/" between elements and "." for the root,
 // but may hold any byte except NUL. A name of another form is refused with an
-// error that is [fs.ErrInvalid]. Errors are *[fs.PathError]s that name what is
-// inside the root only, to be told apart with [errors.Is].
+// error that is [fs.ErrInvalid]. The errors of a storage's methods are
+// *[fs.PathError]s that name what is inside the root only, to be told apart with
+// [errors.Is]; those of files and uploads may name more.
 package fsbridge
 
 import (

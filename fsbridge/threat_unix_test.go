@@ -4,12 +4,13 @@ package fsbridge
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -126,8 +127,8 @@ func TestThreat10SymlinkLoop(t *testing.T) {
 	})
 }
 
-// TestThreat10SymlinkRace swaps a directory for a link that leads out while
-// files below it are opened, written, and removed.
+// TestThreat10SymlinkRace swaps a directory for links that lead out while files
+// below it are opened, written, and removed.
 func TestThreat10SymlinkRace(t *testing.T) {
 	t.Parallel()
 	for way, kind := range ways {
@@ -138,47 +139,59 @@ func TestThreat10SymlinkRace(t *testing.T) {
 			t.Parallel()
 			j := newJail(t)
 			d := testDir(t, j.root, kind.options, kind.fast)
-			at := func(name string) string { return filepath.Join(j.root, name) }
 			put(t, d, "dir/outside", "inside")
 			require.NoError(t, d.Chmod("dir/outside", 0o600))
+			links := []string{"../outside dir", "link 0/../../outside dir", "../root/../outside dir"}
+			for i, target := range links {
+				require.NoError(t, os.Symlink(target, filepath.Join(j.root, fmt.Sprint("link ", i))))
+			}
 
 			done := make(chan struct{})
 			var swapping sync.WaitGroup
 			stop := sync.OnceFunc(func() { close(done); swapping.Wait() })
 			defer stop()
+			rename := func(from, to string) {
+				assert.NoError(t, os.Rename(filepath.Join(j.root, from), filepath.Join(j.root, to)))
+			}
+			var swaps atomic.Int64
 			swapping.Go(func() {
-				for i := 0; ; i++ {
+				for {
 					select {
 					case <-done:
 						return
 					default:
-						// Rename replaces a link by another in one step.
-						target := []string{"../outside dir", "dir", "dir/../../outside dir", "dir/../dir"}[i%4]
-						link := at("next" + strconv.Itoa(i))
-						if !assert.NoError(t, os.Symlink(target, link)) || !assert.NoError(t, os.Rename(link, at("swapped"))) {
-							return
-						}
+						link := fmt.Sprint("link ", swaps.Add(1)%int64(len(links)))
+						rename("dir", "aside")
+						rename(link, "dir")
+						rename("dir", link)
+						rename("aside", "dir")
 					}
 				}
 			})
-			read := 0
-			for range 1500 {
-				if content, err := fs.ReadFile(d, "swapped/outside"); err == nil {
+			tries, read, refused := 0, 0, 0
+			for ; tries < 1500 || swaps.Load() < 300 && tries < 100_000; tries++ {
+				content, err := fs.ReadFile(d, "dir/outside")
+				switch {
+				case err == nil:
 					require.NotEqual(t, "secret", string(content))
 					read++
+				case errors.Is(err, fs.ErrPermission):
+					refused++
 				}
-				write(d, "swapped/new", os.O_TRUNC, "written")
-				d.Chmod("swapped/outside", 0o600)
-				d.Mkdir("swapped/made")
-				d.Remove("swapped/made")
-				d.Rename("swapped/new", "swapped/renamed")
-				if info, err := d.Stat("swapped/outside"); err == nil {
+				if info, err := d.Stat("dir/outside"); err == nil {
 					require.Zero(t, info.Mode().Perm()&0o044, "of the secret")
+				}
+				d.Chmod("dir/outside", 0o600)
+				d.Rename("dir/new", "dir/renamed")
+				d.Remove("dir/made")
+				if read%8 == 0 {
+					write(d, "dir/new", os.O_TRUNC, "written")
+					d.Mkdir("dir/made")
 				}
 			}
 			stop()
 			j.unchanged(t)
-			t.Logf("%d of 1500 were opened", read)
+			t.Logf("%d tries: %d read, %d refused, %d swaps", tries, read, refused, swaps.Load())
 		})
 	}
 }

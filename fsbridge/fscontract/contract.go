@@ -37,8 +37,8 @@ type Contract struct {
 	New func(t *testing.T) FS
 
 	// Coarse is for a storage behind something that cannot carry every error or
-	// every name: an error of any kind will do then, and names are without
-	// control characters.
+	// every name: an error of any kind will do then, names are without control
+	// characters, and what else than a name of [io/fs] is taken is not asked.
 	Coarse bool
 }
 
@@ -66,6 +66,7 @@ func (c Contract) Run(t *testing.T) {
 		"concurrent": testConcurrent,
 		"names":      testNames,
 		"bad names":  testBadNames,
+		"root":       testRoot,
 		"pages":      testPages,
 		"mkdir":      testMkdir,
 		"remove":     testRemove,

@@ -219,6 +219,9 @@ func testNames(t *testing.T, s storage) {
 }
 
 func testBadNames(t *testing.T, s storage) {
+	if s.coarse {
+		t.Skip("other forms may be names there")
+	}
 	put(t, s, "file", "content")
 	require.NoError(t, s.Mkdir("dir"))
 	for _, name := range []string{"", "/", "/file", "..", "../file", "dir/../file", "dir/..", "./file", "dir/.", "dir//x", "dir/", "nul\x00", "file\x00/../x"} {
@@ -234,13 +237,14 @@ func testBadNames(t *testing.T, s storage) {
 			"Chtimes":     s.Chtimes(name, time.Unix(1e9, 0)),
 			"Chmod":       s.Chmod(name, 0o600),
 		} {
-			if s.coarse {
-				assert.Error(t, err, "%s %q", what, name)
-			} else {
-				assert.ErrorIs(t, err, fs.ErrInvalid, "%s %q", what, name)
-			}
+			assert.ErrorIs(t, err, fs.ErrInvalid, "%s %q", what, name)
 		}
 	}
+	assert.Equal(t, "content", get(t, s, "file"))
+}
+
+func testRoot(t *testing.T, s storage) {
+	put(t, s, "file", "content")
 	for what, err := range map[string]error{
 		"Create": second(s.Create(".", os.O_TRUNC, 0)),
 		"Mkdir":  s.Mkdir("."),

@@ -35,7 +35,7 @@ func (f *openFile) end() {
 	if f.transfer != nil {
 		f.transfer.giveUp()
 	}
-	go func() {
+	f.session.server.work.Go(func() {
 		var err error
 		defer f.session.recovered(func(error) {})
 		if f.transfer != nil {
@@ -51,7 +51,7 @@ func (f *openFile) end() {
 			err = errGivenUp
 		}
 		f.session.observe(f.event(UploadFailed, err))
-	}()
+	})
 }
 
 // event describes what became of an upload.

@@ -64,12 +64,12 @@ func (s *session) ask(key questionKey, work func(context.Context) answer) (answe
 	ctx, cancel := context.WithCancel(context.Background())
 	q := &question{key: key, cancel: cancel}
 	s.asked = q
-	go func() {
+	s.server.work.Go(func() {
 		defer cancel()
 		a := s.guarded(ctx, work)
 		fetched := func() {
 			if s.asked != q {
-				go a.discard()
+				s.server.work.Go(a.discard)
 				return
 			}
 			q.answer, q.done = a, true
@@ -78,7 +78,7 @@ func (s *session) ask(key questionKey, work func(context.Context) answer) (answe
 		if !s.shard.do(fetched) {
 			a.discard()
 		}
-	}()
+	})
 	return answer{}, wasi.EAGAIN
 }
 
@@ -105,6 +105,6 @@ func (s *session) abandonQuestion() {
 	s.asked = nil
 	q.cancel()
 	if q.done {
-		go q.answer.discard()
+		s.server.work.Go(q.answer.discard)
 	}
 }

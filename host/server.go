@@ -24,6 +24,7 @@ type Server struct {
 	engineConfig []byte
 	began        time.Time
 	running      sync.WaitGroup // the shards
+	work         sync.WaitGroup // what they have others do: transfers, file operations
 
 	mu         sync.Mutex
 	state      serverState
@@ -312,7 +313,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 }
 
 // Close ends everything at once: sessions get a last reply, uploads are
-// aborted.
+// aborted. It waits until that is done, but not for ever for a file system that
+// hangs.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	if s.state != closed {
@@ -325,9 +327,22 @@ func (s *Server) Close() error {
 	}
 	s.mu.Unlock()
 	s.running.Wait()
+	done := make(chan struct{})
+	go func() {
+		s.work.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(closeTime):
+		s.config.Logger.Error("a file system hangs; closed without it")
+	}
 	s.program.close()
 	return nil
 }
+
+// closeTime is how long Close waits for file systems.
+const closeTime = 10 * time.Second
 
 func (s *Server) closeListeners() {
 	for l := range s.listeners {

@@ -51,7 +51,8 @@ func (sh *shard) transferStart(a *args) wasi.Errno {
 		file: f, conn: c.conn, ascii: a.uint32(2)&wasi.TransferASCII != 0,
 		began: time.Now(), finished: make(chan struct{}),
 	}
-	go f.transfer.run(a.handle(0))
+	handle := a.handle(0)
+	sh.server.work.Go(func() { f.transfer.run(handle) })
 	return wasi.OK
 }
 

@@ -100,9 +100,12 @@ func (d *Dir) Open(name string) (fs.File, error) {
 	}
 	file, info, err := d.openFile(name, os.O_RDONLY, 0)
 	if err == nil && info.IsDir() {
-		var dir *os.File
-		if dir, err = d.reopen(file, name); err == nil {
-			return &directory{file: dir}, nil
+		if d.opendir != nil {
+			file.Close()
+			file, err = d.opendir(name)
+		}
+		if err == nil {
+			return &directory{file: file}, nil
 		}
 	}
 	if err != nil {
@@ -130,14 +133,6 @@ func (d *Dir) openFile(name string, flag int, perm fs.FileMode) (*os.File, fs.Fi
 		return nil, nil, err
 	}
 	return file, info, nil
-}
-
-func (d *Dir) reopen(file *os.File, name string) (*os.File, error) {
-	if d.opendir == nil {
-		return file, nil
-	}
-	file.Close()
-	return d.opendir(name)
 }
 
 // Stat describes the file that name leads to.

@@ -13,6 +13,7 @@
 //	poke ADDRESS HEX        writes memory: "ok"
 //	peek ADDRESS SIZE       reads memory: "bytes HEX"
 //	next TIME               is what every step returns from now on: "ok"
+//	steps                   how often it was called: "steps N"
 //	print BYTES             on the standard error: "ok"
 //	deaf                    takes no more events
 //	panic, exit N, overflow, hoard, loop, sleep NS
@@ -40,6 +41,7 @@ var (
 	deaf    bool
 	refuses uint32
 	next    int64
+	steps   uint64
 	hoarded [][]byte
 )
 
@@ -65,6 +67,7 @@ func start(size uint32) uint32 {
 
 //go:wasmexport ftp_step
 func step(_ int64, waiting uint32) int64 {
+	steps++
 	for !deaf && waiting > 0 {
 		imports[wasi.EventsRead]([]uint64{address(unsafe.Pointer(&records)), uint64(len(records)), address(unsafe.Pointer(&count))})
 		n := int(count)
@@ -156,6 +159,8 @@ func obey(session uint32, line string) {
 	case "next":
 		next = int64(value(words[1], 0))
 		say(session, "ok")
+	case "steps":
+		say(session, "steps "+number(steps))
 	case "print":
 		for range value(words[1], 0) / 64 {
 			print("a line of sixty-four bytes, its end counted, on standard error.\n")

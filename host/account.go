@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net/netip"
 
@@ -35,7 +36,8 @@ type Login struct {
 	User     string // as sent; may hold any byte but CR, LF and NUL
 	Password Password
 	Client   netip.AddrPort
-	Server   netip.AddrPort // the address the client connected to
+	Server   netip.AddrPort       // the address the client connected to
+	TLS      *tls.ConnectionState // of the control connection, nil in the clear
 }
 
 // Password is a secret that does not print itself.

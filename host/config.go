@@ -27,6 +27,7 @@ type Config struct {
 
 	Limits  Limits
 	Passive Passive
+	TLS     TLS
 
 	// AllowForeignDataAddress lets a data connection come from, or go to,
 	// another address than the control connection's (server-to-server

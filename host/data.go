@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"crypto/tls"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -172,10 +173,11 @@ func (sh *shard) netAccept(a *args) wasi.Errno {
 
 // dataConn is a data connection, or the attempt at an active one.
 type dataConn struct {
-	session *session
-	conn    net.Conn // nil while dialling
-	stream  *stream  // what the engine writes itself: listings
-	cancel  context.CancelFunc
+	session  *session
+	conn     net.Conn // nil while dialling
+	stream   *stream  // what the engine writes itself: listings
+	cancel   context.CancelFunc
+	securing bool // a TLS handshake is under way, or was
 }
 
 func (c *dataConn) owner() *session { return c.session }
@@ -192,6 +194,7 @@ func (c *dataConn) end() {
 func (c *dataConn) connected(conn net.Conn) {
 	c.conn = conn
 	c.stream = newStream(c.session.shard, conn)
+	_, c.stream.secured = conn.(*tls.Conn)
 }
 
 // lowestPort is the lowest that an active client may name: below it are the

@@ -53,7 +53,7 @@ func (sh *shard) authCheck(a *args) wasi.Errno {
 }
 
 func (s *session) authenticate(ctx context.Context, user string, password Password) answer {
-	l, err := s.server.login(ctx, Login{User: user, Password: password, Client: s.client, Server: s.local})
+	l, err := s.server.login(ctx, Login{User: user, Password: password, Client: s.client, Server: s.local, TLS: s.stream.state()})
 	if err == nil {
 		return answer{login: l}
 	}

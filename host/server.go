@@ -52,6 +52,7 @@ var ErrServerClosed = errors.New("host: server closed")
 var (
 	errTooManySessions = errors.New("too many sessions")
 	errTooManyFromHere = errors.New("too many sessions from this address")
+	errNoTLS           = errors.New("implicit TLS needs Config.TLS.Config")
 	errNoInstance      = errors.New("no instance could be had")
 )
 
@@ -85,7 +86,8 @@ func engineConfig(c *Config) []byte {
 	return wasi.Config{
 		LoginTime: int64(l.LoginTime), IdleTime: int64(l.IdleTime), StallTime: int64(l.StallTime),
 		DataTime: int64(l.DataTime), FailureDelay: int64(l.FailureDelay), LoginFailures: uint32(l.LoginFailures),
-		LineLength: uint32(l.LineLength), ForeignData: c.AllowForeignDataAddress, Greeting: c.Greeting,
+		LineLength: uint32(l.LineLength), ForeignData: c.AllowForeignDataAddress,
+		TLS: c.TLS.Config != nil, TLSRequired: uint32(c.TLS.Require), Greeting: c.Greeting,
 	}.Append(nil)
 }
 
@@ -109,7 +111,19 @@ func (s *Server) start(sh *shard) {
 // Serve accepts control connections on l until Shutdown or Close, and then
 // returns [ErrServerClosed]; it always closes l. It may be called for many
 // listeners at a time.
-func (s *Server) Serve(l net.Listener) error {
+func (s *Server) Serve(l net.Listener) error { return s.serve(l, false) }
+
+// ServeTLS is [Server.Serve] for implicit TLS, where the handshake comes before
+// the greeting (port 990, by custom).
+func (s *Server) ServeTLS(l net.Listener) error {
+	if s.config.TLS.Config == nil {
+		l.Close()
+		return errNoTLS
+	}
+	return s.serve(l, true)
+}
+
+func (s *Server) serve(l net.Listener, implicit bool) error {
 	defer l.Close()
 	s.mu.Lock()
 	if s.state != serving {
@@ -126,7 +140,7 @@ func (s *Server) Serve(l net.Listener) error {
 	for {
 		conn, err := l.Accept()
 		if err == nil {
-			s.accept(conn)
+			s.accept(conn, implicit)
 			continue
 		}
 		if s.ending() {
@@ -155,7 +169,7 @@ func (s *Server) ending() bool {
 }
 
 // accept places a new connection in a shard, or refuses it.
-func (s *Server) accept(conn net.Conn) {
+func (s *Server) accept(conn net.Conn, implicit bool) {
 	client := addrPort(conn.RemoteAddr())
 	sh, id, err := s.admit(client.Addr())
 	if err != nil {
@@ -163,7 +177,7 @@ func (s *Server) accept(conn net.Conn) {
 		go turnAway(conn)
 		return
 	}
-	if !sh.do(func() { sh.open(conn, id) }) {
+	if !sh.do(func() { sh.open(conn, id, implicit) }) {
 		conn.Close()
 		s.leave(sh, client.Addr())
 	}

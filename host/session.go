@@ -19,6 +19,7 @@ type session struct {
 	id      uint64
 	handle  uint32
 	stream  *stream
+	strange atomic.Bool // its data connections do not resume its TLS session
 	client  netip.AddrPort
 	local   netip.AddrPort
 	began   time.Time

@@ -136,7 +136,7 @@ func (sh *shard) ready() error {
 }
 
 // open gives a new control connection to the engine.
-func (sh *shard) open(conn net.Conn, id uint64) {
+func (sh *shard) open(conn net.Conn, id uint64, implicit bool) {
 	s := newSession(sh, conn, id)
 	if sh.stopped() {
 		s.refuse("421 Server is shutting down.\r\n", ErrServerClosed)
@@ -155,7 +155,12 @@ func (sh *shard) open(conn net.Conn, id uint64) {
 	s.handle = handle
 	sh.sessions[handle] = s
 	s.stream.owner(handle, handle)
-	sh.post(wasi.Event{Kind: wasi.EventOpen, Session: handle, Handle: handle})
+	opened := wasi.Event{Kind: wasi.EventOpen, Session: handle, Handle: handle}
+	if implicit {
+		s.stream.startTLS(sh.server.controlTLS(id), nil)
+		opened.Value = 1
+	}
+	sh.post(opened)
 	s.observe(Event{Kind: Connected})
 	s.stream.receive()
 }
@@ -201,6 +206,7 @@ var imports = [len(wasi.Table)]func(*shard, *args) wasi.Errno{
 	wasi.NetListen:   (*shard).netListen,
 	wasi.NetAccept:   (*shard).netAccept,
 	wasi.NetDial:     (*shard).netDial,
+	wasi.NetStartTLS: (*shard).netStartTLS,
 	wasi.HandleClose: (*shard).handleClose,
 
 	wasi.AuthCheck: (*shard).authCheck,

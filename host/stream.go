@@ -31,6 +31,9 @@ type stream struct {
 	starved  bool // the guest wants to hear when there is room again
 	writeErr error
 	closing  bool
+	upgrade  *upgrade // to TLS, as soon as the receiver gets to it
+	secured  bool     // TLS is on
+	flushed  sync.Cond
 
 	try tryWriter
 	buf [512]byte
@@ -43,6 +46,7 @@ const (
 
 func newStream(sh *shard, conn net.Conn) *stream {
 	s := &stream{shard: sh, conn: conn}
+	s.flushed.L = &s.mu
 	s.try.init(conn)
 	return s
 }
@@ -65,8 +69,21 @@ func (s *stream) receive() {
 // and the client might lose the last reply.
 func (s *stream) receiver() {
 	for {
-		n, err := s.conn.Read(s.buf[:])
 		s.mu.Lock()
+		upgrade := s.upgrade
+		s.mu.Unlock()
+		var n int
+		var err error
+		if upgrade != nil {
+			err = s.secure(upgrade)
+		} else {
+			n, err = s.conn.Read(s.buf[:])
+		}
+		s.mu.Lock()
+		if upgrade != nil && err == nil || upgrade == nil && s.upgrade != nil {
+			s.mu.Unlock()
+			continue // what was read came before the handshake, and is forgotten
+		}
 		s.arrived, s.readErr = s.buf[:n], err
 		closing := s.closing
 		s.mu.Unlock()
@@ -117,7 +134,8 @@ func (s *stream) write(p []byte) (int, wasi.Errno) {
 		return 0, errnoOf(s.writeErr)
 	}
 	n := 0
-	if !s.flushing {
+	busy := s.flushing || s.upgrade != nil
+	if !busy {
 		n = s.try.write(p)
 	}
 	if n < len(p) {
@@ -125,7 +143,7 @@ func (s *stream) write(p []byte) (int, wasi.Errno) {
 		s.unsent = append(s.unsent, p[n:n+room]...)
 		n += room
 		s.starved = n < len(p)
-		if !s.flushing {
+		if !busy {
 			s.flushing = true
 			go s.flush()
 		}
@@ -141,20 +159,22 @@ func (s *stream) write(p []byte) (int, wasi.Errno) {
 func (s *stream) flush() {
 	s.mu.Lock()
 	for len(s.unsent) > 0 && s.writeErr == nil {
-		batch := s.unsent
+		batch, conn := s.unsent, s.conn
 		s.unsent = nil
 		s.mu.Unlock()
-		_, err := s.conn.Write(batch)
+		_, err := conn.Write(batch)
 		s.mu.Lock()
 		s.writeErr = err
 	}
 	s.flushing = false
+	s.flushed.Broadcast()
 	starved, closing := s.starved, s.closing
 	s.starved = false
-	s.mu.Unlock()
 	if closing {
 		s.finish()
-	} else if starved {
+	}
+	s.mu.Unlock()
+	if starved && !closing {
 		s.post(wasi.EventWritable)
 	}
 }
@@ -168,20 +188,34 @@ func (s *stream) close(stall time.Duration) {
 		return
 	}
 	s.closing = true
-	if !s.flushing {
+	switch {
+	case s.upgrade != nil:
+		s.conn.Close()
+		s.proceed()
+	case s.flushing:
+		s.conn.SetWriteDeadline(time.Now().Add(stall))
+	default:
 		s.finish()
-		return
 	}
-	s.conn.SetWriteDeadline(time.Now().Add(stall))
 }
 
-// finish ends our side of the connection; the receiver ends the rest.
+// finish ends our side of the connection; the receiver ends the rest. Saying
+// goodbye under TLS may have to wait for room, and so is left to a goroutine.
+// Callers hold s.mu.
 func (s *stream) finish() {
-	half, ok := s.conn.(interface{ CloseWrite() error })
-	if s.resume == nil || !ok || half.CloseWrite() != nil {
-		s.conn.Close()
+	if s.secured {
+		go s.part(s.conn)
 	} else {
-		s.conn.SetReadDeadline(time.Now().Add(lingerTime))
+		s.part(s.conn)
+	}
+}
+
+func (s *stream) part(conn net.Conn) {
+	half, ok := conn.(interface{ CloseWrite() error })
+	if s.resume == nil || !ok || half.CloseWrite() != nil {
+		conn.Close()
+	} else {
+		conn.SetReadDeadline(time.Now().Add(lingerTime))
 	}
 	if s.resume != nil {
 		s.proceed()

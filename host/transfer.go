@@ -48,7 +48,7 @@ func (sh *shard) transferStart(a *args) wasi.Errno {
 		c.cancel()
 	}
 	f.transfer = &transfer{
-		file: f, conn: c.conn, ascii: a.uint32(2)&wasi.TransferASCII != 0,
+		file: f, conn: sh.server.dataEnd(c.conn), ascii: a.uint32(2)&wasi.TransferASCII != 0,
 		began: time.Now(), finished: make(chan struct{}),
 	}
 	handle := a.handle(0)
@@ -142,10 +142,20 @@ func copyPiece(dst io.Writer, src io.Reader, n int64) (int64, error) {
 // hangUp ends the data connection. A download that broke off must not look like
 // one that ended, so it is reset.
 func (t *transfer) hangUp() {
-	if tcp, ok := t.conn.(*net.TCPConn); ok && t.err != nil && t.file.upload == nil {
-		tcp.SetLinger(0)
+	if t.err != nil && t.file.upload == nil {
+		reset(t.conn)
 	}
 	t.conn.Close()
+}
+
+func reset(conn net.Conn) {
+	switch c := conn.(type) {
+	case *net.TCPConn:
+		c.SetLinger(0)
+		c.Close()
+	case interface{ NetConn() net.Conn }: // under TLS, or lenient about it
+		reset(c.NetConn())
+	}
 }
 
 // giveUp makes the transfer end soon.

@@ -16,12 +16,16 @@ type Config struct {
 	LoginFailures uint32 // failed logins after which the session ends with 421; 0 is no limit
 	LineLength    uint32 // longest control line in bytes, its end not counted; 0 is the engine's own choice
 	ForeignData   bool   // flag 1: data connections may go to other addresses than the client's
+	TLS           bool   // flag 2: TLS is offered
+	TLSRequired   uint32 // flags 4 and 8, a number: 1 for the login, 2 for the control connection always, 3 for data connections too
 	Greeting      string // text of the 220 reply; "" is the engine's own
 }
 
 const (
 	configSize      = 56
 	flagForeignData = 1
+	flagTLS         = 2
+	shiftRequired   = 2
 )
 
 // Append appends the record to b.
@@ -33,6 +37,10 @@ func (c Config) Append(b []byte) []byte {
 	if c.ForeignData {
 		flags |= flagForeignData
 	}
+	if c.TLS {
+		flags |= flagTLS
+	}
+	flags |= c.TLSRequired & 3 << shiftRequired
 	for _, v := range [...]uint32{c.LoginFailures, c.LineLength, flags, uint32(len(c.Greeting))} {
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}
@@ -50,7 +58,10 @@ func GetConfig(b []byte) (c Config, ok bool) {
 	}
 	c.LoginFailures = binary.LittleEndian.Uint32(b[40:])
 	c.LineLength = binary.LittleEndian.Uint32(b[44:])
-	c.ForeignData = binary.LittleEndian.Uint32(b[48:])&flagForeignData != 0
+	flags := binary.LittleEndian.Uint32(b[48:])
+	c.ForeignData = flags&flagForeignData != 0
+	c.TLS = flags&flagTLS != 0
+	c.TLSRequired = flags >> shiftRequired & 3
 	c.Greeting = string(b[configSize:])
 	return c, true
 }

@@ -28,6 +28,7 @@ const (
 	ENOTDIR      Errno = 54 // a file where a directory is needed
 	ENOTEMPTY    Errno = 55 // the directory has entries
 	EPIPE        Errno = 64 // the other end no longer reads
+	EPROTO       Errno = 65 // the TLS handshake failed, or is not the one that was asked for
 	ETIMEDOUT    Errno = 73 // nothing happened for too long
 )
 
@@ -36,7 +37,7 @@ var errnoNames = map[Errno]string{
 	ECANCELED: "ECANCELED", ECONNREFUSED: "ECONNREFUSED", ECONNRESET: "ECONNRESET", EDQUOT: "EDQUOT",
 	EEXIST: "EEXIST", EFAULT: "EFAULT", EFBIG: "EFBIG", EINVAL: "EINVAL", EIO: "EIO", EISDIR: "EISDIR",
 	EMFILE: "EMFILE", ENOENT: "ENOENT", ENOSPC: "ENOSPC", ENOSYS: "ENOSYS", ENOTDIR: "ENOTDIR",
-	ENOTEMPTY: "ENOTEMPTY", EPIPE: "EPIPE", ETIMEDOUT: "ETIMEDOUT",
+	ENOTEMPTY: "ENOTEMPTY", EPIPE: "EPIPE", EPROTO: "EPROTO", ETIMEDOUT: "ETIMEDOUT",
 }
 
 // Error is the errno's name, or "E?" for a number that is not one of ours.

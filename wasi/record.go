@@ -7,7 +7,7 @@ import (
 
 // Event kinds: why the host calls ftp_step.
 const (
-	EventOpen     = 1 + iota // a new control connection; Session is its handle
+	EventOpen     = 1 + iota // a new control connection; Session is its handle; Value 1 says that it is under TLS already
 	EventReadable            // Handle has bytes, its end, or (a listener) a connection
 	EventWritable            // Handle has room again, or (after net_dial) is connected or failed with Errno
 	EventReady               // the answer that Session waits for is there

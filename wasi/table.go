@@ -92,6 +92,7 @@ const (
 	NetListen
 	NetAccept
 	NetDial
+	NetStartTLS
 	HandleClose
 	AuthCheck
 	AuthClear
@@ -134,6 +135,8 @@ var Table = [importCount]Import{
 		"takes the client's data connection; EAGAIN while it has not come (EventReadable on the listener follows); EBUSY when several came, and none may be trusted"},
 	NetDial: {"net_dial", "sockets", []Param{{"session", Handle}, {"addr", InAddr}, {"conn", RetUint32}},
 		"connects to the client's data port; EventWritable follows with how it went; EACCES when the address is not the client's or the port is below 1024"},
+	NetStartTLS: {"net_start_tls", "sockets", []Param{{"conn", Handle}, {"reply", In}},
+		"protects a connection by TLS; a control connection forgets what arrived, says reply in the clear, and goes on behind the handshake; for a data connection reply is empty, and EventWritable follows with how it went"},
 	HandleClose: {"handle_close", "sockets", []Param{{"handle", Handle}},
 		"closes any handle; a session's goes with all it owns once its last reply is sent; an upload not committed is aborted"},
 

@@ -168,6 +168,12 @@ func (*World) Dial(session ftp.Handle, to netip.AddrPort) (ftp.Handle, error) {
 	return ftp.Handle(h), fault(errno)
 }
 
+// StartTLS implements [ftp.Sockets].
+func (*World) StartTLS(conn ftp.Handle, reply []byte) error {
+	p, size := pointer(reply)
+	return fault(netStartTls(uint32(conn), p, size))
+}
+
 // Close implements [ftp.Sockets].
 func (*World) Close(h ftp.Handle) { handleClose(uint32(h)) }
 

@@ -1,0 +1,259 @@
+package host
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"time"
+
+	"wasiftp/wasi"
+)
+
+// TLS is how control and data connections are protected (RFC 4217).
+type TLS struct {
+	// Config has the certificate; nil offers no TLS at all. Certificates may
+	// be picked by GetCertificate, and client certificates asked for by
+	// ClientAuth: what the client showed reaches the [Authenticator]. Its
+	// callbacks about session tickets are not used.
+	Config *tls.Config
+
+	// Require is what a client must protect; zero requires nothing.
+	Require TLSRequirement
+
+	// DataResumption says whether a data connection must resume the TLS
+	// session of its own control connection, which proves that both ends are
+	// the same as there; zero prefers it.
+	DataResumption DataResumption
+
+	// LenientClose takes an upload whose client hangs up without a TLS
+	// close_notify for complete. Whoever can cut the connection can then
+	// shorten the file unnoticed.
+	LenientClose bool
+}
+
+// TLSRequirement says what a client must protect by TLS.
+type TLSRequirement uint8
+
+// What can be required.
+const (
+	TLSOptional    TLSRequirement = iota // nothing
+	TLSForLogin                          // user name and password
+	TLSForControl                        // the control connection, always
+	TLSForTransfer                       // the data connections as well
+)
+
+// DataResumption is a policy on the TLS sessions of data connections.
+type DataResumption uint8
+
+// The policies. Whatever the policy, a session that was not issued on the same
+// control connection is never resumed.
+const (
+	PreferResumption  DataResumption = iota // log a session whose client does not
+	RequireResumption                       // refuse a data connection that does not
+	IgnoreResumption
+)
+
+var errNotResumed = errors.New("the data connection does not resume the TLS session of the control connection")
+
+// handshakeTime bounds a handshake.
+const handshakeTime = 30 * time.Second
+
+// controlTLS is the configuration for the control connection of session id: the
+// tickets that it issues carry the id, and it takes none, so that whoever holds
+// a ticket has gone through this very handshake.
+func (s *Server) controlTLS(id uint64) *tls.Config {
+	c := s.config.TLS.Config.Clone()
+	c.WrapSession = s.wrapFor(id)
+	c.UnwrapSession = func([]byte, tls.ConnectionState) (*tls.SessionState, error) { return nil, nil }
+	return c
+}
+
+// dataTLS is the configuration for the data connections of session id.
+func (s *Server) dataTLS(id uint64) *tls.Config {
+	c := s.config.TLS.Config.Clone()
+	c.WrapSession = s.wrapFor(id)
+	c.UnwrapSession = func(ticket []byte, state tls.ConnectionState) (*tls.SessionState, error) {
+		session, err := s.config.TLS.Config.DecryptTicket(ticket, state)
+		if err != nil || session == nil || !issuedTo(session, id) {
+			return nil, nil
+		}
+		return session, nil
+	}
+	return c
+}
+
+func (s *Server) wrapFor(id uint64) func(tls.ConnectionState, *tls.SessionState) ([]byte, error) {
+	return func(state tls.ConnectionState, session *tls.SessionState) ([]byte, error) {
+		if !issuedTo(session, id) {
+			session.Extra = append(session.Extra, ticketExtra(id))
+		}
+		return s.config.TLS.Config.EncryptTicket(state, session)
+	}
+}
+
+// ticketExtra marks a ticket with the session it was issued to.
+func ticketExtra(id uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte("wasiftp session "), id)
+}
+
+func issuedTo(session *tls.SessionState, id uint64) bool {
+	for _, extra := range session.Extra {
+		if string(extra) == string(ticketExtra(id)) {
+			return true
+		}
+	}
+	return false
+}
+
+// netStartTLS protects a connection. On a control connection all that came
+// before is forgotten, so that nobody on the way can slip a command in ahead of
+// the handshake (CVE-2011-1575).
+func (sh *shard) netStartTLS(a *args) wasi.Errno {
+	if sh.server.config.TLS.Config == nil {
+		return wasi.ENOSYS
+	}
+	if s, errno := sh.session(a); errno == wasi.OK {
+		return s.stream.startTLS(sh.server.controlTLS(s.id), a.bytes(1))
+	}
+	c, errno := get[*dataConn](&sh.handles, a.handle(0))
+	switch {
+	case errno != wasi.OK:
+		return errno
+	case c.conn == nil || c.securing || len(a.bytes(1)) > 0:
+		return wasi.EINVAL
+	}
+	c.securing = true
+	handle := a.handle(0)
+	sh.server.work.Go(func() { c.secure(handle) })
+	return wasi.OK
+}
+
+// secure is the handshake of a data connection.
+func (c *dataConn) secure(handle uint32) {
+	s := c.session
+	ctx, cancel := context.WithTimeout(context.Background(), handshakeTime)
+	defer cancel()
+	conn := tls.Server(c.conn, s.server.dataTLS(s.id))
+	err := conn.HandshakeContext(ctx)
+	if err == nil && !conn.ConnectionState().DidResume {
+		switch s.server.config.TLS.DataResumption {
+		case RequireResumption:
+			err = errNotResumed
+		case PreferResumption:
+			if !s.strange.Swap(true) {
+				s.server.config.Logger.Info(errNotResumed.Error(), "session", s.id, "client", s.client)
+			}
+		}
+	}
+	if err != nil {
+		s.observe(Event{Kind: DataRefused, Data: addrPort(c.conn.RemoteAddr()), Err: err})
+	}
+	s.shard.do(func() {
+		if current, errno := get[*dataConn](&s.shard.handles, handle); errno != wasi.OK || current != c {
+			return
+		}
+		if err == nil {
+			c.connected(conn)
+			c.stream.owner(s.handle, handle)
+		}
+		s.shard.post(wasi.Event{Kind: wasi.EventWritable, Session: s.handle, Handle: handle, Errno: tlsErrno(err)})
+	})
+}
+
+// tlsErrno is the errno of a failed handshake.
+func tlsErrno(err error) wasi.Errno {
+	if errno := errnoOf(err); errno != wasi.EIO {
+		return errno
+	}
+	return wasi.EPROTO
+}
+
+// lenient is a connection whose peer may hang up without close_notify.
+type lenient struct{ net.Conn }
+
+// NetConn is the connection underneath.
+func (l lenient) NetConn() net.Conn { return l.Conn }
+
+func (l lenient) Read(p []byte) (int, error) {
+	n, err := l.Conn.Read(p)
+	if err == io.ErrUnexpectedEOF {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// dataEnd is a data connection as its transfer sees it.
+func (s *Server) dataEnd(conn net.Conn) net.Conn {
+	if _, ok := conn.(*tls.Conn); ok && s.config.TLS.LenientClose {
+		return lenient{conn}
+	}
+	return conn
+}
+
+// startTLS makes the receiver, after it has sent reply in the clear, go through
+// the handshake. What is written meanwhile waits for its end.
+func (s *stream) startTLS(config *tls.Config, reply []byte) wasi.Errno {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing || s.upgrade != nil || s.secured {
+		return wasi.EINVAL
+	}
+	s.arrived = nil
+	s.upgrade = &upgrade{config, slices.Clone(reply)}
+	if s.resume != nil {
+		s.conn.SetReadDeadline(time.Unix(1, 0)) // wakes the receiver
+		s.proceed()
+	}
+	return wasi.OK
+}
+
+// upgrade is a handshake to come.
+type upgrade struct {
+	config *tls.Config
+	reply  []byte // what is said before, in the clear
+}
+
+// secure is the handshake of a control connection. It runs on the receiver.
+func (s *stream) secure(u *upgrade) error {
+	s.mu.Lock()
+	for s.flushing {
+		s.flushed.Wait()
+	}
+	s.mu.Unlock()
+	s.conn.SetDeadline(time.Now().Add(handshakeTime))
+	_, err := s.conn.Write(u.reply)
+	conn := tls.Server(s.conn, u.config)
+	if err == nil {
+		err = conn.Handshake()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.upgrade, s.arrived, s.try = nil, nil, tryWriter{}
+	if err != nil {
+		s.writeErr = err
+		return err
+	}
+	s.conn, s.secured = conn, true
+	conn.SetDeadline(time.Time{})
+	if len(s.unsent) > 0 {
+		s.flushing = true
+		go s.flush()
+	}
+	return nil
+}
+
+// state is what the handshake came to, nil in the clear.
+func (s *stream) state() *tls.ConnectionState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	conn, ok := s.conn.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	state := conn.ConnectionState()
+	return &state
+}

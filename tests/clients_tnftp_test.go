@@ -50,6 +50,7 @@ func testTnftpCommands(s *site) {
 	s.offer("d")
 	s.put(s.local("part.bin"), large[:70000])
 	s.put(s.remote("part.bin"), large)
+	s.put(s.local("tail.bin"), nil) // it writes into a file that is there
 	s.put(s.local("one"), []byte("1"))
 	s.put(s.local("text"), []byte("a\nb\n"))
 	out := s.tnftp(s.IPv4, "reget part.bin", "restart 5000000", "get d/large.bin tail.bin",

@@ -151,20 +151,21 @@ func importTable() string {
 	return b.String()
 }
 
-// verbTable is README's table of verbs, a row a source.
+// verbTable is README's table of verbs, a row a document.
 func verbTable() string {
 	var order []string
 	verbs := map[string][]string{}
 	for _, v := range ftp.Verbs() {
-		if verbs[v.Section] == nil {
-			order = append(order, v.Section)
+		document, _, _ := strings.Cut(v.Section, " §")
+		if verbs[document] == nil {
+			order = append(order, document)
 		}
-		verbs[v.Section] = append(verbs[v.Section], "`"+v.Name+"`")
+		verbs[document] = append(verbs[document], "`"+v.Name+"`")
 	}
 	var b strings.Builder
-	b.WriteString("| source | verbs |\n|---|---|\n")
-	for _, source := range order {
-		fmt.Fprintf(&b, "| %s | %s |\n", source, strings.Join(verbs[source], " "))
+	b.WriteString("| document | verbs |\n|---|---|\n")
+	for _, document := range order {
+		fmt.Fprintf(&b, "| %s | %s |\n", document, strings.Join(verbs[document], " "))
 	}
 	return b.String()
 }

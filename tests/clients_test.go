@@ -240,4 +240,4 @@ func testCurlCommands(s *site, curl []string, base string) {
 	assert.Error(s.t, err, "a missing file must fail")
 }
 
-func portText(a netip.AddrPort) string { return fmt.Sprint(a.Port()) }
+func portText(a netip.AddrPort) string { return decimal(int(a.Port())) }

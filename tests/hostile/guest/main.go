@@ -184,7 +184,9 @@ func obey(session uint32, line string) {
 		for {
 		}
 	case "sleep":
-		sleep(value(words[1], 0))
+		for {
+			sleep(value(words[1], 0))
+		}
 	}
 }
 

@@ -1,0 +1,212 @@
+package tests
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"wasiftp/fsbridge"
+	"wasiftp/module/ftp"
+	"wasiftp/tests/script"
+)
+
+// outside is what lies around a root: whatever a client does in there, nothing
+// of this may change or be told.
+type outside struct {
+	t           testing.TB
+	dir, root   string
+	network     script.Network
+	before      map[string]string
+	transferred strings.Builder
+}
+
+const (
+	secret     = "what nobody may read"
+	secretName = "name-that-nobody-may-see"
+)
+
+func newOutside(t testing.TB) *outside {
+	t.Helper()
+	o := &outside{t: t, dir: t.TempDir()}
+	o.root = filepath.Join(o.dir, "root")
+	require.NoError(t, os.MkdirAll(filepath.Join(o.dir, secretName), 0o755))
+	require.NoError(t, os.Mkdir(o.root, 0o755))
+	for _, name := range []string{"target", "etc/passwd", "root-2/target"} {
+		path := filepath.Join(o.dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(secret), 0o644))
+		require.NoError(t, os.Chtimes(path, past, past))
+	}
+	dir, err := fsbridge.OpenDir(o.root, fsbridge.DirOptions{})
+	require.NoError(t, err)
+	t.Cleanup(func() { dir.Close() })
+	o.network = serveFiles(t, dir)
+	o.before = o.snapshot()
+	return o
+}
+
+// snapshot is all that lies outside the root.
+func (o *outside) snapshot() map[string]string {
+	o.t.Helper()
+	all := map[string]string{}
+	require.NoError(o.t, filepath.WalkDir(o.dir, func(path string, entry fs.DirEntry, err error) error {
+		if path == o.root {
+			return fs.SkipDir
+		}
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		content := ""
+		if info.Mode().IsRegular() {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			content = string(b)
+		}
+		all[path] = fmt.Sprint(info.Mode(), info.ModTime().UnixNano(), content)
+		return nil
+	}))
+	return all
+}
+
+// lines are the commands with which a verb can be given a pathname.
+func lines(verb ftp.Verb, name string) []string {
+	const time = "20200102030405"
+	switch verb.Name {
+	case "MFMT":
+		return []string{"MFMT " + time + " " + name}
+	case "MDTM":
+		return []string{"MDTM " + name, "MDTM " + time + " " + name}
+	case "SITE":
+		return []string{"SITE CHMOD 777 " + name, "SITE UTIME " + name + " " + time,
+			"SITE UTIME " + name + " " + time + " " + time + " " + time + " UTC"}
+	case "LIST":
+		return []string{"LIST " + name, "LIST -laR " + name, "LIST " + name + "/*"}
+	case "NLST":
+		return []string{"NLST " + name, "NLST " + name + "/*"}
+	case "STAT":
+		return []string{"STAT " + name, "STAT -la " + name}
+	case "RNTO":
+		return []string{"RNFR inside", "RNTO " + name}
+	case "RNFR":
+		return []string{"RNFR " + name, "RNTO taken"}
+	}
+	return []string{verb.Name + " " + name}
+}
+
+// tryAll says every verb that takes a pathname, with every one of the names; set
+// makes the root's contents anew before each.
+func (o *outside) tryAll(names []string, set func()) {
+	o.t.Helper()
+	verbs := 0
+	for _, verb := range ftp.Verbs() {
+		if verb.Argument != ftp.OptionalPathname && verb.Argument != ftp.RequiredPathname {
+			continue
+		}
+		verbs++
+		c := login(o.t, o.network, "u")
+		for _, name := range names {
+			require.NoError(o.t, empty(o.root))
+			set()
+			c.do("CWD /")
+			for _, line := range lines(verb, name) {
+				o.try(c, line)
+			}
+			if after := o.snapshot(); !assert.Equal(o.t, o.before, after, "%s %q changed something outside", verb.Name, name) {
+				return
+			}
+		}
+		c.alive()
+	}
+	assert.Greater(o.t, verbs, 15, "the verb table has hardly any verb with a pathname")
+	for _, told := range []string{secret, secretName} {
+		assert.NotContains(o.t, o.transferred.String(), told)
+	}
+}
+
+// try says a line, and sends or takes a little data if that is wanted.
+func (o *outside) try(c *talk, line string) {
+	o.t.Helper()
+	transfers := strings.HasPrefix(line, "RETR") || strings.HasPrefix(line, "STO") || strings.HasPrefix(line, "APPE") ||
+		strings.HasPrefix(line, "LIST") || strings.HasPrefix(line, "NLST") || strings.HasPrefix(line, "MLSD")
+	var d script.Conn
+	if transfers {
+		d = c.data()
+		defer d.Close()
+	}
+	r := c.say(line)
+	o.transferred.WriteString(r.Text())
+	if r.Code != 150 {
+		return
+	}
+	if strings.HasPrefix(line, "STO") || strings.HasPrefix(line, "APPE") {
+		d.Close()
+	} else {
+		io.Copy(&o.transferred, d)
+	}
+	o.transferred.WriteString(c.reply().Text())
+}
+
+func TestThreat09TraversalByEveryVerb(t *testing.T) {
+	t.Parallel()
+	o := newOutside(t)
+	names := []string{
+		"..", "../", "../target", "../../../../../../../../etc/passwd", "/..", "/../target", "//../target", "./../target",
+		"inside/../../target", "dir/../../target", "....//target", "..../target", "../root-2/target", "..;/target",
+		`..\target`, `\..\target`, `..\/target`, `C:`, `C:\target`, "C:/target", "//srv/share/target", `\\srv\share`,
+		o.dir + "/target", o.dir, "~", "~/../target", "~root", "~/..", "%2e%2e/target", "%2e%2e%2ftarget", "..%00/target",
+		"\xc0\xae\xc0\xae/target", "\xc0\xae\xc0\xae\xc0\xaftarget", "..\xc0\xaftarget", "\xe0\x80\xae\xe0\x80\xae/target",
+		"../target\x00", "\x00../target", "inside\x00/../../target", "..\x01/target", "../target.", "../target...", "../target ",
+		" ../target", "../target::$DATA", "inside:$DATA", "CON", "NUL", "/dev/null", "/proc/self/environ", "/etc/passwd",
+		"..//..//target", "/./../.././target", "dir/.././../target", strings.Repeat("../", 200) + "target",
+		strings.Repeat("dir/../", 100) + "../target", "-la ..", "-a ../target", "-- ../target", "*/../../target", "../*", "{..}/target",
+	}
+	o.tryAll(names, func() {
+		require.NoError(t, os.WriteFile(filepath.Join(o.root, "inside"), nil, 0o644))
+		require.NoError(t, os.Mkdir(filepath.Join(o.root, "dir"), 0o755))
+	})
+}
+
+func TestThreat10SymlinkEscapeByEveryVerb(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("making symbolic links takes rights there that tests don't have")
+	}
+	o := newOutside(t)
+	links := map[string]string{
+		"up":       "..",
+		"file":     "../target",
+		"absolute": o.dir,
+		"passwd":   filepath.Join(o.dir, "target"),
+		"chain":    "chain2",
+		"chain2":   "dir/chain3",
+		"slash":    "/",
+		"new":      "../made-by-link",
+		"deep":     "dir/../../target",
+	}
+	names := []string{"up", "up/target", "up/" + secretName, "up/made", "up/root/inside", "up/root-2/target", "file", "absolute",
+		"absolute/target", "absolute/made", "passwd", "chain", "chain/target", "chain/made", "slash" + o.dir + "/target",
+		"slash", "new", "new/made", "deep", "dir/../up/target", "dir/chain3/target", "loop", "loop/x"}
+	o.tryAll(names, func() {
+		require.NoError(t, os.WriteFile(filepath.Join(o.root, "inside"), nil, 0o644))
+		require.NoError(t, os.Mkdir(filepath.Join(o.root, "dir"), 0o755))
+		require.NoError(t, os.Symlink("../..", filepath.Join(o.root, "dir", "chain3")))
+		require.NoError(t, os.Symlink("loop", filepath.Join(o.root, "loop")))
+		for name, target := range links {
+			require.NoError(t, os.Symlink(target, filepath.Join(o.root, name)))
+		}
+	})
+}

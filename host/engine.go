@@ -69,6 +69,7 @@ type program struct {
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
 	cache    wazero.CompilationCache // nil for none
+	memory   uint64                  // what an instance may have
 }
 
 // compile makes the program that the configuration asks for. A damaged cache
@@ -98,7 +99,9 @@ func newProgram(ctx context.Context, config wazero.RuntimeConfig, module []byte,
 	if err != nil {
 		return nil, err
 	}
-	p := &program{runtime: wazero.NewRuntimeWithConfig(ctx, config.WithMemoryLimitPages(uint32(memory>>16)))}
+	p := &program{
+		runtime: wazero.NewRuntimeWithConfig(ctx, config.WithMemoryLimitPages(uint32(memory>>16))), memory: uint64(memory),
+	}
 	if err := p.prepare(ctx, module); err != nil {
 		p.close()
 		return nil, err
@@ -108,7 +111,7 @@ func newProgram(ctx context.Context, config wazero.RuntimeConfig, module []byte,
 
 func (p *program) prepare(ctx context.Context, module []byte) (err error) {
 	if p.compiled, err = p.runtime.CompileModule(ctx, module); err != nil {
-		return fmt.Errorf("the module is no valid WebAssembly: %w", err)
+		return fmt.Errorf("the module is no valid WebAssembly: %s", firstLine(err))
 	}
 	if err := checkImports(p.compiled); err != nil {
 		return err
@@ -116,7 +119,13 @@ func (p *program) prepare(ctx context.Context, module []byte) (err error) {
 	if err := checkExports(p.compiled); err != nil {
 		return err
 	}
-	if _, err := wasi_snapshot_preview1.Instantiate(ctx, p.runtime); err != nil {
+	system := p.runtime.NewHostModuleBuilder(wasi_snapshot_preview1.ModuleName)
+	wasi_snapshot_preview1.NewFunctionExporter().ExportFunctions(system)
+	for name, f := range systemFunctions { // instead of the runtime's own
+		four := slices.Repeat([]api.ValueType{api.ValueTypeI32}, 4)
+		system.NewFunctionBuilder().WithGoModuleFunction(systemFunction(f), four, four[:1]).Export(name)
+	}
+	if _, err := system.Instantiate(ctx); err != nil {
 		return err
 	}
 	builder := p.runtime.NewHostModuleBuilder(wasi.Namespace)
@@ -174,7 +183,7 @@ func checkImports(module wazero.CompiledModule) error {
 }
 
 func checkExports(module wazero.CompiledModule) error {
-	if len(module.ExportedMemories()) != 1 {
+	if _, ok := module.ExportedMemories()["memory"]; !ok {
 		return errors.New("the module exports no memory")
 	}
 	exported := module.ExportedFunctions()
@@ -214,6 +223,7 @@ type instance struct {
 	step     api.Function
 	fuel     api.MutableGlobal
 	stack    [2]uint64
+	memory   *mappedMemory
 	imports  importer
 	args     args
 	stderr   bounded
@@ -238,9 +248,13 @@ func (p *program) instantiate(imports importer, patience time.Duration) (*instan
 	i.deadline = time.Now().Add(patience)
 	i.ctx = context.WithValue(context.Background(), instanceKey{}, i)
 	var err error
-	i.module, err = p.runtime.InstantiateModule(withMappedMemory(i.ctx), p.compiled, i.moduleConfig())
+	if i.memory, err = mapMemory(p.memory); err != nil {
+		return nil, fmt.Errorf("there is no memory for an instance: %w", err)
+	}
+	i.module, err = p.runtime.InstantiateModule(withMappedMemory(i.ctx, i.memory), p.compiled, i.moduleConfig())
 	if err != nil {
-		return nil, fmt.Errorf("the module does not start: %w", err)
+		i.memory.Free()
+		return nil, fmt.Errorf("the module does not start: %s", firstLine(err))
 	}
 	i.step = i.module.ExportedFunction("ftp_step")
 	i.fuel = i.module.ExportedGlobal(fuelName).(api.MutableGlobal)
@@ -258,13 +272,6 @@ func (p *program) instantiate(imports importer, patience time.Duration) (*instan
 	}
 	return i, nil
 }
-
-// maxRandom is how many random bytes the guest gets at a time, and maxSleep how
-// long it sleeps: nothing it asks of the system may take long.
-const (
-	maxRandom = 4096
-	maxSleep  = time.Millisecond
-)
 
 // moduleConfig gives the guest's runtime a real clock and real randomness, which
 // wazero's own defaults are not.
@@ -292,18 +299,6 @@ func (i *instance) moduleConfig() wazero.ModuleConfig {
 	})
 	return wazero.NewModuleConfig().WithName("").WithStartFunctions().WithStderr(&i.stderr).
 		WithWalltime(wall, 1).WithNanotime(monotonic, 1).WithNanosleep(sleep).WithOsyield(i.checkDeadline).WithRandSource(random)
-}
-
-type readerFunc func(p []byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
-
-// checkDeadline ends the guest's present call when it has taken too long. Fuel
-// bounds what the guest does by itself, this what it has the host do.
-func (i *instance) checkDeadline() {
-	if time.Now().After(i.deadline) {
-		panic(errHung)
-	}
 }
 
 // start starts the engine. The guest fetches the configuration by an import.
@@ -350,22 +345,22 @@ func (i *instance) trapped(export string, err error) error {
 	if int64(i.fuel.Get()) < 0 || errors.Is(err, errHung) {
 		return fmt.Errorf("%s: %w", export, errHung)
 	}
-	line, _, _ := strings.Cut(err.Error(), "\n")
+	line := firstLine(err)
 	if printed, _, _ := bytes.Cut(i.stderr.text, []byte("\n")); len(printed) > 0 {
 		line += ": " + string(printed)
 	}
 	return fmt.Errorf("%s: %s", export, line)
 }
 
-func (i *instance) close() { i.module.Close(context.Background()) }
+// firstLine leaves out the guest's stack.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
 
-// bounded keeps the first of what the guest prints: a stack overflow alone
-// prints 30,000 frames.
-type bounded struct{ text []byte }
-
-func (b *bounded) Write(p []byte) (int, error) {
-	b.text = append(b.text, p[:min(len(p), 4096-len(b.text))]...)
-	return len(p), nil
+func (i *instance) close() {
+	i.module.Close(context.Background())
+	i.memory.Free()
 }
 
 // args are an import's arguments, checked against the table: whatever the guest
@@ -390,6 +385,15 @@ func hostFunction(n int) api.GoModuleFunc {
 	return func(ctx context.Context, module api.Module, stack []uint64) {
 		i := ctx.Value(instanceKey{}).(*instance)
 		stack[0] = uint64(i.call(n, params, module.Memory(), stack))
+	}
+}
+
+// systemFunction is a function of WASI as the runtime calls it.
+func systemFunction(f func(*instance, []byte, [4]uint32) wasi.Errno) api.GoModuleFunc {
+	return func(ctx context.Context, module api.Module, stack []uint64) {
+		i := ctx.Value(instanceKey{}).(*instance)
+		memory, _ := module.Memory().Read(0, module.Memory().Size())
+		stack[0] = uint64(f(i, memory, [4]uint32{uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3])}))
 	}
 }
 
@@ -423,12 +427,12 @@ func (i *instance) call(n int, params []wasi.Param, memory api.Memory, stack []u
 	return i.imports.call(n, &i.args)
 }
 
-// withMappedMemory makes instances keep their linear memory outside Go's heap,
+// withMappedMemory makes an instance keep its linear memory outside Go's heap,
 // where the platform can.
-func withMappedMemory(ctx context.Context) context.Context {
+func withMappedMemory(ctx context.Context, memory *mappedMemory) context.Context {
 	if !mapsMemory {
 		return ctx
 	}
 	return experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(
-		func(_, limit uint64) experimental.LinearMemory { return mapMemory(limit) }))
+		func(uint64, uint64) experimental.LinearMemory { return memory }))
 }

@@ -37,6 +37,7 @@ const (
 	sectionType     = 1
 	sectionImport   = 2
 	sectionFunction = 3
+	sectionTable    = 4
 	sectionGlobal   = 6
 	sectionExport   = 7
 	sectionCode     = 10
@@ -81,6 +82,8 @@ func (m *meter) module(initial int64) ([]byte, error) {
 			for range body.count() {
 				m.functions = append(m.functions, int(body.uint()))
 			}
+		case sectionTable:
+			m.tables(&body)
 		case sectionGlobal:
 			if m.metered {
 				return nil, errors.New("its sections are out of order")
@@ -140,6 +143,28 @@ func (m *meter) imports(d *decoder) {
 			return
 		}
 		d.uint()
+	}
+}
+
+// maxTable is how many elements all tables have at most. They are the host's own
+// memory, which nothing else bounds: so they do not grow either.
+const maxTable = 1 << 20
+
+func (m *meter) tables(d *decoder) {
+	elements := uint64(0)
+	for range d.count() {
+		kind, limits := d.byte(), d.byte()
+		if kind != 0x70 && kind != 0x6f || limits > 1 {
+			d.fail("it has a table of an unknown type")
+			return
+		}
+		if elements += d.uint(); elements > maxTable {
+			d.fail("its tables are larger than %d elements", maxTable)
+			return
+		}
+		if limits == 1 {
+			d.uint()
+		}
 	}
 }
 
@@ -350,8 +375,8 @@ func (d *decoder) prefixed() (bulk bool) {
 	switch {
 	case opcode <= 7: // saturating conversions
 		return false
-	case opcode == 9 || opcode == 13 || opcode == 11 || opcode == 15 || opcode == 16 || opcode == 17:
-		d.skip() // data.drop, elem.drop, memory.fill, table.grow, .size, .fill
+	case opcode == 9 || opcode == 13 || opcode == 11 || opcode == 16 || opcode == 17:
+		d.skip() // data.drop, elem.drop, memory.fill, table.size, .fill
 	case opcode == 8 || opcode == 10 || opcode == 12 || opcode == 14:
 		d.skip() // memory.init, memory.copy, table.init, table.copy
 		d.skip()

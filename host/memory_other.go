@@ -7,7 +7,7 @@ const mapsMemory = false
 
 type mappedMemory struct{}
 
-func mapMemory(uint64) *mappedMemory { return nil }
+func mapMemory(uint64) (*mappedMemory, error) { return nil, nil }
 
 func (*mappedMemory) Reallocate(uint64) []byte { return nil }
 func (*mappedMemory) Free()                    {}

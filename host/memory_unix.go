@@ -12,14 +12,13 @@ const mapsMemory = true
 // system gives it memory as it is touched.
 type mappedMemory struct{ space []byte }
 
-// mapMemory reserves memory that can grow to limit bytes without moving. Where
-// the system refuses, it cannot grow at all and the instance does not start.
-func mapMemory(limit uint64) *mappedMemory {
+// mapMemory reserves memory that can grow to limit bytes without moving.
+func mapMemory(limit uint64) (*mappedMemory, error) {
 	space, err := syscall.Mmap(-1, 0, int(limit), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
-		return &mappedMemory{}
+		return nil, err
 	}
-	return &mappedMemory{space}
+	return &mappedMemory{space}, nil
 }
 
 // Reallocate gives the first size bytes, always at the same address, or nil.

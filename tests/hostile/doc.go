@@ -1,2 +1,4 @@
 // Package hostile tests the host against modules that lie.
 package hostile
+
+//go:generate go test . -run ^TestGuestHasEveryImport$ -update

@@ -7,7 +7,7 @@ const (
 
 	// A session does at most this many units of work (commands, pages of a
 	// listing) in one step, so that none keeps the others waiting.
-	unitsPerStep = 16
+	unitsPerStep = 8
 
 	// WebAssembly has no preemption: the collector runs only when the guest
 	// yields, so every so many steps it does.

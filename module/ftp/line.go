@@ -104,10 +104,12 @@ func (l *lines) next(held int) (end int, ok bool) {
 }
 
 // cut takes the bytes from..to out of the buffer.
-func (l *lines) cut(from, to int) {
+func (s *session) cut(from, to int) {
+	l := &s.lines
 	n := copy(l.buf[from:], l.buf[to:])
 	l.buf = l.buf[:from+n]
 	l.scanned = min(l.scanned, from)
+	s.e.shrink(l)
 }
 
 // room makes sure that more can be read, and reports false when the longest

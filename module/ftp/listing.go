@@ -6,8 +6,10 @@ const (
 	// A listing is sent in pieces of this many bytes.
 	listPiece = 16 << 10
 
-	// A buffer that a page of long names has blown up is not kept.
-	maxListBuffer = 256 << 10
+	// So many listings are kept for the next ones, but not those whose buffer
+	// a page of long names has blown up.
+	spareLists    = 16
+	maxListBuffer = 128 << 10
 
 	// LIST -R goes so deep, remembers so many bytes of directories yet to be
 	// listed, and goes into no more of them after so many entries.
@@ -115,26 +117,26 @@ func (s *session) proceedListing() bool {
 	case s.waiting:
 		return false
 	}
-	err := s.readPage(l)
-	if err == ErrAgain {
+	switch err := s.readPage(l); err {
+	case nil:
+		s.transfer.since = s.e.now
+	case ErrAgain:
 		s.waiting = true
 		return false
-	}
-	if err != nil {
-		l.fail(s, err)
+	default:
+		s.listingFailed(err)
 	}
 	return true
 }
 
-// fail ends a listing that cannot go on. In a reply, what has been sent cannot
-// be taken back, so it is closed and the fault told as its last line.
-func (l *listing) fail(s *session, err error) {
-	r := replyToTransfer(err)
-	if l.control {
+// listingFailed ends a listing that cannot go on. In a reply, what has been sent
+// cannot be taken back, so its last line tells of the fault.
+func (s *session) listingFailed(err error) {
+	if s.transfer.list.control {
 		s.finishStatus(replyStatusBroken)
 		return
 	}
-	s.finish(r)
+	s.finish(replyToTransfer(err))
 }
 
 // finishStatus ends a listing that was part of a reply.
@@ -165,8 +167,8 @@ func (s *session) sendListing() bool {
 	}
 	if n > 0 {
 		s.transfer.since = s.e.now
-		s.transfer.moved += uint64(n)
 	}
+	s.transfer.moved += uint64(n)
 	if l.sent += n; l.sent < len(l.out) {
 		return false
 	}
@@ -284,8 +286,7 @@ func (s *session) dropList(l *listing) {
 		s.e.world.Close(l.dir)
 		l.dir = 0
 	}
-	if cap(l.out) > maxListBuffer {
-		l.out = make([]byte, 0, 2*listPiece)
+	if cap(l.out) <= maxListBuffer && len(s.e.lists) < spareLists {
+		s.e.lists = append(s.e.lists, l)
 	}
-	s.e.lists = append(s.e.lists, l)
 }

@@ -27,6 +27,10 @@ func (s *session) pasvVerb([]byte) (reply, error) {
 		return replyToListen(err), nil
 	}
 	s.listener, s.data = listener, dataPassive
+	if !addr.Addr().Unmap().Is4() {
+		s.dropData()
+		return replyUseEPSV, nil
+	}
 	// There must be no other comma in the text: clients look for the first digit
 	// or the first comma (RFC 1123 §4.1.2.6).
 	b := append(s.e.scratch[:0], "227 Entering Passive Mode ("...)

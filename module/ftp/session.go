@@ -26,7 +26,7 @@ type session struct {
 	slot     int  // its place among the timers
 	deadline int64
 	begun    int64 // when the time to log in began
-	heard    int64 // when it last gave a sign of life
+	heard    int64 // when it last gave a sign of life; for loginDelayed, when the answer is due
 
 	lines    lines
 	readable bool   // the control connection may have more to read
@@ -129,7 +129,8 @@ func (s *session) proceed() bool {
 		s.end()
 		return false
 	case s.transfer.state != transferIdle:
-		return s.proceedTransfer() || s.proceedLine()
+		line := s.proceedLine() // first: an ABOR must not wait for a long listing
+		return s.proceedTransfer() || line
 	case s.phase == phaseQuitting:
 		s.end()
 		return false
@@ -160,7 +161,7 @@ func (s *session) proceedLine() bool {
 	}
 	if l.skip {
 		l.skip = false
-		l.cut(s.held, end)
+		s.cut(s.held, end)
 		return true
 	}
 	if s.transfer.state != transferIdle && !s.answersNow(l.buf[s.held:end]) {
@@ -185,8 +186,7 @@ func (s *session) act(from, to int) bool {
 		return false
 	}
 	s.current, s.stage = 0, 0
-	s.lines.cut(from, to)
-	s.e.shrink(&s.lines)
+	s.cut(from, to)
 	return true
 }
 
@@ -195,7 +195,7 @@ func (s *session) act(from, to int) bool {
 func (s *session) readMore() bool {
 	l := &s.lines
 	if l.skip {
-		l.cut(s.held, len(l.buf))
+		s.cut(s.held, len(l.buf))
 	}
 	if s.read() {
 		if s.strangerOnFirstLine() {
@@ -208,7 +208,7 @@ func (s *session) readMore() bool {
 	}
 	if len(l.buf)-s.held > s.e.config.LineLength+lineEndRoom-1 && !l.skip {
 		l.skip = true
-		l.cut(s.held, len(l.buf))
+		s.cut(s.held, len(l.buf))
 		s.say(replyLineTooLong)
 		return true
 	}

@@ -26,7 +26,7 @@ func (s *session) nextTimer() (timer, int64) {
 		return after(timerData, s.transfer.since, c.DataTime)
 	case s.transfer.state == transferMoving || s.transfer.state == transferListing:
 		return after(timerStall, s.transfer.since, c.StallTime)
-	case s.waiting && s.phase == phaseActive:
+	case s.waiting: // for the world, which has time-outs of its own
 		return timerNone, 0
 	}
 	kind, at := after(timerIdle, s.heard, c.IdleTime)

@@ -215,12 +215,14 @@ func (s *session) proceedCommitting() bool {
 // stalled gives a transfer up that has not moved since the last look at it.
 func (s *session) stalled() {
 	t := &s.transfer
-	moved := t.moved
 	if t.state == transferMoving {
-		moved = s.e.world.Progress(t.file)
+		if moved := s.e.world.Progress(t.file); moved != t.moved {
+			t.moved, t.since = moved, s.e.now
+			return
+		}
 	}
-	if moved != t.moved {
-		t.moved, t.since = moved, s.e.now
+	if t.list != nil && t.list.control {
+		s.phase = phaseLost // there is no reply inside a reply
 		return
 	}
 	s.finish(replyStalled)
@@ -248,5 +250,5 @@ func (s *session) dropTransfer() {
 		s.waiting = false
 	}
 	s.transfer = transfer{}
-	s.held = 0
+	s.held, s.lines.scanned = 0, 0
 }

@@ -168,6 +168,11 @@ func (w *World) DialData(to netip.AddrPort) *Data {
 	return nil
 }
 
+// DialLast connects to the passive data port that was opened last.
+func (w *World) DialLast() *Data {
+	return w.DialData(netip.AddrPortFrom(w.Server.Addr(), w.port))
+}
+
 // Listen waits for data connections at the client's address and a port.
 func (c *Client) Listen(port uint16) *Listener {
 	l := &Listener{Addr: netip.AddrPortFrom(c.s.peer.Addr(), port)}

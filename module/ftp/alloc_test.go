@@ -1,0 +1,167 @@
+package ftp_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/assert"
+
+	"wasiftp/module/ftp"
+	"wasiftp/module/ftp/ftptest"
+)
+
+// quiet is a world that allocates nothing: its client says one thing again and
+// again, and whatever comes back is counted.
+type quiet struct {
+	text    string
+	left    string
+	written int
+	handles ftp.Handle
+}
+
+func (q *quiet) LocalAddress(ftp.Handle) netip.AddrPort { return ftptest.ServerAddress }
+func (q *quiet) PeerAddress(ftp.Handle) netip.AddrPort  { return ftptest.ClientAddress }
+func (q *quiet) Read(_ ftp.Handle, p []byte) (int, error) {
+	if q.left == "" {
+		return 0, ftp.ErrAgain
+	}
+	n := copy(p, q.left)
+	q.left = q.left[n:]
+	return n, nil
+}
+func (q *quiet) Write(_ ftp.Handle, p []byte) (int, error) {
+	q.written += len(p)
+	return len(p), nil
+}
+func (q *quiet) handle() ftp.Handle {
+	q.handles++
+	return q.handles + 1<<16
+}
+func (q *quiet) Listen(ftp.Handle, int) (ftp.Handle, netip.AddrPort, error) {
+	return q.handle(), ftptest.ServerAddress, nil
+}
+func (q *quiet) Accept(ftp.Handle) (ftp.Handle, error)               { return q.handle(), nil }
+func (q *quiet) Dial(ftp.Handle, netip.AddrPort) (ftp.Handle, error) { return q.handle(), nil }
+func (q *quiet) StartTLS(ftp.Handle, []byte) error                   { return nil }
+func (q *quiet) Close(ftp.Handle)                                    {}
+func (q *quiet) Login(_ ftp.Handle, _, password []byte) (ftp.Rights, error) {
+	if string(password) != "p" {
+		return 0, ftp.ErrPermission
+	}
+	return ftptest.All, nil
+}
+func (q *quiet) Logout(ftp.Handle) {}
+func (q *quiet) Stat(_ ftp.Handle, name []byte, _ bool) (ftp.FileInfo, error) {
+	if len(name) > 100 {
+		return ftp.FileInfo{}, ftp.ErrNotExist
+	}
+	if string(name) == "file" {
+		return ftp.FileInfo{}, nil
+	}
+	return ftp.FileInfo{Type: ftp.Dir}, nil
+}
+func (q *quiet) List(ftp.Handle, []byte, bool) (ftp.Handle, error) {
+	q.handles |= 1023
+	return q.handle(), nil
+}
+
+var entryName = []byte("some name")
+
+func (q *quiet) ListNext(_ ftp.Handle, yield func(ftp.Entry)) (bool, error) {
+	q.handles++
+	for range 100 {
+		yield(ftp.Entry{Name: entryName})
+	}
+	return q.handles%16 != 0, nil
+}
+func (q *quiet) Open(ftp.Handle, []byte, ftp.OpenMode, int64) (ftp.Handle, ftp.FileInfo, error) {
+	return q.handle(), ftp.FileInfo{}, nil
+}
+func (q *quiet) Commit(ftp.Handle) error                  { return nil }
+func (q *quiet) Mkdir(ftp.Handle, []byte) error           { return nil }
+func (q *quiet) RemoveFile(ftp.Handle, []byte) error      { return nil }
+func (q *quiet) RemoveDir(ftp.Handle, []byte) error       { return nil }
+func (q *quiet) Rename(ftp.Handle, []byte, []byte) error  { return nil }
+func (q *quiet) SetTime(ftp.Handle, []byte, int64) error  { return nil }
+func (q *quiet) SetMode(ftp.Handle, []byte, uint32) error { return nil }
+func (q *quiet) Start(ftp.Handle, ftp.Handle, bool) error { return ftp.ErrReset }
+func (q *quiet) Progress(ftp.Handle) uint64               { return 0 }
+func (q *quiet) session(e *ftp.Engine, h ftp.Handle)      { q.event(e, ftp.EventOpen, h) }
+func (q *quiet) say(e *ftp.Engine, h ftp.Handle, s string) {
+	q.left = s
+	q.event(e, ftp.EventReadable, h)
+}
+func (q *quiet) event(e *ftp.Engine, k ftp.EventKind, h ftp.Handle) {
+	events := [1]ftp.Event{{Kind: k, Session: h, Handle: h}}
+	for next := e.Step(1, events[:]); next == 1; {
+		next = e.Step(1, nil)
+	}
+}
+
+// conversations are what must cost no allocation, however often it happens.
+var conversations = []string{
+	"NOOP\r\n", "\r\n", "XYZZY\r\n", "PWD\r\n", "CWD /a/b/c\r\nCDUP\r\nCWD ..\r\n", "CWD file\r\n", "CWD " + strings.Repeat("x", 3000) + "\r\n",
+	"TYPE I\r\nTYPE A N\r\nSTRU F\r\nMODE S\r\nTYPE X\r\n", "SYST\r\nFEAT\r\nHELP\r\nHELP RETR\r\nSTAT\r\nCLNT x\r\n",
+	"OPTS UTF8 ON\r\nOPTS MLST type;size;\r\n", "SIZE file\r\nMDTM file\r\nMLST file\r\nMFMT 20200101000000 x\r\n",
+	"DELE x\r\nMKD y\r\nRMD y\r\nRNFR a\r\nRNTO b\r\n", "SITE CHMOD 644 x\r\nSITE UTIME 202001010000 x\r\nREST 10\r\nALLO 10\r\n",
+	"PASV\r\nEPSV\r\nPORT 192,0,2,7,156,64\r\nABOR\r\nABOR\r\n", "PASV\r\nLIST\r\nPASV\r\nNLST *e\r\nEPSV\r\nMLSD x\r\nSTAT y\r\n",
+	"PASV\r\nRETR file\r\nEPSV\r\nSTOR file\r\nPASV\r\nSTOU\r\nPASV\r\nAPPE x\r\n",
+	"USER u\r\nPASS wrong\r\nREIN\r\nUSER u\r\nPASS p\r\n", strings.Repeat("A", 1<<20) + "\r\n",
+}
+
+// TestNoAllocation: the steady state allocates nothing, since in WebAssembly the
+// collector runs late (RATIONALE.md). It must not run beside other tests.
+func TestNoAllocation(t *testing.T) {
+	for _, text := range conversations {
+		q := &quiet{}
+		e := ftp.New(q, ftp.Config{IdleTime: 1e12, LoginTime: 1e12, StallTime: 1e12, DataTime: 1e12})
+		q.session(e, 1)
+		q.say(e, 1, "USER u\r\nPASS p\r\n")
+		before := q.written
+		assert.Zero(t, testing.AllocsPerRun(100, func() { q.say(e, 1, text) }), "%.80q", text)
+		if text != "\r\n" {
+			assert.Greater(t, q.written, before)
+		}
+	}
+}
+
+// TestNoAllocationForSessions: a session that ends leaves all to the next one.
+func TestNoAllocationForSessions(t *testing.T) {
+	q := &quiet{}
+	e := ftp.New(q, ftp.Config{IdleTime: 1e12})
+	h := ftp.Handle(1)
+	assert.Zero(t, testing.AllocsPerRun(2000, func() {
+		q.session(e, h)
+		q.say(e, h, "USER u\r\nPASS p\r\nCWD a/b\r\nQUIT\r\n")
+		h++
+	}))
+}
+
+func TestSessionSize(t *testing.T) {
+	t.Parallel()
+	assert.LessOrEqual(t, ftp.SessionSize, unsafe.Sizeof([2048]byte{}))
+}
+
+func BenchmarkNoop(b *testing.B) {
+	q := &quiet{}
+	e := ftp.New(q, ftp.Config{IdleTime: 1e12})
+	q.session(e, 1)
+	b.ReportAllocs()
+	for b.Loop() {
+		q.say(e, 1, "NOOP\r\n")
+	}
+}
+
+func BenchmarkList(b *testing.B) {
+	q := &quiet{}
+	e := ftp.New(q, ftp.Config{})
+	q.session(e, 1)
+	q.say(e, 1, "USER u\r\nPASS p\r\n")
+	b.ReportAllocs()
+	for b.Loop() {
+		q.say(e, 1, "PASV\r\nLIST\r\n")
+	}
+	b.ReportMetric(float64(q.written)/float64(b.Elapsed().Microseconds()+1), "MB/s")
+}

@@ -221,8 +221,6 @@ func (f *openFile) open(fsys FS, flags uint32, offset int64) (wasi.Stat, error) 
 		err = syscall.EISDIR
 	case !info.Mode().IsRegular():
 		err = fs.ErrPermission
-	case offset > info.Size():
-		err = syscall.EINVAL
 	case offset > 0:
 		err = skip(file, offset)
 	}

@@ -15,4 +15,9 @@ type Config struct {
 	// AllowForeignData lets PORT and EPRT name an address that is not the
 	// client's own. The world decides for itself as well.
 	AllowForeignData bool
+
+	// TLS says that the world can protect connections; Require, what clients
+	// must have protected.
+	TLS     bool
+	Require Requirement
 }

@@ -87,7 +87,7 @@ func (e *Engine) handle(event *Event) {
 	switch event.Kind {
 	case EventOpen:
 		if e.sessions[event.Session] == nil {
-			e.open(event.Session)
+			e.open(event.Session, event.Secure)
 		}
 		return
 	case EventDrain:
@@ -129,7 +129,7 @@ func (e *Engine) work() {
 }
 
 // open begins the session of a new control connection.
-func (e *Engine) open(h Handle) {
+func (e *Engine) open(h Handle, secure bool) {
 	var s *session
 	if n := len(e.free); n > 0 {
 		s, e.free = e.free[n-1], e.free[:n-1]
@@ -138,6 +138,8 @@ func (e *Engine) open(h Handle) {
 	}
 	s.handle = h
 	s.begun, s.heard = e.now, e.now
+	// Clients of implicit TLS that do not know PROT expect it to be P.
+	s.secure, s.bufferSized, s.protected = secure, secure, secure
 	e.sessions[h] = s
 	e.wake(s)
 	if e.draining {

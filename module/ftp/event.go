@@ -21,4 +21,5 @@ type Event struct {
 	Handle  Handle
 	Err     error // nil or an [Error]
 	Bytes   uint64
+	Secure  bool // of EventOpen: the control connection is under TLS already
 }

@@ -8,7 +8,7 @@ func (s *session) featVerb([]byte) (reply, error) {
 	b := append(s.e.scratch[:0], "211-Features:\r\n"...)
 	for i := range s.e.verbs {
 		feature := s.e.verbs[i].Feature
-		if feature == "" {
+		if feature == "" || !s.e.offers(&s.e.verbs[i]) {
 			continue
 		}
 		b = append(append(b, ' '), feature...)

@@ -31,7 +31,7 @@ func (s *session) sayVerbs() {
 			b = append(b, "\r\n"...)
 		}
 		b = append(append(b, ' '), v.Name...)
-		if v.run == nil {
+		if !s.e.offers(v) {
 			b = append(b, '*')
 		}
 	}

@@ -65,8 +65,8 @@ func (s *session) list(arg []byte, form listForm, control bool) (reply, error) {
 	if form != formFacts {
 		options, arg = cutOptions(arg)
 	}
-	if s.data == dataNone && !control {
-		return replyNeedData, nil
+	if r := s.needData(); r != "" && !control {
+		return r, nil
 	}
 	name, err := s.resolve(arg)
 	if err != nil {

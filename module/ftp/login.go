@@ -32,6 +32,9 @@ func (s *session) userVerb(arg []byte) (reply, error) {
 	if len(arg) > maxUser {
 		return replyBadArgument, nil
 	}
+	if s.e.config.Require != RequireNothing && !s.secure {
+		return replyNeedSecurity, nil
+	}
 	s.logout()
 	s.user = append(s.user[:0], arg...)
 	s.login = loginNamed
@@ -107,15 +110,25 @@ func (s *session) acctVerb([]byte) (reply, error) {
 }
 
 // reinVerb puts the session where it was after the greeting (RFC 959 §4.1.1).
-// What the limits count stays counted.
+// RFC 4217 §11 wants it in the clear again as well: whoever wants that connects
+// anew.
 func (s *session) reinVerb([]byte) (reply, error) {
+	if s.secure {
+		return replyNotSecure, nil
+	}
+	s.reinitialize()
+	s.greet()
+	return "", nil
+}
+
+// reinitialize forgets all that the session was told. What the limits count
+// stays counted.
+func (s *session) reinitialize() {
 	s.logout()
 	s.dropData()
 	s.binary = false
 	s.extended = false
 	s.facts = allFacts
-	s.greet()
-	return "", nil
 }
 
 // quitVerb ends the session, but not a transfer under way: its result is still

@@ -6,11 +6,13 @@ import "bytes"
 type dataState uint8
 
 const (
-	dataNone    dataState = iota
-	dataPassive           // listener waits for the client
-	dataActive            // active says where the client waits
-	dataDialing           // conn is being connected
-	dataOpen              // conn is connected
+	dataNone      dataState = iota
+	dataPassive             // listener waits for the client
+	dataActive              // active says where the client waits
+	dataDialing             // conn is being connected
+	dataConnected           // conn is connected
+	dataSecuring            // conn goes through the TLS handshake
+	dataOpen                // conn can be used
 )
 
 // pasvVerb opens a listener for IPv4 (RFC 959 §4.1.2).
@@ -99,8 +101,8 @@ func (s *session) connect() error {
 			return err
 		}
 		s.e.world.Close(s.listener)
-		s.listener, s.conn, s.data = 0, conn, dataOpen
-		return nil
+		s.listener, s.conn = 0, conn
+		return s.secureData()
 	case dataActive:
 		conn, err := s.e.world.Dial(s.handle, s.active)
 		if err != nil {
@@ -108,22 +110,39 @@ func (s *session) connect() error {
 		}
 		s.conn, s.data = conn, dataDialing
 		return ErrAgain
-	case dataDialing:
+	case dataDialing, dataSecuring:
 		return ErrAgain
+	case dataConnected:
+		return s.secureData()
 	case dataOpen:
 		return nil
 	}
 	return ErrRefused
 }
 
-// dataReady is told that the data connection has room, or how dialling went.
+// secureData protects the data connection, if that was asked for.
+func (s *session) secureData() error {
+	if !s.protected {
+		s.data = dataOpen
+		return nil
+	}
+	s.data = dataSecuring
+	if err := s.e.world.StartTLS(s.conn, nil); err != nil {
+		return err
+	}
+	return ErrAgain
+}
+
+// dataReady is told that the data connection has room, or how dialling or its
+// TLS handshake went.
 func (s *session) dataReady(err error) {
-	if s.data != dataDialing {
-		return
-	}
-	if err != nil {
+	switch {
+	case s.data != dataDialing && s.data != dataSecuring:
+	case err != nil:
 		s.dataFailed(err)
-		return
+	case s.data == dataDialing:
+		s.data = dataConnected
+	default:
+		s.data = dataOpen
 	}
-	s.data = dataOpen
 }

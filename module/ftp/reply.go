@@ -91,6 +91,22 @@ const (
 	replyStructureFile  = reply("200 Structure is file.")
 	replyModeStream     = reply("200 Mode is stream.")
 	replyClient         = reply("200 Noted.")
+	replySecure         = reply("234 Begin the TLS handshake.")
+	replySecureAlready  = reply("503 TLS is on already.")
+	replyBadMechanism   = reply("504 Use AUTH TLS.")
+	replyNoSecurity     = reply("431 TLS is not to be had now.")
+	replyNeedAuth       = reply("503 Use AUTH TLS first.")
+	replyNeedPBSZ       = reply("503 Use PBSZ 0 first.")
+	replyBufferSize     = reply("200 PBSZ=0")
+	replyPrivate        = reply("200 Data connections are protected.")
+	replyClear          = reply("200 Data connections are in the clear.")
+	replyMustProtect    = reply("534 Data connections must be protected.")
+	replyBadProtection  = reply("536 Use PROT P or PROT C.")
+	replyStaySecure     = reply("533 The control connection stays protected.")
+	replyNotSecure      = reply("503 Not under TLS: connect anew.")
+	replyNeedSecurity   = reply("530 TLS is required: use AUTH TLS first.")
+	replyNeedProtection = reply("521 Data connections must be protected: use PROT P first.")
+	replyDataSecurity   = reply("522 TLS on the data connection failed, or does not resume the control connection's session.")
 	replyBusy           = reply("450 File is busy.")
 	replyNoSpace        = reply("452 No space left.")
 	replyQuota          = reply("552 Quota used up.")
@@ -177,6 +193,8 @@ func replyToData(err error) reply {
 		return replyDataTimeout
 	case ErrTooMany:
 		return replyNoPort
+	case ErrSecurity:
+		return replyDataSecurity
 	}
 	return replyNoData
 }

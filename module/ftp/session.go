@@ -48,6 +48,10 @@ type session struct {
 	binary bool   // the representation type: image, not ASCII
 	facts  facts  // what OPTS MLST picked
 
+	secure      bool // the control connection is under TLS
+	bufferSized bool // PBSZ was said
+	protected   bool // PROT P was said: data connections go under TLS
+
 	extended bool // EPSV ALL was said
 	data     dataState
 	listener Handle
@@ -177,7 +181,7 @@ func (s *session) act(from, to int) bool {
 	if s.current == 0 {
 		s.heard = s.e.now
 	}
-	line := trimLine(s.lines.buf[from:to])
+	line, secure := trimLine(s.lines.buf[from:to]), s.secure
 	if len(line) > s.e.config.LineLength {
 		s.say(replyLineTooLong)
 	} else if s.obey(line) == ErrAgain {
@@ -186,6 +190,9 @@ func (s *session) act(from, to int) bool {
 		return false
 	}
 	s.current, s.stage = 0, 0
+	if s.secure != secure {
+		from, to, s.held = 0, len(s.lines.buf), 0
+	}
 	s.cut(from, to)
 	return true
 }

@@ -58,6 +58,9 @@ func (s *session) upload(arg []byte, mode OpenMode) (reply, error) {
 		return "", err
 	}
 	file, _, err := s.e.world.Open(s.handle, name, mode, s.rest)
+	if err == ErrName && mode == OpenResume {
+		return replyBadRestart, nil
+	}
 	if err != nil {
 		return "", err
 	}
@@ -79,8 +82,8 @@ const maxUnique = 1000
 // that RFC 1123 §4.1.2.9 prescribes. The name is the one the client proposes, if
 // that is free, or one made from the time.
 func (s *session) stouVerb(arg []byte) (reply, error) {
-	if s.data == dataNone {
-		return replyNeedData, nil
+	if r := s.needData(); r != "" {
+		return r, nil
 	}
 	for ; s.stage < maxUnique; s.stage++ {
 		var buf [64]byte
@@ -111,8 +114,8 @@ func (s *session) stouVerb(arg []byte) (reply, error) {
 
 // prepare resolves the pathname of a transfer that has somewhere to go.
 func (s *session) prepare(arg []byte) ([]byte, error) {
-	if s.data == dataNone {
-		return nil, replyNeedData
+	if r := s.needData(); r != "" {
+		return nil, r
 	}
 	return s.resolve(arg)
 }

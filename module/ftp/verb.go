@@ -22,6 +22,7 @@ type Verb struct {
 	NoLogin  bool                                        // it works before the login
 	AtOnce   bool                                        // it is answered during a transfer, not held until its end
 	Neutral  bool                                        // it may stand between REST or RNFR and the command they prepare
+	TLS      bool                                        // it is there where the world offers TLS
 	Naming   bool                                        // it gives a file its name
 	Feature  string                                      // what FEAT says of it, "" for nothing (RFC 2389 §3)
 	Right    Rights                                      // what the world will ask of the account; 0 for nothing
@@ -45,7 +46,12 @@ func verbTable() []Verb {
 		{Name: "XCWD", Syntax: "<sp> pathname", Argument: RequiredPathname, Section: "RFC 1123 §4.1.3.1", run: (*session).cwdVerb},
 		{Name: "CDUP", Section: "RFC 959 §4.1.1", run: (*session).cdupVerb},
 		{Name: "XCUP", Section: "RFC 1123 §4.1.3.1", run: (*session).cdupVerb},
-		{Name: "AUTH", Syntax: "<sp> mechanism", Argument: OptionalArgument, NoLogin: true, Section: "RFC 4217 §4"},
+
+		// RFC 4217: TLS.
+		{Name: "AUTH", Syntax: "<sp> TLS | TLS-C | SSL", Argument: RequiredArgument, NoLogin: true, TLS: true, Feature: "AUTH TLS", Section: "RFC 4217 §4", run: (*session).authVerb},
+		{Name: "PBSZ", Syntax: "<sp> 0", Argument: RequiredArgument, NoLogin: true, TLS: true, Feature: "PBSZ", Section: "RFC 4217 §8", run: (*session).pbszVerb},
+		{Name: "PROT", Syntax: "<sp> C | P", Argument: RequiredArgument, NoLogin: true, TLS: true, Feature: "PROT", Section: "RFC 4217 §9", run: (*session).protVerb},
+		{Name: "CCC", TLS: true, Section: "RFC 4217 §6", run: (*session).cccVerb},
 
 		// RFC 959 §4.1.2: transfer parameters.
 		{Name: "PORT", Syntax: "<sp> h1,h2,h3,h4,p1,p2", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).portVerb},
@@ -186,7 +192,7 @@ func (s *session) check(v *Verb, word, arg []byte) reply {
 	if bytes.IndexByte(arg, 0) >= 0 {
 		return replyBadArgument
 	}
-	if v.run == nil {
+	if !s.e.offers(v) {
 		return replyNotImplemented
 	}
 	switch v.Argument {
@@ -201,6 +207,9 @@ func (s *session) check(v *Verb, word, arg []byte) reply {
 	}
 	return ""
 }
+
+// offers says whether a verb is there for clients of this engine.
+func (e *Engine) offers(v *Verb) bool { return v.run != nil && (e.config.TLS || !v.TLS) }
 
 // maxStrange is how many commands that nobody understands or may give a client
 // can send before its login.

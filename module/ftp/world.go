@@ -45,6 +45,12 @@ type Sockets interface {
 	// and says whether it succeeded.
 	Dial(session Handle, to netip.AddrPort) (Handle, error)
 
+	// StartTLS protects a connection. A control connection forgets what has
+	// arrived, says reply in the clear, and goes on behind the handshake. For a
+	// data connection reply is empty; EventWritable follows, and says how the
+	// handshake went.
+	StartTLS(conn Handle, reply []byte) error
+
 	// Close closes any handle. Closing a session first sends what was
 	// written, and takes with it all that the session owns. Closing an
 	// upload that was not committed aborts it.
@@ -185,6 +191,7 @@ const (
 	ErrReset                        // the connection broke
 	ErrTimeout                      // nothing happened for too long
 	ErrCanceled                     // given up
+	ErrSecurity                     // the TLS handshake failed, or is not the one that was asked for
 	ErrStorage                      // the storage failed
 )
 
@@ -193,7 +200,7 @@ var errorTexts = [...]string{
 	ErrNotDir: "not a directory", ErrIsDir: "is a directory", ErrNotEmpty: "not empty", ErrName: "bad name",
 	ErrBusy: "in use", ErrNoSpace: "storage full", ErrQuota: "quota used up", ErrUnsupported: "not supported",
 	ErrTooMany: "too many", ErrRefused: "refused", ErrReset: "connection broke", ErrTimeout: "timed out",
-	ErrCanceled: "canceled", ErrStorage: "storage failed",
+	ErrCanceled: "canceled", ErrSecurity: "TLS failed", ErrStorage: "storage failed",
 }
 
 // Error describes the fault in a few words that hold no secret of the host.

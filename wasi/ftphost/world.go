@@ -68,6 +68,8 @@ func faults(errno wasi.Errno) ftp.Error {
 		return ftp.ErrTimeout
 	case wasi.ECANCELED:
 		return ftp.ErrCanceled
+	case wasi.EPROTO:
+		return ftp.ErrSecurity
 	}
 	return ftp.ErrStorage
 }
@@ -84,7 +86,7 @@ func Events(dst []ftp.Event, buf []byte) int {
 		e := wasi.GetEvent(buf[i*wasi.EventSize:])
 		dst[i] = ftp.Event{
 			Kind: eventKinds[e.Kind], Session: ftp.Handle(e.Session), Handle: ftp.Handle(e.Handle),
-			Err: fault(uint32(e.Errno)), Bytes: e.Value,
+			Err: fault(uint32(e.Errno)), Bytes: e.Value, Secure: e.Kind == wasi.EventOpen && e.Value == 1,
 		}
 	}
 	return int(n)
@@ -108,7 +110,7 @@ func Config(size uint32) (c ftp.Config, ok bool) {
 	return ftp.Config{
 		LoginTime: w.LoginTime, IdleTime: w.IdleTime, StallTime: w.StallTime, DataTime: w.DataTime,
 		FailureDelay: w.FailureDelay, LoginFailures: int(w.LoginFailures), LineLength: int(w.LineLength),
-		AllowForeignData: w.ForeignData, Greeting: w.Greeting,
+		AllowForeignData: w.ForeignData, TLS: w.TLS, Require: ftp.Requirement(w.TLSRequired), Greeting: w.Greeting,
 	}, ok
 }
 

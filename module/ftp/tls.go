@@ -1,0 +1,86 @@
+package ftp
+
+import "bytes"
+
+// Requirement says what a client must protect by TLS.
+type Requirement uint8
+
+// What can be required of clients (RFC 4217 §12).
+const (
+	RequireNothing  Requirement = iota
+	RequireLogin                // user name and password
+	RequireControl              // the control connection, always
+	RequireTransfer             // data connections as well
+)
+
+// authVerb begins TLS (RFC 4217 §4). All that the session knew goes, and all
+// that came behind the line: somebody on the way may have written it.
+func (s *session) authVerb(arg []byte) (reply, error) {
+	arg = bytes.TrimRight(arg, " ")
+	switch {
+	case !isWord(arg, "TLS") && !isWord(arg, "TLS-C") && !isWord(arg, "SSL"):
+		return replyBadMechanism, nil
+	case s.secure:
+		return replySecureAlready, nil
+	}
+	s.reinitialize()
+	s.secure = true
+	if err := s.e.world.StartTLS(s.handle, []byte(replySecure+"\r\n")); err != nil {
+		s.secure = false
+		return replyNoSecurity, nil
+	}
+	return "", nil
+}
+
+// pbszVerb: TLS protects a stream, which has no buffers to agree on
+// (RFC 4217 §8).
+func (s *session) pbszVerb(arg []byte) (reply, error) {
+	if !s.secure {
+		return replyNeedAuth, nil
+	}
+	if n, ok := parseDigits(bytes.TrimRight(arg, " ")); !ok || n > 1<<32-1 {
+		return replyBadArgument, nil
+	}
+	s.bufferSized = true
+	return replyBufferSize, nil
+}
+
+// protVerb says whether data connections are protected (RFC 4217 §9).
+func (s *session) protVerb(arg []byte) (reply, error) {
+	arg = bytes.TrimRight(arg, " ")
+	switch {
+	case !s.bufferSized:
+		return replyNeedPBSZ, nil
+	case isWord(arg, "P"):
+		s.protected = true
+		return replyPrivate, nil
+	case isWord(arg, "C") && s.e.config.Require == RequireTransfer:
+		return replyMustProtect, nil
+	case isWord(arg, "C"):
+		s.protected = false
+		return replyClear, nil
+	case isWord(arg, "S"), isWord(arg, "E"):
+		return replyBadProtection, nil
+	}
+	return replyBadParameter, nil
+}
+
+// cccVerb: a control connection in the clear again would show the addresses and
+// names that TLS has just hidden, and let anybody add a command.
+func (s *session) cccVerb([]byte) (reply, error) {
+	if !s.secure {
+		return replyNeedAuth, nil
+	}
+	return replyStaySecure, nil
+}
+
+// needData is what a transfer still needs before it can begin, "" for nothing.
+func (s *session) needData() reply {
+	switch {
+	case s.e.config.Require == RequireTransfer && !s.protected:
+		return replyNeedProtection
+	case s.data == dataNone:
+		return replyNeedData
+	}
+	return ""
+}

@@ -144,7 +144,7 @@ func TestThreat31Names(t *testing.T) {
 	everyParam(func(n int, i wasi.Import, param int) {
 		switch i.Params[param].Name {
 		case "name", "from", "to":
-		case "data", "user", "password":
+		case "data", "user", "password", "reply":
 			return
 		default:
 			t.Fatalf("%s takes bytes called %s: say whether they are a name", i.Name, i.Params[param].Name)
@@ -179,7 +179,11 @@ func TestThreat31Offsets(t *testing.T) {
 			if flags&wasi.OpenExclusive != 0 {
 				name = "new"
 			}
-			if errno := c.named(wasi.FileOpen, name, flags, uint64(offset), c.at(resultAt), c.at(result2At)); errno != wasi.EINVAL {
+			errno := c.named(wasi.FileOpen, name, flags, uint64(offset), c.at(resultAt), c.at(result2At))
+			if flags == 0 && offset > 0 && errno == wasi.OK {
+				continue // there is nothing to read then
+			}
+			if errno != wasi.EINVAL {
 				t.Errorf("file_open with flags %d at %d: %v, not EINVAL", flags, offset, errno)
 			}
 		}

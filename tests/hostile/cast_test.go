@@ -31,7 +31,7 @@ func (s *stage) cast() *cast {
 // not what the host does.
 func takes(t *testing.T, i wasi.Import, param string) []string {
 	t.Helper()
-	if i.Name == "net_write" {
+	if i.Name == "net_write" || i.Name == "net_start_tls" {
 		return []string{"conn", "session"}
 	}
 	switch param {

@@ -3,8 +3,14 @@ package hostile
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
+	"math/big"
 	"net"
 	"os"
 	"regexp"
@@ -78,9 +84,24 @@ func (s *stage) config(module []byte) host.Config {
 			}
 			return &host.Account{FS: s.files, Rights: host.ReadWrite}, nil
 		}),
+		TLS:    host.TLS{Config: &tls.Config{Certificates: []tls.Certificate{certificate()}}},
 		Limits: host.Limits{MemoryPerInstance: 32 << 20},
 	}
 }
+
+// certificate is one that nobody trusts.
+var certificate = sync.OnceValue(func() tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+})
 
 // shortSteps makes a stage notice soon what hangs.
 func shortSteps(c *host.Config) { c.Limits.StepTime = stepTime }

@@ -1,0 +1,183 @@
+package hostile
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"wasiftp/fsbridge"
+	"wasiftp/host"
+	"wasiftp/wasi"
+)
+
+// slow is a file system that answers some questions when it is told to.
+type slow struct {
+	*fsbridge.Memory
+	gate              chan struct{} // closed when Stat and Commit may end
+	asked             atomic.Int32
+	committing, ended atomic.Int32
+}
+
+func (f *slow) Stat(name string) (fs.FileInfo, error) {
+	f.asked.Add(1)
+	<-f.gate
+	return f.Memory.Stat(name)
+}
+
+func (f *slow) Create(name string, flag int, offset int64) (host.Upload, error) {
+	u, err := f.Memory.Create(name, flag, offset)
+	return &slowUpload{u, f}, err
+}
+
+type slowUpload struct {
+	host.Upload
+	fs *slow
+}
+
+func (u *slowUpload) Commit() error {
+	u.fs.committing.Add(1)
+	<-u.fs.gate
+	defer u.fs.ended.Add(1)
+	return u.Upload.Commit()
+}
+
+func (u *slowUpload) Abort() error {
+	u.fs.ended.Add(1)
+	return u.Upload.Abort()
+}
+
+func newSlowStage(t *testing.T) (*stage, *slow) {
+	files := &slow{gate: make(chan struct{})}
+	s := newGuestStage(t, func(c *host.Config) {
+		c.Authenticator = host.AuthenticatorFunc(func(context.Context, host.Login) (*host.Account, error) {
+			return &host.Account{FS: files, Rights: host.ReadWrite}, nil
+		})
+	})
+	files.Memory = s.files
+	return s, files
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// An upload has one end, however often the guest asks for it and whatever it
+// asks in between.
+func TestThreat31CommitTwice(t *testing.T) {
+	t.Parallel()
+	s, files := newSlowStage(t)
+	c := &cast{puppet: s.puppet()}
+	c.login()
+	p := c.puppet
+	open := func() wasi.Errno {
+		return p.named(wasi.FileOpen, "new", wasi.OpenWrite|wasi.OpenExclusive, 0, p.at(resultAt), p.at(result2At))
+	}
+	go func() { // the opening asks for the file's state first
+		for files.asked.Load() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		files.gate <- struct{}{}
+	}()
+	if errno := open(); errno != wasi.OK {
+		t.Fatal(errno)
+	}
+	file := p.number(resultAt)
+	conn, client := p.data()
+	p.must(wasi.TransferStart, file, conn, 0)
+	client.Write([]byte("content"))
+	client.Close()
+	p.event(wasi.EventTransfer, file)
+
+	commit := fmt.Sprintf("call %s", numbers(wasi.FileCommit, []uint64{file}))
+	stat := fmt.Sprintf("call %s", numbers(wasi.FileStat, slices.Concat([]uint64{p.session}, p.text("other"), []uint64{0, p.at(bufferAt)})))
+	p.send("%s", strings.Join([]string{commit, stat, commit, stat, commit}, "\n"))
+	for range 5 {
+		p.reply()
+	}
+	eventually(t, "the commit begins", func() bool { return files.committing.Load() > 0 })
+	p.raw(wasi.HandleClose, file)
+	close(files.gate)
+	eventually(t, "the commit ends", func() bool { return files.ended.Load() > 0 })
+	p.lives()
+	s.server.Close()
+	if n := files.committing.Load(); n != 1 {
+		t.Errorf("committed %d times", n)
+	}
+	if n := files.ended.Load(); n != 1 {
+		t.Errorf("ended %d times", n)
+	}
+}
+
+// A guest that asks and never listens does not make the host work for it
+// without end.
+func TestThreat31AbandonedQuestions(t *testing.T) {
+	t.Parallel()
+	s, files := newSlowStage(t)
+	p := s.puppet()
+	p.login()
+	before := goroutines(t.Name())
+	p.poke(textAt, []byte(strings.Repeat("a", 4096)))
+	args := numbers(wasi.FileStat, []uint64{p.session, p.at(textAt)})
+	errno := p.errno(p.answer("repeat 4000 %s * 0 %d", args, p.at(bufferAt)))
+	if n := goroutines(t.Name()) - before; n > 64 {
+		t.Errorf("%d goroutines at work for one session", n)
+	}
+	if errno != wasi.EBUSY {
+		t.Errorf("one question too many: %v, not EBUSY", errno)
+	}
+	s.puppet().lives()
+	close(files.gate)
+	eventually(t, "questions are answered again", func() bool { return p.named(wasi.FileStat, "none", 0, p.at(bufferAt)) == wasi.ENOENT })
+}
+
+// Pages of a directory that are asked for and given up do not disturb the one
+// that is fetched. The race detector would say.
+func TestThreat31AbandonedPages(t *testing.T) {
+	t.Parallel()
+	s := newGuestStage(t, nil)
+	p := s.puppet()
+	p.login()
+	for i := range 100 {
+		s.put(fmt.Sprintf("a file with a name of some length, number %d", i), "")
+	}
+	for range 20 {
+		dir := p.list()
+		p.send("repeat 16 %s * %d", numbers(wasi.FileListNext, []uint64{dir, p.at(bufferAt)}), p.at(resultAt))
+		p.reply()
+		p.call(wasi.FileListNext, dir, p.at(bufferAt), 16<<10, p.at(resultAt))
+		p.must(wasi.HandleClose, dir)
+	}
+	p.lives()
+}
+
+// What the host keeps of a question is small.
+func TestThreat31HugeNames(t *testing.T) {
+	t.Parallel()
+	c := newGuestStage(t, nil).cast()
+	everyParam(func(n int, i wasi.Import, param int) {
+		if i.Name == "net_write" {
+			return
+		}
+		args, at := c.args(i)
+		c.poke(bufferAt, slices.Repeat([]byte("good"), 512))
+		args[at[param]], args[at[param]+1] = c.at(textAt), c.size-textAt
+		if i.Name == "net_start_tls" {
+			args[0] = c.session
+		}
+		if errno := c.raw(n, args...); errno != wasi.EINVAL {
+			t.Errorf("%s with %d bytes of %s: %v, not EINVAL", i.Name, c.size-textAt, i.Params[param].Name, errno)
+		}
+	}, wasi.In)
+	c.lives()
+}

@@ -1,0 +1,213 @@
+package tests
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"wasiftp/fsbridge"
+	"wasiftp/host"
+	"wasiftp/module/ftp"
+	"wasiftp/tests/script"
+)
+
+// rightNames are all rights there are.
+var rightNames = map[host.Rights]string{host.Read: "read", host.List: "list", host.Write: "write", host.Delete: "delete",
+	host.Rename: "rename", host.MakeDir: "make directories"}
+
+// limited is a server whose one account has the rights and the files that are
+// set now.
+type limited struct {
+	t       testing.TB
+	network script.Network
+	rights  host.Rights
+	account atomic.Pointer[host.Account]
+}
+
+const (
+	content = "what only a reader may see"
+	hidden  = "what-only-a-lister-may-see"
+)
+
+// fresh makes new files, and a session that may do what it may.
+func (l *limited) fresh(rights host.Rights) (*talk, *fsbridge.Memory) {
+	l.t.Helper()
+	files := fsbridge.NewMemory()
+	for _, dir := range []string{"dir", "full"} {
+		require.NoError(l.t, files.Mkdir(dir))
+	}
+	for _, name := range []string{"inside", "taken", "full/" + hidden} {
+		require.NoError(l.t, putFile(files, name, []byte(content+name), past))
+	}
+	l.rights = rights
+	l.account.Store(&host.Account{FS: files, Rights: rights})
+	return login(l.t, l.network, "u"), files
+}
+
+// state is what a file or directory is.
+type state struct {
+	dir     bool
+	content string
+	about   string
+}
+
+func states(t testing.TB, files fs.FS) map[string]state {
+	t.Helper()
+	all := map[string]state{}
+	require.NoError(t, fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || name == "." {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		s := state{dir: entry.IsDir()}
+		if !s.dir {
+			b, err := fs.ReadFile(files, name)
+			if err != nil {
+				return err
+			}
+			s.content = string(b)
+			s.about = fmt.Sprint(info.Mode(), info.ModTime().Unix())
+		}
+		all[name] = s
+		return nil
+	}))
+	return all
+}
+
+// needed are the rights without which before could not have become after.
+func needed(before, after map[string]state, renames bool) (rights host.Rights) {
+	for name, was := range before {
+		is, there := after[name]
+		switch {
+		case renames && !there:
+			rights |= host.Rename
+		case !there:
+			rights |= host.Delete
+		case is.content == was.content && is.about != was.about:
+			rights |= host.Write
+		case is.content == was.content:
+		case renames:
+			rights |= host.Rename | host.Delete
+		case strings.HasPrefix(is.content, was.content):
+			rights |= host.Write
+		default:
+			rights |= host.Write | host.Delete
+		}
+	}
+	for name, is := range after {
+		if _, there := before[name]; there {
+			continue
+		}
+		switch {
+		case renames:
+			rights |= host.Rename
+		case is.dir:
+			rights |= host.MakeDir
+		default:
+			rights |= host.Write
+		}
+	}
+	return rights
+}
+
+// Every verb that takes a pathname, by accounts that have one right alone, all
+// but one, none or all: what they did must be theirs to do.
+func TestThreat25RightsOfEveryVerb(t *testing.T) {
+	t.Parallel()
+	l := &limited{t: t}
+	_, l.network = serve(t, host.Config{Authenticator: host.AuthenticatorFunc(
+		func(context.Context, host.Login) (*host.Account, error) { return l.account.Load(), nil })})
+	sets := []host.Rights{0, host.ReadWrite}
+	for right := range rightNames {
+		sets = append(sets, right, host.ReadWrite&^right)
+	}
+	seen := host.Rights(0) // needed by anything at all
+	for _, verb := range ftp.Verbs() {
+		if verb.Argument != ftp.OptionalPathname && verb.Argument != ftp.RequiredPathname {
+			continue
+		}
+		did := false
+		for _, rights := range sets {
+			used := l.use(verb, rights)
+			assert.Zero(t, used&^rights, "%s did what needs %s with nothing but %s", verb.Name, rightsText(used&^rights), rightsText(rights))
+			did = did || used != 0
+			seen |= used
+		}
+		if mutates := verb.Right != 0 && verb.Name != "RNFR" && verb.Name != "MLST"; mutates {
+			assert.True(t, did, "%s never did anything, so that nothing was tested", verb.Name)
+		}
+	}
+	assert.Equal(t, host.ReadWrite, seen, "some right was never needed")
+}
+
+func rightsText(rights host.Rights) string {
+	var text []string
+	for right, name := range rightNames {
+		if rights&right != 0 {
+			text = append(text, name)
+		}
+	}
+	return fmt.Sprintf("%q", text)
+}
+
+// use says a verb in all its forms on all kinds of names, and returns the rights
+// that what happened needs.
+func (l *limited) use(verb ftp.Verb, rights host.Rights) (used host.Rights) {
+	l.t.Helper()
+	for _, name := range []string{"inside", "taken", "dir", "full", "new", "dir/new", "/"} {
+		c, files := l.fresh(rights)
+		before := states(l.t, files)
+		told := &strings.Builder{}
+		said := lines(verb, name)
+		if verb.Name == "STOR" {
+			said = append(said, "REST 3", "STOR "+name)
+		}
+		for _, line := range said {
+			l.try(c, line, told)
+		}
+		renames := verb.Name == "RNTO" || verb.Name == "RNFR"
+		used |= needed(before, states(l.t, files), renames)
+		if strings.Contains(told.String(), content) {
+			used |= host.Read
+		}
+		if strings.Contains(told.String(), hidden) {
+			used |= host.List
+		}
+		c.control.Close()
+	}
+	return used
+}
+
+// try says a line, and sends or takes a little data where that is wanted.
+func (l *limited) try(c *talk, line string, told io.Writer) {
+	l.t.Helper()
+	var d script.Conn
+	verb, _, _ := strings.Cut(line, " ")
+	switch verb {
+	case "RETR", "LIST", "NLST", "MLSD", "STOR", "STOU", "APPE":
+		d = c.data()
+		defer d.Close()
+	}
+	r := c.say(line)
+	io.WriteString(told, r.Text())
+	if r.Code != 150 {
+		return
+	}
+	if strings.HasPrefix(verb, "STO") || verb == "APPE" {
+		io.WriteString(d, "uploaded")
+		d.Close()
+	} else {
+		io.Copy(told, d)
+	}
+	io.WriteString(told, c.reply().Text())
+}

@@ -28,6 +28,9 @@ type accounts struct {
 	// a processor and, in each session that logs in, tens of megabytes.
 	slots chan struct{}
 
+	clientAuth string // what client certificates are for, as --tls-client-auth says; "" is nothing
+	perUser    int    // sessions at a time; 0 is no limit
+
 	roots map[string]*fsbridge.Dir // opened, by folder
 }
 
@@ -41,6 +44,7 @@ func (o *options) open() (*accounts, error) {
 	a := &accounts{
 		byName: map[string]account{}, roots: map[string]*fsbridge.Dir{},
 		seed: maphash.MakeSeed(), slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		clientAuth: o.tls.clientsBy(), perUser: o.sessionsPerUser,
 	}
 	if err := o.fill(a); err != nil {
 		a.close()
@@ -125,7 +129,9 @@ func (a *accounts) add(name string, s secret, root *fsbridge.Dir, rights host.Ri
 	if _, ok := a.byName[name]; ok {
 		return fmt.Errorf("user %q is given twice", name)
 	}
-	a.byName[name] = account{newAccount(name, root, rights), s}
+	own := newAccount(name, root, rights)
+	own.MaxSessions = a.perUser
+	a.byName[name] = account{own, s}
 	if s != nil {
 		a.standIns = append(a.standIns, s)
 	}
@@ -158,9 +164,18 @@ func (a *accounts) close() {
 	}
 }
 
+var errNoCertificate = fmt.Errorf("%w: no client certificate was shown", host.ErrDenied)
+
 // Authenticate is [host.Authenticator]'s.
 func (a *accounts) Authenticate(ctx context.Context, login host.Login) (*host.Account, error) {
+	shown, verified := shownName(login.TLS)
+	if a.clientAuth == "require" && !verified {
+		return nil, errNoCertificate
+	}
 	found, known := a.byName[login.User]
+	if a.clientAuth == "login" && verified && shown == login.User && found.secret != nil {
+		return &found.Account, nil
+	}
 	if !known && a.anonymous != nil && isAnonymous(login.User) {
 		account := *a.anonymous
 		return &account, nil

@@ -12,7 +12,7 @@ import (
 
 // announce tells the person who started the server where it is, what it exposes
 // and how to stop it.
-func (p *program) announce(o *options, a *accounts, listeners []net.Listener) {
+func (p *program) announce(o *options, a *accounts, certificates certificates, listeners []listener) {
 	say := func(format string, args ...any) { fmt.Fprintf(p.stdout, format+"\n", args...) }
 	root := o.root
 	if abs, err := filepath.Abs(root); err == nil {
@@ -21,6 +21,10 @@ func (p *program) announce(o *options, a *accounts, listeners []net.Listener) {
 
 	for _, l := range listeners {
 		say("%s", o.url(l, a.anonymous != nil))
+	}
+	if o.tls.own == "self-signed" {
+		say("The certificate is our own, in %s, with the SHA-256 fingerprint", certificates[0].certFile)
+		say("%s", fingerprint(certificates[0].current.Load()))
 	}
 	if a.anonymous != nil {
 		say("Anyone may %s %s, as anonymous.", verbs(a.anonymous.Rights), root)
@@ -35,7 +39,12 @@ func (p *program) announce(o *options, a *accounts, listeners []net.Listener) {
 		say("Warning: whoever reaches this server may change and delete these files without a password.")
 	}
 	for _, l := range listeners {
-		if addr, ok := l.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() {
+		addr, ok := l.Addr().(*net.TCPAddr)
+		switch {
+		case !ok, addr.IP.IsLoopback(), l.implicit, o.config.TLS.Require != host.TLSOptional:
+		case o.tls.on():
+			say("Warning: others can reach %s, and who does not ask for TLS sends passwords and files in the clear; --tls-require data refuses that.", addr)
+		default:
 			say("Warning: others can reach %s, and FTP without TLS sends passwords and files in the clear.", addr)
 		}
 	}
@@ -43,14 +52,22 @@ func (p *program) announce(o *options, a *accounts, listeners []net.Listener) {
 }
 
 // url is where a client on this machine finds the listener. It names a user
-// where nobody may come without.
-func (o *options) url(l net.Listener, anonymous bool) string {
+// where nobody may come without, and says how TLS is had there.
+func (o *options) url(l listener, anonymous bool) string {
 	u := url.URL{Scheme: "ftp", Host: l.Addr().String(), Path: "/"}
 	if addr, ok := l.Addr().(*net.TCPAddr); ok && addr.IP.IsUnspecified() {
 		u.Host = net.JoinHostPort("127.0.0.1", strconv.Itoa(addr.Port))
 	}
 	if !anonymous && len(o.users) > 0 {
 		u.User = url.User(o.users[0].name)
+	}
+	switch {
+	case l.implicit:
+		u.Scheme = "ftps"
+	case o.config.TLS.Require != host.TLSOptional:
+		return u.String() + " (AUTH TLS only)"
+	case o.tls.on():
+		return u.String() + " (AUTH TLS)"
 	}
 	return u.String()
 }

@@ -11,15 +11,21 @@ import (
 // for "", or none for "off". Whoever can write there can have this process run
 // what he likes, so that it must be private.
 func openCache(dir string) (string, error) {
-	switch dir {
-	case "off":
+	if dir == "off" {
 		return "", nil
-	case "":
-		caches, err := os.UserCacheDir()
+	}
+	return privateDir(dir, os.UserCacheDir)
+}
+
+// privateDir makes a folder that nobody else may enter: dir or, for "", ours
+// in base.
+func privateDir(dir string, base func() (string, error)) (string, error) {
+	if dir == "" {
+		above, err := base()
 		if err != nil {
 			return "", err
 		}
-		dir = filepath.Join(caches, "wasiftpd")
+		dir = filepath.Join(above, "wasiftpd")
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err

@@ -26,6 +26,9 @@ type program struct {
 	// interrupts starts catching the signals that end a program. Until it is
 	// called they do what they always do.
 	interrupts func() <-chan os.Signal
+
+	// hangups starts catching the signal to load certificates again.
+	hangups func() <-chan os.Signal
 }
 
 // usageError is a fault in the command line itself.

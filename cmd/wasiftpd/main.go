@@ -11,11 +11,14 @@ import (
 func main() {
 	p := program{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		interrupts: func() <-chan os.Signal {
-			c := make(chan os.Signal, 2) // two, so that a quick second one is not lost
-			signal.Notify(c, os.Interrupt, syscall.SIGTERM)
-			return c
-		},
+		interrupts: func() <-chan os.Signal { return catch(os.Interrupt, syscall.SIGTERM) },
+		hangups:    func() <-chan os.Signal { return catch(syscall.SIGHUP) }, // never comes on Windows
 	}
 	os.Exit(p.run(os.Args[1:]...))
+}
+
+func catch(signals ...os.Signal) <-chan os.Signal {
+	c := make(chan os.Signal, 2) // two, so that a quick second one is not lost
+	signal.Notify(c, signals...)
+	return c
 }

@@ -28,7 +28,10 @@ type options struct {
 	module    string
 	cacheDir  string
 	logFormat string
+	tls       tlsOptions
 	config    host.Config
+
+	sessionsPerUser int
 }
 
 // user is an account of --user.
@@ -38,18 +41,20 @@ type user struct {
 
 func (o *options) addTo(f *pflag.FlagSet) {
 	f.SortFlags = false
-	f.Func("listen", "listen on `ADDR`, as in 127.0.0.1:2121, the default; repeatable;\n:2121 is every address of this machine", o.setListen)
+	f.Func("listen", "listen on `ADDR`, as in 127.0.0.1:2121, the default; repeatable;\n:2121 is every address of this machine", listenTo(&o.listen))
 	f.StringVar(&o.root, "root", ".", "serve the folder `DIR`")
 	f.Func("anonymous", "what those without a password may do: `off|ro|rw`\n(default ro when no user is given, else off)", oneOf(&o.anonymous, "off", "ro", "rw"))
 	f.Func("user", "let in `NAME:PASSWORD[:ro|rw]`, to ro unless said; repeatable.\n"+
 		"For trying things out: others on this machine can see it.\n"+
 		"A password that ends in :ro or :rw needs its rights said", o.setUser)
 	f.StringVar(&o.usersFile, "users", "", "let in the users of `FILE`; see wasiftpd passwd")
+	o.addTLSTo(f)
 	f.Func("passive-ports", "take passive data connections on the ports `A-B` (default any)", o.setPassivePorts)
 	f.Func("public-address", "have clients from outside private networks connect to the\nIPv4 address `ADDR`, that of the NAT", o.setPublicAddress)
 	o.config.Limits.Sessions, o.config.Limits.SessionsPerAddress = 1000, 100
 	f.Func("max-sessions", "at most `N` sessions at a time; 0 is no limit (default 1000)", count(&o.config.Limits.Sessions))
 	f.Func("max-sessions-per-address", "at most `N` sessions of a client address (default 100)", count(&o.config.Limits.SessionsPerAddress))
+	f.Func("max-sessions-per-user", "at most `N` sessions of a user, but for anonymous (default 0)", count(&o.sessionsPerUser))
 	f.Func("idle-timeout", "end sessions after `TIME` without command or data (default 5m)", o.setIdleTimeout)
 	f.BoolVar(&o.config.AllowForeignDataAddress, "allow-foreign-data-address", false,
 		"allow data connections with others than the client, for FXP;\nthis lets clients make the server connect anywhere")
@@ -62,16 +67,19 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.Func("log-format", "log to stderr as `text|json` (default text)", oneOf(&o.logFormat, "text", "json"))
 }
 
-func (o *options) setListen(s string) error {
-	host, port, err := net.SplitHostPort(s)
-	if err == nil {
-		_, err = net.LookupPort("tcp", port)
+// listenTo adds addresses to target.
+func listenTo(target *[]string) func(string) error {
+	return func(s string) error {
+		host, port, err := net.SplitHostPort(s)
+		if err == nil {
+			_, err = net.LookupPort("tcp", port)
+		}
+		if err != nil || strings.ContainsAny(host, " \t") {
+			return fmt.Errorf("%q is no HOST:PORT such as 127.0.0.1:2121 or :2121", s)
+		}
+		*target = append(*target, s)
+		return nil
 	}
-	if err != nil || strings.ContainsAny(host, " \t") {
-		return fmt.Errorf("%q is no HOST:PORT such as 127.0.0.1:2121 or :2121", s)
-	}
-	o.listen = append(o.listen, s)
-	return nil
 }
 
 func (o *options) setUser(s string) error {

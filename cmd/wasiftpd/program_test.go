@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 func run(t *testing.T, stdin io.Reader, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	p := program{stdin, &out, &errs, func() <-chan os.Signal { return nil }}
+	p := program{stdin, &out, &errs, func() <-chan os.Signal { return nil }, nil}
 	code = p.run(args...)
 	return code, out.String(), errs.String()
 }
@@ -47,6 +47,7 @@ type running struct {
 	out, log *output
 	addr     string
 	signal   chan os.Signal
+	hangup   chan os.Signal
 	exit     chan int
 }
 
@@ -103,9 +104,9 @@ func start(t *testing.T, args ...string) *running {
 	})
 	s := &running{
 		t: t, out: newOutput(), log: newOutput(),
-		signal: make(chan os.Signal, 2), exit: make(chan int, 1),
+		signal: make(chan os.Signal, 2), hangup: make(chan os.Signal), exit: make(chan int, 1),
 	}
-	p := program{strings.NewReader(""), s.out, s.log, func() <-chan os.Signal { return s.signal }}
+	p := program{strings.NewReader(""), s.out, s.log, func() <-chan os.Signal { return s.signal }, func() <-chan os.Signal { return s.hangup }}
 	go func() {
 		code := p.run(append([]string{"--listen", "127.0.0.1:0", "--cache-dir", cacheDir}, args...)...)
 		s.out.Write([]byte(ended))

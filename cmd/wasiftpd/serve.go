@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +36,10 @@ func (p *program) serve(o *options) (err error) {
 		return err
 	}
 	defer accounts.close()
+	certificates, err := o.tls.setUp(&o.config.TLS, o.config.Passive.PublicAddress, logger)
+	if err != nil {
+		return err
+	}
 	listeners, err := o.listenAll()
 	if err != nil {
 		return err
@@ -46,10 +51,19 @@ func (p *program) serve(o *options) (err error) {
 	}
 	defer server.Close()
 
-	p.announce(o, accounts, listeners)
+	if len(certificates) > 0 {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		go certificates.follow(ctx, p.hangups(), logger)
+	}
+	p.announce(o, accounts, certificates, listeners)
 	ended := make(chan error, len(listeners))
 	for _, l := range listeners {
-		go func() { ended <- server.Serve(l) }()
+		serve := server.Serve
+		if l.implicit {
+			serve = server.ServeTLS
+		}
+		go func() { ended <- serve(l) }()
 	}
 	select {
 	case err := <-ended:
@@ -87,24 +101,36 @@ func (o *options) newServer(a *accounts, logger *slog.Logger) (*host.Server, err
 	return server, err
 }
 
+// listener is one that clients reach us by.
+type listener struct {
+	net.Listener
+	implicit bool // TLS comes before the greeting
+}
+
 // listenAll opens all listeners or none.
-func (o *options) listenAll() (listeners []net.Listener, err error) {
+func (o *options) listenAll() (listeners []listener, err error) {
 	addrs := o.listen
-	if len(addrs) == 0 {
+	if len(addrs) == 0 && len(o.tls.implicit) == 0 {
 		addrs = []string{"127.0.0.1:2121"}
 	}
-	for _, addr := range addrs {
-		l, err := listen(addr)
+	for i, addr := range slices.Concat(addrs, o.tls.implicit) {
+		implicit := i >= len(addrs)
+		flag := "--listen"
+		if implicit {
+			flag = "--implicit-listen"
+		}
+		l, err := listen(addr, flag)
 		if err != nil {
 			closeAll(listeners)
 			return nil, err
 		}
-		listeners = append(listeners, l)
+		listeners = append(listeners, listener{l, implicit})
 	}
 	return listeners, nil
 }
 
-func listen(addr string) (net.Listener, error) {
+// listen opens a listener on addr, which flag gave.
+func listen(addr, flag string) (net.Listener, error) {
 	network := "tcp"
 	if host, _, _ := net.SplitHostPort(addr); host == net.IPv4zero.String() {
 		network = "tcp4" // net would take it for all addresses of both families
@@ -114,12 +140,12 @@ func listen(addr string) (net.Listener, error) {
 		if op := (*net.OpError)(nil); errors.As(err, &op) {
 			err = op.Err
 		}
-		return nil, fmt.Errorf("cannot listen on %s: %w; choose another address with --listen", addr, err)
+		return nil, fmt.Errorf("cannot listen on %s: %w; choose another address with %s", addr, err, flag)
 	}
 	return l, nil
 }
 
-func closeAll(listeners []net.Listener) {
+func closeAll(listeners []listener) {
 	for _, l := range listeners {
 		l.Close()
 	}

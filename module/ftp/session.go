@@ -133,7 +133,12 @@ func (s *session) proceed() bool {
 		s.end()
 		return false
 	case s.transfer.state != transferIdle:
-		line := s.proceedLine() // first: an ABOR must not wait for a long listing
+		// First the line: an ABOR must not wait for a long listing, nor an upload
+		// be committed whose client is gone.
+		line := s.proceedLine()
+		if s.phase == phaseLost || line && s.transfer.state == transferCommitting {
+			return true
+		}
 		return s.proceedTransfer() || line
 	case s.phase == phaseQuitting:
 		s.end()

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"net"
@@ -20,6 +21,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"wasiftp/fsbridge"
 	"wasiftp/host"
@@ -225,29 +227,39 @@ func run(m *testing.M) int {
 // resources are what the process has taken of the system, where it says so.
 type resources struct {
 	descriptors int
-	space       int // virtual memory in bytes
+	space       int // memory mapped, besides the heap
 }
 
 func taken() (r resources) {
 	if entries, err := os.ReadDir("/proc/self/fd"); err == nil {
 		r.descriptors = len(entries)
 	}
-	if text, err := os.ReadFile("/proc/self/statm"); err == nil {
-		pages, _ := strconv.Atoi(strings.Fields(string(text))[0])
-		r.space = pages * os.Getpagesize()
+	heap := uint64(uintptr(unsafe.Pointer(new([64 << 10]byte))))
+	if text, err := os.ReadFile("/proc/self/maps"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			var from, to uint64
+			var rights string
+			fmt.Sscanf(line, "%x-%x %s", &from, &to, &rights)
+			if rights == "rw-p" && from>>arena != heap>>arena {
+				r.space += int(to - from)
+			}
+		}
 	}
 	return r
 }
 
-// heapGrowth is what Go's own heap may have grown by: less than a few of the
-// instances' memories.
-const heapGrowth = 1 << 30
+// arena is how many bits of an address differ within Go's own heap.
+const arena = 38
+
+// mostSpace is what compiled code, stacks and the race detector may keep: less
+// than a few of the instances' memories.
+const mostSpace = 256 << 20
 
 func (r resources) leak(before resources) error {
 	switch {
 	case r.descriptors > before.descriptors+2: // the poller's own
 		return errors.New("descriptors are left open: " + strconv.Itoa(r.descriptors) + ", at first " + strconv.Itoa(before.descriptors))
-	case r.space > before.space+heapGrowth:
+	case r.space > before.space+mostSpace:
 		return errors.New("memory is left mapped: " + strconv.Itoa(r.space>>20) + " MiB, at first " + strconv.Itoa(before.space>>20))
 	}
 	return nil

@@ -208,7 +208,10 @@ func (w *World) Open(h ftp.Handle, name []byte, mode ftp.OpenMode, offset int64)
 	case ftp.OpenRead:
 		u.data = f.Data[min(offset, size):]
 	case ftp.OpenResume:
-		u.data = slices.Clone(f.Data[:min(offset, size)])
+		if offset > size {
+			return 0, ftp.FileInfo{}, ftp.ErrName // as every real storage
+		}
+		u.data = slices.Clone(f.Data[:offset])
 	case ftp.OpenAppend:
 		u.data = slices.Clone(f.Data)
 	}

@@ -36,7 +36,6 @@ type Engine struct {
 	name    []byte     // the pathname being resolved
 	lines   [][]byte   // buffers for long control lines
 	lists   []*listing // listings at rest
-	serial  uint64     // makes STOU's names differ
 }
 
 // New makes an engine without sessions on a world.

@@ -11,6 +11,13 @@ const (
 	formFacts                 // MLSD's facts (RFC 3659 §7)
 )
 
+// listRequest is what a command wants to have listed how.
+type listRequest struct {
+	listOptions
+	form    listForm
+	control bool // as part of a reply, not on the data connection
+}
+
 // listOptions are those of ls that clients send.
 type listOptions struct {
 	all       bool // -a: a pattern finds names that begin with a dot as well
@@ -31,17 +38,17 @@ const (
 // dot are shown with or without -a: a mirror that does not see them would
 // delete or forget them, and MLSD shows them too.
 func (s *session) listVerb(arg []byte) (reply, error) {
-	return s.list(arg, formLong, false)
+	return s.list(arg, listRequest{form: formLong})
 }
 
 // nlstVerb sends names alone.
 func (s *session) nlstVerb(arg []byte) (reply, error) {
-	return s.list(arg, formNames, false)
+	return s.list(arg, listRequest{form: formNames})
 }
 
 // mlsdVerb sends facts of the files in a directory (RFC 3659 §7).
 func (s *session) mlsdVerb(arg []byte) (reply, error) {
-	return s.list(arg, formFacts, false)
+	return s.list(arg, listRequest{form: formFacts})
 }
 
 // mlstVerb tells the facts of one file on the control connection.
@@ -59,83 +66,71 @@ func (s *session) mlstVerb(arg []byte) (reply, error) {
 	return "", nil
 }
 
-// list begins a listing, on the data connection or (control) as part of a reply.
-func (s *session) list(arg []byte, form listForm, control bool) (reply, error) {
-	var options listOptions
-	if form != formFacts {
-		options, arg = cutOptions(arg)
+// list begins a listing.
+func (s *session) list(arg []byte, request listRequest) (reply, error) {
+	if request.form != formFacts {
+		request.listOptions, arg = cutOptions(arg)
 	}
-	if r := s.needData(); r != "" && !control {
+	if r := s.needData(); r != "" && !request.control {
 		return r, nil
 	}
 	name, err := s.resolve(arg)
 	if err != nil {
 		return "", err
 	}
-	if s.stage == stageDir && options.itself {
-		s.stage = stageFile
-	}
-	if s.stage == stageDir {
-		dir, err := s.e.world.List(s.handle, name, form == formNames)
-		if err == nil {
-			s.beginList(dir, name, arg, form, options, control)
-			return "", nil
-		}
+	if s.stage == stageDir && !request.itself {
+		dir, err := s.e.world.List(s.handle, name, request.form == formNames)
 		switch {
-		case err == ErrNotDir && form == formFacts:
+		case err == nil:
+			s.beginList(dir, name, arg, request)
+			return "", nil
+		case err == ErrNotDir && request.form == formFacts:
 			return replyNotListable, nil
 		case err == ErrNotDir:
 			s.stage = stageFile
-		case (err == ErrNotExist || err == ErrName) && form != formFacts && hasPattern(lastElement(arg)):
+		case (err == ErrNotExist || err == ErrName) && request.form != formFacts && hasPattern(lastElement(arg)):
 			s.stage = stagePattern
 		default:
 			return "", err
 		}
 	}
 	if s.stage == stagePattern {
-		return s.listPattern(arg, form, options, control)
+		return s.listPattern(arg, request)
 	}
-	return s.listFile(name, arg, form, options, control)
+	return s.listFile(name, arg, request)
 }
 
 // listFile lists a single file.
-func (s *session) listFile(name, arg []byte, form listForm, options listOptions, control bool) (reply, error) {
+func (s *session) listFile(name, arg []byte, request listRequest) (reply, error) {
 	info, err := s.e.world.Stat(s.handle, name, false)
 	if err != nil {
 		return "", err
 	}
-	if form == formLong {
+	if request.form == formLong {
 		arg = lastElement(arg)
 	}
 	if len(arg) == 0 {
 		arg = []byte(".")
 	}
-	l := s.beginList(0, name, nil, form, options, control)
-	l.options.recursive = false
+	l := s.beginList(0, name, nil, request)
 	l.append(&Entry{FileInfo: info, Name: arg})
 	return "", nil
 }
 
 // listPattern lists what matches the last element of a pathname.
-func (s *session) listPattern(arg []byte, form listForm, options listOptions, control bool) (reply, error) {
+func (s *session) listPattern(arg []byte, request listRequest) (reply, error) {
 	pattern := lastElement(arg)
 	parent := arg[:len(arg)-len(pattern)]
-	name := s.e.name[:0]
-	var err error
-	if len(parent) > 0 {
-		name, err = s.resolve(parent)
-	} else {
-		name, err = s.resolve([]byte("."))
-	}
+	name, err := s.resolve(parent)
 	if err != nil {
 		return "", err
 	}
-	dir, err := s.e.world.List(s.handle, name, form == formNames && !options.classify)
+	dir, err := s.e.world.List(s.handle, name, request.form == formNames)
 	if err != nil {
 		return "", err
 	}
-	l := s.beginList(dir, name, parent, form, options, control)
-	l.options.recursive = false
+	request.recursive = false
+	l := s.beginList(dir, name, parent, request)
 	l.pattern = append(l.pattern, pattern...)
 	return "", nil
 }

@@ -26,12 +26,10 @@ const (
 // listing is a listing on its way. Its memory is that of one page of entries,
 // however many there are.
 type listing struct {
-	form    listForm
-	options listOptions
-	control bool // it is part of a reply
-	facts   facts
-	rights  Rights
-	now     int64
+	listRequest
+	facts  facts
+	rights Rights
+	now    int64
 
 	dir     Handle // the directory being read, 0 when there is none
 	base    []byte // the name of the directory the listing began with
@@ -63,29 +61,24 @@ func (e *Engine) newListing() *listing {
 
 // beginList begins to send a listing of a directory, or of what the caller
 // appends if there is none. pathname is what the client called the directory.
-func (s *session) beginList(dir Handle, name, pathname []byte, form listForm, options listOptions, control bool) *listing {
+func (s *session) beginList(dir Handle, name, pathname []byte, request listRequest) *listing {
 	l := s.e.newListing()
 	*l = listing{
-		form: form, options: options, control: control, facts: s.facts, rights: s.rights, now: s.e.now,
+		listRequest: request, facts: s.facts, rights: s.rights, now: s.e.now,
 		dir: dir, base: append(l.base[:0], name...), below: l.below[:0], pending: l.pending[:0],
 		prefix: l.prefix[:0], pattern: l.pattern[:0], steps: patternSpare,
 		out: l.out[:0], done: dir == 0, yield: l.yield,
 	}
-	if form != formLong {
-		l.options.recursive = false
-	}
-	if form == formNames {
+	if request.form == formNames {
 		l.setPrefix(pathname)
 	}
-	t := transfer{list: l}
-	if control {
+	s.begin(transfer{list: l})
+	if request.control {
+		s.transfer.state = transferListing
 		s.say(replyStatusFollows)
-		t.state, t.since = transferListing, s.e.now
-		s.transfer = t
-		return l
+	} else {
+		s.say(replyOpeningList)
 	}
-	s.say(replyOpeningList)
-	s.begin(t)
 	return l
 }
 
@@ -237,13 +230,13 @@ func (l *listing) add(entry Entry) {
 	l.entries++
 	if len(l.pattern) > 0 {
 		l.steps += patternSteps
-		hidden := name[0] == '.' && l.pattern[0] != '.' && !l.options.all
+		hidden := name[0] == '.' && l.pattern[0] != '.' && !l.all
 		if hidden || !match(l.pattern, name, &l.steps) {
 			l.steps = min(l.steps, patternSpare)
 			return
 		}
 	}
-	if l.options.recursive && entry.Type == Dir {
+	if l.recursive && l.form == formLong && entry.Type == Dir {
 		l.remember(name)
 	}
 	l.append(&entry)
@@ -266,7 +259,7 @@ func (l *listing) append(entry *Entry) {
 	switch l.form {
 	case formLong:
 		l.out = appendLong(l.out, entry, l.now)
-		if l.options.classify {
+		if l.classify {
 			l.out = appendClass(l.out, entry)
 		}
 	case formNames:

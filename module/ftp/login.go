@@ -11,9 +11,8 @@ const (
 )
 
 const (
-	maxUser        = 255
-	maxLoginDelay  = 30 * second // however many logins failed
-	maxDelayDouble = 16          // enough doublings to reach any delay
+	maxUser       = 255
+	maxLoginDelay = 30 * second // however many logins failed
 )
 
 // greet says the first words of the session.
@@ -80,15 +79,12 @@ func (s *session) passVerb(arg []byte) (reply, error) {
 // same to the client. The more there were, the later the answer comes.
 func (s *session) loginFailed() reply {
 	s.failures++
-	delay := s.e.config.FailureDelay
+	delay := min(s.e.config.FailureDelay, maxLoginDelay)
 	if delay <= 0 {
 		return s.endLogin()
 	}
-	for range min(s.failures-1, maxDelayDouble) {
-		delay = min(2*delay, maxLoginDelay)
-	}
 	s.login = loginDelayed
-	s.heard = s.e.now + min(delay, maxLoginDelay)
+	s.heard = s.e.now + min(delay<<min(s.failures-1, 16), maxLoginDelay)
 	return ""
 }
 

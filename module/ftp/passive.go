@@ -1,6 +1,6 @@
 package ftp
 
-import "bytes"
+import "net/netip"
 
 // dataState is what there is of a data connection.
 type dataState uint8
@@ -20,23 +20,22 @@ func (s *session) pasvVerb([]byte) (reply, error) {
 	if s.extended {
 		return replyOnlyEPSV, nil
 	}
-	s.dropData()
 	if !s.e.world.LocalAddress(s.handle).Addr().Unmap().Is4() {
 		return replyUseEPSV, nil
 	}
-	listener, addr, err := s.e.world.Listen(s.handle, 4)
-	if err != nil {
-		return replyToListen(err), nil
+	addr, r := s.listen(4)
+	if r != "" {
+		return r, nil
 	}
-	s.listener, s.data = listener, dataPassive
-	if !addr.Addr().Unmap().Is4() {
+	ip := addr.Addr().Unmap()
+	if !ip.Is4() {
 		s.dropData()
 		return replyUseEPSV, nil
 	}
 	// There must be no other comma in the text: clients look for the first digit
 	// or the first comma (RFC 1123 §4.1.2.6).
 	b := append(s.e.scratch[:0], "227 Entering Passive Mode ("...)
-	for _, octet := range addr.Addr().Unmap().As4() {
+	for _, octet := range ip.As4() {
 		b = append(appendInt(b, int64(octet)), ',')
 	}
 	b = append(appendInt(b, int64(addr.Port()>>8)), ',')
@@ -54,30 +53,35 @@ func (s *session) epsvVerb(arg []byte) (reply, error) {
 		family = 4
 	case string(arg) == "2":
 		family = 6
-	case bytes.EqualFold(arg, []byte("ALL")):
+	case isWord(arg, "ALL"):
 		s.extended = true
 		return replyEPSVAll, nil
 	default:
 		return replyBadFamily, nil
 	}
-	s.dropData()
-	listener, addr, err := s.e.world.Listen(s.handle, family)
-	if err != nil {
-		return replyToListen(err), nil
+	addr, r := s.listen(family)
+	if r != "" {
+		return r, nil
 	}
-	s.listener, s.data = listener, dataPassive
 	b := append(s.e.scratch[:0], "229 Entering Extended Passive Mode (|||"...)
 	b = appendInt(b, int64(addr.Port()))
 	s.sendLine(append(b, "|)"...))
 	return "", nil
 }
 
-// replyToListen is how a listener that could not be opened is told.
-func replyToListen(err error) reply {
-	if err == ErrUnsupported {
-		return replyBadFamily
+// listen opens a listener in the place of whatever there was of a data
+// connection. The reply is empty when that went well.
+func (s *session) listen(family int) (netip.AddrPort, reply) {
+	s.dropData()
+	listener, addr, err := s.e.world.Listen(s.handle, family)
+	switch err {
+	case nil:
+		s.listener, s.data = listener, dataPassive
+		return addr, ""
+	case ErrUnsupported:
+		return addr, replyBadFamily
 	}
-	return replyNoPort
+	return addr, replyNoPort
 }
 
 // dropData closes all there is of a data connection.

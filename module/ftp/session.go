@@ -90,7 +90,7 @@ func (s *session) reset() {
 func (s *session) handleEvent(event *Event) {
 	switch event.Kind {
 	case EventReadable:
-		if event.Handle == s.handle || event.Handle == 0 {
+		if event.Handle == s.handle {
 			s.readable = true
 		}
 	case EventWritable:

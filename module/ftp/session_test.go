@@ -37,7 +37,9 @@ func TestQuitDuringTransfer(t *testing.T) {
 	assert.Zero(t, w.Held())
 }
 
-func TestDisconnect(t *testing.T) {
+// TestThreat26Disconnect: a client that goes away in the middle of an upload
+// leaves nothing of it.
+func TestThreat26Disconnect(t *testing.T) {
 	t.Parallel()
 	for _, drop := range []bool{false, true} {
 		w, c := login(t)

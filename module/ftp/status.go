@@ -4,7 +4,7 @@ package ftp
 // session; during a transfer, how far that has come (RFC 959 §4.1.3).
 func (s *session) statVerb(arg []byte) (reply, error) {
 	if len(arg) > 0 {
-		return s.list(arg, formLong, true)
+		return s.list(arg, listRequest{form: formLong, control: true})
 	}
 	b := append(s.e.scratch[:0], "211-Status:\r\n Connected from "...)
 	b = s.e.world.PeerAddress(s.handle).Addr().Unmap().AppendTo(b)

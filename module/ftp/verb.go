@@ -19,15 +19,19 @@ type Verb struct {
 	Name     string
 	Syntax   string // of the argument, for HELP
 	Argument Argument
-	NoLogin  bool                                        // it works before the login
-	AtOnce   bool                                        // it is answered during a transfer, not held until its end
-	Neutral  bool                                        // it may stand between REST or RNFR and the command they prepare
-	TLS      bool                                        // it is there where the world offers TLS
-	Naming   bool                                        // it gives a file its name
-	Feature  string                                      // what FEAT says of it, "" for nothing (RFC 2389 §3)
-	Right    Rights                                      // what the world will ask of the account; 0 for nothing
-	Section  string                                      // where it is defined
-	run      func(s *session, arg []byte) (reply, error) // nil: not implemented
+	NoLogin  bool   // it works before the login
+	AtOnce   bool   // it is answered during a transfer, not held until its end
+	Neutral  bool   // it may stand between REST or RNFR and the command they prepare
+	TLS      bool   // it is there where the world offers TLS
+	Naming   bool   // it gives a file its name
+	Feature  string // what FEAT says of it, "" for nothing (RFC 2389 §3)
+	Right    Rights // what the world will ask of the account; 0 for nothing
+	Section  string // where it is defined
+
+	// run carries the command out, and returns what to reply, or the fault, or
+	// neither when it has replied itself. After ErrAgain it runs again, from the
+	// start. nil means that the verb is not implemented.
+	run func(s *session, arg []byte) (reply, error)
 }
 
 // Verbs is the table of all verbs that the engine knows.

@@ -3,10 +3,14 @@ package tests
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"wasiftp/module/ftp"
 	"wasiftp/tests/script"
 )
 
@@ -82,4 +86,21 @@ func empty(dir string) error {
 		}
 	}
 	return err
+}
+
+// A verb that is added must be spoken of in some script.
+func TestConversationsCoverAllVerbs(t *testing.T) {
+	t.Parallel()
+	var all strings.Builder
+	paths, err := filepath.Glob("testdata/script/*.txt")
+	require.NoError(t, err)
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		all.Write(b)
+	}
+	for _, verb := range ftp.Verbs() {
+		said := regexp.MustCompile(`(?mi)^(> |>> ".*)` + verb.Name + `\b`).MatchString(all.String())
+		assert.True(t, said || verb.Name == "PASV" || verb.Name == "EPRT", "no script says %s", verb.Name)
+	}
 }

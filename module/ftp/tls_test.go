@@ -59,7 +59,7 @@ func TestProtection(t *testing.T) {
 	w := newWorld(t, offersTLS)
 	c := connect(w)
 	for _, step := range [][2]string{
-		{"PBSZ 0", "503"}, {"PROT P", "503"}, {"CCC", "530"}, {"AUTH ssl", "234"}, {"PROT P", "503"},
+		{"PBSZ 0", "503"}, {"PROT P", "503"}, {"CCC", "503"}, {"AUTH ssl", "234"}, {"PROT P", "503"},
 		{"PBSZ x", "501"}, {"PBSZ 4294967296", "501"}, {"PBSZ 0", "200"}, {"PROT S", "536"}, {"PROT E", "536"},
 		{"PROT X", "504"}, {"PROT C", "200"}, {"PROT P", "200"}, {"USER u", "331"}, {"PASS p", "230"}, {"CCC", "533"},
 	} {

@@ -55,7 +55,7 @@ func verbTable() []Verb {
 		{Name: "AUTH", Syntax: "<sp> TLS | TLS-C | SSL", Argument: RequiredArgument, NoLogin: true, TLS: true, Feature: "AUTH TLS", Section: "RFC 4217 §4", run: (*session).authVerb},
 		{Name: "PBSZ", Syntax: "<sp> 0", Argument: RequiredArgument, NoLogin: true, TLS: true, Feature: "PBSZ", Section: "RFC 4217 §8", run: (*session).pbszVerb},
 		{Name: "PROT", Syntax: "<sp> C | P", Argument: RequiredArgument, NoLogin: true, TLS: true, Feature: "PROT", Section: "RFC 4217 §9", run: (*session).protVerb},
-		{Name: "CCC", TLS: true, Section: "RFC 4217 §6", run: (*session).cccVerb},
+		{Name: "CCC", NoLogin: true, TLS: true, Section: "RFC 4217 §6", run: (*session).cccVerb},
 
 		// RFC 959 §4.1.2: transfer parameters.
 		{Name: "PORT", Syntax: "<sp> h1,h2,h3,h4,p1,p2", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).portVerb},

@@ -12,7 +12,7 @@ import (
 // beforeLogin is what may be answered to somebody who has not logged in.
 var beforeLogin = map[string]string{
 	"USER": "501", "PASS": "503", "ACCT": "503", "REIN": "220", "QUIT": "221", "AUTH": "501",
-	"PBSZ": "501", "PROT": "501", "SYST": "215",
+	"PBSZ": "501", "PROT": "501", "CCC": "503", "SYST": "215",
 	"FEAT": "211", "OPTS": "501", "HELP": "214", "NOOP": "200", "CLNT": "200",
 }
 

@@ -214,6 +214,9 @@ func (sh *shard) netDial(a *args) wasi.Errno {
 		s.observe(Event{Kind: DataRefused, Data: to})
 		return wasi.EACCES
 	}
+	if s.working >= maxWorking {
+		return wasi.EMFILE
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.server.config.Limits.DataTime)
 	c := &dataConn{session: s, cancel: cancel}
 	handle, errno := s.own(c)
@@ -221,6 +224,7 @@ func (sh *shard) netDial(a *args) wasi.Errno {
 		cancel()
 		return errno
 	}
+	s.working++
 	go c.dial(ctx, to, handle)
 	putUint32(a.bytes(2), handle)
 	return wasi.OK
@@ -234,6 +238,7 @@ func (c *dataConn) dial(ctx context.Context, to netip.AddrPort, handle uint32) {
 	}
 	conn, err := dialer.DialContext(ctx, "tcp", to.String())
 	done := s.shard.do(func() {
+		s.working--
 		if current, errno := get[*dataConn](&s.shard.handles, handle); errno != wasi.OK || current != c {
 			if conn != nil {
 				conn.Close()

@@ -101,6 +101,10 @@ func (sh *shard) fileListNext(a *args) wasi.Errno {
 	key := questionKey{call: wasi.FileListNext, handle: a.handle(0), number: int64(room)}
 	_, errno = d.session.ask(key, func(context.Context) answer { return answer{errno: errnoOf(d.fill(room))} })
 	if errno == wasi.OK {
+		if !d.mu.TryLock() { // a question that was given up still fills the page
+			return wasi.EBUSY
+		}
+		defer d.mu.Unlock()
 		putUint32(a.bytes(2), uint32(copy(a.bytes(1), d.page)))
 	}
 	return errno

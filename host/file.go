@@ -62,6 +62,16 @@ func (f *openFile) event(kind EventKind, err error) Event {
 	return f.transfer.event(kind, err)
 }
 
+// name is a parameter that names a file. What is longer than a control line was
+// never in one.
+func (a *args) name(n int) (name string, ok bool) {
+	if len(a.bytes(n)) > maxLine {
+		return "", false
+	}
+	name = a.string(n)
+	return name, named(name)
+}
+
 // named says whether a name is one that the boundary allows: relative to the
 // root, with no element that leads anywhere but down.
 func named(name string) bool {
@@ -83,11 +93,11 @@ func (sh *shard) files(a *args, right Rights) (s *session, fsys FS, name string,
 	if errno != wasi.OK {
 		return nil, nil, "", errno
 	}
-	name = a.string(1)
+	name, ok := a.name(1)
 	switch {
 	case !s.can(right):
 		return nil, nil, "", wasi.EACCES
-	case !named(name):
+	case !ok:
 		return nil, nil, "", wasi.EINVAL
 	}
 	return s, s.login.Load().fs, name, wasi.OK
@@ -179,7 +189,7 @@ func (sh *shard) fileOpen(a *args) wasi.Errno {
 		return errno
 	}
 	switch {
-	case flags&^openFlags != 0 || offset < 0:
+	case flags&^openFlags != 0 || offset < 0 || offset > 0 && flags&(wasi.OpenTruncate|wasi.OpenExclusive) != 0:
 		return wasi.EINVAL
 	case len(s.objects) >= maxOwned:
 		return wasi.EMFILE
@@ -261,7 +271,7 @@ func (f *openFile) openUpload(fsys FS, flags uint32, offset int64) (wasi.Stat, e
 	case flags&wasi.OpenExclusive != 0:
 		flag = os.O_EXCL
 	case flags&wasi.OpenAppend != 0:
-		flag = os.O_APPEND
+		flag, offset = os.O_APPEND, 0
 	case uint64(offset) > stat.Size:
 		return stat, syscall.EINVAL
 	case flags&wasi.OpenTruncate != 0:
@@ -293,8 +303,12 @@ func (sh *shard) fileCommit(a *args) wasi.Errno {
 	default:
 		return wasi.EBUSY
 	}
-	f.committing = true
-	_, errno = f.session.ask(questionKey{call: wasi.FileCommit, handle: a.handle(0)}, func(context.Context) answer {
+	key := questionKey{call: wasi.FileCommit, handle: a.handle(0)}
+	begun := f.committing
+	if begun && (f.session.asked == nil || f.session.asked.key != key) {
+		return wasi.EBUSY // it was given up for another question, and goes on all the same
+	}
+	_, errno = f.session.ask(key, func(context.Context) answer {
 		err := f.upload.Commit()
 		if err != nil {
 			f.session.observe(f.event(UploadFailed, err))
@@ -303,7 +317,10 @@ func (sh *shard) fileCommit(a *args) wasi.Errno {
 		}
 		return answer{errno: errnoOf(err)}
 	})
-	if errno != wasi.EAGAIN {
+	switch {
+	case errno == wasi.EAGAIN:
+		f.committing = true
+	case begun:
 		f.session.disown(a.handle(0))
 	}
 	return errno
@@ -357,8 +374,8 @@ func (sh *shard) fileRename(a *args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	to := a.string(2)
-	if !named(to) || from == "." || to == "." {
+	to, ok := a.name(2)
+	if !ok || from == "." || to == "." {
 		return wasi.EINVAL
 	}
 	key := questionKey{call: wasi.FileRename, name: from, to: to}

@@ -39,6 +39,9 @@ func (sh *shard) authCheck(a *args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
+	if len(a.bytes(1)) > maxLine || len(a.bytes(2)) > maxLine {
+		return wasi.EINVAL
+	}
 	user, password := a.string(1), a.string(2)
 	result, errno := s.ask(questionKey{call: wasi.AuthCheck, name: user, to: password},
 		func(ctx context.Context) answer { return s.authenticate(ctx, user, Password(password)) })

@@ -50,8 +50,12 @@ func (a *answer) discard() {
 	}
 }
 
+// maxWorking is how many goroutines work for a session at a time. One is asked
+// for an answer, the others were abandoned and are not yet done.
+const maxWorking = 16
+
 // ask answers the question with the given key by work. The errno is EAGAIN
-// while work runs.
+// while work runs, and EBUSY when too much runs for this session.
 func (s *session) ask(key questionKey, work func(context.Context) answer) (answer, wasi.Errno) {
 	if q := s.asked; q != nil && q.key == key {
 		if !q.done {
@@ -60,6 +64,10 @@ func (s *session) ask(key questionKey, work func(context.Context) answer) (answe
 		s.asked = nil
 		return q.answer, q.answer.errno
 	}
+	if s.working >= maxWorking {
+		return answer{}, wasi.EBUSY
+	}
+	s.working++
 	s.abandonQuestion()
 	ctx, cancel := context.WithCancel(context.Background())
 	q := &question{key: key, cancel: cancel}
@@ -68,6 +76,7 @@ func (s *session) ask(key questionKey, work func(context.Context) answer) (answe
 		defer cancel()
 		a := s.guarded(ctx, work)
 		fetched := func() {
+			s.working--
 			if s.asked != q {
 				s.server.work.Go(a.discard)
 				return

@@ -82,7 +82,7 @@ func (sh *shard) run() {
 		sh.mu.Unlock()
 		spare = sh.events
 		sh.step()
-		timer.Reset(sh.untilNext())
+		timer.Reset(max(sh.untilNext(), shortestNap))
 	}
 }
 
@@ -93,7 +93,10 @@ func (sh *shard) stopped() bool {
 	return sh.ended
 }
 
-const never = time.Hour
+const (
+	never       = time.Hour
+	shortestNap = time.Millisecond // for an engine that always wants to be called
+)
 
 func (sh *shard) untilNext() time.Duration {
 	if sh.next == 0 {

@@ -116,6 +116,9 @@ func (sh *shard) netStartTLS(a *args) wasi.Errno {
 	if sh.server.config.TLS.Config == nil {
 		return wasi.ENOSYS
 	}
+	if len(a.bytes(1)) > maxLine {
+		return wasi.EINVAL
+	}
 	if s, errno := sh.session(a); errno == wasi.OK {
 		return s.stream.startTLS(sh.server.controlTLS(s.id), a.bytes(1))
 	}

@@ -154,7 +154,7 @@ var Table = [importCount]Import{
 	FileOpen: {"file_open", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"offset", Int64}, {"file", RetUint32}, {"stat", RetStat}},
 		"may wait: opens a file for a transfer that begins at offset (see the open flags)"},
 	FileCommit: {"file_commit", "files", []Param{{"file", Handle}},
-		"may wait: makes an upload final and closes it"},
+		"may wait: makes an upload final, and closes it whether that works or not"},
 	FileMkdir: {"file_mkdir", "files", []Param{{"session", Handle}, {"name", In}},
 		"may wait: makes a directory"},
 	FileRemove: {"file_remove", "files", []Param{{"session", Handle}, {"name", In}, {"kind", Uint32}},

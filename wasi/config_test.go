@@ -1,0 +1,79 @@
+package wasi
+
+import (
+	"bytes"
+	"math"
+	"strings"
+	"testing"
+)
+
+var configs = []Config{
+	{},
+	{LoginTime: 1, IdleTime: 2, StallTime: 3, DataTime: 4, FailureDelay: 5, LoginFailures: 6, LineLength: 7, Greeting: "hello"},
+	{ForeignData: true},
+	{TLS: true, TLSRequired: 3, Greeting: "\xff\x00\r\n"},
+	{TLSRequired: 1},
+	{
+		LoginTime: math.MaxInt64, IdleTime: math.MinInt64, StallTime: -1, LoginFailures: math.MaxUint32, LineLength: math.MaxUint32,
+		ForeignData: true, TLS: true, TLSRequired: 2, Greeting: strings.Repeat("g", 70_000),
+	},
+}
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	for _, c := range configs {
+		b := c.Append([]byte("before"))[len("before"):]
+		got, ok := GetConfig(b)
+		if !ok || got != c {
+			t.Errorf("%+v came back as %+v, %v", c, got, ok)
+		}
+		for _, size := range []int{0, 1, len(b) - 1} {
+			if _, ok := GetConfig(b[:size]); ok {
+				t.Errorf("%d of %d bytes are a record", size, len(b))
+			}
+		}
+		if _, ok := GetConfig(append(b, 0)); ok {
+			t.Error("a byte too many is taken")
+		}
+	}
+}
+
+// The length of the greeting is not believed.
+func TestConfigWithALyingLength(t *testing.T) {
+	t.Parallel()
+	b := Config{Greeting: "hello"}.Append(nil)
+	for _, length := range []byte{4, 6, 255} {
+		b[configSize-4] = length
+		if _, ok := GetConfig(b); ok {
+			t.Errorf("5 bytes are taken for %d", length)
+		}
+	}
+	copy(b[configSize-4:], []byte{255, 255, 255, 255})
+	if _, ok := GetConfig(b); ok {
+		t.Error("5 bytes are taken for 4 GiB")
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	if len(configs) == 0 {
+		f.Fatal("no seeds")
+	}
+	for _, c := range configs {
+		b := c.Append(nil)
+		f.Add(b)
+		f.Add(b[:len(b)-1])
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, ok := GetConfig(b)
+		if !ok {
+			return
+		}
+		again, ok := GetConfig(c.Append(nil))
+		if !ok || again != c {
+			t.Errorf("%+v came back as %+v", c, again)
+		}
+		if got := c.Append(nil); !bytes.Equal(got[:48], b[:48]) || !bytes.Equal(got[52:], b[52:]) { // flags unknown are dropped
+			t.Errorf("%x was read as %x", b, got)
+		}
+	})
+}

@@ -12,7 +12,7 @@ import (
 
 // announce tells the person who started the server where it is, what it exposes
 // and how to stop it.
-func (p *program) announce(o *options, a *accounts, certificates certificates, listeners []listener) {
+func (p *program) announce(o *options, a *accounts, listeners []listener) {
 	say := func(format string, args ...any) { fmt.Fprintf(p.stdout, format+"\n", args...) }
 	root := o.root
 	if abs, err := filepath.Abs(root); err == nil {
@@ -22,9 +22,8 @@ func (p *program) announce(o *options, a *accounts, certificates certificates, l
 	for _, l := range listeners {
 		say("%s", o.url(l, a.anonymous != nil))
 	}
-	if o.tls.own == "self-signed" {
-		say("The certificate is our own, in %s, with the SHA-256 fingerprint", certificates[0].certFile)
-		say("%s", fingerprint(certificates[0].current.Load()))
+	if o.tls.fingerprint != "" {
+		say("The certificate is our own, with the SHA-256 fingerprint\n%s", o.tls.fingerprint)
 	}
 	if a.anonymous != nil {
 		say("Anyone may %s %s, as anonymous.", verbs(a.anonymous.Rights), root)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/caddyserver/certmagic"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
@@ -29,6 +30,9 @@ type program struct {
 
 	// hangups starts catching the signal to load certificates again.
 	hangups func() <-chan os.Signal
+
+	// tuneACME changes how certificates are issued; nil changes nothing.
+	tuneACME func(*certmagic.ACMEIssuer)
 }
 
 // usageError is a fault in the command line itself.

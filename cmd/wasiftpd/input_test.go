@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,6 +20,13 @@ func TestBadInput(t *testing.T) {
 	file := write(t, dir, "file", "not a module")
 	users := write(t, dir, "users", "alice:secret::ro\n")
 	noRoot := write(t, dir, "users2", "alice:*:missing:ro\n")
+	ca := newAuthority(t)
+	cert, key := ca.files(dir, "a")
+	_, otherKey := ca.files(dir, "b")
+	open := filepath.Join(dir, "open")
+	if err := os.Mkdir(open, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	missing := filepath.Join(dir, "missing")
 
 	for _, test := range []struct {
@@ -37,6 +45,33 @@ func TestBadInput(t *testing.T) {
 		{[]string{"--listen", "127.0.0.1:0", "--module", file, "--cache-dir", "off"}, 1, "cannot run the engine in " + file + "|--module"},
 		{[]string{"module", filepath.Join(missing, "x.wasm")}, 1, "cannot write the module|" + missing},
 
+		{[]string{"--implicit-listen", taken.Addr().String(), "--tls-cert", cert, "--tls-key", key}, 1, "cannot listen on " + taken.Addr().String() + "|--implicit-listen"},
+		{[]string{"--tls-cert", missing, "--tls-key", key}, 1, "cannot read the certificate|" + missing + "|--tls-cert"},
+		{[]string{"--tls-cert", cert, "--tls-key", missing}, 1, "cannot read the key|" + missing + "|--tls-key"},
+		{[]string{"--tls-cert", cert, "--tls-key", otherKey}, 1, "cannot use|" + cert + "|" + otherKey + "|does not match"},
+		{[]string{"--tls-cert", file, "--tls-key", key}, 1, "cannot use|" + file},
+		{[]string{"--tls", "self-signed", "--tls-dir", open}, 1, "private folder|" + open + "|--tls-dir"},
+		{[]string{"--tls-acme", "a.example.org", "--tls-dir", open}, 1, "private folder|" + open + "|--tls-dir"},
+		{[]string{"--tls-cert", cert, "--tls-key", key, "--tls-client-ca", missing}, 1, "cannot read the clients' CA|" + missing + "|--tls-client-ca"},
+		{[]string{"--tls-cert", cert, "--tls-key", key, "--tls-client-ca", file}, 1, "no certificate in " + file + "|--tls-client-ca"},
+
+		{[]string{"--tls", "on"}, 2, "--tls|\"on\"|off, self-signed"},
+		{[]string{"--tls-cert", cert}, 2, cert + " has no key|--tls-key"},
+		{[]string{"--tls-cert", cert, "--tls-key", key, "--tls-key", otherKey}, 2, otherKey + " has no certificate|--tls-cert"},
+		{[]string{"--tls", "off", "--tls-cert", cert, "--tls-key", key}, 2, "--tls|--tls-cert|exclude each other"},
+		{[]string{"--tls", "self-signed", "--tls-acme", "a.example.org"}, 2, "--tls|--tls-acme|exclude each other"},
+		{[]string{"--tls-acme", "a.example.org", "--tls-cert", cert, "--tls-key", key}, 2, "--tls-acme|exclude each other"},
+		{[]string{"--tls-acme-ca", "https://localhost/"}, 2, "--tls-acme-ca|needs --tls-acme"},
+		{[]string{"--implicit-listen", ":990"}, 2, "--implicit-listen needs TLS|--tls-cert"},
+		{[]string{"--implicit-listen", "990"}, 2, "--implicit-listen|\"990\""},
+		{[]string{"--tls", "off", "--tls-require", "login"}, 2, "--tls-require needs TLS|--tls-cert"},
+		{[]string{"--tls-require", "yes"}, 2, "--tls-require|\"yes\"|off, login, control, data"},
+		{[]string{"--tls-min", "1.1"}, 2, "--tls-min|\"1.1\"|1.2, 1.3"},
+		{[]string{"--tls-data-resumption", "on"}, 2, "--tls-data-resumption|\"on\"|prefer, require, off"},
+		{[]string{"--tls-client-ca", cert}, 2, "--tls-client-ca needs TLS|--tls-cert"},
+		{[]string{"--tls-client-auth", "login"}, 2, "--tls-client-auth needs --tls-client-ca"},
+		{[]string{"--tls-client-auth", "maybe"}, 2, "--tls-client-auth|\"maybe\"|require, login"},
+		{[]string{"--max-sessions-per-user", "-1"}, 2, "--max-sessions-per-user|\"-1\""},
 		{[]string{"--listen", "2121"}, 2, "--listen|\"2121\"|127.0.0.1:2121"},
 		{[]string{"--listen", "127.0.0.1:99999"}, 2, "--listen|99999"},
 		{[]string{"--anonymous", "yes"}, 2, "--anonymous|\"yes\"|off, ro, rw"},

@@ -47,6 +47,17 @@ func TestFlags(t *testing.T) {
 		{[]string{"--log-format=json"}, func(o *options) { o.logFormat = "json" }},
 		{[]string{"--allow-foreign-data-address"}, func(o *options) { o.config.AllowForeignDataAddress = true }},
 		{[]string{"--atomic-uploads"}, func(o *options) { o.atomic = true }},
+		{[]string{"--max-sessions-per-user=2"}, func(o *options) { o.sessionsPerUser = 2 }},
+		{[]string{"--tls=self-signed"}, func(o *options) { o.tls.own = "self-signed" }},
+		{[]string{"--tls-cert=a", "--tls-cert=b", "--tls-key=c"}, func(o *options) { o.tls.certs, o.tls.keys = []string{"a", "b"}, []string{"c"} }},
+		{[]string{"--tls-acme=a", "--tls-acme=b", "--tls-acme-ca=u"}, func(o *options) { o.tls.acme, o.tls.acmeCA = []string{"a", "b"}, "u" }},
+		{[]string{"--tls-dir=d"}, func(o *options) { o.tls.dir = "d" }},
+		{[]string{"--implicit-listen=:990"}, func(o *options) { o.tls.implicit = []string{":990"} }},
+		{[]string{"--tls-require=control"}, func(o *options) { o.tls.require = "control" }},
+		{[]string{"--tls-min=1.3"}, func(o *options) { o.tls.min = "1.3" }},
+		{[]string{"--tls-data-resumption=off"}, func(o *options) { o.tls.resumption = "off" }},
+		{[]string{"--tls-lenient-close"}, func(o *options) { o.config.TLS.LenientClose = true }},
+		{[]string{"--tls-client-ca=f", "--tls-client-auth=login"}, func(o *options) { o.tls.clientCA, o.tls.clientAuth = "f", "login" }},
 		{[]string{"--greeting=Hello."}, func(o *options) { o.config.Greeting = "Hello." }},
 	} {
 		want := parse(t)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/textproto"
@@ -27,6 +28,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	cacheDir = dir
+	os.Setenv("PEBBLE_VA_NOSLEEP", "1")
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
@@ -36,7 +38,8 @@ func TestMain(m *testing.M) {
 func run(t *testing.T, stdin io.Reader, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	p := program{stdin, &out, &errs, func() <-chan os.Signal { return nil }, nil}
+	none := func() <-chan os.Signal { return nil }
+	p := program{stdin: stdin, stdout: &out, stderr: &errs, interrupts: none, hangups: none}
 	code = p.run(args...)
 	return code, out.String(), errs.String()
 }
@@ -45,7 +48,8 @@ func run(t *testing.T, stdin io.Reader, args ...string) (code int, stdout, stder
 type running struct {
 	t        *testing.T
 	out, log *output
-	addr     string
+	addr     string // of the first listener
+	implicit string // of the first one for implicit TLS
 	signal   chan os.Signal
 	hangup   chan os.Signal
 	exit     chan int
@@ -95,6 +99,11 @@ func (o *output) String() string {
 // start serves on a free port until the test ends.
 func start(t *testing.T, args ...string) *running {
 	t.Helper()
+	return program{}.start(t, append([]string{"--listen", "127.0.0.1:0"}, args...)...)
+}
+
+func (p program) start(t *testing.T, args ...string) *running {
+	t.Helper()
 	warm.Do(func() {
 		server, err := host.New(host.Config{CacheDir: cacheDir})
 		if err != nil {
@@ -106,19 +115,27 @@ func start(t *testing.T, args ...string) *running {
 		t: t, out: newOutput(), log: newOutput(),
 		signal: make(chan os.Signal, 2), hangup: make(chan os.Signal), exit: make(chan int, 1),
 	}
-	p := program{strings.NewReader(""), s.out, s.log, func() <-chan os.Signal { return s.signal }, func() <-chan os.Signal { return s.hangup }}
+	p.stdin, p.stdout, p.stderr = strings.NewReader(""), s.out, s.log
+	p.interrupts = func() <-chan os.Signal { return s.signal }
+	p.hangups = func() <-chan os.Signal { return s.hangup }
 	go func() {
-		code := p.run(append([]string{"--listen", "127.0.0.1:0", "--cache-dir", cacheDir}, args...)...)
+		code := p.run(append([]string{"--cache-dir", cacheDir}, args...)...)
 		s.out.Write([]byte(ended))
 		s.log.Write([]byte(ended))
 		s.exit <- code
 	}()
-	line, _, _ := strings.Cut(s.out.until("Ctrl-C stops it.\n"), "\n")
-	u, err := url.Parse(line)
-	if err != nil || u.Scheme != "ftp" {
-		t.Fatalf("the first line is %q, no address; log:\n%s", line, s.log)
+	for line := range strings.Lines(s.out.until("Ctrl-C stops it.\n")) {
+		u, err := url.Parse(strings.Fields(line)[0])
+		switch {
+		case err == nil && u.Scheme == "ftp" && s.addr == "":
+			s.addr = u.Host
+		case err == nil && u.Scheme == "ftps" && s.implicit == "":
+			s.implicit = u.Host
+		}
 	}
-	s.addr = u.Host
+	if s.addr+s.implicit == "" {
+		t.Fatalf("no address was announced; log:\n%s", s.log)
+	}
 	t.Cleanup(func() {
 		s.signal <- os.Interrupt
 		s.signal <- os.Interrupt
@@ -148,6 +165,19 @@ func (s *running) dial() dialogue {
 	}
 	s.t.Cleanup(func() { c.Close() })
 	d := dialogue{c, s.t}
+	d.expect(220)
+	return d
+}
+
+// dialTLS connects by implicit TLS.
+func (s *running) dialTLS(config *tls.Config) dialogue {
+	s.t.Helper()
+	c, err := tls.Dial("tcp", s.implicit, config)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	d := dialogue{textproto.NewConn(c), s.t}
+	s.t.Cleanup(func() { d.Close() })
 	d.expect(220)
 	return d
 }

@@ -36,8 +36,9 @@ func (p *program) serve(o *options) (err error) {
 		return err
 	}
 	defer accounts.close()
-	certificates, err := o.tls.setUp(&o.config.TLS, o.config.Passive.PublicAddress, logger)
-	if err != nil {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if err := p.setUpTLS(ctx, o, logger); err != nil {
 		return err
 	}
 	listeners, err := o.listenAll()
@@ -51,12 +52,7 @@ func (p *program) serve(o *options) (err error) {
 	}
 	defer server.Close()
 
-	if len(certificates) > 0 {
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		go certificates.follow(ctx, p.hangups(), logger)
-	}
-	p.announce(o, accounts, certificates, listeners)
+	p.announce(o, accounts, listeners)
 	ended := make(chan error, len(listeners))
 	for _, l := range listeners {
 		serve := server.Serve

@@ -78,7 +78,7 @@ func TestPasswdInterrupted(t *testing.T) {
 	before := state()
 	interrupt, exit := make(chan os.Signal), make(chan int)
 	var stdout, stderr bytes.Buffer
-	p := program{tty, &stdout, &stderr, func() <-chan os.Signal { return interrupt }, nil}
+	p := program{stdin: tty, stdout: &stdout, stderr: &stderr, interrupts: func() <-chan os.Signal { return interrupt }}
 	go func() { exit <- p.run("passwd", "alice") }()
 	for state().Lflag&unix.ECHO != 0 {
 		runtime.Gosched()
@@ -96,7 +96,7 @@ func TestModuleToTerminal(t *testing.T) {
 	t.Parallel()
 	_, tty := openTerminal(t)
 	var stderr bytes.Buffer
-	p := program{nil, tty, &stderr, nil, nil}
+	p := program{stdout: tty, stderr: &stderr}
 	if code := p.run("module"); code != 2 || !strings.Contains(stderr.String(), "wasiftpd module wasiftp.wasm") {
 		t.Errorf("exit code %d, %q", code, stderr.String())
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"io"
 	"net/netip"
 
 	"wasiftp/wasi"
@@ -46,8 +48,8 @@ type Password string
 // String prints stars.
 func (Password) String() string { return "*****" }
 
-// GoString prints stars.
-func (Password) GoString() string { return "*****" }
+// Format prints stars, whatever the verb.
+func (p Password) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
 
 // MarshalText writes stars, for loggers and encoders.
 func (Password) MarshalText() ([]byte, error) { return []byte("*****"), nil }

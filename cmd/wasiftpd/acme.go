@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 
 	"github.com/caddyserver/certmagic"
@@ -13,15 +10,12 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// getCertificate is [tls.Config]'s.
-type getCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error)
-
 // issued has certificates issued for the hosts of --tls-acme, and renewed,
 // until ctx ends. It does not wait for them.
 func (p *program) issued(ctx context.Context, t *tlsOptions, logger *slog.Logger) (getCertificate, error) {
-	dir, err := privateDir(t.dir, os.UserConfigDir)
+	dir, err := t.keep()
 	if err != nil {
-		return nil, fmt.Errorf("there is no private folder for certificates: %w; choose one with --tls-dir", err)
+		return nil, err
 	}
 	var config *certmagic.Config
 	log := zap.New(zapToSlog{logger})

@@ -73,11 +73,11 @@ func (p *pair) load(logger *slog.Logger) (changed bool, err error) {
 func (p *pair) read() (*tls.Certificate, string, error) {
 	certPEM, err := os.ReadFile(p.certFile)
 	if err != nil {
-		return nil, "", fmt.Errorf("cannot read the certificate: %w; give another with --tls-cert", err)
+		return nil, "", fmt.Errorf("cannot read the certificate: %w", err)
 	}
 	keyPEM, err := os.ReadFile(p.keyFile)
 	if err != nil {
-		return nil, "", fmt.Errorf("cannot read the key: %w; give another with --tls-key", err)
+		return nil, "", fmt.Errorf("cannot read the key: %w", err)
 	}
 	cert, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {

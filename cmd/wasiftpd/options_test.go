@@ -50,7 +50,7 @@ func TestFlags(t *testing.T) {
 		{[]string{"--max-sessions-per-user=2"}, func(o *options) { o.sessionsPerUser = 2 }},
 		{[]string{"--tls=self-signed"}, func(o *options) { o.tls.own = "self-signed" }},
 		{[]string{"--tls-cert=a", "--tls-cert=b", "--tls-key=c"}, func(o *options) { o.tls.certs, o.tls.keys = []string{"a", "b"}, []string{"c"} }},
-		{[]string{"--tls-acme=a", "--tls-acme=b", "--tls-acme-ca=u"}, func(o *options) { o.tls.acme, o.tls.acmeCA = []string{"a", "b"}, "u" }},
+		{[]string{"--tls-acme=a", "--tls-acme=b", "--tls-acme-ca=https://ca"}, func(o *options) { o.tls.acme, o.tls.acmeCA = []string{"a", "b"}, "https://ca" }},
 		{[]string{"--tls-dir=d"}, func(o *options) { o.tls.dir = "d" }},
 		{[]string{"--implicit-listen=:990"}, func(o *options) { o.tls.implicit = []string{":990"} }},
 		{[]string{"--tls-require=control"}, func(o *options) { o.tls.require = "control" }},

@@ -18,12 +18,12 @@ import (
 	"time"
 )
 
-// selfSigned is the file in dir that has a certificate of our own making and
-// its key. It is made once: clients remember its fingerprint.
-func selfSigned(dir string, public netip.Addr) (string, error) {
-	dir, err := privateDir(dir, os.UserConfigDir)
+// selfSigned is the file that has a certificate of our own making and its key.
+// It is made once: clients remember its fingerprint.
+func (t *tlsOptions) selfSigned(public netip.Addr) (string, error) {
+	dir, err := t.keep()
 	if err != nil {
-		return "", fmt.Errorf("there is no private folder for the certificate: %w; choose one with --tls-dir", err)
+		return "", err
 	}
 	file := filepath.Join(dir, "self-signed.pem")
 	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {

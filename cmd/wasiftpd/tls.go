@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
+	"strings"
 
+	"github.com/caddyserver/certmagic"
 	"github.com/spf13/pflag"
 
 	"wasiftp/host"
@@ -23,62 +26,54 @@ type tlsOptions struct {
 	acmeCA     string   // a URL, "" for Let's Encrypt's
 	dir        string
 	implicit   []string // addresses
-	min        string
 	require    string
+	min        string
 	resumption string
 	clientCA   string
 	clientAuth string // "require", "login" or "" when not given
 
-	fingerprint string // of the certificate of our own
+	fingerprint string // not a flag's: that of the certificate of our own
 }
 
 func (o *options) addTLSTo(f *pflag.FlagSet) {
 	t := &o.tls
-	f.Func("tls", "`off|self-signed`: protect sessions that ask for it by AUTH TLS\nwith a certificate of our own, made once (default off)", oneOf(&t.own, "off", "self-signed"))
-	f.StringArrayVar(&t.certs, "tls-cert", nil, "protect them with the certificate in `FILE`, PEM with its chain;\nrepeatable, the client's SNI then picks one")
-	f.StringArrayVar(&t.keys, "tls-key", nil, "its key is in `FILE`. Both are loaded again when they change,\nand on SIGHUP")
-	f.StringArrayVar(&t.acme, "tls-acme", nil, "have a certificate for `HOST` issued by Let's Encrypt, whose terms\n"+
-		"you thereby accept, and renewed; repeatable. It must reach port\n80 or 443 of this machine, which must be free")
-	f.StringVar(&t.acmeCA, "tls-acme-ca", "", "have them issued by the ACME server with the directory `URL`")
-	f.StringVar(&t.dir, "tls-dir", "", "keep such certificates, and that of our own, in `DIR`\n(default wasiftpd in your configuration folder)")
-	f.Func("implicit-listen", "listen on `ADDR` for clients that begin with TLS; repeatable,\n:990 by custom; without --listen nothing else is listened on", listenTo(&t.implicit))
-	f.Func("tls-require", "what must be protected: `off|login|control|data`, each with\nthose before it (default off)", oneOf(&t.require, "off", "login", "control", "data"))
-	f.Func("tls-min", "the oldest TLS: `1.2|1.3` (default 1.2)", oneOf(&t.min, "1.2", "1.3"))
-	f.Func("tls-data-resumption", "`prefer|require|off`: log, refuse or ignore data connections\n"+
-		"that do not resume the TLS session of their control connection\n(default prefer)", oneOf(&t.resumption, "prefer", "require", "off"))
-	f.BoolVar(&o.config.TLS.LenientClose, "tls-lenient-close", false, "take an upload for complete whose client ends TLS without saying\nso, as old ones do; whoever cuts the connection then shortens it")
+	f.Func("tls", "`off|self-signed`: protect those who ask for it by AUTH TLS with a\ncertificate of our own, made once (default off)", oneOf(&t.own, "off", "self-signed"))
+	f.StringArrayVar(&t.certs, "tls-cert", nil, "protect them with the certificate in `FILE`, PEM with its chain;\nrepeatable, and the name the client asks for picks one")
+	f.StringArrayVar(&t.keys, "tls-key", nil, "its key is in `FILE`. Both are loaded again when they change, and\non SIGHUP")
+	f.Func("tls-acme", "have a certificate for `HOST` issued by Let's Encrypt, whose terms\n"+
+		"you accept by this, and renewed; repeatable. Port 80 or 443 of\nthis machine must be free, and open to the world", t.setACME)
+	f.Func("tls-acme-ca", "have it issued by the ACME server with the directory `URL`", t.setACMECA)
+	f.StringVar(&t.dir, "tls-dir", "", "keep issued certificates, and that of our own, in `DIR`\n(default wasiftpd in your configuration folder)")
+	f.Func("implicit-listen", "listen on `ADDR` for clients that begin with TLS; repeatable, :990\nby custom. Without --listen there is then no other listener", listenTo(&t.implicit))
+	f.Func("tls-require", "what must be protected: `off|login|control|data`, each with those\nbefore it (default off)", oneOf(&t.require, "off", "login", "control", "data"))
+	f.Func("tls-min", "the oldest TLS spoken: `1.2|1.3` (default 1.2)", oneOf(&t.min, "1.2", "1.3"))
+	f.Func("tls-data-resumption", "data connections that don't resume the TLS session of their\n"+
+		"control connection are logged, refused or ignored:\n`prefer|require|off` (default prefer)", oneOf(&t.resumption, "prefer", "require", "off"))
+	f.BoolVar(&o.config.TLS.LenientClose, "tls-lenient-close", false, "take an upload for complete even if TLS was not ended, as old\nclients do; whoever cuts the connection then shortens the file")
 	f.StringVar(&t.clientCA, "tls-client-ca", "", "ask for client certificates issued by those in `FILE`")
 	f.Func("tls-client-auth", "what they are for: `require|login`. require: nobody gets in without\n"+
-		"one, and the password (default). login: one whose common name is\nthe user's lets him in whatever the password; others need theirs", oneOf(&t.clientAuth, "require", "login"))
+		"one, nor without his password (default). login: one with the\n"+
+		"common name of a user lets that user in whatever the password;\nwithout one the password counts", oneOf(&t.clientAuth, "require", "login"))
 }
 
-const giveTLS = "give --tls-cert and --tls-key, --tls-acme, or --tls self-signed"
-
-// check finds flags that contradict or need each other.
-func (t *tlsOptions) check() error {
-	n := min(len(t.certs), len(t.keys))
-	switch {
-	case len(t.certs) > n:
-		return fmt.Errorf("the certificate %s has no key; give --tls-key for each --tls-cert, in the same order", t.certs[n])
-	case len(t.keys) > n:
-		return fmt.Errorf("the key %s has no certificate; give --tls-cert for each --tls-key, in the same order", t.keys[n])
-	case t.own != "" && n+len(t.acme) > 0 || n > 0 && len(t.acme) > 0:
-		return errors.New("--tls, --tls-cert and --tls-acme exclude each other; give one")
-	case t.acmeCA != "" && len(t.acme) == 0:
-		return errors.New("--tls-acme-ca needs --tls-acme")
-	case t.clientAuth != "" && t.clientCA == "":
-		return errors.New("--tls-client-auth needs --tls-client-ca")
-	case t.on():
-		return nil
-	case len(t.implicit) > 0:
-		return errors.New("--implicit-listen needs TLS; " + giveTLS)
-	case t.require != "" && t.require != "off":
-		return errors.New("--tls-require needs TLS; " + giveTLS)
-	case t.clientCA != "":
-		return errors.New("--tls-client-ca needs TLS; " + giveTLS)
+func (t *tlsOptions) setACME(s string) error {
+	if !certmagic.SubjectQualifiesForCert(s) || strings.Contains(s, "*") {
+		return fmt.Errorf("%q is no host such as ftp.example.org", s)
 	}
+	t.acme = append(t.acme, s)
 	return nil
 }
+
+func (t *tlsOptions) setACMECA(s string) error {
+	if u, err := url.Parse(s); err != nil || u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("%q is no URL such as https://ca.example.org/acme/directory", s)
+	}
+	t.acmeCA = s
+	return nil
+}
+
+// on says whether there is TLS at all.
+func (t *tlsOptions) on() bool { return t.own == "self-signed" || len(t.certs)+len(t.acme) > 0 }
 
 // clientsBy says what client certificates are for, "" for nothing.
 func (t *tlsOptions) clientsBy() string {
@@ -88,11 +83,38 @@ func (t *tlsOptions) clientsBy() string {
 	return t.clientAuth
 }
 
-// on says whether there is TLS at all.
-func (t *tlsOptions) on() bool { return t.own == "self-signed" || len(t.certs)+len(t.acme) > 0 }
+// check finds flags that contradict or need each other.
+func (t *tlsOptions) check() error {
+	n := min(len(t.certs), len(t.keys))
+	switch {
+	case len(t.certs) > n:
+		return fmt.Errorf("the certificate %s has no key; give --tls-key for each --tls-cert, in the same order", t.certs[n])
+	case len(t.keys) > n:
+		return fmt.Errorf("the key %s has no certificate; give --tls-cert for each --tls-key, in the same order", t.keys[n])
+	case t.own != "" && n+len(t.acme) > 0, n > 0 && len(t.acme) > 0:
+		return errors.New("--tls, --tls-cert and --tls-acme exclude each other; give one")
+	case t.acmeCA != "" && len(t.acme) == 0:
+		return errors.New("--tls-acme-ca needs --tls-acme")
+	case t.clientAuth != "" && t.clientCA == "":
+		return errors.New("--tls-client-auth needs --tls-client-ca")
+	}
+	for _, f := range []struct {
+		name  string
+		given bool
+	}{
+		{"--implicit-listen", len(t.implicit) > 0},
+		{"--tls-require", t.require != "" && t.require != "off"},
+		{"--tls-client-ca", t.clientCA != ""},
+	} {
+		if f.given && !t.on() {
+			return fmt.Errorf("%s needs TLS; give --tls-cert and --tls-key, --tls-acme, or --tls self-signed", f.name)
+		}
+	}
+	return nil
+}
 
-// setUp has the certificates and writes into the server's configuration how
-// they are used. Until ctx ends they are kept new.
+// setUpTLS writes into the server's configuration what the flags say. Until ctx
+// ends the certificates are kept up to date.
 func (p *program) setUpTLS(ctx context.Context, o *options, logger *slog.Logger) error {
 	t := &o.tls
 	if err := t.check(); err != nil {
@@ -101,7 +123,7 @@ func (p *program) setUpTLS(ctx context.Context, o *options, logger *slog.Logger)
 	if !t.on() {
 		return nil
 	}
-	get, err := p.certificates(ctx, o, logger)
+	get, err := p.certificateSource(ctx, o, logger)
 	if err != nil {
 		return err
 	}
@@ -122,14 +144,17 @@ func (p *program) setUpTLS(ctx context.Context, o *options, logger *slog.Logger)
 	return t.askClients(config)
 }
 
-func (p *program) certificates(ctx context.Context, o *options, logger *slog.Logger) (getCertificate, error) {
+// getCertificate is [tls.Config]'s GetCertificate.
+type getCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+
+func (p *program) certificateSource(ctx context.Context, o *options, logger *slog.Logger) (getCertificate, error) {
 	t := &o.tls
 	if len(t.acme) > 0 {
 		return p.issued(ctx, t, logger)
 	}
 	certs, keys := t.certs, t.keys
 	if t.own == "self-signed" {
-		file, err := selfSigned(t.dir, o.config.Passive.PublicAddress)
+		file, err := t.selfSigned(o.config.Passive.PublicAddress)
 		if err != nil {
 			return nil, err
 		}
@@ -146,6 +171,15 @@ func (p *program) certificates(ctx context.Context, o *options, logger *slog.Log
 	return loaded.get, nil
 }
 
+// keep is the private folder for certificates of ours.
+func (t *tlsOptions) keep() (string, error) {
+	dir, err := privateDir(t.dir, os.UserConfigDir)
+	if err != nil {
+		return "", fmt.Errorf("there is no private folder for certificates: %w; choose one with --tls-dir", err)
+	}
+	return dir, nil
+}
+
 // askClients asks clients for certificates.
 func (t *tlsOptions) askClients(config *host.TLS) error {
 	content, err := os.ReadFile(t.clientCA)
@@ -154,17 +188,17 @@ func (t *tlsOptions) askClients(config *host.TLS) error {
 	}
 	config.Config.ClientCAs = x509.NewCertPool()
 	if !config.Config.ClientCAs.AppendCertsFromPEM(content) {
-		return fmt.Errorf("there is no certificate in %s; give another with --tls-client-ca", t.clientCA)
+		return fmt.Errorf("there is no certificate in %s; give another file with --tls-client-ca", t.clientCA)
 	}
 	config.Config.ClientAuth = tls.VerifyClientCertIfGiven
 	if t.clientsBy() == "require" {
 		config.Config.ClientAuth = tls.RequireAndVerifyClientCert
-		config.Require = max(config.Require, host.TLSForLogin) // or they could do without
+		config.Require = max(config.Require, host.TLSForLogin) // in the clear there is none to show
 	}
 	return nil
 }
 
-// shownName is the common name of the client's certificate, if it was verified.
+// shownName is the common name of a client's certificate, if it was verified.
 func shownName(state *tls.ConnectionState) (name string, ok bool) {
 	if state == nil || len(state.VerifiedChains) == 0 {
 		return "", false

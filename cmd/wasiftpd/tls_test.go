@@ -241,9 +241,8 @@ func clientAuth(t *testing.T, args ...string) (*authority, *running) {
 	dir, ca := t.TempDir(), newAuthority(t)
 	cert, key := ca.files(dir, "a.example.org")
 	roots := write(t, dir, "ca", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw})))
-	users := write(t, dir, "users", "locked:*::ro\n")
 	return ca, startTLS(t, append([]string{"--root", dir, "--tls-cert", cert, "--tls-key", key, "--tls-client-ca", roots,
-		"--user", "alice:secret", "--user", "bob:secret", "--users", users}, args...)...)
+		"--user", "alice:secret", "--user", "bob:secret"}, args...)...)
 }
 
 func TestClientCertificateRequired(t *testing.T) {
@@ -283,23 +282,36 @@ func TestClientCertificateInTheClear(t *testing.T) {
 func TestClientCertificateAsPassword(t *testing.T) {
 	t.Parallel()
 	ca, s := clientAuth(t, "--tls-client-auth", "login")
+	s.dialTLS(ca.client("a.example.org", "alice")).login("alice", "anything")
+	s.dialTLS(ca.client("a.example.org", "alice")).login("bob", "secret")
+	s.dialTLS(ca.client("a.example.org")).login("alice", "secret")
+
+	dir := t.TempDir()
+	a := openAccounts(t, "--root", dir, "--user", "alice:secret", "--user", "bob:secret", "--users", write(t, dir, "users", "locked:*::ro\n"),
+		"--anonymous", "ro", "--tls-client-ca", "x", "--tls-client-auth", "login")
 	for _, test := range []struct {
-		shows          []string
-		user, password string
-		code           int
+		shown    string
+		verified bool
+		user     string
+		in       bool
 	}{
-		{[]string{"alice"}, "alice", "anything", 230},
-		{[]string{"alice"}, "bob", "secret", 230},
-		{nil, "alice", "secret", 230},
-		{[]string{"alice"}, "bob", "anything", 530},
-		{[]string{"Alice"}, "alice", "anything", 530},
-		{[]string{"locked"}, "locked", "anything", 530},
-		{[]string{"carol"}, "carol", "anything", 530},
-		{nil, "alice", "anything", 530},
+		{"alice", true, "alice", true},
+		{"alice", false, "alice", false},
+		{"Alice", true, "alice", false},
+		{"alice", true, "bob", false},
+		{"locked", true, "locked", false},
+		{"carol", true, "carol", false},
+		{"", true, "", false},
 	} {
-		d := s.dialTLS(ca.client("a.example.org", test.shows...))
-		d.do(331, "USER "+test.user)
-		d.do(test.code, "PASS "+test.password)
+		cert := &x509.Certificate{Subject: pkix.Name{CommonName: test.shown}}
+		state := &tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}}
+		if test.verified {
+			state.VerifiedChains = [][]*x509.Certificate{{cert}}
+		}
+		account, err := a.Authenticate(t.Context(), host.Login{User: test.user, Password: "anything", TLS: state})
+		if (account != nil) != test.in || !test.in && !errors.Is(err, host.ErrDenied) {
+			t.Errorf("%+v: %v, %v", test, account, err)
+		}
 	}
 }
 

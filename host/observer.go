@@ -36,6 +36,7 @@ const (
 	Deleted                           // a file or a directory was removed
 	Renamed                           // Path became To
 	Changed                           // a time or a mode was set
+	Hashed                            // a file's bytes were hashed (HASH, XCRC, …); Err says why not
 	DataRefused                       // a data connection that is not the client's was turned away; Data is its address
 )
 
@@ -43,7 +44,7 @@ var eventNames = [...]string{
 	Connected: "connected", Disconnected: "disconnected", Refused: "refused", LoggedIn: "logged in",
 	LoginFailed: "login failed", LoggedOut: "logged out", Downloaded: "downloaded", Uploaded: "uploaded",
 	UploadFailed: "upload failed", Listed: "listed", Made: "made", Deleted: "deleted", Renamed: "renamed",
-	Changed: "changed", DataRefused: "data connection refused",
+	Changed: "changed", Hashed: "hashed", DataRefused: "data connection refused",
 }
 
 // String is the kind in lower-case words.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,7 @@ type session struct {
 	asked   *question             // the call that waits for its answer, nil for none
 	working int                   // goroutines that find answers, or dial
 	objects []uint32              // handles of what the session owns
+	hashing sync.Mutex            // held by the one goroutine that hashes a file
 }
 
 // maxOwned is how many listeners, connections, files and directories a session

@@ -19,7 +19,6 @@ type shard struct {
 	events   []wasi.Event // of the present step, not yet taken by the guest
 	next     int64        // when the engine wants a step, ns since 1970; 0 is never
 	reserved int          // sessions placed here and not yet over; guarded by server.mu
-	retired  bool         // no more sessions are placed here; guarded by server.mu
 	wake     chan struct{}
 
 	mu     sync.Mutex
@@ -228,6 +227,8 @@ var imports = [len(wasi.Table)]func(*shard, *args) wasi.Errno{
 
 	wasi.TransferStart:    (*shard).transferStart,
 	wasi.TransferProgress: (*shard).transferProgress,
+	wasi.TransferHash:     (*shard).transferHash,
+	wasi.TransferDigest:   (*shard).transferDigest,
 }
 
 func (sh *shard) configRead(a *args) wasi.Errno {

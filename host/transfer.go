@@ -3,6 +3,7 @@ package host
 import (
 	"encoding/binary"
 	"errors"
+	"hash"
 	"io"
 	"net"
 	"sync/atomic"
@@ -16,10 +17,12 @@ import (
 // them alone, where file and connection are its own (sendfile, splice).
 type transfer struct {
 	file     *openFile
-	conn     net.Conn
+	conn     net.Conn // nil when the bytes are only hashed
 	ascii    bool
+	length   int64     // most bytes of the file; 0 is no limit
+	hash     hash.Hash // nil when the bytes are moved
 	began    time.Time
-	bytes    atomic.Int64 // that crossed the data connection
+	bytes    atomic.Int64 // that crossed the data connection, or were hashed
 	given    atomic.Bool  // given up by the guest
 	err      error        // after finished
 	duration time.Duration
@@ -40,7 +43,7 @@ func (sh *shard) transferStart(a *args) wasi.Errno {
 	if c.session != f.session || c.conn == nil || f.transfer != nil {
 		return wasi.EBADF
 	}
-	if a.uint32(2)&^wasi.TransferASCII != 0 {
+	if a.uint32(2)&^wasi.TransferASCII != 0 || a.int64(3) < 0 {
 		return wasi.EINVAL
 	}
 	f.session.disown(a.handle(1))
@@ -48,8 +51,8 @@ func (sh *shard) transferStart(a *args) wasi.Errno {
 		c.cancel()
 	}
 	f.transfer = &transfer{
-		file: f, conn: sh.server.dataEnd(c.conn), ascii: a.uint32(2)&wasi.TransferASCII != 0,
-		began: time.Now(), finished: make(chan struct{}),
+		file: f, conn: c.conn, ascii: a.uint32(2)&wasi.TransferASCII != 0,
+		length: a.int64(3), began: time.Now(), finished: make(chan struct{}),
 	}
 	handle := a.handle(0)
 	sh.server.work.Go(func() { f.transfer.run(handle) })
@@ -77,7 +80,10 @@ func (t *transfer) run(handle uint32) {
 	}
 	t.hangUp()
 	close(t.finished)
-	if t.file.upload == nil {
+	switch {
+	case t.hash != nil:
+		t.file.session.observe(t.event(Hashed, t.err))
+	case t.file.upload == nil:
 		t.file.session.observe(t.event(Downloaded, t.err))
 	}
 	t.file.session.shard.post(wasi.Event{
@@ -88,15 +94,42 @@ func (t *transfer) run(handle uint32) {
 
 func (t *transfer) move() (err error) {
 	defer t.file.session.recovered(func(fault error) { err = fault })
-	switch {
-	case t.file.upload == nil && t.ascii:
-		return encodeLines(counted{t.conn, &t.bytes}, t.file.reader)
-	case t.file.upload == nil:
-		return t.copy(t.conn, t.file.reader)
-	case t.ascii:
-		return decodeLines(t.file.upload, counted{t.conn, &t.bytes})
+	var src io.Reader = t.file.reader
+	if t.length > 0 {
+		src = io.LimitReader(src, t.length)
 	}
-	return t.copy(t.file.upload, t.conn)
+	switch {
+	case t.hash != nil:
+		return t.copy(t.hash, src)
+	case t.file.upload == nil && t.ascii:
+		return encodeLines(counted{t.conn, t}, src)
+	case t.file.upload == nil:
+		return t.copy(t.conn, src)
+	case t.length > 0:
+		return t.fill(&bounds{t.file.upload, t.length})
+	}
+	return t.fill(t.file.upload)
+}
+
+// fill moves an upload.
+func (t *transfer) fill(dst io.Writer) error {
+	if t.ascii {
+		return decodeLines(dst, counted{t.conn, t})
+	}
+	return t.copy(dst, t.conn)
+}
+
+// bounds takes no more than room bytes.
+type bounds struct {
+	io.Writer
+	room int64
+}
+
+func (b *bounds) Write(p []byte) (int, error) {
+	if b.room -= int64(len(p)); b.room < 0 {
+		return 0, wasi.EINVAL
+	}
+	return b.Writer.Write(p)
 }
 
 // A piece is what one system call or a few may move before progress is noted:
@@ -109,7 +142,7 @@ const (
 
 func (t *transfer) copy(dst io.Writer, src io.Reader) error {
 	piece := int64(firstPiece)
-	for {
+	for !t.given.Load() {
 		began := time.Now()
 		n, err := copyPiece(dst, src, piece)
 		t.bytes.Add(n)
@@ -126,6 +159,7 @@ func (t *transfer) copy(dst io.Writer, src io.Reader) error {
 			piece = min(piece*2, maxPiece)
 		}
 	}
+	return errGivenUp
 }
 
 // copyPiece copies up to n bytes; fewer without an error is the end. The
@@ -142,6 +176,9 @@ func copyPiece(dst io.Writer, src io.Reader, n int64) (int64, error) {
 // hangUp ends the data connection. A download that broke off must not look like
 // one that ended, so it is reset.
 func (t *transfer) hangUp() {
+	if t.conn == nil {
+		return
+	}
 	if t.err != nil && t.file.upload == nil {
 		reset(t.conn)
 	}
@@ -153,7 +190,7 @@ func reset(conn net.Conn) {
 	case *net.TCPConn:
 		c.SetLinger(0)
 		c.Close()
-	case interface{ NetConn() net.Conn }: // under TLS, or lenient about it
+	case interface{ NetConn() net.Conn }: // TLS
 		reset(c.NetConn())
 	}
 }
@@ -161,7 +198,9 @@ func reset(conn net.Conn) {
 // giveUp makes the transfer end soon.
 func (t *transfer) giveUp() {
 	t.given.Store(true)
-	t.conn.SetDeadline(time.Unix(1, 0))
+	if t.conn != nil {
+		t.conn.SetDeadline(time.Unix(1, 0))
+	}
 }
 
 // event describes the transfer, after it finished.
@@ -174,17 +213,17 @@ func (t *transfer) event(kind EventKind, err error) Event {
 // counted is a connection that counts what crosses it.
 type counted struct {
 	net.Conn
-	n *atomic.Int64
+	t *transfer
 }
 
 func (c counted) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.n.Add(int64(n))
+	c.t.bytes.Add(int64(n))
 	return n, err
 }
 
 func (c counted) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	c.n.Add(int64(n))
+	c.t.bytes.Add(int64(n))
 	return n, err
 }

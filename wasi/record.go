@@ -36,6 +36,16 @@ const (
 	RemoveDir  = 1
 )
 
+// Algorithms of transfer_hash.
+const (
+	HashSHA256 = iota
+	HashSHA512
+	HashSHA1
+	HashMD5
+	HashCRC32
+	HashCount
+)
+
 // Sides of net_address.
 const (
 	Local = 0

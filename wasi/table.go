@@ -108,6 +108,8 @@ const (
 	FileSetMode
 	TransferStart
 	TransferProgress
+	TransferHash
+	TransferDigest
 	importCount
 )
 
@@ -166,8 +168,12 @@ var Table = [importCount]Import{
 	FileSetMode: {"file_set_mode", "files", []Param{{"session", Handle}, {"name", In}, {"mode", Uint32}},
 		"may wait: sets the nine permission bits"},
 
-	TransferStart: {"transfer_start", "transfers", []Param{{"file", Handle}, {"conn", Handle}, {"flags", Uint32}},
-		"moves the file's bytes to or from the data connection, which it takes over; flag 1 converts line ends; EventTransfer follows at the end"},
+	TransferStart: {"transfer_start", "transfers", []Param{{"file", Handle}, {"conn", Handle}, {"flags", Uint32}, {"length", Int64}},
+		"moves the file's bytes to or from the data connection, which it takes over; flag 1 converts line ends; length is the most bytes of the file, 0 for no limit, and EINVAL is how an upload of more ends; EventTransfer follows at the end"},
 	TransferProgress: {"transfer_progress", "transfers", []Param{{"file", Handle}, {"bytes", RetUint64}},
-		"how many bytes have crossed the data connection so far"},
+		"how many bytes have crossed the data connection, or were hashed, so far"},
+	TransferHash: {"transfer_hash", "transfers", []Param{{"file", Handle}, {"algorithm", Uint32}, {"length", Int64}},
+		"hashes the next length bytes of a file open for reading, 0 for all; EventTransfer follows at the end"},
+	TransferDigest: {"transfer_digest", "transfers", []Param{{"file", Handle}, {"digest", Out}, {"n", RetUint32}},
+		"the hash that was made, n bytes; EINVAL when buf is too small"},
 }

@@ -86,7 +86,7 @@ func (q *quiet) RemoveDir(ftp.Handle, []byte) error       { return nil }
 func (q *quiet) Rename(ftp.Handle, []byte, []byte) error  { return nil }
 func (q *quiet) SetTime(ftp.Handle, []byte, int64) error  { return nil }
 func (q *quiet) SetMode(ftp.Handle, []byte, uint32) error { return nil }
-func (q *quiet) Start(ftp.Handle, ftp.Handle, bool) error { return ftp.ErrReset }
+func (q *quiet) Start(ftp.Handle, ftp.Handle, bool, int64) error { return ftp.ErrReset }
 func (q *quiet) Progress(ftp.Handle) uint64               { return 0 }
 func (q *quiet) session(e *ftp.Engine, h ftp.Handle)      { q.event(e, ftp.EventOpen, h) }
 func (q *quiet) say(e *ftp.Engine, h ftp.Handle, s string) {

@@ -20,7 +20,9 @@ type Engine struct {
 	world  World
 	config Config
 	verbs  []Verb
-	index  map[uint32]*Verb
+	index  map[uint64]*Verb
+	has    Need
+	hasher Hasher // nil unless has says so
 
 	now      int64
 	steps    uint
@@ -44,7 +46,14 @@ func New(world World, config Config) *Engine {
 		config.LineLength = defaultLineLength
 	}
 	e := &Engine{world: world, config: config, verbs: verbTable(), sessions: make(map[Handle]*session)}
-	e.index = make(map[uint32]*Verb, len(e.verbs))
+	if config.TLS {
+		e.has |= NeedTLS
+	}
+	var ok bool
+	if e.hasher, ok = world.(Hasher); ok {
+		e.has |= NeedHash
+	}
+	e.index = make(map[uint64]*Verb, len(e.verbs))
 	for i := range e.verbs {
 		e.index[verbKey([]byte(e.verbs[i].Name))] = &e.verbs[i]
 	}

@@ -12,8 +12,11 @@ func (s *session) featVerb([]byte) (reply, error) {
 			continue
 		}
 		b = append(append(b, ' '), feature...)
-		if feature == "MLST" {
+		switch feature {
+		case "MLST":
 			b = s.appendFactList(append(b, ' '))
+		case "HASH":
+			b = s.appendAlgorithms(append(b, ' '))
 		}
 		b = append(b, "\r\n"...)
 	}
@@ -44,6 +47,8 @@ func (s *session) optsVerb(arg []byte) (reply, error) {
 	case isWord(word, "MLST"):
 		s.pickFacts(value)
 		return "", nil
+	case isWord(word, "HASH") && s.e.has&NeedHash != 0:
+		return s.pickAlgorithm(value), nil
 	}
 	return replyNoOptions, nil
 }

@@ -51,7 +51,7 @@ func (s *session) logout() {
 	s.user = s.user[:0]
 	s.dir = s.dir[:0]
 	s.from = s.from[:0]
-	s.rest = 0
+	s.rest, s.until = 0, 0
 }
 
 func (s *session) passVerb(arg []byte) (reply, error) {
@@ -125,6 +125,7 @@ func (s *session) reinitialize() {
 	s.binary = false
 	s.extended = false
 	s.facts = allFacts
+	s.algorithm = SHA256
 }
 
 // quitVerb ends the session, but not a transfer under way: its result is still

@@ -44,9 +44,28 @@ func (s *session) restVerb(arg []byte) (reply, error) {
 	if !ok {
 		return replyBadArgument, nil
 	}
-	s.rest = offset
+	s.rest, s.until = offset, 0
 	b := append(s.e.scratch[:0], "350 Restarting at "...)
 	s.sendLine(append(appendInt(b, offset), '.'))
+	return "", nil
+}
+
+// rangVerb has the next RETR, STOR or HASH take a part of the file only, both
+// ends included (draft-bryan-ftp-range §3). "RANG 1 0" takes it back.
+func (s *session) rangVerb(arg []byte) (reply, error) {
+	if string(arg) == "1 0" {
+		s.rest, s.until = 0, 0
+		return replyWholeFile, nil
+	}
+	first, last, _ := bytes.Cut(arg, []byte{' '})
+	start, ok1 := parseOffset(first)
+	end, ok2 := parseOffset(last)
+	if !ok1 || !ok2 || start > end {
+		return replyBadArgument, nil
+	}
+	s.rest, s.until = start, min(end, math.MaxInt64-1)+1
+	b := appendInt(append(s.e.scratch[:0], "350 Restarting at "...), start)
+	s.sendLine(append(appendInt(append(b, ". End byte range at "...), end), '.'))
 	return "", nil
 }
 

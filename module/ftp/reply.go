@@ -59,6 +59,9 @@ const (
 	replyTransferSpace  = reply("452 No space left, transfer aborted.")
 	replyTransferQuota  = reply("552 Quota used up, transfer aborted.")
 	replyBadRestart     = reply("554 Restart marker past the end of the file.")
+	replyPastRange      = reply("554 More bytes than the range has, transfer aborted.")
+	replyWholeFile      = reply("350 No range: the whole file.")
+	replyNoAlgorithm    = reply("501 No such hash function.")
 	replyNotPlain       = reply("550 Not a plain file.")
 	replyNotDirectory   = reply("550 Not a directory.")
 	replyPathTooLong    = reply("501 Pathname too long.")
@@ -180,6 +183,8 @@ func replyToTransfer(err error) reply {
 		return replyTransferSpace
 	case ErrQuota:
 		return replyTransferQuota
+	case ErrName:
+		return replyPastRange
 	}
 	return replyTransferFault
 }

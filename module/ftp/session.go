@@ -44,9 +44,12 @@ type session struct {
 
 	dir    []byte // the current directory, relative to the root; empty is the root
 	from   []byte // what RNFR named; empty for nothing
-	rest   int64  // what REST said
+	rest   int64  // what REST or RANG said: the first byte that counts
+	until  int64  // what RANG said: the first byte that no longer counts; 0 for none
 	binary bool   // the representation type: image, not ASCII
 	facts  facts  // what OPTS MLST picked
+
+	algorithm Algorithm // what OPTS HASH picked
 
 	secure      bool // the control connection is under TLS
 	bufferSized bool // PBSZ was said

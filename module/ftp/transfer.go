@@ -19,6 +19,8 @@ type transfer struct {
 	upload bool
 	file   Handle
 	list   *listing
+	sum    *sum   // the bytes are hashed and go nowhere
+	length int64  // most bytes to move; 0 is no limit
 	since  int64  // when its state began, or when bytes last moved
 	moved  uint64 // bytes that had moved by then
 }
@@ -36,21 +38,27 @@ func (s *session) retrVerb(arg []byte) (reply, error) {
 		s.e.world.Close(file)
 		return replyBadRestart, nil
 	}
+	size := int64(info.Size) - s.rest
+	if length := s.rangeLength(); length > 0 {
+		size = min(size, length)
+	}
 	b := s.appendOpening(arg)
 	b = append(b, " ("...)
-	b = appendInt(b, int64(info.Size)-s.rest)
+	b = appendInt(b, size)
 	s.sendLine(append(b, " bytes)."...))
-	s.begin(transfer{file: file})
+	s.begin(transfer{file: file, length: s.rangeLength()})
 	return "", nil
 }
 
 func (s *session) storVerb(arg []byte) (reply, error) {
-	mode := OpenReplace
-	if s.rest > 0 {
-		mode = OpenResume
+	if s.rest > 0 || s.until > 0 {
+		return s.upload(arg, OpenResume)
 	}
-	return s.upload(arg, mode)
+	return s.upload(arg, OpenReplace)
 }
+
+// rangeLength is how many bytes RANG wants, 0 for all.
+func (s *session) rangeLength() int64 { return max(s.until-s.rest, 0) }
 
 func (s *session) upload(arg []byte, mode OpenMode) (reply, error) {
 	name, err := s.prepare(arg)
@@ -65,7 +73,11 @@ func (s *session) upload(arg []byte, mode OpenMode) (reply, error) {
 		return "", err
 	}
 	s.sendLine(append(s.appendOpening(arg), '.'))
-	s.begin(transfer{file: file, upload: true})
+	t := transfer{file: file, upload: true}
+	if mode == OpenResume {
+		t.length = s.rangeLength()
+	}
+	s.begin(t)
 	return "", nil
 }
 
@@ -158,7 +170,7 @@ func (s *session) proceedConnecting() bool {
 	}
 	t := &s.transfer
 	if err == nil && t.list == nil {
-		err = s.e.world.Start(t.file, s.conn, !s.binary)
+		err = s.e.world.Start(t.file, s.conn, !s.binary, t.length)
 	}
 	if err != nil {
 		s.dataFailed(err)
@@ -188,6 +200,8 @@ func (s *session) dataFailed(err error) {
 func (s *session) transferred(err error, bytes uint64) {
 	s.transfer.moved = bytes
 	switch {
+	case s.transfer.sum != nil:
+		s.hashed(s.transfer.sum, err)
 	case err != nil:
 		s.finish(replyToTransfer(err))
 	case s.transfer.upload:

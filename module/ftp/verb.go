@@ -22,7 +22,7 @@ type Verb struct {
 	NoLogin  bool   // it works before the login
 	AtOnce   bool   // it is answered during a transfer, not held until its end
 	Neutral  bool   // it may stand between REST or RNFR and the command they prepare
-	TLS      bool   // it is there where the world offers TLS
+	Needs    Need   // it is there where all this is
 	Naming   bool   // it gives a file its name
 	Feature  string // what FEAT says of it, "" for nothing (RFC 2389 §3)
 	Right    Rights // what the world will ask of the account; 0 for nothing
@@ -34,8 +34,19 @@ type Verb struct {
 	run func(s *session, arg []byte) (reply, error)
 }
 
+// Need is what the world or the configuration has to offer.
+type Need uint8
+
+// What a verb can need.
+const (
+	NeedTLS  Need = 1 << iota
+	NeedHash      // a [Hasher]
+)
+
 // Verbs is the table of all verbs that the engine knows.
 func Verbs() []Verb { return verbTable() }
+
+const sumSyntax = `<sp> pathname | "pathname" [<sp> first <sp> behind-the-last]`
 
 func verbTable() []Verb {
 	return []Verb{
@@ -52,10 +63,10 @@ func verbTable() []Verb {
 		{Name: "XCUP", Section: "RFC 1123 §4.1.3.1", run: (*session).cdupVerb},
 
 		// RFC 4217: TLS.
-		{Name: "AUTH", Syntax: "<sp> TLS | TLS-C | SSL", Argument: RequiredArgument, NoLogin: true, TLS: true, Feature: "AUTH TLS", Section: "RFC 4217 §4", run: (*session).authVerb},
-		{Name: "PBSZ", Syntax: "<sp> 0", Argument: RequiredArgument, NoLogin: true, TLS: true, Feature: "PBSZ", Section: "RFC 4217 §8", run: (*session).pbszVerb},
-		{Name: "PROT", Syntax: "<sp> C | P", Argument: RequiredArgument, NoLogin: true, TLS: true, Feature: "PROT", Section: "RFC 4217 §9", run: (*session).protVerb},
-		{Name: "CCC", NoLogin: true, TLS: true, Section: "RFC 4217 §6", run: (*session).cccVerb},
+		{Name: "AUTH", Syntax: "<sp> TLS | TLS-C | SSL", Argument: RequiredArgument, NoLogin: true, Needs: NeedTLS, Feature: "AUTH TLS", Section: "RFC 4217 §4", run: (*session).authVerb},
+		{Name: "PBSZ", Syntax: "<sp> 0", Argument: RequiredArgument, NoLogin: true, Needs: NeedTLS, Feature: "PBSZ", Section: "RFC 4217 §8", run: (*session).pbszVerb},
+		{Name: "PROT", Syntax: "<sp> C | P", Argument: RequiredArgument, NoLogin: true, Needs: NeedTLS, Feature: "PROT", Section: "RFC 4217 §9", run: (*session).protVerb},
+		{Name: "CCC", NoLogin: true, Needs: NeedTLS, Section: "RFC 4217 §6", run: (*session).cccVerb},
 
 		// RFC 959 §4.1.2: transfer parameters.
 		{Name: "PORT", Syntax: "<sp> h1,h2,h3,h4,p1,p2", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).portVerb},
@@ -72,6 +83,7 @@ func verbTable() []Verb {
 		{Name: "STOU", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Naming: true, Right: RightWrite, Section: "RFC 1123 §4.1.2.9", run: (*session).stouVerb},
 		{Name: "APPE", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: RightWrite, Section: "RFC 959 §4.1.3", run: (*session).appeVerb},
 		{Name: "REST", Syntax: "<sp> offset", Argument: RequiredArgument, Neutral: true, Feature: "REST STREAM", Section: "RFC 3659 §5", run: (*session).restVerb},
+		{Name: "RANG", Syntax: "<sp> first <sp> last", Argument: RequiredArgument, Neutral: true, Feature: "RANG STREAM", Section: "draft-bryan-ftp-range §3", run: (*session).rangVerb},
 		{Name: "ALLO", Syntax: "<sp> bytes", Argument: OptionalArgument, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).superfluousVerb},
 		{Name: "ABOR", AtOnce: true, Section: "RFC 959 §4.1.3", run: (*session).aborVerb},
 		{Name: "LIST", Syntax: "[<sp> options] [<sp> pathname]", Argument: OptionalPathname, Right: RightList, Section: "RFC 959 §4.1.3", run: (*session).listVerb},
@@ -95,31 +107,39 @@ func verbTable() []Verb {
 		{Name: "MFMT", Syntax: "<sp> YYYYMMDDHHMMSS <sp> pathname", Argument: RequiredPathname, Feature: "MFMT", Right: RightWrite, Section: "draft-somers-ftp-mfxx §3", run: (*session).mfmtVerb},
 		{Name: "SITE", Syntax: "<sp> HELP | CHMOD | UTIME", Argument: RequiredPathname, Right: RightWrite, Section: "RFC 959 §4.1.3", run: (*session).siteVerb},
 
+		// Hashes.
+		{Name: "HASH", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedHash, Feature: "HASH", Right: RightRead, Section: "draft-bryan-ftpext-hash §3", run: (*session).hashVerb},
+		{Name: "XCRC", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XCRC", Right: RightRead, Section: "by practice", run: sumVerb(CRC32)},
+		{Name: "XMD5", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XMD5", Right: RightRead, Section: "by practice", run: sumVerb(MD5)},
+		{Name: "XSHA1", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XSHA1", Right: RightRead, Section: "by practice", run: sumVerb(SHA1)},
+		{Name: "XSHA256", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XSHA256", Right: RightRead, Section: "by practice", run: sumVerb(SHA256)},
+		{Name: "XSHA512", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XSHA512", Right: RightRead, Section: "by practice", run: sumVerb(SHA512)},
+
 		// What the server is and can do.
 		{Name: "SYST", NoLogin: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).systVerb},
 		{Name: "FEAT", NoLogin: true, Neutral: true, Section: "RFC 2389 §3", run: (*session).featVerb},
-		{Name: "OPTS", Syntax: "<sp> UTF8 ON | MLST facts", Argument: RequiredArgument, NoLogin: true, Neutral: true, Feature: "UTF8", Section: "RFC 2389 §4", run: (*session).optsVerb},
+		{Name: "OPTS", Syntax: "<sp> UTF8 ON | MLST facts | HASH algorithm", Argument: RequiredArgument, NoLogin: true, Neutral: true, Feature: "UTF8", Section: "RFC 2389 §4", run: (*session).optsVerb},
 		{Name: "HELP", Syntax: "[<sp> command]", Argument: OptionalArgument, NoLogin: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).helpVerb},
 		{Name: "NOOP", NoLogin: true, AtOnce: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).noopVerb},
 		{Name: "CLNT", Syntax: "<sp> program", Argument: OptionalArgument, NoLogin: true, Neutral: true, Feature: "CLNT", Section: "by practice", run: (*session).clntVerb},
 	}
 }
 
-// verbKey packs a verb of up to four letters, whatever their case, into a
-// number; 0 is no verb.
-func verbKey(verb []byte) uint32 {
-	if len(verb) > 4 {
+// verbKey packs a verb of up to eight letters and digits, whatever their case,
+// into a number; 0 is no verb.
+func verbKey(verb []byte) uint64 {
+	if len(verb) > 8 {
 		return 0
 	}
-	var key uint32
+	var key uint64
 	for _, c := range verb {
 		if c >= 'a' && c <= 'z' {
 			c -= 'a' - 'A'
 		}
-		if c < 'A' || c > 'Z' {
+		if (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
 			return 0
 		}
-		key = key<<8 | uint32(c)
+		key = key<<8 | uint64(c)
 	}
 	return key
 }
@@ -177,9 +197,7 @@ func (s *session) obey(line []byte) error {
 // forget drops what REST and RNFR prepared once another command has come
 // (RFC 959 §4.1.3, RFC 3659 §5.3).
 func (s *session) forget(v *Verb) {
-	if v.Name != "REST" {
-		s.rest = 0
-	}
+	s.rest, s.until = 0, 0
 	if v.Name != "RNFR" {
 		s.from = s.from[:0]
 	}
@@ -213,7 +231,7 @@ func (s *session) check(v *Verb, word, arg []byte) reply {
 }
 
 // offers says whether a verb is there for clients of this engine.
-func (e *Engine) offers(v *Verb) bool { return v.run != nil && (e.config.TLS || !v.TLS) }
+func (e *Engine) offers(v *Verb) bool { return v.run != nil && v.Needs&^e.has == 0 }
 
 // maxStrange is how many commands that nobody understands or may give a client
 // can send before its login.

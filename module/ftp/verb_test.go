@@ -90,6 +90,7 @@ func TestThreat25Rights(t *testing.T) {
 		"RETR": "hello.txt", "STOR": "new", "STOU": "new", "APPE": "hello.txt", "LIST": "sub", "NLST": "sub", "MLSD": "sub",
 		"DELE": "hello.txt", "RNFR": "hello.txt", "MKD": "new", "XMKD": "new", "RMD": "empty", "XRMD": "empty",
 		"MDTM": "20010101000000 hello.txt", "MFMT": "20010101000000 hello.txt", "SITE": "CHMOD 600 hello.txt", "RNTO": "new",
+		"HASH": "hello.txt", "XCRC": "hello.txt", "XMD5": "hello.txt", "XSHA1": "hello.txt", "XSHA256": "hello.txt", "XSHA512": "hello.txt",
 	}
 	for _, verb := range ftp.Verbs() {
 		if verb.Right == 0 {
@@ -129,7 +130,7 @@ func TestFeatures(t *testing.T) {
 	feat := c.Do("FEAT")
 	for _, verb := range ftp.Verbs() {
 		assert.NotEmpty(t, verb.Section, verb.Name)
-		if verb.Feature != "" && !verb.TLS {
+		if verb.Feature != "" && verb.Needs&ftp.NeedTLS == 0 {
 			assert.Contains(t, feat, "\r\n "+verb.Feature)
 		}
 		assert.Contains(t, c.Do("HELP"), verb.Name)

@@ -161,12 +161,24 @@ type Transfers interface {
 	// Start moves the bytes between the file and the data connection, which
 	// it takes over, until the sender's end. EventTransfer follows with the
 	// result. With ascii it converts LF in the file to CRLF on the wire and
-	// back (RFC 959 §3.1.1.1). Closing the file gives the transfer up; no
-	// event follows then.
-	Start(file, conn Handle, ascii bool) error
+	// back (RFC 959 §3.1.1.1). length is the most bytes of the file to move, 0
+	// for no limit; an upload that has more fails with ErrName. Closing the
+	// file gives the transfer up; no event follows then.
+	Start(file, conn Handle, ascii bool, length int64) error
 
 	// Progress is how many bytes have crossed the data connection so far.
 	Progress(file Handle) uint64
+}
+
+// Hasher is a [World] that hashes files.
+type Hasher interface {
+	// Hash hashes the next length bytes of a file that is open for reading; 0
+	// is all that are left. EventTransfer follows, and Progress, Close and the
+	// limits of time are as for a transfer.
+	Hash(file Handle, algorithm Algorithm, length int64) error
+
+	// Digest appends the hash that was made.
+	Digest(file Handle, b []byte) ([]byte, error)
 }
 
 // Error is a fault that the world reports to the engine.

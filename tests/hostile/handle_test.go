@@ -26,11 +26,11 @@ func TestThreat31TransferBetweenSessions(t *testing.T) {
 	own, client := a.data()
 	foreign, stranger := b.data()
 	for _, caller := range []*puppet{a, b} {
-		if errno := caller.raw(wasi.TransferStart, file, foreign, 0); errno != wasi.EBADF {
+		if errno := caller.raw(wasi.TransferStart, file, foreign, 0, 0); errno != wasi.EBADF {
 			t.Errorf("transfer_start to another session's client: %v, not EBADF", errno)
 		}
 	}
-	a.must(wasi.TransferStart, file, own, 0)
+	a.must(wasi.TransferStart, file, own, 0, 0)
 	if got, err := io.ReadAll(client); string(got) != "of the first" || err != nil {
 		t.Errorf("the rightful client got %q, %v", got, err)
 	}

@@ -94,7 +94,7 @@ func TestThreat31CommitTwice(t *testing.T) {
 	}
 	file := p.number(resultAt)
 	conn, client := p.data()
-	p.must(wasi.TransferStart, file, conn, 0)
+	p.must(wasi.TransferStart, file, conn, 0, 0)
 	client.Write([]byte("content"))
 	client.Close()
 	p.event(wasi.EventTransfer, file)

@@ -96,8 +96,16 @@ func fileSetMode(session uint32, name unsafe.Pointer, nameLen uint32, mode uint3
 
 //go:wasmimport ftphost transfer_start
 //go:noescape
-func transferStart(file uint32, conn uint32, flags uint32) uint32
+func transferStart(file uint32, conn uint32, flags uint32, length int64) uint32
 
 //go:wasmimport ftphost transfer_progress
 //go:noescape
 func transferProgress(file uint32, bytes *uint64) uint32
+
+//go:wasmimport ftphost transfer_hash
+//go:noescape
+func transferHash(file uint32, algorithm uint32, length int64) uint32
+
+//go:wasmimport ftphost transfer_digest
+//go:noescape
+func transferDigest(file uint32, digest unsafe.Pointer, digestLen uint32, n *uint32) uint32

@@ -18,7 +18,10 @@ type World struct {
 	page [32 << 10]byte
 }
 
-var _ ftp.World = (*World)(nil)
+var (
+	_ ftp.World  = (*World)(nil)
+	_ ftp.Hasher = (*World)(nil)
+)
 
 func pointer(p []byte) (unsafe.Pointer, uint32) {
 	return unsafe.Pointer(unsafe.SliceData(p)), uint32(len(p))
@@ -248,8 +251,8 @@ func (*World) SetMode(session ftp.Handle, name []byte, mode uint32) error {
 }
 
 // Start implements [ftp.Transfers].
-func (*World) Start(file, conn ftp.Handle, ascii bool) error {
-	return fault(transferStart(uint32(file), uint32(conn), flag(ascii, wasi.TransferASCII)))
+func (*World) Start(file, conn ftp.Handle, ascii bool, length int64) error {
+	return fault(transferStart(uint32(file), uint32(conn), flag(ascii, wasi.TransferASCII), length))
 }
 
 // Progress implements [ftp.Transfers].
@@ -259,4 +262,21 @@ func (*World) Progress(file ftp.Handle) uint64 {
 		return 0
 	}
 	return n
+}
+
+var algorithms = [...]uint32{
+	ftp.SHA256: wasi.HashSHA256, ftp.SHA512: wasi.HashSHA512, ftp.SHA1: wasi.HashSHA1, ftp.MD5: wasi.HashMD5, ftp.CRC32: wasi.HashCRC32,
+}
+
+// Hash implements [ftp.Hasher].
+func (*World) Hash(file ftp.Handle, algorithm ftp.Algorithm, length int64) error {
+	return fault(transferHash(uint32(file), algorithms[algorithm], length))
+}
+
+// Digest implements [ftp.Hasher].
+func (*World) Digest(file ftp.Handle, b []byte) ([]byte, error) {
+	var n uint32
+	p, size := pointer(b[len(b):cap(b)])
+	errno := transferDigest(uint32(file), p, size, &n)
+	return b[:len(b)+int(n)], fault(errno)
 }

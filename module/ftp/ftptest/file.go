@@ -2,6 +2,7 @@ package ftptest
 
 import (
 	"bytes"
+	"hash"
 	"slices"
 	"strings"
 
@@ -26,6 +27,8 @@ type openFile struct {
 	data   []byte // what is read, or has been written
 	conn   *conn
 	moved  uint64
+	length int64     // most bytes of an upload; 0 is no limit
+	sum    hash.Hash // of a file that is hashed
 	ascii  bool
 	over   bool // it has ended: only Commit or Close may follow
 }
@@ -230,6 +233,9 @@ func (w *World) Commit(h ftp.Handle) error {
 	}
 	if err := w.wait(u.owner, "Commit", u.name); err != nil {
 		return err
+	}
+	if old := w.Files[u.name]; old != nil && u.mode == ftp.OpenResume {
+		u.data = append(u.data, old.Data[min(len(u.data), len(old.Data)):]...)
 	}
 	w.Files[u.name] = &File{Data: u.data, ModTime: w.Now, Mode: 0o644}
 	delete(w.handles, h)

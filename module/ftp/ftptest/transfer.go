@@ -8,7 +8,7 @@ import (
 )
 
 // Start has the world move the bytes of a file.
-func (w *World) Start(file, data ftp.Handle, ascii bool) error {
+func (w *World) Start(file, data ftp.Handle, ascii bool, length int64) error {
 	u, ok := get[*openFile](w, "Start", file)
 	c, ok2 := get[*conn](w, "Start", data)
 	if !ok || !ok2 {
@@ -18,7 +18,10 @@ func (w *World) Start(file, data ftp.Handle, ascii bool) error {
 		w.broken("Start: a second time")
 	}
 	delete(w.handles, data)
-	u.conn, u.ascii = c, ascii
+	u.conn, u.ascii, u.length = c, ascii, length
+	if length > 0 && u.mode == ftp.OpenRead {
+		u.data = u.data[:min(int(length), len(u.data))]
+	}
 	if ascii && u.mode == ftp.OpenRead {
 		u.data = bytes.ReplaceAll(u.data, []byte("\r\n"), []byte("\n"))
 		u.data = bytes.ReplaceAll(u.data, []byte("\n"), []byte("\r\n"))
@@ -38,6 +41,9 @@ func (w *World) Progress(file ftp.Handle) uint64 {
 
 // move moves some of a transfer's bytes.
 func (w *World) move(u *openFile) bool {
+	if u.sum != nil {
+		return w.moveHash(u)
+	}
 	if u.mode == ftp.OpenRead {
 		return w.moveDown(u)
 	}
@@ -69,6 +75,9 @@ func (w *World) moveUp(u *openFile) bool {
 	switch {
 	case c.clientGone:
 		w.over(u, ftp.ErrReset)
+		return true
+	case u.length > 0 && u.moved > uint64(u.length):
+		w.over(u, ftp.ErrName)
 		return true
 	case c.clientClosed:
 		if u.ascii {

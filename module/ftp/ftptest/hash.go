@@ -1,0 +1,55 @@
+package ftptest
+
+import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"hash"
+	"hash/crc32"
+
+	"wasiftp/module/ftp"
+)
+
+var hashes = [...]func() hash.Hash{
+	ftp.SHA256: sha256.New, ftp.SHA512: sha512.New, ftp.SHA1: sha1.New, ftp.MD5: md5.New,
+	ftp.CRC32: func() hash.Hash { return crc32.NewIEEE() },
+}
+
+// hashPiece is how many bytes are hashed in a round.
+const hashPiece = 1000
+
+// Hash hashes a file.
+func (w *World) Hash(file ftp.Handle, algorithm ftp.Algorithm, length int64) error {
+	u, ok := get[*openFile](w, "Hash", file)
+	if !ok {
+		return ftp.ErrStorage
+	}
+	u.sum = hashes[algorithm]()
+	if length > 0 {
+		u.data = u.data[:min(int(length), len(u.data))]
+	}
+	w.transfers = append(w.transfers, u)
+	return nil
+}
+
+func (w *World) moveHash(u *openFile) bool {
+	n := min(len(u.data), hashPiece)
+	u.sum.Write(u.data[:n])
+	u.data = u.data[n:]
+	u.moved += uint64(n)
+	if n == 0 {
+		w.over(u, nil)
+	}
+	return true
+}
+
+// Digest is the hash that was made.
+func (w *World) Digest(file ftp.Handle, b []byte) ([]byte, error) {
+	u, ok := get[*openFile](w, "Digest", file)
+	if !ok || !u.over {
+		w.broken("Digest: nothing was hashed")
+		return b, ftp.ErrStorage
+	}
+	return u.sum.Sum(b), nil
+}

@@ -1,0 +1,172 @@
+package ftp
+
+import "bytes"
+
+// Algorithm is a hash function.
+type Algorithm uint8
+
+// The hash functions that HASH knows, the first one unless the client picks
+// another.
+const (
+	SHA256 Algorithm = iota
+	SHA512
+	SHA1
+	MD5
+	CRC32
+)
+
+// algorithmNames are those of IANA's registry of FTP hashes.
+var algorithmNames = [...]string{SHA256: "SHA-256", SHA512: "SHA-512", SHA1: "SHA-1", MD5: "MD5", CRC32: "CRC32"}
+
+// sum is a hash that the world is making, and what is to be told of it.
+type sum struct {
+	algorithm  Algorithm
+	start, end int64  // the bytes of the file; end is behind the last, 0 at first for all
+	pathname   []byte // nil for a command that wants the hash alone
+}
+
+// hashVerb tells the hash of a file or, after RANG, of a part of it.
+func (s *session) hashVerb(arg []byte) (reply, error) {
+	return s.hash(arg, sum{algorithm: s.algorithm, start: s.rest, end: s.until, pathname: bytes.Clone(arg)})
+}
+
+// sumVerb is one of the commands that were there before HASH, each of its own
+// hash function. end is the first byte that no longer counts.
+func sumVerb(algorithm Algorithm) func(*session, []byte) (reply, error) {
+	return func(s *session, arg []byte) (reply, error) {
+		pathname, start, end, ok := cutRange(arg)
+		if !ok {
+			return replyBadArgument, nil
+		}
+		return s.hash(pathname, sum{algorithm: algorithm, start: start, end: end})
+	}
+}
+
+// hash begins to make a hash. It goes on like a transfer, but of bytes that go
+// nowhere: ABOR ends it, STAT tells how far it has come.
+func (s *session) hash(pathname []byte, m sum) (reply, error) {
+	name, err := s.resolve(pathname)
+	if err != nil {
+		return "", err
+	}
+	file, info, err := s.e.world.Open(s.handle, name, OpenRead, m.start)
+	if err != nil {
+		return "", err
+	}
+	size := int64(info.Size)
+	if m.end == 0 || m.end > size {
+		m.end = size
+	}
+	if m.start > size {
+		err = replyBadRestart
+	} else {
+		err = s.e.hasher.Hash(file, m.algorithm, m.end-m.start)
+	}
+	if err != nil {
+		s.e.world.Close(file)
+		return "", err
+	}
+	s.transfer = transfer{state: transferMoving, file: file, since: s.e.now, sum: &m}
+	return "", nil
+}
+
+// hashed tells the hash that is made.
+func (s *session) hashed(m *sum, err error) {
+	var buf [64]byte
+	var digest []byte
+	if err == nil {
+		digest, err = s.e.hasher.Digest(s.transfer.file, buf[:0])
+	}
+	if err != nil {
+		s.finishStatus(replyTo(err, false))
+		return
+	}
+	s.dropTransfer()
+	s.heard = s.e.now
+	s.sendLine(m.appendReply(s.e.scratch[:0], digest))
+}
+
+// appendReply appends the hash and, for HASH, what it is of: the range is
+// written as RANG has it, with the last byte that counts.
+func (m *sum) appendReply(b, digest []byte) []byte {
+	if m.pathname == nil {
+		return appendHex(append(b, "250 "...), digest)
+	}
+	b = append(append(b, "213 "...), algorithmNames[m.algorithm]...)
+	b = append(appendInt(append(b, ' '), m.start), '-')
+	b = append(appendInt(b, max(m.end-1, m.start)), ' ')
+	b = append(appendHex(b, digest), ' ')
+	return appendName(b, m.pathname)
+}
+
+func appendHex(b, digest []byte) []byte {
+	const digits = "0123456789abcdef"
+	for _, c := range digest {
+		b = append(b, digits[c>>4], digits[c&15])
+	}
+	return b
+}
+
+// cutRange takes the argument of the older commands apart: a pathname, or one in
+// quotes and behind it the range. Quotes inside the quotes are doubled.
+func cutRange(arg []byte) (pathname []byte, start, end int64, ok bool) {
+	if arg[0] != '"' {
+		return arg, 0, 0, true
+	}
+	i := 1
+	for ; i < len(arg) && (arg[i] != '"' || i+1 < len(arg) && arg[i+1] == '"'); i++ {
+		if arg[i] == '"' {
+			i++
+		}
+		pathname = append(pathname, arg[i])
+	}
+	if i >= len(arg) {
+		return nil, 0, 0, false
+	}
+	rest := bytes.TrimLeft(arg[i+1:], " ")
+	if len(rest) == 0 {
+		return pathname, 0, 0, true
+	}
+	first, last, _ := bytes.Cut(rest, []byte{' '})
+	start, ok1 := parseOffset(first)
+	end, ok2 := parseOffset(last)
+	return pathname, start, end, ok1 && ok2 && start < end
+}
+
+// appendAlgorithms appends the names of all hash functions, the picked one
+// marked with "*" (draft-bryan-ftpext-hash §3.3).
+func (s *session) appendAlgorithms(b []byte) []byte {
+	for i, name := range algorithmNames {
+		if i > 0 {
+			b = append(b, ';')
+		}
+		b = append(b, name...)
+		if Algorithm(i) == s.algorithm {
+			b = append(b, '*')
+		}
+	}
+	return b
+}
+
+// pickAlgorithm picks the hash function for HASH, or tells which one it is.
+func (s *session) pickAlgorithm(name []byte) reply {
+	if len(name) > 0 {
+		i := indexWord(algorithmNames[:], name)
+		if i < 0 {
+			return replyNoAlgorithm
+		}
+		s.algorithm = Algorithm(i)
+	}
+	s.sendLine(append(append(s.e.scratch[:0], "200 "...), algorithmNames[s.algorithm]...))
+	return ""
+}
+
+// indexWord finds a word, whatever the case of its letters; -1 if it is not there.
+func indexWord(words []string, word []byte) int {
+	for i, w := range words {
+		if isWord(word, w) {
+			return i
+		}
+	}
+	return -1
+}

@@ -3,7 +3,6 @@ package ftp_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -22,7 +21,6 @@ var limits = ftp.Config{LoginTime: 60e9, IdleTime: 60e9, StallTime: 20e9, DataTi
 type player struct {
 	w     *ftptest.World
 	c     *ftptest.Client
-	port  netip.AddrPort
 	data  *ftptest.Data
 	told  string
 	moved int

@@ -40,15 +40,6 @@ func handmade() binary.Module {
 	return m
 }
 
-// signature is an import's, as the table has it.
-func signature(i wasi.Import) binary.Signature {
-	s := binary.Signature{Results: []byte{binary.I32}}
-	for _, v := range valueTypes(i) {
-		s.Params = append(s.Params, valueType[v])
-	}
-	return s
-}
-
 func TestHandmadeModuleIsAnEngine(t *testing.T) {
 	t.Parallel()
 	info, err := host.Inspect(handmade().Encode())

@@ -15,7 +15,6 @@ import (
 // quiet is a world that allocates nothing: its client says one thing again and
 // again, and whatever comes back is counted.
 type quiet struct {
-	text    string
 	left    string
 	written int
 	handles ftp.Handle
@@ -79,16 +78,16 @@ func (q *quiet) ListNext(_ ftp.Handle, yield func(ftp.Entry)) (bool, error) {
 func (q *quiet) Open(ftp.Handle, []byte, ftp.OpenMode, int64) (ftp.Handle, ftp.FileInfo, error) {
 	return q.handle(), ftp.FileInfo{}, nil
 }
-func (q *quiet) Commit(ftp.Handle) error                  { return nil }
-func (q *quiet) Mkdir(ftp.Handle, []byte) error           { return nil }
-func (q *quiet) RemoveFile(ftp.Handle, []byte) error      { return nil }
-func (q *quiet) RemoveDir(ftp.Handle, []byte) error       { return nil }
-func (q *quiet) Rename(ftp.Handle, []byte, []byte) error  { return nil }
-func (q *quiet) SetTime(ftp.Handle, []byte, int64) error  { return nil }
-func (q *quiet) SetMode(ftp.Handle, []byte, uint32) error { return nil }
+func (q *quiet) Commit(ftp.Handle) error                         { return nil }
+func (q *quiet) Mkdir(ftp.Handle, []byte) error                  { return nil }
+func (q *quiet) RemoveFile(ftp.Handle, []byte) error             { return nil }
+func (q *quiet) RemoveDir(ftp.Handle, []byte) error              { return nil }
+func (q *quiet) Rename(ftp.Handle, []byte, []byte) error         { return nil }
+func (q *quiet) SetTime(ftp.Handle, []byte, int64) error         { return nil }
+func (q *quiet) SetMode(ftp.Handle, []byte, uint32) error        { return nil }
 func (q *quiet) Start(ftp.Handle, ftp.Handle, bool, int64) error { return ftp.ErrReset }
-func (q *quiet) Progress(ftp.Handle) uint64               { return 0 }
-func (q *quiet) session(e *ftp.Engine, h ftp.Handle)      { q.event(e, ftp.EventOpen, h) }
+func (q *quiet) Progress(ftp.Handle) uint64                      { return 0 }
+func (q *quiet) session(e *ftp.Engine, h ftp.Handle)             { q.event(e, ftp.EventOpen, h) }
 func (q *quiet) say(e *ftp.Engine, h ftp.Handle, s string) {
 	q.left = s
 	q.event(e, ftp.EventReadable, h)

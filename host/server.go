@@ -8,6 +8,7 @@ package host
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net"
 	"net/netip"
@@ -23,6 +24,7 @@ type Server struct {
 	program      *program
 	engineConfig []byte
 	began        time.Time
+	secret       string         // of this server alone, among those with the same ticket keys
 	running      sync.WaitGroup // the shards
 	work         sync.WaitGroup // what they have others do: transfers, file operations
 
@@ -65,7 +67,7 @@ func New(config Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		config: config, engineConfig: engineConfig(&config), began: time.Now(), idle: make(chan struct{}),
+		config: config, engineConfig: engineConfig(&config), began: time.Now(), secret: rand.Text(), idle: make(chan struct{}),
 		listeners: map[net.Listener]struct{}{}, perAddress: map[netip.Addr]int{}, perAccount: map[string]int{},
 	}
 	if s.program, err = compile(&config); err != nil {

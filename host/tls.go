@@ -1,10 +1,12 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -62,51 +64,61 @@ var errNotResumed = errors.New("the data connection does not resume the TLS sess
 // handshakeTime bounds a handshake.
 const handshakeTime = 30 * time.Second
 
-// controlTLS is the configuration for the control connection of session id: the
-// tickets that it issues carry the id, and it takes none, so that whoever holds
-// a ticket has gone through this very handshake.
+// controlTLS is the configuration for the control connection of session id: its
+// tickets are marked with the id, and it takes none, so that whoever holds one
+// has gone through this very handshake.
 func (s *Server) controlTLS(id uint64) *tls.Config {
-	c := s.config.TLS.Config.Clone()
-	c.WrapSession = s.wrapFor(id)
-	c.UnwrapSession = func([]byte, tls.ConnectionState) (*tls.SessionState, error) { return nil, nil }
-	return c
+	return s.bound(s.config.TLS.Config, id,
+		func(tls.ConnectionState) bool { return true },
+		func(*tls.SessionState) bool { return false })
 }
 
-// dataTLS is the configuration for the data connections of session id.
+// dataTLS is the configuration for the data connections of session id. Only one
+// that has resumed gets a ticket with the mark: a thief who is refused would
+// come back with it.
 func (s *Server) dataTLS(id uint64) *tls.Config {
-	c := s.config.TLS.Config.Clone()
-	c.WrapSession = s.wrapFor(id)
+	return s.bound(s.config.TLS.Config, id,
+		func(state tls.ConnectionState) bool { return state.DidResume },
+		func(session *tls.SessionState) bool { return s.issued(session, id) })
+}
+
+// bound is a configuration that marks tickets with a session's id, and takes
+// them, where it may. What it picks for a client does so too.
+func (s *Server) bound(config *tls.Config, id uint64, mark func(tls.ConnectionState) bool, take func(*tls.SessionState) bool) *tls.Config {
+	c, tickets := config.Clone(), s.config.TLS.Config
+	c.WrapSession = func(state tls.ConnectionState, session *tls.SessionState) ([]byte, error) {
+		if mark(state) {
+			session.Extra = append(session.Extra, s.ticketMark(id))
+		}
+		return tickets.EncryptTicket(state, session)
+	}
 	c.UnwrapSession = func(ticket []byte, state tls.ConnectionState) (*tls.SessionState, error) {
-		session, err := s.config.TLS.Config.DecryptTicket(ticket, state)
-		if err != nil || session == nil || !issuedTo(session, id) {
+		session, err := tickets.DecryptTicket(ticket, state)
+		if err != nil || session == nil || !take(session) {
 			return nil, nil
 		}
 		return session, nil
 	}
+	if pick := config.GetConfigForClient; pick != nil {
+		c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			picked, err := pick(hello)
+			if picked == nil || err != nil {
+				return nil, err
+			}
+			return s.bound(picked, id, mark, take), nil
+		}
+	}
 	return c
 }
 
-func (s *Server) wrapFor(id uint64) func(tls.ConnectionState, *tls.SessionState) ([]byte, error) {
-	return func(state tls.ConnectionState, session *tls.SessionState) ([]byte, error) {
-		if !issuedTo(session, id) {
-			session.Extra = append(session.Extra, ticketExtra(id))
-		}
-		return s.config.TLS.Config.EncryptTicket(state, session)
-	}
+// ticketMark says which session a ticket was issued to, among those of all
+// servers that share the keys of tickets.
+func (s *Server) ticketMark(id uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte("wasiftp session "+s.secret), id)
 }
 
-// ticketExtra marks a ticket with the session it was issued to.
-func ticketExtra(id uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte("wasiftp session "), id)
-}
-
-func issuedTo(session *tls.SessionState, id uint64) bool {
-	for _, extra := range session.Extra {
-		if string(extra) == string(ticketExtra(id)) {
-			return true
-		}
-	}
-	return false
+func (s *Server) issued(session *tls.SessionState, id uint64) bool {
+	return slices.ContainsFunc(session.Extra, func(extra []byte) bool { return bytes.Equal(extra, s.ticketMark(id)) })
 }
 
 // netStartTLS protects a connection. On a control connection all that came
@@ -140,7 +152,11 @@ func (c *dataConn) secure(handle uint32) {
 	s := c.session
 	ctx, cancel := context.WithTimeout(context.Background(), handshakeTime)
 	defer cancel()
-	conn := tls.Server(c.conn, s.server.dataTLS(s.id))
+	under := c.conn
+	if !s.server.config.TLS.LenientClose {
+		under = strict{under}
+	}
+	conn := tls.Server(under, s.server.dataTLS(s.id))
 	err := conn.HandshakeContext(ctx)
 	if err == nil && !conn.ConnectionState().DidResume {
 		switch s.server.config.TLS.DataResumption {
@@ -175,26 +191,22 @@ func tlsErrno(err error) wasi.Errno {
 	return wasi.EPROTO
 }
 
-// lenient is a connection whose peer may hang up without close_notify.
-type lenient struct{ net.Conn }
+// strict is a connection whose end does not end TLS: between two records
+// crypto/tls takes it for close_notify, and an upload that somebody cut there
+// for complete.
+type strict struct{ net.Conn }
+
+var errNoCloseNotify = fmt.Errorf("no close_notify: %w", io.ErrUnexpectedEOF)
 
 // NetConn is the connection underneath.
-func (l lenient) NetConn() net.Conn { return l.Conn }
+func (s strict) NetConn() net.Conn { return s.Conn }
 
-func (l lenient) Read(p []byte) (int, error) {
-	n, err := l.Conn.Read(p)
-	if err == io.ErrUnexpectedEOF {
-		err = io.EOF
+func (s strict) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	if err == io.EOF {
+		err = errNoCloseNotify
 	}
 	return n, err
-}
-
-// dataEnd is a data connection as its transfer sees it.
-func (s *Server) dataEnd(conn net.Conn) net.Conn {
-	if _, ok := conn.(*tls.Conn); ok && s.config.TLS.LenientClose {
-		return lenient{conn}
-	}
-	return conn
 }
 
 // startTLS makes the receiver, after it has sent reply in the clear, go through
@@ -236,6 +248,10 @@ func (s *stream) secure(u *upgrade) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.upgrade, s.arrived, s.try = nil, nil, tryWriter{}
+	select {
+	case <-s.resume: // startTLS's: left there, it would let the receiver overwrite what the guest has not taken
+	default:
+	}
 	if err != nil {
 		s.writeErr = err
 		return err

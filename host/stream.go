@@ -26,7 +26,9 @@ type stream struct {
 	mu       sync.Mutex
 	arrived  []byte // received and not yet taken by the guest: a part of buf
 	readErr  error
+	deaf     bool // nobody receives any more
 	unsent   []byte
+	sending  int // bytes that the flushing goroutine holds
 	flushing bool
 	starved  bool // the guest wants to hear when there is room again
 	writeErr error
@@ -86,11 +88,14 @@ func (s *stream) receiver() {
 		}
 		s.arrived, s.readErr = s.buf[:n], err
 		closing := s.closing
-		s.mu.Unlock()
 		if closing && err != nil {
-			s.conn.Close()
+			if s.deaf = true; !s.flushing { // a client that has said all may still listen
+				s.conn.Close()
+			}
+			s.mu.Unlock()
 			return
 		}
+		s.mu.Unlock()
 		if !closing {
 			s.post(wasi.EventReadable)
 			<-s.resume
@@ -139,7 +144,7 @@ func (s *stream) write(p []byte) (int, wasi.Errno) {
 		n = s.try.write(p)
 	}
 	if n < len(p) {
-		room := min(maxUnsent-len(s.unsent), len(p)-n)
+		room := min(maxUnsent-s.sending-len(s.unsent), len(p)-n)
 		s.unsent = append(s.unsent, p[n:n+room]...)
 		n += room
 		s.starved = n < len(p)
@@ -160,11 +165,11 @@ func (s *stream) flush() {
 	s.mu.Lock()
 	for len(s.unsent) > 0 && s.writeErr == nil {
 		batch, conn := s.unsent, s.conn
-		s.unsent = nil
+		s.unsent, s.sending = nil, len(batch)
 		s.mu.Unlock()
 		_, err := conn.Write(batch)
 		s.mu.Lock()
-		s.writeErr = err
+		s.writeErr, s.sending = err, 0
 	}
 	s.flushing = false
 	s.flushed.Broadcast()
@@ -203,16 +208,17 @@ func (s *stream) close(stall time.Duration) {
 // goodbye under TLS may have to wait for room, and so is left to a goroutine.
 // Callers hold s.mu.
 func (s *stream) finish() {
+	heard := s.resume != nil && !s.deaf
 	if s.secured {
-		go s.part(s.conn)
+		go s.part(s.conn, heard)
 	} else {
-		s.part(s.conn)
+		s.part(s.conn, heard)
 	}
 }
 
-func (s *stream) part(conn net.Conn) {
+func (s *stream) part(conn net.Conn, heard bool) {
 	half, ok := conn.(interface{ CloseWrite() error })
-	if s.resume == nil || !ok || half.CloseWrite() != nil {
+	if !heard || !ok || half.CloseWrite() != nil {
 		conn.Close()
 	} else {
 		conn.SetReadDeadline(time.Now().Add(lingerTime))

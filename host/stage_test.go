@@ -1,0 +1,79 @@
+package host
+
+import (
+	"io/fs"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"wasiftp/wasi"
+)
+
+// newStill is a shard that does nothing by itself: the test does what its
+// goroutine would.
+func newStill(t *testing.T, config Config) *shard {
+	t.Helper()
+	config.Module = []byte{}
+	config, err := config.checked()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newShard(&Server{config: config, began: time.Now(), perAccount: map[string]int{}})
+}
+
+// turn does what was left to the shard's goroutine, and returns the events for
+// the guest.
+func (sh *shard) turn() []wasi.Event {
+	sh.mu.Lock()
+	duties, _ := sh.duties, sh.queue
+	sh.duties = nil
+	sh.mu.Unlock()
+	for _, duty := range duties {
+		duty()
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	events := sh.queue
+	sh.queue = nil
+	return events
+}
+
+// over ends a shard, as stop does.
+func (sh *shard) over() {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.ended = true
+}
+
+// record is a log that can be read while it is written.
+type record struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (r *record) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Write(p)
+}
+
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
+}
+
+func (r *record) logger() *slog.Logger { return slog.New(slog.NewTextHandler(r, nil)) }
+
+// watchedFile counts how often it was closed.
+type watchedFile struct {
+	fs.File
+	closed int
+}
+
+func (f *watchedFile) Close() error {
+	f.closed++
+	return nil
+}

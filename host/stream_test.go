@@ -1,0 +1,267 @@
+package host
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"wasiftp/wasi"
+)
+
+// streamOn is a stream on a connection in memory, and the client's end.
+func streamOn(t *testing.T) (*stream, *shard, net.Conn) {
+	t.Helper()
+	here, there := net.Pipe()
+	sh := newStill(t, Config{})
+	s := newStream(sh, here)
+	s.owner(7, 7)
+	t.Cleanup(func() { there.Close() })
+	return s, sh, there
+}
+
+// text is bytes of which each is at its place only.
+func text(size int) []byte {
+	b := make([]byte, size)
+	for i := range b {
+		b[i] = byte(i * 31 >> 3)
+	}
+	return b
+}
+
+// fill writes until there is no more room, and returns how much went.
+func fill(t *testing.T, s *stream, p []byte) (n int) {
+	t.Helper()
+	for n < len(p) {
+		took, errno := s.write(p[n:])
+		n += took
+		if errno == wasi.EAGAIN {
+			return n
+		}
+		if errno != wasi.OK {
+			t.Fatal(errno)
+		}
+		synctest.Wait()
+	}
+	return n
+}
+
+func TestStreamKeepsLittleForASlowClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, sh, client := streamOn(t)
+		p := text(1 << 20)
+		n := fill(t, s, p)
+		if n == 0 || n > maxUnsent {
+			t.Errorf("%d bytes are kept; %d at most may be", n, maxUnsent)
+		}
+		if events := sh.turn(); len(events) > 0 {
+			t.Errorf("there is no room, and yet %+v", events)
+		}
+		got := make([]byte, n)
+		if _, err := io.ReadFull(client, got); err != nil || !bytes.Equal(got, p[:n]) {
+			t.Errorf("the client got something else, %v", err)
+		}
+		synctest.Wait()
+		events := sh.turn()
+		if len(events) != 1 || events[0].Kind != wasi.EventWritable || events[0].Session != 7 || events[0].Handle != 7 {
+			t.Errorf("there is room again: %+v", events)
+		}
+		if took, errno := s.write([]byte("more")); took != 4 || errno != wasi.OK {
+			t.Errorf("it takes %d, %v", took, errno)
+		}
+		s.close(time.Second)
+		if rest, err := io.ReadAll(client); string(rest) != "more" || err != nil {
+			t.Errorf("the client got %q, %v", rest, err)
+		}
+	})
+}
+
+// A guest that was never turned away hears nothing of room.
+func TestStreamTellsOnlyTheStarved(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, sh, client := streamOn(t)
+		s.write([]byte("hello"))
+		io.ReadFull(client, make([]byte, 5))
+		synctest.Wait()
+		if events := sh.turn(); len(events) > 0 {
+			t.Errorf("%+v", events)
+		}
+		if n, errno := s.write(nil); n != 0 || errno != wasi.OK {
+			t.Errorf("nothing to write: %d, %v", n, errno)
+		}
+		s.close(time.Second)
+	})
+}
+
+func TestStreamDeliversBeforeItCloses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, _, client := streamOn(t)
+		s.receive()
+		p := text(maxUnsent)
+		fill(t, s, p)
+		s.close(time.Hour)
+		s.close(time.Hour)
+		if got, err := io.ReadAll(client); !bytes.Equal(got, p) || err != nil {
+			t.Errorf("%d bytes of %d came, %v", len(got), len(p), err)
+		}
+	})
+}
+
+func TestStreamDeliversBeforeItClosesTCP(t *testing.T) {
+	t.Parallel()
+	here, there := tcpPair(t)
+	s := newStream(newStill(t, Config{}), here)
+	s.receive()
+	p := text(16 << 20)
+	sent := 0
+	for {
+		n, errno := s.write(p[sent:])
+		if sent += n; errno == wasi.EAGAIN || sent == len(p) {
+			break
+		}
+	}
+	there.Write([]byte("what nobody reads"))
+	s.close(time.Minute)
+	there.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if got, err := io.ReadAll(there); !bytes.Equal(got, p[:sent]) || err != nil {
+		t.Errorf("%d bytes of %d came, %v", len(got), sent, err)
+	}
+}
+
+// tcpPair is a connection through the system.
+func tcpPair(t *testing.T) (here, there *net.TCPConn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	a, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close(); b.Close() })
+	return b.(*net.TCPConn), a.(*net.TCPConn)
+}
+
+// twoWay is a connection in memory of which each way can be closed alone.
+type twoWay struct {
+	*io.PipeReader
+	*io.PipeWriter
+}
+
+func (c twoWay) Close() error                     { c.PipeReader.Close(); return c.PipeWriter.Close() }
+func (c twoWay) CloseWrite() error                { return c.PipeWriter.Close() }
+func (twoWay) LocalAddr() net.Addr                { return nil }
+func (twoWay) RemoteAddr() net.Addr               { return nil }
+func (twoWay) SetDeadline(time.Time) error        { return nil }
+func (twoWay) SetReadDeadline(at time.Time) error { return nil }
+func (twoWay) SetWriteDeadline(time.Time) error   { return nil }
+
+// A client that has said all it had to say still hears the rest.
+func TestStreamDeliversToAClientThatSaysNoMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fromClient, clientWrites := io.Pipe()
+		clientReads, toClient := io.Pipe()
+		s := newStream(newStill(t, Config{}), twoWay{fromClient, toClient})
+		s.receive()
+		p := text(maxUnsent)
+		fill(t, s, p)
+		s.close(time.Hour)
+		clientWrites.Close()
+		synctest.Wait()
+		if got, err := io.ReadAll(clientReads); !bytes.Equal(got, p) || err != nil {
+			t.Errorf("%d bytes of %d came, %v", len(got), len(p), err)
+		}
+	})
+}
+
+// A client that reads nothing keeps the connection no longer than it may.
+func TestStreamEndsWhenTheClientStalls(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, _, client := streamOn(t)
+		s.receive()
+		fill(t, s, text(maxUnsent))
+		s.close(time.Minute)
+		time.Sleep(time.Minute - time.Second)
+		if _, err := client.Write([]byte("x")); err != nil {
+			t.Errorf("before: %v", err)
+		}
+		time.Sleep(time.Second + lingerTime)
+		if _, err := client.Write([]byte("x")); err == nil {
+			t.Error("it is still open")
+		}
+	})
+}
+
+// The host takes no more from a client than the guest takes from it.
+func TestStreamHoldsBackAClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, sh, client := streamOn(t)
+		s.receive()
+		p := text(10_000)
+		sent := make(chan error, 1)
+		go func() {
+			_, err := client.Write(p)
+			sent <- err
+		}()
+		synctest.Wait()
+		if events := sh.turn(); len(events) != 1 || events[0].Kind != wasi.EventReadable {
+			t.Fatalf("%+v", events)
+		}
+		if len(s.arrived) > len(s.buf) {
+			t.Errorf("%d bytes are kept", len(s.arrived))
+		}
+		var got []byte
+		buf := make([]byte, 100)
+		for len(got) < len(p) {
+			n, errno := s.read(buf)
+			got = append(got, buf[:n]...)
+			if errno != wasi.OK && errno != wasi.EAGAIN {
+				t.Fatal(errno)
+			}
+			synctest.Wait()
+		}
+		if err := <-sent; err != nil || !bytes.Equal(got, p) {
+			t.Errorf("something else came, %v", err)
+		}
+		if _, errno := s.read(buf); errno != wasi.EAGAIN {
+			t.Errorf("when there is nothing: %v", errno)
+		}
+		client.Close()
+		synctest.Wait()
+		for range 2 { // the end stays
+			if n, errno := s.read(buf); n != 0 || errno != wasi.OK {
+				t.Errorf("at the end: %d, %v", n, errno)
+			}
+		}
+		s.close(time.Second)
+	})
+}
+
+func TestStreamOfABrokenConnection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, sh, client := streamOn(t)
+		client.Close()
+		fill(t, s, []byte("lost"))
+		synctest.Wait()
+		if _, errno := s.write([]byte("more")); errno != wasi.EPIPE {
+			t.Errorf("write: %v", errno)
+		}
+		sh.turn()
+		s.close(time.Hour)
+	})
+}

@@ -1,0 +1,280 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"wasiftp/wasi"
+)
+
+// asker is a session without a connection, and what its questions do.
+func asker(t *testing.T, config Config) (*session, *shard) {
+	t.Helper()
+	sh := newStill(t, config)
+	s := &session{shard: sh, server: sh.server, handle: 7, stream: newStream(sh, nil)}
+	return s, sh
+}
+
+func TestQuestionIsAnsweredOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, sh := asker(t, Config{})
+		worked := 0
+		work := func(context.Context) answer {
+			worked++
+			return answer{stat: wasi.Stat{Size: 5}}
+		}
+		key := questionKey{call: wasi.FileStat, name: "a"}
+		for range 3 { // asking again changes nothing
+			if _, errno := s.ask(key, work); errno != wasi.EAGAIN {
+				t.Fatal(errno)
+			}
+		}
+		synctest.Wait()
+		if _, errno := s.ask(key, work); errno != wasi.EAGAIN {
+			t.Errorf("before the shard heard of it: %v", errno)
+		}
+		events := sh.turn()
+		if len(events) != 1 || events[0].Kind != wasi.EventReady || events[0].Session != 7 {
+			t.Errorf("%+v", events)
+		}
+		if a, errno := s.ask(key, work); errno != wasi.OK || a.stat.Size != 5 {
+			t.Errorf("%+v, %v", a, errno)
+		}
+		if worked != 1 || s.asked != nil || s.working != 0 {
+			t.Errorf("worked %d times, %v is still asked, %d at work", worked, s.asked, s.working)
+		}
+		if _, errno := s.ask(key, work); errno != wasi.EAGAIN {
+			t.Errorf("the answer is given twice: %v", errno)
+		}
+		synctest.Wait()
+		sh.turn()
+	})
+}
+
+// Whatever differs makes another question.
+func TestQuestionKeys(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, sh := asker(t, Config{})
+		base := questionKey{call: wasi.FileOpen, name: "a"}
+		for _, other := range []questionKey{
+			{call: wasi.FileStat, name: "a"}, {call: wasi.FileOpen, name: "b"}, {call: wasi.FileOpen, name: "a", to: "b"},
+			{call: wasi.FileOpen, name: "a", flags: 1}, {call: wasi.FileOpen, name: "a", number: 1}, {call: wasi.FileOpen, name: "a", handle: 1},
+		} {
+			s.ask(base, func(context.Context) answer { return answer{stat: wasi.Stat{Size: 1}} })
+			synctest.Wait()
+			sh.turn()
+			if _, errno := s.ask(other, func(context.Context) answer { return answer{} }); errno != wasi.EAGAIN {
+				t.Errorf("%+v got the answer to %+v", other, base)
+			}
+			synctest.Wait()
+			sh.turn()
+		}
+	})
+}
+
+// opened answers with a file that tells when it was closed.
+func opened(s *session) (*watchedFile, answer) {
+	file := &watchedFile{}
+	return file, answer{file: &openFile{session: s, name: "a", reader: file}}
+}
+
+func TestAbandonedAnswersAreDiscarded(t *testing.T) {
+	t.Parallel()
+	key, other := questionKey{call: wasi.FileOpen, name: "a"}, questionKey{call: wasi.FileStat, name: "b"}
+	nothing := func(context.Context) answer { return answer{} }
+	for name, abandon := range map[string]func(s *session, sh *shard, answered func()){
+		"before the answer":  func(s *session, sh *shard, answered func()) { s.ask(other, nothing); answered() },
+		"after the answer":   func(s *session, sh *shard, answered func()) { answered(); s.ask(other, nothing) },
+		"by the end, before": func(s *session, sh *shard, answered func()) { s.abandonQuestion(); answered() },
+		"by the end, after":  func(s *session, sh *shard, answered func()) { answered(); s.abandonQuestion() },
+		"by the shard's end": func(s *session, sh *shard, answered func()) { sh.over(); answered() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, sh := asker(t, Config{})
+				file, a := opened(s)
+				proceed := make(chan struct{})
+				s.ask(key, func(ctx context.Context) answer { <-proceed; return a })
+				abandon(s, sh, func() {
+					close(proceed)
+					synctest.Wait()
+					sh.turn()
+				})
+				synctest.Wait()
+				sh.turn()
+				synctest.Wait()
+				if file.closed != 1 {
+					t.Errorf("the file was closed %d times", file.closed)
+				}
+			})
+		})
+	}
+}
+
+// A question that was given up hears of it.
+func TestAbandonedQuestionIsCanceled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, sh := asker(t, Config{})
+		s.ask(questionKey{name: "a"}, func(ctx context.Context) answer {
+			<-ctx.Done()
+			return answer{errno: errnoOf(ctx.Err())}
+		})
+		s.abandonQuestion()
+		synctest.Wait() // and ends: synctest would say if it did not
+		if events := sh.turn(); len(events) > 0 {
+			t.Errorf("%+v", events)
+		}
+		if s.working != 0 {
+			t.Errorf("%d at work", s.working)
+		}
+	})
+}
+
+func TestQuestionsAreFew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, sh := asker(t, Config{})
+		gate := make(chan struct{})
+		for i := range maxWorking {
+			if _, errno := s.ask(questionKey{number: int64(i)}, func(context.Context) answer { <-gate; return answer{} }); errno != wasi.EAGAIN {
+				t.Fatalf("question %d: %v", i, errno)
+			}
+		}
+		if _, errno := s.ask(questionKey{name: "more"}, nil); errno != wasi.EBUSY {
+			t.Errorf("one too many: %v", errno)
+		}
+		if _, errno := s.ask(questionKey{number: maxWorking - 1}, nil); errno != wasi.EAGAIN {
+			t.Errorf("the last of them is no longer asked: %v", errno)
+		}
+		close(gate)
+		synctest.Wait()
+		sh.turn()
+		if _, errno := s.ask(questionKey{number: maxWorking - 1}, nil); errno != wasi.OK || s.working != 0 {
+			t.Errorf("its answer: %v, %d at work", errno, s.working)
+		}
+	})
+}
+
+// A panic in an embedder's code is that session's bad luck, once.
+func TestPanicOfAnEmbedder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := &record{}
+		s, sh := asker(t, Config{Logger: log.logger(), Authenticator: AuthenticatorFunc(
+			func(context.Context, Login) (*Account, error) { panic("no such luck") })})
+		ask := func(key questionKey, work func(context.Context) answer) wasi.Errno {
+			s.ask(key, work)
+			synctest.Wait()
+			sh.turn()
+			_, errno := s.ask(key, work)
+			return errno
+		}
+		key := questionKey{call: wasi.AuthCheck, name: "ali"}
+		if errno := ask(key, func(ctx context.Context) answer { return s.authenticate(ctx, "ali", "open sesame") }); errno != wasi.EIO {
+			t.Errorf("the authenticator panics: %v", errno)
+		}
+		if errno := ask(questionKey{name: "nil"}, func(context.Context) answer { return *(*answer)(nil) }); errno != wasi.EIO {
+			t.Errorf("the file system panics: %v", errno)
+		}
+		if errno := ask(questionKey{name: "well"}, func(context.Context) answer { return answer{} }); errno != wasi.OK {
+			t.Errorf("the next question: %v", errno)
+		}
+		if text := log.String(); !strings.Contains(text, "no such luck") || strings.Contains(text, "sesame") || strings.Count(text, "\n") != 2 {
+			t.Errorf("the log is\n%s", text)
+		}
+	})
+}
+
+// panicking is a file and an upload that panic wherever they can.
+type panicking struct{ fs.File }
+
+func (panicking) Read([]byte) (int, error)  { panic("Read") }
+func (panicking) Write([]byte) (int, error) { panic("Write") }
+func (panicking) Close() error              { panic("Close") }
+func (panicking) Commit() error             { panic("Commit") }
+func (panicking) Abort() error              { panic("Abort") }
+
+func TestPanicWhileAFileEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log record
+		s, _ := asker(t, Config{Logger: log.logger()})
+		(&openFile{session: s, name: "a", reader: panicking{}}).end()
+		(&openFile{session: s, name: "a", upload: panicking{}}).end()
+		s.server.work.Wait()
+		for _, what := range []string{"Close", "Abort"} {
+			if !strings.Contains(log.String(), "panic="+what) {
+				t.Errorf("the log says nothing of %s:\n%s", what, &log)
+			}
+		}
+	})
+}
+
+func TestAbandonedLoginGivesItsPlaceBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, sh := asker(t, Config{Authenticator: AuthenticatorFunc(func(context.Context, Login) (*Account, error) {
+			return &Account{FS: noFiles{}, MaxSessions: 1}, nil
+		})})
+		for range 3 {
+			s.ask(questionKey{call: wasi.AuthCheck}, func(ctx context.Context) answer { return s.authenticate(ctx, "ali", "") })
+			synctest.Wait()
+			sh.turn()
+			if s.asked.answer.errno != wasi.OK {
+				t.Fatalf("the account is full: %v", s.asked.answer.errno)
+			}
+			s.abandonQuestion()
+			s.server.work.Wait()
+		}
+		if n := len(s.server.perAccount); n > 0 {
+			t.Errorf("%d accounts are in use", n)
+		}
+	})
+}
+
+// noFiles is a file system without files.
+type noFiles struct{}
+
+func (noFiles) Open(string) (fs.File, error) { return nil, fs.ErrNotExist }
+
+func TestErrnoOf(t *testing.T) {
+	t.Parallel()
+	for n := range wasi.Errno(256) {
+		if got := errnoOf(n); got != n {
+			t.Errorf("%v crosses as %v", n, got)
+		}
+	}
+	reached := map[wasi.Errno]bool{wasi.OK: true, wasi.EIO: true}
+	for _, e := range errnos {
+		for _, err := range []error{e.err, &fs.PathError{Op: "open", Path: "/secret", Err: e.err}, errors.Join(errors.New("x"), e.err)} {
+			if got := errnoOf(err); got != e.errno {
+				t.Errorf("%v crosses as %v, not %v", err, got, e.errno)
+			}
+		}
+		reached[e.errno] = true
+	}
+	// What the boundary itself says, and no storage or network.
+	for _, errno := range []wasi.Errno{wasi.EAGAIN, wasi.EBADF, wasi.EFAULT, wasi.EPROTO} {
+		reached[errno] = true
+	}
+	for n := range wasi.Errno(1 << 12) {
+		if n.Error() != "E?" && !reached[n] {
+			t.Errorf("no error crosses as %v", n)
+		}
+	}
+	if got := errnoOf(errors.New("whatever")); got != wasi.EIO {
+		t.Errorf("an unknown fault crosses as %v", got)
+	}
+	if got := errnoOf(io.EOF); got != wasi.EIO {
+		t.Errorf("EOF crosses as %v", got)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -160,6 +161,9 @@ func rightsText(rights host.Rights) string {
 	return fmt.Sprintf("%q", text)
 }
 
+// yes is a completion reply.
+var yes = regexp.MustCompile(`(?m)^2\d\d `)
+
 // use says a verb in all its forms on all kinds of names, and returns the rights
 // that what happened needs.
 func (l *limited) use(verb ftp.Verb, rights host.Rights) (used host.Rights) {
@@ -177,8 +181,8 @@ func (l *limited) use(verb ftp.Verb, rights host.Rights) (used host.Rights) {
 		}
 		renames := verb.Name == "RNTO" || verb.Name == "RNFR"
 		used |= needed(before, states(l.t, files), renames)
-		if strings.Contains(told.String(), content) {
-			used |= host.Read
+		if strings.Contains(told.String(), content) || verb.Right == ftp.RightRead && yes.MatchString(told.String()) {
+			used |= host.Read // a hash tells of the content too
 		}
 		if strings.Contains(told.String(), hidden) {
 			used |= host.List
@@ -199,7 +203,7 @@ func (l *limited) try(c *talk, line string, told io.Writer) {
 		defer d.Close()
 	}
 	r := c.say(line)
-	io.WriteString(told, r.Text())
+	fmt.Fprintln(told, r.Code, r.Text())
 	if r.Code != 150 {
 		return
 	}
@@ -209,5 +213,6 @@ func (l *limited) try(c *talk, line string, told io.Writer) {
 	} else {
 		io.Copy(told, d)
 	}
-	io.WriteString(told, c.reply().Text())
+	r = c.reply()
+	fmt.Fprintln(told, r.Code, r.Text())
 }

@@ -6,6 +6,8 @@ import "slices"
 var (
 	Unreachable = []byte{0x00}
 	Drop        = []byte{0x1a}
+	Equal       = []byte{0x46} // i32.eq
+	Differ      = []byte{0x47} // i32.ne
 )
 
 // Body puts instructions one after another.

@@ -1,0 +1,128 @@
+//go:build unix
+
+package host
+
+import (
+	"context"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/tetratelabs/wazero"
+
+	"wasiftp/tests/hostile/binary"
+	"wasiftp/wasi"
+)
+
+func TestMappedMemoryStaysWhereItIs(t *testing.T) {
+	t.Parallel()
+	const limit = 8 << 20
+	m, err := mapMemory(limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := m.Reallocate(64 << 10)
+	first[0] = 42
+	for _, size := range []uint64{0, 64 << 10, 1 << 20, limit} {
+		b := m.Reallocate(size)
+		if uint64(len(b)) != size || uint64(cap(b)) != size || unsafe.SliceData(b) != unsafe.SliceData(first) {
+			t.Errorf("%d bytes: %d at %p", size, len(b), b)
+		}
+	}
+	all := m.Reallocate(limit)
+	if all[0] != 42 || all[limit-1] != 0 {
+		t.Error("it is not what it was")
+	}
+	all[limit-1] = 1
+	for _, size := range []uint64{limit + 1, limit + 64<<10, 1 << 63} {
+		if b := m.Reallocate(size); b != nil {
+			t.Errorf("%d bytes of %d", size, limit)
+		}
+	}
+	m.Free()
+	m.Free()
+	if m.Reallocate(1) != nil {
+		t.Error("there is memory after its end")
+	}
+}
+
+func TestMemoryThatCannotBeHad(t *testing.T) {
+	t.Parallel()
+	if _, err := mapMemory(1 << 62); err == nil {
+		t.Fatal("the system has 4 EiB")
+	}
+	p := handmade(t, nil)
+	p.memory = 1 << 62
+	if _, err := p.instantiate(nil, time.Minute); err == nil {
+		t.Error("there is an instance without memory")
+	}
+}
+
+// handmade is an engine that does nothing but what step has it do.
+func handmade(t *testing.T, step []byte) *program {
+	t.Helper()
+	m := binary.Module{Memory: 1, MemoryName: "memory"}
+	for _, f := range []binary.Function{
+		{Export: "_initialize"},
+		{Export: "ftp_abi_version", Signature: binary.Signature{Results: []byte{binary.I32}}, Body: binary.Const32(wasi.ABIVersion)},
+		{Export: "ftp_start", Signature: binary.Signature{Params: []byte{binary.I32}, Results: []byte{binary.I32}}, Body: binary.Const32(0)},
+		{
+			Export: "ftp_step", Signature: binary.Signature{Params: []byte{binary.I64, binary.I32}, Results: []byte{binary.I64}},
+			Body: binary.Body(step, binary.Const64(0)),
+		},
+	} {
+		m.Functions = append(m.Functions, f)
+	}
+	p, err := newProgram(context.Background(), wazero.NewRuntimeConfig(), m.Encode(), minMemory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.close)
+	return p
+}
+
+// However a call ended, the instance's memory goes back.
+func TestMemoryGoesBack(t *testing.T) {
+	t.Parallel()
+	for name, step := range map[string][]byte{
+		"after all was well": nil, "after a trap": binary.Unreachable, "after a loop": binary.Forever(),
+		"after it grew": binary.Body(binary.GrowMemory(100), binary.Drop),
+	} {
+		i, err := handmade(t, step).instantiate(nil, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i.advance(0, 0, 0)
+		if len(i.memory.space) == 0 {
+			t.Errorf("%s: it is gone before the end", name)
+		}
+		i.close()
+		if len(i.memory.space) > 0 {
+			t.Errorf("%s: %d bytes are still mapped", name, len(i.memory.space))
+		}
+	}
+}
+
+// Memory ends at its limit, and the guest is told.
+func TestMemoryEndsAtItsLimit(t *testing.T) {
+	t.Parallel()
+	const pages = minMemory >> 16
+	refused := func(n int32) []byte { // traps unless growing by n pages is refused
+		return binary.Body(binary.GrowMemory(n), binary.Const32(-1), binary.Differ, binary.If(binary.Unreachable))
+	}
+	for name, step := range map[string][]byte{
+		"a page too many":    refused(pages),
+		"all there could be": refused(65535),
+		"more than that":     refused(-1),
+		"the last page":      binary.Body(binary.GrowMemory(pages-1), binary.Const32(-1), binary.Equal, binary.If(binary.Unreachable), refused(1)),
+	} {
+		i, err := handmade(t, step).instantiate(nil, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := i.advance(0, 0, 0); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		i.close()
+	}
+}

@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"crypto/tls"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -194,7 +193,8 @@ func (c *dataConn) end() {
 func (c *dataConn) connected(conn net.Conn) {
 	c.conn = conn
 	c.stream = newStream(c.session.shard, conn)
-	_, c.stream.secured = conn.(*tls.Conn)
+	_, plain := conn.(*net.TCPConn)
+	c.stream.secured = !plain
 }
 
 // lowestPort is the lowest that an active client may name: below it are the

@@ -209,6 +209,7 @@ var imports = [len(wasi.Table)]func(*shard, *args) wasi.Errno{
 	wasi.NetAccept:   (*shard).netAccept,
 	wasi.NetDial:     (*shard).netDial,
 	wasi.NetStartTLS: (*shard).netStartTLS,
+	wasi.NetDeflate:  (*shard).netDeflate,
 	wasi.HandleClose: (*shard).handleClose,
 
 	wasi.AuthCheck: (*shard).authCheck,

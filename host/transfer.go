@@ -101,14 +101,26 @@ func (t *transfer) move() (err error) {
 	switch {
 	case t.hash != nil:
 		return t.copy(t.hash, src)
-	case t.file.upload == nil && t.ascii:
-		return encodeLines(counted{t.conn, t}, src)
 	case t.file.upload == nil:
-		return t.copy(t.conn, src)
+		return t.drain(src)
 	case t.length > 0:
 		return t.fill(&bounds{t.file.upload, t.length})
 	}
 	return t.fill(t.file.upload)
+}
+
+// drain moves a download. Compressed data have an end that must arrive too.
+func (t *transfer) drain(src io.Reader) error {
+	var err error
+	if t.ascii {
+		err = encodeLines(counted{t.conn, t}, src)
+	} else {
+		err = t.copy(t.conn, src)
+	}
+	if d, ok := t.conn.(*deflated); ok && err == nil {
+		err = d.finish()
+	}
+	return err
 }
 
 // fill moves an upload.
@@ -217,6 +229,9 @@ type counted struct {
 }
 
 func (c counted) Read(p []byte) (int, error) {
+	if c.t.given.Load() {
+		return 0, errGivenUp // few compressed bytes may expand for long
+	}
 	n, err := c.Conn.Read(p)
 	c.t.bytes.Add(int64(n))
 	return n, err

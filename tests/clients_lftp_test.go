@@ -35,6 +35,7 @@ func TestClientLftp(t *testing.T) {
 		"PASV":    "set ftp:passive-mode true; set ftp:prefer-epsv false",
 		"active":  "set ftp:passive-mode false",
 		"MLSD":    "set ftp:use-mlsd true",
+		"MODE Z":  "set ftp:use-mode-z true",
 		"no STAT": "set ftp:use-stat false; set ftp:use-stat-for-list false",
 	}
 	for way, settings := range ways {

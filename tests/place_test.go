@@ -42,7 +42,7 @@ func (f folder) Has(need string) bool {
 	case "ipv6":
 		return hasIPv6()
 	}
-	return need == "anonymous"
+	return need == "anonymous" || need == "deflate"
 }
 
 // path makes the directories that name needs.
@@ -99,7 +99,7 @@ func memoryPlace(t testing.TB) script.World {
 
 func (m memory) Has(need string) bool {
 	switch need {
-	case "bytes", "modes", "anonymous":
+	case "bytes", "modes", "anonymous", "deflate":
 		return true
 	case "ipv6":
 		return hasIPv6()

@@ -36,7 +36,7 @@ var errQuiet = errors.New("the server is silent")
 // errNobody is a connection that nobody waits for.
 var errNobody = errors.New("connection refused")
 
-func (w *simulated) Has(need string) bool { return need != "links" }
+func (w *simulated) Has(need string) bool { return need != "links" && need != "deflate" }
 
 func (w *simulated) Open(family int) (script.Conn, error) {
 	local := netip.MustParseAddr("127.0.0.1")

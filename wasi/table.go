@@ -93,6 +93,7 @@ const (
 	NetAccept
 	NetDial
 	NetStartTLS
+	NetDeflate
 	HandleClose
 	AuthCheck
 	AuthClear
@@ -139,6 +140,8 @@ var Table = [importCount]Import{
 		"connects to the client's data port; EventWritable follows with how it went; EACCES when the address is not the client's or the port is below 1024"},
 	NetStartTLS: {"net_start_tls", "sockets", []Param{{"conn", Handle}, {"reply", In}},
 		"protects a connection by TLS; a control connection forgets what arrived, says reply in the clear, and goes on behind the handshake; for a data connection reply is empty, and EventWritable follows with how it went"},
+	NetDeflate: {"net_deflate", "sockets", []Param{{"conn", Handle}, {"level", Uint32}},
+		"compresses what is written to a data connection, and expands what is read, from now on, in zlib format (RFC 1950); level is 1 to 9, or 0 for the host's choice"},
 	HandleClose: {"handle_close", "sockets", []Param{{"handle", Handle}},
 		"closes any handle; a session's goes with all it owns once its last reply is sent; an upload not committed is aborted"},
 

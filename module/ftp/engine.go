@@ -22,7 +22,10 @@ type Engine struct {
 	verbs  []Verb
 	index  map[uint64]*Verb
 	has    Need
-	hasher Hasher // nil unless has says so
+
+	// nil unless has says that they are there.
+	hasher   Hasher
+	deflater Deflater
 
 	now      int64
 	steps    uint
@@ -52,6 +55,9 @@ func New(world World, config Config) *Engine {
 	var ok bool
 	if e.hasher, ok = world.(Hasher); ok {
 		e.has |= NeedHash
+	}
+	if e.deflater, ok = world.(Deflater); ok {
+		e.has |= NeedDeflate
 	}
 	e.index = make(map[uint64]*Verb, len(e.verbs))
 	for i := range e.verbs {

@@ -8,7 +8,7 @@ func (s *session) featVerb([]byte) (reply, error) {
 	b := append(s.e.scratch[:0], "211-Features:\r\n"...)
 	for i := range s.e.verbs {
 		feature := s.e.verbs[i].Feature
-		if feature == "" || !s.e.offers(&s.e.verbs[i]) {
+		if feature == "" || !s.e.offers(&s.e.verbs[i]) || feature == "MODE Z" && s.e.deflater == nil {
 			continue
 		}
 		b = append(append(b, ' '), feature...)
@@ -49,6 +49,8 @@ func (s *session) optsVerb(arg []byte) (reply, error) {
 		return "", nil
 	case isWord(word, "HASH") && s.e.has&NeedHash != 0:
 		return s.pickAlgorithm(value), nil
+	case isWord(word, "MODE") && s.e.deflater != nil:
+		return s.pickLevel(value)
 	}
 	return replyNoOptions, nil
 }

@@ -122,7 +122,7 @@ func (s *session) reinVerb([]byte) (reply, error) {
 func (s *session) reinitialize() {
 	s.logout()
 	s.dropData()
-	s.binary = false
+	s.binary, s.deflate, s.level = false, false, 0
 	s.extended = false
 	s.facts = allFacts
 	s.algorithm = SHA256

@@ -29,10 +29,35 @@ func (s *session) struVerb(arg []byte) (reply, error) {
 }
 
 func (s *session) modeVerb(arg []byte) (reply, error) {
-	if isWord(arg, "S") {
+	switch {
+	case isWord(arg, "S"):
+		s.deflate = false
 		return replyModeStream, nil
+	case isWord(arg, "Z") && s.e.deflater != nil:
+		s.deflate = true
+		return replyModeDeflate, nil
 	}
 	return replyBadParameter, nil
+}
+
+// pickLevel is OPTS MODE: how hard MODE Z tries (draft-preston-ftpext-deflate
+// §3.2). Without a level it is the world's own choice again.
+func (s *session) pickLevel(arg []byte) (reply, error) {
+	words := bytes.Fields(arg)
+	switch {
+	case len(words) == 1 && isWord(words[0], "Z"):
+		s.level = 0
+		return replyLevelReset, nil
+	case len(words) != 3 || !isWord(words[0], "Z") || !isWord(words[1], "LEVEL"):
+		return replyNoOptions, nil
+	}
+	level, ok := parseNumber(words[2], 9)
+	if !ok || level == 0 {
+		return replyNoOptions, nil
+	}
+	s.level = int(level)
+	s.sendLine(appendInt(append(s.e.scratch[:0], "200 MODE Z LEVEL is "...), level))
+	return "", nil
 }
 
 // restVerb has the next RETR or STOR begin at an offset. RFC 3659 §5.3 wants it

@@ -93,6 +93,8 @@ const (
 	replySuperfluous    = reply("202 Not needed here.")
 	replyStructureFile  = reply("200 Structure is file.")
 	replyModeStream     = reply("200 Mode is stream.")
+	replyModeDeflate    = reply("200 Mode is deflate.")
+	replyLevelReset     = reply("200 MODE Z LEVEL is the server's choice.")
 	replyClient         = reply("200 Noted.")
 	replySecure         = reply("234 Begin the TLS handshake.")
 	replySecureAlready  = reply("503 TLS is on already.")

@@ -42,12 +42,14 @@ type session struct {
 	user     []byte
 	rights   Rights
 
-	dir    []byte // the current directory, relative to the root; empty is the root
-	from   []byte // what RNFR named; empty for nothing
-	rest   int64  // what REST or RANG said: the first byte that counts
-	until  int64  // what RANG said: the first byte that no longer counts; 0 for none
-	binary bool   // the representation type: image, not ASCII
-	facts  facts  // what OPTS MLST picked
+	dir     []byte // the current directory, relative to the root; empty is the root
+	from    []byte // what RNFR named; empty for nothing
+	rest    int64  // what REST or RANG said: the first byte that counts
+	until   int64  // what RANG said: the first byte that no longer counts; 0 for none
+	binary  bool   // the representation type: image, not ASCII
+	deflate bool   // MODE Z
+	level   int    // of MODE Z, 0 for the world's own choice
+	facts   facts  // what OPTS MLST picked
 
 	algorithm Algorithm // what OPTS HASH picked
 

@@ -16,7 +16,12 @@ func (s *session) statVerb(arg []byte) (reply, error) {
 	} else {
 		b = append(b, "ASCII"...)
 	}
-	b = append(b, ", structure file, mode stream\r\n"...)
+	b = append(b, ", structure file, mode "...)
+	if s.deflate {
+		b = append(b, "deflate\r\n"...)
+	} else {
+		b = append(b, "stream\r\n"...)
+	}
 	b = s.appendProgress(b)
 	s.sendLine(append(b, "211 End of status."...))
 	return "", nil

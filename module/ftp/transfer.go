@@ -169,6 +169,9 @@ func (s *session) proceedConnecting() bool {
 		return false
 	}
 	t := &s.transfer
+	if err == nil && s.deflate {
+		err = s.e.deflater.Deflate(s.conn, s.level)
+	}
 	if err == nil && t.list == nil {
 		err = s.e.world.Start(t.file, s.conn, !s.binary, t.length)
 	}

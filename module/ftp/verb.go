@@ -39,8 +39,9 @@ type Need uint8
 
 // What a verb can need.
 const (
-	NeedTLS  Need = 1 << iota
-	NeedHash      // a [Hasher]
+	NeedTLS     Need = 1 << iota
+	NeedHash         // a [Hasher]
+	NeedDeflate      // a [Deflater]
 )
 
 // Verbs is the table of all verbs that the engine knows.
@@ -75,7 +76,7 @@ func verbTable() []Verb {
 		{Name: "EPSV", Syntax: "[<sp> 1 | 2 | ALL]", Argument: OptionalArgument, Neutral: true, Feature: "EPSV", Section: "RFC 2428 §3", run: (*session).epsvVerb},
 		{Name: "TYPE", Syntax: "<sp> A | I | L 8", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).typeVerb},
 		{Name: "STRU", Syntax: "<sp> F", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).struVerb},
-		{Name: "MODE", Syntax: "<sp> S", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).modeVerb},
+		{Name: "MODE", Syntax: "<sp> S | Z", Argument: RequiredArgument, Neutral: true, Feature: "MODE Z", Section: "RFC 959 §4.1.2", run: (*session).modeVerb},
 
 		// RFC 959 §4.1.3: transfers.
 		{Name: "RETR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightRead, Section: "RFC 959 §4.1.3", run: (*session).retrVerb},
@@ -118,7 +119,7 @@ func verbTable() []Verb {
 		// What the server is and can do.
 		{Name: "SYST", NoLogin: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).systVerb},
 		{Name: "FEAT", NoLogin: true, Neutral: true, Section: "RFC 2389 §3", run: (*session).featVerb},
-		{Name: "OPTS", Syntax: "<sp> UTF8 ON | MLST facts | HASH algorithm", Argument: RequiredArgument, NoLogin: true, Neutral: true, Feature: "UTF8", Section: "RFC 2389 §4", run: (*session).optsVerb},
+		{Name: "OPTS", Syntax: "<sp> UTF8 ON | MLST facts | HASH algorithm | MODE Z LEVEL level", Argument: RequiredArgument, NoLogin: true, Neutral: true, Feature: "UTF8", Section: "RFC 2389 §4", run: (*session).optsVerb},
 		{Name: "HELP", Syntax: "[<sp> command]", Argument: OptionalArgument, NoLogin: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).helpVerb},
 		{Name: "NOOP", NoLogin: true, AtOnce: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).noopVerb},
 		{Name: "CLNT", Syntax: "<sp> program", Argument: OptionalArgument, NoLogin: true, Neutral: true, Feature: "CLNT", Section: "by practice", run: (*session).clntVerb},

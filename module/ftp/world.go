@@ -181,6 +181,14 @@ type Hasher interface {
 	Digest(file Handle, b []byte) ([]byte, error)
 }
 
+// Deflater is a [World] that compresses what goes over data connections, in zlib
+// format (MODE Z).
+type Deflater interface {
+	// Deflate compresses what is written to a data connection, and expands
+	// what is read, from now on. level is 1 to 9, or 0 for the world's choice.
+	Deflate(conn Handle, level int) error
+}
+
 // Error is a fault that the world reports to the engine.
 type Error uint8
 

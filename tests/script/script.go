@@ -9,7 +9,7 @@
 //	file NAME CONTENT [TIME]  a file that is there from the start
 //	dir NAME                  a directory that is there from the start
 //	link NAME TARGET          a symbolic link that is there from the start
-//	needs WORD                only for worlds that have it: links, modes, bytes, ipv6
+//	needs WORD                only for worlds that have it: links, modes, bytes, ipv6, deflate
 //
 //	> LINE                    sends the line and CRLF
 //	>> "BYTES"                sends these bytes and nothing else
@@ -28,6 +28,8 @@
 //	port, eprt                listens, sends the command and takes the reply
 //	connect                   opens the data connection now (else: when first used)
 //	receive [CONTENT]         takes all the data there is up to its end
+//	inflate CONTENT           the same, of data that come compressed (MODE Z)
+//	deflate CONTENT           sends data compressed and ends it
 //	receive-some              takes some data and leaves the connection open
 //	send CONTENT              sends data and ends it
 //	write CONTENT             sends data and leaves the connection open

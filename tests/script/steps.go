@@ -2,6 +2,7 @@ package script
 
 import (
 	"bytes"
+	"compress/zlib"
 	"errors"
 	"fmt"
 	"io"
@@ -44,6 +45,8 @@ func init() {
 		"eprt":         active("EPRT ${eprt}"),
 		"connect":      plain(func(r *run) error { _, err := r.connection(); return err }),
 		"receive":      opReceive,
+		"inflate":      opInflate,
+		"deflate":      opDeflate,
 		"receive-some": plain(receiveSome),
 		"send":         opSend(true),
 		"write":        opSend(false),
@@ -258,6 +261,38 @@ func opReceive(rest string) (func(*run) error, error) {
 			return fmt.Errorf("got %d bytes: %s", len(got), difference(got, want))
 		}
 		return nil
+	}, err
+}
+
+func opInflate(rest string) (func(*run) error, error) {
+	want, err := content(rest)
+	return func(r *run) error {
+		b, err := r.receive()
+		if err != nil {
+			return err
+		}
+		z, err := zlib.NewReader(bytes.NewReader(b))
+		if err != nil {
+			return err
+		}
+		got, err := io.ReadAll(z)
+		if err == nil && !bytes.Equal(got, want) {
+			err = fmt.Errorf("got %d bytes: %s", len(got), difference(got, want))
+		}
+		return err
+	}, err
+}
+
+func opDeflate(rest string) (func(*run) error, error) {
+	b, err := content(rest)
+	return func(r *run) error {
+		var out bytes.Buffer
+		z := zlib.NewWriter(&out)
+		z.Write(b)
+		z.Close()
+		err := r.write(out.Bytes())
+		r.sessions[r.number].closeData()
+		return err
 	}, err
 }
 

@@ -42,6 +42,10 @@ func netDial(session uint32, addr unsafe.Pointer, conn *uint32) uint32
 //go:noescape
 func netStartTls(conn uint32, reply unsafe.Pointer, replyLen uint32) uint32
 
+//go:wasmimport ftphost net_deflate
+//go:noescape
+func netDeflate(conn uint32, level uint32) uint32
+
 //go:wasmimport ftphost handle_close
 //go:noescape
 func handleClose(handle uint32) uint32

@@ -19,8 +19,9 @@ type World struct {
 }
 
 var (
-	_ ftp.World  = (*World)(nil)
-	_ ftp.Hasher = (*World)(nil)
+	_ ftp.World    = (*World)(nil)
+	_ ftp.Hasher   = (*World)(nil)
+	_ ftp.Deflater = (*World)(nil)
 )
 
 func pointer(p []byte) (unsafe.Pointer, uint32) {
@@ -279,4 +280,9 @@ func (*World) Digest(file ftp.Handle, b []byte) ([]byte, error) {
 	p, size := pointer(b[len(b):cap(b)])
 	errno := transferDigest(uint32(file), p, size, &n)
 	return b[:len(b)+int(n)], fault(errno)
+}
+
+// Deflate implements [ftp.Deflater].
+func (*World) Deflate(conn ftp.Handle, level int) error {
+	return fault(netDeflate(uint32(conn), uint32(level)))
 }

@@ -19,6 +19,7 @@ type conn struct {
 	wantRead      bool
 	wantWrite     bool
 	dialling      bool
+	deflated      bool
 }
 
 // listener is a passive data port.

@@ -21,3 +21,16 @@ func (w *World) StartTLS(h ftp.Handle, reply []byte) error {
 	w.event(ftp.EventWritable, c.owner, h, nil, 0)
 	return nil
 }
+
+// Deflate compresses nothing either.
+func (w *World) Deflate(h ftp.Handle, level int) error {
+	c, ok := get[*conn](w, "Deflate", h)
+	if !ok {
+		return ftp.ErrStorage
+	}
+	if c.deflated || level < 0 || level > 9 {
+		w.broken("Deflate: a second time, or level %d", level)
+	}
+	c.deflated = true
+	return nil
+}

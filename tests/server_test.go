@@ -86,6 +86,11 @@ func serve(t testing.TB, config host.Config) (*host.Server, script.Network) {
 // listen has a server listen on a port of each family until the test ends.
 func listen(t testing.TB, server *host.Server) script.Network {
 	t.Helper()
+	return listenBy(t, server.Serve)
+}
+
+func listenBy(t testing.TB, serve func(net.Listener) error) script.Network {
+	t.Helper()
 	v4, err := net.Listen("tcp4", "127.0.0.1:0")
 	require.NoError(t, err)
 	network := script.Network{IPv4: address(v4)}
@@ -95,7 +100,7 @@ func listen(t testing.TB, server *host.Server) script.Network {
 		listeners = append(listeners, v6)
 	}
 	for _, l := range listeners {
-		go server.Serve(l)
+		go serve(l)
 		t.Cleanup(func() { l.Close() })
 	}
 	return network

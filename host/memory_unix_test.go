@@ -3,15 +3,11 @@
 package host
 
 import (
-	"context"
 	"testing"
 	"time"
 	"unsafe"
 
-	"github.com/tetratelabs/wazero"
-
 	"wasiftp/tests/hostile/binary"
-	"wasiftp/wasi"
 )
 
 func TestMappedMemoryStaysWhereItIs(t *testing.T) {
@@ -56,29 +52,6 @@ func TestMemoryThatCannotBeHad(t *testing.T) {
 	if _, err := p.instantiate(nil, time.Minute); err == nil {
 		t.Error("there is an instance without memory")
 	}
-}
-
-// handmade is an engine that does nothing but what step has it do.
-func handmade(t *testing.T, step []byte) *program {
-	t.Helper()
-	m := binary.Module{Memory: 1, MemoryName: "memory"}
-	for _, f := range []binary.Function{
-		{Export: "_initialize"},
-		{Export: "ftp_abi_version", Signature: binary.Signature{Results: []byte{binary.I32}}, Body: binary.Const32(wasi.ABIVersion)},
-		{Export: "ftp_start", Signature: binary.Signature{Params: []byte{binary.I32}, Results: []byte{binary.I32}}, Body: binary.Const32(0)},
-		{
-			Export: "ftp_step", Signature: binary.Signature{Params: []byte{binary.I64, binary.I32}, Results: []byte{binary.I64}},
-			Body: binary.Body(step, binary.Const64(0)),
-		},
-	} {
-		m.Functions = append(m.Functions, f)
-	}
-	p, err := newProgram(context.Background(), wazero.NewRuntimeConfig(), m.Encode(), minMemory)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.close)
-	return p
 }
 
 // However a call ended, the instance's memory goes back.

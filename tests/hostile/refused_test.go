@@ -1,6 +1,8 @@
 package hostile
 
 import (
+	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -177,4 +179,55 @@ func TestThreat31SystemCallsAtStart(t *testing.T) {
 			})
 		})
 	}
+}
+
+// signature is an import's, as the table has it.
+func signature(i wasi.Import) binary.Signature {
+	s := binary.Signature{Results: []byte{binary.I32}}
+	for _, v := range valueTypes(i) {
+		s.Params = append(s.Params, valueType[v])
+	}
+	return s
+}
+
+// A trap comes right after each import, at a step and at the start, whatever the
+// import was given.
+func TestThreat31TrapsAtEveryImport(t *testing.T) {
+	t.Parallel()
+	for n, i := range wasi.Table {
+		for _, value := range []int64{0, 64, -1} {
+			t.Run(fmt.Sprintf("%s of %d", i.Name, value), func(t *testing.T) {
+				t.Parallel()
+				trapsAfter(t, n, value)
+			})
+		}
+	}
+}
+
+func trapsAfter(t *testing.T, n int, value int64) {
+	i := wasi.Table[n]
+	m := handmade()
+	m.Imports = []binary.Import{{Namespace: wasi.Namespace, Name: i.Name, Signature: signature(i)}}
+	var call []byte
+	for _, v := range m.Imports[0].Params {
+		if v == binary.I64 {
+			call = append(call, binary.Const64(value)...)
+		} else {
+			call = append(call, binary.Const32(int32(value))...)
+		}
+	}
+	call = binary.Body(call, binary.Call(0), binary.Drop, binary.Unreachable)
+	m.Functions[ftpStep].Body = call
+	s := newStage(t, m.Encode(), func(c *host.Config) { c.CacheDir = "" })
+	for range 2 {
+		if rest, err := io.ReadAll(s.connect()); err != nil || !strings.HasPrefix(string(rest), "421 ") {
+			t.Errorf("the session ends with %q, %v", rest, err)
+		}
+	}
+	if log := s.log.String(); strings.Count(log, "wasm error: unreachable") != 2 {
+		t.Errorf("the log does not say twice that it trapped:\n%s", log)
+	}
+	m.Functions[ftpStep].Body = binary.Const64(0)
+	m.Functions[ftpStart].Body = call
+	refused(t, func() error { return newAndClose(host.Config{Module: m.Encode()}) })
 }

@@ -2,6 +2,7 @@ package fsbridge
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -182,6 +183,20 @@ func (m *Memory) change(op, name string, do func(*node)) error {
 	}
 	do(n)
 	return nil
+}
+
+// Space is how many bytes an upload could have: those that are left of Capacity,
+// without which nobody knows.
+func (m *Memory) Space(name string) (int64, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if _, err := m.find("space", name); err != nil {
+		return 0, err
+	}
+	if m.Capacity == 0 {
+		return 0, &fs.PathError{Op: "space", Path: name, Err: errors.ErrUnsupported}
+	}
+	return max(m.Capacity-m.used-nodeCost, 0), nil
 }
 
 // Create opens an upload. flag and offset are those of [Dir.Create]. It is

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"io/fs"
@@ -419,4 +420,21 @@ func (sh *shard) fileSetMode(a *args) wasi.Errno {
 		}
 		return errors.ErrUnsupported
 	})
+}
+
+func (sh *shard) fileSpace(a *args) wasi.Errno {
+	s, fsys, name, errno := sh.files(a, Write)
+	if errno != wasi.OK {
+		return errno
+	}
+	result, errno := s.ask(questionKey{call: wasi.FileSpace, name: name}, func(context.Context) answer {
+		f, ok := fsys.(SpaceFS)
+		if !ok {
+			return answer{errno: wasi.ENOSYS}
+		}
+		n, err := f.Space(name)
+		return answer{errno: errnoOf(err), stat: wasi.Stat{Size: uint64(max(n, 0))}}
+	})
+	binary.LittleEndian.PutUint64(a.bytes(2), result.stat.Size)
+	return errno
 }

@@ -8,8 +8,8 @@ import (
 
 // FS is what an account sees: any [fs.FS] is one, and read-only. What else it
 // can do is found by type assertion: [fs.StatFS], [fs.ReadLinkFS] (Lstat and
-// ReadLink), [CreateFS], [MkdirFS], [RemoveFS], [RenameFS], [ChtimesFS] and
-// [ChmodFS]. A file that Open returns may be an [io.Seeker], to be read from an
+// ReadLink), [CreateFS], [MkdirFS], [RemoveFS], [RenameFS], [ChtimesFS],
+// [ChmodFS] and [SpaceFS]. A file that Open returns may be an [io.Seeker], to be read from an
 // offset, and an *os.File, to be sent by the kernel alone.
 //
 // Names are as [fs.ValidPath] has them, but may hold any byte except NUL and
@@ -72,4 +72,11 @@ type ChtimesFS interface {
 type ChmodFS interface {
 	FS
 	Chmod(name string, mode fs.FileMode) error
+}
+
+// SpaceFS is an [FS] that knows how many bytes an upload to a directory could
+// have.
+type SpaceFS interface {
+	FS
+	Space(name string) (int64, error)
 }

@@ -225,6 +225,7 @@ var imports = [len(wasi.Table)]func(*shard, *args) wasi.Errno{
 	wasi.FileRename:   (*shard).fileRename,
 	wasi.FileSetTime:  (*shard).fileSetTime,
 	wasi.FileSetMode:  (*shard).fileSetMode,
+	wasi.FileSpace:    (*shard).fileSpace,
 
 	wasi.TransferStart:    (*shard).transferStart,
 	wasi.TransferProgress: (*shard).transferProgress,

@@ -37,7 +37,7 @@ func (f folder) Has(need string) bool {
 	switch need {
 	case "links", "modes":
 		return runtime.GOOS != "windows"
-	case "bytes":
+	case "bytes", "space":
 		return runtime.GOOS == "linux"
 	case "ipv6":
 		return hasIPv6()

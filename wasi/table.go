@@ -107,6 +107,7 @@ const (
 	FileRename
 	FileSetTime
 	FileSetMode
+	FileSpace
 	TransferStart
 	TransferProgress
 	TransferHash
@@ -170,6 +171,8 @@ var Table = [importCount]Import{
 		"may wait: sets the modification time, ns since 1970"},
 	FileSetMode: {"file_set_mode", "files", []Param{{"session", Handle}, {"name", In}, {"mode", Uint32}},
 		"may wait: sets the nine permission bits"},
+	FileSpace: {"file_space", "files", []Param{{"session", Handle}, {"name", In}, {"bytes", RetUint64}},
+		"may wait: how many bytes an upload to a directory could have"},
 
 	TransferStart: {"transfer_start", "transfers", []Param{{"file", Handle}, {"conn", Handle}, {"flags", Uint32}, {"length", Int64}},
 		"moves the file's bytes to or from the data connection, which it takes over; flag 1 converts line ends; length is the most bytes of the file, 0 for no limit, and EINVAL is how an upload of more ends; EventTransfer follows at the end"},

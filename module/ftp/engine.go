@@ -26,6 +26,7 @@ type Engine struct {
 	// nil unless has says that they are there.
 	hasher   Hasher
 	deflater Deflater
+	spacer   Spacer
 
 	now      int64
 	steps    uint
@@ -58,6 +59,9 @@ func New(world World, config Config) *Engine {
 	}
 	if e.deflater, ok = world.(Deflater); ok {
 		e.has |= NeedDeflate
+	}
+	if e.spacer, ok = world.(Spacer); ok {
+		e.has |= NeedSpace
 	}
 	e.index = make(map[uint64]*Verb, len(e.verbs))
 	for i := range e.verbs {

@@ -84,3 +84,18 @@ func (s *session) systVerb([]byte) (reply, error) { return replySystem, nil }
 func (s *session) noopVerb([]byte) (reply, error) { return replyOK, nil }
 
 func (s *session) clntVerb([]byte) (reply, error) { return replyClient, nil }
+
+// csidVerb: both sides say who they are, and nothing comes of it.
+func (s *session) csidVerb([]byte) (reply, error) { return replyServer, nil }
+
+// langVerb picks the language of the replies, of which there is one.
+func (s *session) langVerb(arg []byte) (reply, error) {
+	if len(arg) == 0 || isWord(arg, "EN") || len(arg) > 3 && isWord(arg[:3], "EN-") {
+		return replyEnglish, nil
+	}
+	return replyOnlyEnglish, nil
+}
+
+// pretVerb announces the command that a passive port is for. Here every port
+// will do.
+func (s *session) pretVerb([]byte) (reply, error) { return replyClient, nil }

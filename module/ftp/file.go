@@ -59,10 +59,11 @@ func (s *session) rntoVerb(arg []byte) (reply, error) {
 	return replyRenamed, s.e.world.Rename(s.handle, s.from, name)
 }
 
-// Stages of MDTM with two arguments.
+// Stages of MDTM with two arguments, and of MFF.
 const (
 	stageSetTime = iota
 	stageTellTime
+	stageSetMode
 )
 
 // mdtmVerb tells when a file was modified (RFC 3659 §3). With a time in front of
@@ -98,6 +99,80 @@ func (s *session) mfmtVerb(arg []byte) (reply, error) {
 		return "", err
 	}
 	s.sayTime("213 Modify=", time, "; ", pathname)
+	return "", nil
+}
+
+// change is what MFF wants to have changed.
+type change struct {
+	time         int64
+	mode         uint32
+	timed, moded bool
+}
+
+// parseChange reads MFF's list of facts. The reply is empty when it is right.
+func parseChange(list []byte) (c change, r reply) {
+	for len(list) > 0 {
+		fact, rest, ended := bytes.Cut(list, []byte{';'})
+		name, value, _ := bytes.Cut(fact, []byte{'='})
+		ok := false
+		switch {
+		case isWord(name, "MODIFY"):
+			c.time, ok = parseTime(value, false)
+			c.timed = true
+		case isWord(name, "UNIX.MODE"):
+			c.mode, ok = parseMode(value)
+			c.moded = true
+		default:
+			return c, replyBadFact
+		}
+		if !ok || !ended {
+			return c, replyBadArgument
+		}
+		list = rest
+	}
+	return c, ""
+}
+
+// mffVerb sets facts of a file (draft-somers-ftp-mfxx §5). All are looked at
+// before the first is set.
+func (s *session) mffVerb(arg []byte) (reply, error) {
+	list, pathname, _ := bytes.Cut(arg, []byte{' '})
+	c, r := parseChange(list)
+	if r != "" {
+		return r, nil
+	}
+	if len(pathname) == 0 || len(list) == 0 {
+		return replyBadArgument, nil
+	}
+	name, err := s.resolve(pathname)
+	if err == nil && c.timed && s.stage == stageSetTime {
+		err = s.e.world.SetTime(s.handle, name, c.time)
+	}
+	if err != nil {
+		return "", err
+	}
+	s.stage = stageSetMode
+	if c.moded {
+		if err := s.e.world.SetMode(s.handle, name, c.mode); err != nil {
+			return "", err
+		}
+	}
+	b := appendName(append(s.e.scratch[:0], "213 "...), list)
+	s.sendLine(appendName(append(b, ' '), pathname))
+	return "", nil
+}
+
+// avblVerb tells how many bytes an upload could have.
+func (s *session) avblVerb(arg []byte) (reply, error) {
+	name, err := s.resolve(arg)
+	if err != nil {
+		return "", err
+	}
+	n, err := s.e.spacer.Space(s.handle, name)
+	if err != nil {
+		return "", err
+	}
+	s.sendLine(appendPadded(append(s.e.scratch[:0], "213 "...), n, 1, '0'))
 	return "", nil
 }
 

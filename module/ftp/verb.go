@@ -42,6 +42,7 @@ const (
 	NeedTLS     Need = 1 << iota
 	NeedHash         // a [Hasher]
 	NeedDeflate      // a [Deflater]
+	NeedSpace        // a [Spacer]
 )
 
 // Verbs is the table of all verbs that the engine knows.
@@ -74,6 +75,9 @@ func verbTable() []Verb {
 		{Name: "PASV", Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).pasvVerb},
 		{Name: "EPRT", Syntax: "<sp> |family|address|port|", Argument: RequiredArgument, Neutral: true, Feature: "EPRT", Section: "RFC 2428 §2", run: (*session).eprtVerb},
 		{Name: "EPSV", Syntax: "[<sp> 1 | 2 | ALL]", Argument: OptionalArgument, Neutral: true, Feature: "EPSV", Section: "RFC 2428 §3", run: (*session).epsvVerb},
+		{Name: "LPRT", Syntax: "<sp> af,hal,h1,…,pal,p1,p2", Argument: RequiredArgument, Neutral: true, Section: "RFC 1639 §2", run: (*session).lprtVerb},
+		{Name: "LPSV", Neutral: true, Section: "RFC 1639 §3", run: (*session).lpsvVerb},
+		{Name: "PRET", Syntax: "<sp> command", Argument: RequiredArgument, Neutral: true, Feature: "PRET", Section: "by practice", run: (*session).pretVerb},
 		{Name: "TYPE", Syntax: "<sp> A | I | L 8", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).typeVerb},
 		{Name: "STRU", Syntax: "<sp> F", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).struVerb},
 		{Name: "MODE", Syntax: "<sp> S | Z", Argument: RequiredArgument, Neutral: true, Feature: "MODE Z", Section: "RFC 959 §4.1.2", run: (*session).modeVerb},
@@ -107,6 +111,8 @@ func verbTable() []Verb {
 		{Name: "MDTM", Syntax: "[<sp> YYYYMMDDHHMMSS] <sp> pathname", Argument: RequiredPathname, Neutral: true, Feature: "MDTM", Right: RightWrite, Section: "RFC 3659 §3", run: (*session).mdtmVerb},
 		{Name: "MFMT", Syntax: "<sp> YYYYMMDDHHMMSS <sp> pathname", Argument: RequiredPathname, Feature: "MFMT", Right: RightWrite, Section: "draft-somers-ftp-mfxx §3", run: (*session).mfmtVerb},
 		{Name: "SITE", Syntax: "<sp> HELP | CHMOD | UTIME", Argument: RequiredPathname, Right: RightWrite, Section: "RFC 959 §4.1.3", run: (*session).siteVerb},
+		{Name: "MFF", Syntax: "<sp> *(Modify=YYYYMMDDHHMMSS; | UNIX.mode=mode;) <sp> pathname", Argument: RequiredPathname, Feature: "MFF Modify;UNIX.mode;", Right: RightWrite, Section: "draft-somers-ftp-mfxx §5", run: (*session).mffVerb},
+		{Name: "AVBL", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Neutral: true, Needs: NeedSpace, Feature: "AVBL", Right: RightWrite, Section: "draft-peterson-streamlined-ftp-command-extensions §4", run: (*session).avblVerb},
 
 		// Hashes.
 		{Name: "HASH", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedHash, Feature: "HASH", Right: RightRead, Section: "draft-bryan-ftpext-hash §3", run: (*session).hashVerb},
@@ -123,6 +129,8 @@ func verbTable() []Verb {
 		{Name: "HELP", Syntax: "[<sp> command]", Argument: OptionalArgument, NoLogin: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).helpVerb},
 		{Name: "NOOP", NoLogin: true, AtOnce: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).noopVerb},
 		{Name: "CLNT", Syntax: "<sp> program", Argument: OptionalArgument, NoLogin: true, Neutral: true, Feature: "CLNT", Section: "by practice", run: (*session).clntVerb},
+		{Name: "CSID", Syntax: "<sp> *(name=value;)", Argument: OptionalArgument, NoLogin: true, Neutral: true, Feature: "CSID", Section: "draft-peterson-streamlined-ftp-command-extensions §7", run: (*session).csidVerb},
+		{Name: "LANG", Syntax: "[<sp> EN]", Argument: OptionalArgument, NoLogin: true, Neutral: true, Feature: "LANG EN*", Section: "RFC 2640 §4", run: (*session).langVerb},
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 var beforeLogin = map[string]string{
 	"USER": "501", "PASS": "503", "ACCT": "503", "REIN": "220", "QUIT": "221", "AUTH": "501",
 	"PBSZ": "501", "PROT": "501", "CCC": "503", "SYST": "215",
-	"FEAT": "211", "OPTS": "501", "HELP": "214", "NOOP": "200", "CLNT": "200",
+	"FEAT": "211", "OPTS": "501", "HELP": "214", "NOOP": "200", "CLNT": "200", "CSID": "200", "LANG": "200",
 }
 
 // TestThreat14BeforeLogin: before USER, after it and after a failed PASS, only
@@ -90,6 +90,7 @@ func TestThreat25Rights(t *testing.T) {
 		"RETR": "hello.txt", "STOR": "new", "STOU": "new", "APPE": "hello.txt", "LIST": "sub", "NLST": "sub", "MLSD": "sub",
 		"DELE": "hello.txt", "RNFR": "hello.txt", "MKD": "new", "XMKD": "new", "RMD": "empty", "XRMD": "empty",
 		"MDTM": "20010101000000 hello.txt", "MFMT": "20010101000000 hello.txt", "SITE": "CHMOD 600 hello.txt", "RNTO": "new",
+		"MFF": "Modify=20010101000000;UNIX.mode=600; hello.txt", "AVBL": "sub",
 		"HASH": "hello.txt", "XCRC": "hello.txt", "XMD5": "hello.txt", "XSHA1": "hello.txt", "XSHA256": "hello.txt", "XSHA512": "hello.txt",
 	}
 	for _, verb := range ftp.Verbs() {

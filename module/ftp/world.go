@@ -189,6 +189,13 @@ type Deflater interface {
 	Deflate(conn Handle, level int) error
 }
 
+// Spacer is a [World] that knows how much room there is.
+type Spacer interface {
+	// Space is how many bytes an upload to a directory could have. It may
+	// answer ErrAgain, as those of [Files].
+	Space(session Handle, name []byte) (uint64, error)
+}
+
 // Error is a fault that the world reports to the engine.
 type Error uint8
 

@@ -98,6 +98,10 @@ func fileSetTime(session uint32, name unsafe.Pointer, nameLen uint32, mtime int6
 //go:noescape
 func fileSetMode(session uint32, name unsafe.Pointer, nameLen uint32, mode uint32) uint32
 
+//go:wasmimport ftphost file_space
+//go:noescape
+func fileSpace(session uint32, name unsafe.Pointer, nameLen uint32, bytes *uint64) uint32
+
 //go:wasmimport ftphost transfer_start
 //go:noescape
 func transferStart(file uint32, conn uint32, flags uint32, length int64) uint32

@@ -22,6 +22,7 @@ var (
 	_ ftp.World    = (*World)(nil)
 	_ ftp.Hasher   = (*World)(nil)
 	_ ftp.Deflater = (*World)(nil)
+	_ ftp.Spacer   = (*World)(nil)
 )
 
 func pointer(p []byte) (unsafe.Pointer, uint32) {
@@ -285,4 +286,12 @@ func (*World) Digest(file ftp.Handle, b []byte) ([]byte, error) {
 // Deflate implements [ftp.Deflater].
 func (*World) Deflate(conn ftp.Handle, level int) error {
 	return fault(netDeflate(uint32(conn), uint32(level)))
+}
+
+// Space implements [ftp.Spacer].
+func (*World) Space(session ftp.Handle, name []byte) (uint64, error) {
+	var n uint64
+	p, size := pointer(name)
+	errno := fileSpace(uint32(session), p, size, &n)
+	return n, fault(errno)
 }

@@ -341,3 +341,14 @@ func (w *World) SetMode(h ftp.Handle, name []byte, mode uint32) error {
 	f.Mode = mode
 	return nil
 }
+
+// Space is a million bytes everywhere.
+func (w *World) Space(h ftp.Handle, name []byte) (uint64, error) {
+	if _, err := w.begin("Space", h, ftp.RightWrite, name); err != nil {
+		return 0, err
+	}
+	if w.find(name) == nil {
+		return 0, ftp.ErrNotExist
+	}
+	return 1_000_000, nil
+}

@@ -39,10 +39,11 @@ var imports = [...]func(a []uint64) uint32{
 	}, // file_rename
 	func(a []uint64) uint32 { return import21(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint64(a[3])) }, // file_set_time
 	func(a []uint64) uint32 { return import22(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3])) }, // file_set_mode
-	func(a []uint64) uint32 { return import23(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint64(a[3])) }, // transfer_start
-	func(a []uint64) uint32 { return import24(uint32(a[0]), uint32(a[1])) },                             // transfer_progress
-	func(a []uint64) uint32 { return import25(uint32(a[0]), uint32(a[1]), uint64(a[2])) },               // transfer_hash
-	func(a []uint64) uint32 { return import26(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3])) }, // transfer_digest
+	func(a []uint64) uint32 { return import23(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3])) }, // file_space
+	func(a []uint64) uint32 { return import24(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint64(a[3])) }, // transfer_start
+	func(a []uint64) uint32 { return import25(uint32(a[0]), uint32(a[1])) },                             // transfer_progress
+	func(a []uint64) uint32 { return import26(uint32(a[0]), uint32(a[1]), uint64(a[2])) },               // transfer_hash
+	func(a []uint64) uint32 { return import27(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3])) }, // transfer_digest
 }
 
 //go:wasmimport ftphost config_read
@@ -114,14 +115,17 @@ func import21(a0 uint32, a1 uint32, a2 uint32, a3 uint64) uint32
 //go:wasmimport ftphost file_set_mode
 func import22(a0 uint32, a1 uint32, a2 uint32, a3 uint32) uint32
 
+//go:wasmimport ftphost file_space
+func import23(a0 uint32, a1 uint32, a2 uint32, a3 uint32) uint32
+
 //go:wasmimport ftphost transfer_start
-func import23(a0 uint32, a1 uint32, a2 uint32, a3 uint64) uint32
+func import24(a0 uint32, a1 uint32, a2 uint32, a3 uint64) uint32
 
 //go:wasmimport ftphost transfer_progress
-func import24(a0 uint32, a1 uint32) uint32
+func import25(a0 uint32, a1 uint32) uint32
 
 //go:wasmimport ftphost transfer_hash
-func import25(a0 uint32, a1 uint32, a2 uint64) uint32
+func import26(a0 uint32, a1 uint32, a2 uint64) uint32
 
 //go:wasmimport ftphost transfer_digest
-func import26(a0 uint32, a1 uint32, a2 uint32, a3 uint32) uint32
+func import27(a0 uint32, a1 uint32, a2 uint32, a3 uint32) uint32

@@ -22,6 +22,12 @@ type Config struct {
 	// cannot be had. nil discards them.
 	Logger *slog.Logger
 
+	// Hosts are the names that clients may give by HOST (RFC 7151), whatever
+	// their case; nil accepts any, and an empty slice none. Accounts and files
+	// of each are the [Authenticator]'s choice, by Login.Host; its certificate
+	// is that of TLS.Config, by the name in the handshake.
+	Hosts []string
+
 	// Greeting is the text of the 220 reply; "" is the engine's own.
 	Greeting string
 

@@ -3,6 +3,8 @@ package host
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 
 	"wasiftp/wasi"
@@ -34,6 +36,30 @@ func (s *session) logout() {
 	}
 }
 
+// authHost notes which virtual host a session is at (RFC 7151). One that the TLS
+// handshake has named already cannot become another.
+func (sh *shard) authHost(a *args) wasi.Errno {
+	s, errno := sh.session(a)
+	if errno != wasi.OK {
+		return errno
+	}
+	if len(a.bytes(1)) > maxLine {
+		return wasi.EINVAL
+	}
+	name := strings.ToLower(strings.TrimSuffix(a.string(1), "."))
+	if name != "" {
+		if hosts := s.server.config.Hosts; hosts != nil && !slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, name) }) {
+			return wasi.ENOENT
+		}
+		if state := s.stream.state(); state != nil && state.ServerName != "" && !strings.EqualFold(state.ServerName, name) {
+			return wasi.ENOENT
+		}
+	}
+	s.abandonQuestion() // a login under way would be at the host before
+	s.host = name
+	return wasi.OK
+}
+
 func (sh *shard) authCheck(a *args) wasi.Errno {
 	s, errno := sh.session(a)
 	if errno != wasi.OK {
@@ -43,8 +69,9 @@ func (sh *shard) authCheck(a *args) wasi.Errno {
 		return wasi.EINVAL
 	}
 	user, password := a.string(1), a.string(2)
+	given := Login{User: user, Password: Password(password), Host: s.host, Client: s.client, Server: s.local, TLS: s.stream.state()}
 	result, errno := s.ask(questionKey{call: wasi.AuthCheck, name: user, to: password},
-		func(ctx context.Context) answer { return s.authenticate(ctx, user, Password(password)) })
+		func(ctx context.Context) answer { return s.authenticate(ctx, given) })
 	if errno != wasi.OK {
 		return errno
 	}
@@ -55,8 +82,9 @@ func (sh *shard) authCheck(a *args) wasi.Errno {
 	return wasi.OK
 }
 
-func (s *session) authenticate(ctx context.Context, user string, password Password) answer {
-	l, err := s.server.login(ctx, Login{User: user, Password: password, Client: s.client, Server: s.local, TLS: s.stream.state()})
+func (s *session) authenticate(ctx context.Context, given Login) answer {
+	user := given.User
+	l, err := s.server.login(ctx, given)
 	if err == nil {
 		return answer{login: l}
 	}

@@ -179,7 +179,7 @@ func TestPanicOfAnEmbedder(t *testing.T) {
 			return errno
 		}
 		key := questionKey{call: wasi.AuthCheck, name: "ali"}
-		if errno := ask(key, func(ctx context.Context) answer { return s.authenticate(ctx, "ali", "open sesame") }); errno != wasi.EIO {
+		if errno := ask(key, func(ctx context.Context) answer { return s.authenticate(ctx, Login{User: "ali", Password: "open sesame"}) }); errno != wasi.EIO {
 			t.Errorf("the authenticator panics: %v", errno)
 		}
 		if errno := ask(questionKey{name: "nil"}, func(context.Context) answer { return *(*answer)(nil) }); errno != wasi.EIO {
@@ -226,7 +226,7 @@ func TestAbandonedLoginGivesItsPlaceBack(t *testing.T) {
 			return &Account{FS: noFiles{}, MaxSessions: 1}, nil
 		})})
 		for range 3 {
-			s.ask(questionKey{call: wasi.AuthCheck}, func(ctx context.Context) answer { return s.authenticate(ctx, "ali", "") })
+			s.ask(questionKey{call: wasi.AuthCheck}, func(ctx context.Context) answer { return s.authenticate(ctx, Login{User: "ali"}) })
 			synctest.Wait()
 			sh.turn()
 			if s.asked.answer.errno != wasi.OK {

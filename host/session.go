@@ -25,6 +25,7 @@ type session struct {
 	local   netip.AddrPort
 	began   time.Time
 	login   atomic.Pointer[login] // nil until logged in
+	host    string                // what HOST named, "" for nothing
 	asked   *question             // the call that waits for its answer, nil for none
 	working int                   // goroutines that find answers, or dial
 	objects []uint32              // handles of what the session owns

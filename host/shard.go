@@ -212,6 +212,7 @@ var imports = [len(wasi.Table)]func(*shard, *args) wasi.Errno{
 	wasi.NetDeflate:  (*shard).netDeflate,
 	wasi.HandleClose: (*shard).handleClose,
 
+	wasi.AuthHost:  (*shard).authHost,
 	wasi.AuthCheck: (*shard).authCheck,
 	wasi.AuthClear: (*shard).authClear,
 

@@ -95,6 +95,7 @@ const (
 	NetStartTLS
 	NetDeflate
 	HandleClose
+	AuthHost
 	AuthCheck
 	AuthClear
 	FileStat
@@ -146,6 +147,8 @@ var Table = [importCount]Import{
 	HandleClose: {"handle_close", "sockets", []Param{{"handle", Handle}},
 		"closes any handle; a session's goes with all it owns once its last reply is sent; an upload not committed is aborted"},
 
+	AuthHost: {"auth_host", "accounts", []Param{{"session", Handle}, {"name", In}},
+		"which virtual host the next login is at, none when the name is empty; ENOENT when there is no such host"},
 	AuthCheck: {"auth_check", "accounts", []Param{{"session", Handle}, {"user", In}, {"password", In}, {"rights", RetUint32}},
 		"may wait: logs the session in; EACCES for wrong credentials, EMFILE when the account has all its sessions"},
 	AuthClear: {"auth_clear", "accounts", []Param{{"session", Handle}},

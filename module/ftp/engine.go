@@ -27,6 +27,7 @@ type Engine struct {
 	hasher   Hasher
 	deflater Deflater
 	spacer   Spacer
+	hosts    Hosts
 
 	now      int64
 	steps    uint
@@ -62,6 +63,9 @@ func New(world World, config Config) *Engine {
 	}
 	if e.spacer, ok = world.(Spacer); ok {
 		e.has |= NeedSpace
+	}
+	if e.hosts, ok = world.(Hosts); ok {
+		e.has |= NeedHosts
 	}
 	e.index = make(map[uint64]*Verb, len(e.verbs))
 	for i := range e.verbs {

@@ -12,6 +12,7 @@ const (
 
 const (
 	maxUser       = 255
+	maxHost       = 255
 	maxLoginDelay = 30 * second // however many logins failed
 )
 
@@ -38,6 +39,23 @@ func (s *session) userVerb(arg []byte) (reply, error) {
 	s.user = append(s.user[:0], arg...)
 	s.login = loginNamed
 	return replyNeedPassword, nil
+}
+
+// hostVerb names the virtual host that the login is for: another root, other
+// accounts (RFC 7151 §3). With the login begun it is too late.
+func (s *session) hostVerb(arg []byte) (reply, error) {
+	if s.login != loginNone {
+		return replyTooLate, nil
+	}
+	if len(arg) > maxHost {
+		return replyBadArgument, nil
+	}
+	if s.e.hosts.Host(s.handle, arg) != nil {
+		return s.stranger(replyNoHost), nil
+	}
+	s.hosted = true
+	s.greet()
+	return "", nil
 }
 
 // logout takes the account from the session. The time to log in begins anew.
@@ -126,6 +144,10 @@ func (s *session) reinitialize() {
 	s.extended = false
 	s.facts = allFacts
 	s.algorithm = SHA256
+	if s.hosted {
+		s.e.hosts.Host(s.handle, nil)
+		s.hosted = false
+	}
 }
 
 // quitVerb ends the session, but not a transfer under way: its result is still

@@ -9,6 +9,8 @@ func (r reply) Error() string { return string(r) }
 // The replies, named by what has happened.
 const (
 	replyGreeting       = reply("220 FTP server ready.")
+	replyNoHost         = reply("504 No such host here.")
+	replyTooLate        = reply("503 Too late: USER was said.")
 	replyGoodbye        = reply("221 Goodbye.")
 	replyDraining       = reply("421 The server is going down.")
 	replyNotFTP         = reply("421 This is an FTP server.")

@@ -37,6 +37,7 @@ type session struct {
 	stage    int    // how far a command of several calls has come
 	strange  int    // bad commands before the login
 
+	hosted   bool // HOST was said
 	login    loginState
 	failures int // failed logins
 	user     []byte

@@ -34,6 +34,8 @@ var states = []struct{ name, lines string }{
 // do (RFC 959 §5.4), 503 for a bad sequence (RFC 959 §4.2.2), 425 without a data
 // connection (RFC 959 §5.4).
 var stateTable = []struct{ line, codes, section string }{
+	{"HOST ftp.example.org", "220 503 220 503 503 503 503 503 503 503 -", "RFC 7151 §3.1"},
+	{"HOST example.net", "504 503 504 503 503 503 503 503 503 503 -", "RFC 7151 §3.1"},
 	{"USER u", "331 331 331 331 331 331 331 331 331 331 -", "RFC 959 §5.4"},
 	{"PASS p", "503 230 503 503 503 503 503 503 503 503 -", "RFC 959 §5.4"},
 	{"ACCT x", "503 503 503 202 202 202 202 202 202 202 -", "RFC 959 §5.4"},

@@ -43,6 +43,7 @@ const (
 	NeedHash         // a [Hasher]
 	NeedDeflate      // a [Deflater]
 	NeedSpace        // a [Spacer]
+	NeedHosts        // a [Hosts]
 )
 
 // Verbs is the table of all verbs that the engine knows.
@@ -53,6 +54,7 @@ const sumSyntax = `<sp> pathname | "pathname" [<sp> first <sp> behind-the-last]`
 func verbTable() []Verb {
 	return []Verb{
 		// RFC 959 §4.1.1: access control.
+		{Name: "HOST", Syntax: "<sp> name", Argument: RequiredArgument, NoLogin: true, Needs: NeedHosts, Feature: "HOST", Section: "RFC 7151 §3", run: (*session).hostVerb},
 		{Name: "USER", Syntax: "<sp> account", Argument: RequiredArgument, NoLogin: true, Section: "RFC 959 §4.1.1", run: (*session).userVerb},
 		{Name: "PASS", Syntax: "<sp> password", Argument: OptionalArgument, NoLogin: true, Section: "RFC 959 §4.1.1", run: (*session).passVerb},
 		{Name: "ACCT", Syntax: "<sp> account", Argument: OptionalArgument, NoLogin: true, Section: "RFC 959 §4.1.1", run: (*session).acctVerb},

@@ -13,7 +13,7 @@ import (
 var beforeLogin = map[string]string{
 	"USER": "501", "PASS": "503", "ACCT": "503", "REIN": "220", "QUIT": "221", "AUTH": "501",
 	"PBSZ": "501", "PROT": "501", "CCC": "503", "SYST": "215",
-	"FEAT": "211", "OPTS": "501", "HELP": "214", "NOOP": "200", "CLNT": "200", "CSID": "200", "LANG": "200",
+	"FEAT": "211", "OPTS": "501", "HELP": "214", "NOOP": "200", "CLNT": "200", "CSID": "200", "HOST": "501", "LANG": "200",
 }
 
 // TestThreat14BeforeLogin: before USER, after it and after a failed PASS, only

@@ -196,6 +196,13 @@ type Spacer interface {
 	Space(session Handle, name []byte) (uint64, error)
 }
 
+// Hosts is a [World] with virtual hosts.
+type Hosts interface {
+	// Host says which host the next Login is at; an empty name is none. A host
+	// that is not known is ErrNotExist.
+	Host(session Handle, name []byte) error
+}
+
 // Error is a fault that the world reports to the engine.
 type Error uint8
 

@@ -50,6 +50,10 @@ func netDeflate(conn uint32, level uint32) uint32
 //go:noescape
 func handleClose(handle uint32) uint32
 
+//go:wasmimport ftphost auth_host
+//go:noescape
+func authHost(session uint32, name unsafe.Pointer, nameLen uint32) uint32
+
 //go:wasmimport ftphost auth_check
 //go:noescape
 func authCheck(session uint32, user unsafe.Pointer, userLen uint32, password unsafe.Pointer, passwordLen uint32, rights *uint32) uint32

@@ -23,6 +23,7 @@ var (
 	_ ftp.Hasher   = (*World)(nil)
 	_ ftp.Deflater = (*World)(nil)
 	_ ftp.Spacer   = (*World)(nil)
+	_ ftp.Hosts    = (*World)(nil)
 )
 
 func pointer(p []byte) (unsafe.Pointer, uint32) {
@@ -294,4 +295,10 @@ func (*World) Space(session ftp.Handle, name []byte) (uint64, error) {
 	p, size := pointer(name)
 	errno := fileSpace(uint32(session), p, size, &n)
 	return n, fault(errno)
+}
+
+// Host implements [ftp.Hosts].
+func (*World) Host(session ftp.Handle, name []byte) error {
+	p, size := pointer(name)
+	return fault(authHost(uint32(session), p, size))
 }

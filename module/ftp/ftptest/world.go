@@ -228,3 +228,14 @@ func (w *World) checkName(call string, name []byte) {
 		}
 	}
 }
+
+// Host knows all hosts of example.org.
+func (w *World) Host(h ftp.Handle, name []byte) error {
+	if _, ok := get[*session](w, "Host", h); !ok {
+		return ftp.ErrStorage
+	}
+	if text := string(name); text != "" && !strings.HasSuffix(text, "example.org") {
+		return ftp.ErrNotExist
+	}
+	return nil
+}

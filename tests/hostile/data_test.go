@@ -1,0 +1,91 @@
+package hostile
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"wasiftp/wasi"
+)
+
+// All that can be done to a data connection and a file, at once and in any
+// order: the session's own transfer may suffer. The race detector would say
+// whether the host does.
+func TestThreat31DataConnectionAbused(t *testing.T) {
+	t.Parallel()
+	s := newGuestStage(t, nil)
+	s.put("file", strings.Repeat("content\n", 1000))
+	witness := s.puppet()
+	const conn, file = "conn", "file"
+	type step struct {
+		n    int
+		args []any
+	}
+	tls, deflate := step{wasi.NetStartTLS, []any{conn, 0, 0}}, step{wasi.NetDeflate, []any{conn, 9}}
+	start, write := step{wasi.TransferStart, []any{file, conn, 0, 0}}, step{wasi.NetWrite, []any{conn, "text", 1000, "result"}}
+	hash, digest := step{wasi.TransferHash, []any{file, 0, 0}}, step{wasi.TransferDigest, []any{file, "text", 64, "result"}}
+	closeConn, closeFile := step{wasi.HandleClose, []any{conn}}, step{wasi.HandleClose, []any{file}}
+	for _, steps := range [][]step{
+		{tls, deflate}, {deflate, tls}, {deflate, deflate}, {tls, tls}, {tls, deflate, start}, {tls, start}, {deflate, start, deflate},
+		{write, tls, write, deflate, write}, {write, deflate, write, start, write}, {write, closeConn, deflate}, {deflate, write, closeConn, tls},
+		{tls, closeConn}, {deflate, closeConn}, {start, tls}, {start, start}, {start, hash}, {hash, start}, {hash, hash, digest, closeFile, digest},
+		{start, closeFile, closeConn}, {hash, closeFile}, {start, digest, closeFile}, {tls, write, start, closeFile},
+	} {
+		p := s.puppet()
+		p.login()
+		data, client := p.data()
+		opened := p.open("file", 0)
+		var lines []string
+		for _, step := range steps {
+			var args []uint64
+			for _, a := range step.args {
+				switch a {
+				case conn:
+					args = append(args, data)
+				case file:
+					args = append(args, opened)
+				case "text":
+					args = append(args, p.at(textAt))
+				case "result":
+					args = append(args, p.at(resultAt))
+				default:
+					args = append(args, uint64(a.(int)))
+				}
+			}
+			lines = append(lines, "call "+numbers(step.n, args))
+		}
+		p.send("%s", strings.Join(lines, "\n"))
+		for range lines {
+			p.errno(p.reply())
+		}
+		client.Close()
+		p.lives()
+		p.conn.Close()
+	}
+	witness.lives()
+}
+
+// Numbers that no table has.
+func TestThreat31DataNumbers(t *testing.T) {
+	t.Parallel()
+	c := newGuestStage(t, nil).cast()
+	for _, level := range []uint64{10, 1 << 31, math.MaxUint32} {
+		if errno := c.raw(wasi.NetDeflate, c.handles["conn"], level); errno != wasi.EINVAL {
+			t.Errorf("net_deflate with level %d: %v, not EINVAL", int32(level), errno)
+		}
+	}
+	for _, algorithm := range []uint64{wasi.HashCount, 1 << 31, math.MaxUint32} {
+		if errno := c.raw(wasi.TransferHash, c.handles["file"], algorithm, 0); errno != wasi.EINVAL {
+			t.Errorf("transfer_hash with algorithm %d: %v, not EINVAL", int32(algorithm), errno)
+		}
+	}
+	for _, length := range []uint64{1 << 63, math.MaxUint64} {
+		if errno := c.raw(wasi.TransferHash, c.handles["file"], 0, length); errno != wasi.EINVAL {
+			t.Errorf("transfer_hash of %d bytes: %v, not EINVAL", int64(length), errno)
+		}
+		if errno := c.raw(wasi.TransferStart, c.handles["file"], c.handles["conn"], 0, length); errno != wasi.EINVAL {
+			t.Errorf("transfer_start of %d bytes: %v, not EINVAL", int64(length), errno)
+		}
+	}
+	c.lives()
+}

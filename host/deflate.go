@@ -31,10 +31,8 @@ func (sh *shard) netDeflate(a *args) wasi.Errno {
 		return errno
 	}
 	level := int(a.uint32(1))
-	if c.conn == nil || level > zlib.BestCompression {
-		return wasi.EINVAL
-	}
-	if _, already := c.conn.(*deflated); already {
+	handshaking := c.securing && !c.stream.secured
+	if c.conn == nil || handshaking || c.compressed() || level > zlib.BestCompression {
 		return wasi.EINVAL
 	}
 	if level == 0 {
@@ -44,6 +42,11 @@ func (sh *shard) netDeflate(a *args) wasi.Errno {
 	c.connected(d)
 	c.stream.owner(c.session.handle, a.handle(0))
 	return wasi.OK
+}
+
+func (c *dataConn) compressed() bool {
+	_, is := c.conn.(*deflated)
+	return is
 }
 
 // NetConn is the connection underneath.

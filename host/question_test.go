@@ -179,7 +179,9 @@ func TestPanicOfAnEmbedder(t *testing.T) {
 			return errno
 		}
 		key := questionKey{call: wasi.AuthCheck, name: "ali"}
-		if errno := ask(key, func(ctx context.Context) answer { return s.authenticate(ctx, Login{User: "ali", Password: "open sesame"}) }); errno != wasi.EIO {
+		if errno := ask(key, func(ctx context.Context) answer {
+			return s.authenticate(ctx, Login{User: "ali", Password: "open sesame"})
+		}); errno != wasi.EIO {
 			t.Errorf("the authenticator panics: %v", errno)
 		}
 		if errno := ask(questionKey{name: "nil"}, func(context.Context) answer { return *(*answer)(nil) }); errno != wasi.EIO {

@@ -86,7 +86,7 @@ func (f *watchedFile) Close() error {
 func handmade(t *testing.T, step []byte) *program {
 	t.Helper()
 	m := binary.Module{Memory: 1, MemoryName: "memory"}
-	for _, f := range []binary.Function{
+	m.Functions = []binary.Function{
 		{Export: "_initialize"},
 		{Export: "ftp_abi_version", Signature: binary.Signature{Results: []byte{binary.I32}}, Body: binary.Const32(wasi.ABIVersion)},
 		{Export: "ftp_start", Signature: binary.Signature{Params: []byte{binary.I32}, Results: []byte{binary.I32}}, Body: binary.Const32(0)},
@@ -94,8 +94,6 @@ func handmade(t *testing.T, step []byte) *program {
 			Export: "ftp_step", Signature: binary.Signature{Params: []byte{binary.I64, binary.I32}, Results: []byte{binary.I64}},
 			Body: binary.Body(step, binary.Const64(0)),
 		},
-	} {
-		m.Functions = append(m.Functions, f)
 	}
 	p, err := newProgram(context.Background(), wazero.NewRuntimeConfig(), m.Encode(), minMemory)
 	if err != nil {

@@ -205,11 +205,12 @@ func (s *stream) close(stall time.Duration) {
 }
 
 // finish ends our side of the connection; the receiver ends the rest. Saying
-// goodbye under TLS may have to wait for room, and so is left to a goroutine.
+// goodbye under TLS or compression may have to wait for room, and so is left to
+// a goroutine.
 // Callers hold s.mu.
 func (s *stream) finish() {
 	heard := s.resume != nil && !s.deaf
-	if s.secured {
+	if _, quick := s.conn.(*net.TCPConn); !quick {
 		go s.part(s.conn, heard)
 	} else {
 		s.part(s.conn, heard)

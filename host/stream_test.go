@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"compress/zlib"
 	"io"
 	"net"
 	"testing"
@@ -263,5 +264,32 @@ func TestStreamOfABrokenConnection(t *testing.T) {
 		}
 		sh.turn()
 		s.close(time.Hour)
+	})
+}
+
+// Who compresses has a goodbye to say, for which a client may have no room: the
+// shard does not wait for it.
+func TestStreamGoodbyeKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		here, client := net.Pipe()
+		defer client.Close()
+		s := newStream(newStill(t, Config{}), &deflated{Conn: here, level: 1, stall: time.Minute})
+		s.write([]byte("a listing"))
+		header := make([]byte, 2)
+		io.ReadFull(client, header) // and no more
+		synctest.Wait()
+		began := time.Now()
+		s.close(time.Minute)
+		if took := time.Since(began); took > 0 {
+			t.Errorf("it took %v", took)
+		}
+		r, err := zlib.NewReader(io.MultiReader(bytes.NewReader(header), client))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(r); string(got) != "a listing" || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
 	})
 }

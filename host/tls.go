@@ -138,21 +138,22 @@ func (sh *shard) netStartTLS(a *args) wasi.Errno {
 	switch {
 	case errno != wasi.OK:
 		return errno
-	case c.conn == nil || c.securing || len(a.bytes(1)) > 0:
+	case c.conn == nil || c.securing || c.compressed() || len(a.bytes(1)) > 0:
 		return wasi.EINVAL
 	}
 	c.securing = true
 	handle := a.handle(0)
-	sh.server.work.Go(func() { c.secure(handle) })
+	under := c.conn
+	sh.server.work.Go(func() { c.secure(under, handle) })
 	return wasi.OK
 }
 
 // secure is the handshake of a data connection.
-func (c *dataConn) secure(handle uint32) {
+func (c *dataConn) secure(under net.Conn, handle uint32) {
 	s := c.session
 	ctx, cancel := context.WithTimeout(context.Background(), handshakeTime)
 	defer cancel()
-	under := c.conn
+	client := addrPort(under.RemoteAddr())
 	if !s.server.config.TLS.LenientClose {
 		under = strict{under}
 	}
@@ -169,7 +170,7 @@ func (c *dataConn) secure(handle uint32) {
 		}
 	}
 	if err != nil {
-		s.observe(Event{Kind: DataRefused, Data: addrPort(c.conn.RemoteAddr()), Err: err})
+		s.observe(Event{Kind: DataRefused, Data: client, Err: err})
 	}
 	s.shard.do(func() {
 		if current, errno := get[*dataConn](&s.shard.handles, handle); errno != wasi.OK || current != c {

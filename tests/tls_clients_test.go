@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"crypto/tls"
 	_ "embed"
-	"flag"
 	"fmt"
 	"io"
 	"net/netip"
@@ -27,8 +26,6 @@ import (
 	"wasiftp/host"
 	"wasiftp/tests/script"
 )
-
-var update = flag.Bool("update", false, "write clients.md anew")
 
 // way is one way to transfer.
 type way struct {

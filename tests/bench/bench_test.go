@@ -19,6 +19,11 @@ type cost struct{ elapsed, cpu time.Duration }
 // compare runs the work on both servers in turn, b.N times, and reports the
 // engine's cost over the native server's.
 func compare(b *testing.B, root string, size int64, work func(*client)) {
+	compareAs(b, login, root, size, work)
+}
+
+// compareAs is compare with a login of its own.
+func compareAs(b *testing.B, login func(testing.TB, string) *client, root string, size int64, work func(*client)) {
 	engine, native := startProcess(b, "engine", root), startProcess(b, "native", root)
 	var costs [2]cost
 	var clients [2]*client
@@ -71,7 +76,7 @@ func (c *client) store(name, from string) {
 	defer file.Close()
 	data := c.passive()
 	c.command("STOR "+name, "150")
-	if _, err := data.ReadFrom(file); err != nil {
+	if _, err := io.Copy(data, file); err != nil {
 		c.b.Fatal(err)
 	}
 	data.Close()

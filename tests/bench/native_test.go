@@ -5,6 +5,7 @@ package bench
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"io"
 	"net"
 	"os"
@@ -32,12 +33,16 @@ func nativeSession(conn net.Conn, root string) {
 	in := bufio.NewReaderSize(conn, 512)
 	var passive net.Listener
 	say := func(text string) { io.WriteString(conn, text+"\r\n") }
-	transfer := func(move func(*net.TCPConn) error) {
+	protected := false
+	transfer := func(move func(net.Conn) error) {
 		say("150 Here it comes.")
 		data, err := passive.Accept()
 		passive.Close()
 		if err == nil {
-			err = move(data.(*net.TCPConn))
+			if protected {
+				data = tls.Server(data, certificate())
+			}
+			err = move(data)
 			data.Close()
 		}
 		if err != nil {
@@ -62,6 +67,13 @@ func nativeSession(conn net.Conn, root string) {
 			say("230 Logged in.")
 		case "NOOP":
 			say("200 Fine.")
+		case "AUTH":
+			say("234 Go ahead.")
+			conn = tls.Server(conn, certificate())
+			in = bufio.NewReaderSize(conn, 512)
+		case "PBSZ", "PROT":
+			protected = true
+			say("200 Fine.")
 		case "TYPE":
 			ascii = argument == "A"
 			say("200 Type set.")
@@ -69,11 +81,11 @@ func nativeSession(conn net.Conn, root string) {
 			passive, _ = net.Listen("tcp", "127.0.0.1:0")
 			say("229 Entering (|||" + strconv.Itoa(passive.Addr().(*net.TCPAddr).Port) + "|)")
 		case "RETR":
-			transfer(func(data *net.TCPConn) error { return nativeRetrieve(data, name, ascii) })
+			transfer(func(data net.Conn) error { return nativeRetrieve(data, name, ascii) })
 		case "STOR":
-			transfer(func(data *net.TCPConn) error { return nativeStore(data, name) })
+			transfer(func(data net.Conn) error { return nativeStore(data, name) })
 		case "LIST":
-			transfer(func(data *net.TCPConn) error { return nativeList(data, root) })
+			transfer(func(data net.Conn) error { return nativeList(data, root) })
 		case "QUIT":
 			say("221 Bye.")
 			return
@@ -81,14 +93,14 @@ func nativeSession(conn net.Conn, root string) {
 	}
 }
 
-func nativeRetrieve(data *net.TCPConn, name string, ascii bool) error {
+func nativeRetrieve(data net.Conn, name string, ascii bool) error {
 	file, err := os.Open(name)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	if !ascii {
-		_, err = data.ReadFrom(file)
+		_, err = io.Copy(data, file)
 		return err
 	}
 	in, out := make([]byte, 128<<10), make([]byte, 0, 256<<10)
@@ -116,7 +128,7 @@ func nativeRetrieve(data *net.TCPConn, name string, ascii bool) error {
 	}
 }
 
-func nativeStore(data *net.TCPConn, name string) error {
+func nativeStore(data net.Conn, name string) error {
 	file, err := os.Create(name)
 	if err != nil {
 		return err
@@ -126,7 +138,7 @@ func nativeStore(data *net.TCPConn, name string) error {
 	return err
 }
 
-func nativeList(data *net.TCPConn, root string) error {
+func nativeList(data net.Conn, root string) error {
 	entries, err := os.ReadDir(root)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -66,6 +67,7 @@ func engineServer(l net.Listener, root string) {
 		Authenticator: host.AuthenticatorFunc(func(context.Context, host.Login) (*host.Account, error) {
 			return &host.Account{FS: dir, Rights: host.ReadWrite}, nil
 		}),
+		TLS: host.TLS{Config: certificate()},
 	})
 	if err != nil {
 		panic(err)
@@ -140,6 +142,7 @@ type client struct {
 	b    testing.TB
 	conn net.Conn
 	in   *bufio.Reader
+	tls  *tls.Config // of protected connections, nil for none
 }
 
 func connect(b testing.TB, address string) *client {
@@ -148,7 +151,7 @@ func connect(b testing.TB, address string) *client {
 	if err != nil {
 		b.Fatal(err)
 	}
-	c := &client{b, conn, bufio.NewReaderSize(conn, 512)}
+	c := &client{b: b, conn: conn, in: bufio.NewReaderSize(conn, 512)}
 	c.expect("220")
 	return c
 }
@@ -178,7 +181,7 @@ func (c *client) expect(code string) string {
 }
 
 // passive opens a data connection by EPSV.
-func (c *client) passive() *net.TCPConn {
+func (c *client) passive() net.Conn {
 	c.b.Helper()
 	reply := c.command("EPSV", "229")
 	port := reply[strings.Index(reply, "|||")+3 : strings.LastIndex(reply, "|")]
@@ -187,7 +190,10 @@ func (c *client) passive() *net.TCPConn {
 	if err != nil {
 		c.b.Fatal(err)
 	}
-	return conn.(*net.TCPConn)
+	if c.tls != nil {
+		return tls.Client(conn, c.tls)
+	}
+	return conn
 }
 
 func (c *client) quit() {

@@ -6,7 +6,10 @@ import (
 	"log/slog"
 	"net/netip"
 	"runtime"
+	"strings"
 	"time"
+
+	"wasiftp/wasi"
 )
 
 // Config is how a [Server] behaves. It is copied and checked once, by [New].
@@ -30,6 +33,8 @@ type Config struct {
 
 	// Greeting is the text of the 220 reply; "" is the engine's own.
 	Greeting string
+
+	Behaviour Behaviour
 
 	Limits  Limits
 	Passive Passive
@@ -56,6 +61,9 @@ type Config struct {
 	// that the next start is quick; "" keeps none.
 	CacheDir string
 }
+
+// Behaviour is what servers do in different ways, and some client depends on.
+type Behaviour = wasi.Behaviour
 
 // Limits bound what clients can take. Zero values mean what each field says; a
 // negative value is a fault.
@@ -166,6 +174,11 @@ func (c Config) checked() (Config, error) {
 	}
 	if p.LocalNetworks == nil {
 		p.LocalNetworks = privateNetworks
+	}
+	for _, name := range []string{c.Behaviour.Owner, c.Behaviour.Group} {
+		if strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+			fault("Behaviour: %q is not one word, as clients need it to be", name)
+		}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -6,7 +6,8 @@ import "encoding/binary"
 // nanoseconds. Zero means what each field says.
 //
 //	0 i64 login time · 8 i64 idle time · 16 i64 stall time · 24 i64 data time · 32 i64 failure delay
-//	40 u32 login failures · 44 u32 line length · 48 u32 flags · 52 u32 length of greeting · 56 greeting
+//	40 u32 login failures · 44 u32 line length · 48 u32 flags · 52 u32 length of greeting, 56 of owner, 60 of group
+//	64 greeting, owner, group
 type Config struct {
 	LoginTime     int64  // to log in, from the greeting on; 0 is no limit
 	IdleTime      int64  // between two commands; 0 is no limit
@@ -19,13 +20,32 @@ type Config struct {
 	TLS           bool   // flag 2: TLS is offered
 	TLSRequired   uint32 // flags 4 and 8, a number: 1 for the login, 2 for the control connection always, 3 for data connections too
 	Greeting      string // text of the 220 reply; "" is the engine's own
+	Behaviour     Behaviour
+}
+
+// Behaviour is what servers do in different ways, and some client depends on.
+// The zero value suits most.
+type Behaviour struct {
+	ASCIIVerbatim  bool   // flag 16: files go as they are under TYPE A too
+	NoASCIISize    bool   // flag 32: SIZE is refused under TYPE A, where it is not what RETR sends (RFC 3659 §4)
+	MkdirExisting  bool   // flag 64: MKD of a directory that is there is 257, not 550
+	MakeParents    bool   // flag 128: STOR, APPE and MKD make the directories that are missing
+	EmptyNLSTFails bool   // flag 256: NLST that lists nothing ends with 550, not 226
+	HideDotFiles   bool   // flag 512: LIST, NLST and STAT leave names out that begin with a dot, unless asked by -a
+	Owner, Group   string // whom LIST says that files belong to; "" is ftp
+}
+
+// switches are the flags, from bit shiftBehaviour on.
+func (b *Behaviour) switches() [6]*bool {
+	return [...]*bool{&b.ASCIIVerbatim, &b.NoASCIISize, &b.MkdirExisting, &b.MakeParents, &b.EmptyNLSTFails, &b.HideDotFiles}
 }
 
 const (
-	configSize      = 56
+	configSize      = 64
 	flagForeignData = 1
 	flagTLS         = 2
 	shiftRequired   = 2
+	shiftBehaviour  = 4
 )
 
 // Append appends the record to b.
@@ -41,16 +61,33 @@ func (c Config) Append(b []byte) []byte {
 		flags |= flagTLS
 	}
 	flags |= c.TLSRequired & 3 << shiftRequired
-	for _, v := range [...]uint32{c.LoginFailures, c.LineLength, flags, uint32(len(c.Greeting))} {
+	for i, on := range c.Behaviour.switches() {
+		if *on {
+			flags |= 1 << (shiftBehaviour + i)
+		}
+	}
+	owner, group := c.Behaviour.Owner, c.Behaviour.Group
+	for _, v := range [...]uint32{c.LoginFailures, c.LineLength, flags, uint32(len(c.Greeting)), uint32(len(owner)), uint32(len(group))} {
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}
-	return append(b, c.Greeting...)
+	return append(append(append(b, c.Greeting...), owner...), group...)
 }
 
 // GetConfig reads the record that fills b. ok is false when b is not exactly
 // one record.
 func GetConfig(b []byte) (c Config, ok bool) {
-	if len(b) < configSize || uint64(len(b)-configSize) != uint64(binary.LittleEndian.Uint32(b[configSize-4:])) {
+	if len(b) < configSize {
+		return Config{}, false
+	}
+	rest := b[configSize:]
+	for i, text := range [...]*string{&c.Greeting, &c.Behaviour.Owner, &c.Behaviour.Group} {
+		n := binary.LittleEndian.Uint32(b[configSize-12+4*i:])
+		if uint64(n) > uint64(len(rest)) {
+			return Config{}, false
+		}
+		*text, rest = string(rest[:n]), rest[n:]
+	}
+	if len(rest) > 0 {
 		return Config{}, false
 	}
 	for i, p := range [...]*int64{&c.LoginTime, &c.IdleTime, &c.StallTime, &c.DataTime, &c.FailureDelay} {
@@ -62,6 +99,8 @@ func GetConfig(b []byte) (c Config, ok bool) {
 	c.ForeignData = flags&flagForeignData != 0
 	c.TLS = flags&flagTLS != 0
 	c.TLSRequired = flags >> shiftRequired & 3
-	c.Greeting = string(b[configSize:])
+	for i, on := range c.Behaviour.switches() {
+		*on = flags&(1<<(shiftBehaviour+i)) != 0
+	}
 	return c, true
 }

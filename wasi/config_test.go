@@ -13,6 +13,8 @@ var configs = []Config{
 	{ForeignData: true},
 	{TLS: true, TLSRequired: 3, Greeting: "\xff\x00\r\n"},
 	{TLSRequired: 1},
+	{Behaviour: Behaviour{ASCIIVerbatim: true, MkdirExisting: true, EmptyNLSTFails: true, Owner: "me"}},
+	{Greeting: "hello", Behaviour: Behaviour{NoASCIISize: true, MakeParents: true, HideDotFiles: true, Group: "us"}},
 	{
 		LoginTime: math.MaxInt64, IdleTime: math.MinInt64, StallTime: -1, LoginFailures: math.MaxUint32, LineLength: math.MaxUint32,
 		ForeignData: true, TLS: true, TLSRequired: 2, Greeting: strings.Repeat("g", 70_000),
@@ -38,19 +40,21 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// The length of the greeting is not believed.
+// The length of a text is not believed.
 func TestConfigWithALyingLength(t *testing.T) {
 	t.Parallel()
-	b := Config{Greeting: "hello"}.Append(nil)
-	for _, length := range []byte{4, 6, 255} {
-		b[configSize-4] = length
-		if _, ok := GetConfig(b); ok {
-			t.Errorf("5 bytes are taken for %d", length)
+	for at := configSize - 12; at < configSize; at += 4 {
+		b := Config{Greeting: "hello", Behaviour: Behaviour{Owner: "owner", Group: "group"}}.Append(nil)
+		for _, length := range []byte{4, 6, 255} {
+			b[at] = length
+			if _, ok := GetConfig(b); ok {
+				t.Errorf("5 bytes are taken for %d", length)
+			}
 		}
-	}
-	copy(b[configSize-4:], []byte{255, 255, 255, 255})
-	if _, ok := GetConfig(b); ok {
-		t.Error("5 bytes are taken for 4 GiB")
+		copy(b[at:], []byte{255, 255, 255, 255})
+		if _, ok := GetConfig(b); ok {
+			t.Error("5 bytes are taken for 4 GiB")
+		}
 	}
 }
 

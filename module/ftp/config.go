@@ -20,4 +20,18 @@ type Config struct {
 	// must have protected.
 	TLS     bool
 	Require Requirement
+
+	Behaviour Behaviour
+}
+
+// Behaviour is what servers do in different ways, and some client depends on.
+// The zero value suits most.
+type Behaviour struct {
+	ASCIIVerbatim  bool   // files go as they are under TYPE A too
+	NoASCIISize    bool   // SIZE is refused under TYPE A, where it is not what RETR sends (RFC 3659 §4)
+	MkdirExisting  bool   // MKD of a directory that is there is 257, not 550
+	MakeParents    bool   // STOR, APPE and MKD make the directories that are missing
+	EmptyNLSTFails bool   // NLST that lists nothing ends with 550, not 226
+	HideDotFiles   bool   // LIST, NLST and STAT leave names out that begin with a dot, unless asked by -a
+	Owner, Group   string // whom LIST says that files belong to; "" is ftp
 }

@@ -1,5 +1,7 @@
 package ftp
 
+import "bytes"
+
 // cwdVerb changes the current directory.
 func (s *session) cwdVerb(arg []byte) (reply, error) {
 	name, err := s.resolve(arg)
@@ -43,13 +45,59 @@ func (s *session) mkdVerb(arg []byte) (reply, error) {
 	if err != nil {
 		return "", err
 	}
-	if string(name) == "." {
-		return "", ErrExist
+	return s.mkdir(name, s.e.config.Behaviour.MakeParents)
+}
+
+// Stages of making a directory. Below them, the stage is how many bytes of the
+// name have had their directory made.
+const (
+	stageParents = 1<<30 + iota // its parents are there
+	stageFound                  // it is there itself
+)
+
+// mkdir makes a directory and, with parents, those that it lies in.
+func (s *session) mkdir(name []byte, parents bool) (reply, error) {
+	if parents {
+		if err := s.makeParents(name); err != nil {
+			return "", err
+		}
 	}
-	if err := s.e.world.Mkdir(s.handle, name); err != nil {
+	err := error(ErrExist)
+	if s.stage != stageFound && string(name) != "." {
+		err = s.e.world.Mkdir(s.handle, name)
+	}
+	switch {
+	case err == nil:
+		return s.sayPathname("257 ", name, " is made.")
+	case err != ErrExist || !s.e.config.Behaviour.MkdirExisting:
 		return "", err
 	}
-	return s.sayPathname("257 ", name, " is made.")
+	s.stage = stageFound
+	info, err := s.e.world.Stat(s.handle, name, false)
+	if err == nil && info.Type != Dir {
+		err = ErrExist
+	}
+	if err != nil {
+		return "", err
+	}
+	return s.sayPathname("257 ", name, " is there already.")
+}
+
+// makeParents makes the directories that a name lies in, one a stage. Whether
+// that was of use, the call that needs them will tell.
+func (s *session) makeParents(name []byte) error {
+	for s.stage < stageParents {
+		i := bytes.IndexByte(name[min(s.stage, len(name)):], '/')
+		if i < 0 {
+			s.stage = stageParents
+			break
+		}
+		if s.e.world.Mkdir(s.handle, name[:s.stage+i]) == ErrAgain {
+			return ErrAgain
+		}
+		s.stage += i + 1
+	}
+	return nil
 }
 
 func (s *session) rmdVerb(arg []byte) (reply, error) {

@@ -22,6 +22,7 @@ type Engine struct {
 	verbs  []Verb
 	index  map[uint64]*Verb
 	has    Need
+	owners string // columns of LIST
 
 	// nil unless has says that they are there.
 	hasher   Hasher
@@ -51,6 +52,7 @@ func New(world World, config Config) *Engine {
 		config.LineLength = defaultLineLength
 	}
 	e := &Engine{world: world, config: config, verbs: verbTable(), sessions: make(map[Handle]*session)}
+	e.owners = ownerColumns(config.Behaviour.Owner, config.Behaviour.Group)
 	if config.TLS {
 		e.has |= NeedTLS
 	}

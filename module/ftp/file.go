@@ -15,6 +15,9 @@ func (s *session) stat(pathname []byte) (FileInfo, error) {
 // would send (RFC 3659 §4), but counting line ends would mean reading the file,
 // and clients want the size on disk to draw their progress bar.
 func (s *session) sizeVerb(arg []byte) (reply, error) {
+	if s.e.config.Behaviour.NoASCIISize && !s.binary {
+		return replyNoASCIISize, nil
+	}
 	info, err := s.stat(arg)
 	if err != nil {
 		return "", err

@@ -39,6 +39,9 @@ type listing struct {
 	pattern []byte // what names must match; empty for all
 	steps   int    // what the pattern may still cost
 	entries int
+	lines   int
+	owners  string // of long lines
+	hide    bool   // names that begin with a dot
 
 	out  []byte // lines not yet sent
 	sent int    // of them, what the connection has taken
@@ -67,7 +70,8 @@ func (s *session) beginList(dir Handle, name, pathname []byte, request listReque
 		listRequest: request, facts: s.facts, rights: s.rights, now: s.e.now,
 		dir: dir, base: append(l.base[:0], name...), below: l.below[:0], pending: l.pending[:0],
 		prefix: l.prefix[:0], pattern: l.pattern[:0], steps: patternSpare,
-		out: l.out[:0], done: dir == 0, yield: l.yield,
+		out: l.out[:0], done: dir == 0, yield: l.yield, owners: s.e.owners,
+		hide: s.e.config.Behaviour.HideDotFiles && !request.all && request.form != formFacts,
 	}
 	if request.form == formNames {
 		l.setPrefix(pathname)
@@ -101,9 +105,12 @@ func (s *session) proceedListing() bool {
 	case len(l.out)-l.sent >= listPiece || l.done && len(l.out) > l.sent:
 		return s.sendListing()
 	case l.done:
-		if l.control {
+		switch {
+		case l.control:
 			s.finishStatus(replyStatusEnd)
-		} else {
+		case l.form == formNames && l.lines == 0 && s.e.config.Behaviour.EmptyNLSTFails:
+			s.finish(replyNoFiles)
+		default:
 			s.finish(replyListDone)
 		}
 		return true
@@ -228,6 +235,9 @@ func (l *listing) add(entry Entry) {
 		return
 	}
 	l.entries++
+	if l.hide && name[0] == '.' && len(l.pattern) == 0 {
+		return
+	}
 	if len(l.pattern) > 0 {
 		l.steps += patternSteps
 		hidden := name[0] == '.' && l.pattern[0] != '.' && !l.all
@@ -256,9 +266,10 @@ func (l *listing) remember(name []byte) {
 
 // append writes the line of one file.
 func (l *listing) append(entry *Entry) {
+	l.lines++
 	switch l.form {
 	case formLong:
-		l.out = appendLong(l.out, entry, l.now)
+		l.out = appendLong(l.out, entry, l.owners, l.now)
 		if l.classify {
 			l.out = appendClass(l.out, entry)
 		}

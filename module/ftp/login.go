@@ -144,6 +144,7 @@ func (s *session) reinitialize() {
 	s.extended = false
 	s.facts = allFacts
 	s.algorithm = SHA256
+	s.idle = 0
 	if s.hosted {
 		s.e.hosts.Host(s.handle, nil)
 		s.hosted = false

@@ -11,10 +11,10 @@ var months = [...]string{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug",
 // appendLong appends a file's line as ls -l writes it, without the line's end.
 // Clients take it apart by columns of words, so owner and group are always one
 // word each. Names keep their spaces, leading ones too.
-func appendLong(b []byte, entry *Entry, now int64) []byte {
+func appendLong(b []byte, entry *Entry, owners string, now int64) []byte {
 	b = appendMode(b, entry.Type, entry.Mode)
 	b = appendPadded(append(b, ' '), uint64(max(entry.Links, 1)), 4, ' ')
-	b = append(b, " ftp      ftp      "...)
+	b = append(b, owners...)
 	b = appendPadded(b, entry.Size, 8, ' ')
 	b = appendLsTime(append(b, ' '), entry.ModTime, now)
 	b = appendPlain(append(b, ' '), entry.Name)
@@ -22,6 +22,22 @@ func appendLong(b []byte, entry *Entry, now int64) []byte {
 		b = appendPlain(append(b, " -> "...), entry.Target)
 	}
 	return b
+}
+
+// ownerColumns are the columns of LIST that say whom a file belongs to.
+func ownerColumns(owner, group string) string {
+	b := []byte{' '}
+	for _, name := range [...]string{owner, group} {
+		if name == "" {
+			name = "ftp"
+		}
+		end := len(b) + 9
+		for b = appendPlain(b, []byte(name)); len(b) < end-1; {
+			b = append(b, ' ')
+		}
+		b = append(b, ' ')
+	}
+	return string(b)
 }
 
 func appendMode(b []byte, t FileType, mode uint32) []byte {

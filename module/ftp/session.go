@@ -52,6 +52,7 @@ type session struct {
 	level   int    // of MODE Z, 0 for the world's own choice
 	facts   facts  // what OPTS MLST picked
 
+	idle      int64     // what SITE IDLE said, 0 for nothing
 	algorithm Algorithm // what OPTS HASH picked
 
 	secure      bool // the control connection is under TLS

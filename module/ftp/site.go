@@ -9,12 +9,18 @@ func (s *session) siteVerb(arg []byte) (reply, error) {
 	case isWord(word, "HELP"):
 		s.sendLine(append(s.e.scratch[:0], "214-SITE commands:\r\n"+
 			" SITE CHMOD <sp> mode <sp> pathname\r\n"+
+			" SITE IDLE [<sp> seconds]\r\n"+
+			" SITE MKDIR <sp> pathname\r\n"+
 			" SITE UTIME <sp> YYYYMMDDhhmm[ss] <sp> pathname\r\n"+
 			" SITE UTIME <sp> pathname <sp> atime <sp> mtime <sp> ctime <sp> UTC\r\n"+
 			"214 End."...))
 		return "", nil
 	case isWord(word, "CHMOD"):
 		return s.siteChmod(rest)
+	case isWord(word, "IDLE"):
+		return s.siteIdle(rest)
+	case isWord(word, "MKDIR"):
+		return s.siteMkdir(rest)
 	case isWord(word, "UTIME"):
 		return s.siteUtime(rest)
 	}
@@ -43,6 +49,36 @@ func parseMode(b []byte) (mode uint32, ok bool) {
 		mode = mode<<3 | uint32(c-'0')
 	}
 	return mode, len(b) > 0 && mode <= 0o777
+}
+
+// siteIdle tells how long a session may be idle, or lowers that for this one.
+func (s *session) siteIdle(arg []byte) (reply, error) {
+	if len(arg) > 0 {
+		n, ok := parseNumber(arg, maxIdle)
+		limit := s.e.config.IdleTime
+		if !ok || n == 0 || limit > 0 && n*second > limit {
+			return replyBadArgument, nil
+		}
+		s.idle = n * second
+	}
+	if s.idleTime() == 0 {
+		return replyNoIdle, nil
+	}
+	b := appendInt(append(s.e.scratch[:0], "200 Idle time is "...), s.idleTime()/second)
+	s.sendLine(append(b, " seconds."...))
+	return "", nil
+}
+
+// siteMkdir makes a directory and those that it lies in.
+func (s *session) siteMkdir(arg []byte) (reply, error) {
+	if len(arg) == 0 {
+		return replyNeedArgument, nil
+	}
+	name, err := s.resolve(arg)
+	if err != nil {
+		return "", err
+	}
+	return s.mkdir(name, true)
 }
 
 // siteUtime sets the modification time.

@@ -29,13 +29,24 @@ func (s *session) nextTimer() (timer, int64) {
 	case s.waiting: // for the world, which has time-outs of its own
 		return timerNone, 0
 	}
-	kind, at := after(timerIdle, s.heard, c.IdleTime)
+	kind, at := after(timerIdle, s.heard, s.idleTime())
 	if s.login != loginDone && s.phase == phaseActive {
 		if _, login := after(timerLogin, s.begun, c.LoginTime); login != 0 && (at == 0 || login < at) {
 			return timerLogin, login
 		}
 	}
 	return kind, at
+}
+
+// maxIdle is the longest idle time that a client can choose, in seconds.
+const maxIdle = 7 * day
+
+// idleTime is how long the session may be idle, 0 for ever.
+func (s *session) idleTime() int64 {
+	if s.idle > 0 {
+		return s.idle
+	}
+	return s.e.config.IdleTime
 }
 
 // after is a timer that goes off some time after a moment; never if that time is

@@ -65,6 +65,11 @@ func (s *session) upload(arg []byte, mode OpenMode) (reply, error) {
 	if err != nil {
 		return "", err
 	}
+	if s.e.config.Behaviour.MakeParents {
+		if err := s.makeParents(name); err != nil {
+			return "", err
+		}
+	}
 	file, _, err := s.e.world.Open(s.handle, name, mode, s.rest)
 	if err == ErrName && mode == OpenResume {
 		return replyBadRestart, nil
@@ -173,7 +178,7 @@ func (s *session) proceedConnecting() bool {
 		err = s.e.deflater.Deflate(s.conn, s.level)
 	}
 	if err == nil && t.list == nil {
-		err = s.e.world.Start(t.file, s.conn, !s.binary, t.length)
+		err = s.e.world.Start(t.file, s.conn, !s.binary && !s.e.config.Behaviour.ASCIIVerbatim, t.length)
 	}
 	if err != nil {
 		s.dataFailed(err)

@@ -1,0 +1,36 @@
+package tests
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"wasiftp/fsbridge"
+	"wasiftp/host"
+)
+
+// The settings for clients that want it otherwise reach the engine.
+func TestBehaviour(t *testing.T) {
+	t.Parallel()
+	files := fsbridge.NewMemory()
+	require.NoError(t, putFile(files, ".dots", []byte("a\nb\n"), past))
+	_, network := serve(t, host.Config{Authenticator: accounts(files), Behaviour: host.Behaviour{
+		ASCIIVerbatim: true, NoASCIISize: true, MkdirExisting: true, MakeParents: true, EmptyNLSTFails: true, HideDotFiles: true,
+		Owner: "somebody", Group: "all",
+	}})
+	c := login(t, network, "u")
+	_, code := c.get("NLST")
+	assert.Equal(t, 550, code)
+	assert.Equal(t, 200, c.do("TYPE A"))
+	assert.Equal(t, 550, c.do("SIZE .dots"))
+	content, _ := c.get("RETR .dots")
+	assert.Equal(t, "a\nb\n", string(content))
+	assert.Equal(t, 226, c.store("STOR a/b/c", "x"))
+	assert.Equal(t, 257, c.do("MKD a/b"))
+	content, _ = c.get("LIST a/b")
+	assert.Regexp(t, `^-rw-r--r-- +1 somebody all +1 `, string(content))
+
+	_, err := host.New(host.Config{Behaviour: host.Behaviour{Owner: "two words"}})
+	assert.ErrorContains(t, err, "Behaviour")
+}

@@ -33,3 +33,11 @@ func lock(file *os.File) error {
 	}
 	return fault
 }
+
+// unlock comes before the file is closed: a child process that is being started
+// has a copy of it for a moment, which would keep the lock.
+func unlock(file *os.File) {
+	if conn, err := file.SyscallConn(); err == nil {
+		conn.Control(func(fd uintptr) { syscall.Flock(int(fd), syscall.LOCK_UN) })
+	}
+}

@@ -243,3 +243,20 @@ func TestThreat11SpecialFilesAreRefused(t *testing.T) {
 		})
 	}
 }
+
+// A child process has a copy of every open file between its fork and its exec,
+// and with it the lock: that must not outlast the upload.
+func TestUploadEndsWhileAChildIsStarting(t *testing.T) {
+	t.Parallel()
+	d := testDir(t, t.TempDir(), DirOptions{}, true)
+	for _, end := range []func(Upload) error{Upload.Commit, Upload.Abort} {
+		up := begin(t, d, "file", os.O_TRUNC, 0, "content")
+		copied, err := syscall.Dup(int(up.(*upload).file.Fd()))
+		require.NoError(t, err)
+		require.NoError(t, end(up))
+		next, err := d.Create("file", os.O_TRUNC, 0)
+		require.NoError(t, err)
+		require.NoError(t, next.Commit())
+		require.NoError(t, syscall.Close(copied))
+	}
+}

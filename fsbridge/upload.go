@@ -154,12 +154,17 @@ func (u *upload) Write(p []byte) (int, error) { return u.file.Write(p) }
 // ReadFrom is that of *[os.File].
 func (u *upload) ReadFrom(r io.Reader) (int64, error) { return u.file.ReadFrom(r) }
 
+func (u *upload) close() error {
+	unlock(u.file)
+	return u.file.Close()
+}
+
 func (u *upload) Commit() error {
 	var err error
 	if u.sync {
 		err = u.file.Sync()
 	}
-	if e := u.file.Close(); err == nil {
+	if e := u.close(); err == nil {
 		err = e
 	}
 	if u.hidden == nil {
@@ -169,7 +174,7 @@ func (u *upload) Commit() error {
 }
 
 func (u *upload) Abort() error {
-	err := u.file.Close()
+	err := u.close()
 	if u.hidden == nil || err != nil {
 		return err
 	}

@@ -35,6 +35,9 @@ func (sh *shard) netDeflate(a *args) wasi.Errno {
 	if c.conn == nil || handshaking || c.compressed() || level > zlib.BestCompression {
 		return wasi.EINVAL
 	}
+	if c.stream.busy() {
+		return wasi.EBUSY
+	}
 	if level == 0 {
 		level = zlib.DefaultCompression
 	}

@@ -159,6 +159,13 @@ func (s *stream) write(p []byte) (int, wasi.Errno) {
 	return n, wasi.OK
 }
 
+// busy says whether something written is still on its way.
+func (s *stream) busy() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.flushing
+}
+
 // flush sends what could not be sent at once, and closes after the last byte
 // if that was asked for meanwhile.
 func (s *stream) flush() {

@@ -140,6 +140,8 @@ func (sh *shard) netStartTLS(a *args) wasi.Errno {
 		return errno
 	case c.conn == nil || c.securing || c.compressed() || len(a.bytes(1)) > 0:
 		return wasi.EINVAL
+	case c.stream.busy():
+		return wasi.EBUSY
 	}
 	c.securing = true
 	handle := a.handle(0)

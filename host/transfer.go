@@ -46,6 +46,9 @@ func (sh *shard) transferStart(a *args) wasi.Errno {
 	if a.uint32(2)&^wasi.TransferASCII != 0 || a.int64(3) < 0 {
 		return wasi.EINVAL
 	}
+	if c.stream.busy() {
+		return wasi.EBUSY // two would write
+	}
 	f.session.disown(a.handle(1))
 	if c.cancel != nil {
 		c.cancel()

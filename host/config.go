@@ -36,6 +36,10 @@ type Config struct {
 
 	Behaviour Behaviour
 
+	// FollowLinks lists a symbolic link as what it leads to; one that leads
+	// nowhere is still listed as a link.
+	FollowLinks bool
+
 	Limits  Limits
 	Passive Passive
 	TLS     TLS

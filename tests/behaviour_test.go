@@ -1,6 +1,8 @@
 package tests
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -33,4 +35,29 @@ func TestBehaviour(t *testing.T) {
 
 	_, err := host.New(host.Config{Behaviour: host.Behaviour{Owner: "two words"}})
 	assert.ErrorContains(t, err, "Behaviour")
+}
+
+// A link is listed as itself or, if so set, as what it leads to.
+func TestBehaviourOfLinks(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(root, "file"), []byte("content"), 0o644))
+	if err := os.Symlink("file", filepath.Join(root, "link")); err != nil {
+		t.Skip("no links here: ", err)
+	}
+	require.NoError(t, os.Symlink("../outside", filepath.Join(root, "out")))
+	dir, err := fsbridge.OpenDir(root, fsbridge.DirOptions{})
+	require.NoError(t, err)
+	t.Cleanup(func() { dir.Close() })
+	for _, follow := range []bool{false, true} {
+		_, network := serve(t, host.Config{Authenticator: accounts(dir), FollowLinks: follow})
+		c := login(t, network, "u")
+		content, _ := c.get("LIST")
+		assert.Regexp(t, `(?m)^l.* out -> ../outside\r$`, string(content))
+		if follow {
+			assert.Regexp(t, `(?m)^-.* 7 .* link\r$`, string(content))
+		} else {
+			assert.Regexp(t, `(?m)^l.* link -> file\r$`, string(content))
+		}
+	}
 }

@@ -56,6 +56,36 @@ func TestThreat24Numbers(t *testing.T) {
 	has("abc", "REST, a failed RETR and STOR")
 }
 
+func TestThreat24Ranges(t *testing.T) {
+	t.Parallel()
+	network, files := memoryNetwork(t)
+	require.NoError(t, putFile(files, "f", []byte("0123456789"), past))
+	c := login(t, network, "u")
+	for _, numbers := range []string{"-1 5", "5 -1", "5 4", "1e0 5", "0 9223372036854775808", "18446744073709551616 18446744073709551617",
+		"5", "", "5 ", " 5", "5 6 7", "0x1 5", "5,6", "5-6"} {
+		assert.Equal(t, 501, c.do("RANG "+numbers), "RANG %q", numbers)
+		got, code := c.get("RETR f")
+		assert.Equal(t, 226, code)
+		assert.Equal(t, "0123456789", string(got), "after RANG %q", numbers)
+	}
+	for numbers, want := range map[string]string{"0 0": "0", "9 9": "9", "3 9223372036854775807": "3456789", "9 10": "9", "10 10": ""} {
+		require.Equal(t, 350, c.do("RANG "+numbers), numbers)
+		got, code := c.get("RETR f")
+		assert.Equal(t, 226, code, numbers)
+		assert.Equal(t, want, string(got), numbers)
+	}
+	for _, verb := range []string{"RETR f", "STOR f", "HASH f"} {
+		c.port()
+		require.Equal(t, 350, c.do("RANG 11 9223372036854775807"))
+		assert.Equal(t, 554, c.do(verb), verb)
+	}
+	// It does not hold for a second transfer, and not for APPE.
+	require.Equal(t, 350, c.do("RANG 2 3"))
+	require.Equal(t, 226, c.store("APPE f", "abc"))
+	got, _ := c.get("RETR f")
+	assert.Equal(t, "0123456789abc", string(got))
+}
+
 func TestThreat24OtherNumbers(t *testing.T) {
 	t.Parallel()
 	network, files := memoryNetwork(t)

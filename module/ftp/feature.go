@@ -97,5 +97,5 @@ func (s *session) langVerb(arg []byte) (reply, error) {
 }
 
 // pretVerb announces the command that a passive port is for. Here every port
-// will do.
+// will do, and FEAT does not tell of PRET: clients would send it each time.
 func (s *session) pretVerb([]byte) (reply, error) { return replyClient, nil }

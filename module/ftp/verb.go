@@ -79,7 +79,7 @@ func verbTable() []Verb {
 		{Name: "EPSV", Syntax: "[<sp> 1 | 2 | ALL]", Argument: OptionalArgument, Neutral: true, Feature: "EPSV", Section: "RFC 2428 §3", run: (*session).epsvVerb},
 		{Name: "LPRT", Syntax: "<sp> af,hal,h1,…,pal,p1,p2", Argument: RequiredArgument, Neutral: true, Section: "RFC 1639 §2", run: (*session).lprtVerb},
 		{Name: "LPSV", Neutral: true, Section: "RFC 1639 §3", run: (*session).lpsvVerb},
-		{Name: "PRET", Syntax: "<sp> command", Argument: RequiredArgument, Neutral: true, Feature: "PRET", Section: "by practice", run: (*session).pretVerb},
+		{Name: "PRET", Syntax: "<sp> command", Argument: RequiredArgument, Neutral: true, Section: "by practice", run: (*session).pretVerb},
 		{Name: "TYPE", Syntax: "<sp> A | I | L 8", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).typeVerb},
 		{Name: "STRU", Syntax: "<sp> F", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).struVerb},
 		{Name: "MODE", Syntax: "<sp> S | Z", Argument: RequiredArgument, Neutral: true, Feature: "MODE Z", Section: "RFC 959 §4.1.2", run: (*session).modeVerb},

@@ -97,15 +97,11 @@ func (t *transfer) run(handle uint32) {
 
 func (t *transfer) move() (err error) {
 	defer t.file.session.recovered(func(fault error) { err = fault })
-	var src io.Reader = t.file.reader
-	if t.length > 0 {
-		src = io.LimitReader(src, t.length)
-	}
 	switch {
 	case t.hash != nil:
-		return t.copy(t.hash, src)
+		return t.copy(t.hash, t.file.reader)
 	case t.file.upload == nil:
-		return t.drain(src)
+		return t.drain()
 	case t.length > 0:
 		return t.fill(&bounds{t.file.upload, t.length})
 	}
@@ -113,12 +109,15 @@ func (t *transfer) move() (err error) {
 }
 
 // drain moves a download. Compressed data have an end that must arrive too.
-func (t *transfer) drain(src io.Reader) error {
+func (t *transfer) drain() error {
 	var err error
-	if t.ascii {
-		err = encodeLines(counted{t.conn, t}, src)
-	} else {
+	switch src := t.file.reader; {
+	case !t.ascii:
 		err = t.copy(t.conn, src)
+	case t.length > 0:
+		err = encodeLines(counted{t.conn, t}, io.LimitReader(src, t.length))
+	default:
+		err = encodeLines(counted{t.conn, t}, src)
 	}
 	if d, ok := t.conn.(*deflated); ok && err == nil {
 		err = d.finish()
@@ -158,8 +157,11 @@ const (
 func (t *transfer) copy(dst io.Writer, src io.Reader) error {
 	piece := int64(firstPiece)
 	for !t.given.Load() {
-		began := time.Now()
-		n, err := copyPiece(dst, src, piece)
+		began, want := time.Now(), piece
+		if t.length > 0 && t.file.upload == nil {
+			want = min(want, t.length-t.bytes.Load())
+		}
+		n, err := copyPiece(dst, src, want)
 		t.bytes.Add(n)
 		if err != nil {
 			return err

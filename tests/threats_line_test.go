@@ -117,9 +117,9 @@ func TestThreat13LongArguments(t *testing.T) {
 func TestThreat14VerbsBeforeLogin(t *testing.T) {
 	t.Parallel()
 	// What may answer before the login, and nothing else (CLIENTS.md, "Login and
-	// negotiation"). The TLS verbs will join it.
+	// negotiation").
 	allowed := []string{"USER", "PASS", "ACCT", "REIN", "QUIT", "FEAT", "OPTS", "HELP", "NOOP", "SYST", "CLNT",
-		"AUTH", "PBSZ", "PROT", "CCC", "HOST", "LANG"}
+		"AUTH", "PBSZ", "PROT", "CCC", "HOST", "LANG", "CSID"}
 	network, files := memoryNetwork(t)
 	require.NoError(t, putFile(files, "f", []byte("x"), past))
 	states := map[string]func(c *talk){

@@ -88,6 +88,8 @@ func lines(verb ftp.Verb, name string) []string {
 	switch verb.Name {
 	case "MFMT":
 		return []string{"MFMT " + time + " " + name}
+	case "MFF":
+		return []string{"MFF Modify=" + time + "; " + name, "MFF UNIX.mode=0777; " + name}
 	case "MDTM":
 		return []string{"MDTM " + name, "MDTM " + time + " " + name}
 	case "SITE":

@@ -144,7 +144,7 @@ func TestThreat25RightsOfEveryVerb(t *testing.T) {
 			did = did || used != 0
 			seen |= used
 		}
-		if mutates := verb.Right != 0 && verb.Name != "RNFR" && verb.Name != "MLST"; mutates {
+		if mutates := verb.Right != 0 && verb.Name != "RNFR" && verb.Name != "MLST" && verb.Name != "AVBL"; mutates {
 			assert.True(t, did, "%s never did anything, so that nothing was tested", verb.Name)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"strings"
 	"syscall"
 	"time"
@@ -144,17 +143,19 @@ func unixNano(t time.Time) int64 {
 // visible is what a session may see of a file: an account that can only upload
 // still changes directories, but learns nothing of files.
 func (s *session) visible(fsys FS, name string, link bool) (fs.FileInfo, error) {
-	var info fs.FileInfo
-	var err error
-	if l, ok := fsys.(fs.ReadLinkFS); ok && link {
-		info, err = l.Lstat(name)
-	} else {
-		info, err = fs.Stat(fsys, name)
-	}
+	info, err := describe(fsys, name, link)
 	if err == nil && !info.IsDir() && !s.can(List) && !s.can(Read) {
 		return nil, fs.ErrPermission
 	}
 	return info, err
+}
+
+// describe describes a file; with link, a link itself.
+func describe(fsys FS, name string, link bool) (fs.FileInfo, error) {
+	if l, ok := fsys.(fs.ReadLinkFS); ok && link {
+		return l.Lstat(name)
+	}
+	return fs.Stat(fsys, name)
 }
 
 func (sh *shard) fileStat(a *args) wasi.Errno {
@@ -304,6 +305,9 @@ func (sh *shard) fileCommit(a *args) wasi.Errno {
 	default:
 		return wasi.EBUSY
 	}
+	if f.transfer.err != nil {
+		return wasi.EINVAL // what broke off is not whole, whatever the guest says
+	}
 	key := questionKey{call: wasi.FileCommit, handle: a.handle(0)}
 	begun := f.committing
 	if begun && (f.session.asked == nil || f.session.asked.key != key) {
@@ -385,7 +389,7 @@ func (sh *shard) fileRename(a *args) wasi.Errno {
 		if !ok {
 			return errors.ErrUnsupported
 		}
-		if _, err := fs.Stat(fsys, to); err == nil && !s.can(Delete) && path.Clean(from) != path.Clean(to) {
+		if _, err := describe(fsys, to, true); err == nil && !s.can(Delete) && from != to {
 			return fs.ErrPermission
 		}
 		return r.Rename(from, to)

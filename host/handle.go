@@ -2,9 +2,9 @@ package host
 
 import "wasiftp/wasi"
 
-// handles are all that an instance holds by number. A number is used once: its
-// upper bits count how often its place has been used, so that a handle kept
-// after its end finds nothing. The zero handle is never given out.
+// handles are all that an instance holds by number. The upper bits of a number
+// count how often its place has been used, so that a handle kept after its end
+// finds nothing: it comes round after 4,096 uses of the place. The zero handle is never given out.
 //
 // A table belongs to its shard's goroutine.
 type handles struct {

@@ -150,6 +150,13 @@ func testFileZilla(s *site, verb string) {
 	f.await("the upload", func() bool { return dated(s.remote("there/up")) })
 	s.same(s.remote("there/up"))
 
+	// It sends back what it has fetched, too; it is over when all is.
+	f.await("the end", func() bool {
+		log := f.log()
+		done := strings.Count(log, "File transfer successful")
+		return done >= 3*len(samples) && done == strings.Count(log, "Status: Starting ")
+	})
+	s.same(s.remote("there/down"))
 	log := f.log()
 	assert.Contains(s.t, log, "Command: "+verb)
 	assert.Contains(s.t, log, "Command: MLSD")

@@ -73,6 +73,8 @@ func TestBadInput(t *testing.T) {
 		{[]string{"--tls-client-ca", cert}, 2, "--tls-client-ca needs TLS|--tls-cert"},
 		{[]string{"--tls-client-auth", "login"}, 2, "--tls-client-auth needs --tls-client-ca"},
 		{[]string{"--tls-client-auth", "maybe"}, 2, "--tls-client-auth|\"maybe\"|require, login"},
+		{[]string{"--behaviour", "make-parents,follow"}, 2, "--behaviour|\"follow\"|--help"},
+		{[]string{"--owner", "me:"}, 2, "--owner|\"me:\"|OWNER:GROUP"},
 		{[]string{"--max-sessions-per-user", "-1"}, 2, "--max-sessions-per-user|\"-1\""},
 		{[]string{"--listen", "2121"}, 2, "--listen|\"2121\"|127.0.0.1:2121"},
 		{[]string{"--listen", "127.0.0.1:99999"}, 2, "--listen|99999"},

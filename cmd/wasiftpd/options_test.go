@@ -58,6 +58,11 @@ func TestFlags(t *testing.T) {
 		{[]string{"--tls-data-resumption=off"}, func(o *options) { o.tls.resumption = "off" }},
 		{[]string{"--tls-lenient-close"}, func(o *options) { o.config.TLS.LenientClose = true }},
 		{[]string{"--tls-client-ca=f", "--tls-client-auth=login"}, func(o *options) { o.tls.clientCA, o.tls.clientAuth = "f", "login" }},
+		{[]string{"--behaviour=make-parents,hide-dot-files", "--behaviour", "follow-links"}, func(o *options) {
+			o.config.Behaviour.MakeParents, o.config.Behaviour.HideDotFiles, o.config.FollowLinks = true, true, true
+		}},
+		{[]string{"--owner=me"}, func(o *options) { o.config.Behaviour.Owner, o.config.Behaviour.Group = "me", "me" }},
+		{[]string{"--owner=me:us"}, func(o *options) { o.config.Behaviour.Owner, o.config.Behaviour.Group = "me", "us" }},
 		{[]string{"--greeting=Hello."}, func(o *options) { o.config.Greeting = "Hello." }},
 	} {
 		want := parse(t)

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"wasiftp/host"
+)
+
+// behaviours are the words of --behaviour, with what each turns on.
+var behaviours = []struct {
+	word, text string
+	set        func(*host.Config) *bool
+}{
+	{"ascii-verbatim", "files go as they are under TYPE A too", func(c *host.Config) *bool { return &c.Behaviour.ASCIIVerbatim }},
+	{"no-ascii-size", "SIZE is refused under TYPE A", func(c *host.Config) *bool { return &c.Behaviour.NoASCIISize }},
+	{"mkdir-existing", "MKD of a folder that is there succeeds", func(c *host.Config) *bool { return &c.Behaviour.MkdirExisting }},
+	{"make-parents", "STOR, APPE and MKD make missing folders", func(c *host.Config) *bool { return &c.Behaviour.MakeParents }},
+	{"empty-nlst-fails", "NLST that lists nothing is 550, not 226", func(c *host.Config) *bool { return &c.Behaviour.EmptyNLSTFails }},
+	{"hide-dot-files", "listings leave dot files out unless asked by -a", func(c *host.Config) *bool { return &c.Behaviour.HideDotFiles }},
+	{"follow-links", "links are listed as what they lead to", func(c *host.Config) *bool { return &c.FollowLinks }},
+}
+
+func (o *options) addBehaviourTo(f *pflag.FlagSet) {
+	var help strings.Builder
+	help.WriteString("where servers differ and some client minds, do as `WORDS` say,\nseparated by commas:")
+	for _, b := range behaviours {
+		fmt.Fprintf(&help, "\n%-17s %s", b.word, b.text)
+	}
+	f.Func("behaviour", help.String(), o.setBehaviour)
+	f.Func("owner", "say in listings that files belong to `OWNER[:GROUP]` (default ftp:ftp)", o.setOwner)
+}
+
+func (o *options) setBehaviour(words string) error {
+	for word := range strings.SplitSeq(words, ",") {
+		found := false
+		for _, b := range behaviours {
+			if b.word == strings.TrimSpace(word) {
+				*b.set(&o.config), found = true, true
+			}
+		}
+		if !found {
+			return fmt.Errorf("%q is no behaviour; see wasiftpd --help", word)
+		}
+	}
+	return nil
+}
+
+func (o *options) setOwner(s string) error {
+	owner, group, both := strings.Cut(s, ":")
+	if !both {
+		group = owner
+	}
+	for _, name := range []string{owner, group} {
+		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return fmt.Errorf("%q is no OWNER or OWNER:GROUP of plain letters", s)
+		}
+	}
+	o.config.Behaviour.Owner, o.config.Behaviour.Group = owner, group
+	return nil
+}

@@ -3,7 +3,6 @@ package tests
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,9 +13,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"wasiftp/fsbridge"
-	"wasiftp/host"
 )
 
 // fileZilla is a FileZilla on a screen that nobody sees, with a mouse and a
@@ -33,25 +29,32 @@ const (
 	fzPlain    = 6 // without a try of AUTH
 )
 
+// FileZilla wants data connections to resume the TLS session of their control
+// connection; here the server does too.
 func TestClientFileZilla(t *testing.T) {
 	t.Parallel()
+	for binary, debian := range map[string]string{"filezilla": "filezilla", "Xvfb": "xvfb", "xdotool": "xdotool"} {
+		if _, err := exec.LookPath(binary); err != nil {
+			t.Skipf("%s is not here; the Debian package %s has it", binary, debian)
+		}
+	}
 	for verb, c := range map[string]struct {
 		protocol int
+		version  string
 		mode     string
-		ipv6     bool
-		version  uint16
 	}{
-		"PASV": {fzPlain, "PASSIVE", false, 0},
-		"EPRT": {fzPlain, "ACTIVE", true, 0},
-		"EPSV": {fzExplicit, "PASSIVE", true, tls.VersionTLS13},
-		"PORT": {fzImplicit, "ACTIVE", false, tls.VersionTLS12},
+		"PASV": {fzPlain, "1.3", "PASSIVE"},
+		"EPRT": {fzPlain, "1.3", "ACTIVE"},
+		"EPSV": {fzExplicit, "1.3", "PASSIVE"},
+		"PORT": {fzImplicit, "1.2", "ACTIVE"},
 	} {
 		t.Run(verb, func(t *testing.T) {
 			t.Parallel()
-			s := fileZillaSite(t, c.version, c.protocol == fzImplicit)
-			at := s.IPv4
-			if c.ipv6 {
-				at = s.IPv6
+			s := newTLSSite(t)
+			network := s.open(requiring[c.version], c.protocol == fzImplicit)
+			at := network.IPv4
+			if verb[0] == 'E' {
+				at = network.IPv6
 			}
 			if !at.IsValid() {
 				t.Skip("IPv6 is not here")
@@ -65,36 +68,9 @@ func TestClientFileZilla(t *testing.T) {
 					time.Now().Add(-time.Hour).Unix(), time.Now().Add(time.Hour).Unix())
 			}
 			s.put(s.local(".config/filezilla/trustedcerts.xml"), trust)
-			testFileZilla(s, verb)
+			testFileZilla(&s.site, verb)
 		})
 	}
-}
-
-// fileZillaSite has a server that wants data connections to resume the session
-// of their control connection, for FileZilla wants that too.
-func fileZillaSite(t *testing.T, version uint16, implicit bool) *site {
-	for binary, debian := range map[string]string{"filezilla": "filezilla", "Xvfb": "xvfb", "xdotool": "xdotool"} {
-		if _, err := exec.LookPath(binary); err != nil {
-			t.Skipf("%s is not here; the Debian package %s has it", binary, debian)
-		}
-	}
-	s := &site{t, folder{root: t.TempDir()}, t.TempDir()}
-	dir, err := fsbridge.OpenDir(s.root, fsbridge.DirOptions{})
-	require.NoError(t, err)
-	t.Cleanup(func() { dir.Close() })
-	config := serverTLS()
-	config.MinVersion, config.MaxVersion = version, version
-	server, err := host.New(host.Config{
-		Authenticator: accounts(dir), CacheDir: temporary,
-		TLS: host.TLS{Config: config, DataResumption: host.RequireResumption},
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() { server.Close() })
-	s.Network = listenBy(t, server.Serve)
-	if implicit {
-		s.Network = listenBy(t, server.ServeTLS)
-	}
-	return s
 }
 
 // fileZillaSettings ask nothing, overwrite, set times and keep a log.

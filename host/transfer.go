@@ -1,6 +1,7 @@
 package host
 
 import (
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"hash"
@@ -184,10 +185,28 @@ func (t *transfer) copy(dst io.Writer, src io.Reader) error {
 // copying is.
 func copyPiece(dst io.Writer, src io.Reader, n int64) (int64, error) {
 	limited := io.LimitedReader{R: src, N: n}
+	if _, ok := src.(*tls.Conn); ok {
+		return io.CopyBuffer(struct{ io.Writer }{dst}, gathered{&limited}, make([]byte, min(n, tlsPiece)))
+	}
 	if r, ok := dst.(io.ReaderFrom); ok {
 		return r.ReadFrom(&limited)
 	}
 	return io.Copy(dst, &limited)
+}
+
+// tlsPiece is how much of an upload under TLS is written at a time.
+const tlsPiece = 128 << 10
+
+// gathered reads until there is no more room: TLS gives 16 KB at a time.
+type gathered struct{ io.Reader }
+
+func (g gathered) Read(p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var m int
+		m, err = g.Reader.Read(p[n:])
+		n += m
+	}
+	return n, err
 }
 
 // hangUp ends the data connection. A download that broke off must not look like

@@ -17,6 +17,7 @@ type shard struct {
 	handles  handles
 	sessions map[uint32]*session
 	events   []wasi.Event // of the present step, not yet taken by the guest
+	hungry   int          // steps in a row that the engine wanted without an event
 	next     int64        // when the engine wants a step, ns since 1970; 0 is never
 	reserved int          // sessions placed here and not yet over; guarded by server.mu
 	wake     chan struct{}
@@ -81,7 +82,7 @@ func (sh *shard) run() {
 		sh.mu.Unlock()
 		spare = sh.events
 		sh.step()
-		timer.Reset(max(sh.untilNext(), shortestNap))
+		timer.Reset(sh.rest(len(spare) > 0))
 	}
 }
 
@@ -94,8 +95,23 @@ func (sh *shard) stopped() bool {
 
 const (
 	never       = time.Hour
-	shortestNap = time.Millisecond // for an engine that always wants to be called
+	patientFor  = 1000 // steps in a row that an engine may ask for by itself
+	shortestNap = time.Millisecond
 )
+
+// rest is how long the shard waits for an event. An engine that has more to do
+// is called again at once, unless it never stops saying so.
+func (sh *shard) rest(hadEvents bool) time.Duration {
+	until := sh.untilNext()
+	if until > 0 || hadEvents {
+		sh.hungry = 0
+		return until
+	}
+	if sh.hungry++; sh.hungry > patientFor {
+		return shortestNap
+	}
+	return 0
+}
 
 func (sh *shard) untilNext() time.Duration {
 	if sh.next == 0 {

@@ -1,6 +1,6 @@
 // Command gen writes what follows from the table of imports: the guest's
-// declarations, abi.txt and the tables in README.md. Run it by go generate in
-// the folder wasi.
+// declarations, abi.txt and the tables in README.md (that of the clients as
+// their tests left it). Run it by go generate in the folder wasi.
 package main
 
 import (
@@ -29,7 +29,11 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for name, table := range map[string]string{"imports": importTable(), "verbs": verbTable()} {
+	clients, err := os.ReadFile("../tests/clients.md")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for name, table := range map[string]string{"imports": importTable(), "verbs": verbTable(), "clients": string(clients)} {
 		text = replaceBetween(text, "<!-- "+name+" -->\n", "<!-- /"+name+" -->", table)
 	}
 	write(readme, text)

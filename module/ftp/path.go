@@ -64,12 +64,3 @@ func appendResolved(dst, dir, pathname []byte) ([]byte, bool) {
 	}
 	return dst, true
 }
-
-// appendPathname appends a name as the client sees it: absolute.
-func appendPathname(b, name []byte) []byte {
-	b = append(b, '/')
-	if string(name) == "." {
-		return b
-	}
-	return append(b, name...)
-}

@@ -1,9 +1,12 @@
 package host_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"log"
 	"net"
 	"os"
@@ -62,6 +65,39 @@ func ExampleAuthenticator() {
 	_, err := auth.Authenticate(context.Background(), host.Login{User: "reader", Password: "guess"})
 	fmt.Println(errors.Is(err, host.ErrDenied))
 	// Output: true
+}
+
+// inbox is a file system of one's own: a folder that is always empty, and takes
+// uploads that nobody stores.
+type inbox struct{ fs.FS }
+
+func (inbox) Create(name string, _ int, _ int64) (host.Upload, error) {
+	return &letter{name: name}, nil
+}
+
+type letter struct {
+	bytes.Buffer
+	name string
+}
+
+func (l *letter) Commit() error {
+	fmt.Printf("%s says %q\n", l.name, l.String())
+	return nil
+}
+
+func (l *letter) Abort() error { return nil }
+
+// A file system is what its methods say it is: this one takes uploads, and hands
+// each on when it is complete.
+func ExampleCreateFS() {
+	var files host.CreateFS = inbox{fstest.MapFS{}}
+	upload, err := files.Create("hello.txt", os.O_TRUNC, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	io.WriteString(upload, "good morning")
+	upload.Commit()
+	// Output: hello.txt says "good morning"
 }
 
 // An Observer learns of every upload that is complete.

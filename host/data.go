@@ -159,13 +159,12 @@ func (sh *shard) netAccept(a *args) wasi.Errno {
 		return errno
 	}
 	c := &dataConn{session: l.session}
-	c.connected(conn)
 	handle, errno := l.session.own(c)
 	if errno != wasi.OK {
 		conn.Close()
 		return errno
 	}
-	c.stream.owner(l.session.handle, handle)
+	c.connected(conn, handle)
 	putUint32(a.bytes(1), handle)
 	return wasi.OK
 }
@@ -190,11 +189,27 @@ func (c *dataConn) end() {
 	}
 }
 
-func (c *dataConn) connected(conn net.Conn) {
+// connected makes conn what the guest's handle reads and writes from now on.
+func (c *dataConn) connected(conn net.Conn, handle uint32) {
 	c.conn = conn
 	c.stream = newStream(c.session.shard, conn)
+	c.stream.owner(c.session.handle, handle)
 	_, plain := conn.(*net.TCPConn)
 	c.stream.secured = !plain
+}
+
+// settled tells the guest how dialling or a handshake went. It runs on the
+// shard's goroutine, and reports false when the guest has given the handle up.
+func (c *dataConn) settled(conn net.Conn, handle uint32, errno wasi.Errno) bool {
+	s := c.session
+	if current, bad := get[*dataConn](&s.shard.handles, handle); bad != wasi.OK || current != c {
+		return false
+	}
+	if errno == wasi.OK {
+		c.connected(conn, handle)
+	}
+	s.shard.post(wasi.Event{Kind: wasi.EventWritable, Session: s.handle, Handle: handle, Errno: errno})
+	return true
 }
 
 // lowestPort is the lowest that an active client may name: below it are the
@@ -239,17 +254,9 @@ func (c *dataConn) dial(ctx context.Context, to netip.AddrPort, handle uint32) {
 	conn, err := dialer.DialContext(ctx, "tcp", to.String())
 	done := s.shard.do(func() {
 		s.working--
-		if current, errno := get[*dataConn](&s.shard.handles, handle); errno != wasi.OK || current != c {
-			if conn != nil {
-				conn.Close()
-			}
-			return
+		if !c.settled(conn, handle, errnoOf(err)) && conn != nil {
+			conn.Close()
 		}
-		if err == nil {
-			c.connected(conn)
-			c.stream.owner(s.handle, handle)
-		}
-		s.shard.post(wasi.Event{Kind: wasi.EventWritable, Session: s.handle, Handle: handle, Errno: errnoOf(err)})
 	})
 	if !done && conn != nil {
 		conn.Close()

@@ -42,8 +42,7 @@ func (sh *shard) netDeflate(a *args) wasi.Errno {
 		level = zlib.DefaultCompression
 	}
 	d := &deflated{Conn: c.conn, level: level, stall: sh.server.config.Limits.StallTime}
-	c.connected(d)
-	c.stream.owner(c.session.handle, a.handle(0))
+	c.connected(d, a.handle(0))
 	return wasi.OK
 }
 

@@ -213,8 +213,7 @@ func (s *stream) close(stall time.Duration) {
 
 // finish ends our side of the connection; the receiver ends the rest. Saying
 // goodbye under TLS or compression may have to wait for room, and so is left to
-// a goroutine.
-// Callers hold s.mu.
+// a goroutine. Callers hold s.mu.
 func (s *stream) finish() {
 	heard := s.resume != nil && !s.deaf
 	if _, quick := s.conn.(*net.TCPConn); !quick {

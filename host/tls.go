@@ -174,16 +174,7 @@ func (c *dataConn) secure(under net.Conn, handle uint32) {
 	if err != nil {
 		s.observe(Event{Kind: DataRefused, Data: client, Err: err})
 	}
-	s.shard.do(func() {
-		if current, errno := get[*dataConn](&s.shard.handles, handle); errno != wasi.OK || current != c {
-			return
-		}
-		if err == nil {
-			c.connected(conn)
-			c.stream.owner(s.handle, handle)
-		}
-		s.shard.post(wasi.Event{Kind: wasi.EventWritable, Session: s.handle, Handle: handle, Errno: tlsErrno(err)})
-	})
+	s.shard.do(func() { c.settled(conn, handle, tlsErrno(err)) })
 }
 
 // tlsErrno is the errno of a failed handshake.

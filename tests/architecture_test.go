@@ -68,6 +68,7 @@ var arrows = map[string][]string{
 	"wasi":                nil,
 	"wasi/gen":            {"module/ftp", "wasi"},
 	"wasi/ftphost":        {"module/ftp", "wasi"},
+	"wasi/standalone":     {"module/ftp"},
 	"host":                {"wasi"},
 	"fsbridge":            nil,
 	"fsbridge/fscontract": nil,

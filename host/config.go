@@ -36,6 +36,9 @@ type Config struct {
 
 	Behaviour Behaviour
 
+	// Allow turns on what is off by default.
+	Allow Allow
+
 	// FollowLinks lists a symbolic link as what it leads to; one that leads
 	// nowhere is still listed as a link.
 	FollowLinks bool
@@ -68,6 +71,10 @@ type Config struct {
 
 // Behaviour is what servers do in different ways, and some client depends on.
 type Behaviour = wasi.Behaviour
+
+// Allow is what is off unless it is turned on: few clients need it, and it can
+// do much in one command.
+type Allow = wasi.Allow
 
 // Limits bound what clients can take. Zero values mean what each field says; a
 // negative value is a fault.

@@ -89,7 +89,7 @@ func engineConfig(c *Config) []byte {
 		LoginTime: int64(l.LoginTime), IdleTime: int64(l.IdleTime), StallTime: int64(l.StallTime),
 		DataTime: int64(l.DataTime), FailureDelay: int64(l.FailureDelay), LoginFailures: uint32(l.LoginFailures),
 		LineLength: uint32(l.LineLength), ForeignData: c.AllowForeignDataAddress,
-		TLS: c.TLS.Config != nil, TLSRequired: uint32(c.TLS.Require), Greeting: c.Greeting, Behaviour: c.Behaviour,
+		TLS: c.TLS.Config != nil, TLSRequired: uint32(c.TLS.Require), Greeting: c.Greeting, Behaviour: c.Behaviour, Allow: c.Allow,
 	}.Append(nil)
 }
 

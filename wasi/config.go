@@ -21,6 +21,7 @@ type Config struct {
 	TLSRequired   uint32 // flags 4 and 8, a number: 1 for the login, 2 for the control connection always, 3 for data connections too
 	Greeting      string // text of the 220 reply; "" is the engine's own
 	Behaviour     Behaviour
+	Allow         Allow
 }
 
 // Behaviour is what servers do in different ways, and some client depends on.
@@ -40,12 +41,26 @@ func (b *Behaviour) switches() [6]*bool {
 	return [...]*bool{&b.ASCIIVerbatim, &b.NoASCIISize, &b.MkdirExisting, &b.MakeParents, &b.EmptyNLSTFails, &b.HideDotFiles}
 }
 
+// Allow is what is off unless it is turned on.
+type Allow struct {
+	SiteCopy    bool // flag 1<<16: SITE CPFR, CPTO and COPY copy a file
+	SiteSymlink bool // flag 1<<17: SITE SYMLINK makes a symbolic link
+	SiteRmdir   bool // flag 1<<18: SITE RMDIR removes a directory with all that is in it
+	Combine     bool // flag 1<<19: COMB puts files together to one
+}
+
+// switches are the flags, from bit shiftAllow on.
+func (a *Allow) switches() [4]*bool {
+	return [...]*bool{&a.SiteCopy, &a.SiteSymlink, &a.SiteRmdir, &a.Combine}
+}
+
 const (
 	configSize      = 64
 	flagForeignData = 1
 	flagTLS         = 2
 	shiftRequired   = 2
 	shiftBehaviour  = 4
+	shiftAllow      = 16
 )
 
 // Append appends the record to b.
@@ -64,6 +79,11 @@ func (c Config) Append(b []byte) []byte {
 	for i, on := range c.Behaviour.switches() {
 		if *on {
 			flags |= 1 << (shiftBehaviour + i)
+		}
+	}
+	for i, on := range c.Allow.switches() {
+		if *on {
+			flags |= 1 << (shiftAllow + i)
 		}
 	}
 	owner, group := c.Behaviour.Owner, c.Behaviour.Group
@@ -101,6 +121,9 @@ func GetConfig(b []byte) (c Config, ok bool) {
 	c.TLSRequired = flags >> shiftRequired & 3
 	for i, on := range c.Behaviour.switches() {
 		*on = flags&(1<<(shiftBehaviour+i)) != 0
+	}
+	for i, on := range c.Allow.switches() {
+		*on = flags&(1<<(shiftAllow+i)) != 0
 	}
 	return c, true
 }

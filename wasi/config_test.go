@@ -15,6 +15,8 @@ var configs = []Config{
 	{TLSRequired: 1},
 	{Behaviour: Behaviour{ASCIIVerbatim: true, MkdirExisting: true, EmptyNLSTFails: true, Owner: "me"}},
 	{Greeting: "hello", Behaviour: Behaviour{NoASCIISize: true, MakeParents: true, HideDotFiles: true, Group: "us"}},
+	{Allow: Allow{SiteCopy: true, SiteRmdir: true}},
+	{Behaviour: Behaviour{HideDotFiles: true}, Allow: Allow{SiteSymlink: true, Combine: true}},
 	{
 		LoginTime: math.MaxInt64, IdleTime: math.MinInt64, StallTime: -1, LoginFailures: math.MaxUint32, LineLength: math.MaxUint32,
 		ForeignData: true, TLS: true, TLSRequired: 2, Greeting: strings.Repeat("g", 70_000),

@@ -60,6 +60,7 @@ func (o *options) addTo(f *pflag.FlagSet) {
 		"allow data connections with others than the client, for FXP;\nthis lets clients make the server connect anywhere")
 	f.BoolVar(&o.atomic, "atomic-uploads", false, "hide an upload until it is complete, drop it when aborted")
 	o.addBehaviourTo(f)
+	o.addAllowTo(f)
 	f.Func("greeting", "greet clients with `TEXT`", o.setGreeting)
 	f.Func("sessions-per-instance", "at most `N` sessions an instance of the engine; 1 isolates\nmost and costs most, 0 is no limit (default 0)", count(&o.config.SessionsPerInstance))
 	f.StringVar(&o.module, "module", "", "run the engine in `FILE`, not the one built in")

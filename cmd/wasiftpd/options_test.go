@@ -61,6 +61,10 @@ func TestFlags(t *testing.T) {
 		{[]string{"--behaviour=make-parents,hide-dot-files", "--behaviour", "follow-links"}, func(o *options) {
 			o.config.Behaviour.MakeParents, o.config.Behaviour.HideDotFiles, o.config.FollowLinks = true, true, true
 		}},
+		{[]string{"--allow=site-copy, comb", "--allow", "site-rmdir"}, func(o *options) {
+			o.config.Allow.SiteCopy, o.config.Allow.Combine, o.config.Allow.SiteRmdir = true, true, true
+		}},
+		{[]string{"--allow=site-symlink"}, func(o *options) { o.config.Allow.SiteSymlink = true }},
 		{[]string{"--owner=me"}, func(o *options) { o.config.Behaviour.Owner, o.config.Behaviour.Group = "me", "me" }},
 		{[]string{"--owner=me:us"}, func(o *options) { o.config.Behaviour.Owner, o.config.Behaviour.Group = "me", "us" }},
 		{[]string{"--greeting=Hello."}, func(o *options) { o.config.Greeting = "Hello." }},

@@ -22,6 +22,7 @@ type Config struct {
 	Require Requirement
 
 	Behaviour Behaviour
+	Allow     Allow
 }
 
 // Behaviour is what servers do in different ways, and some client depends on.
@@ -34,4 +35,12 @@ type Behaviour struct {
 	EmptyNLSTFails bool   // NLST that lists nothing ends with 550, not 226
 	HideDotFiles   bool   // LIST, NLST and STAT leave names out that begin with a dot, unless asked by -a
 	Owner, Group   string // whom LIST says that files belong to; "" is ftp
+}
+
+// Allow is what is off unless it is turned on.
+type Allow struct {
+	SiteCopy    bool // SITE CPFR, CPTO and COPY copy a file
+	SiteSymlink bool // SITE SYMLINK makes a symbolic link
+	SiteRmdir   bool // SITE RMDIR removes a directory with all that is in it
+	Combine     bool // COMB puts files together to one
 }

@@ -175,7 +175,7 @@ func (sh *shard) open(conn net.Conn, id uint64, implicit bool) {
 	s.stream.owner(handle, handle)
 	opened := wasi.Event{Kind: wasi.EventOpen, Session: handle, Handle: handle}
 	if implicit {
-		s.stream.startTLS(sh.server.controlTLS(id), nil)
+		s.stream.upgradeTo(sh.server.protection(id, nil))
 		opened.Value = 1
 	}
 	sh.post(opened)
@@ -225,6 +225,8 @@ var imports = [len(wasi.Table)]func(*shard, *args) wasi.Errno{
 	wasi.NetAccept:   (*shard).netAccept,
 	wasi.NetDial:     (*shard).netDial,
 	wasi.NetStartTLS: (*shard).netStartTLS,
+	wasi.NetJoinTLS:  (*shard).netJoinTLS,
+	wasi.NetStopTLS:  (*shard).netStopTLS,
 	wasi.NetDeflate:  (*shard).netDeflate,
 	wasi.HandleClose: (*shard).handleClose,
 

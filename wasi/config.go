@@ -47,11 +47,14 @@ type Allow struct {
 	SiteSymlink bool // flag 1<<17: SITE SYMLINK makes a symbolic link
 	SiteRmdir   bool // flag 1<<18: SITE RMDIR removes a directory with all that is in it
 	Combine     bool // flag 1<<19: COMB puts files together to one
+	CCC         bool // flag 1<<20: CCC ends TLS on the control connection
+	SSCN        bool // flag 1<<21: SSCN makes us the TLS client on data connections
+	CPSV        bool // flag 1<<22: CPSV does so for one of them
 }
 
 // switches are the flags, from bit shiftAllow on.
-func (a *Allow) switches() [4]*bool {
-	return [...]*bool{&a.SiteCopy, &a.SiteSymlink, &a.SiteRmdir, &a.Combine}
+func (a *Allow) switches() [7]*bool {
+	return [...]*bool{&a.SiteCopy, &a.SiteSymlink, &a.SiteRmdir, &a.Combine, &a.CCC, &a.SSCN, &a.CPSV}
 }
 
 const (

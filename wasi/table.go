@@ -14,7 +14,7 @@ const Namespace = "ftphost"
 
 // ABIVersion is what the guest's export ftp_abi_version returns. It grows by
 // one whenever a host or a guest built before the change would misbehave.
-const ABIVersion = 1
+const ABIVersion = 2
 
 // Exports are what a reactor built for this boundary exports, besides memory.
 var Exports = []Export{
@@ -93,6 +93,8 @@ const (
 	NetAccept
 	NetDial
 	NetStartTLS
+	NetJoinTLS
+	NetStopTLS
 	NetDeflate
 	HandleClose
 	AuthHost
@@ -142,6 +144,10 @@ var Table = [importCount]Import{
 		"connects to the client's data port; EventWritable follows with how it went; EACCES when the address is not the client's or the port is below 1024"},
 	NetStartTLS: {"net_start_tls", "sockets", []Param{{"conn", Handle}, {"reply", In}},
 		"protects a connection by TLS; a control connection forgets what arrived, says reply in the clear, and goes on behind the handshake; for a data connection reply is empty, and EventWritable follows with how it went"},
+	NetJoinTLS: {"net_join_tls", "sockets", []Param{{"conn", Handle}},
+		"as net_start_tls for a data connection, but we are the TLS client there: the other end is another server (SSCN, CPSV); EACCES when that is not allowed"},
+	NetStopTLS: {"net_stop_tls", "sockets", []Param{{"session", Handle}, {"reply", In}},
+		"ends TLS on a control connection (CCC), which says reply as the last thing under it, forgets what comes before the client has ended it too, and goes on in the clear; EACCES when that is not allowed"},
 	NetDeflate: {"net_deflate", "sockets", []Param{{"conn", Handle}, {"level", Uint32}},
 		"compresses what is written to a data connection, and expands what is read, from now on, in zlib format (RFC 1950); level is 1 to 9, or 0 for the host's choice"},
 	HandleClose: {"handle_close", "sockets", []Param{{"handle", Handle}},

@@ -18,13 +18,16 @@ var allowances = []struct {
 	{"site-symlink", "SITE SYMLINK makes a symbolic link", func(c *host.Config) *bool { return &c.Allow.SiteSymlink }},
 	{"site-rmdir", "SITE RMDIR removes a folder and all that is in it", func(c *host.Config) *bool { return &c.Allow.SiteRmdir }},
 	{"comb", "COMB puts files together to one", func(c *host.Config) *bool { return &c.Allow.Combine }},
+	{"ccc", "CCC ends TLS on the control connection; anybody on the\nway may add commands then", func(c *host.Config) *bool { return &c.Allow.CCC }},
+	{"sscn", "SSCN makes us the TLS client of another server (FXP),\nwhose certificate is not checked", func(c *host.Config) *bool { return &c.Allow.SSCN }},
+	{"cpsv", "CPSV does so for one transfer", func(c *host.Config) *bool { return &c.Allow.CPSV }},
 }
 
 func (o *options) addAllowTo(f *pflag.FlagSet) {
 	var help strings.Builder
 	help.WriteString("turn on what `WORDS` say, separated by commas; repeatable:")
 	for _, a := range allowances {
-		fmt.Fprintf(&help, "\n%-13s %s", a.word, a.text)
+		fmt.Fprintf(&help, "\n%-13s %s", a.word, strings.ReplaceAll(a.text, "\n", "\n"+strings.Repeat(" ", 14)))
 	}
 	f.Func("allow", help.String(), o.setAllow)
 }

@@ -43,4 +43,7 @@ type Allow struct {
 	SiteSymlink bool // SITE SYMLINK makes a symbolic link
 	SiteRmdir   bool // SITE RMDIR removes a directory with all that is in it
 	Combine     bool // COMB puts files together to one
+	CCC         bool // CCC ends TLS on the control connection
+	SSCN        bool // SSCN makes us the TLS client on data connections
+	CPSV        bool // CPSV does so for one of them
 }

@@ -29,6 +29,8 @@ type Engine struct {
 	deflater Deflater
 	spacer   Spacer
 	hosts    Hosts
+	unsealer Unsealer
+	joiner   Joiner
 
 	now      int64
 	steps    uint
@@ -68,6 +70,15 @@ func New(world World, config Config) *Engine {
 	}
 	if e.hosts, ok = world.(Hosts); ok {
 		e.has |= NeedHosts
+	}
+	if e.unsealer, ok = world.(Unsealer); ok && config.Allow.CCC {
+		e.has |= NeedCCC
+	}
+	if e.joiner, ok = world.(Joiner); ok && config.Allow.SSCN {
+		e.has |= NeedSSCN
+	}
+	if ok && config.Allow.CPSV {
+		e.has |= NeedCPSV
 	}
 	e.index = make(map[uint64]*Verb, len(e.verbs))
 	for i := range e.verbs {

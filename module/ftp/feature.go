@@ -8,7 +8,7 @@ func (s *session) featVerb([]byte) (reply, error) {
 	b := append(s.e.scratch[:0], "211-Features:\r\n"...)
 	for i := range s.e.verbs {
 		feature := s.e.verbs[i].Feature
-		if feature == "" || !s.e.offers(&s.e.verbs[i]) || feature == "MODE Z" && s.e.deflater == nil {
+		if feature == "" || !s.e.offers(&s.e.verbs[i]) || s.e.has&featureNeeds[feature] != featureNeeds[feature] {
 			continue
 		}
 		b = append(append(b, ' '), feature...)
@@ -23,6 +23,9 @@ func (s *session) featVerb([]byte) (reply, error) {
 	s.sendLine(append(b, "211 End."...))
 	return "", nil
 }
+
+// featureNeeds are those of features whose verbs are there without them.
+var featureNeeds = map[string]Need{"MODE Z": NeedDeflate, "CCC": NeedCCC}
 
 // appendFactList appends all facts, those that are picked marked with "*"
 // (RFC 3659 §7.8).

@@ -142,6 +142,7 @@ func (s *session) reinitialize() {
 	s.dropData()
 	s.binary, s.deflate, s.level = false, false, 0
 	s.extended = false
+	s.bufferSized, s.protected, s.joins = false, false, false
 	s.facts = allFacts
 	s.algorithm = SHA256
 	s.idle = 0

@@ -58,6 +58,8 @@ type session struct {
 	secure      bool // the control connection is under TLS
 	bufferSized bool // PBSZ was said
 	protected   bool // PROT P was said: data connections go under TLS
+	joins       bool // SSCN ON was said: there we are the TLS client
+	joinsOnce   bool // CPSV was said: so on the next of them
 
 	extended bool // EPSV ALL was said
 	data     dataState

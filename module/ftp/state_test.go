@@ -50,7 +50,10 @@ var stateTable = []struct{ line, codes, section string }{
 	{"PBSZ 0", "503 503 503 503 503 503 503 503 503 200 -", "RFC 4217 §8"},
 	{"PROT P", "503 503 503 503 503 503 503 503 503 200 -", "RFC 4217 §9"},
 	{"PROT C", "503 503 503 503 503 503 503 503 503 200 -", "RFC 4217 §9"},
-	{"CCC", "503 503 503 503 503 503 503 503 503 533 -", "RFC 4217 §6"},
+	{"CCC", "503 503 503 503 503 503 503 503 503 200 -", "RFC 4217 §6"},
+	{"SSCN", "530 530 530 200 200 200 200 200 200 200 -", "by practice"},
+	{"SSCN ON", "530 530 530 503 503 503 503 503 503 200 -", "by practice"},
+	{"CPSV", "530 530 530 503 503 503 503 503 503 227 -", "by practice"},
 	{"PORT 192,0,2,7,156,64", "530 530 530 200 200 200 200 200 503 200 -", "RFC 959 §5.4; after EPSV ALL: RFC 2428 §4"},
 	{"PASV", "530 530 530 227 227 227 227 227 503 227 -", "RFC 959 §5.4; after EPSV ALL: RFC 2428 §4"},
 	{"EPRT |1|192.0.2.7|40000|", "530 530 530 200 200 200 200 200 503 200 -", "RFC 2428 §2; after EPSV ALL: RFC 2428 §4"},
@@ -115,7 +118,7 @@ var stateTable = []struct{ line, codes, section string }{
 
 // stateWorld is a world with a session in a state.
 func stateWorld(t *testing.T, lines string) (*ftptest.World, *ftptest.Client) {
-	w := newWorld(t, ftp.Config{TLS: true})
+	w := newWorld(t, ftp.Config{TLS: true, Allow: ftp.Allow{CCC: true, SSCN: true, CPSV: true}})
 	w.Put("big", strings.Repeat("x", 100_000))
 	w.Mkfolder("empty")
 	w.Room = 10_000

@@ -35,7 +35,7 @@ type Verb struct {
 }
 
 // Need is what the world or the configuration has to offer.
-type Need uint8
+type Need uint16
 
 // What a verb can need.
 const (
@@ -44,6 +44,9 @@ const (
 	NeedDeflate      // a [Deflater]
 	NeedSpace        // a [Spacer]
 	NeedHosts        // a [Hosts]
+	NeedCCC          // an [Unsealer], and that it is allowed
+	NeedSSCN         // a [Joiner], and that it is allowed
+	NeedCPSV         // the same
 )
 
 // Verbs is the table of all verbs that the engine knows.
@@ -70,11 +73,13 @@ func verbTable() []Verb {
 		{Name: "AUTH", Syntax: "<sp> TLS | TLS-C | SSL", Argument: RequiredArgument, NoLogin: true, Needs: NeedTLS, Feature: "AUTH TLS", Section: "RFC 4217 §4", run: (*session).authVerb},
 		{Name: "PBSZ", Syntax: "<sp> 0", Argument: RequiredArgument, NoLogin: true, Needs: NeedTLS, Feature: "PBSZ", Section: "RFC 4217 §8", run: (*session).pbszVerb},
 		{Name: "PROT", Syntax: "<sp> C | P", Argument: RequiredArgument, NoLogin: true, Needs: NeedTLS, Feature: "PROT", Section: "RFC 4217 §9", run: (*session).protVerb},
-		{Name: "CCC", NoLogin: true, Needs: NeedTLS, Section: "RFC 4217 §6", run: (*session).cccVerb},
+		{Name: "CCC", NoLogin: true, Needs: NeedTLS, Feature: "CCC", Section: "RFC 4217 §6", run: (*session).cccVerb},
+		{Name: "SSCN", Syntax: "[<sp> ON | OFF]", Argument: OptionalArgument, Needs: NeedTLS | NeedSSCN, Feature: "SSCN", Section: "by practice", run: (*session).sscnVerb},
 
 		// RFC 959 §4.1.2: transfer parameters.
 		{Name: "PORT", Syntax: "<sp> h1,h2,h3,h4,p1,p2", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).portVerb},
 		{Name: "PASV", Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).pasvVerb},
+		{Name: "CPSV", Neutral: true, Needs: NeedTLS | NeedCPSV, Feature: "CPSV", Section: "by practice", run: (*session).cpsvVerb},
 		{Name: "EPRT", Syntax: "<sp> |family|address|port|", Argument: RequiredArgument, Neutral: true, Feature: "EPRT", Section: "RFC 2428 §2", run: (*session).eprtVerb},
 		{Name: "EPSV", Syntax: "[<sp> 1 | 2 | ALL]", Argument: OptionalArgument, Neutral: true, Feature: "EPSV", Section: "RFC 2428 §3", run: (*session).epsvVerb},
 		{Name: "LPRT", Syntax: "<sp> af,hal,h1,…,pal,p1,p2", Argument: RequiredArgument, Neutral: true, Section: "RFC 1639 §2", run: (*session).lprtVerb},

@@ -53,7 +53,7 @@ func TestThreat13LongArguments(t *testing.T) {
 			continue
 		}
 		for _, length := range []int{0, 1, limit - 1, limit, limit + 1, 65536} {
-			w := newWorld(t, ftp.Config{LineLength: limit, TLS: true})
+			w := newWorld(t, ftp.Config{LineLength: limit, TLS: true, Allow: ftp.Allow{SSCN: true, CPSV: true}})
 			c := w.LoginAs("u", "p")
 			line := verb.Name + " "
 			if length > 0 {

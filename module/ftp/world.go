@@ -189,6 +189,23 @@ type Deflater interface {
 	Deflate(conn Handle, level int) error
 }
 
+// Unsealer is a [World] that can end TLS before the control connection ends
+// (CCC).
+type Unsealer interface {
+	// StopTLS says reply as the last thing under TLS. The control connection
+	// forgets what comes before the client has ended TLS too, and goes on in the
+	// clear.
+	StopTLS(session Handle, reply []byte) error
+}
+
+// Joiner is a [World] that can play the client's part in TLS, for transfers
+// between two servers (SSCN, CPSV).
+type Joiner interface {
+	// JoinTLS is StartTLS for a data connection, whose other end plays the
+	// server's part.
+	JoinTLS(conn Handle) error
+}
+
 // Spacer is a [World] that knows how much room there is.
 type Spacer interface {
 	// Space is how many bytes an upload to a directory could have. It may

@@ -42,6 +42,14 @@ func netDial(session uint32, addr unsafe.Pointer, conn *uint32) uint32
 //go:noescape
 func netStartTls(conn uint32, reply unsafe.Pointer, replyLen uint32) uint32
 
+//go:wasmimport ftphost net_join_tls
+//go:noescape
+func netJoinTls(conn uint32) uint32
+
+//go:wasmimport ftphost net_stop_tls
+//go:noescape
+func netStopTls(session uint32, reply unsafe.Pointer, replyLen uint32) uint32
+
 //go:wasmimport ftphost net_deflate
 //go:noescape
 func netDeflate(conn uint32, level uint32) uint32

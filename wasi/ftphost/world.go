@@ -20,6 +20,8 @@ type World struct {
 
 var (
 	_ ftp.World    = (*World)(nil)
+	_ ftp.Unsealer = (*World)(nil)
+	_ ftp.Joiner   = (*World)(nil)
 	_ ftp.Hasher   = (*World)(nil)
 	_ ftp.Deflater = (*World)(nil)
 	_ ftp.Spacer   = (*World)(nil)
@@ -131,6 +133,15 @@ func (*World) Dial(session ftp.Handle, to netip.AddrPort) (ftp.Handle, error) {
 func (*World) StartTLS(conn ftp.Handle, reply []byte) error {
 	p, size := pointer(reply)
 	return fault(netStartTls(uint32(conn), p, size))
+}
+
+// JoinTLS implements [ftp.Joiner].
+func (*World) JoinTLS(conn ftp.Handle) error { return fault(netJoinTls(uint32(conn))) }
+
+// StopTLS implements [ftp.Unsealer].
+func (*World) StopTLS(session ftp.Handle, reply []byte) error {
+	p, size := pointer(reply)
+	return fault(netStopTls(uint32(session), p, size))
 }
 
 // Close implements [ftp.Sockets].

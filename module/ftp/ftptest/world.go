@@ -60,6 +60,10 @@ type World struct {
 	// Attempts are the addresses that were dialled, in order.
 	Attempts []netip.AddrPort
 
+	// Protected and Joined are how many data connections went under TLS, with us
+	// as the server and as the client.
+	Protected, Joined int
+
 	handles   map[ftp.Handle]any
 	last      ftp.Handle
 	port      uint16

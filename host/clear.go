@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"slices"
+	"time"
 
 	"wasiftp/wasi"
 )
@@ -60,24 +62,34 @@ func (sh *shard) netStopTLS(a *args) wasi.Errno {
 	switch {
 	case errno != wasi.OK:
 		return errno
-	case !sh.server.config.Allow.CCC:
-		return wasi.EACCES
 	case len(a.bytes(1)) > maxLine:
 		return wasi.EINVAL
+	case !sh.server.config.Allow.CCC || sh.server.config.TLS.Require >= TLSForControl:
+		return wasi.EACCES
 	}
 	return s.stream.upgradeTo(&upgrade{reply: slices.Clone(a.bytes(1)), lenient: sh.server.config.TLS.LenientClose})
 }
 
-// stopTLS ends TLS on our side, and waits for the client to do so on its own. What
-// it sends under TLS before that is forgotten. The result is what it has said in
-// the clear already, where that is tolerated.
+// politeTime is how long the client may take to end TLS before we do: lftp reads
+// our end together with the reply and takes it for that of the connection, and
+// curl waits for ours.
+const politeTime = 500 * time.Millisecond
+
+// stopTLS ends TLS on both sides. What the client sends under it before its
+// close_notify is forgotten. The result is what it has said in the clear already,
+// where that is tolerated.
 func (u *upgrade) stopTLS(conn *tls.Conn) (net.Conn, []byte, error) {
 	under := conn.NetConn().(*records)
-	if err := conn.CloseWrite(); err != nil {
-		return nil, nil, err
-	}
 	under.ending = u.lenient
+	conn.SetReadDeadline(time.Now().Add(politeTime))
 	_, err := io.Copy(io.Discard, conn)
+	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		if err := conn.CloseWrite(); err != nil {
+			return nil, nil, err
+		}
+		conn.SetReadDeadline(time.Now().Add(handshakeTime))
+		_, err = io.Copy(io.Discard, conn)
+	}
 	if err != nil && err != errInTheClear {
 		return nil, nil, err
 	}

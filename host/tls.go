@@ -141,37 +141,40 @@ func (sh *shard) netStartTLS(a *args) wasi.Errno {
 	if s, errno := sh.session(a); errno == wasi.OK {
 		return s.stream.upgradeTo(sh.server.protection(s.id, slices.Clone(a.bytes(1))))
 	}
-	if len(a.bytes(1)) > 0 {
+	c, errno := get[*dataConn](&sh.handles, a.handle(0))
+	switch {
+	case errno != wasi.OK:
+		return errno
+	case len(a.bytes(1)) > 0:
 		return wasi.EINVAL
 	}
-	return sh.secureData(a.handle(0), tls.Server, (*Server).dataTLS)
+	return c.secure(a.handle(0), tls.Server, sh.server.dataTLS(c.session.id))
 }
 
 // netJoinTLS protects a data connection whose other end is the TLS server.
 func (sh *shard) netJoinTLS(a *args) wasi.Errno {
+	c, errno := get[*dataConn](&sh.handles, a.handle(0))
 	config := &sh.server.config
 	switch {
+	case errno != wasi.OK:
+		return errno
 	case config.TLS.Config == nil:
 		return wasi.ENOSYS
 	case !config.Allow.SSCN && !config.Allow.CPSV:
 		return wasi.EACCES
 	}
-	return sh.secureData(a.handle(0), tls.Client, (*Server).joiningTLS)
+	return c.secure(a.handle(0), tls.Client, joiningTLS(config.TLS.Config))
 }
 
 // joiningTLS is for data connections to another server. Which one that is only
 // the client knows, so that no name can be checked.
-func (s *Server) joiningTLS(uint64) *tls.Config {
-	c := s.config.TLS.Config
+func joiningTLS(c *tls.Config) *tls.Config {
 	return &tls.Config{InsecureSkipVerify: true, MinVersion: c.MinVersion, MaxVersion: c.MaxVersion, CipherSuites: c.CipherSuites}
 }
 
-// secureData begins the handshake of a data connection, in either part.
-func (sh *shard) secureData(handle uint32, part func(net.Conn, *tls.Config) *tls.Conn, config func(*Server, uint64) *tls.Config) wasi.Errno {
-	c, errno := get[*dataConn](&sh.handles, handle)
+// secure begins the handshake of a data connection, in either part.
+func (c *dataConn) secure(handle uint32, part func(net.Conn, *tls.Config) *tls.Conn, config *tls.Config) wasi.Errno {
 	switch {
-	case errno != wasi.OK:
-		return errno
 	case c.conn == nil || c.securing || c.compressed():
 		return wasi.EINVAL
 	case c.stream.busy():
@@ -180,16 +183,17 @@ func (sh *shard) secureData(handle uint32, part func(net.Conn, *tls.Config) *tls
 	c.securing = true
 	under := c.conn
 	client := addrPort(under.RemoteAddr())
-	if !sh.server.config.TLS.LenientClose {
+	server := c.session.server
+	if !server.config.TLS.LenientClose {
 		under = strict{under}
 	}
-	conn := part(under, config(sh.server, c.session.id))
-	sh.server.work.Go(func() { c.secure(conn, client, handle) })
+	conn := part(under, config)
+	server.work.Go(func() { c.shakeHands(conn, client, handle) })
 	return wasi.OK
 }
 
-// secure is the handshake of a data connection.
-func (c *dataConn) secure(conn *tls.Conn, client netip.AddrPort, handle uint32) {
+// shakeHands is the handshake of a data connection.
+func (c *dataConn) shakeHands(conn *tls.Conn, client netip.AddrPort, handle uint32) {
 	s := c.session
 	ctx, cancel := context.WithTimeout(context.Background(), handshakeTime)
 	defer cancel()

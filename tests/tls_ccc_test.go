@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"io"
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -101,7 +102,7 @@ func TestThreat01CommandsBeforeCloseNotify(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
 		network, files, seen := clearing(t, host.TLS{})
 		const injected = "DELE secret\r\n"
-		for split := range len(injected) + 1 {
+		for _, split := range []int{0, 1, 4, 5, len(injected)} {
 			c := loginTLS(t, network, clientTLS(version))
 			raw := c.tcp
 			if split > 0 {
@@ -156,5 +157,65 @@ func TestCCCIsNotForAll(t *testing.T) {
 		c := loginTLS(t, network, clientTLS(tls.VersionTLS13))
 		assert.Equal(t, 534, c.do("CCC"))
 		c.alive()
+	}
+}
+
+const cccProgram = `
+import ftplib, ssl, sys
+ftp = ftplib.FTP_TLS(timeout=20, context=ssl.create_default_context(cafile="ca.pem"))
+ftp.set_debuglevel(1)
+ftp.connect(sys.argv[1], int(sys.argv[2]))
+ftp.login("u", "p")
+ftp.prot_p()
+ftp.ccc()
+with open("down.bin", "wb") as f:
+    ftp.retrbinary("RETR down.bin", f.write)
+with open("up.bin", "rb") as f:
+    ftp.storbinary("STOR up.bin", f)
+ftp.quit()
+`
+
+// TestClientsCCC: the clients that can say CCC go on in the clear, with data
+// under TLS. In its passive mode, the default, curl does not end TLS itself.
+func TestClientsCCC(t *testing.T) {
+	curlBy := func(mode string) func(*tlsSite, netip.AddrPort, way) (string, error) {
+		return func(s *tlsSite, at netip.AddrPort, w way) (string, error) {
+			command := append(curl(w), "--ftp-ssl-ccc-mode", mode)
+			down := append(command, ftpURL(at, w)+"down.bin", "-o", "down.bin")
+			log, err := s.try("", down...)
+			if err != nil {
+				return log, err
+			}
+			return s.try("", append(command, "-T", "up.bin", ftpURL(at, w))...)
+		}
+	}
+	for _, test := range []struct {
+		lenient bool
+		client
+	}{
+		{false, client{name: "curl, active", binary: "curl", from: "Debian's curl", run: curlBy("active")}},
+		{true, client{name: "curl, passive", binary: "curl", from: "Debian's curl", run: curlBy("passive")}},
+		{false, client{name: "lftp", binary: "lftp", from: "Debian's lftp", run: func(s *tlsSite, at netip.AddrPort, w way) (string, error) {
+			return s.try("set ftp:ssl-use-ccc true\n"+lftp(at, w)+"get down.bin\nput up.bin\n", "lftp", "--norc")
+		}}},
+		{false, client{name: "Python ftplib", binary: "python3", from: "Debian's python3", run: func(s *tlsSite, at netip.AddrPort, _ way) (string, error) {
+			return s.try(cccProgram, "python3", "-", at.Addr().String(), portText(at))
+		}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			eachVersion(t, func(t *testing.T, version uint16) {
+				test.needed(t)
+				s := newTLSSite(t)
+				config := serverTLS()
+				config.MinVersion, config.MaxVersion = version, version
+				_, network := serve(t, host.Config{
+					Authenticator: accounts(s.dir), Allow: host.Allow{CCC: true},
+					TLS: host.TLS{Config: config, LenientClose: test.lenient},
+				})
+				log, err := s.transfer(&test.client, network, way{"explicit", "EPSV"})
+				require.NoError(t, err, log)
+				assert.Contains(t, log, "CCC")
+			})
+		})
 	}
 }

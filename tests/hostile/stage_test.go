@@ -89,6 +89,7 @@ func (s *stage) config(module []byte) host.Config {
 			return &host.Account{FS: s.files, Rights: host.ReadWrite}, nil
 		}),
 		TLS:    host.TLS{Config: &tls.Config{Certificates: []tls.Certificate{certificate()}}},
+		Allow:  host.Allow{CCC: true, SSCN: true, CPSV: true},
 		Limits: host.Limits{MemoryPerInstance: 32 << 20},
 	}
 }

@@ -39,6 +39,10 @@ type Config struct {
 	// Allow turns on what is off by default.
 	Allow Allow
 
+	// ListZone is the time zone of LIST; nil is UTC. What machines read (MLSD,
+	// MDTM) is UTC always.
+	ListZone *time.Location
+
 	// FollowLinks lists a symbolic link as what it leads to; one that leads
 	// nowhere is still listed as a link.
 	FollowLinks bool

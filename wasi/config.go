@@ -6,8 +6,8 @@ import "encoding/binary"
 // nanoseconds. Zero means what each field says.
 //
 //	0 i64 login time · 8 i64 idle time · 16 i64 stall time · 24 i64 data time · 32 i64 failure delay
-//	40 u32 login failures · 44 u32 line length · 48 u32 flags · 52 u32 length of greeting, 56 of owner, 60 of group
-//	64 greeting, owner, group
+//	40 u32 login failures · 44 u32 line length · 48 u32 flags · 52 u32 length of greeting, 56 of owner, 60 of group, 64 of zone
+//	68 greeting, owner, group, zone
 type Config struct {
 	LoginTime     int64  // to log in, from the greeting on; 0 is no limit
 	IdleTime      int64  // between two commands; 0 is no limit
@@ -22,6 +22,7 @@ type Config struct {
 	Greeting      string // text of the 220 reply; "" is the engine's own
 	Behaviour     Behaviour
 	Allow         Allow
+	Zone          Zone // of the times in LIST; "" is UTC
 }
 
 // Behaviour is what servers do in different ways, and some client depends on.
@@ -33,12 +34,14 @@ type Behaviour struct {
 	MakeParents    bool   // flag 128: STOR, APPE and MKD make the directories that are missing
 	EmptyNLSTFails bool   // flag 256: NLST that lists nothing ends with 550, not 226
 	HideDotFiles   bool   // flag 512: LIST, NLST and STAT leave names out that begin with a dot, unless asked by -a
+	NoASCIIRest    bool   // flag 1024: REST, and RANG for RETR and STOR, are refused under TYPE A, where they do not count what is sent (RFC 3659 §5.3)
+	NoModeZ        bool   // flag 2048: MODE Z is refused
 	Owner, Group   string // whom LIST says that files belong to; "" is ftp
 }
 
 // switches are the flags, from bit shiftBehaviour on.
-func (b *Behaviour) switches() [6]*bool {
-	return [...]*bool{&b.ASCIIVerbatim, &b.NoASCIISize, &b.MkdirExisting, &b.MakeParents, &b.EmptyNLSTFails, &b.HideDotFiles}
+func (b *Behaviour) switches() [8]*bool {
+	return [...]*bool{&b.ASCIIVerbatim, &b.NoASCIISize, &b.MkdirExisting, &b.MakeParents, &b.EmptyNLSTFails, &b.HideDotFiles, &b.NoASCIIRest, &b.NoModeZ}
 }
 
 // Allow is what is off unless it is turned on.
@@ -58,7 +61,7 @@ func (a *Allow) switches() [7]*bool {
 }
 
 const (
-	configSize      = 64
+	configSize      = 68
 	flagForeignData = 1
 	flagTLS         = 2
 	shiftRequired   = 2
@@ -90,10 +93,10 @@ func (c Config) Append(b []byte) []byte {
 		}
 	}
 	owner, group := c.Behaviour.Owner, c.Behaviour.Group
-	for _, v := range [...]uint32{c.LoginFailures, c.LineLength, flags, uint32(len(c.Greeting)), uint32(len(owner)), uint32(len(group))} {
+	for _, v := range [...]uint32{c.LoginFailures, c.LineLength, flags, uint32(len(c.Greeting)), uint32(len(owner)), uint32(len(group)), uint32(len(c.Zone))} {
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}
-	return append(append(append(b, c.Greeting...), owner...), group...)
+	return append(append(append(append(b, c.Greeting...), owner...), group...), c.Zone...)
 }
 
 // GetConfig reads the record that fills b. ok is false when b is not exactly
@@ -103,8 +106,8 @@ func GetConfig(b []byte) (c Config, ok bool) {
 		return Config{}, false
 	}
 	rest := b[configSize:]
-	for i, text := range [...]*string{&c.Greeting, &c.Behaviour.Owner, &c.Behaviour.Group} {
-		n := binary.LittleEndian.Uint32(b[configSize-12+4*i:])
+	for i, text := range [...]*string{&c.Greeting, &c.Behaviour.Owner, &c.Behaviour.Group, (*string)(&c.Zone)} {
+		n := binary.LittleEndian.Uint32(b[configSize-16+4*i:])
 		if uint64(n) > uint64(len(rest)) {
 			return Config{}, false
 		}

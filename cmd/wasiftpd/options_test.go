@@ -65,6 +65,9 @@ func TestFlags(t *testing.T) {
 			o.config.Allow.SiteCopy, o.config.Allow.Combine, o.config.Allow.SiteRmdir = true, true, true
 		}},
 		{[]string{"--allow=site-symlink"}, func(o *options) { o.config.Allow.SiteSymlink = true }},
+		{[]string{"--allow=ccc,sscn,cpsv"}, func(o *options) { o.config.Allow.CCC, o.config.Allow.SSCN, o.config.Allow.CPSV = true, true, true }},
+		{[]string{"--behaviour=no-ascii-rest,no-mode-z"}, func(o *options) { o.config.Behaviour.NoASCIIRest, o.config.Behaviour.NoModeZ = true, true }},
+		{[]string{"--list-time-zone=UTC"}, func(o *options) { o.config.ListZone = time.UTC }},
 		{[]string{"--owner=me"}, func(o *options) { o.config.Behaviour.Owner, o.config.Behaviour.Group = "me", "me" }},
 		{[]string{"--owner=me:us"}, func(o *options) { o.config.Behaviour.Owner, o.config.Behaviour.Group = "me", "us" }},
 		{[]string{"--greeting=Hello."}, func(o *options) { o.config.Greeting = "Hello." }},

@@ -22,7 +22,7 @@ type Engine struct {
 	verbs  []Verb
 	index  map[uint64]*Verb
 	has    Need
-	owners string // columns of LIST
+	style  longStyle
 
 	// nil unless has says that they are there.
 	hasher   Hasher
@@ -54,7 +54,7 @@ func New(world World, config Config) *Engine {
 		config.LineLength = defaultLineLength
 	}
 	e := &Engine{world: world, config: config, verbs: verbTable(), sessions: make(map[Handle]*session)}
-	e.owners = ownerColumns(config.Behaviour.Owner, config.Behaviour.Group)
+	e.style = longStyle{ownerColumns(config.Behaviour.Owner, config.Behaviour.Group), config.Zone}
 	if config.TLS {
 		e.has |= NeedTLS
 	}
@@ -62,7 +62,7 @@ func New(world World, config Config) *Engine {
 	if e.hasher, ok = world.(Hasher); ok {
 		e.has |= NeedHash
 	}
-	if e.deflater, ok = world.(Deflater); ok {
+	if e.deflater, ok = world.(Deflater); ok && !config.Behaviour.NoModeZ {
 		e.has |= NeedDeflate
 	}
 	if e.spacer, ok = world.(Spacer); ok {

@@ -52,7 +52,7 @@ func (s *session) optsVerb(arg []byte) (reply, error) {
 		return "", nil
 	case isWord(word, "HASH") && s.e.has&NeedHash != 0:
 		return s.pickAlgorithm(value), nil
-	case isWord(word, "MODE") && s.e.deflater != nil:
+	case isWord(word, "MODE") && s.e.has&NeedDeflate != 0:
 		return s.pickLevel(value)
 	}
 	return replyNoOptions, nil

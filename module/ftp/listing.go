@@ -40,8 +40,8 @@ type listing struct {
 	steps   int    // what the pattern may still cost
 	entries int
 	lines   int
-	owners  string // of long lines
-	hide    bool   // names that begin with a dot
+	style   *longStyle
+	hide    bool // names that begin with a dot
 
 	out  []byte // lines not yet sent
 	sent int    // of them, what the connection has taken
@@ -70,7 +70,7 @@ func (s *session) beginList(dir Handle, name, pathname []byte, request listReque
 		listRequest: request, facts: s.facts, rights: s.rights, now: s.e.now,
 		dir: dir, base: append(l.base[:0], name...), below: l.below[:0], pending: l.pending[:0],
 		prefix: l.prefix[:0], pattern: l.pattern[:0], steps: patternSpare,
-		out: l.out[:0], done: dir == 0, yield: l.yield, owners: s.e.owners,
+		out: l.out[:0], done: dir == 0, yield: l.yield, style: &s.e.style,
 		hide: s.e.config.Behaviour.HideDotFiles && !request.all && request.form != formFacts,
 	}
 	if request.form == formNames {
@@ -269,7 +269,7 @@ func (l *listing) append(entry *Entry) {
 	l.lines++
 	switch l.form {
 	case formLong:
-		l.out = appendLong(l.out, entry, l.owners, l.now)
+		l.out = appendLong(l.out, entry, l.style, l.now)
 		if l.classify {
 			l.out = appendClass(l.out, entry)
 		}

@@ -65,6 +65,7 @@ const (
 	replyWholeFile      = reply("350 No range: the whole file.")
 	replyNoAlgorithm    = reply("501 No such hash function.")
 	replyNoASCIISize    = reply("550 SIZE is not to be had under TYPE A.")
+	replyNoASCIIRest    = reply("504 No part of a file is to be had under TYPE A.")
 	replyNoFiles        = reply("550 No files found.")
 	replyNoIdle         = reply("200 No limit to idle time.")
 	replyNotPlain       = reply("550 Not a plain file.")

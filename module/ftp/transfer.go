@@ -26,6 +26,9 @@ type transfer struct {
 }
 
 func (s *session) retrVerb(arg []byte) (reply, error) {
+	if s.partly() && s.noOffset() {
+		return replyNoASCIIRest, nil
+	}
 	name, err := s.prepare(arg)
 	if err != nil {
 		return "", err
@@ -51,11 +54,17 @@ func (s *session) retrVerb(arg []byte) (reply, error) {
 }
 
 func (s *session) storVerb(arg []byte) (reply, error) {
-	if s.rest > 0 || s.until > 0 {
-		return s.upload(arg, OpenResume)
+	switch {
+	case !s.partly():
+		return s.upload(arg, OpenReplace)
+	case s.noOffset():
+		return replyNoASCIIRest, nil
 	}
-	return s.upload(arg, OpenReplace)
+	return s.upload(arg, OpenResume)
 }
+
+// partly says whether REST or RANG want less than the whole file.
+func (s *session) partly() bool { return s.rest > 0 || s.until > 0 }
 
 // rangeLength is how many bytes RANG wants, 0 for all.
 func (s *session) rangeLength() int64 { return max(s.until-s.rest, 0) }

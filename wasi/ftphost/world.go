@@ -5,6 +5,7 @@
 package ftphost
 
 import (
+	"math"
 	"net/netip"
 	"unsafe"
 
@@ -65,12 +66,21 @@ func Config(size uint32) (c ftp.Config, ok bool) {
 		return ftp.Config{}, false
 	}
 	w, ok := wasi.GetConfig(buf[:min(n, size)])
+	for since, ahead := range w.Zone.Changes {
+		c.Zone = append(c.Zone, ftp.ZoneChange{Since: nanoseconds(since), Ahead: nanoseconds(int64(ahead))})
+	}
 	return ftp.Config{
 		LoginTime: w.LoginTime, IdleTime: w.IdleTime, StallTime: w.StallTime, DataTime: w.DataTime,
 		FailureDelay: w.FailureDelay, LoginFailures: int(w.LoginFailures), LineLength: int(w.LineLength),
 		AllowForeignData: w.ForeignData, TLS: w.TLS, Require: ftp.Requirement(w.TLSRequired), Greeting: w.Greeting,
-		Behaviour: ftp.Behaviour(w.Behaviour), Allow: ftp.Allow(w.Allow),
+		Behaviour: ftp.Behaviour(w.Behaviour), Allow: ftp.Allow(w.Allow), Zone: c.Zone,
 	}, ok
+}
+
+// nanoseconds is a number of seconds, as near as int64 can hold it.
+func nanoseconds(s int64) int64 {
+	const limit = math.MaxInt64 / 1_000_000_000
+	return min(max(s, -limit), limit) * 1_000_000_000
 }
 
 func address(session ftp.Handle, side uint32) netip.AddrPort {

@@ -6,9 +6,10 @@ import "bytes"
 type listForm uint8
 
 const (
-	formLong  listForm = iota // a line as ls -l writes it
-	formNames                 // the name alone (NLST)
-	formFacts                 // MLSD's facts (RFC 3659 §7)
+	formLong     listForm = iota // a line as ls -l writes it
+	formNames                    // the name alone (NLST)
+	formFacts                    // MLSD's facts (RFC 3659 §7)
+	formSessions                 // sessions, not files (SITE WHO)
 )
 
 // listRequest is what a command wants to have listed how.

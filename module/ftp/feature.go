@@ -47,6 +47,14 @@ func (s *session) knows(fact facts) bool {
 	return fact != factCreate || s.e.has&NeedCreated != 0 && s.able&AbleCreated != 0
 }
 
+// picked are the facts that files have, of those that the client wants.
+func (s *session) picked() facts {
+	if s.knows(factCreate) {
+		return s.facts
+	}
+	return s.facts &^ factCreate
+}
+
 // appendChangeable appends the facts that MFF can set.
 func (s *session) appendChangeable(b []byte) []byte {
 	if s.able&AbleTimes != 0 {

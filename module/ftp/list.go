@@ -59,7 +59,7 @@ func (s *session) mlstVerb(arg []byte) (reply, error) {
 		return "", err
 	}
 	b := append(s.e.scratch[:0], "250-Facts:\r\n "...)
-	b = append(appendFacts(b, s.facts, &info, s.rights), " /"...)
+	b = append(appendFacts(b, s.picked(), &info, s.rights), " /"...)
 	if name := s.e.name; string(name) != "." {
 		b = appendName(b, name)
 	}

@@ -71,7 +71,7 @@ func (e *Engine) newListing() *listing {
 func (s *session) beginList(dir Handle, name, pathname []byte, request listRequest) *listing {
 	l := s.e.newListing()
 	*l = listing{
-		listRequest: request, facts: s.facts, rights: s.rights, now: s.e.now,
+		listRequest: request, facts: s.picked(), rights: s.rights, now: s.e.now,
 		dir: dir, base: append(l.base[:0], name...), below: l.below[:0], pending: l.pending[:0],
 		prefix: l.prefix[:0], pattern: l.pattern[:0], steps: patternSpare,
 		out: l.out[:0], done: dir == 0, yield: l.yield, tell: l.tell, owners: s.e.owners,

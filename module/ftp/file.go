@@ -168,6 +168,9 @@ func (s *session) mffVerb(arg []byte) (reply, error) {
 	if len(pathname) == 0 || len(list) == 0 {
 		return replyBadArgument, nil
 	}
+	if s.rights&RightWrite == 0 {
+		return "", ErrPermission // what its files can do is then nobody's business
+	}
 	if c.needs&^s.able != 0 || c.needs&AbleCreated != 0 && s.e.creator == nil {
 		return replyUnsupported, nil
 	}

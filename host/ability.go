@@ -14,6 +14,9 @@ func abilitiesOf(fsys FS, rights Rights) (able uint32) {
 	if _, ok := fsys.(CreateFS); ok {
 		able |= wasi.AbleUpload
 	}
+	if _, ok := fsys.(MkdirFS); ok {
+		able |= wasi.AbleMkdir
+	}
 	if _, ok := fsys.(ChtimesFS); ok {
 		able |= wasi.AbleTimes
 	}

@@ -13,7 +13,7 @@ func siteTable() []Verb {
 		{Name: "CPTO", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedCopy, Naming: true, Right: RightRead | RightWrite, Able: AbleUpload, run: (*session).siteCopyTo},
 		{Name: "HELP", run: (*session).siteHelp},
 		{Name: "IDLE", Syntax: "[<sp> seconds]", Argument: OptionalArgument, run: (*session).siteIdle},
-		{Name: "MKDIR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightMkdir, run: (*session).siteMkdir},
+		{Name: "MKDIR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightMkdir, Able: AbleMkdir, run: (*session).siteMkdir},
 		{Name: "RMDIR", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedTrees, Right: RightDelete, Able: AbleTree, run: (*session).siteRmdir},
 		{Name: "SYMLINK", Syntax: `<sp> target <sp> name, names with spaces "quoted"`, Argument: RequiredPathname, Needs: NeedLinks, Naming: true, Right: RightWrite, Able: AbleSymlink, run: (*session).siteSymlink},
 		{Name: "UMASK", Syntax: "[<sp> mask]", Argument: OptionalArgument, Needs: NeedUmask, Right: RightWrite, Able: AbleUmask, run: (*session).siteUmask},

@@ -218,6 +218,7 @@ const (
 	AbleSpace                          // to tell how much room there is
 	AbleSymlink                        // to make symbolic links
 	AbleTree                           // to remove a directory with all that is in it
+	AbleMkdir                          // to make directories
 	allAbilities = 1<<iota - 1
 )
 

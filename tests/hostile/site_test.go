@@ -165,7 +165,8 @@ func TestThreat31Umask(t *testing.T) {
 		t.Errorf("session_umask of ten bits: %v", errno)
 	}
 	able := uint32(p.must(wasi.SessionAbilities, p.session, p.at(resultAt)))
-	if want := uint32(wasi.AbleUpload | wasi.AbleTimes | wasi.AbleCreated | wasi.AbleModes | wasi.AbleUmask | wasi.AbleTree); able != want {
+	if want := uint32(wasi.AbleUpload | wasi.AbleTimes | wasi.AbleCreated | wasi.AbleModes | wasi.AbleUmask | wasi.AbleTree |
+		wasi.AbleMkdir); able != want {
 		t.Errorf("a tree in memory is able to %b, not %b", able, want)
 	}
 	p.must(wasi.AuthClear, p.session)

@@ -164,3 +164,45 @@ func TestCreated(t *testing.T) {
 		assert.Contains(t, c.Do("MLST hello.txt"), ";modify=20220101000000;", "all or nothing")
 	})
 }
+
+// TestFeaturesOfAWorld: what the world cannot do is no feature, before the login
+// and after it.
+func TestFeaturesOfAWorld(t *testing.T) {
+	t.Parallel()
+	plain := struct{ ftp.World }{ftptest.NewWorld(ftp.Config{})}
+	told := &teller{World: plain}
+	e := ftp.New(told, ftp.Config{Allow: allowed})
+	e.Step(1, []ftp.Event{{Kind: ftp.EventOpen, Session: 1}})
+	told.left = "FEAT\r\nUSER u\r\nPASS p\r\nFEAT\r\nSITE HELP\r\nSITE WHO\r\nSITE UMASK\r\nMFCT 20200101000000 x\r\nMFF Create=20200101000000; x\r\n"
+	for range 10 {
+		e.Step(1, []ftp.Event{{Kind: ftp.EventReadable, Session: 1, Handle: 1}})
+	}
+	for _, word := range []string{"MODE Z", "HASH", "XCRC", "AVBL", "HOST", "MFCT", "COMB", "Create", "create", "UMASK", "WHO", "COPY"} {
+		assert.NotContains(t, told.text, word)
+	}
+	assert.Equal(t, 2, strings.Count(told.text, " MFF Modify;UNIX.mode;\r\n"))
+	assert.Equal(t, 3, strings.Count(told.text, "\r\n502 "), told.text)
+	assert.Contains(t, told.text, "\r\n504 ")
+}
+
+// teller is a world whose client says what is left, and notes what it hears.
+type teller struct {
+	ftp.World
+	left, text string
+}
+
+func (w *teller) Read(_ ftp.Handle, p []byte) (int, error) {
+	if w.left == "" {
+		return 0, ftp.ErrAgain
+	}
+	n := copy(p, w.left)
+	w.left = w.left[n:]
+	return n, nil
+}
+
+func (w *teller) Write(_ ftp.Handle, p []byte) (int, error) {
+	w.text += string(p)
+	return len(p), nil
+}
+
+func (w *teller) Login(ftp.Handle, []byte, []byte) (ftp.Rights, error) { return ftptest.All, nil }

@@ -272,14 +272,12 @@ func (e *Engine) refusal(v *Verb) reply {
 // before the login, for some account.
 func (s *session) serves(v *Verb) bool {
 	switch {
-	case !s.e.offers(v):
+	case !s.e.offers(v), v.Name == "MODE" && s.e.deflater == nil: // whose feature is MODE Z
 		return false
 	case s.login != loginDone:
 		return true
 	}
 	switch v.Name {
-	case "MODE": // its feature is MODE Z
-		return s.e.deflater != nil
 	case "REST", "RANG":
 		return s.rights&(RightRead|RightWrite) != 0
 	case "MDTM":

@@ -85,6 +85,7 @@ const (
 	Delete  = Rights(wasi.RightDelete) // delete files and directories; replace a file
 	Rename  = Rights(wasi.RightRename) // rename files and directories
 	MakeDir = Rights(wasi.RightMkdir)  // make directories
+	Admin   = Rights(wasi.RightAdmin)  // see who is there and what they do (SITE WHO)
 
 	ReadOnly  = Read | List
 	ReadWrite = ReadOnly | Write | Delete | Rename | MakeDir

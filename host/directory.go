@@ -65,6 +65,7 @@ func (sh *shard) fileList(a *args) wasi.Errno {
 		result.dir.end()
 		return errno
 	}
+	s.does(handle, wasi.DoingList, name, nil)
 	putUint32(a.bytes(3), handle)
 	return wasi.OK
 }

@@ -20,6 +20,8 @@ type openFile struct {
 	name       string
 	reader     fs.File   // of a download, else nil
 	upload     Upload    // of an upload, else nil
+	source     fs.File   // of a copy: what the upload is filled from, else nil
+	from       string    // its name
 	transfer   *transfer // nil until it starts
 	committing bool
 }
@@ -46,20 +48,33 @@ func (f *openFile) end() {
 			f.reader.Close()
 			return
 		}
+		if f.source != nil && f.transfer == nil {
+			f.source.Close()
+		}
 		f.upload.Abort()
 		if err == nil {
 			err = errGivenUp
 		}
-		f.session.observe(f.event(UploadFailed, err))
+		f.observeEnd(err)
 	})
 }
 
-// event describes what became of an upload.
-func (f *openFile) event(kind EventKind, err error) Event {
-	if f.transfer == nil {
-		return Event{Kind: kind, Path: "/" + f.name, Err: err}
+// observeEnd tells what became of an upload or a copy.
+func (f *openFile) observeEnd(err error) {
+	e := Event{Path: "/" + f.name}
+	if f.transfer != nil {
+		e = f.transfer.event(0, nil)
 	}
-	return f.transfer.event(kind, err)
+	e.Err = err
+	switch {
+	case f.source != nil:
+		e.Kind, e.Path, e.To = Copied, "/"+f.from, e.Path
+	case err != nil:
+		e.Kind = UploadFailed
+	default:
+		e.Kind = Uploaded
+	}
+	f.session.observe(e)
 }
 
 // name is a parameter that names a file. What is longer than a control line was
@@ -128,8 +143,16 @@ func statOf(info fs.FileInfo) wasi.Stat {
 	}
 	return wasi.Stat{
 		ModTime: unixNano(info.ModTime()), Size: uint64(max(info.Size(), 0)),
-		Mode: mode | uint32(info.Mode().Perm()), Links: linksOf(info),
+		Mode: mode | uint32(info.Mode().Perm()), Links: linksOf(info), Created: createdOf(info),
 	}
+}
+
+// createdOf is when a file was created, in ns since 1970; 0 where that is not known.
+func createdOf(info fs.FileInfo) int64 {
+	if c, ok := info.(interface{ Created() time.Time }); ok {
+		return unixNano(c.Created())
+	}
+	return 0
 }
 
 // unixNano is a time in ns since 1970, 0 for one that int64 cannot hold.
@@ -315,11 +338,7 @@ func (sh *shard) fileCommit(a *args) wasi.Errno {
 	}
 	_, errno = f.session.ask(key, func(context.Context) answer {
 		err := f.upload.Commit()
-		if err != nil {
-			f.session.observe(f.event(UploadFailed, err))
-		} else {
-			f.session.observe(f.event(Uploaded, nil))
-		}
+		f.observeEnd(err)
 		return answer{errno: errnoOf(err)}
 	})
 	switch {
@@ -350,13 +369,16 @@ func (sh *shard) fileRemove(a *args) wasi.Errno {
 		return errno
 	}
 	kind := a.uint32(2)
-	if kind != wasi.RemoveFile && kind != wasi.RemoveDir {
+	switch {
+	case kind > wasi.RemoveTree:
 		return wasi.EINVAL
+	case kind == wasi.RemoveTree && !sh.server.config.Allow.SiteRmdir:
+		return wasi.EACCES
 	}
 	key := questionKey{call: wasi.FileRemove, name: name, flags: kind}
 	return s.change(key, Event{Kind: Deleted, Path: "/" + name}, func() error {
-		r, ok := fsys.(RemoveFS)
-		if !ok {
+		remove := removal(fsys, kind)
+		if remove == nil {
 			return errors.ErrUnsupported
 		}
 		info, err := s.visible(fsys, name, true)
@@ -365,13 +387,25 @@ func (sh *shard) fileRemove(a *args) wasi.Errno {
 			return err
 		case name == ".":
 			return fs.ErrPermission
-		case err == nil && kind == wasi.RemoveDir && !info.IsDir():
+		case err == nil && kind != wasi.RemoveFile && !info.IsDir():
 			return syscall.ENOTDIR
 		case err == nil && kind == wasi.RemoveFile && info.IsDir():
 			return syscall.EISDIR
 		}
-		return r.Remove(name)
+		return remove(name)
 	})
+}
+
+// removal is how files remove one kind of thing; nil when they cannot.
+func removal(fsys FS, kind uint32) func(name string) error {
+	if kind == wasi.RemoveTree {
+		if r, ok := fsys.(RemoveAllFS); ok {
+			return r.RemoveAll
+		}
+	} else if r, ok := fsys.(RemoveFS); ok {
+		return r.Remove
+	}
+	return nil
 }
 
 func (sh *shard) fileRename(a *args) wasi.Errno {
@@ -406,6 +440,42 @@ func (sh *shard) fileSetTime(a *args) wasi.Errno {
 	return s.change(key, Event{Kind: Changed, Path: "/" + name}, func() error {
 		if c, ok := fsys.(ChtimesFS); ok {
 			return c.Chtimes(name, time.Unix(0, mtime))
+		}
+		return errors.ErrUnsupported
+	})
+}
+
+func (sh *shard) fileSetCreated(a *args) wasi.Errno {
+	s, fsys, name, errno := sh.files(a, Write)
+	if errno != wasi.OK {
+		return errno
+	}
+	created := a.int64(2)
+	key := questionKey{call: wasi.FileSetCreated, name: name, number: created}
+	return s.change(key, Event{Kind: Changed, Path: "/" + name}, func() error {
+		if c, ok := fsys.(CreatedFS); ok {
+			return c.SetCreated(name, time.Unix(0, created))
+		}
+		return errors.ErrUnsupported
+	})
+}
+
+func (sh *shard) fileSymlink(a *args) wasi.Errno {
+	s, fsys, name, errno := sh.files(a, Write)
+	if errno != wasi.OK {
+		return errno
+	}
+	target, ok := a.name(2)
+	switch {
+	case !ok || name == "." || target == ".":
+		return wasi.EINVAL
+	case !sh.server.config.Allow.SiteSymlink:
+		return wasi.EACCES
+	}
+	key := questionKey{call: wasi.FileSymlink, name: name, to: target}
+	return s.change(key, Event{Kind: Linked, Path: "/" + name, To: "/" + target}, func() error {
+		if l, ok := fsys.(SymlinkFS); ok {
+			return l.Symlink(target, name)
 		}
 		return errors.ErrUnsupported
 	})

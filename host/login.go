@@ -14,8 +14,10 @@ import (
 type login struct {
 	server *Server
 	name   string
-	fs     FS
+	whole  FS // the account's
+	fs     FS // the same, perhaps under a mask; for the shard's goroutine
 	rights Rights
+	able   uint32 // what the files can do (wasi.AbleUpload, …)
 	once   sync.Once
 }
 
@@ -115,7 +117,10 @@ func (s *Server) login(ctx context.Context, given Login) (*login, error) {
 	if account == nil || account.FS == nil {
 		return nil, errNoFS
 	}
-	l := &login{server: s, name: account.Name, fs: account.FS, rights: account.Rights}
+	l := &login{
+		server: s, name: account.Name, whole: account.FS, fs: account.FS, rights: account.Rights,
+		able: abilitiesOf(account.FS, account.Rights),
+	}
 	if l.name == "" {
 		l.name = given.User
 	}

@@ -36,6 +36,7 @@ type Server struct {
 	perAddress map[netip.Addr]int
 	perAccount map[string]int
 	lastID     uint64
+	present    present
 	idle       chan struct{} // closed when the last session of a draining server is over
 	idleOnce   sync.Once
 }

@@ -172,6 +172,7 @@ func (sh *shard) open(conn net.Conn, id uint64, implicit bool) {
 	}
 	s.handle = handle
 	sh.sessions[handle] = s
+	sh.server.present.add(s)
 	s.stream.owner(handle, handle)
 	opened := wasi.Event{Kind: wasi.EventOpen, Session: handle, Handle: handle}
 	if implicit {
@@ -234,17 +235,24 @@ var imports = [len(wasi.Table)]func(*shard, *args) wasi.Errno{
 	wasi.AuthCheck: (*shard).authCheck,
 	wasi.AuthClear: (*shard).authClear,
 
-	wasi.FileStat:     (*shard).fileStat,
-	wasi.FileList:     (*shard).fileList,
-	wasi.FileListNext: (*shard).fileListNext,
-	wasi.FileOpen:     (*shard).fileOpen,
-	wasi.FileCommit:   (*shard).fileCommit,
-	wasi.FileMkdir:    (*shard).fileMkdir,
-	wasi.FileRemove:   (*shard).fileRemove,
-	wasi.FileRename:   (*shard).fileRename,
-	wasi.FileSetTime:  (*shard).fileSetTime,
-	wasi.FileSetMode:  (*shard).fileSetMode,
-	wasi.FileSpace:    (*shard).fileSpace,
+	wasi.SessionAbilities: (*shard).sessionAbilities,
+	wasi.SessionUmask:     (*shard).sessionUmask,
+	wasi.SessionList:      (*shard).sessionList,
+
+	wasi.FileStat:       (*shard).fileStat,
+	wasi.FileList:       (*shard).fileList,
+	wasi.FileListNext:   (*shard).fileListNext,
+	wasi.FileOpen:       (*shard).fileOpen,
+	wasi.FileCommit:     (*shard).fileCommit,
+	wasi.FileMkdir:      (*shard).fileMkdir,
+	wasi.FileRemove:     (*shard).fileRemove,
+	wasi.FileRename:     (*shard).fileRename,
+	wasi.FileSetTime:    (*shard).fileSetTime,
+	wasi.FileSetMode:    (*shard).fileSetMode,
+	wasi.FileSpace:      (*shard).fileSpace,
+	wasi.FileSetCreated: (*shard).fileSetCreated,
+	wasi.FileSymlink:    (*shard).fileSymlink,
+	wasi.FileCopy:       (*shard).fileCopy,
 
 	wasi.TransferStart:    (*shard).transferStart,
 	wasi.TransferProgress: (*shard).transferProgress,

@@ -99,7 +99,7 @@ func memoryPlace(t testing.TB) script.World {
 
 func (m memory) Has(need string) bool {
 	switch need {
-	case "bytes", "modes", "anonymous", "deflate":
+	case "bytes", "modes", "anonymous", "deflate", "created":
 		return true
 	case "ipv6":
 		return hasIPv6()

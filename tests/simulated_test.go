@@ -21,7 +21,7 @@ type simulated struct {
 }
 
 func simulatedPlace(testing.TB) script.World {
-	w := &simulated{World: ftptest.NewWorld(ftp.Config{}), port: 41000}
+	w := &simulated{World: ftptest.NewWorld(ftp.Config{Allow: ftp.Allow(allowed)}), port: 41000}
 	// Less than what scripts call large, so that a transfer waits for its client.
 	w.Room = 256 << 10
 	w.Accounts["anonymous"] = ftptest.Account{Password: "someone@example.org", Rights: ftp.RightRead | ftp.RightList}

@@ -100,6 +100,9 @@ const (
 	AuthHost
 	AuthCheck
 	AuthClear
+	SessionAbilities
+	SessionUmask
+	SessionList
 	FileStat
 	FileList
 	FileListNext
@@ -109,8 +112,11 @@ const (
 	FileRemove
 	FileRename
 	FileSetTime
+	FileSetCreated
 	FileSetMode
 	FileSpace
+	FileSymlink
+	FileCopy
 	TransferStart
 	TransferProgress
 	TransferHash
@@ -160,6 +166,13 @@ var Table = [importCount]Import{
 	AuthClear: {"auth_clear", "accounts", []Param{{"session", Handle}},
 		"logs the session out"},
 
+	SessionAbilities: {"session_abilities", "sessions", []Param{{"session", Handle}, {"abilities", RetUint32}},
+		"what the account's files can do (see the abilities); EACCES before the login"},
+	SessionUmask: {"session_umask", "sessions", []Param{{"session", Handle}, {"mask", Uint32}},
+		"may wait: which of the nine permission bits new files and directories of this login do not get; ENOSYS where the files have none"},
+	SessionList: {"session_list", "sessions", []Param{{"session", Handle}, {"after", Int64}, {"buf", Out}, {"n", RetUint32}},
+		"fills buf with whole session records of the host's sessions numbered above after, in order; n is in bytes, 0 at the end; EACCES without the right"},
+
 	FileStat: {"file_stat", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"stat", RetStat}},
 		"may wait: describes a file; flag 1 describes a link itself"},
 	FileList: {"file_list", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"dir", RetUint32}},
@@ -173,15 +186,21 @@ var Table = [importCount]Import{
 	FileMkdir: {"file_mkdir", "files", []Param{{"session", Handle}, {"name", In}},
 		"may wait: makes a directory"},
 	FileRemove: {"file_remove", "files", []Param{{"session", Handle}, {"name", In}, {"kind", Uint32}},
-		"may wait: removes a file (kind 0) or an empty directory (kind 1)"},
+		"may wait: removes a file (kind 0), an empty directory (kind 1) or a directory with all that is in it (kind 2, if the host allows that)"},
 	FileRename: {"file_rename", "files", []Param{{"session", Handle}, {"from", In}, {"to", In}},
 		"may wait: renames a file or a directory"},
 	FileSetTime: {"file_set_time", "files", []Param{{"session", Handle}, {"name", In}, {"mtime", Int64}},
 		"may wait: sets the modification time, ns since 1970"},
+	FileSetCreated: {"file_set_created", "files", []Param{{"session", Handle}, {"name", In}, {"created", Int64}},
+		"may wait: sets the creation time, ns since 1970"},
 	FileSetMode: {"file_set_mode", "files", []Param{{"session", Handle}, {"name", In}, {"mode", Uint32}},
 		"may wait: sets the nine permission bits"},
 	FileSpace: {"file_space", "files", []Param{{"session", Handle}, {"name", In}, {"bytes", RetUint64}},
 		"may wait: how many bytes an upload to a directory could have"},
+	FileSymlink: {"file_symlink", "files", []Param{{"session", Handle}, {"name", In}, {"target", In}},
+		"may wait: makes a symbolic link to the file called target, if the host allows that"},
+	FileCopy: {"file_copy", "files", []Param{{"session", Handle}, {"from", In}, {"to", In}, {"flags", Uint32}, {"file", RetUint32}},
+		"may wait: begins to copy a file, if the host allows that; file is open for the upload (flag 1: to the end of what is there); EventTransfer follows at the end, file_commit makes it final; EINVAL when both are the same file"},
 
 	TransferStart: {"transfer_start", "transfers", []Param{{"file", Handle}, {"conn", Handle}, {"flags", Uint32}, {"length", Int64}},
 		"moves the file's bytes to or from the data connection, which it takes over; flag 1 converts line ends; length is the most bytes of the file, 0 for no limit, and EINVAL is how an upload of more ends; EventTransfer follows at the end"},

@@ -119,7 +119,7 @@ func (o *options) anonymousRights() host.Rights {
 // newAccount makes an account. The server holds to its rights; that a reader's
 // folder can't be written to besides is a second lock.
 func newAccount(name string, root *fsbridge.Dir, rights host.Rights) host.Account {
-	if rights&^host.ReadOnly == 0 {
+	if rights&^(host.ReadOnly|host.Admin) == 0 {
 		return host.Account{Name: name, FS: fsbridge.ReadOnly(root), Rights: rights}
 	}
 	return host.Account{Name: name, FS: root, Rights: rights}

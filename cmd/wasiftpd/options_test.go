@@ -108,12 +108,13 @@ func TestRights(t *testing.T) {
 	for s, want := range map[string]host.Rights{
 		"ro": host.ReadOnly, "rw": host.ReadWrite, "ro,mkdir": host.ReadOnly | host.MakeDir,
 		"list, write": host.List | host.Write, "read,list,write,delete,rename,mkdir": host.ReadWrite,
+		"rw,admin": host.ReadWrite | host.Admin, "admin": host.Admin,
 	} {
 		if got, err := parseRights(s); got != want || err != nil {
 			t.Errorf("parseRights(%q) = %b, %v; want %b", s, got, err, want)
 		}
 	}
-	for _, s := range []string{"", "RW", "ro,", "ro rw", "admin"} {
+	for _, s := range []string{"", "RW", "ro,", "ro rw", "adm"} {
 		if got, err := parseRights(s); err == nil || got != 0 {
 			t.Errorf("parseRights(%q) = %b, %v; want a fault", s, got, err)
 		}

@@ -31,6 +31,15 @@ type Engine struct {
 	hosts    Hosts
 	unsealer Unsealer
 	joiner   Joiner
+	creator  Creator
+	masker   Masker
+	lister   Lister
+	linker   Linker
+	feller   Feller
+	copier   Copier
+
+	abler Abler  // nil: all files can do everything
+	sites []Verb // the commands of SITE
 
 	now      int64
 	steps    uint
@@ -53,7 +62,7 @@ func New(world World, config Config) *Engine {
 	if config.LineLength <= 0 {
 		config.LineLength = defaultLineLength
 	}
-	e := &Engine{world: world, config: config, verbs: verbTable(), sessions: make(map[Handle]*session)}
+	e := &Engine{world: world, config: config, verbs: verbTable(), sites: siteTable(), sessions: make(map[Handle]*session)}
 	e.style = longStyle{ownerColumns(config.Behaviour.Owner, config.Behaviour.Group), config.Zone}
 	if config.TLS {
 		e.has |= NeedTLS
@@ -71,20 +80,56 @@ func New(world World, config Config) *Engine {
 	if e.hosts, ok = world.(Hosts); ok {
 		e.has |= NeedHosts
 	}
-	if e.unsealer, ok = world.(Unsealer); ok && config.Allow.CCC {
-		e.has |= NeedCCC
-	}
-	if e.joiner, ok = world.(Joiner); ok && config.Allow.SSCN {
-		e.has |= NeedSSCN
-	}
-	if ok && config.Allow.CPSV {
-		e.has |= NeedCPSV
-	}
+	e.joinTLS()
+	e.joinFiles()
 	e.index = make(map[uint64]*Verb, len(e.verbs))
 	for i := range e.verbs {
 		e.index[verbKey([]byte(e.verbs[i].Name))] = &e.verbs[i]
 	}
 	return e
+}
+
+// joinFiles finds what else the world can do with files and sessions.
+func (e *Engine) joinFiles() {
+	allow := &e.config.Allow
+	e.abler, _ = e.world.(Abler)
+	var ok bool
+	if e.creator, ok = e.world.(Creator); ok {
+		e.has |= NeedCreated
+	}
+	if e.masker, ok = e.world.(Masker); ok {
+		e.has |= NeedUmask
+	}
+	if e.lister, ok = e.world.(Lister); ok {
+		e.has |= NeedLister
+	}
+	if e.linker, ok = e.world.(Linker); ok && allow.SiteSymlink {
+		e.has |= NeedLinks
+	}
+	if e.feller, ok = e.world.(Feller); ok && allow.SiteRmdir {
+		e.has |= NeedTrees
+	}
+	if e.copier, ok = e.world.(Copier); ok && allow.SiteCopy {
+		e.has |= NeedCopy
+	}
+	if ok && allow.Combine {
+		e.has |= NeedCombine
+	}
+}
+
+// joinTLS finds out what the world can do with TLS besides, and may.
+func (e *Engine) joinTLS() {
+	allow := &e.config.Allow
+	var ok bool
+	if e.unsealer, ok = e.world.(Unsealer); ok && allow.CCC {
+		e.has |= NeedCCC
+	}
+	if e.joiner, ok = e.world.(Joiner); ok && allow.SSCN {
+		e.has |= NeedSSCN
+	}
+	if ok && allow.CPSV {
+		e.has |= NeedCPSV
+	}
 }
 
 // Step takes in what has happened and does all that needs no waiting. now is

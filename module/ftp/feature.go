@@ -2,21 +2,23 @@ package ftp
 
 import "bytes"
 
-// featVerb tells what the server can do beyond RFC 959 (RFC 2389 §3): one line
-// each, with one space in front.
+// featVerb tells what the server can do beyond RFC 959 (RFC 2389 §3) for the
+// account that is logged in: one line each, with one space in front.
 func (s *session) featVerb([]byte) (reply, error) {
 	b := append(s.e.scratch[:0], "211-Features:\r\n"...)
 	for i := range s.e.verbs {
-		feature := s.e.verbs[i].Feature
-		if feature == "" || !s.e.offers(&s.e.verbs[i]) || s.e.has&featureNeeds[feature] != featureNeeds[feature] {
+		v := &s.e.verbs[i]
+		if v.Feature == "" || !s.serves(v) {
 			continue
 		}
-		b = append(append(b, ' '), feature...)
-		switch feature {
+		b = append(append(b, ' '), v.Feature...)
+		switch v.Name {
 		case "MLST":
 			b = s.appendFactList(append(b, ' '))
 		case "HASH":
 			b = s.appendAlgorithms(append(b, ' '))
+		case "MFF":
+			b = s.appendChangeable(append(b, ' '))
 		}
 		b = append(b, "\r\n"...)
 	}
@@ -24,18 +26,45 @@ func (s *session) featVerb([]byte) (reply, error) {
 	return "", nil
 }
 
-// featureNeeds are those of features whose verbs are there without them.
-var featureNeeds = map[string]Need{"MODE Z": NeedDeflate, "CCC": NeedCCC}
-
 // appendFactList appends all facts, those that are picked marked with "*"
 // (RFC 3659 §7.8).
 func (s *session) appendFactList(b []byte) []byte {
 	for i, name := range factNames {
+		if !s.knows(1 << i) {
+			continue
+		}
 		b = append(b, name...)
 		if s.facts&(1<<i) != 0 {
 			b = append(b, '*')
 		}
 		b = append(b, ';')
+	}
+	return b
+}
+
+// knows says whether files have a fact at all.
+func (s *session) knows(fact facts) bool {
+	return fact != factCreate || s.e.has&NeedCreated != 0 && s.able&AbleCreated != 0
+}
+
+// picked are the facts that files have, of those that the client wants.
+func (s *session) picked() facts {
+	if s.knows(factCreate) {
+		return s.facts
+	}
+	return s.facts &^ factCreate
+}
+
+// appendChangeable appends the facts that MFF can set.
+func (s *session) appendChangeable(b []byte) []byte {
+	if s.able&AbleTimes != 0 {
+		b = append(b, "Modify;"...)
+	}
+	if s.knows(factCreate) {
+		b = append(b, "Create;"...)
+	}
+	if s.able&AbleModes != 0 {
+		b = append(b, "UNIX.mode;"...)
 	}
 	return b
 }
@@ -66,7 +95,7 @@ func (s *session) pickFacts(list []byte) {
 		var word []byte
 		word, list, _ = bytes.Cut(list, []byte{';'})
 		for i, name := range factNames {
-			if bytes.EqualFold(word, []byte(name)) {
+			if bytes.EqualFold(word, []byte(name)) && s.knows(1<<i) {
 				s.facts |= 1 << i
 			}
 		}

@@ -65,7 +65,8 @@ func (s *session) logout() {
 		s.begun = s.e.now
 	}
 	s.login = loginNone
-	s.rights = 0
+	s.rights, s.able = 0, allAbilities
+	s.masked = false
 	s.user = s.user[:0]
 	s.dir = s.dir[:0]
 	s.from = s.from[:0]
@@ -81,6 +82,9 @@ func (s *session) passVerb(arg []byte) (reply, error) {
 	case nil:
 		s.rights = rights
 		s.login = loginDone
+		if s.e.abler != nil {
+			s.able = s.e.abler.Abilities(s.handle)
+		}
 		return replyLoggedIn, nil
 	case ErrAgain:
 		return "", err

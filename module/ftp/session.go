@@ -42,9 +42,13 @@ type session struct {
 	failures int // failed logins
 	user     []byte
 	rights   Rights
+	able     Abilities // what its files can do; all before the login
+	masked   bool      // SITE UMASK was said
+	umask    uint32    // with this
 
 	dir     []byte // the current directory, relative to the root; empty is the root
-	from    []byte // what RNFR named; empty for nothing
+	from    []byte // what RNFR or SITE CPFR named; empty for nothing
+	copies  bool   // it was SITE CPFR
 	rest    int64  // what REST or RANG said: the first byte that counts
 	until   int64  // what RANG said: the first byte that no longer counts; 0 for none
 	binary  bool   // the representation type: image, not ASCII
@@ -88,7 +92,7 @@ func (s *session) reset() {
 		e: s.e, queued: s.queued,
 		lines:  lines{},
 		unsent: s.unsent[:0], user: s.user[:0], dir: s.dir[:0], from: s.from[:0],
-		facts: allFacts,
+		facts: allFacts, able: allAbilities,
 	}
 	s.lines.buf = s.lines.short[:0]
 	s.readable = true
@@ -145,7 +149,7 @@ func (s *session) proceed() bool {
 		// First the line: an ABOR must not wait for a long listing, nor an upload
 		// be committed whose client is gone.
 		line := s.proceedLine()
-		if s.phase == phaseLost || line && s.transfer.state == transferCommitting {
+		if s.phase == phaseLost || line && s.transfer.state >= transferCommitting {
 			return true
 		}
 		return s.proceedTransfer() || line

@@ -10,7 +10,9 @@ const (
 	transferConnecting               // the data connection is awaited
 	transferMoving                   // the world moves the file's bytes
 	transferListing                  // the engine sends a listing
+	transferCopying                  // the next file of several is to be copied
 	transferCommitting               // an upload is whole and is made final
+	transferClearing                 // files that are in another now are deleted
 )
 
 // transfer is a file or a listing on its way over the data connection.
@@ -19,10 +21,11 @@ type transfer struct {
 	upload bool
 	file   Handle
 	list   *listing
-	sum    *sum   // the bytes are hashed and go nowhere
-	length int64  // most bytes to move; 0 is no limit
-	since  int64  // when its state began, or when bytes last moved
-	moved  uint64 // bytes that had moved by then
+	sum    *sum     // the bytes are hashed and go nowhere
+	copy   *copying // the bytes go to another file
+	length int64    // most bytes to move; 0 is no limit
+	since  int64    // when its state began, or when bytes last moved
+	moved  uint64   // bytes that had moved by then
 }
 
 func (s *session) retrVerb(arg []byte) (reply, error) {
@@ -173,6 +176,10 @@ func (s *session) proceedTransfer() bool {
 		return s.proceedListing()
 	case transferCommitting:
 		return s.proceedCommitting()
+	case transferCopying:
+		return s.proceedCopying()
+	case transferClearing:
+		return s.proceedClearing()
 	}
 	return false
 }
@@ -219,6 +226,8 @@ func (s *session) transferred(err error, bytes uint64) {
 	switch {
 	case s.transfer.sum != nil:
 		s.hashed(s.transfer.sum, err)
+	case err != nil && s.transfer.copy != nil:
+		s.copyFailed(err)
 	case err != nil:
 		s.finish(replyToTransfer(err))
 	case s.transfer.upload:
@@ -237,12 +246,20 @@ func (s *session) proceedCommitting() bool {
 		s.waiting = true
 		return false
 	}
-	if err != nil {
-		s.finish(replyToTransfer(err))
-		return true
+	copies := s.transfer.copy != nil
+	if err == nil {
+		s.transfer.file = 0
 	}
-	s.transfer.file = 0
-	s.finish(replyTransferDone)
+	switch {
+	case copies && err != nil:
+		s.copyFailed(err)
+	case copies:
+		s.copied()
+	case err != nil:
+		s.finish(replyToTransfer(err))
+	default:
+		s.finish(replyTransferDone)
+	}
 	return true
 }
 

@@ -89,8 +89,8 @@ func (s *stage) config(module []byte) host.Config {
 			return &host.Account{FS: s.files, Rights: host.ReadWrite}, nil
 		}),
 		TLS:    host.TLS{Config: &tls.Config{Certificates: []tls.Certificate{certificate()}}},
-		Allow:  host.Allow{CCC: true, SSCN: true, CPSV: true},
 		Limits: host.Limits{MemoryPerInstance: 32 << 20},
+		Allow:  host.Allow{SiteCopy: true, SiteSymlink: true, SiteRmdir: true, Combine: true, CCC: true, SSCN: true, CPSV: true},
 	}
 }
 

@@ -9,7 +9,7 @@
 //	file NAME CONTENT [TIME]  a file that is there from the start
 //	dir NAME                  a directory that is there from the start
 //	link NAME TARGET          a symbolic link that is there from the start
-//	needs WORD                only for worlds that have it: links, modes, bytes, ipv6, deflate, space
+//	needs WORD                only for worlds that have it: links, modes, bytes, ipv6, deflate, space, created
 //
 //	> LINE                    sends the line and CRLF
 //	>> "BYTES"                sends these bytes and nothing else

@@ -27,6 +27,13 @@ var (
 	_ ftp.Deflater = (*World)(nil)
 	_ ftp.Spacer   = (*World)(nil)
 	_ ftp.Hosts    = (*World)(nil)
+	_ ftp.Abler    = (*World)(nil)
+	_ ftp.Masker   = (*World)(nil)
+	_ ftp.Lister   = (*World)(nil)
+	_ ftp.Creator  = (*World)(nil)
+	_ ftp.Linker   = (*World)(nil)
+	_ ftp.Feller   = (*World)(nil)
+	_ ftp.Copier   = (*World)(nil)
 )
 
 func pointer(p []byte) (unsafe.Pointer, uint32) {
@@ -177,6 +184,7 @@ var types = [...]ftp.FileType{
 func fileInfo(s wasi.Stat) ftp.FileInfo {
 	return ftp.FileInfo{
 		ModTime: s.ModTime, Size: s.Size, Type: types[s.Mode>>16&3], Mode: s.Mode & 0o777, Links: s.Links,
+		Created: s.Created,
 	}
 }
 
@@ -323,4 +331,67 @@ func (*World) Space(session ftp.Handle, name []byte) (uint64, error) {
 func (*World) Host(session ftp.Handle, name []byte) error {
 	p, size := pointer(name)
 	return fault(authHost(uint32(session), p, size))
+}
+
+// Abilities implements [ftp.Abler].
+func (*World) Abilities(session ftp.Handle) ftp.Abilities {
+	var abilities uint32
+	if sessionAbilities(uint32(session), &abilities) != 0 {
+		return 0
+	}
+	return ftp.Abilities(abilities)
+}
+
+// SetUmask implements [ftp.Masker].
+func (*World) SetUmask(session ftp.Handle, mask uint32) error {
+	return fault(sessionUmask(uint32(session), mask))
+}
+
+// Sessions implements [ftp.Lister].
+func (w *World) Sessions(session ftp.Handle, after uint64, yield func(ftp.SessionInfo)) error {
+	var n uint32
+	p, size := pointer(w.page[:])
+	if errno := sessionList(uint32(session), int64(after), p, size, &n); errno != 0 {
+		return fault(errno)
+	}
+	rest := w.page[:min(int(n), len(w.page))]
+	for {
+		who, user, name, tail, ok := wasi.NextWho(rest)
+		if !ok {
+			return nil
+		}
+		yield(ftp.SessionInfo{
+			Number: who.Number, Began: who.Began, Bytes: who.Bytes, Client: who.Client,
+			Doing: ftp.Doing(min(who.Doing, wasi.DoingCopy)), User: user, Name: name,
+		})
+		rest = tail
+	}
+}
+
+// SetCreated implements [ftp.Creator].
+func (*World) SetCreated(session ftp.Handle, name []byte, created int64) error {
+	p, size := pointer(name)
+	return fault(fileSetCreated(uint32(session), p, size, created))
+}
+
+// Symlink implements [ftp.Linker].
+func (*World) Symlink(session ftp.Handle, target, name []byte) error {
+	p, size := pointer(name)
+	t, tLen := pointer(target)
+	return fault(fileSymlink(uint32(session), p, size, t, tLen))
+}
+
+// RemoveTree implements [ftp.Feller].
+func (*World) RemoveTree(session ftp.Handle, name []byte) error {
+	p, size := pointer(name)
+	return fault(fileRemove(uint32(session), p, size, wasi.RemoveTree))
+}
+
+// Copy implements [ftp.Copier].
+func (*World) Copy(session ftp.Handle, from, to []byte, appends bool) (ftp.Handle, error) {
+	var h uint32
+	f, fLen := pointer(from)
+	t, tLen := pointer(to)
+	errno := fileCopy(uint32(session), f, fLen, t, tLen, flag(appends, wasi.CopyAppend), &h)
+	return ftp.Handle(h), fault(errno)
 }

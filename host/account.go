@@ -70,6 +70,9 @@ type Account struct {
 	// whatever FS itself allows. Zero allows nothing but to log in.
 	Rights Rights
 
+	// Charset is how the account's clients write names; "" is Config.Charset.
+	Charset string
+
 	// MaxSessions is how many sessions the account has at a time; 0 is no limit.
 	MaxSessions int
 }

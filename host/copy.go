@@ -18,7 +18,7 @@ func (sh *shard) fileCopy(a *args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	to, ok := a.name(2)
+	to, ok := s.name(a, 2)
 	flags, allow := a.uint32(3), sh.server.config.Allow
 	switch {
 	case !ok || from == to || flags&^wasi.CopyAppend != 0:

@@ -79,12 +79,12 @@ func (f *openFile) observeEnd(err error) {
 
 // name is a parameter that names a file. What is longer than a control line was
 // never in one.
-func (a *args) name(n int) (name string, ok bool) {
+func (s *session) name(a *args, n int) (name string, ok bool) {
 	if len(a.bytes(n)) > maxLine {
 		return "", false
 	}
-	name = a.string(n)
-	return name, named(name)
+	name, ok = s.charset().incoming(a.string(n))
+	return name, ok && named(name)
 }
 
 // named says whether a name is one that the boundary allows: relative to the
@@ -108,7 +108,7 @@ func (sh *shard) files(a *args, right Rights) (s *session, fsys FS, name string,
 	if errno != wasi.OK {
 		return nil, nil, "", errno
 	}
-	name, ok := a.name(1)
+	name, ok := s.name(a, 1)
 	switch {
 	case !s.can(right):
 		return nil, nil, "", wasi.EACCES
@@ -413,7 +413,7 @@ func (sh *shard) fileRename(a *args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	to, ok := a.name(2)
+	to, ok := s.name(a, 2)
 	if !ok || from == "." || to == "." {
 		return wasi.EINVAL
 	}
@@ -465,7 +465,7 @@ func (sh *shard) fileSymlink(a *args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	target, ok := a.name(2)
+	target, ok := s.name(a, 2)
 	switch {
 	case !ok || name == "." || target == ".":
 		return wasi.EINVAL

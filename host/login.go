@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -17,7 +18,8 @@ type login struct {
 	whole  FS // the account's
 	fs     FS // the same, perhaps under a mask; for the shard's goroutine
 	rights Rights
-	able   uint32 // what the files can do (wasi.AbleUpload, …)
+	names  *charset // of its clients
+	able   uint32   // what the files can do (wasi.AbleUpload, …)
 	once   sync.Once
 }
 
@@ -117,8 +119,12 @@ func (s *Server) login(ctx context.Context, given Login) (*login, error) {
 	if account == nil || account.FS == nil {
 		return nil, errNoFS
 	}
+	names, err := newCharset(cmp.Or(account.Charset, s.config.Charset))
+	if err != nil {
+		return nil, err
+	}
 	l := &login{
-		server: s, name: account.Name, whole: account.FS, fs: account.FS, rights: account.Rights,
+		server: s, names: names, name: account.Name, whole: account.FS, fs: account.FS, rights: account.Rights,
 		able: abilitiesOf(account.FS, account.Rights),
 	}
 	if l.name == "" {

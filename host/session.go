@@ -25,6 +25,7 @@ type session struct {
 	local   netip.AddrPort
 	began   time.Time
 	login   atomic.Pointer[login] // nil until logged in
+	utf8    bool                  // OPTS UTF8 ON was said
 	host    string                // what HOST named, "" for nothing
 	asked   *question             // the call that waits for its answer, nil for none
 	working int                   // goroutines that find answers, or dial

@@ -237,6 +237,7 @@ var imports = [len(wasi.Table)]func(*shard, *args) wasi.Errno{
 
 	wasi.SessionAbilities: (*shard).sessionAbilities,
 	wasi.SessionUmask:     (*shard).sessionUmask,
+	wasi.SessionNames:     (*shard).sessionNames,
 	wasi.SessionList:      (*shard).sessionList,
 
 	wasi.FileStat:       (*shard).fileStat,

@@ -34,6 +34,7 @@ func (o *options) addBehaviourTo(f *pflag.FlagSet) {
 		fmt.Fprintf(&help, "\n%-17s %s", b.word, strings.ReplaceAll(b.text, "\n", "\n"+strings.Repeat(" ", 18)))
 	}
 	f.Func("behaviour", help.String(), o.setBehaviour)
+	f.Func("charset", "names of files are UTF-8 here, and `NAME` for clients that don't say\nOPTS UTF8 ON, as in Windows-1252 or Shift_JIS (default as they are)", o.setCharset)
 	f.Func("list-time-zone", "the times of LIST are those of `ZONE`, as in Europe/Berlin, or of\nthis machine's when Local (default UTC)", o.setListZone)
 	f.Func("owner", "say in listings that files belong to `OWNER[:GROUP]` (default ftp:ftp)", o.setOwner)
 }
@@ -50,6 +51,14 @@ func (o *options) setBehaviour(words string) error {
 			return fmt.Errorf("%q is no behaviour; see wasiftpd --help", word)
 		}
 	}
+	return nil
+}
+
+func (o *options) setCharset(name string) error {
+	if err := host.CheckCharset(name); err != nil {
+		return fmt.Errorf("%w; give one such as Windows-1252 or Shift_JIS", err)
+	}
+	o.config.Charset = name
 	return nil
 }
 

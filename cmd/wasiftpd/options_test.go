@@ -67,6 +67,7 @@ func TestFlags(t *testing.T) {
 		{[]string{"--allow=site-symlink"}, func(o *options) { o.config.Allow.SiteSymlink = true }},
 		{[]string{"--allow=ccc,sscn,cpsv"}, func(o *options) { o.config.Allow.CCC, o.config.Allow.SSCN, o.config.Allow.CPSV = true, true, true }},
 		{[]string{"--behaviour=no-ascii-rest,no-mode-z"}, func(o *options) { o.config.Behaviour.NoASCIIRest, o.config.Behaviour.NoModeZ = true, true }},
+		{[]string{"--charset=windows-1252"}, func(o *options) { o.config.Charset = "windows-1252" }},
 		{[]string{"--list-time-zone=UTC"}, func(o *options) { o.config.ListZone = time.UTC }},
 		{[]string{"--owner=me"}, func(o *options) { o.config.Behaviour.Owner, o.config.Behaviour.Group = "me", "me" }},
 		{[]string{"--owner=me:us"}, func(o *options) { o.config.Behaviour.Owner, o.config.Behaviour.Group = "me", "us" }},

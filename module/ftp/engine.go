@@ -29,6 +29,7 @@ type Engine struct {
 	deflater Deflater
 	spacer   Spacer
 	hosts    Hosts
+	namer    Namer
 	unsealer Unsealer
 	joiner   Joiner
 	creator  Creator
@@ -80,6 +81,7 @@ func New(world World, config Config) *Engine {
 	if e.hosts, ok = world.(Hosts); ok {
 		e.has |= NeedHosts
 	}
+	e.namer, _ = world.(Namer)
 	e.joinTLS()
 	e.joinFiles()
 	e.index = make(map[uint64]*Verb, len(e.verbs))

@@ -1,6 +1,9 @@
 package ftp
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // featVerb tells what the server can do beyond RFC 959 (RFC 2389 §3) for the
 // account that is logged in: one line each, with one space in front.
@@ -74,8 +77,7 @@ func (s *session) optsVerb(arg []byte) (reply, error) {
 	word, value, _ := bytes.Cut(arg, []byte{' '})
 	switch {
 	case isWord(word, "UTF8"), isWord(word, "UTF-8"):
-		// Names are bytes here, so there is nothing to turn on, or off.
-		return replyUTF8, nil
+		return s.speakUTF8(!isWord(bytes.TrimSpace(value), "OFF"))
 	case isWord(word, "MLST"):
 		s.pickFacts(value)
 		return "", nil
@@ -85,6 +87,25 @@ func (s *session) optsVerb(arg []byte) (reply, error) {
 		return s.pickLevel(value)
 	}
 	return replyNoOptions, nil
+}
+
+// speakUTF8 has names be UTF-8, or what the account's clients expect without it.
+// To the engine they are bytes; only those that it remembers must be said anew.
+func (s *session) speakUTF8(on bool) (reply, error) {
+	if s.e.namer != nil && on != s.utf8 {
+		s.e.name = slices.Grow(s.e.name[:0], maxName)
+		dir, err := s.e.namer.Names(s.handle, on, s.dir, s.e.name)
+		if err != nil {
+			return "", err
+		}
+		s.dir = append(s.dir[:0], dir...)
+		s.from = s.from[:0]
+		s.utf8 = on
+	}
+	if !on {
+		return replyNotUTF8, nil
+	}
+	return replyUTF8, nil
 }
 
 // pickFacts turns on the named facts and no others, and tells which those are

@@ -148,6 +148,7 @@ func (s *session) reinitialize() {
 	s.extended = false
 	s.bufferSized, s.protected, s.joins = false, false, false
 	s.facts = allFacts
+	s.speakUTF8(false)
 	s.algorithm = SHA256
 	s.idle = 0
 	if s.hosted {

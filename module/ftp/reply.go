@@ -108,6 +108,7 @@ const (
 	replyNoHelp         = reply("504 No such command.")
 	replyNoOptions      = reply("501 No such option.")
 	replyUTF8           = reply("200 Names are sent as they are, as UTF-8 if they are.")
+	replyNotUTF8        = reply("200 Names need not be UTF-8.")
 	replySuperfluous    = reply("202 Not needed here.")
 	replyStructureFile  = reply("200 Structure is file.")
 	replyModeStream     = reply("200 Mode is stream.")

@@ -55,6 +55,7 @@ type session struct {
 	deflate bool   // MODE Z
 	level   int    // of MODE Z, 0 for the world's own choice
 	facts   facts  // what OPTS MLST picked
+	utf8    bool   // OPTS UTF8 ON was said
 
 	idle      int64     // what SITE IDLE said, 0 for nothing
 	algorithm Algorithm // what OPTS HASH picked

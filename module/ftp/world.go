@@ -191,6 +191,14 @@ type Deflater interface {
 	Deflate(conn Handle, level int) error
 }
 
+// Namer is a [World] where clients may write names in another character set than
+// UTF-8.
+type Namer interface {
+	// Names has names be UTF-8 from now on, or not any more. It appends to b how
+	// a name is written now that was name before.
+	Names(session Handle, utf8 bool, name, b []byte) ([]byte, error)
+}
+
 // Unsealer is a [World] that can end TLS before the control connection ends
 // (CCC).
 type Unsealer interface {

@@ -78,6 +78,10 @@ func sessionAbilities(session uint32, abilities *uint32) uint32
 //go:noescape
 func sessionUmask(session uint32, mask uint32) uint32
 
+//go:wasmimport ftphost session_names
+//go:noescape
+func sessionNames(session uint32, utf8 uint32, name unsafe.Pointer, nameLen uint32, buf unsafe.Pointer, bufLen uint32, n *uint32) uint32
+
 //go:wasmimport ftphost session_list
 //go:noescape
 func sessionList(session uint32, after int64, buf unsafe.Pointer, bufLen uint32, n *uint32) uint32

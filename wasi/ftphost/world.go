@@ -22,6 +22,7 @@ type World struct {
 var (
 	_ ftp.World    = (*World)(nil)
 	_ ftp.Unsealer = (*World)(nil)
+	_ ftp.Namer    = (*World)(nil)
 	_ ftp.Joiner   = (*World)(nil)
 	_ ftp.Hasher   = (*World)(nil)
 	_ ftp.Deflater = (*World)(nil)
@@ -150,6 +151,15 @@ func (*World) Dial(session ftp.Handle, to netip.AddrPort) (ftp.Handle, error) {
 func (*World) StartTLS(conn ftp.Handle, reply []byte) error {
 	p, size := pointer(reply)
 	return fault(netStartTls(uint32(conn), p, size))
+}
+
+// Names implements [ftp.Namer].
+func (*World) Names(session ftp.Handle, utf8 bool, name, b []byte) ([]byte, error) {
+	var n uint32
+	old, oldLen := pointer(name)
+	p, room := pointer(b[len(b):cap(b)])
+	errno := sessionNames(uint32(session), flag(utf8, 1), old, oldLen, p, room, &n)
+	return b[:len(b)+int(min(n, room))], fault(errno)
 }
 
 // JoinTLS implements [ftp.Joiner].

@@ -65,6 +65,9 @@ type World struct {
 	// as the server and as the client.
 	Protected, Joined int
 
+	// Renamed, if not nil, is what [ftp.Namer] makes of a name; nil leaves it.
+	Renamed func(utf8 bool, name string) string
+
 	handles   map[ftp.Handle]any
 	last      ftp.Handle
 	port      uint16
@@ -238,6 +241,21 @@ func (w *World) checkName(call string, name []byte) {
 			return
 		}
 	}
+}
+
+// Names has names be others, if the test wants that.
+func (w *World) Names(h ftp.Handle, utf8 bool, name, b []byte) ([]byte, error) {
+	if _, ok := get[*session](w, "Names", h); !ok {
+		return nil, ftp.ErrStorage
+	}
+	if w.Renamed == nil {
+		return append(b, name...), nil
+	}
+	text := w.Renamed(utf8, string(name))
+	if len(text) > cap(b)-len(b) {
+		return nil, ftp.ErrName
+	}
+	return append(b, text...), nil
 }
 
 // Host knows all hosts of example.org.

@@ -37,7 +37,7 @@ var ErrDenied = errors.New("wrong user name or password")
 type Login struct {
 	User     string // as sent; may hold any byte but CR, LF and NUL
 	Password Password
-	Host     string // what the client named by HOST, in lower case; "" for nothing
+	Host     string // what the client named by HOST or, if Config.Hosts has it, in the TLS handshake; in lower case; "" for nothing
 	Client   netip.AddrPort
 	Server   netip.AddrPort       // the address the client connected to
 	TLS      *tls.ConnectionState // of the control connection, nil in the clear

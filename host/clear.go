@@ -67,6 +67,7 @@ func (sh *shard) netStopTLS(a *args) wasi.Errno {
 	case !sh.server.config.Allow.CCC || sh.server.config.TLS.Require >= TLSForControl:
 		return wasi.EACCES
 	}
+	s.host = s.at() // which only the handshake may have told
 	return s.stream.upgradeTo(&upgrade{reply: slices.Clone(a.bytes(1)), lenient: sh.server.config.TLS.LenientClose})
 }
 

@@ -139,6 +139,7 @@ func (sh *shard) netStartTLS(a *args) wasi.Errno {
 		return wasi.EINVAL
 	}
 	if s, errno := sh.session(a); errno == wasi.OK {
+		s.host = "" // was said in the clear
 		return s.stream.upgradeTo(sh.server.protection(s.id, slices.Clone(a.bytes(1))))
 	}
 	c, errno := get[*dataConn](&sh.handles, a.handle(0))

@@ -24,6 +24,7 @@ type options struct {
 	anonymous string // "" is not given
 	users     []user
 	usersFile string
+	hosts     []virtualHost
 	atomic    bool
 	module    string
 	cacheDir  string
@@ -48,6 +49,7 @@ func (o *options) addTo(f *pflag.FlagSet) {
 		"For trying things out: others on this machine can see it.\n"+
 		"A password that ends in :ro or :rw needs its rights said", o.setUser)
 	f.StringVar(&o.usersFile, "users", "", "let in the users of `FILE`; see wasiftpd passwd")
+	f.Func("host", hostHelp, o.setHost)
 	o.addTLSTo(f)
 	f.Func("passive-ports", "take passive data connections on the ports `A-B` (default any)", o.setPassivePorts)
 	f.Func("public-address", "have clients from outside private networks connect to the\nIPv4 address `ADDR`, that of the NAT", o.setPublicAddress)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/certmagic"
@@ -30,7 +31,8 @@ type tlsOptions struct {
 	min        string
 	resumption string
 	clientCA   string
-	clientAuth string // "require", "login" or "" when not given
+	clientAuth string        // "require", "login" or "" when not given
+	hosts      []virtualHost // those with a certificate
 
 	fingerprint string // not a flag's: that of the certificate of our own
 }
@@ -73,7 +75,9 @@ func (t *tlsOptions) setACMECA(s string) error {
 }
 
 // on says whether there is TLS at all.
-func (t *tlsOptions) on() bool { return t.own == "self-signed" || len(t.certs)+len(t.acme) > 0 }
+func (t *tlsOptions) on() bool {
+	return t.own == "self-signed" || len(t.certs)+len(t.acme)+len(t.hosts) > 0
+}
 
 // clientsBy says what client certificates are for, "" for nothing.
 func (t *tlsOptions) clientsBy() string {
@@ -91,8 +95,8 @@ func (t *tlsOptions) check() error {
 		return fmt.Errorf("the certificate %s has no key; give --tls-key for each --tls-cert, in the same order", t.certs[n])
 	case len(t.keys) > n:
 		return fmt.Errorf("the key %s has no certificate; give --tls-cert for each --tls-key, in the same order", t.keys[n])
-	case t.own != "" && n+len(t.acme) > 0, n > 0 && len(t.acme) > 0:
-		return errors.New("--tls, --tls-cert and --tls-acme exclude each other; give one")
+	case t.own != "" && n+len(t.acme) > 0, n > 0 && len(t.acme) > 0, len(t.hosts) > 0 && (t.own == "off" || len(t.acme) > 0):
+		return errors.New("--tls, --tls-cert and --tls-acme exclude each other, and --tls off and --tls-acme the cert of --host; give one")
 	case t.acmeCA != "" && len(t.acme) == 0:
 		return errors.New("--tls-acme-ca needs --tls-acme")
 	case t.clientAuth != "" && t.clientCA == "":
@@ -152,7 +156,7 @@ func (p *program) certificateSource(ctx context.Context, o *options, logger *slo
 	if len(t.acme) > 0 {
 		return p.issued(ctx, t, logger)
 	}
-	certs, keys := t.certs, t.keys
+	certs, keys := slices.Clone(t.certs), slices.Clone(t.keys)
 	if t.own == "self-signed" {
 		file, err := t.selfSigned(o.config.Passive.PublicAddress)
 		if err != nil {
@@ -160,9 +164,19 @@ func (p *program) certificateSource(ctx context.Context, o *options, logger *slo
 		}
 		certs, keys = []string{file}, []string{file}
 	}
+	for _, h := range t.hosts {
+		certs, keys = append(certs, h.cert), append(keys, h.key)
+	}
 	loaded, err := loadCertificates(certs, keys, logger)
 	if err != nil {
 		return nil, err
+	}
+	for i, h := range t.hosts {
+		p := loaded[len(loaded)-len(t.hosts)+i]
+		p.host = h.name
+		if err := p.current.Load().Leaf.VerifyHostname(h.name); err != nil {
+			logger.Warn("the certificate is not the host's, and will not be shown", "host", h.name, "err", err)
+		}
 	}
 	if t.own == "self-signed" {
 		t.fingerprint = fingerprint(loaded[0].current.Load())

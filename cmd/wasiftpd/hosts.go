@@ -19,10 +19,10 @@ type virtualHost struct {
 	cert, key string // files
 }
 
-const hostHelp = "serve clients that name the host `NAME[,KEY=VALUE...]`, by HOST or in the\n" +
-	"TLS handshake, in a way of its own; repeatable. Keys: root=DIR,\n" +
-	"users=FILE, anonymous=off|ro|rw, cert=FILE and key=FILE. With users or\n" +
-	"anonymous nobody else may log in there. Other names are then refused"
+const hostHelp = "`NAME[,KEY=VALUE...]`: serve clients that name the host NAME, by HOST\n" +
+	"or in the TLS handshake, otherwise; repeatable. KEY is root, users,\n" +
+	"anonymous, or cert and key, with VALUE as in the flags. users and\n" +
+	"anonymous let in nobody but those. Other names are then refused"
 
 // setHost reads a host as docker reads a mount: quotes keep a comma together.
 func (o *options) setHost(s string) error {

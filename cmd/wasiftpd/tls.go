@@ -51,7 +51,7 @@ func (o *options) addTLSTo(f *pflag.FlagSet) {
 	f.Func("tls-min", "the oldest TLS spoken: `1.2|1.3` (default 1.2)", oneOf(&t.min, "1.2", "1.3"))
 	f.Func("tls-data-resumption", "data connections that don't resume the TLS session of their\n"+
 		"control connection are logged, refused or ignored:\n`prefer|require|off` (default prefer)", oneOf(&t.resumption, "prefer", "require", "off"))
-	f.BoolVar(&o.config.TLS.LenientClose, "tls-lenient-close", false, "take an upload for complete even if TLS was not ended, as old\nclients do; whoever cuts the connection then shortens the file")
+	f.BoolVar(&o.config.TLS.LenientClose, "tls-lenient-close", false, "take an upload for complete even if TLS was not ended, as old\nclients do; whoever cuts the connection then shortens the file.\nLikewise who said CCC may go on in the clear without it, as curl does")
 	f.StringVar(&t.clientCA, "tls-client-ca", "", "ask for client certificates issued by those in `FILE`")
 	f.Func("tls-client-auth", "what they are for: `require|login`. require: nobody gets in without\n"+
 		"one, nor without his password (default). login: one with the\n"+

@@ -34,6 +34,17 @@ func TestNamesAnew(t *testing.T) {
 	assert.Equal(t, "200", c.Code("OPTS UTF8 OFF"))
 	assert.Equal(t, "257 \"/caf\xe9\" is the current directory.", c.Do("PWD"))
 
+	w.Fault = func(call, _ string) error {
+		if call == "Names" {
+			return ftp.ErrUnsupported
+		}
+		return nil
+	}
+	assert.Equal(t, "200", c.Code("OPTS UTF8 ON"))
+	assert.Equal(t, "200", c.Code("OPTS UTF8 OFF"))
+	assert.Equal(t, "257 \"/caf\xe9\" is the current directory.", c.Do("PWD"))
+	w.Fault = nil
+
 	w.Renamed = func(bool, string) string { return strings.Repeat("x", 5000) }
 	assert.Equal(t, "550", c.Code("OPTS UTF8 ON"))
 	assert.Equal(t, "257 \"/caf\xe9\" is the current directory.", c.Do("PWD"))

@@ -95,10 +95,13 @@ func (s *session) speakUTF8(on bool) (reply, error) {
 	if s.e.namer != nil && on != s.utf8 {
 		s.e.name = slices.Grow(s.e.name[:0], maxName)
 		dir, err := s.e.namer.Names(s.handle, on, s.dir, s.e.name)
-		if err != nil {
+		switch err {
+		case nil:
+			s.dir = append(s.dir[:0], dir...)
+		case ErrUnsupported: // names are what they are
+		default:
 			return "", err
 		}
-		s.dir = append(s.dir[:0], dir...)
 		s.from = s.from[:0]
 		s.utf8 = on
 	}

@@ -195,7 +195,8 @@ type Deflater interface {
 // UTF-8.
 type Namer interface {
 	// Names has names be UTF-8 from now on, or not any more. It appends to b how
-	// a name is written now that was name before.
+	// a name is written now that was name before. With ErrUnsupported, names are
+	// the same either way.
 	Names(session Handle, utf8 bool, name, b []byte) ([]byte, error)
 }
 

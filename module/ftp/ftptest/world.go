@@ -248,6 +248,11 @@ func (w *World) Names(h ftp.Handle, utf8 bool, name, b []byte) ([]byte, error) {
 	if _, ok := get[*session](w, "Names", h); !ok {
 		return nil, ftp.ErrStorage
 	}
+	if w.Fault != nil {
+		if err := w.Fault("Names", string(name)); err != nil {
+			return nil, err
+		}
+	}
 	if w.Renamed == nil {
 		return append(b, name...), nil
 	}

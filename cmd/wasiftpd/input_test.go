@@ -74,6 +74,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"--tls-client-auth", "login"}, 2, "--tls-client-auth needs --tls-client-ca"},
 		{[]string{"--tls-client-auth", "maybe"}, 2, "--tls-client-auth|\"maybe\"|require, login"},
 		{[]string{"--behaviour", "make-parents,follow"}, 2, "--behaviour|\"follow\"|--help"},
+		{[]string{"--allow", "site-copy,everything"}, 2, "--allow|\"everything\"|--help"},
 		{[]string{"--owner", "me:"}, 2, "--owner|\"me:\"|OWNER:GROUP"},
 		{[]string{"--max-sessions-per-user", "-1"}, 2, "--max-sessions-per-user|\"-1\""},
 		{[]string{"--listen", "2121"}, 2, "--listen|\"2121\"|127.0.0.1:2121"},

@@ -174,7 +174,7 @@ var Table = [importCount]Import{
 	SessionNames: {"session_names", "sessions", []Param{{"session", Handle}, {"utf8", Uint32}, {"name", In}, {"buf", Out}, {"n", RetUint32}},
 		"has names be UTF-8 from now on (utf8 1), or in the character set of the account's clients again (utf8 0); buf gets the n bytes by which a name is written now that was name before; EINVAL when it is none or buf is too small"},
 	SessionList: {"session_list", "sessions", []Param{{"session", Handle}, {"after", Int64}, {"buf", Out}, {"n", RetUint32}},
-		"fills buf with whole session records of the host's sessions numbered above after, in order; n is in bytes, 0 at the end; EACCES without the right"},
+		"fills buf with whole session records of the host's sessions numbered above after, in order; n is in bytes, 0 at the end; EACCES without the right, EINVAL when buf has no room for one"},
 
 	FileStat: {"file_stat", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"stat", RetStat}},
 		"may wait: describes a file; flag 1 describes a link itself"},

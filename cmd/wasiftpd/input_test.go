@@ -88,6 +88,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"--host", "a.example.org,root=" + missing}, 1, "--host a.example.org|no folder " + missing},
 		{[]string{"--host", "a.example.org,cert=" + missing + ",key=" + key}, 1, "cannot read the certificate|" + missing},
 		{[]string{"--tls", "off", "--host", "a.example.org,cert=" + cert + ",key=" + key}, 2, "--tls off|--host"},
+		{[]string{"--allow", "site-copy,everything"}, 2, "--allow|\"everything\"|--help"},
 		{[]string{"--owner", "me:"}, 2, "--owner|\"me:\"|OWNER:GROUP"},
 		{[]string{"--max-sessions-per-user", "-1"}, 2, "--max-sessions-per-user|\"-1\""},
 		{[]string{"--listen", "2121"}, 2, "--listen|\"2121\"|127.0.0.1:2121"},

@@ -370,10 +370,11 @@ func (w *World) Sessions(session ftp.Handle, after uint64, yield func(ftp.Sessio
 		if !ok {
 			return nil
 		}
-		yield(ftp.SessionInfo{
-			Number: who.Number, Began: who.Began, Bytes: who.Bytes, Client: who.Client,
-			Doing: ftp.Doing(min(who.Doing, wasi.DoingCopy)), User: user, Name: name,
-		})
+		info := ftp.SessionInfo{Number: who.Number, Began: who.Began, Bytes: who.Bytes, Client: who.Client, User: user, Name: name}
+		if who.Doing <= wasi.DoingCopy { // a host of tomorrow may know more
+			info.Doing = ftp.Doing(who.Doing)
+		}
+		yield(info)
 		rest = tail
 	}
 }

@@ -172,3 +172,18 @@ func TestSlowDownload(t *testing.T) {
 	assert.True(t, got.String() == content)
 	assert.Contains(t, c.Codes(), "226")
 }
+
+// TestPassiveOnly: a world that cannot connect to clients says so, and offers no
+// verb for it.
+func TestPassiveOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, ftp.Config{PassiveOnly: true})
+	c := w.LoginAs("u", "p")
+	for _, line := range []string{"PORT 192,0,2,7,156,64", "EPRT |1|192.0.2.7|40000|", "LPRT 4,4,192,0,2,7,2,156,64"} {
+		assert.Contains(t, c.Do(line), "502 This server cannot connect to clients", line)
+	}
+	assert.NotContains(t, c.Do("FEAT"), "EPRT")
+	content, codes := c.Get("RETR hello.txt")
+	assert.Equal(t, "hello\r\n150 226", content+codes)
+	assert.Empty(t, w.Attempts)
+}

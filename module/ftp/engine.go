@@ -59,6 +59,9 @@ func New(world World, config Config) *Engine {
 	}
 	e := &Engine{world: world, config: config, verbs: verbTable(), sessions: make(map[Handle]*session)}
 	e.owners = ownerColumns(config.Behaviour.Owner, config.Behaviour.Group)
+	if !config.PassiveOnly {
+		e.has |= NeedActive
+	}
 	if config.TLS {
 		e.has |= NeedTLS
 	}

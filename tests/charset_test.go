@@ -107,7 +107,7 @@ ftp.quit()
 func TestClientCharset(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "python3", "python3")
-	dir, err := fsbridge.OpenDir(s.root, fsbridge.DirOptions{})
+	dir, err := fsbridge.OpenDir(s.Root, fsbridge.DirOptions{})
 	require.NoError(t, err)
 	t.Cleanup(func() { dir.Close() })
 	_, network := serve(t, host.Config{Authenticator: accounts(dir), Charset: "Shift_JIS"})

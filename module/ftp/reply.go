@@ -21,6 +21,7 @@ const (
 	replyUnknownVerb    = reply("500 Unknown command.")
 	replyNotImplemented = reply("502 Command not implemented.")
 	replyTurnedOff      = reply("502 Turned off here.")
+	replyPassiveOnly    = reply("502 This server cannot connect to clients: use PASV or EPSV.")
 	replyBadArgument    = reply("501 Bad argument.")
 	replyNeedArgument   = reply("501 Argument needed.")
 	replyNoArgument     = reply("501 No argument allowed.")

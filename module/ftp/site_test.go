@@ -169,8 +169,8 @@ func TestCreated(t *testing.T) {
 // and after it.
 func TestFeaturesOfAWorld(t *testing.T) {
 	t.Parallel()
-	plain := struct{ ftp.World }{ftptest.NewWorld(ftp.Config{})}
-	told := &teller{World: plain}
+	w := ftptest.NewWorld(ftp.Config{})
+	told := &teller{World: w, Transferer: w}
 	e := ftp.New(told, ftp.Config{Allow: allowed})
 	e.Step(1, []ftp.Event{{Kind: ftp.EventOpen, Session: 1}})
 	told.left = "FEAT\r\nUSER u\r\nPASS p\r\nFEAT\r\nSITE HELP\r\nSITE WHO\r\nSITE UMASK\r\nMFCT 20200101000000 x\r\nMFF Create=20200101000000; x\r\n"
@@ -188,6 +188,7 @@ func TestFeaturesOfAWorld(t *testing.T) {
 // teller is a world whose client says what is left, and notes what it hears.
 type teller struct {
 	ftp.World
+	ftp.Transferer
 	left, text string
 }
 

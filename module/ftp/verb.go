@@ -45,6 +45,7 @@ const (
 	NeedDeflate      // a [Deflater]
 	NeedSpace        // a [Spacer]
 	NeedHosts        // a [Hosts]
+	NeedActive       // a world that can connect to clients
 	NeedCCC          // an [Unsealer], and that it is allowed
 	NeedSSCN         // a [Joiner], and that it is allowed
 	NeedCPSV         // the same
@@ -87,12 +88,12 @@ func verbTable() []Verb {
 		{Name: "SSCN", Syntax: "[<sp> ON | OFF]", Argument: OptionalArgument, Needs: NeedTLS | NeedSSCN, Feature: "SSCN", Section: "by practice", run: (*session).sscnVerb},
 
 		// RFC 959 §4.1.2: transfer parameters.
-		{Name: "PORT", Syntax: "<sp> h1,h2,h3,h4,p1,p2", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).portVerb},
+		{Name: "PORT", Syntax: "<sp> h1,h2,h3,h4,p1,p2", Argument: RequiredArgument, Neutral: true, Needs: NeedActive, Section: "RFC 959 §4.1.2", run: (*session).portVerb},
 		{Name: "PASV", Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).pasvVerb},
 		{Name: "CPSV", Neutral: true, Needs: NeedTLS | NeedCPSV, Feature: "CPSV", Section: "by practice", run: (*session).cpsvVerb},
-		{Name: "EPRT", Syntax: "<sp> |family|address|port|", Argument: RequiredArgument, Neutral: true, Feature: "EPRT", Section: "RFC 2428 §2", run: (*session).eprtVerb},
+		{Name: "EPRT", Syntax: "<sp> |family|address|port|", Argument: RequiredArgument, Neutral: true, Needs: NeedActive, Feature: "EPRT", Section: "RFC 2428 §2", run: (*session).eprtVerb},
 		{Name: "EPSV", Syntax: "[<sp> 1 | 2 | ALL]", Argument: OptionalArgument, Neutral: true, Feature: "EPSV", Section: "RFC 2428 §3", run: (*session).epsvVerb},
-		{Name: "LPRT", Syntax: "<sp> af,hal,h1,…,pal,p1,p2", Argument: RequiredArgument, Neutral: true, Section: "RFC 1639 §2", run: (*session).lprtVerb},
+		{Name: "LPRT", Syntax: "<sp> af,hal,h1,…,pal,p1,p2", Argument: RequiredArgument, Neutral: true, Needs: NeedActive, Section: "RFC 1639 §2", run: (*session).lprtVerb},
 		{Name: "LPSV", Neutral: true, Section: "RFC 1639 §3", run: (*session).lpsvVerb},
 		{Name: "PRET", Syntax: "<sp> command", Argument: RequiredArgument, Neutral: true, Section: "by practice", run: (*session).pretVerb},
 		{Name: "TYPE", Syntax: "<sp> A | I | L 8", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).typeVerb},
@@ -267,8 +268,11 @@ func (e *Engine) offers(v *Verb) bool { return v.run != nil && v.Needs&^e.has ==
 
 // refusal is the reply to a verb that is not there.
 func (e *Engine) refusal(v *Verb) reply {
-	if v.Needs&^e.has&needAllowed != 0 {
+	switch lacks := v.Needs &^ e.has; {
+	case lacks&needAllowed != 0:
 		return replyTurnedOff
+	case lacks == NeedActive:
+		return replyPassiveOnly
 	}
 	return replyNotImplemented
 }

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-const openFlags = 0
+const openFlags, statFirst = 0, false
 
 // lock takes the file for one upload until it is closed, or is EBUSY.
 func lock(file *os.File) error {

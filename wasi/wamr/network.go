@@ -22,7 +22,8 @@ type Network struct {
 	dialled map[standalone.Socket]netip.AddrPort // not known to be connected
 }
 
-var _ standalone.Network = (*Network)(nil)
+// New makes a network: WAMR needs no settings.
+func New(standalone.Settings) (standalone.Network, error) { return &Network{}, nil }
 
 const (
 	streams = 1   // sock_open's kind of socket

@@ -19,7 +19,6 @@ func sockOpen(pool uint32, family uint32, kind uint32, fd *uint32) syscall.Errno
 func sockBind(fd uint32, address unsafe.Pointer) syscall.Errno
 
 //go:wasmimport wasi_snapshot_preview1 sock_listen
-//go:noescape
 func sockListen(fd uint32, backlog uint32) syscall.Errno
 
 //go:wasmimport wasi_snapshot_preview1 sock_connect
@@ -35,19 +34,18 @@ func sockAddrLocal(fd uint32, address unsafe.Pointer) syscall.Errno
 func sockAddrRemote(fd uint32, address unsafe.Pointer) syscall.Errno
 
 //go:wasmimport wasi_snapshot_preview1 sock_set_linger
-//go:noescape
 func sockSetLinger(fd uint32, on uint32, seconds uint32) syscall.Errno
 
 //go:wasmimport wasi_snapshot_preview1 sock_set_reuse_addr
-//go:noescape
 func sockSetReuseAddr(fd uint32, on uint32) syscall.Errno
 
+//go:wasmimport wasi_snapshot_preview1 sock_set_ipv6_only
+func sockSetIPv6Only(fd uint32, on uint32) syscall.Errno
+
 //go:wasmimport wasi_snapshot_preview1 sock_set_keep_alive
-//go:noescape
 func sockSetKeepAlive(fd uint32, on uint32) syscall.Errno
 
 //go:wasmimport wasi_snapshot_preview1 sock_set_tcp_no_delay
-//go:noescape
 func sockSetNoDelay(fd uint32, on uint32) syscall.Errno
 
 // The preview's own, which package syscall keeps to itself.

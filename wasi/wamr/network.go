@@ -20,6 +20,7 @@ type Network struct {
 	asked   []subscription
 	answers []event
 	dialled map[standalone.Socket]netip.AddrPort // not known to be connected
+	unread  [1024]byte
 }
 
 // New makes a network: WAMR needs no settings.
@@ -59,6 +60,11 @@ func (n *Network) Listen(at netip.AddrPort) (standalone.Socket, netip.AddrPort, 
 func listen(fd uint32, at netip.AddrPort) syscall.Errno {
 	if errno := sockSetReuseAddr(fd, 1); errno != 0 {
 		return errno
+	}
+	if at.Addr().Is6() { // IPv4 has a listener of its own
+		if errno := sockSetIPv6Only(fd, 1); errno != 0 {
+			return errno
+		}
 	}
 	address := putAddress(at)
 	if errno := sockBind(fd, unsafe.Pointer(&address)); errno != 0 {
@@ -170,8 +176,20 @@ func (n *Network) Close(s standalone.Socket, reset bool) {
 	delete(n.dialled, s)
 	if reset {
 		sockSetLinger(uint32(s), 1, 0)
+	} else {
+		n.drain(s)
 	}
 	syscall.Close(int(s))
+}
+
+// drain forgets what has arrived. Closing with something unread would reset the
+// connection, and the client might lose the last reply.
+func (n *Network) drain(s standalone.Socket) {
+	for range 64 {
+		if count, err := syscall.Read(int(s), n.unread[:]); count <= 0 || err != nil {
+			return
+		}
+	}
 }
 
 // fault is what the engine calls an error of package syscall.

@@ -19,6 +19,9 @@ type Config struct {
 	// PassiveOnly says that the world cannot connect to clients.
 	PassiveOnly bool
 
+	// NoModes says that the world cannot set permission bits.
+	NoModes bool
+
 	// TLS says that the world can protect connections; Require, what clients
 	// must have protected.
 	TLS     bool

@@ -114,7 +114,7 @@ func verbTable() []Verb {
 		{Name: "MDTM", Syntax: "[<sp> YYYYMMDDHHMMSS] <sp> pathname", Argument: RequiredPathname, Neutral: true, Feature: "MDTM", Right: RightWrite, Section: "RFC 3659 §3", run: (*session).mdtmVerb},
 		{Name: "MFMT", Syntax: "<sp> YYYYMMDDHHMMSS <sp> pathname", Argument: RequiredPathname, Feature: "MFMT", Right: RightWrite, Section: "draft-somers-ftp-mfxx §3", run: (*session).mfmtVerb},
 		{Name: "SITE", Syntax: "<sp> HELP | CHMOD | IDLE | MKDIR | UTIME", Argument: RequiredPathname, Right: RightWrite, Section: "RFC 959 §4.1.3", run: (*session).siteVerb},
-		{Name: "MFF", Syntax: "<sp> *(Modify=YYYYMMDDHHMMSS; | UNIX.mode=mode;) <sp> pathname", Argument: RequiredPathname, Feature: "MFF Modify;UNIX.mode;", Right: RightWrite, Section: "draft-somers-ftp-mfxx §5", run: (*session).mffVerb},
+		{Name: "MFF", Syntax: "<sp> *(Modify=YYYYMMDDHHMMSS; | UNIX.mode=mode;) <sp> pathname", Argument: RequiredPathname, Feature: "MFF Modify;", Right: RightWrite, Section: "draft-somers-ftp-mfxx §5", run: (*session).mffVerb},
 		{Name: "AVBL", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Neutral: true, Needs: NeedSpace, Feature: "AVBL", Right: RightWrite, Section: "draft-peterson-streamlined-ftp-command-extensions §4", run: (*session).avblVerb},
 
 		// Hashes.

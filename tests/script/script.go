@@ -10,7 +10,7 @@
 //	dir NAME                  a directory that is there from the start
 //	link NAME TARGET          a symbolic link that is there from the start
 //	needs WORD                only for worlds that have it: links, modes, bytes, ipv6, anonymous, deflate, space;
-//	                          that active, hash, hosts or urgent are needed is seen by itself
+//	                          that active, hash, hosts, ports (that close) or urgent are needed is seen by itself
 //
 //	> LINE                    sends the line and CRLF
 //	>> "BYTES"                sends these bytes and nothing else
@@ -194,6 +194,8 @@ func needOf(word, rest string) string {
 		return "active"
 	case "urgent":
 		return "urgent"
+	case "no-data":
+		return "ports"
 	case ">":
 		verb, arg, _ := strings.Cut(strings.ToUpper(rest), " ")
 		if verb == "OPTS" {

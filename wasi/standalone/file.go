@@ -71,18 +71,20 @@ func (w *world) Stat(h ftp.Handle, name []byte, link bool) (ftp.FileInfo, error)
 	return fileInfo(info), nil
 }
 
+// fileInfo is what the engine knows of a file. WASI has no permissions: those are
+// what new files mostly have elsewhere.
 func fileInfo(info fs.FileInfo) ftp.FileInfo {
-	kind := ftp.Other
+	kind, mode := ftp.Other, uint32(0o644)
 	switch info.Mode().Type() {
 	case 0:
 		kind = ftp.Regular
 	case fs.ModeDir:
-		kind = ftp.Dir
+		kind, mode = ftp.Dir, 0o755
 	case fs.ModeSymlink:
 		kind = ftp.Link
 	}
 	return ftp.FileInfo{
-		ModTime: unixNano(info.ModTime()), Size: uint64(max(info.Size(), 0)), Type: kind, Mode: uint32(info.Mode().Perm()), Links: 1,
+		ModTime: unixNano(info.ModTime()), Size: uint64(max(info.Size(), 0)), Type: kind, Mode: mode, Links: 1,
 	}
 }
 
@@ -264,10 +266,10 @@ func (w *world) SetTime(h ftp.Handle, name []byte, mtime int64) error {
 	return fault(w.dir.Chtimes(string(name), time.Unix(0, mtime)))
 }
 
-// SetMode implements [ftp.Files].
-func (w *world) SetMode(h ftp.Handle, name []byte, mode uint32) error {
+// SetMode implements [ftp.Files]: WASI has no permissions.
+func (w *world) SetMode(h ftp.Handle, _ []byte, _ uint32) error {
 	if _, err := w.files(h, ftp.RightWrite); err != nil {
 		return err
 	}
-	return fault(w.dir.Chmod(string(name), fs.FileMode(mode)))
+	return ftp.ErrUnsupported
 }

@@ -31,6 +31,11 @@ wasm-wasip1: ## rebuild module/wasiftp-wasip1.wasm alone
 wasm-wamr: ## rebuild module/wasiftp-wamr.wasm alone
 	$(WASM_BUILD) -o module/wasiftp-wamr.wasm ./module/wamr
 
+.PHONY: wamr
+wamr: ## WAMR's iwasm and the example host in C, for the tests; takes cargo, cmake and a C compiler
+	$(MAKE) -C host/examples/c
+	$(MAKE) -C tests/iwasm
+
 .PHONY: generate
 generate: ## what follows from the tables of imports and verbs
 	go generate ./...

@@ -124,7 +124,7 @@ func (d *Dir) Open(name string) (fs.File, error) {
 // the other end of a pipe.
 func (d *Dir) openFile(name string, flag int, perm fs.FileMode) (*os.File, fs.FileInfo, error) {
 	if statFirst {
-		if info, err := d.stat(name); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		if info, err := d.stat(name); err == nil && special(typed(info)) {
 			return nil, nil, errSpecial
 		}
 	}
@@ -136,7 +136,7 @@ func (d *Dir) openFile(name string, flag int, perm fs.FileMode) (*os.File, fs.Fi
 		return nil, nil, err
 	}
 	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+	if err == nil && special(typed(info)) {
 		err = errSpecial
 	}
 	if err != nil {
@@ -145,6 +145,8 @@ func (d *Dir) openFile(name string, flag int, perm fs.FileMode) (*os.File, fs.Fi
 	}
 	return file, info, nil
 }
+
+func special(info fs.FileInfo) bool { return !info.Mode().IsRegular() && !info.IsDir() }
 
 // Stat describes the file that name leads to.
 func (d *Dir) Stat(name string) (fs.FileInfo, error) { return d.describe("stat", name, d.stat) }
@@ -160,7 +162,7 @@ func (d *Dir) describe(op, name string, stat func(string) (fs.FileInfo, error)) 
 	if err != nil {
 		return nil, d.fault(op, name, err)
 	}
-	return info, nil
+	return typed(info), nil
 }
 
 // ReadLink is where the symbolic link name points to, inside or not.

@@ -9,7 +9,7 @@ import (
 
 // openFlags keep an open from waiting for the other end of a pipe, and from
 // taking a terminal for the process's own.
-const openFlags, statFirst = syscall.O_NONBLOCK | syscall.O_NOCTTY, false
+const openFlags = syscall.O_NONBLOCK | syscall.O_NOCTTY
 
 // lock takes the file for one upload until it is closed, or is EBUSY.
 func lock(file *os.File) error {

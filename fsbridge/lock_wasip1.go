@@ -6,9 +6,6 @@ import (
 	"syscall"
 )
 
-// WASI has no flag that keeps an open from waiting for the other end of a pipe.
-const openFlags, statFirst = 0, true
-
 // locked are the files that are being uploaded to. WASI has no locks, but one
 // thread and no other process.
 var locked []upheld

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-const openFlags, statFirst = 0, false
+const openFlags = 0
 
 // lock takes the file for one upload until it is closed, or is EBUSY.
 func lock(file *os.File) error {

@@ -9,10 +9,14 @@ import (
 // serve calls the engine whenever something has happened, for ever.
 func (w *world) serve() {
 	for {
-		next := w.engine.Step(w.now(), w.events)
-		w.events = w.events[:0]
-		w.wait(next)
+		w.step()
 	}
+}
+
+func (w *world) step() {
+	next := w.engine.Step(w.now(), w.events)
+	w.events = w.events[:0]
+	w.wait(next)
 }
 
 // wait waits for something to happen, until next at most, and notes what did.

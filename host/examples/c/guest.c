@@ -2,12 +2,13 @@
 #include "host.h"
 #include "wasm_export.h"
 
-// A step that needs more instructions than these has hung.
-enum { INSTRUCTIONS = 1000000000, STACK = 1 << 20, PAGES = 4096, CONFIG = 64, ABI = 1 };
+// A step that needs more instructions than these, or has the host work longer than these seconds, has hung.
+enum { INSTRUCTIONS = 1000000000, LONGEST = 5, STACK = 1 << 20, PAGES = 4096, CONFIG = 64, ABI = 1 };
 
 static wasm_module_t module;
 static wasm_module_inst_t instance;
 static wasm_exec_env_t env;
+static int64_t deadline; // of the present call
 
 uint64_t get(const uint8_t *p, int size)
 {
@@ -181,6 +182,8 @@ static void called(wasm_exec_env_t e, uint64_t *stack)
 	const struct row *r = wasm_runtime_get_function_attachment(e);
 	struct args a;
 	memset(&a, 0, offsetof(struct args, name));
+	if (now() > deadline)
+		wasm_runtime_set_exception(instance, "it hung");
 	uint32_t error = check(r, &a, stack);
 	*stack = error ? error : r->f(&a);
 }
@@ -232,6 +235,7 @@ static bool call(const char *name, uint32_t cells, uint32_t *value)
 {
 	wasm_function_inst_t f = wasm_runtime_lookup_function(instance, name);
 	wasm_runtime_set_instruction_count_limit(env, INSTRUCTIONS);
+	deadline = now() + (int64_t)LONGEST * SECOND;
 	if (f && wasm_runtime_call_wasm(env, f, cells, value))
 		return true;
 	fprintf(stderr, "%s: %s\n", name, f ? wasm_runtime_get_exception(instance) : "not exported");

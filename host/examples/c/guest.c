@@ -3,7 +3,7 @@
 #include "wasm_export.h"
 
 // A step that needs more instructions than these, or has the host work longer than these seconds, has hung.
-enum { INSTRUCTIONS = 1000000000, LONGEST = 5, STACK = 1 << 20, PAGES = 4096, CONFIG = 64, ABI = 1 };
+enum { INSTRUCTIONS = 400000000, LONGEST = 5, STACK = 1 << 20, PAGES = 4096, CONFIG = 64, ABI = 1 };
 
 static wasm_module_t module;
 static wasm_module_inst_t instance;

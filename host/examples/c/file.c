@@ -1,7 +1,7 @@
 // Files below the root. The kernel resolves every name, and lets none lead out.
 #include "host.h"
 
-enum { FOR_WRITING = 1, TRUNCATE = 2, APPEND = 4, EXCLUSIVE = 8, STAT = 24, DIRENT = STAT + 4 };
+enum { FOR_WRITING = 1, TRUNCATE = 2, APPEND = 4, EXCLUSIVE = 8 };
 
 static int beneath(const char *name, int flags, mode_t mode)
 {
@@ -33,6 +33,7 @@ static int parent(char *name, const char **base)
 static void put_stat(uint8_t *record, const struct stat *st)
 {
 	uint32_t type = S_ISREG(st->st_mode) ? 0 : S_ISDIR(st->st_mode) ? 1 : S_ISLNK(st->st_mode) ? 2 : 3;
+	memset(record, 0, STAT);
 	put(record, 8, (uint64_t)st->st_mtim.tv_sec * SECOND + (uint64_t)st->st_mtim.tv_nsec);
 	put(record + 8, 8, (uint64_t)st->st_size);
 	put(record + 16, 4, type << 16 | (st->st_mode & 0777));

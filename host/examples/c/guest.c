@@ -3,7 +3,7 @@
 #include "wasm_export.h"
 
 // A step that needs more instructions than these, or has the host work longer than these seconds, has hung.
-enum { INSTRUCTIONS = 400000000, LONGEST = 5, STACK = 1 << 20, PAGES = 4096, CONFIG = 64, ABI = 1 };
+enum { INSTRUCTIONS = 400000000, LONGEST = 5, STACK = 1 << 20, PAGES = 4096 };
 
 static wasm_module_t module;
 static wasm_module_inst_t instance;
@@ -155,7 +155,7 @@ static struct object *held(char letter, uint64_t handle)
 
 static uint32_t check(const struct row *r, struct args *a, uint64_t *value)
 {
-	static const uint8_t sizes[128] = {['n'] = 4, ['N'] = 8, ['a'] = 20, ['s'] = 24};
+	static const uint8_t sizes[128] = {['n'] = 4, ['N'] = 8, ['a'] = ADDRESS, ['s'] = STAT};
 	const char *params = r->params ? r->params : "";
 	for (int i = 0; params[i]; i++) {
 		a->n[i] = params[i] == 'l' ? *value++ : (uint32_t)*value++; // the upper half of an i32 may be garbage

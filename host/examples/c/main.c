@@ -1,7 +1,7 @@
 // The program: flags, accounts, and the loop.
 #include "host.h"
 
-enum { LISTENERS = 8, ACCOUNTS = 32, EVENTS = 4 * OBJECTS, EVENT = 24, PATIENCE = 1000, MS = 1000000 };
+enum { LISTENERS = 8, ACCOUNTS = 32, EVENTS = 4 * OBJECTS, PATIENCE = 1000, MS = 1000000 };
 
 struct object objects[OBJECTS];
 int first_port, last_port, root;
@@ -73,14 +73,14 @@ uint32_t events_read(struct args *a)
 uint32_t config_read(struct args *a)
 {
 	static const int64_t seconds[] = {120, 300, 300, 30, 1}; // to log in, idle, stalled, for data connections, after a failed login
-	if (a->size[0] < 64)
+	if (a->size[0] < CONFIG)
 		return E_INVAL;
-	memset(a->p[0], 0, 64);
+	memset(a->p[0], 0, CONFIG);
 	for (int i = 0; i < 5; i++)
 		put(a->p[0] + 8 * i, 8, (uint64_t)seconds[i] * SECOND);
 	put(a->p[0] + 40, 4, 5);    // failed logins
 	put(a->p[0] + 44, 4, 4096); // bytes of a line
-	put(a->p[1], 4, 64);
+	put(a->p[1], 4, CONFIG);
 	return OK;
 }
 

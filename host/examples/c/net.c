@@ -91,7 +91,7 @@ static void put_address(uint8_t *record, struct sockaddr_storage a)
 {
 	size_t size;
 	uint8_t *from = ip(&a, &size);
-	memset(record, 0, 20);
+	memset(record, 0, ADDRESS);
 	put(record, 2, size == 4 ? 4 : 6);
 	put(record + 2, 2, ntohs(*port(&a)));
 	memcpy(record + 4, from, size);

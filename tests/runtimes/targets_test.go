@@ -57,7 +57,7 @@ var targets = []target{
 	},
 	{
 		name: "wamr", runtime: "iwasm", missing: made(iwasm), start: startIwasm,
-		lacks: []string{"deflate", "hash", "hosts", "modes", "space", "urgent"},
+		lacks: []string{"deflate", "hosts", "modes", "space", "urgent"},
 	},
 	{
 		name: "ftphost", runtime: "the host in C", missing: made(hostInC), start: startHostInC,

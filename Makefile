@@ -1,7 +1,7 @@
 # The engine must rebuild to the same bytes, which takes the Go release that go.mod names.
 WASM_BUILD = GOOS=wasip1 GOARCH=wasm go build -trimpath -buildvcs=false -ldflags='-s -w -buildid='
 # What runs without our host, as module/wasiftp-<target>.wasm.
-STANDALONE = wasip1
+STANDALONE = wasip1 wamr
 STATICCHECK = bin/staticcheck
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME = 10s
@@ -26,6 +26,15 @@ wasm: ## rebuild every committed .wasm in place
 .PHONY: wasm-wasip1
 wasm-wasip1: ## rebuild module/wasiftp-wasip1.wasm alone
 	$(WASM_BUILD) -o module/wasiftp-wasip1.wasm ./module/wasip1
+
+.PHONY: wasm-wamr
+wasm-wamr: ## rebuild module/wasiftp-wamr.wasm alone
+	$(WASM_BUILD) -o module/wasiftp-wamr.wasm ./module/wamr
+
+.PHONY: wamr
+wamr: ## WAMR's iwasm and the example host in C, for the tests; takes cargo, cmake and a C compiler
+	$(MAKE) -C host/examples/c
+	$(MAKE) -C tests/iwasm
 
 .PHONY: generate
 generate: ## what follows from the tables of imports and verbs

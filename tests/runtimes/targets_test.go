@@ -55,6 +55,14 @@ var targets = []target{
 		name: "wasip1", runtime: "wazero run", missing: nothing, start: startWazero,
 		lacks: []string{"active", "bytes", "deflate", "hosts", "ipv6", "modes", "ports", "space", "urgent"},
 	},
+	{
+		name: "wamr", runtime: "iwasm", missing: made(iwasm), start: startIwasm,
+		lacks: []string{"deflate", "hosts", "modes", "space", "urgent"},
+	},
+	{
+		name: "ftphost", runtime: "the host in C", missing: made(hostInC), start: startHostInC,
+		lacks: []string{"deflate", "hash"},
+	},
 }
 
 func nothing() string { return "" }

@@ -110,6 +110,7 @@ static const struct row {
 	{FTP, "net_accept", "Ln", net_accept, 0}, {FTP, "net_dial", "San", net_dial, 0},
 	{FTP, "handle_close", "H", handle_close, 0}, {FTP, "auth_host", "Si", auth_host, 0},
 	{FTP, "auth_check", "Siin", auth_check, 0}, {FTP, "auth_clear", "S", auth_clear, 0},
+	{FTP, "session_abilities", "Sn", session_abilities, 0},
 	{FTP, "file_stat", "Sfus", file_stat, 0}, {FTP, "file_list", "Sfun", file_list, LIST},
 	{FTP, "file_list_next", "Don", file_list_next, 0}, {FTP, "file_open", "Sfulns", file_open, 0},
 	{FTP, "file_commit", "T", file_commit, 0}, {FTP, "file_mkdir", "Sf", file_mkdir, MKDIR},

@@ -80,6 +80,7 @@ uint32_t config_read(struct args *a)
 		put(a->p[0] + 8 * i, 8, (uint64_t)seconds[i] * SECOND);
 	put(a->p[0] + 40, 4, 5);    // failed logins
 	put(a->p[0] + 44, 4, 4096); // bytes of a line
+	put(a->p[0] + 48, 4, 2048); // there is no MODE Z
 	put(a->p[1], 4, CONFIG);
 	return OK;
 }
@@ -109,6 +110,15 @@ uint32_t auth_check(struct args *a)
 }
 
 uint32_t auth_clear(struct args *a) { return a->o[0]->account = NULL, OK; }
+
+// session_abilities are uploads, times, modes, space and directories.
+uint32_t session_abilities(struct args *a)
+{
+	if (!a->o[0]->account)
+		return E_ACCES;
+	put(a->p[1], 4, 1 | 2 | 8 | 32 | 256);
+	return OK;
+}
 
 static void admit(const char *name, const char *password, const char *rights)
 {

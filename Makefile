@@ -19,6 +19,20 @@ test: ## the tests
 .PHONY: wasm
 wasm: ## rebuild every committed .wasm in place
 	$(WASM_BUILD) -o host/wasiftp.wasm ./module/ftphost
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory wasip2; \
+	else echo "module/wasiftp-wasip2.wasm is left as it was: to make it anew takes Node and npm"; fi
+
+COMPONENT_TOOLS = module/wasip2/node_modules/.package-lock.json
+
+.PHONY: wasip2
+wasip2: $(COMPONENT_TOOLS) ## the component for wasmtime and jco; takes Node and npm
+	@core=$$(mktemp) && trap 'rm -f "$$core"' EXIT && \
+	$(WASM_BUILD) -o "$$core" ./module/wasip2 && \
+	node module/wasip2/component.js "$$core" module/wasiftp-wasip2.wasm
+
+$(COMPONENT_TOOLS): module/wasip2/package-lock.json
+	@command -v npm >/dev/null || { echo "the component takes Node and npm, which are not here" >&2; exit 1; }
+	npm ci --silent --prefix module/wasip2
 
 .PHONY: generate
 generate: ## what follows from the tables of imports and verbs

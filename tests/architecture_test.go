@@ -69,6 +69,7 @@ var arrows = map[string][]string{
 	"wasi/gen":            {"module/ftp", "wasi"},
 	"wasi/ftphost":        {"module/ftp", "wasi"},
 	"wasi/standalone":     {"module/ftp"},
+	"wasi/wasip2":         {"module/ftp", "wasi/standalone"},
 	"host":                {"wasi"},
 	"fsbridge":            nil,
 	"fsbridge/fscontract": nil,

@@ -1,12 +1,16 @@
 # The engine must rebuild to the same bytes, which takes the Go release that go.mod names.
-WASM_BUILD = GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -trimpath -buildvcs=false -ldflags='-s -w -buildid='
+WASM_BUILD = GOOS=wasip1 GOARCH=wasm go build -trimpath -buildvcs=false -ldflags='-s -w -buildid='
+# What runs without our host, as module/wasiftp-<target>.wasm.
+STANDALONE = wasip1 $(if $(NPM),wasip2)
+NPM := $(shell command -v npm)
+JCO = module/wasip2/node_modules/.package-lock.json
 STATICCHECK = bin/staticcheck
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME = 10s
 
 .PHONY: help
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## the program, as ./wasiftpd
@@ -18,20 +22,22 @@ test: ## the tests
 
 .PHONY: wasm
 wasm: ## rebuild every committed .wasm in place
-	$(WASM_BUILD) -o host/wasiftp.wasm ./module/ftphost
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory wasip2; \
-	else echo "module/wasiftp-wasip2.wasm is left as it was: to make it anew takes Node and npm"; fi
+	$(WASM_BUILD) -buildmode=c-shared -o host/wasiftp.wasm ./module/ftphost
+	@$(MAKE) --no-print-directory $(STANDALONE:%=wasm-%)
+	@test -n "$(NPM)" || echo "module/wasiftp-wasip2.wasm is left as it is: what makes it takes Node and npm"
 
-COMPONENT_TOOLS = module/wasip2/node_modules/.package-lock.json
+.PHONY: wasm-wasip1
+wasm-wasip1: ## rebuild module/wasiftp-wasip1.wasm alone
+	$(WASM_BUILD) -o module/wasiftp-wasip1.wasm ./module/wasip1
 
-.PHONY: wasip2
-wasip2: $(COMPONENT_TOOLS) ## the component for wasmtime and jco; takes Node and npm
-	@core=$$(mktemp) && trap 'rm -f "$$core"' EXIT && \
-	$(WASM_BUILD) -o "$$core" ./module/wasip2 && \
+.PHONY: wasm-wasip2
+wasm-wasip2: $(JCO) ## rebuild module/wasiftp-wasip2.wasm alone; takes Node and npm
+	@core=$$(mktemp) && trap 'rm -f "$$core"' EXIT && set -x && \
+	$(WASM_BUILD) -buildmode=c-shared -o "$$core" ./module/wasip2 && \
 	node module/wasip2/component.js "$$core" module/wasiftp-wasip2.wasm
 
-$(COMPONENT_TOOLS): module/wasip2/package-lock.json
-	@command -v npm >/dev/null || { echo "the component takes Node and npm, which are not here" >&2; exit 1; }
+$(JCO): module/wasip2/package-lock.json
+	@test -n "$(NPM)" || { echo "this takes Node and npm, and they are not here" >&2; exit 1; }
 	npm ci --silent --prefix module/wasip2
 
 .PHONY: generate
@@ -55,10 +61,11 @@ vet: $(STATICCHECK) ## formatting, vet for both sides of the boundary, staticche
 .PHONY: reproduce
 reproduce: ## prove that generated files and the .wasm follow from their sources
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
-	cp host/wasiftp.wasm wasi/ftphost/imports.go wasi/abi.txt README.md "$$dir" && \
+	cp host/wasiftp.wasm $(STANDALONE:%=module/wasiftp-%.wasm) wasi/ftphost/imports.go wasi/abi.txt README.md "$$dir" && \
 	$(MAKE) --no-print-directory generate wasm && \
 	cmp "$$dir/imports.go" wasi/ftphost/imports.go && cmp "$$dir/abi.txt" wasi/abi.txt && cmp "$$dir/README.md" README.md && \
-	cmp "$$dir/wasiftp.wasm" host/wasiftp.wasm && echo "all made again to the same bytes"
+	cmp "$$dir/wasiftp.wasm" host/wasiftp.wasm && \
+	for target in $(STANDALONE); do cmp "$$dir/wasiftp-$$target.wasm" module/wasiftp-$$target.wasm || exit 1; done && echo "all made again to the same bytes"
 
 .PHONY: platforms
 platforms: ## build for every platform

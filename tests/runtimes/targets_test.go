@@ -55,7 +55,11 @@ var targets = []target{
 		name: "wasip1", runtime: "wazero run", missing: nothing, start: startWazero,
 		lacks: []string{"active", "bytes", "deflate", "hash", "hosts", "ipv6", "modes", "ports", "space", "urgent"},
 	},
+	{name: "wasip2", runtime: "wasmtime run", missing: wasmtimeMissing, start: startWasmtime, lacks: componentLacks},
+	{name: "wasip2", runtime: "jco run", missing: jcoMissing, start: startJco, lacks: componentLacks},
 }
+
+var componentLacks = []string{"bytes", "deflate", "hash", "hosts", "modes", "space", "urgent"}
 
 func nothing() string { return "" }
 

@@ -29,11 +29,16 @@ func TestMain(m *testing.M) {
 // prints: it then serves.
 func run(t testing.TB, n int, path string, args ...string) (lines []string) {
 	t.Helper()
-	_, lines = runCommand(t, n, exec.Command(path, args...))
-	return lines
+	return runCommand(t, n, exec.Command(path, args...))
 }
 
-func runCommand(t testing.TB, n int, command *exec.Cmd) (process *os.Process, lines []string) {
+// processes are the last that a test or benchmark has run, by its name.
+var (
+	processes      = map[string]*os.Process{}
+	processesMutex sync.Mutex
+)
+
+func runCommand(t testing.TB, n int, command *exec.Cmd) (lines []string) {
 	t.Helper()
 	out, in, err := os.Pipe()
 	require.NoError(t, err)
@@ -41,6 +46,9 @@ func runCommand(t testing.TB, n int, command *exec.Cmd) (process *os.Process, li
 	command.Stdout, command.Stderr = in, log
 	require.NoError(t, command.Start())
 	in.Close()
+	processesMutex.Lock()
+	processes[t.Name()] = command.Process
+	processesMutex.Unlock()
 	t.Cleanup(func() {
 		command.Process.Kill()
 		command.Wait()
@@ -58,7 +66,7 @@ func runCommand(t testing.TB, n int, command *exec.Cmd) (process *os.Process, li
 		for scanner.Scan() {
 		}
 	}()
-	return command.Process, lines
+	return lines
 }
 
 // logged is what a process writes to its standard error.

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"structs"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"wasiftp/module/ftp"
@@ -38,6 +39,30 @@ func fdStatGet(fd uint32, stat *fdStat) syscall.Errno
 //go:wasmimport wasi_snapshot_preview1 fd_fdstat_set_flags
 func fdStatSetFlags(fd uint32, flags uint32) syscall.Errno
 
+//go:wasmimport wasi_snapshot_preview1 poll_oneoff
+//go:noescape
+func pollOneoff(in *subscription, out *[32]byte, count uint32, events *uint32) syscall.Errno
+
+// subscription is one to a clock: a length of time that has to pass.
+type subscription struct {
+	_         structs.HostLayout
+	user      uint64
+	kind      uint64 // 0 is a clock
+	clock     uint64
+	timeout   uint64 // ns
+	precision uint64
+	flags     uint64
+}
+
+// sleep lets time pass. Go's own would have its scheduler look for work first, at
+// many times the cost.
+func sleep(d time.Duration) {
+	var out [32]byte
+	var n uint32
+	s := subscription{clock: clockMonotonic, timeout: uint64(d)}
+	pollOneoff(&s, &out, 1, &n)
+}
+
 // iovec is a piece of memory to read to or to write from.
 type iovec struct {
 	_          structs.HostLayout
@@ -53,10 +78,11 @@ type fdStat struct {
 }
 
 const (
-	typeSocket    = 6 // a stream's
-	flagNonblock  = 4
-	recvPeek      = 1
-	shutdownWrite = 2
+	clockMonotonic = 1
+	typeSocket     = 6 // a stream's
+	flagNonblock   = 4
+	recvPeek       = 1
+	shutdownWrite  = 2
 )
 
 func vector(p []byte) iovec {

@@ -204,7 +204,7 @@ func (n *Network) Wait(list []standalone.Interest, timeout int64) {
 			pause = min(pause, left)
 		}
 		n.pause = pause
-		time.Sleep(pause)
+		sleep(pause)
 		if tried := writers(list); tried {
 			n.look(list)
 			return

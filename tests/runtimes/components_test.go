@@ -106,6 +106,5 @@ func startJco(t testing.TB, root string) script.Network {
 	require.NoError(t, err)
 	command := exec.Command("node", path)
 	command.Env = append(append(os.Environ(), "WASIFTP_ROOT="+root), componentEnvironment()...)
-	_, lines := runCommand(t, addresses(), command)
-	return networkOf(t, lines)
+	return networkOf(t, runCommand(t, addresses(), command))
 }

@@ -73,6 +73,8 @@ var arrows = map[string][]string{
 	"wasi/standalone":     {"fsbridge", "module/ftp"},
 	"wasi/wasip1":         {"module/ftp", "wasi/standalone"},
 	"wasi/wamr":           {"module/ftp", "wasi/standalone"},
+	"module/wasip2":       {"wasi/standalone", "wasi/wasip2"},
+	"wasi/wasip2":         {"module/ftp", "wasi/standalone"},
 	"host":                {"wasi"},
 	"fsbridge":            nil,
 	"fsbridge/fscontract": nil,

@@ -63,7 +63,11 @@ var targets = []target{
 		name: "ftphost", runtime: "the host in C", missing: made(hostInC), start: startHostInC,
 		lacks: []string{"deflate", "hash"},
 	},
+	{name: "wasip2", runtime: "wasmtime run", missing: wasmtimeMissing, start: startWasmtime, lacks: componentLacks},
+	{name: "wasip2", runtime: "jco run", missing: jcoMissing, start: startJco, lacks: componentLacks},
 }
+
+var componentLacks = []string{"bytes", "deflate", "hash", "hosts", "modes", "space", "urgent"}
 
 func nothing() string { return "" }
 

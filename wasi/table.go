@@ -171,8 +171,8 @@ var Table = [importCount]Import{
 		"what the account's files can do (see the abilities); EACCES before the login"},
 	SessionUmask: {"session_umask", "sessions", []Param{{"session", Handle}, {"mask", Uint32}},
 		"may wait: which of the nine permission bits new files and directories of this login do not get; ENOSYS where the files have none"},
-	SessionNames: {"session_names", "sessions", []Param{{"session", Handle}, {"utf8", Uint32}, {"name", In}, {"buf", Out}, {"n", RetUint32}},
-		"has names be UTF-8 from now on (utf8 1), or in the character set of the account's clients again (utf8 0); buf gets the n bytes by which a name is written now that was name before; EINVAL when it is none or buf is too small"},
+	SessionNames: {"session_names", "sessions", []Param{{"session", Handle}, {"on", Uint32}, {"name", In}, {"buf", Out}, {"n", RetUint32}},
+		"has names be UTF-8 from now on (on 1), or in the character set of the account's clients again (on 0); buf gets the n bytes by which a name is written now that was name before; EINVAL when it is none or buf is too small"},
 	SessionList: {"session_list", "sessions", []Param{{"session", Handle}, {"after", Int64}, {"buf", Out}, {"n", RetUint32}},
 		"fills buf with whole session records of the host's sessions numbered above after, in order; n is in bytes, 0 at the end; EACCES without the right, EINVAL when buf has no room for one"},
 

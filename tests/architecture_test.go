@@ -62,17 +62,21 @@ func sources(t *testing.T) []source {
 // arrows are those of DESIGN.md, "Rooms": which of our packages each of our
 // packages may import.
 var arrows = map[string][]string{
-	"module/ftp":          nil,
-	"module/ftp/ftptest":  {"module/ftp"},
-	"module/ftphost":      {"module/ftp", "wasi", "wasi/ftphost"},
-	"wasi":                nil,
-	"wasi/gen":            {"module/ftp", "wasi"},
-	"wasi/ftphost":        {"module/ftp", "wasi"},
-	"wasi/standalone":     {"module/ftp"},
-	"host":                {"wasi"},
-	"fsbridge":            nil,
-	"fsbridge/fscontract": nil,
-	"cmd/wasiftpd":        {"host", "fsbridge"},
+	"module/ftp":           nil,
+	"module/ftp/ftptest":   {"module/ftp"},
+	"module/ftphost":       {"module/ftp", "wasi", "wasi/ftphost"},
+	"wasi":                 nil,
+	"wasi/gen":             {"module/ftp", "wasi"},
+	"wasi/ftphost":         {"module/ftp", "wasi"},
+	"wasi/standalone":      {"module/ftp"},
+	"wasi/hosttest":        {"wasi/hosttest/kit"},
+	"wasi/hosttest/kit":    {"wasi"},
+	"wasi/hosttest/guest":  {"wasi", "wasi/hosttest/puppet"},
+	"wasi/hosttest/puppet": {"wasi"},
+	"host":                 {"wasi"},
+	"fsbridge":             nil,
+	"fsbridge/fscontract":  nil,
+	"cmd/wasiftpd":         {"host", "fsbridge"},
 }
 
 func TestArchitectureArrows(t *testing.T) {

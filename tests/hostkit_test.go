@@ -67,9 +67,11 @@ func kitServer(t *testing.T, config host.Config, files host.FS) kit.Target {
 		}
 		return accounts(files)(ctx, login)
 	})
-	_, network := serve(t, config)
+	server, network := serve(t, config)
 	return kit.Target{
-		Address: network.IPv4.String(), User: "u", Password: "p", Reader: "ro", ReaderPassword: "p", Single: "one", SinglePassword: "p",
+		Address: network.IPv4.String(), Implicit: implicitPort(t, server).String(),
+		Stop: func() error { go server.Shutdown(t.Context()); return nil },
+		User: "u", Password: "p", Reader: "ro", ReaderPassword: "p", Single: "one", SinglePassword: "p",
 	}
 }
 

@@ -146,6 +146,9 @@ const (
 // or name that nobody can act on EINVAL. Unless the errno is OK, nothing was done,
 // and what the pointers lead to means nothing.
 //
+// A host bounds what a session may hold at a time, besides its control connection:
+// at least four handles, and EMFILE for more than it allows.
+//
 // An import whose text tells of ENOSYS need not be offered. A name is relative to
 // the account's root, "." being that itself, of elements parted by "/", none of
 // which is empty, "." or "..", or has a NUL.

@@ -18,6 +18,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"wasiftp/wasi/hosttest/kit"
@@ -77,6 +78,7 @@ func main() {
 	o.target.User, o.target.Password = "u", "p"
 	set.StringVar(&o.target.Address, "address", "", "where a host that runs already listens")
 	set.StringVar(&o.target.Root, "root", "", "the `FOLDER` of the account, if it is on this machine: it enables the checks with symbolic links")
+	set.StringVar(&o.target.Implicit, "implicit", "", "where it listens for implicit TLS, as `ADDRESS:PORT`")
 	account("user", "the account that may do all, as `USER:PASSWORD` (default u:p)", &o.target.User, &o.target.Password)
 	account("reader", "an account that may only read and list, as `USER:PASSWORD`", &o.target.Reader, &o.target.ReaderPassword)
 	account("single", "an account that may have one session at a time, as `USER:PASSWORD`", &o.target.Single, &o.target.SinglePassword)
@@ -206,6 +208,7 @@ func (o *options) start(log io.Writer) (end func(), err error) {
 		os.RemoveAll(dir)
 		return nil, err
 	}
+	o.target.Stop = func() error { return command.Process.Signal(syscall.SIGTERM) } // an error on Windows
 	end = func() {
 		command.Process.Kill()
 		command.Wait()

@@ -38,7 +38,7 @@ var accountChecks = []Check{
 	{Import: "auth_check", Proves: []string{"EACCES"}, Promise: "EACCES for wrong credentials", Run: func(c *Trial) {
 		for _, wrong := range [][2]string{
 			{c.Target.User, "wrong"}, {c.Target.User, ""}, {c.Target.User, c.Target.Password + "x"}, {"nobody of that name", c.Target.Password},
-			{"", ""}, {c.Target.User + "\x00", c.Target.Password}, {c.Target.User, c.Target.Password + "\x00"},
+			{"", ""}, {"\xff\xfe", "\xff"}, {c.Target.User + "\x00", c.Target.Password}, {c.Target.User, c.Target.Password + "\x00"},
 		} {
 			if errno := c.Login(wrong[0], wrong[1]); errno != wasi.EACCES {
 				c.T.Errorf("%q with %q: %v, not EACCES", wrong[0], wrong[1], errno)

@@ -66,6 +66,40 @@ var fileChecks = []Check{
 	}},
 	{Import: "file_stat", Proves: []string{"result"}, Promise: "nothing outside the root is reached through a link", Run: staysInside},
 
+	{Import: "file_stat", Proves: []string{"result"}, Promise: "a size that takes more than 32 bits is whole, and so is an offset", Run: func(c *Trial) {
+		c.enter()
+		name := c.made("file", content)
+		if c.Target.Root == "" {
+			c.T.Skipf(NotChecked + "for want of the root, to make so large a file in")
+		}
+		const size = 5<<30 + 7
+		if err := os.Truncate(filepath.Join(c.Target.Root, name), size); err != nil {
+			c.T.Skipf(NotChecked+"%v", err)
+		}
+		if s := c.stat(name); s.Size != size {
+			c.T.Errorf("%d bytes are %d", uint64(size), s.Size)
+		}
+		if got, _ := c.download(c.Open(name, 0, size-3), 0, 0); got != "\x00\x00\x00" {
+			c.T.Errorf("of 3 bytes at the end of %d %d come", uint64(size), len(got))
+		}
+	}},
+	{Import: "file_stat", Proves: []string{"result"}, Promise: "what is below a file is not there: ENOTDIR or ENOENT", Run: func(c *Trial) {
+		c.enter()
+		if errno := c.Named(wasi.FileStat, c.made("file", content)+"/below", 0, c.At(ResultAt)); errno != wasi.ENOTDIR && errno != wasi.ENOENT {
+			c.T.Errorf("%v", errno)
+		}
+	}},
+	{Import: "file_stat", Proves: []string{"result"}, Promise: "a name that is too long is refused", Run: func(c *Trial) {
+		c.enter()
+		for _, size := range []int{5000, 100_000} {
+			long := bytes.Repeat([]byte("long"), size/4)
+			c.Poke(BufferAt, long)
+			if errno := c.Call(wasi.FileStat, c.Session, c.At(BufferAt), uint64(len(long)), 0, c.At(ResultAt)); errno == wasi.OK || errno == wasi.EFAULT {
+				c.T.Errorf("%d bytes: %v", size, errno)
+			}
+		}
+	}},
+
 	{Import: "file_list", Proves: []string{"result"}, Promise: "opens a directory, and twice, independently", Run: func(c *Trial) {
 		c.enter()
 		name := c.made("file", content)
@@ -97,6 +131,42 @@ var fileChecks = []Check{
 	}},
 
 	{Import: "file_list_next", Proves: []string{"result"}, Promise: "gives whole records, each entry once, however small buf is, and 0 at the end each time", Run: listsInPages},
+	{Import: "file_list_next", Proves: []string{"result"}, Promise: "names are bytes: what was made is what is listed", Run: func(c *Trial) {
+		c.enter()
+		for _, s := range []string{"a b", "\u00fc\u20ac\U0001f600", "-x", "x'\"$*?", "x\\y", "x\\..\\y", "\xe4\xff"} {
+			name := c.name(s)
+			errno := c.Call(wasi.FileOpen, c.opening(name, wasi.OpenWrite|wasi.OpenTruncate, 0)...)
+			if errno != wasi.OK {
+				if s == "a b" || s[0] == '\xc3' {
+					c.T.Errorf("a file %q: %v", name, errno)
+				}
+				continue // not every storage can
+			}
+			file := c.Number(ResultAt)
+			c.finish(c.upload(file, content, 0, 0))
+			c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
+			c.has(name, content)
+			if _, ok := c.entries(c.List(".", 0), outSize)[name]; !ok {
+				c.T.Errorf("a file %q is made, and not listed", name)
+			}
+		}
+	}},
+	{Import: "file_list_next", Proves: []string{"result"}, Promise: "a directory of a thousand entries is whole", Run: func(c *Trial) {
+		c.enter()
+		folder := c.folder("folder")
+		if c.Target.Root == "" {
+			c.T.Skipf(NotChecked + "for want of the root, to make so many files in")
+		}
+		for n := range 1000 {
+			name := c.name(fmt.Sprintf("folder/%d", n))
+			if err := os.WriteFile(filepath.Join(c.Target.Root, name), nil, 0o644); err != nil {
+				c.T.Skipf(NotChecked+"%v", err)
+			}
+		}
+		if got := c.entries(c.List(folder, 0), outSize); len(got) != 1000 {
+			c.T.Errorf("%d are listed", len(got))
+		}
+	}},
 	{Import: "file_list_next", Proves: []string{"result"}, Promise: "leaves . and .. out, and describes each entry by its own name", Run: func(c *Trial) {
 		c.enter()
 		folder := c.folder("folder")
@@ -176,6 +246,7 @@ var fileChecks = []Check{
 			c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, flags, -1)...)
 		}
 		c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, wasi.OpenWrite, int64(len(content)+1))...)
+		c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, wasi.OpenWrite, 1<<32)...)
 	}},
 	{Import: "file_open", Proves: []string{"pointers"}, Promise: "a call whose result cannot be written makes no file", Run: func(c *Trial) {
 		c.enter()
@@ -275,6 +346,17 @@ var fileChecks = []Check{
 	{Import: "file_remove", Proves: []string{"EINVAL"}, Promise: "EINVAL for another kind", Run: func(c *Trial) {
 		c.enter()
 		c.refused(wasi.EINVAL, wasi.FileRemove, c.words(c.made("file", content), 2)...)
+	}},
+
+	{Import: "file_remove", Proves: []string{"result"}, Promise: "the root stays", Run: func(c *Trial) {
+		c.enter()
+		c.made("file", content)
+		for _, kind := range []uint64{wasi.RemoveFile, wasi.RemoveDir} {
+			if errno := c.Named(wasi.FileRemove, ".", kind); errno == wasi.OK {
+				c.T.Errorf("kind %d: OK", kind)
+			}
+		}
+		c.stat(".")
 	}},
 
 	{Import: "file_rename", Proves: []string{"result", "ENOENT"}, Promise: "renames a file or a directory, also to elsewhere; ENOENT when there is none", Run: func(c *Trial) {

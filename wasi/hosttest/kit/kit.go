@@ -23,6 +23,13 @@ type Target struct {
 	// Address is where it listens.
 	Address string
 
+	// Implicit is where it listens for connections that begin with a TLS
+	// handshake; "" leaves out what needs that.
+	Implicit string
+
+	// Stop asks the host to end in good order; nil leaves out what needs that.
+	Stop func() error
+
 	// User and Password are of an account that may do all in a folder of its
 	// own.
 	User, Password string

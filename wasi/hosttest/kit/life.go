@@ -2,8 +2,11 @@ package kit
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"math"
+	"net"
 	"strings"
 	"time"
 
@@ -38,7 +41,10 @@ var lifeChecks = []Check{
 		}
 	}},
 	{Promise: "a step comes at the time that the last one asked for", Run: wakes},
-	{Promise: "without events and without a time asked for, there are no steps", Run: rests},
+	{Promise: "without events and without a time asked for, or one far away, there are no steps", Run: rests},
+	{Promise: "the memory may grow at any time: what imports read and write is the new one", Run: grows},
+	{Promise: "nothing is written to the memory between calls", Run: keepsOff},
+	{Promise: "each session has a question of its own: another's does not abandon it", Run: asksTwice},
 	{Promise: "events of one step can be taken a few at a time", Run: sips},
 	{Promise: "a session whose client hangs up in the middle disturbs no other", Run: func(c *Trial) {
 		p := c.Connect(c.T)
@@ -51,11 +57,41 @@ var lifeChecks = []Check{
 			c.Connect(c.T).life()
 		}
 	}},
+	{Promise: "EventOpen has the value 0 in the clear, and 1 behind a handshake that came first", Run: func(c *Trial) {
+		if c.Value != 0 {
+			c.T.Errorf("in the clear it is %d", c.Value)
+		}
+		if c.Target.Implicit == "" {
+			c.T.Skipf(NotChecked + "for want of a port for implicit TLS")
+		}
+		plain, err := net.DialTimeout("tcp", c.Target.Implicit, Patience)
+		if err != nil {
+			c.T.Fatalf("no control connection: %v", err)
+		}
+		c.T.Cleanup(func() { plain.Close() })
+		plain.SetDeadline(time.Now().Add(Patience))
+		if p := NewPuppet(c.T, tls.Client(plain, c.tls())); p.Value != 1 {
+			c.T.Errorf("behind a handshake it is %d", p.Value)
+		}
+	}},
 }
 
 // lastChecks harm the instance, and so every other session in it.
 var lastChecks = []Check{
 	{Promise: "a trap ends the sessions of its instance, and a new session gets a new one", Run: traps},
+	{Promise: "a host that ends in good order tells of it by EventDrain", Run: func(c *Trial) {
+		if c.Target.Stop == nil {
+			c.T.Skipf(NotChecked + "nobody knows how to end this host in good order")
+		}
+		if err := c.Target.Stop(); err != nil {
+			c.T.Skipf(NotChecked+"%v", err)
+		}
+		if line, err := c.lines.ReadString('\n'); err == io.EOF || err == nil && !strings.HasPrefix(line, "event ") {
+			c.T.Skipf(NotOffered + "sessions end without")
+		} else if err != nil || !c.hear(line) || c.heard[0].Kind != wasi.EventDrain {
+			c.T.Errorf("%q comes, %v, not EventDrain", line, err)
+		}
+	}},
 }
 
 func wakes(c *Trial) {
@@ -70,13 +106,83 @@ func wakes(c *Trial) {
 	}
 }
 
-// rests counts the steps of a second in which nothing happens.
+// rests counts the steps of a while in which nothing happens.
 func rests(c *Trial) {
-	c.Answer("next 0")
-	before := c.life().steps
-	time.Sleep(time.Second)
-	if steps := c.life().steps - before; steps > 20 {
-		c.T.Errorf("%d steps in a second, without a reason", steps)
+	defer c.Answer("next 0")
+	for _, next := range []int64{0, c.life().now + int64(60*24*time.Hour), math.MaxInt64} {
+		c.Answer("next %d", next)
+		before := c.life().steps
+		time.Sleep(time.Second / 2)
+		if steps := c.life().steps - before; steps > 20 {
+			c.T.Errorf("the next wanted at %d, there are %d steps in half a second", next, steps)
+		}
+	}
+}
+
+// more takes new memory, and gives its address.
+func (c *Trial) more(size uint64) (address uint64) {
+	c.T.Helper()
+	if _, err := fmt.Sscanf(c.Answer("grow %d", size), "grown %d", &address); err != nil {
+		c.T.Fatalf("grow: %v", err)
+	}
+	return address
+}
+
+func grows(c *Trial) {
+	c.enter()
+	before := c.MemoryEnd()
+	for range 4 {
+		at := c.more(4<<20) + 4<<20 - 1024 // the very end of it
+		c.Poke(at-c.Scratch, []byte("."))
+		args := []uint64{c.Session, at, 1, 0, at + 64}
+		errno := c.Raw(wasi.FileStat, args...)
+		c.more(4 << 20)
+		if errno == wasi.EAGAIN {
+			c.Event(wasi.EventReady, 0)
+			errno = c.Raw(wasi.FileStat, args...)
+		}
+		if s := wasi.GetStat(c.Peek(at+64-c.Scratch, wasi.StatSize)); errno != wasi.OK || s.Mode&wasi.TypeMask != wasi.TypeDir {
+			c.T.Fatalf("file_stat of the root, in a memory that has just grown to %#x bytes: %v, %+v", c.MemoryEnd(), errno, s)
+		}
+	}
+	if c.MemoryEnd() <= before {
+		c.T.Errorf("the memory has not grown from %#x bytes", before)
+	}
+}
+
+func keepsOff(c *Trial) {
+	c.enter()
+	name := c.made("file", content)
+	args := c.words(name, 0, c.At(ResultAt))
+	errno := c.Raw(wasi.FileStat, args...)
+	if errno != wasi.EAGAIN {
+		c.stat(name)
+		return // it has been answered at once, so there was nothing between
+	}
+	before := c.Peek(ResultAt, 1024)
+	c.Event(wasi.EventReady, 0)
+	if after := c.Peek(ResultAt, 1024); !bytes.Equal(before, after) {
+		c.T.Errorf("after EventReady, and before the call that fetches the answer, the memory is another")
+	}
+}
+
+func asksTwice(c *Trial) {
+	other := c.second()
+	c.enter()
+	other.Login(c.Target.User, c.Target.Password)
+	ask := func(p *Puppet) wasi.Errno { return p.Raw(wasi.FileStat, p.Session, p.At(TextAt), 1, 0, p.At(BufferAt)) }
+	c.Poke(TextAt, []byte("."))
+	for range 5 {
+		first, second := ask(c.Puppet), ask(other)
+		for errno, p := range map[*wasi.Errno]*Puppet{&first: c.Puppet, &second: other} {
+			if *errno == wasi.EAGAIN {
+				p.Event(wasi.EventReady, 0)
+				*errno = ask(p)
+			}
+		}
+		if first != wasi.OK || second != wasi.OK {
+			c.T.Fatalf("file_stat of the root by two sessions: %v and %v", first, second)
+		}
 	}
 }
 
@@ -106,7 +212,7 @@ func traps(c *Trial) {
 		c.T.Errorf("the session ends with %q, %v, not with nothing or 421", rest, err)
 	}
 	if p := c.Connect(c.T); p.Instance == c.Instance {
-		c.T.Errorf("the instance that trapped is called again")
+		c.T.Errorf("the instance that trapped is called again (or random_get gives each the same)")
 	} else {
 		p.life()
 	}

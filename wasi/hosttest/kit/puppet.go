@@ -35,6 +35,7 @@ type Puppet struct {
 	Scratch  uint64 // the address of memory that imports may read and write
 	Size     uint64 // and its size
 	Instance uint64 // tells one instance of the module from another
+	Value    uint64 // of its EventOpen
 
 	lines *bufio.Reader
 	heard []wasi.Event
@@ -58,7 +59,7 @@ func NewPuppet(t T, conn net.Conn) *Puppet {
 	if err != nil {
 		t.Fatalf("no greeting: %v. A new control connection is an EventOpen, for which ftp_step is called; the module answers by net_write", err)
 	}
-	if n, err := fmt.Sscanf(line, "hello %d %d %d %d", &p.Session, &p.Scratch, &p.Size, &p.Instance); n < 4 {
+	if n, err := fmt.Sscanf(line, "hello %d %d %d %d %d", &p.Session, &p.Scratch, &p.Size, &p.Instance, &p.Value); err != nil || n < 5 {
 		t.Fatalf("%q is not the greeting of the kit's module (%v): is another one running?", line, err)
 	}
 	return p

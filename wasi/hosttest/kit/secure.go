@@ -157,6 +157,20 @@ var secureChecks = []Check{
 			c.T.Errorf("%d bytes come, %v, which expand to %q", len(packed), err, got)
 		}
 	}},
+	{Import: "net_deflate", Proves: []string{"result"}, Promise: "compresses under TLS", Run: func(c *Trial) {
+		c.secured()
+		c.enter()
+		want := strings.Repeat(content, 5000)
+		file := c.Open(c.made("file", want), 0, 0)
+		conn, client := c.secureData()
+		c.Must(wasi.NetDeflate, conn, 0)
+		c.Must(wasi.TransferStart, file, conn, 0, 0)
+		packed, err := io.ReadAll(client)
+		if got := expand(packed); err != nil || got != want {
+			c.T.Errorf("%d bytes come, %v, which do not expand to the file", len(packed), err)
+		}
+		c.finish(c.Event(wasi.EventTransfer, file))
+	}},
 	{Import: "net_deflate", Proves: []string{"EINVAL"}, Promise: "EINVAL for a level above 9, and for a connection that is compressed", Run: func(c *Trial) {
 		c.enter()
 		conn, _ := c.Data()

@@ -29,6 +29,16 @@ var socketChecks = []Check{
 	{Import: "net_read", Proves: []string{"result"}, Promise: "n 0 is the end of the stream, each time, after all that came before it", Run: readsEnd},
 	{Import: "net_read", Proves: []string{"result"}, Promise: "a connection that the client resets ends, be it by an errno", Run: readsReset},
 
+	{Import: "net_read", Proves: []string{"result"}, Promise: "gives all that a client sends, however much faster than it is read", Run: func(c *Trial) {
+		p := c.second()
+		c.Answer("watch %d", p.Session)
+		want := append(bytes.ReplaceAll(pattern(300_000), []byte{'\n'}, []byte{0}), '\n')
+		go p.Conn.Write(want)
+		if got := c.readAll(p.Session); got != string(want) {
+			c.T.Errorf("%d bytes were sent, and %d read, or others", len(want), len(got))
+		}
+	}},
+
 	{Import: "net_write", Proves: []string{"result"}, Promise: "what is given to a control connection arrives, in order", Run: func(c *Trial) {
 		p := c.second()
 		c.Answer("watch %d", p.Session)
@@ -59,6 +69,8 @@ var socketChecks = []Check{
 			c.Must(wasi.HandleClose, handle)
 		}
 	}},
+
+	{Import: "net_listen", Proves: []string{"result"}, Promise: "a session has room for four handles, and not for handles without end: EMFILE", Run: hoards},
 
 	{Import: "net_accept", Proves: []string{"EAGAIN", "EventReadable"}, Promise: "EAGAIN while the client has not come, and EventReadable on the listener once it has", Run: accepts},
 	{Import: "net_accept", Proves: []string{"result"}, Promise: "a client that came and sent and hung up before it was accepted is not lost", Run: acceptsWhoLeft},
@@ -99,6 +111,19 @@ var socketChecks = []Check{
 	{Import: "handle_close", Proves: []string{"result"}, Promise: "a data connection ends in order once all that was written has gone", Run: closesData},
 	{Import: "handle_close", Proves: []string{"result"}, Promise: "a session's client gets the last reply and then the end, even when it still sends", Run: closesSession},
 	{Import: "handle_close", Proves: []string{"result"}, Promise: "a session goes with all it owns", Run: closesAll},
+	{Import: "handle_close", Proves: []string{"result"}, Promise: "a session's transfer goes with it, and a download is reset", Run: func(c *Trial) {
+		p := c.second()
+		c.enter()
+		p.Login(c.Target.User, c.Target.Password)
+		file := p.Open(c.made("large", string(pattern(large))), 0, 0)
+		conn, client := p.Data()
+		p.Must(wasi.TransferStart, file, conn, 0, 0)
+		io.ReadFull(client, make([]byte, 1000))
+		c.Must(wasi.HandleClose, p.Session)
+		if n, err := io.Copy(io.Discard, client); err == nil || timedOut(err) {
+			c.T.Errorf("after %d bytes of %d the client sees %v, no reset", n+1000, large, err)
+		}
+	}},
 	{Import: "handle_close", Proves: []string{"result"}, Promise: "a listener's port is free, and who came to it is turned away", Run: func(c *Trial) {
 		c.enter()
 		handle, at := c.Listen()
@@ -323,6 +348,31 @@ func listens(c *Trial) {
 		c.Event(wasi.EventReadable, handle)
 		c.Must(wasi.NetAccept, handle, c.At(ResultAt))
 	}
+}
+
+// mostHandles is more than any session may have.
+const mostHandles = 1000
+
+func hoards(c *Trial) {
+	c.enter()
+	var handles []uint64
+	for len(handles) < mostHandles {
+		errno := c.Raw(wasi.NetListen, c.Session, 0, c.At(ResultAt), c.At(Result2At))
+		if errno != wasi.OK {
+			if errno != wasi.EMFILE || len(handles) < 4 {
+				c.T.Errorf("%v after %d listeners, not EMFILE after four or more", errno, len(handles))
+			}
+			break
+		}
+		handles = append(handles, c.Number(ResultAt))
+	}
+	if len(handles) == mostHandles {
+		c.T.Errorf("%d listeners, and no EMFILE", len(handles))
+	}
+	for _, handle := range handles {
+		c.Must(wasi.HandleClose, handle)
+	}
+	c.Listen()
 }
 
 func listensInFamilies(c *Trial) {

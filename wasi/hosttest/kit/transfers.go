@@ -10,7 +10,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
-
+	"net"
 	"strings"
 
 	"wasiftp/wasi"
@@ -37,7 +37,7 @@ var transferChecks = []Check{
 		for _, part := range []struct {
 			offset, length uint64
 			want           string
-		}{{3, 0, "3456789"}, {3, 4, "3456"}, {0, 4, "0123"}, {8, 100, "89"}, {10, 0, ""}} {
+		}{{3, 0, "3456789"}, {3, 4, "3456"}, {0, 4, "0123"}, {8, 100, "89"}, {10, 0, ""}, {1, 1<<32 + 2, "123456789"}} {
 			got, e := c.download(c.Open(name, 0, part.offset), 0, part.length)
 			c.moved(e, len(part.want))
 			if got != part.want {
@@ -225,6 +225,30 @@ var transferChecks = []Check{
 			c.T.Errorf("the client gets %d bytes of %d, %v", n, large, err)
 		}
 		c.moved(c.Event(wasi.EventTransfer, file), large)
+	}},
+
+	{Import: "transfer_start", Proves: []string{"result"}, Promise: "transfers of many sessions go on at a time", Run: func(c *Trial) {
+		c.enter()
+		want := string(pattern(1 << 20))
+		name := c.made("file", want)
+		type one struct {
+			p      *Puppet
+			file   uint64
+			client *net.TCPConn
+		}
+		var all []one
+		for range 6 {
+			p := c.Connect(c.T)
+			p.Login(c.Target.User, c.Target.Password)
+			file := p.Open(name, 0, 0)
+			conn, client := p.Data()
+			p.Must(wasi.TransferStart, file, conn, 0, 0)
+			all = append(all, one{p, file, client})
+		}
+		for _, o := range all {
+			c.ended(o.client, want)
+			c.moved(o.p.Event(wasi.EventTransfer, o.file), len(want))
+		}
 	}},
 
 	{Import: "transfer_progress", Proves: []string{"result"}, Promise: "how many bytes have crossed so far, and in the end all", Run: func(c *Trial) {

@@ -4,12 +4,13 @@
 // it to: it makes any call of the boundary with any numbers. What it should have
 // seen is for the client to say.
 //
-// It greets a session by "hello SESSION SCRATCH SIZE INSTANCE" and then answers a
-// line with a line:
+// It greets a session by "hello SESSION SCRATCH SIZE INSTANCE VALUE", the last being
+// that of EventOpen, and then answers a line with a line:
 //
 //	call N ARGS...    makes import N of the table: "errno E"
 //	poke ADDRESS HEX  writes memory: "ok"
 //	peek ADDRESS SIZE reads memory: "bytes HEX"
+//	grow SIZE         takes memory that imports may read and write: "grown ADDRESS"
 //	pages             how large the memory is: "pages N", of 64 KiB
 //	watch SESSION     that session's events are told to this one, and what it sends
 //	                  is left for import calls to read: "ok"
@@ -49,6 +50,7 @@ var (
 	count    uint32
 	instance = rand.Uint32()
 	sessions = map[uint32]*session{}
+	grown    [][]byte
 
 	waker uint32 // the session that wants to be told of the time
 	wake  int64
@@ -129,7 +131,7 @@ func hear(e wasi.Event) {
 	if e.Kind == wasi.EventOpen {
 		sessions[e.Session] = &session{}
 		Say(e.Session, "hello "+number(uint64(e.Session))+" "+number(Address(unsafe.Pointer(&Scratch)))+" "+
-			number(uint64(len(Scratch)))+" "+number(uint64(instance)))
+			number(uint64(len(Scratch)))+" "+number(uint64(instance))+" "+number(e.Value))
 		return
 	}
 	s := sessions[e.Session]
@@ -226,6 +228,9 @@ func Obey(handle uint32, line string) {
 			answer = append(answer, "0123456789abcdef"[b>>4], "0123456789abcdef"[b&15])
 		}
 		Say(handle, string(answer))
+	case "grow":
+		grown = append(grown, make([]byte, Value(words[1])))
+		Say(handle, "grown "+number(Address(unsafe.Pointer(unsafe.SliceData(grown[len(grown)-1])))))
 	case "pages":
 		Say(handle, "pages "+number(uint64(pages())))
 	case "watch":

@@ -42,10 +42,10 @@ vet: $(STATICCHECK) ## formatting, vet for both sides of the boundary, staticche
 .PHONY: reproduce
 reproduce: ## prove that generated files and the .wasm follow from their sources
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
-	cp host/wasiftp.wasm wasi/hosttest/hosttest.wasm wasi/ftphost/imports.go wasi/abi.txt README.md "$$dir" && \
+	cp host/wasiftp.wasm wasi/hosttest/hosttest.wasm wasi/ftphost/imports.go wasi/abi.txt wasi/ABI.md README.md "$$dir" && \
 	cp wasi/hosttest/puppet/imports.go "$$dir/puppet.go" && \
 	$(MAKE) --no-print-directory generate wasm && \
-	cmp "$$dir/imports.go" wasi/ftphost/imports.go && cmp "$$dir/abi.txt" wasi/abi.txt && cmp "$$dir/README.md" README.md && \
+	cmp "$$dir/imports.go" wasi/ftphost/imports.go && cmp "$$dir/abi.txt" wasi/abi.txt && cmp "$$dir/ABI.md" wasi/ABI.md && cmp "$$dir/README.md" README.md && \
 	cmp "$$dir/puppet.go" wasi/hosttest/puppet/imports.go && cmp "$$dir/hosttest.wasm" wasi/hosttest/hosttest.wasm && \
 	cmp "$$dir/wasiftp.wasm" host/wasiftp.wasm && echo "all made again to the same bytes"
 

@@ -1,6 +1,6 @@
 // Command gen writes what follows from the table of imports: the guest's
-// declarations, abi.txt and the tables in README.md (that of the clients as
-// their tests left it). Run it by go generate in the folder wasi.
+// declarations, abi.txt, and the tables in ABI.md and in README.md (that of the
+// clients as their tests left it). Run it by go generate in the folder wasi.
 package main
 
 import (
@@ -27,10 +27,14 @@ func main() {
 	}
 	write("hosttest/puppet/imports.go", source)
 	write("abi.txt", abi())
+	text, err := os.ReadFile("ABI.md")
+	if err != nil {
+		log.Fatal(err)
+	}
+	write("ABI.md", document(text))
 
 	const readme = "../README.md"
-	text, err := os.ReadFile(readme)
-	if err != nil {
+	if text, err = os.ReadFile(readme); err != nil {
 		log.Fatal(err)
 	}
 	clients, err := os.ReadFile("../tests/clients.md")
@@ -199,11 +203,11 @@ func verbTable() string {
 func replaceBetween(text []byte, from, to, with string) []byte {
 	head, rest, ok := bytes.Cut(text, []byte(from))
 	if !ok {
-		log.Fatalf("README.md has no line %q", strings.TrimSpace(from))
+		log.Fatalf("there is no line %q", strings.TrimSpace(from))
 	}
 	_, tail, ok := bytes.Cut(rest, []byte(to))
 	if !ok {
-		log.Fatalf("README.md has no line %q", to)
+		log.Fatalf("there is no line %q", to)
 	}
 	return []byte(string(head) + from + with + to + string(tail))
 }

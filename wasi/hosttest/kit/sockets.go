@@ -110,6 +110,7 @@ var socketChecks = []Check{
 
 	{Import: "handle_close", Proves: []string{"result"}, Promise: "a data connection ends in order once all that was written has gone", Run: closesData},
 	{Import: "handle_close", Proves: []string{"result"}, Promise: "a session's client gets the last reply and then the end, even when it still sends", Run: closesSession},
+	{Import: "handle_close", Proves: []string{"result"}, Promise: "all that net_write took arrives, however late the client reads it", Run: closesFull},
 	{Import: "handle_close", Proves: []string{"result"}, Promise: "a session goes with all it owns", Run: closesAll},
 	{Import: "handle_close", Proves: []string{"result"}, Promise: "a session's transfer goes with it, and a download is reset", Run: func(c *Trial) {
 		p := c.second()
@@ -294,42 +295,64 @@ func (c *Trial) writes(conn uint64, client net.Conn) {
 // not read.
 const mostUnsent = 64 << 20
 
-// fills writes until there is no room, then lets the client read.
-func (c *Trial) fills(conn uint64, client net.Conn) {
+// stuff writes the pattern again and again until there is no room, and says how
+// many bytes that were.
+func (c *Trial) stuff(conn uint64) (sent int) {
 	c.T.Helper()
-	const piece = 64 << 10
-	want := pattern(piece)
-	c.Poke(BufferAt, want)
-	sent := 0
+	c.Poke(BufferAt, pattern(piece))
 	for {
 		errno := c.Raw(wasi.NetWrite, conn, c.At(BufferAt), piece, c.At(ResultAt))
-		if errno != wasi.OK && errno != wasi.EAGAIN {
-			c.T.Fatalf("%v after %d bytes, not OK or EAGAIN", errno, sent)
+		if errno == wasi.EAGAIN {
+			return sent
 		}
-		n := 0
-		if errno == wasi.OK {
-			n = int(c.Number(ResultAt))
+		if errno != wasi.OK {
+			c.T.Fatalf("net_write after %d bytes: %v, not OK or EAGAIN", sent, errno)
 		}
-		sent += n
-		if n < piece {
-			want = want[:n]
-			break
+		n := int(c.Number(ResultAt))
+		if sent += n; n < piece {
+			return sent
 		}
 		if sent > mostUnsent {
-			c.T.Fatalf("it takes %d bytes for a client that reads none", sent)
+			c.T.Fatalf("net_write takes %d bytes for a client that reads none", sent)
 		}
 	}
+}
+
+const piece = 64 << 10
+
+// stuffed reads what stuff has written.
+func (c *Trial) stuffed(client io.Reader, sent int) {
+	c.T.Helper()
 	got := make([]byte, sent)
-	if _, err := io.ReadFull(client, got); err != nil {
-		c.T.Fatalf("of %d bytes taken the client gets fewer: %v", sent, err)
+	if n, err := io.ReadFull(client, got); err != nil {
+		c.T.Fatalf("of %d bytes taken the client gets %d: %v", sent, n, err)
 	}
 	for at := 0; at < sent; at += piece {
 		if part := got[at:min(at+piece, sent)]; !bytes.Equal(part, pattern(len(part))) {
 			c.T.Fatalf("the client gets other bytes than were taken, from %d on", at)
 		}
 	}
+}
+
+// fills writes until there is no room, then lets the client read.
+func (c *Trial) fills(conn uint64, client net.Conn) {
+	c.T.Helper()
+	c.stuffed(client, c.stuff(conn))
 	c.Event(wasi.EventWritable, conn)
 	c.writes(conn, client)
+}
+
+func closesFull(c *Trial) {
+	p := c.second()
+	c.Answer("watch %d", p.Session)
+	c.enter()
+	conn, client := c.Data()
+	for handle, end := range map[uint64]io.Reader{conn: client, p.Session: p.lines} {
+		sent := c.stuff(handle)
+		c.Must(wasi.HandleClose, handle)
+		c.stuffed(end, sent)
+		c.ended(end, "")
+	}
 }
 
 func listens(c *Trial) {

@@ -146,7 +146,7 @@ func (c *Trial) clientPort() port {
 		c.T.Fatalf("the client cannot listen: %v", err)
 	}
 	c.T.Cleanup(func() { l.Close() })
-	l.(*net.TCPListener).SetDeadline(time.Now().Add(Patience))
+	l.(*net.TCPListener).SetDeadline(time.Now().Add(c.patience))
 	return port{l.(*net.TCPListener), l.Addr().(*net.TCPAddr).AddrPort()}
 }
 

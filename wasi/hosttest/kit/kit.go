@@ -42,13 +42,16 @@ type Target struct {
 	// a time; "" leaves out what needs one.
 	Single, SinglePassword string
 
+	// Patience is how long to wait for what must happen; 0 is 10 seconds.
+	Patience time.Duration
+
 	// Root is the folder of User's on this machine, "" when it is elsewhere:
 	// only there can the kit make what leads out of it.
 	Root string
 }
 
-// Patience is how long a check waits for what must happen.
-const Patience = 10 * time.Second
+// defaultPatience is long enough for a slow host on a busy machine.
+const defaultPatience = 10 * time.Second
 
 // Beginnings of what Skipf is told.
 const (
@@ -112,13 +115,16 @@ func (c Check) Against(t T, target *Target) {
 // Connect opens one more session.
 func (c *Trial) Connect(t T) *Puppet {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", c.Target.Address, Patience)
+	patience := cmp.Or(c.Target.Patience, defaultPatience)
+	conn, err := net.DialTimeout("tcp", c.Target.Address, patience)
 	if err != nil {
 		t.Fatalf("no control connection: %v", err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(Patience))
-	return NewPuppet(t, conn)
+	conn.SetDeadline(time.Now().Add(patience))
+	p := NewPuppet(t, conn)
+	p.patience = patience
+	return p
 }
 
 // second is another session in the same instance. Where a host gives each

@@ -64,12 +64,12 @@ var lifeChecks = []Check{
 		if c.Target.Implicit == "" {
 			c.T.Skipf(NotChecked + "for want of a port for implicit TLS")
 		}
-		plain, err := net.DialTimeout("tcp", c.Target.Implicit, Patience)
+		plain, err := net.DialTimeout("tcp", c.Target.Implicit, c.patience)
 		if err != nil {
 			c.T.Fatalf("no control connection: %v", err)
 		}
 		c.T.Cleanup(func() { plain.Close() })
-		plain.SetDeadline(time.Now().Add(Patience))
+		plain.SetDeadline(time.Now().Add(c.patience))
 		if p := NewPuppet(c.T, tls.Client(plain, c.tls())); p.Value != 1 {
 			c.T.Errorf("behind a handshake it is %d", p.Value)
 		}

@@ -37,9 +37,10 @@ type Puppet struct {
 	Instance uint64 // tells one instance of the module from another
 	Value    uint64 // of its EventOpen
 
-	lines *bufio.Reader
-	heard []wasi.Event
-	woke  []int64
+	patience time.Duration // for what must happen
+	lines    *bufio.Reader
+	heard    []wasi.Event
+	woke     []int64
 }
 
 // Places in the module's scratch memory.
@@ -54,7 +55,7 @@ const (
 // NewPuppet is the session that conn, just connected, becomes.
 func NewPuppet(t T, conn net.Conn) *Puppet {
 	t.Helper()
-	p := &Puppet{T: t, Conn: conn, lines: bufio.NewReader(conn)}
+	p := &Puppet{T: t, Conn: conn, lines: bufio.NewReader(conn), patience: defaultPatience}
 	line, err := p.lines.ReadString('\n')
 	if err != nil {
 		t.Fatalf("no greeting: %v. A new control connection is an EventOpen, for which ftp_step is called; the module answers by net_write", err)
@@ -302,12 +303,12 @@ func (p *Puppet) Data() (handle uint64, conn *net.TCPConn) {
 // connect opens a data connection from the client's end.
 func (p *Puppet) connect(to netip.AddrPort) *net.TCPConn {
 	p.T.Helper()
-	conn, err := net.DialTimeout("tcp", to.String(), Patience)
+	conn, err := net.DialTimeout("tcp", to.String(), p.patience)
 	if err != nil {
 		p.T.Fatalf("the port that net_listen announced: %v", err)
 	}
 	p.T.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(Patience))
+	conn.SetDeadline(time.Now().Add(p.patience))
 	return conn.(*net.TCPConn)
 }
 

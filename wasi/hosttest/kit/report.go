@@ -3,6 +3,7 @@ package kit
 import (
 	"fmt"
 	"io"
+	"net"
 	"runtime"
 	"slices"
 	"strings"
@@ -27,16 +28,39 @@ type Result struct {
 	Faults  []string // what was seen instead, or why it was skipped
 }
 
-// Run runs the checks one after the other. Each result is told as it comes.
+// Run runs the checks one after the other, unless the host comes to an end
+// meanwhile. Each result is told as it comes.
 func Run(target *Target, checks []Check, tell func(Result)) (results []Result) {
+	gone := false
 	for _, check := range checks {
 		t := &trial{}
-		t.run(func() { check.Against(t, target) })
+		if gone {
+			t.run(func() { t.Skipf(NotChecked + "nobody listens any more") })
+		} else {
+			t.run(func() { check.Against(t, target) })
+			gone = t.outcome == Failed && !listens(target.Address)
+		}
 		r := Result{check, t.outcome, t.faults}
 		results = append(results, r)
 		tell(r)
 	}
 	return results
+}
+
+func listens(address string) bool {
+	conn, err := net.Dial("tcp", address)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil
+}
+
+// Greets runs the first check alone: without a greeting there is nothing to be
+// checked. The fault is "" when there is one.
+func Greets(target *Target) (fault string) {
+	t := &trial{}
+	t.run(func() { lifeChecks[0].Against(t, target) })
+	return strings.Join(t.faults, "\n")
 }
 
 // trial is a [T] outside a test.
@@ -110,7 +134,7 @@ func Report(w io.Writer, results []Result) {
 		fmt.Fprintln(w)
 		for _, r := range of {
 			if r.Outcome != Passed {
-				fmt.Fprintln(w, r)
+				fmt.Fprintf(w, "    %-6s %s%s\n", marks[r.Outcome], r.Check.Promise, r.faults("           "))
 			}
 		}
 	}
@@ -120,12 +144,16 @@ func Report(w io.Writer, results []Result) {
 	}
 }
 
-// String is the promise and what was seen instead.
+var marks = [...]string{Passed: "ok", Skipped: "--", Failed: "FAILED"}
+
+// String is the check, and what was seen instead of what it promises.
 func (r Result) String() string {
-	mark := map[Outcome]string{Passed: "ok", Skipped: "--", Failed: "FAILED"}[r.Outcome]
-	text := fmt.Sprintf("    %-6s %s", mark, r.Check.Promise)
+	return fmt.Sprintf("%-6s %s%s", marks[r.Outcome], r.Check.Name(), r.faults("       "))
+}
+
+func (r Result) faults(indent string) (text string) {
 	for _, fault := range r.Faults {
-		text += "\n           " + strings.ReplaceAll(fault, "\n", "\n           ")
+		text += "\n" + indent + strings.ReplaceAll(fault, "\n", "\n"+indent)
 	}
 	return text
 }

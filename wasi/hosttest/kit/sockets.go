@@ -60,7 +60,7 @@ var socketChecks = []Check{
 		c.fills(conn, client)
 	}},
 
-	{Import: "net_listen", Proves: []string{"result"}, Promise: "opens a port at the address that it announces, a new one each time", Run: listens},
+	{Import: "net_listen", Proves: []string{"result"}, Promise: "opens a port at the address that it announces, a new one each time", Run: opensPorts},
 	{Import: "net_listen", Proves: []string{"EINVAL"}, Promise: "family is 4, 6 or 0: else EINVAL, as for one that the control connection cannot have", Run: listensInFamilies},
 	{Import: "net_listen", Proves: []string{"result"}, Promise: "goes on after many that were closed", Run: func(c *Trial) {
 		c.enter()
@@ -355,7 +355,7 @@ func closesFull(c *Trial) {
 	}
 }
 
-func listens(c *Trial) {
+func opensPorts(c *Trial) {
 	c.enter()
 	own := c.Conn.RemoteAddr().(*net.TCPAddr).AddrPort()
 	first, at := c.Listen()
@@ -492,13 +492,13 @@ func acceptsNoStranger(c *Trial) {
 func (c *Trial) stranger(to netip.AddrPort) net.Conn {
 	c.T.Helper()
 	from := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}
-	dialer := net.Dialer{LocalAddr: from, Timeout: Patience}
+	dialer := net.Dialer{LocalAddr: from, Timeout: c.patience}
 	conn, err := dialer.Dial("tcp", to.String())
 	if err != nil {
 		c.T.Skipf(NotChecked+"this machine has no other address: %v", err)
 	}
 	c.T.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(Patience))
+	conn.SetDeadline(time.Now().Add(c.patience))
 	return conn
 }
 
@@ -517,7 +517,7 @@ func dials(c *Trial) {
 		c.T.Fatalf("nobody connects: %v", err)
 	}
 	defer client.Close()
-	client.SetDeadline(time.Now().Add(Patience))
+	client.SetDeadline(time.Now().Add(c.patience))
 	c.writes(conn, client)
 }
 
@@ -600,8 +600,8 @@ func closesAll(c *Trial) {
 // closed checks that nobody listens there any more.
 func (c *Trial) closed(at netip.AddrPort) {
 	c.T.Helper()
-	for deadline := time.Now().Add(Patience); ; {
-		conn, err := net.DialTimeout("tcp", at.String(), Patience)
+	for deadline := time.Now().Add(c.patience); ; {
+		conn, err := net.DialTimeout("tcp", at.String(), c.patience)
 		if err != nil {
 			return
 		}

@@ -47,8 +47,8 @@ var lifeChecks = []Check{
 	{Promise: "each session has a question of its own: another's does not abandon it", Run: asksTwice},
 	{Promise: "events of one step can be taken a few at a time", Run: sips},
 	{Promise: "a session whose client hangs up in the middle disturbs no other", Run: func(c *Trial) {
-		p := c.Connect(c.T)
-		p.Send("call")
+		p := c.second()
+		io.WriteString(p.Conn, "pag")
 		p.Conn.Close()
 		c.life()
 	}},

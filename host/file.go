@@ -35,23 +35,26 @@ func (f *openFile) end() {
 	if f.transfer != nil {
 		f.transfer.giveUp()
 	}
-	f.session.server.work.Go(func() {
-		var err error
-		defer f.session.recovered(func(error) {})
-		if f.transfer != nil {
-			<-f.transfer.finished
-			err = f.transfer.err
-		}
-		if f.reader != nil {
-			f.reader.Close()
-			return
-		}
-		f.upload.Abort()
-		if err == nil {
-			err = errGivenUp
-		}
-		f.session.observe(f.event(UploadFailed, err))
-	})
+	f.session.afterwards(f.close)
+}
+
+// close closes the file once its transfer is over, and aborts an upload.
+func (f *openFile) close() {
+	var err error
+	defer f.session.recovered(func(error) {})
+	if f.transfer != nil {
+		<-f.transfer.finished
+		err = f.transfer.err
+	}
+	if f.reader != nil {
+		f.reader.Close()
+		return
+	}
+	f.upload.Abort()
+	if err == nil {
+		err = errGivenUp
+	}
+	f.session.observe(f.event(UploadFailed, err))
 }
 
 // event describes what became of an upload.

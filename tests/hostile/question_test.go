@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -117,6 +118,57 @@ func TestThreat31CommitTwice(t *testing.T) {
 	}
 	if n := files.ended.Load(); n != 1 {
 		t.Errorf("ended %d times", n)
+	}
+}
+
+// exclusive is a file system whose one upload holds it until it has ended, which
+// takes its time.
+type exclusive struct {
+	*fsbridge.Memory
+	gate chan struct{} // closed when Abort may end
+	held atomic.Bool
+}
+
+func (f *exclusive) Create(name string, flag int, offset int64) (host.Upload, error) {
+	if f.held.Swap(true) {
+		return nil, syscall.EBUSY
+	}
+	u, err := f.Memory.Create(name, flag, offset)
+	return &exclusiveUpload{u, f}, err
+}
+
+type exclusiveUpload struct {
+	host.Upload
+	fs *exclusive
+}
+
+func (u *exclusiveUpload) Abort() error {
+	<-u.fs.gate
+	defer u.fs.held.Store(false)
+	return u.Upload.Abort()
+}
+
+// A client that tries again at once does not find its file held by the upload
+// that it has just given up.
+func TestUploadAgainAfterAbort(t *testing.T) {
+	t.Parallel()
+	files := &exclusive{Memory: fsbridge.NewMemory(), gate: make(chan struct{})}
+	s := newGuestStage(t, func(c *host.Config) {
+		c.Authenticator = host.AuthenticatorFunc(func(context.Context, host.Login) (*host.Account, error) {
+			return &host.Account{FS: files, Rights: host.ReadWrite}, nil
+		})
+	})
+	p := s.puppet()
+	p.login()
+	p.Must(wasi.HandleClose, p.Open("file", wasi.OpenWrite|wasi.OpenTruncate, 0))
+	open := slices.Concat([]uint64{p.Session}, p.Text("file"), []uint64{wasi.OpenWrite | wasi.OpenTruncate, 0, p.At(kit.ResultAt), p.At(kit.Result2At)})
+	if errno := p.Raw(wasi.FileOpen, open...); errno != wasi.EAGAIN {
+		t.Errorf("file_open while the upload before is being aborted: %v, not EAGAIN", errno)
+	}
+	close(files.gate)
+	p.Event(wasi.EventReady, 0)
+	if errno := p.Raw(wasi.FileOpen, open...); errno != wasi.OK {
+		t.Errorf("file_open after that: %v, not OK", errno)
 	}
 }
 

@@ -119,18 +119,7 @@ func TestBoundaryIsTheTable(t *testing.T) {
 	t.Parallel()
 	var table []string
 	for _, i := range wasi.Table {
-		var types []string
-		for _, p := range i.Params {
-			switch p.Kind {
-			case wasi.Int64:
-				types = append(types, "i64")
-			case wasi.In, wasi.Out:
-				types = append(types, "i32", "i32")
-			default:
-				types = append(types, "i32")
-			}
-		}
-		table = append(table, fmt.Sprintf("import %s.%s (%s) (i32)", wasi.Namespace, i.Name, strings.Join(types, " ")))
+		table = append(table, fmt.Sprintf("import %s.%s (%s) (i32)", wasi.Namespace, i.Name, strings.Join(i.ValueTypes(), " ")))
 	}
 	slices.Sort(table)
 	var ours, runtime []string

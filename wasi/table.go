@@ -156,7 +156,7 @@ var Table = [importCount]Import{
 	ConfigRead: {"config_read", "events", []Param{{"buf", Out}, {"n", RetUint32}},
 		"copies the configuration record; EINVAL when buf is too small"},
 	EventsRead: {"events_read", "events", []Param{{"buf", Out}, {"n", RetUint32}},
-		"takes events off the queue, as many as fit; n is how many"},
+		"takes events off the queue, as many as fit; n is how many; what a step leaves may be forgotten"},
 
 	NetAddress: {"net_address", "sockets", []Param{{"session", Handle}, {"side", Uint32}, {"addr", RetAddr}},
 		"one end of the control connection: side 0 is ours, 1 the client's; EINVAL for any other"},

@@ -16,7 +16,7 @@ type cast struct {
 	client  *net.TCPConn      // the other end of the data connection
 	port    netip.AddrPort    // where the client listens
 	file    string            // a file that is there
-	dir     string            // a folder that is there and empty
+	dir     string            // a folder that is there
 	fresh   string            // a name that is not there
 }
 

@@ -3,7 +3,6 @@ package kit
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -12,13 +11,6 @@ import (
 
 	"wasiftp/wasi"
 )
-
-// words are the arguments of an import whose first parameters are a session and
-// a name.
-func (c *Trial) words(name string, rest ...uint64) []uint64 {
-	c.T.Helper()
-	return slices.Concat([]uint64{c.Session}, c.Text(name), rest)
-}
 
 var fileChecks = []Check{
 	{Import: "file_stat", Proves: []string{"result"}, Promise: "describes a file: size, type, permissions, time of the last change", Run: func(c *Trial) {
@@ -65,7 +57,6 @@ var fileChecks = []Check{
 		}
 	}},
 	{Import: "file_stat", Proves: []string{"result"}, Promise: "nothing outside the root is reached through a link", Run: staysInside},
-
 	{Import: "file_stat", Proves: []string{"result"}, Promise: "a size that takes more than 32 bits is whole, and so is an offset", Run: func(c *Trial) {
 		c.enter()
 		name := c.made("file", content)
@@ -199,263 +190,13 @@ var fileChecks = []Check{
 			}
 		}
 	}},
-
-	{Import: "file_open", Proves: []string{"result"}, Promise: "opens a file for reading, and describes it", Run: func(c *Trial) {
-		c.enter()
-		c.Open(c.made("file", content), 0, 0)
-		if s := wasi.GetStat(c.Peek(Result2At, wasi.StatSize)); s.Size != uint64(len(content)) || s.Mode&wasi.TypeMask != wasi.TypeRegular {
-			c.T.Errorf("a file of %d bytes is %+v", len(content), s)
-		}
-	}},
-	{Import: "file_open", Proves: []string{"ENOENT"}, Promise: "ENOENT when there is none, also for an upload into a directory that is not there", Run: func(c *Trial) {
-		c.enter()
-		c.refused(wasi.ENOENT, wasi.FileOpen, c.opening(c.name("none"), 0, 0)...)
-		c.refused(wasi.ENOENT, wasi.FileOpen, c.opening(c.name("none")+"/file", wasi.OpenWrite|wasi.OpenTruncate, 0)...)
-	}},
-	{Import: "file_open", Proves: []string{"EISDIR"}, Promise: "EISDIR for a directory", Run: func(c *Trial) {
-		c.enter()
-		folder := c.folder("folder")
-		c.refused(wasi.EISDIR, wasi.FileOpen, c.opening(folder, 0, 0)...)
-		c.refused(wasi.EISDIR, wasi.FileOpen, c.opening(folder, wasi.OpenWrite|wasi.OpenTruncate, 0)...)
-	}},
-	{Import: "file_open", Proves: []string{"EEXIST"}, Promise: "OpenExclusive is EEXIST when there is such a file, and makes it otherwise", Run: func(c *Trial) {
-		c.enter()
-		c.refused(wasi.EEXIST, wasi.FileOpen, c.opening(c.made("file", content), wasi.OpenWrite|wasi.OpenExclusive, 0)...)
-		name := c.name("new")
-		c.uploads(name, wasi.OpenWrite|wasi.OpenExclusive, 0, "new", "new")
-	}},
-	{Import: "file_open", Proves: []string{"result"}, Promise: "OpenTruncate replaces what was there", Run: func(c *Trial) {
-		c.enter()
-		c.uploads(c.made("file", content), wasi.OpenWrite|wasi.OpenTruncate, 0, "new", "new")
-	}},
-	{Import: "file_open", Proves: []string{"result"}, Promise: "OpenAppend adds to the end, whatever the offset, and makes a file that is missing", Run: func(c *Trial) {
-		c.enter()
-		c.uploads(c.made("file", "old"), wasi.OpenWrite|wasi.OpenAppend, 0, "new", "oldnew")
-		c.uploads(c.name("missing"), wasi.OpenWrite|wasi.OpenAppend, 0, "new", "new")
-	}},
-	{Import: "file_open", Proves: []string{"result"}, Promise: "OpenWrite alone overwrites from offset on, and leaves what is behind", Run: func(c *Trial) {
-		c.enter()
-		c.uploads(c.made("file", "0123456789"), wasi.OpenWrite, 3, "xyz", "012xyz6789")
-		c.uploads(c.made("end", "0123456789"), wasi.OpenWrite, 10, "xyz", "0123456789xyz")
-	}},
-	{Import: "file_open", Proves: []string{"EINVAL"}, Promise: "EINVAL for an unknown flag, for a negative offset, and for an upload past the end", Run: func(c *Trial) {
-		c.enter()
-		name := c.made("file", content)
-		c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, 16, 0)...)
-		for _, flags := range []uint64{0, wasi.OpenWrite} {
-			c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, flags, -1)...)
-		}
-		c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, wasi.OpenWrite, int64(len(content)+1))...)
-		c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, wasi.OpenWrite, 1<<32)...)
-	}},
-	{Import: "file_open", Proves: []string{"pointers"}, Promise: "a call whose result cannot be written makes no file", Run: func(c *Trial) {
-		c.enter()
-		name := c.name("none")
-		args := c.opening(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
-		args[len(args)-1] = c.MemoryEnd()
-		c.refused(wasi.EFAULT, wasi.FileOpen, args...)
-		c.refused(wasi.ENOENT, wasi.FileStat, c.words(name, 0, c.At(ResultAt))...)
-	}},
-	{Import: "file_open", Proves: []string{"result"}, Promise: "answers that are given up leave no file open", Run: func(c *Trial) {
-		c.enter()
-		name := c.made("file", content)
-		open := Numbers(wasi.FileOpen, c.opening(name, 0, 0)...)
-		stat := Numbers(wasi.FileStat, c.Session, c.At(TextAt), uint64(len(name)), 0, c.At(ResultAt))
-		for range 40 {
-			for _, call := range []string{open, stat} {
-				errno := c.Errno(c.Answer("call %s", call))
-				if errno == wasi.OK && call == open {
-					c.Must(wasi.HandleClose, c.Number(ResultAt))
-				}
-			}
-		}
-		c.Forget()
-		for errno := wasi.EBUSY; errno != wasi.OK; { // what was given up may still be at work
-			if errno = c.Call(wasi.FileOpen, c.opening(name, 0, 0)...); errno != wasi.OK && errno != wasi.EBUSY {
-				c.T.Fatalf("%v, not OK", errno)
-			}
-		}
-	}},
-
-	{Import: "file_commit", Proves: []string{"result"}, Promise: "makes an upload final, and closes it", Run: func(c *Trial) {
-		c.enter()
-		name := c.name("file")
-		file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
-		c.finish(c.upload(file, content, 0, 0))
-		c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
-		c.refused(wasi.EBADF, wasi.HandleClose, file)
-		c.has(name, content)
-	}},
-	{Import: "file_commit", Proves: []string{"EINVAL"}, Promise: "EINVAL for a file that is read, or whose upload has not begun", Run: func(c *Trial) {
-		c.enter()
-		for _, file := range []uint64{c.Open(c.made("file", content), 0, 0), c.Open(c.name("new"), wasi.OpenWrite|wasi.OpenTruncate, 0)} {
-			c.refused(wasi.EINVAL, wasi.FileCommit, file)
-			c.Must(wasi.HandleClose, file) // it is still there
-		}
-	}},
-	{Import: "file_commit", Proves: []string{"EBUSY"}, Promise: "EBUSY while the upload goes on", Run: func(c *Trial) {
-		c.enter()
-		file := c.Open(c.name("file"), wasi.OpenWrite|wasi.OpenTruncate, 0)
-		conn, client := c.Data()
-		c.Must(wasi.TransferStart, file, conn, 0, 0)
-		c.refused(wasi.EBUSY, wasi.FileCommit, file)
-		io.WriteString(client, content)
-		client.Close()
-		c.finish(c.Event(wasi.EventTransfer, file))
-		c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
-	}},
-	{Import: "file_commit", Proves: []string{"EINVAL"}, Promise: "EINVAL for an upload that broke off", Run: func(c *Trial) {
-		c.enter()
-		file := c.Open(c.name("file"), wasi.OpenWrite|wasi.OpenTruncate, 0)
-		conn, client := c.Data()
-		c.Must(wasi.TransferStart, file, conn, 0, 0)
-		io.WriteString(client, content)
-		client.SetLinger(0)
-		client.Close()
-		if e := c.Event(wasi.EventTransfer, file); e.Errno == wasi.OK {
-			c.T.Fatalf("an upload that was reset ends with %v", e.Errno)
-		}
-		c.refused(wasi.EINVAL, wasi.FileCommit, file)
-		c.Must(wasi.HandleClose, file)
-	}},
-
-	{Import: "file_mkdir", Proves: []string{"result", "EEXIST", "ENOENT"}, Promise: "makes a directory; EEXIST when there is one, ENOENT when the one above is missing", Run: func(c *Trial) {
-		c.enter()
-		folder := c.folder("folder")
-		if s := c.stat(folder); s.Mode&wasi.TypeMask != wasi.TypeDir {
-			c.T.Errorf("what was made is %+v", s)
-		}
-		c.refused(wasi.EEXIST, wasi.FileMkdir, c.words(folder)...)
-		c.refused(wasi.EEXIST, wasi.FileMkdir, c.words(c.made("file", content))...)
-		c.refused(wasi.ENOENT, wasi.FileMkdir, c.words(c.name("none")+"/below")...)
-	}},
-
-	{Import: "file_remove", Proves: []string{"result", "ENOENT"}, Promise: "removes a file, or an empty directory; ENOENT when there is none", Run: func(c *Trial) {
-		c.enter()
-		for kind, name := range []string{c.made("file", content), c.folder("folder")} {
-			c.succeed(wasi.FileRemove, c.Named(wasi.FileRemove, name, uint64(kind)))
-			c.refused(wasi.ENOENT, wasi.FileStat, c.words(name, 0, c.At(ResultAt))...)
-			c.refused(wasi.ENOENT, wasi.FileRemove, c.words(name, uint64(kind))...)
-		}
-	}},
-	{Import: "file_remove", Proves: []string{"EISDIR", "ENOTDIR", "ENOTEMPTY"}, Promise: "EISDIR and ENOTDIR for the wrong kind, ENOTEMPTY for a directory that has entries", Run: func(c *Trial) {
-		c.enter()
-		folder, file := c.folder("folder"), c.made("file", content)
-		inside := c.made("folder/file", content)
-		c.refused(wasi.EISDIR, wasi.FileRemove, c.words(folder, wasi.RemoveFile)...)
-		c.refused(wasi.ENOTDIR, wasi.FileRemove, c.words(file, wasi.RemoveDir)...)
-		c.refused(wasi.ENOTEMPTY, wasi.FileRemove, c.words(folder, wasi.RemoveDir)...)
-		c.has(inside, content)
-	}},
-	{Import: "file_remove", Proves: []string{"EINVAL"}, Promise: "EINVAL for another kind", Run: func(c *Trial) {
-		c.enter()
-		c.refused(wasi.EINVAL, wasi.FileRemove, c.words(c.made("file", content), 2)...)
-	}},
-
-	{Import: "file_remove", Proves: []string{"result"}, Promise: "removes a link, and not what it leads to", Run: func(c *Trial) {
-		c.enter()
-		file, folder := c.made("file", content), c.folder("folder")
-		for _, link := range []string{c.link("to file", file), c.link("to folder", folder), c.link("to nothing", c.name("nothing"))} {
-			c.succeed(wasi.FileRemove, c.Named(wasi.FileRemove, link, wasi.RemoveFile))
-			c.refused(wasi.ENOENT, wasi.FileStat, c.words(link, wasi.StatLink, c.At(ResultAt))...)
-		}
-		c.has(file, content)
-		c.stat(folder)
-	}},
-	{Import: "file_remove", Proves: []string{"result"}, Promise: "the root stays", Run: func(c *Trial) {
-		c.enter()
-		c.made("file", content)
-		for _, kind := range []uint64{wasi.RemoveFile, wasi.RemoveDir} {
-			if errno := c.Named(wasi.FileRemove, ".", kind); errno == wasi.OK {
-				c.T.Errorf("kind %d: OK", kind)
-			}
-		}
-		c.stat(".")
-	}},
-
-	{Import: "file_rename", Proves: []string{"result", "ENOENT"}, Promise: "renames a file or a directory, also to elsewhere; ENOENT when there is none", Run: func(c *Trial) {
-		c.enter()
-		file, folder := c.made("file", content), c.folder("folder")
-		c.must(c.rename(file, folder+"/moved"))
-		c.named = append(c.named, folder+"/moved")
-		c.refused(wasi.ENOENT, wasi.FileStat, c.words(file, 0, c.At(ResultAt))...)
-		c.has(folder+"/moved", content)
-		c.must(c.rename(folder, c.name("elsewhere")))
-		c.named = append(c.named, c.name("elsewhere")+"/moved")
-		c.has(c.name("elsewhere")+"/moved", content)
-		if errno := c.rename(c.name("none"), c.name("new")); errno != wasi.ENOENT {
-			c.T.Errorf("of what is not there: %v, not ENOENT", errno)
-		}
-	}},
-	{Import: "file_rename", Proves: []string{"result"}, Promise: "replaces a file", Run: func(c *Trial) {
-		c.enter()
-		file, old := c.made("file", content), c.made("old", "old")
-		c.must(c.rename(file, old))
-		c.has(old, content)
-	}},
-
-	{Import: "file_rename", Proves: []string{"result"}, Promise: "a directory goes not into itself, and a file takes not its place", Run: func(c *Trial) {
-		c.enter()
-		file, folder := c.made("file", content), c.folder("folder")
-		inside := c.made("folder/file", content)
-		for _, to := range []string{folder + "/below", "."} {
-			if errno := c.rename(folder, to); errno == wasi.OK {
-				c.T.Errorf("a directory to %q: OK", to)
-			}
-		}
-		if errno := c.rename(file, folder); errno == wasi.OK {
-			c.T.Errorf("a file to a directory's name: OK")
-		}
-		c.has(file, content)
-		c.has(inside, content)
-	}},
-
-	{Import: "file_set_time", Proves: []string{"result", "ENOENT"}, Promise: "sets the modification time, to the second at least; ENOENT when there is none", Run: func(c *Trial) {
-		c.enter()
-		file := c.made("file", content)
-		for _, year := range []int{1985, 2001, 2030} { // what FAT can have too
-			want := time.Date(year, 2, 3, 4, 5, 6, 0, time.UTC)
-			c.succeed(wasi.FileSetTime, c.Named(wasi.FileSetTime, file, uint64(want.UnixNano())))
-			if got := c.stat(file).ModTime; got != want.UnixNano() {
-				c.T.Errorf("%v was set, and is now %v", want, time.Unix(0, got).UTC())
-			}
-		}
-		c.refused(wasi.ENOENT, wasi.FileSetTime, c.words(c.name("none"), 0)...)
-	}},
-	{Import: "file_set_mode", Proves: []string{"result", "ENOENT"}, Promise: "sets the nine permission bits; ENOENT when there is none", Run: func(c *Trial) {
-		c.enter()
-		file := c.made("file", content)
-		for _, want := range []uint32{0o640, 0o600, 0o444, 0o644} {
-			c.succeed(wasi.FileSetMode, c.Named(wasi.FileSetMode, file, uint64(want)))
-			if got := c.stat(file).Mode; got != want {
-				c.T.Errorf("%o was set, and is now %o", want, got)
-			}
-		}
-		c.refused(wasi.ENOENT, wasi.FileSetMode, c.words(c.name("none"), 0o644)...)
-	}},
-	{Import: "file_space", Proves: []string{"result"}, Promise: "how many bytes an upload to a directory could have", Run: func(c *Trial) {
-		c.enter()
-		c.succeed(wasi.FileSpace, c.Named(wasi.FileSpace, ".", c.At(ResultAt)))
-		if n := c.Peek(ResultAt, 8); bytes.Equal(n, make([]byte, 8)) {
-			c.T.Errorf("0, in a folder into which the kit has put files")
-		}
-	}},
 }
 
-// made makes a file.
-func (c *Trial) made(name, content string) string {
+// words are the arguments of an import whose first parameters are a session and
+// a name.
+func (c *Trial) words(name string, rest ...uint64) []uint64 {
 	c.T.Helper()
-	name = c.name(name)
-	c.put(name, content)
-	return name
-}
-
-// folder makes a directory.
-func (c *Trial) folder(name string) string {
-	c.T.Helper()
-	name = c.name(name)
-	c.succeed(wasi.FileMkdir, c.Named(wasi.FileMkdir, name))
-	return name
+	return slices.Concat([]uint64{c.Session}, c.Text(name), rest)
 }
 
 // link makes a symbolic link, which takes the root at hand.
@@ -475,63 +216,6 @@ func (c *Trial) stat(name string) wasi.Stat {
 	c.T.Helper()
 	c.succeed(wasi.FileStat, c.Named(wasi.FileStat, name, 0, c.At(ResultAt)))
 	return wasi.GetStat(c.Peek(ResultAt, wasi.StatSize))
-}
-
-// opening are the arguments of file_open.
-func (c *Trial) opening(name string, flags uint64, offset int64) []uint64 {
-	c.T.Helper()
-	return c.words(name, flags, uint64(offset), c.At(ResultAt), c.At(Result2At))
-}
-
-func (c *Trial) rename(from, to string) wasi.Errno {
-	c.T.Helper()
-	c.Poke(TextAt, []byte(from+to))
-	middle := c.At(TextAt + uint64(len(from)))
-	return c.Call(wasi.FileRename, c.Session, c.At(TextAt), uint64(len(from)), middle, uint64(len(to)))
-}
-
-func (c *Trial) must(errno wasi.Errno) {
-	c.T.Helper()
-	c.succeed(wasi.FileRename, errno)
-}
-
-// uploads makes an upload and checks what the file has then.
-func (c *Trial) uploads(name string, flags, offset uint64, content, want string) {
-	c.T.Helper()
-	file := c.Open(name, flags, offset)
-	c.finish(c.upload(file, content, 0, 0))
-	c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
-	c.has(name, want)
-}
-
-// has checks what a file has.
-func (c *Trial) has(name, want string) {
-	c.T.Helper()
-	if got := c.content(name); got != want {
-		c.T.Errorf("the file has %d bytes: %.80q, not %d: %.80q", len(got), got, len(want), want)
-	}
-}
-
-// content downloads a file.
-func (c *Trial) content(name string) string {
-	c.T.Helper()
-	got, e := c.download(c.Open(name, 0, 0), 0, 0)
-	c.finish(e)
-	return got
-}
-
-// download reads an open file to its end.
-func (c *Trial) download(file, flags, length uint64) (string, wasi.Event) {
-	c.T.Helper()
-	conn, client := c.Data()
-	c.Must(wasi.TransferStart, file, conn, flags, length)
-	got, err := io.ReadAll(client)
-	e := c.Event(wasi.EventTransfer, file)
-	if e.Errno == wasi.OK && err != nil {
-		c.T.Errorf("EventTransfer says OK, and the client gets %d bytes and %v", len(got), err)
-	}
-	c.Must(wasi.HandleClose, file)
-	return string(got), e
 }
 
 // entries reads a directory by pages of a size.

@@ -62,7 +62,7 @@ const (
 // Check is a promise of the boundary that can be found broken.
 type Check struct {
 	Import  string   // of the table; "" for the life of an instance
-	Proves  []string // what of it: "result", errnos and events by name, "handles", "pointers", "waiting", "names"
+	Proves  []string // what of it: "result", errnos and events by name, "handles", "pointers", "waiting", "rights", "names"
 	Promise string   // in words
 	Run     func(*Trial)
 }
@@ -75,7 +75,8 @@ func (c Check) Name() string {
 // Checks are all there are, in the order in which someone who writes a host
 // wants to see them.
 func Checks() []Check {
-	checks := slices.Concat(lifeChecks, eventChecks, socketChecks, accountChecks, fileChecks, transferChecks, secureChecks)
+	checks := slices.Concat(lifeChecks, eventChecks, controlChecks, dataChecks, closeChecks, secureChecks, accountChecks,
+		fileChecks, openChecks, changeChecks, transferChecks)
 	for n := range wasi.Table {
 		checks = append(checks, generalChecks(n)...)
 	}

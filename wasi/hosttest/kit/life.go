@@ -112,9 +112,9 @@ func rests(c *Trial) {
 	for _, next := range []int64{0, c.life().now + int64(60*24*time.Hour), math.MaxInt64} {
 		c.Answer("next %d", next)
 		before := c.life().steps
-		time.Sleep(time.Second / 2)
+		time.Sleep(time.Second / 4)
 		if steps := c.life().steps - before; steps > 20 {
-			c.T.Errorf("the next wanted at %d, there are %d steps in half a second", next, steps)
+			c.T.Errorf("the next wanted at %d, there are %d steps in a quarter of a second", next, steps)
 		}
 	}
 }

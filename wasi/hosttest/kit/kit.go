@@ -116,16 +116,23 @@ func (c Check) Against(t T, target *Target) {
 // Connect opens one more session.
 func (c *Trial) Connect(t T) *Puppet {
 	t.Helper()
-	patience := cmp.Or(c.Target.Patience, defaultPatience)
-	conn, err := net.DialTimeout("tcp", c.Target.Address, patience)
-	if err != nil {
-		t.Fatalf("no control connection: %v", err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(patience))
-	p := NewPuppet(t, conn)
-	p.patience = patience
+	p := NewPuppet(t, c.Target.dial(t))
+	p.patience = c.Target.patience()
 	return p
+}
+
+func (t *Target) patience() time.Duration { return cmp.Or(t.Patience, defaultPatience) }
+
+// dial opens a control connection.
+func (t *Target) dial(of T) net.Conn {
+	of.Helper()
+	conn, err := net.DialTimeout("tcp", t.Address, t.patience())
+	if err != nil {
+		of.Fatalf("no control connection: %v", err)
+	}
+	of.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(t.patience()))
+	return conn
 }
 
 // second is another session in the same instance. Where a host gives each

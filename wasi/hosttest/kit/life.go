@@ -45,6 +45,7 @@ var lifeChecks = []Check{
 	{Promise: "the memory may grow at any time: what imports read and write is the new one", Run: grows},
 	{Promise: "nothing is written to the memory between calls", Run: keepsOff},
 	{Promise: "each session has a question of its own: another's does not abandon it", Run: asksTwice},
+	{Promise: "EventOpen comes before all else of a session, also when its client sends at once", Run: opensFirst},
 	{Promise: "events of one step can be taken a few at a time", Run: sips},
 	{Promise: "a session whose client hangs up in the middle disturbs no other", Run: func(c *Trial) {
 		p := c.second()
@@ -182,6 +183,22 @@ func asksTwice(c *Trial) {
 		}
 		if first != wasi.OK || second != wasi.OK {
 			c.T.Fatalf("file_stat of the root by two sessions: %v and %v", first, second)
+		}
+	}
+}
+
+// opensFirst has clients that do not wait to be greeted.
+func opensFirst(c *Trial) {
+	for range 40 {
+		conn := c.Target.dial(c.T)
+		io.WriteString(conn, "pages\nlife\n")
+		p := NewPuppet(c.T, conn)
+		if answer := p.Line(); !strings.HasPrefix(answer, "pages ") {
+			c.T.Fatalf("the first answer is %q", answer)
+		}
+		var l life
+		if l.read(c.T, p.Line()); l.early > 0 {
+			c.T.Fatalf("%d events came before their session opened", l.early)
 		}
 	}
 }

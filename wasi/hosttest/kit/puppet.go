@@ -360,10 +360,14 @@ type life struct {
 
 func (p *Puppet) life() (l life) {
 	p.T.Helper()
-	answer := p.Answer("life")
+	l.read(p.T, p.Answer("life"))
+	return l
+}
+
+func (l *life) read(t T, answer string) {
+	t.Helper()
 	if _, err := fmt.Sscanf(answer, "life %d %d %d %d %d %d %d %d",
 		&l.initialized, &l.starts, &l.size, &l.steps, &l.now, &l.backwards, &l.short, &l.early); err != nil {
-		p.T.Fatalf("%q: %v", answer, err)
+		t.Fatalf("%q: %v", answer, err)
 	}
-	return l
 }

@@ -22,6 +22,7 @@ func TestThreat31DataConnectionAbused(t *testing.T) {
 		args []any
 	}
 	tls, deflate := step{wasi.NetStartTLS, []any{conn, 0, 0}}, step{wasi.NetDeflate, []any{conn, 9}}
+	join := step{wasi.NetJoinTLS, []any{conn}}
 	start, write := step{wasi.TransferStart, []any{file, conn, 0, 0}}, step{wasi.NetWrite, []any{conn, "text", 1000, "result"}}
 	hash, digest := step{wasi.TransferHash, []any{file, 0, 0}}, step{wasi.TransferDigest, []any{file, "text", 64, "result"}}
 	closeConn, closeFile := step{wasi.HandleClose, []any{conn}}, step{wasi.HandleClose, []any{file}}
@@ -30,6 +31,7 @@ func TestThreat31DataConnectionAbused(t *testing.T) {
 		{write, tls, write, deflate, write}, {write, deflate, write, start, write}, {write, closeConn, deflate}, {deflate, write, closeConn, tls},
 		{tls, closeConn}, {deflate, closeConn}, {start, tls}, {start, start}, {start, hash}, {hash, start}, {hash, hash, digest, closeFile, digest},
 		{start, closeFile, closeConn}, {hash, closeFile}, {start, digest, closeFile}, {tls, write, start, closeFile},
+		{join, tls}, {tls, join}, {join, deflate, start}, {write, join, write, closeConn}, {start, join, closeFile},
 	} {
 		p := s.puppet()
 		p.login()
@@ -62,6 +64,25 @@ func TestThreat31DataConnectionAbused(t *testing.T) {
 		p.lives()
 		p.conn.Close()
 	}
+	witness.lives()
+}
+
+// TLS put on and taken off the control connection at any time: only its own
+// session may suffer.
+func TestThreat31ControlTLSAbused(t *testing.T) {
+	t.Parallel()
+	s := newGuestStage(t, nil)
+	witness := s.puppet()
+	p := s.puppet()
+	text := p.at(textAt)
+	start := numbers(wasi.NetStartTLS, []uint64{p.session, text, 4})
+	stop := numbers(wasi.NetStopTLS, []uint64{p.session, text, 4})
+	p.send("call %s", stop)
+	if errno := p.errno(p.reply()); errno != wasi.EINVAL {
+		t.Errorf("net_stop_tls in the clear: %v, not EINVAL", errno)
+	}
+	p.send("call %s\ncall %s\ncall %s\ncall %s\ncall %s", start, stop, start, stop, start)
+	p.conn.Close()
 	witness.lives()
 }
 

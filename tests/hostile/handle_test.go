@@ -69,7 +69,7 @@ func TestThreat31HoardingHandles(t *testing.T) {
 	s := newGuestStage(t, nil)
 	s.put("file", "content")
 	closed := closedPort(t)
-	for _, n := range []int{wasi.NetListen, wasi.NetDial, wasi.FileOpen, wasi.FileList} {
+	for _, n := range []int{wasi.NetListen, wasi.NetDial, wasi.FileOpen, wasi.FileList, wasi.FileCopy} {
 		p := s.puppet()
 		p.login()
 		take := func() wasi.Errno {
@@ -80,6 +80,8 @@ func TestThreat31HoardingHandles(t *testing.T) {
 				return p.dial(closed)
 			case wasi.FileOpen:
 				return p.named(n, "file", 0, 0, p.at(resultAt), p.at(result2At))
+			case wasi.FileCopy:
+				return p.copies("file", "copy")
 			}
 			return p.named(n, ".", 0, p.at(resultAt))
 		}

@@ -64,7 +64,7 @@ func ReadSettings(getenv func(string) string) (Settings, error) {
 		MaxSessions: 1000,
 		Engine: ftp.Config{
 			LoginTime: int64(2 * time.Minute), IdleTime: int64(5 * time.Minute), StallTime: int64(5 * time.Minute),
-			DataTime: int64(30 * time.Second), FailureDelay: int64(time.Second), LoginFailures: 5, NoModes: true,
+			DataTime: int64(30 * time.Second), FailureDelay: int64(time.Second), LoginFailures: 5,
 		},
 	}
 	var faults []error

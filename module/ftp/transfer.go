@@ -228,11 +228,13 @@ func (s *session) move() error {
 	return nil
 }
 
-// progress is how many bytes have moved, or been hashed, so far.
+// progress is how many bytes have moved, or been hashed or copied, so far.
 func (s *session) progress() uint64 {
 	switch t := &s.transfer; {
 	case t.sum != nil:
 		return s.e.hasher.Progress(t.file)
+	case t.copy != nil:
+		return s.e.copier.Progress(t.file)
 	case t.dtp == nil:
 		return s.e.transferer.Progress(t.file)
 	default:

@@ -336,10 +336,13 @@ type Feller interface {
 type Copier interface {
 	// Copy begins to copy a file, to the end of what is there already or in
 	// place of it. It may answer ErrAgain, and ErrName when both are the same
-	// file. EventTransfer follows for the handle, Progress and the limits of
+	// file. EventTransfer follows for the handle, and the limits of
 	// time are as for a transfer; Commit then makes the copy final, and Close
 	// gives it up.
 	Copy(session Handle, from, to []byte, appends bool) (Handle, error)
+
+	// Progress is how many bytes have been copied so far.
+	Progress(file Handle) uint64
 }
 
 // Error is a fault that the world reports to the engine.

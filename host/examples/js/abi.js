@@ -25,6 +25,10 @@ export class Fault extends Error {
   }
 }
 
+export function need(condition, code) {
+  if (!condition) throw new Fault(code);
+}
+
 // errnoOf is the errno that an error crosses as; EIO is every unknown one.
 export const errnoOf = (err) => errno[err?.code] ?? errno[aliases[err?.code]] ?? errno.EIO;
 
@@ -71,6 +75,7 @@ export function putStat(bytes, stat) {
 }
 
 export const noStat = { mtime: 0n, size: 0, mode: 0, links: 0 };
+export const isDir = (stat) => (stat.mode & type.OTHER) === type.DIR;
 
 // putEntry writes a directory record, and returns its size: 0 when it does not fit.
 export function putEntry(page, { stat, name, target = '' }) {
@@ -93,7 +98,7 @@ export function putAddress(bytes, { ip, port }) {
 
 export function getAddress(bytes) {
   const family = at(bytes).getUint16(0, true);
-  if (family !== 4 && family !== 6) throw new Fault('EINVAL');
+  need(family === 4 || family === 6, 'EINVAL');
   return { ip: bytes.slice(4, family === 4 ? 8 : 20), port: at(bytes).getUint16(2, true) };
 }
 
@@ -153,10 +158,6 @@ export class Engine {
     return this.exports.ftp_step(now(), this.events.length);
   }
 
-  post(e) {
-    this.events.push(e);
-  }
-
   // import is the function that the guest calls by this name. Whatever happens
   // in it, the guest gets an errno.
   import(name) {
@@ -182,7 +183,7 @@ export class Engine {
       if (kind === 'i64') return BigInt.asIntN(64, value);
       if (kind === 'u32' || kind === kind.toUpperCase()) return value >>> 0;
       const size = sizes[kind] ?? values[next++] >>> 0;
-      if ((value >>> 0) + size > memory.byteLength) throw new Fault('EFAULT');
+      need((value >>> 0) + size <= memory.byteLength, 'EFAULT');
       return new Uint8Array(memory, value >>> 0, size);
     });
     return decoded.map((value, n) => (kinds[n] === kinds[n].toUpperCase() ? this.object(value, kinds[n]) : value));
@@ -190,12 +191,12 @@ export class Engine {
 
   object(handle, kind) {
     const object = this.objects.get(handle);
-    if (!object || (kind !== 'ANY' && object.kind !== kind)) throw new Fault('EBADF');
+    need(object && (kind === 'ANY' || object.kind === kind), 'EBADF');
     return object;
   }
 
   readConfig(out, n) {
-    if (out.length < this.config.length) throw new Fault('EINVAL');
+    need(out.length >= this.config.length, 'EINVAL');
     out.set(this.config);
     put32(n, this.config.length);
   }

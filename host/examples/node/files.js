@@ -7,10 +7,11 @@
 // against the checks here, except at the last element, which O_NOFOLLOW guards.
 
 import { constants, promises as fs } from 'node:fs';
-import { Fault, type } from '../js/abi.js';
+import { Fault, need, noStat, type } from '../js/abi.js';
 
 const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 const holds = process.platform === 'linux';
+const O_PATH = 0o10000000; // of Linux; Node.js has no name for it
 const maxLinks = 40;
 const statsAtOnce = 64;
 
@@ -30,10 +31,10 @@ async function readlink(path) {
 // enter opens a folder that is no link.
 async function enter(path) {
   if (holds) {
-    const handle = await fs.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    const handle = await fs.open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW);
     return { path: raw(`/proc/self/fd/${handle.fd}`), close: () => handle.close() };
   }
-  if (!(await fs.lstat(path)).isDirectory()) throw new Fault('ENOTDIR');
+  need((await fs.lstat(path)).isDirectory(), 'ENOTDIR');
   return { path, close() {} };
 }
 
@@ -66,7 +67,7 @@ export class Files {
         last = todo.pop();
         if (last === '' || last === '.') continue;
         if (last === '..') {
-          if (dirs.length === 1) throw new Fault('EACCES');
+          need(dirs.length > 1, 'EACCES');
           await dirs.pop().close();
           last = '.';
           continue;
@@ -74,8 +75,8 @@ export class Files {
         const path = under(dirs.at(-1), last);
         const target = todo.length > 0 || follow ? await readlink(path) : undefined;
         if (target !== undefined) {
-          if (++links > maxLinks) throw new Fault('ELOOP');
-          if (target.startsWith('/')) throw new Fault('EACCES');
+          need(++links <= maxLinks, 'ELOOP');
+          need(!target.startsWith('/'), 'EACCES');
           todo.push(...target.split('/').reverse());
         } else if (todo.length > 0) {
           dirs.push(await enter(path));
@@ -92,13 +93,11 @@ export class Files {
     return this.at(name, !link, async (path) => record(await lstat(path)));
   }
 
-  // list gives { name, stat, target } each, sorted by name.
   async *entries(dir, names, namesOnly) {
     try {
-      const nothing = { mtime: 0n, size: 0, mode: 0, links: 0 };
       for (let i = 0; i < names.length; i += statsAtOnce) {
         const some = names.slice(i, i + statsAtOnce);
-        yield* namesOnly ? some.map((name) => ({ name, stat: nothing })) : await this.describe(dir, some);
+        yield* namesOnly ? some.map((name) => ({ name, stat: noStat })) : await this.describe(dir, some);
       }
     } finally {
       await dir.close();
@@ -109,8 +108,7 @@ export class Files {
     const described = await Promise.all(names.map(async (name) => {
       try {
         const stat = record(await lstat(under(dir, name)));
-        const target = stat.mode & type.LINK && stat.mode < type.OTHER ? await readlink(under(dir, name)) : '';
-        return { name, stat, target };
+        return { name, stat, target: (stat.mode & type.OTHER) === type.LINK ? await readlink(under(dir, name)) : '' };
       } catch {
         return undefined; // it went away meanwhile
       }
@@ -118,6 +116,7 @@ export class Files {
     return described.filter(Boolean);
   }
 
+  // list promises an iterator of { name, stat, target }, sorted by name.
   async list(name, namesOnly) {
     const dir = await this.at(name, true, enter);
     try {
@@ -199,14 +198,17 @@ export class Files {
   }
 
   setTime(name, mtime) {
-    const seconds = Number(mtime) / 1e9;
-    return this.at(name, true, (path) => fs.lutimes(path, seconds, seconds));
+    return this.at(name, true, async (path) => {
+      const { atimeMs } = await fs.lstat(path);
+      await fs.lutimes(path, atimeMs / 1e3, Number(mtime) / 1e9);
+    });
   }
 
   setMode(name, mode) {
     return this.at(name, true, async (path) => {
-      if ((await fs.lstat(path)).isSymbolicLink()) throw new Fault('EACCES');
-      await fs.chmod(path, mode);
+      if (!holds) return fs.lchmod(path, mode);
+      const handle = await fs.open(path, O_PATH | O_NOFOLLOW);
+      return fs.chmod(`/proc/self/fd/${handle.fd}`, mode).finally(() => handle.close());
     });
   }
 

@@ -2,6 +2,7 @@
 
 import net from 'node:net';
 import zlib from 'node:zlib';
+import { Fault } from '../js/abi.js';
 
 // address is { ip, port } of what Node.js says of one end of a connection. An
 // IPv4 address mapped into IPv6 is the IPv4 address that it stands for.
@@ -118,11 +119,15 @@ export function deflated(conn, level) {
     return writer;
   };
   return {
-    iterator() {
+    async *iterator() {
       reads = true;
-      const reader = zlib.createInflate();
-      conn.on('error', (err) => reader.destroy(err)).on('close', () => reader.end());
-      return conn.pipe(reader).iterator();
+      const reader = conn.on('error', (err) => reader.destroy(err)).on('close', () => reader.end()).pipe(zlib.createInflate());
+      try {
+        yield* reader;
+      } catch (err) {
+        throw Object.assign(err, { code: 'ECONNRESET' }); // what nobody can expand is no end
+      }
+      if (reader.bytesWritten === 0) throw new Fault('ECONNRESET'); // and neither is nothing at all
     },
     write: (data, done) => writing().write(data, done),
     end(done) {

@@ -10,9 +10,7 @@ from pathlib import Path
 
 from abi import RIGHTS, Program
 from files import Files
-from imports import CALLS
-from server import Server
-from session import Session
+from server import Server, first_line
 
 
 def address(text):
@@ -71,8 +69,7 @@ async def serve(listener, server):
     listener.setblocking(False)
     while True:
         try:
-            sock, _ = await server.loop.sock_accept(listener)
-            Session(server, sock)
+            server.open((await server.loop.sock_accept(listener))[0])
         except OSError:  # it went away again, or there are no descriptors left
             await asyncio.sleep(0.1)
 
@@ -84,9 +81,9 @@ async def main():
     anonymous = RIGHTS[o.anonymous or ("off" if users else "ro")]
     try:
         listeners = [listen(a) for a in o.listen or [("127.0.0.1", 2121)]]
-        server = Server(Program(o.module), CALLS, accounts(users, anonymous, Files(o.root)), o.passive_ports)
+        server = Server(Program(o.module), accounts(users, anonymous, Files(o.root)), o.passive_ports)
     except Exception as error:
-        p.error(str(error).splitlines()[0])
+        p.error(first_line(error))
     for listener in listeners:
         host, port = listener.getsockname()[:2]
         print(f"ftp://[{host}]:{port}/" if ":" in host else f"ftp://{host}:{port}/", flush=True)

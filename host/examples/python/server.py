@@ -6,21 +6,44 @@ import socket
 from contextlib import suppress
 
 from abi import Engine, Fault, log, now
+from imports import CALLS
+from session import Session
 
 UNAVAILABLE = b"421 Service not available, closing control connection.\r\n"
 
 
-class Server:
-    def __init__(self, program, calls, login, ports):
-        self.program, self.calls, self.login, self.ports = program, calls, login, ports
-        self.loop = asyncio.get_running_loop()
-        self.timer, self.last_handle = None, 0
-        self.replace()
+def first_line(error):
+    return (str(error) or repr(error)).splitlines()[0]
 
-    def replace(self):
-        """Takes a new instance. One that has trapped would still answer."""
-        self.objects, self.due = {}, False
-        self.engine = Engine(self.program, self.calls, self.objects)
+
+class Server:
+    """A host for one instance of the engine.
+
+    login(user, password) is (rights, files), or None; ports are the first and the last
+    for passive data connections, (0, 0) being any free one."""
+
+    def __init__(self, program, login, ports):
+        self.program, self.login, self.ports = program, login, ports
+        self.loop = asyncio.get_running_loop()
+        self.objects, self.last_handle = {}, 0
+        self.engine = self.timer = None
+        self.due = False
+        self.start()
+
+    def start(self):
+        """Makes sure that there is an engine."""
+        if not self.engine:
+            self.engine = Engine(self.program, CALLS, self.objects)
+
+    def open(self, sock):
+        """Gives the engine a new control connection."""
+        try:
+            self.start()
+        except Exception as error:
+            log(f"no engine for a session: {first_line(error)}")
+            sock.send(UNAVAILABLE)
+            return sock.close()
+        Session(self, sock)
 
     def add(self, owned):
         while not owned.handle or owned.handle in self.objects:
@@ -29,8 +52,9 @@ class Server:
         return owned
 
     def post(self, kind, errno, session, handle, value):
-        self.engine.events.append((kind, errno, session, handle, value))
-        self.wake()
+        if self.engine:
+            self.engine.events.append((kind, errno, session, handle, value))
+            self.wake()
 
     def wake(self):
         if not self.due:
@@ -42,19 +66,21 @@ class Server:
         if self.timer:
             self.timer.cancel()
         try:
-            following = self.engine.step()
+            following = self.engine.step() if self.engine else 0
         except Exception as error:
-            return self.fail(error)
+            return self.abandon(error)
         if following:
             self.timer = self.loop.call_later(max(following - now(), 0) / 1e9, self.wake)
 
-    def fail(self, error):
-        log(f"the engine failed; its sessions end: {str(error).splitlines()[0]}")
+    def abandon(self, error):
+        """Ends all sessions and the instance: one that has trapped would still answer.
+        The next session gets another."""
+        log(f"the engine failed; its sessions end: {first_line(error)}")
+        self.engine = None
         for session in [o for o in self.objects.values() if o.kind == "SESSION"]:
             with suppress(OSError, Fault):
                 session.write(UNAVAILABLE)
             session.close()
-        self.replace()
 
     def listen(self, address):
         """A listener on a port of the range that nobody can guess."""

@@ -131,6 +131,7 @@ export const now = () => BigInt(Math.round((performance.timeOrigin + performance
 // errno that is not OK. objects finds the object of a handle.
 export class Engine {
   events = []; // not yet taken by the guest
+  printed = ''; // the first of what the guest said on its standard error
 
   constructor(calls, objects, config, log) {
     Object.assign(this, { calls, objects, config, log });
@@ -212,7 +213,6 @@ export class Engine {
 function system(engine) {
   const part = (pointer, size) => new Uint8Array(engine.exports.memory.buffer, pointer >>> 0, size >>> 0); // or the guest traps
   const nothing = (count, size) => (put32(part(count, 4), 0), put32(part(size, 4), 0), errno.OK);
-  let printed = 0; // a stack overflow alone prints 30,000 frames
   return {
     args_sizes_get: nothing, environ_sizes_get: nothing, args_get: () => errno.OK, environ_get: () => errno.OK,
     sched_yield: () => errno.OK,
@@ -233,9 +233,7 @@ function system(engine) {
         const vector = at(part(vectors + 8 * i, 8));
         const data = part(vector.getUint32(0, true), vector.getUint32(4, true));
         written += data.length;
-        const room = Math.min(data.length, 4096 - printed);
-        if (fd === 2 && room > 0) engine.log(text(data.subarray(0, room)).trimEnd());
-        if (fd === 2) printed += Math.max(room, 0);
+        if (fd === 2) engine.printed += text(data.subarray(0, 4096 - engine.printed.length)); // a stack overflow alone prints 30,000 frames
       }
       put32(part(result, 4), written);
       return errno.OK;

@@ -92,7 +92,8 @@ export class Server {
   // abandon ends all sessions and the instance: one that has trapped would still
   // answer. The next session gets another.
   abandon(err) {
-    this.log(`the engine failed; its sessions end: ${err.message}`);
+    const [said] = this.engine.printed.split('\n');
+    this.log(`the engine failed; its sessions end: ${err.message}${said && ': '}${said}`);
     this.engine = this.started = undefined;
     for (const object of [...this.objects.values()]) {
       if (object.kind !== 'SESSION') continue;

@@ -9,29 +9,30 @@ export class Directory {
   kind = 'DIR';
 
   constructor(entries) {
-    this.entries = entries; // an async iterator
+    this.entries = entries;
   }
 
-  // page fills room bytes with whole records; an empty page is the end.
-  async page(room) {
-    const page = new Uint8Array(room);
+  // page promises up to room bytes of whole records; nothing is the end.
+  page(room) {
+    this.filling = this.fill(new Uint8Array(room));
+    return this.filling;
+  }
+
+  async fill(page) {
     let used = 0;
-    for (;;) {
-      const entry = this.ahead ?? (await this.entries.next()).value;
-      this.ahead = undefined;
-      if (!entry) return page.subarray(0, used);
+    for (let entry; (entry = this.ahead ?? await this.entries.next());) {
       const size = putEntry(page.subarray(used), entry);
+      this.ahead = size === 0 && used > 0 ? entry : undefined; // one too large for any page is left out
+      if (this.ahead) break;
       used += size;
-      if (size === 0 && used > 0) {
-        this.ahead = entry;
-        return page.subarray(0, used);
-      }
     }
+    return page.subarray(0, used);
   }
 
-  close() {
-    this.entries.return();
+  async close() {
     this.session?.disown(this);
+    await Promise.allSettled([this.filling]);
+    await this.entries.close();
   }
 }
 

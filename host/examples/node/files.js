@@ -93,17 +93,6 @@ export class Files {
     return this.at(name, !link, async (path) => record(await lstat(path)));
   }
 
-  async *entries(dir, names, namesOnly) {
-    try {
-      for (let i = 0; i < names.length; i += statsAtOnce) {
-        const some = names.slice(i, i + statsAtOnce);
-        yield* namesOnly ? some.map((name) => ({ name, stat: noStat })) : await this.describe(dir, some);
-      }
-    } finally {
-      await dir.close();
-    }
-  }
-
   async describe(dir, names) {
     const described = await Promise.all(names.map(async (name) => {
       try {
@@ -116,11 +105,24 @@ export class Files {
     return described.filter(Boolean);
   }
 
-  // list promises an iterator of { name, stat, target }, sorted by name.
+  // list promises the entries of a folder, sorted by name: next() promises
+  // { name, stat, target }, undefined at the end.
   async list(name, namesOnly) {
     const dir = await this.at(name, true, enter);
     try {
-      return this.entries(dir, (await fs.readdir(dir.path, latin1)).sort(), namesOnly);
+      const names = (await fs.readdir(dir.path, latin1)).sort();
+      let described = [];
+      let taken = 0;
+      return {
+        next: async () => {
+          if (namesOnly) return taken < names.length ? { name: names[taken++], stat: noStat } : undefined;
+          while (described.length === 0 && taken < names.length) {
+            described = await this.describe(dir, names.slice(taken, taken += statsAtOnce));
+          }
+          return described.shift();
+        },
+        close: () => dir.close(),
+      };
     } catch (err) {
       await dir.close();
       throw err;

@@ -56,7 +56,7 @@ export class Ports {
         server.removeAllListeners('connection');
         server.on('connection', (conn) => {
           conn.on('error', () => {});
-          found(conn, address(conn.remoteAddress ?? '::', 0).ip);
+          found(data(conn), address(conn.remoteAddress ?? '::', 0).ip);
         });
       },
       close: () => server.close(),
@@ -82,9 +82,19 @@ export function dial(session, port) {
     conn.once('error', reject);
     conn.once('connect', () => {
       conn.off('error', reject).on('error', () => {});
-      resolve(conn);
+      resolve(data(conn));
     });
   });
+}
+
+// data is a data connection that tells a reset from an end: Node.js takes one that
+// comes with the last bytes for an end. A write of nothing finds it out.
+function data(conn) {
+  conn.iterator = async function* (options) {
+    yield* net.Socket.prototype.iterator.call(conn, options);
+    await new Promise((resolve, reject) => conn.write('', (err) => (err ? reject(err) : resolve())));
+  };
+  return conn;
 }
 
 // control is a control connection with the bytes put back that TCP's urgent mark

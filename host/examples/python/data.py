@@ -44,8 +44,9 @@ class Listener(Owned):
         return self.arrived.pop()
 
     def stop(self):
-        self.server.loop.remove_reader(self.sock)
-        self.sock.close()
+        if self.sock.fileno() >= 0:
+            self.server.loop.remove_reader(self.sock)
+            self.sock.close()
 
     def given_up(self):
         self.stop()

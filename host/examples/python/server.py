@@ -75,7 +75,8 @@ class Server:
     def abandon(self, error):
         """Ends all sessions and the instance: one that has trapped would still answer.
         The next session gets another."""
-        log(f"the engine failed; its sessions end: {first_line(error)}")
+        said = self.engine.printed.decode(errors="replace").partition("\n")[0]
+        log(f"the engine failed; its sessions end: {said or first_line(error)}")
         self.engine = None
         for session in [o for o in self.objects.values() if o.kind == "SESSION"]:
             with suppress(OSError, Fault):

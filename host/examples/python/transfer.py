@@ -27,22 +27,23 @@ class Directory(Owned):
     kind = "DIR"
 
     def __init__(self, entries):
-        self.entries, self.ahead, self.busy, self.over = entries, b"", False, False
+        self.entries, self.ahead = entries, None
         next(entries)
 
     def page(self, room):
         """Up to room bytes of whole records; nothing is the end. Runs on a thread."""
-        page, self.ahead = bytearray(self.ahead), b""
-        for stat, name, target in self.entries:
-            entry = entry_record(stat, name, target)
-            if len(page) + len(entry) > room:
+        page = bytearray()
+        while entry := self.ahead or next(self.entries, None):
+            self.ahead = None
+            record = entry_record(*entry)
+            if len(page) + len(record) <= room:
+                page += record
+            elif page:
                 self.ahead = entry
-                break
-            page += entry
+                break  # one too large for any page is left out
         return bytes(page)
 
     def given_up(self):
-        self.over = True
         with suppress(ValueError):  # a page is being made, after which nobody holds it
             self.entries.close()
 

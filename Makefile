@@ -1,12 +1,14 @@
 # The engine must rebuild to the same bytes, which takes the Go release that go.mod names.
-WASM_BUILD = GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -trimpath -buildvcs=false -ldflags='-s -w -buildid='
+WASM_BUILD = GOOS=wasip1 GOARCH=wasm go build -trimpath -buildvcs=false -ldflags='-s -w -buildid='
+# What runs without our host, as module/wasiftp-<target>.wasm.
+STANDALONE = wasip1
 STATICCHECK = bin/staticcheck
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME = 10s
 
 .PHONY: help
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## the program, as ./wasiftpd
@@ -18,7 +20,12 @@ test: ## the tests
 
 .PHONY: wasm
 wasm: ## rebuild every committed .wasm in place
-	$(WASM_BUILD) -o host/wasiftp.wasm ./module/ftphost
+	$(WASM_BUILD) -buildmode=c-shared -o host/wasiftp.wasm ./module/ftphost
+	@$(MAKE) --no-print-directory $(STANDALONE:%=wasm-%)
+
+.PHONY: wasm-wasip1
+wasm-wasip1: ## rebuild module/wasiftp-wasip1.wasm alone
+	$(WASM_BUILD) -o module/wasiftp-wasip1.wasm ./module/wasip1
 
 .PHONY: generate
 generate: ## what follows from the tables of imports and verbs
@@ -41,10 +48,11 @@ vet: $(STATICCHECK) ## formatting, vet for both sides of the boundary, staticche
 .PHONY: reproduce
 reproduce: ## prove that generated files and the .wasm follow from their sources
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
-	cp host/wasiftp.wasm wasi/ftphost/imports.go wasi/abi.txt README.md "$$dir" && \
+	cp host/wasiftp.wasm $(STANDALONE:%=module/wasiftp-%.wasm) wasi/ftphost/imports.go wasi/abi.txt README.md "$$dir" && \
 	$(MAKE) --no-print-directory generate wasm && \
 	cmp "$$dir/imports.go" wasi/ftphost/imports.go && cmp "$$dir/abi.txt" wasi/abi.txt && cmp "$$dir/README.md" README.md && \
-	cmp "$$dir/wasiftp.wasm" host/wasiftp.wasm && echo "all made again to the same bytes"
+	cmp "$$dir/wasiftp.wasm" host/wasiftp.wasm && \
+	for target in $(STANDALONE); do cmp "$$dir/wasiftp-$$target.wasm" module/wasiftp-$$target.wasm || exit 1; done && echo "all made again to the same bytes"
 
 .PHONY: platforms
 platforms: ## build for every platform

@@ -2,7 +2,6 @@ package fsbridge
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"syscall"
@@ -49,9 +48,16 @@ type Dir struct {
 }
 
 var (
-	errOutside = fmt.Errorf("leads out of the root: %w", fs.ErrPermission)
-	errSpecial = fmt.Errorf("neither a file nor a directory: %w", fs.ErrPermission)
+	errOutside = refusal("leads out of the root")
+	errSpecial = refusal("neither a file nor a directory")
 )
+
+// refusal is an error that is [fs.ErrPermission], without the weight that fmt
+// has in a module.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+func (refusal) Unwrap() error   { return fs.ErrPermission }
 
 // OpenDir opens the directory root.
 func OpenDir(root string, options DirOptions) (*Dir, error) {
@@ -117,6 +123,11 @@ func (d *Dir) Open(name string) (fs.File, error) {
 // openFile opens a file or a directory and nothing else, and never waits for
 // the other end of a pipe.
 func (d *Dir) openFile(name string, flag int, perm fs.FileMode) (*os.File, fs.FileInfo, error) {
+	if statFirst {
+		if info, err := d.stat(name); err == nil && special(typed(info)) {
+			return nil, nil, errSpecial
+		}
+	}
 	file, err := d.open(name, flag|openFlags, perm)
 	if errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.EOPNOTSUPP) {
 		return nil, nil, errSpecial // a socket, or a pipe that nobody reads
@@ -125,7 +136,7 @@ func (d *Dir) openFile(name string, flag int, perm fs.FileMode) (*os.File, fs.Fi
 		return nil, nil, err
 	}
 	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+	if err == nil && special(typed(info)) {
 		err = errSpecial
 	}
 	if err != nil {
@@ -134,6 +145,8 @@ func (d *Dir) openFile(name string, flag int, perm fs.FileMode) (*os.File, fs.Fi
 	}
 	return file, info, nil
 }
+
+func special(info fs.FileInfo) bool { return !info.Mode().IsRegular() && !info.IsDir() }
 
 // Stat describes the file that name leads to.
 func (d *Dir) Stat(name string) (fs.FileInfo, error) { return d.describe("stat", name, d.stat) }
@@ -149,7 +162,7 @@ func (d *Dir) describe(op, name string, stat func(string) (fs.FileInfo, error)) 
 	if err != nil {
 		return nil, d.fault(op, name, err)
 	}
-	return info, nil
+	return typed(info), nil
 }
 
 // ReadLink is where the symbolic link name points to, inside or not.

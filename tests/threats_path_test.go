@@ -121,7 +121,7 @@ func (o *outside) tryAll(names []string, set func()) {
 		verbs++
 		c := login(o.t, o.network, "u")
 		for _, name := range names {
-			require.NoError(o.t, empty(o.root))
+			require.NoError(o.t, folder{Root: o.root}.Empty())
 			set()
 			c.do("CWD /")
 			for _, line := range lines(verb, name) {

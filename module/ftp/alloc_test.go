@@ -99,6 +99,50 @@ func (q *quiet) event(e *ftp.Engine, k ftp.EventKind, h ftp.Handle) {
 	}
 }
 
+// quietStreams is a quiet world that leaves it to the engine to move the bytes of
+// files, of which there are always so many.
+type quietStreams struct {
+	ftp.World // of it, what is no Transferer
+	q         *quiet
+	left      int
+}
+
+const quietSize = 3*128<<10 + 5
+
+func (w *quietStreams) Open(h ftp.Handle, name []byte, mode ftp.OpenMode, offset int64) (ftp.Handle, ftp.FileInfo, error) {
+	w.left = quietSize
+	return w.q.Open(h, name, mode, offset)
+}
+func (w *quietStreams) Read(h ftp.Handle, p []byte) (int, error) {
+	if h > 1<<16 {
+		return w.ReadFile(h, p)
+	}
+	return w.q.Read(h, p)
+}
+func (w *quietStreams) ReadFile(_ ftp.Handle, p []byte) (int, error) {
+	n := min(len(p), w.left)
+	w.left -= n
+	return n, nil
+}
+func (w *quietStreams) WriteFile(_ ftp.Handle, p []byte) (int, error) { return w.q.Write(0, p) }
+func (w *quietStreams) Reset(ftp.Handle)                              {}
+
+// TestNoAllocationForTransfers: the engine's own server-DTP allocates nothing
+// either.
+func TestNoAllocationForTransfers(t *testing.T) {
+	q := &quiet{}
+	e := ftp.New(&quietStreams{World: q, q: q}, ftp.Config{StallTime: 1e12})
+	q.session(e, 1)
+	q.say(e, 1, "USER u\r\nPASS p\r\n")
+	for _, verb := range []string{"TYPE I\r\nRETR", "TYPE I\r\nSTOR", "TYPE A\r\nRETR", "TYPE A\r\nSTOR"} {
+		text := "PASV\r\n" + verb + " x\r\n"
+		before := q.written
+		q.say(e, 1, text)
+		assert.Greater(t, q.written-before, quietSize)
+		assert.Zero(t, testing.AllocsPerRun(20, func() { q.say(e, 1, text) }), text)
+	}
+}
+
 // conversations are what must cost no allocation, however often it happens.
 var conversations = []string{
 	"NOOP\r\n", "\r\n", "XYZZY\r\n", "PWD\r\n", "CWD /a/b/c\r\nCDUP\r\nCWD ..\r\n", "CWD file\r\n", "CWD " + strings.Repeat("x", 3000) + "\r\n",

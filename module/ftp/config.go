@@ -16,6 +16,12 @@ type Config struct {
 	// client's own. The world decides for itself as well.
 	AllowForeignData bool
 
+	// PassiveOnly says that the world cannot connect to clients.
+	PassiveOnly bool
+
+	// NoModes says that the world cannot set permission bits.
+	NoModes bool
+
 	// TLS says that the world can protect connections; Require, what clients
 	// must have protected.
 	TLS     bool

@@ -24,6 +24,10 @@ type Engine struct {
 	has    Need
 	owners string // columns of LIST
 
+	// One of them is there.
+	transferer Transferer
+	streams    Streams
+
 	// nil unless has says that they are there.
 	hasher   Hasher
 	deflater Deflater
@@ -44,19 +48,29 @@ type Engine struct {
 	name    []byte     // the pathname being resolved
 	lines   [][]byte   // buffers for long control lines
 	lists   []*listing // listings at rest
+	dtps    []*dtp     // server-DTPs at rest
 }
 
-// New makes an engine without sessions on a world.
+// New makes an engine without sessions on a world. It panics on one in which no
+// byte of a file can move.
 func New(world World, config Config) *Engine {
 	if config.LineLength <= 0 {
 		config.LineLength = defaultLineLength
 	}
 	e := &Engine{world: world, config: config, verbs: verbTable(), sessions: make(map[Handle]*session)}
 	e.owners = ownerColumns(config.Behaviour.Owner, config.Behaviour.Group)
+	if !config.PassiveOnly {
+		e.has |= NeedActive
+	}
 	if config.TLS {
 		e.has |= NeedTLS
 	}
 	var ok bool
+	if e.transferer, ok = world.(Transferer); !ok {
+		if e.streams, ok = world.(Streams); !ok {
+			panic("ftp: the world is no Transferer and has no Streams")
+		}
+	}
 	if e.hasher, ok = world.(Hasher); ok {
 		e.has |= NeedHash
 	}

@@ -15,6 +15,10 @@ func (s *session) featVerb([]byte) (reply, error) {
 		switch feature {
 		case "MLST":
 			b = s.appendFactList(append(b, ' '))
+		case "MFF Modify;":
+			if !s.e.config.NoModes {
+				b = append(b, "UNIX.mode;"...)
+			}
 		case "HASH":
 			b = s.appendAlgorithms(append(b, ' '))
 		}

@@ -60,7 +60,7 @@ func TestThreat27Races(t *testing.T) {
 }
 
 func raceWorld(t testing.TB, random *rand.Rand) *ftptest.World {
-	w := newWorld(t, limits)
+	w := []worldMaker{newWorld, newPlainWorld}[random.IntN(2)](t, limits)
 	w.Put("big", strings.Repeat("0123456789", 50))
 	w.Put("up", "before")
 	for i := range 5 {
@@ -195,7 +195,7 @@ func (p *player) move(b byte) {
 // play plays all moves, then lets all time-outs come, and checks what must hold
 // whatever was played.
 func play(t testing.TB, moves []byte, seed uint64) {
-	w := newWorld(t, limits)
+	w := []worldMaker{newWorld, newPlainWorld}[seed/2%2](t, limits)
 	if seed != 0 {
 		w.Async = rand.New(rand.NewPCG(seed, seed))
 		w.Room = 64 + int(seed%512)

@@ -20,6 +20,7 @@ const (
 	replyLineTooLong    = reply("500 Line too long.")
 	replyUnknownVerb    = reply("500 Unknown command.")
 	replyNotImplemented = reply("502 Command not implemented.")
+	replyPassiveOnly    = reply("502 This server cannot connect to clients: use PASV or EPSV.")
 	replyBadArgument    = reply("501 Bad argument.")
 	replyNeedArgument   = reply("501 Argument needed.")
 	replyNoArgument     = reply("501 No argument allowed.")

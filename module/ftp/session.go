@@ -107,7 +107,7 @@ func (s *session) handleEvent(event *Event) {
 	case EventReady:
 		s.waiting = false
 	case EventTransfer:
-		if event.Handle == s.transfer.file && s.transfer.state == transferMoving {
+		if event.Handle == s.transfer.file && s.transfer.state == transferMoving && s.transfer.dtp == nil {
 			s.transferred(event.Err, event.Bytes)
 		}
 	}

@@ -8,7 +8,7 @@ type transferState uint8
 const (
 	transferIdle       transferState = iota
 	transferConnecting               // the data connection is awaited
-	transferMoving                   // the world moves the file's bytes
+	transferMoving                   // the file's bytes move
 	transferListing                  // the engine sends a listing
 	transferCommitting               // an upload is whole and is made final
 )
@@ -19,6 +19,7 @@ type transfer struct {
 	upload bool
 	file   Handle
 	list   *listing
+	dtp    *dtp   // moves the bytes where the world does not
 	sum    *sum   // the bytes are hashed and go nowhere
 	length int64  // most bytes to move; 0 is no limit
 	since  int64  // when its state began, or when bytes last moved
@@ -160,6 +161,8 @@ func (s *session) proceedTransfer() bool {
 	switch s.transfer.state {
 	case transferConnecting:
 		return s.proceedConnecting()
+	case transferMoving:
+		return s.proceedMoving()
 	case transferListing:
 		return s.proceedListing()
 	case transferCommitting:
@@ -178,7 +181,7 @@ func (s *session) proceedConnecting() bool {
 		err = s.e.deflater.Deflate(s.conn, s.level)
 	}
 	if err == nil && t.list == nil {
-		err = s.e.world.Start(t.file, s.conn, !s.binary && !s.e.config.Behaviour.ASCIIVerbatim, t.length)
+		err = s.move()
 	}
 	if err != nil {
 		s.dataFailed(err)
@@ -190,9 +193,35 @@ func (s *session) proceedConnecting() bool {
 		return true
 	}
 	t.state = transferMoving
+	return true
+}
+
+// move has the file's bytes move from now on.
+func (s *session) move() error {
+	t := &s.transfer
+	ascii := !s.binary && !s.e.config.Behaviour.ASCIIVerbatim
+	if s.e.transferer == nil {
+		t.dtp = s.e.newDTP(ascii, t.length)
+		return nil
+	}
+	if err := s.e.transferer.Start(t.file, s.conn, ascii, t.length); err != nil {
+		return err
+	}
 	// The world has taken the data connection over.
 	s.conn, s.data = 0, dataNone
-	return true
+	return nil
+}
+
+// progress is how many bytes have moved, or been hashed, so far.
+func (s *session) progress() uint64 {
+	switch t := &s.transfer; {
+	case t.sum != nil:
+		return s.e.hasher.Progress(t.file)
+	case t.dtp == nil:
+		return s.e.transferer.Progress(t.file)
+	default:
+		return t.moved
+	}
 }
 
 // dataFailed ends a transfer, if there is one, for want of a data connection.
@@ -204,7 +233,7 @@ func (s *session) dataFailed(err error) {
 	s.finish(replyToData(err))
 }
 
-// transferred is told that the world has moved all it could.
+// transferred is told that all has moved that could.
 func (s *session) transferred(err error, bytes uint64) {
 	s.transfer.moved = bytes
 	switch {
@@ -215,6 +244,7 @@ func (s *session) transferred(err error, bytes uint64) {
 	case s.transfer.upload:
 		s.transfer.state = transferCommitting
 	default:
+		s.dropData()
 		s.finish(replyTransferDone)
 	}
 }
@@ -241,7 +271,7 @@ func (s *session) proceedCommitting() bool {
 func (s *session) stalled() {
 	t := &s.transfer
 	if t.state == transferMoving {
-		if moved := s.e.world.Progress(t.file); moved != t.moved {
+		if moved := s.progress(); moved != t.moved {
 			t.moved, t.since = moved, s.e.now
 			return
 		}
@@ -270,6 +300,9 @@ func (s *session) dropTransfer() {
 	}
 	if t.list != nil {
 		s.dropList(t.list)
+	}
+	if t.dtp != nil {
+		s.dropMoving(t)
 	}
 	if t.state != transferIdle {
 		s.waiting = false

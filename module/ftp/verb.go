@@ -44,6 +44,7 @@ const (
 	NeedDeflate      // a [Deflater]
 	NeedSpace        // a [Spacer]
 	NeedHosts        // a [Hosts]
+	NeedActive       // a world that can connect to clients
 )
 
 // Verbs is the table of all verbs that the engine knows.
@@ -73,11 +74,11 @@ func verbTable() []Verb {
 		{Name: "CCC", NoLogin: true, Needs: NeedTLS, Section: "RFC 4217 §6", run: (*session).cccVerb},
 
 		// RFC 959 §4.1.2: transfer parameters.
-		{Name: "PORT", Syntax: "<sp> h1,h2,h3,h4,p1,p2", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).portVerb},
+		{Name: "PORT", Syntax: "<sp> h1,h2,h3,h4,p1,p2", Argument: RequiredArgument, Neutral: true, Needs: NeedActive, Section: "RFC 959 §4.1.2", run: (*session).portVerb},
 		{Name: "PASV", Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).pasvVerb},
-		{Name: "EPRT", Syntax: "<sp> |family|address|port|", Argument: RequiredArgument, Neutral: true, Feature: "EPRT", Section: "RFC 2428 §2", run: (*session).eprtVerb},
+		{Name: "EPRT", Syntax: "<sp> |family|address|port|", Argument: RequiredArgument, Neutral: true, Needs: NeedActive, Feature: "EPRT", Section: "RFC 2428 §2", run: (*session).eprtVerb},
 		{Name: "EPSV", Syntax: "[<sp> 1 | 2 | ALL]", Argument: OptionalArgument, Neutral: true, Feature: "EPSV", Section: "RFC 2428 §3", run: (*session).epsvVerb},
-		{Name: "LPRT", Syntax: "<sp> af,hal,h1,…,pal,p1,p2", Argument: RequiredArgument, Neutral: true, Section: "RFC 1639 §2", run: (*session).lprtVerb},
+		{Name: "LPRT", Syntax: "<sp> af,hal,h1,…,pal,p1,p2", Argument: RequiredArgument, Neutral: true, Needs: NeedActive, Section: "RFC 1639 §2", run: (*session).lprtVerb},
 		{Name: "LPSV", Neutral: true, Section: "RFC 1639 §3", run: (*session).lpsvVerb},
 		{Name: "PRET", Syntax: "<sp> command", Argument: RequiredArgument, Neutral: true, Section: "by practice", run: (*session).pretVerb},
 		{Name: "TYPE", Syntax: "<sp> A | I | L 8", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).typeVerb},
@@ -113,7 +114,7 @@ func verbTable() []Verb {
 		{Name: "MDTM", Syntax: "[<sp> YYYYMMDDHHMMSS] <sp> pathname", Argument: RequiredPathname, Neutral: true, Feature: "MDTM", Right: RightWrite, Section: "RFC 3659 §3", run: (*session).mdtmVerb},
 		{Name: "MFMT", Syntax: "<sp> YYYYMMDDHHMMSS <sp> pathname", Argument: RequiredPathname, Feature: "MFMT", Right: RightWrite, Section: "draft-somers-ftp-mfxx §3", run: (*session).mfmtVerb},
 		{Name: "SITE", Syntax: "<sp> HELP | CHMOD | IDLE | MKDIR | UTIME", Argument: RequiredPathname, Right: RightWrite, Section: "RFC 959 §4.1.3", run: (*session).siteVerb},
-		{Name: "MFF", Syntax: "<sp> *(Modify=YYYYMMDDHHMMSS; | UNIX.mode=mode;) <sp> pathname", Argument: RequiredPathname, Feature: "MFF Modify;UNIX.mode;", Right: RightWrite, Section: "draft-somers-ftp-mfxx §5", run: (*session).mffVerb},
+		{Name: "MFF", Syntax: "<sp> *(Modify=YYYYMMDDHHMMSS; | UNIX.mode=mode;) <sp> pathname", Argument: RequiredPathname, Feature: "MFF Modify;", Right: RightWrite, Section: "draft-somers-ftp-mfxx §5", run: (*session).mffVerb},
 		{Name: "AVBL", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Neutral: true, Needs: NeedSpace, Feature: "AVBL", Right: RightWrite, Section: "draft-peterson-streamlined-ftp-command-extensions §4", run: (*session).avblVerb},
 
 		// Hashes.
@@ -226,6 +227,9 @@ func (s *session) check(v *Verb, word, arg []byte) reply {
 		return replyBadArgument
 	}
 	if !s.e.offers(v) {
+		if v.Needs&^s.e.has == NeedActive {
+			return replyPassiveOnly
+		}
 		return replyNotImplemented
 	}
 	switch v.Argument {

@@ -2,7 +2,9 @@ package ftp
 
 import "net/netip"
 
-// World is all that the engine can reach: what a link target joins it to.
+// World is all that the engine can reach: what a link target joins it to. It is a
+// [Transferer] as well, or it has [Streams]; what else it can do is found by type
+// assertion too.
 //
 // No method blocks. Where an answer has to be waited for, the method returns
 // [ErrAgain]; an event follows, and the engine then makes the same call again.
@@ -11,7 +13,6 @@ type World interface {
 	Sockets
 	Accounts
 	Files
-	Transfers
 }
 
 // Handle names something the world holds for the engine: a session's control
@@ -156,8 +157,8 @@ type Entry struct {
 	Target []byte // of a link
 }
 
-// Transfers move a file's bytes: the world's part of the server-DTP.
-type Transfers interface {
+// Transferer is a [World] that moves a file's bytes: it is the server-DTP.
+type Transferer interface {
 	// Start moves the bytes between the file and the data connection, which
 	// it takes over, until the sender's end. EventTransfer follows with the
 	// result. With ascii it converts LF in the file to CRLF on the wire and
@@ -170,12 +171,29 @@ type Transfers interface {
 	Progress(file Handle) uint64
 }
 
+// Streams is a [World] that is no [Transferer]: the engine moves the bytes itself,
+// between open files and data connections.
+type Streams interface {
+	// ReadFile reads on in a file that is open for reading; 0 without an error
+	// is its end. WriteFile writes on in an upload, and takes all of p or as much
+	// as it finds handy. Both may answer ErrAgain, as those of [Files].
+	ReadFile(file Handle, p []byte) (int, error)
+	WriteFile(file Handle, p []byte) (int, error)
+
+	// Reset closes a data connection so that the client sees it broken: in
+	// stream mode, a clean end would look like that of the file.
+	Reset(conn Handle)
+}
+
 // Hasher is a [World] that hashes files.
 type Hasher interface {
 	// Hash hashes the next length bytes of a file that is open for reading; 0
-	// is all that are left. EventTransfer follows, and Progress, Close and the
-	// limits of time are as for a transfer.
+	// is all that are left. EventTransfer follows, and Close and the limits of
+	// time are as for a transfer.
 	Hash(file Handle, algorithm Algorithm, length int64) error
+
+	// Progress is how many bytes have been hashed so far.
+	Progress(file Handle) uint64
 
 	// Digest appends the hash that was made.
 	Digest(file Handle, b []byte) ([]byte, error)

@@ -19,11 +19,12 @@ type World struct {
 }
 
 var (
-	_ ftp.World    = (*World)(nil)
-	_ ftp.Hasher   = (*World)(nil)
-	_ ftp.Deflater = (*World)(nil)
-	_ ftp.Spacer   = (*World)(nil)
-	_ ftp.Hosts    = (*World)(nil)
+	_ ftp.World      = (*World)(nil)
+	_ ftp.Transferer = (*World)(nil)
+	_ ftp.Hasher     = (*World)(nil)
+	_ ftp.Deflater   = (*World)(nil)
+	_ ftp.Spacer     = (*World)(nil)
+	_ ftp.Hosts      = (*World)(nil)
 )
 
 func pointer(p []byte) (unsafe.Pointer, uint32) {
@@ -254,12 +255,12 @@ func (*World) SetMode(session ftp.Handle, name []byte, mode uint32) error {
 	return fault(fileSetMode(uint32(session), p, size, mode))
 }
 
-// Start implements [ftp.Transfers].
+// Start implements [ftp.Transferer].
 func (*World) Start(file, conn ftp.Handle, ascii bool, length int64) error {
 	return fault(transferStart(uint32(file), uint32(conn), flag(ascii, wasi.TransferASCII), length))
 }
 
-// Progress implements [ftp.Transfers].
+// Progress implements [ftp.Transferer] and [ftp.Hasher].
 func (*World) Progress(file ftp.Handle) uint64 {
 	var n uint64
 	if transferProgress(uint32(file), &n) != 0 {

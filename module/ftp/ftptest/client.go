@@ -219,6 +219,9 @@ func (d *Data) Drop() { d.conn.hang(true) }
 // Closed reports whether the server has closed the data connection.
 func (d *Data) Closed() bool { return d.conn.serverClosed }
 
+// Reset reports whether the server broke the data connection off.
+func (d *Data) Reset() bool { return d.conn.reset }
+
 // Get fetches with a transfer command over a passive data connection. It
 // returns what came, and the codes of all replies.
 func (c *Client) Get(command string) (content, codes string) {

@@ -228,7 +228,7 @@ func (w *World) Commit(h ftp.Handle) error {
 	if !ok {
 		return ftp.ErrStorage
 	}
-	if u.mode == ftp.OpenRead || !u.over {
+	if u.mode == ftp.OpenRead || !u.over && !w.plain {
 		w.broken("Commit: not a whole upload")
 	}
 	if err := w.wait(u.owner, "Commit", u.name); err != nil {

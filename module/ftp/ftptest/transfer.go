@@ -96,10 +96,11 @@ func (w *World) over(u *openFile, err error) {
 	w.drop(u)
 }
 
-// drop closes a transfer's data connection.
+// drop closes a transfer's data connection; a download that is not over breaks.
 func (w *World) drop(u *openFile) {
 	w.transfers = slices.DeleteFunc(w.transfers, func(t *openFile) bool { return t == u })
 	if u.conn != nil {
 		u.conn.serverClosed = true
+		u.conn.reset = u.mode == ftp.OpenRead && !u.over
 	}
 }

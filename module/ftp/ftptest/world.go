@@ -68,6 +68,7 @@ type World struct {
 	sessions  []*session
 	transfers []*openFile
 	waiting   map[netip.AddrPort]*Listener // of clients
+	plain     bool                         // the engine moves the bytes of files
 }
 
 // NewWorld is a world with account "u", password "p", all rights, and an engine.

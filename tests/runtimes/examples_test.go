@@ -1,0 +1,267 @@
+package runtimes
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"net/textproto"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"wasiftp/tests/script"
+)
+
+// The hosts in other languages, as commands.
+var (
+	nodeHost   = []string{"node", "../../host/examples/node/main.js"}
+	pythonHost = []string{"../../bin/python/bin/python", "../../host/examples/python/main.py"}
+)
+
+func noNode() string {
+	out, err := exec.Command(nodeHost[0], "--version").Output()
+	if err != nil {
+		return "there is no node"
+	}
+	var major int
+	if _, err := fmt.Sscanf(string(out), "v%d.", &major); err != nil || major < 20 {
+		return fmt.Sprintf("Node.js is %s; it takes 20", strings.TrimSpace(string(out)))
+	}
+	return ""
+}
+
+func noPython() string {
+	if err := exec.Command(pythonHost[0], "-c", "import wasmtime").Run(); err != nil {
+		return "python3 -m venv bin/python && bin/python/bin/pip install -r host/examples/python/requirements.txt"
+	}
+	return ""
+}
+
+func startNode(t testing.TB, root string) script.Network {
+	t.Helper()
+	return startFlagged(t, root, nodeHost[0], nodeHost[1:]...)
+}
+
+func startPython(t testing.TB, root string) script.Network {
+	t.Helper()
+	return startFlagged(t, root, pythonHost[0], pythonHost[1:]...)
+}
+
+// eachExample runs a test with every host in another language.
+func eachExample(t *testing.T, test func(t *testing.T, to target, command []string)) {
+	commands := map[string][]string{"Node.js": nodeHost, "Python": pythonHost}
+	for _, to := range targets {
+		if command, is := commands[to.runtime]; is {
+			t.Run(to.runtime, func(t *testing.T) {
+				t.Parallel()
+				to.here(t)
+				test(t, to, command)
+			})
+		}
+	}
+}
+
+func TestExamplesRefuseBadFlags(t *testing.T) {
+	t.Parallel()
+	eachExample(t, func(t *testing.T, to target, command []string) {
+		for _, flags := range [][]string{
+			{"--no-such-flag"}, {"--listen", "here"}, {"--listen", "127.0.0.1:70000"}, {"--listen", "192.0.2.1:0"}, {"--root", "no-such-folder"},
+			{"--module", "no-such-module"}, {"--module", "examples_test.go"}, {"--user", "u"}, {"--anonymous", "yes"},
+			{"--passive-ports", "2-1"}, {"--passive-ports", "0-0"},
+		} {
+			refused := exec.Command(command[0], append(command[1:], flags...)...)
+			var log, said strings.Builder
+			refused.Stderr, refused.Stdout = &log, &said
+			var exit *exec.ExitError
+			if errors.As(refused.Run(), &exit) {
+				assert.Equal(t, 2, exit.ExitCode(), "%q: %s", flags, &log)
+			} else {
+				t.Errorf("%q are taken", flags)
+			}
+			assert.Empty(t, said.String(), "%q", flags)
+			assert.NotContains(t, log.String(), "Traceback", "%q", flags)
+			assert.NotContains(t, log.String(), "    at ", "%q", flags)
+		}
+		help, err := exec.Command(command[0], append(command[1:], "--help")...).Output()
+		require.NoError(t, err)
+		assert.Contains(t, string(help), "--passive-ports")
+	})
+}
+
+// login is a session of an account, for what no well-behaved client does.
+func login(t *testing.T, world script.Network, user string) *textproto.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", world.IPv4.String())
+	require.NoError(t, err)
+	require.NoError(t, conn.SetDeadline(time.Now().Add(script.Patience)))
+	c := textproto.NewConn(conn)
+	t.Cleanup(func() { c.Close() })
+	_, _, err = c.ReadResponse(220)
+	require.NoError(t, err)
+	say(t, c, 331, "USER "+user)
+	say(t, c, 230, "PASS p")
+	return c
+}
+
+func say(t *testing.T, c *textproto.Conn, code int, line string) (reply string) {
+	t.Helper()
+	require.NoError(t, c.PrintfLine("%s", line))
+	_, reply, err := c.ReadResponse(code)
+	require.NoError(t, err, line)
+	return reply
+}
+
+// port opens a passive port.
+func port(t *testing.T, c *textproto.Conn, world script.Network) netip.AddrPort {
+	t.Helper()
+	var port uint16
+	reply := say(t, c, 229, "EPSV")
+	_, err := fmt.Sscanf(reply, "Entering Extended Passive Mode (|||%d|)", &port)
+	require.NoError(t, err, reply)
+	return netip.AddrPortFrom(world.IPv4.Addr(), port)
+}
+
+// dialFrom connects from one of this machine's own addresses.
+func dialFrom(t *testing.T, from string, to netip.AddrPort) net.Conn {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := d.Dial("tcp", to.String())
+	require.NoError(t, err)
+	require.NoError(t, c.SetDeadline(time.Now().Add(script.Patience)))
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// What the account may not do the host refuses, whatever the engine thinks.
+func TestExamplesKeepRights(t *testing.T) {
+	t.Parallel()
+	eachExample(t, func(t *testing.T, to target, _ []string) {
+		world := to.serve(t, t.TempDir())
+		require.NoError(t, world.WriteFile("file", []byte("as it was"), time.Now()))
+		require.NoError(t, world.Mkdir("dir"))
+		c := login(t, world.Network, "ro")
+		for _, line := range []string{"STOR file", "STOR new", "APPE file", "STOU", "DELE file", "RMD dir", "MKD new",
+			"MFMT 20200101000000 file", "SITE CHMOD 700 file", "RNTO new"} {
+			port(t, c, world.Network)
+			if line == "RNTO new" {
+				say(t, c, 350, "RNFR file")
+			}
+			say(t, c, 5, line)
+		}
+		entries, err := os.ReadDir(world.Root)
+		require.NoError(t, err)
+		assert.Len(t, entries, 2)
+		same(t, []byte("as it was"), filepath.Join(world.Root, "file"))
+	})
+}
+
+// A data connection that a thief may have made is used by nobody.
+func TestExamplesTrustNoSecondDataConnection(t *testing.T) {
+	t.Parallel()
+	eachExample(t, func(t *testing.T, to target, _ []string) {
+		world := to.serve(t, t.TempDir())
+		require.NoError(t, world.WriteFile("file", []byte("secret"), time.Now()))
+		c := login(t, world.Network, "u")
+
+		if runtime.GOOS == "linux" { // all of 127/8 is ours
+			at := port(t, c, world.Network)
+			stranger := dialFrom(t, "127.0.0.2", at)
+			read(t, stranger, "")
+			rightful := dialFrom(t, "127.0.0.1", at)
+			say(t, c, 150, "RETR file")
+			read(t, rightful, "secret")
+			_, _, err := c.ReadResponse(226)
+			require.NoError(t, err)
+		}
+
+		at := port(t, c, world.Network)
+		thief, rightful := dialFrom(t, "127.0.0.1", at), dialFrom(t, "127.0.0.1", at)
+		require.Eventually(t, func() bool { // the port closes once two have come
+			third, err := net.Dial("tcp", at.String())
+			if err == nil {
+				third.Close()
+			}
+			return err != nil
+		}, script.Patience, time.Millisecond)
+		say(t, c, 150, "RETR file")
+		_, _, err := c.ReadResponse(425)
+		require.NoError(t, err)
+		read(t, thief, "")
+		read(t, rightful, "")
+	})
+}
+
+// read wants a connection to end behind this.
+func read(t *testing.T, c net.Conn, want string) {
+	t.Helper()
+	got, err := io.ReadAll(c)
+	assert.Equal(t, want, string(got))
+	if err != nil {
+		assert.True(t, script.IsReset(err), "%v", err)
+	}
+}
+
+// A link that is swapped with a folder all the time leads out at no time.
+func TestExamplesFollowNoSwappedLink(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere Node.js cannot open a file below an open folder, as its host says")
+	}
+	eachExample(t, func(t *testing.T, to target, _ []string) {
+		world := to.serve(t, t.TempDir())
+		outside := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(outside, "file"), []byte("secret"), 0o644))
+		require.NoError(t, world.WriteFile("folder/file", []byte("inside"), time.Now()))
+		in := func(name string) string { return filepath.Join(world.Root, name) }
+		require.NoError(t, os.Symlink(outside, in("link")))
+		done := make(chan struct{})
+		swaps := sync.WaitGroup{}
+		defer swaps.Wait()
+		defer close(done)
+		swaps.Go(func() {
+			for {
+				for _, name := range []string{"folder", "link"} {
+					select {
+					case <-done:
+						return
+					default:
+					}
+					os.Rename(in(name), in("swapped"))
+					os.Rename(in("swapped"), in(name))
+				}
+			}
+		})
+		c := login(t, world.Network, "u")
+		results := map[string]int{}
+		for began := time.Now(); time.Since(began) < 2*time.Second; {
+			at := port(t, c, world.Network)
+			data := dialFrom(t, "127.0.0.1", at)
+			require.NoError(t, c.PrintfLine("RETR swapped/file"))
+			code, _, err := c.ReadResponse(0)
+			require.NoError(t, err)
+			if code != 150 {
+				results[fmt.Sprint(code)]++
+				continue
+			}
+			content, err := io.ReadAll(data)
+			require.NoError(t, err)
+			results[string(content)]++
+			_, _, err = c.ReadResponse(226)
+			require.NoError(t, err)
+		}
+		t.Log(results)
+		assert.NotContains(t, results, "secret")
+		assert.Contains(t, results, "inside", "the race was none")
+		assert.Contains(t, results, "550", "the race was none")
+	})
+}

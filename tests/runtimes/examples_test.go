@@ -79,7 +79,7 @@ func TestExamplesRefuseBadFlags(t *testing.T) {
 			{"--module", "no-such-module"}, {"--module", "examples_test.go"}, {"--user", "u"}, {"--anonymous", "yes"},
 			{"--passive-ports", "2-1"}, {"--passive-ports", "0-0"},
 		} {
-			refused := exec.Command(command[0], append(command[1:], flags...)...)
+			refused := exec.Command(command[0], append(command[1:len(command):len(command)], flags...)...)
 			var log, said strings.Builder
 			refused.Stderr, refused.Stdout = &log, &said
 			var exit *exec.ExitError
@@ -92,7 +92,7 @@ func TestExamplesRefuseBadFlags(t *testing.T) {
 			assert.NotContains(t, log.String(), "Traceback", "%q", flags)
 			assert.NotContains(t, log.String(), "    at ", "%q", flags)
 		}
-		help, err := exec.Command(command[0], append(command[1:], "--help")...).Output()
+		help, err := exec.Command(command[0], append(command[1:len(command):len(command)], "--help")...).Output()
 		require.NoError(t, err)
 		assert.Contains(t, string(help), "--passive-ports")
 	})
@@ -140,6 +140,28 @@ func dialFrom(t *testing.T, from string, to netip.AddrPort) net.Conn {
 	require.NoError(t, c.SetDeadline(time.Now().Add(script.Patience)))
 	t.Cleanup(func() { c.Close() })
 	return c
+}
+
+// More ports than there are nobody gets, and one that is given back somebody else.
+func TestExamplesPassivePortsOfARange(t *testing.T) {
+	t.Parallel()
+	eachExample(t, func(t *testing.T, to target, command []string) {
+		const size = 3
+		first := freePorts(t, size)
+		flag := fmt.Sprintf("--passive-ports=%d-%d", first, first+size-1)
+		world := startFlagged(t, t.TempDir(), command[0], append(command[1:len(command):len(command)], flag)...)
+		var sessions []*textproto.Conn
+		for range size {
+			c := login(t, world, "u")
+			sessions = append(sessions, c)
+			at := int(port(t, c, world).Port())
+			assert.True(t, first <= at && at < first+size, "port %d", at)
+		}
+		late := login(t, world, "u")
+		say(t, late, 425, "EPSV")
+		say(t, sessions[0], 226, "ABOR")
+		port(t, late, world)
+	})
 }
 
 // What the account may not do the host refuses, whatever the engine thinks.

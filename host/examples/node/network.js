@@ -1,5 +1,6 @@
 // Sockets of Node.js, as the host wants them.
 
+import { randomInt } from 'node:crypto';
 import net from 'node:net';
 import zlib from 'node:zlib';
 import { Fault } from '../js/abi.js';
@@ -15,6 +16,7 @@ export function address(text, port) {
 }
 
 const spares = 8;
+const ahead = { highWaterMark: 1 << 20 }; // bytes of an upload that are read while the disk is busy
 
 // Ports are those for passive data connections. net_listen must answer at once,
 // and Node.js cannot listen at once on one address: for each address clients have
@@ -36,13 +38,18 @@ export class Ports {
   }
 
   async fill(list, host) {
-    const size = this.last - this.first + 1;
-    let port = this.first + Math.floor(Math.random() * size);
-    for (let tried = 0; list.length < spares && tried < Math.max(size, spares); tried++) {
-      const server = await listen({ host, port }).catch(() => undefined);
+    for (const port of this.candidates()) {
+      if (list.length === spares) return;
+      const server = await listen({ host, port }, ahead).catch(() => undefined);
       if (server) list.push(server);
-      port = this.first + ((port - this.first + 1) % size);
     }
+  }
+
+  // candidates come in an order that nobody can guess; 0 is any free port.
+  candidates() {
+    if (this.first === 0) return Array(spares).fill(0);
+    const all = Array.from({ length: this.last - this.first + 1 }, (_, n) => ({ port: this.first + n, at: randomInt(2 ** 32) }));
+    return all.sort((a, b) => a.at - b.at).map(({ port }) => port);
   }
 
   // take gives one for a session.
@@ -59,14 +66,17 @@ export class Ports {
           found(data(conn), address(conn.remoteAddress ?? '::', 0).ip);
         });
       },
-      close: () => server.close(),
+      close: () => {
+        server.close();
+        this.prepare(host);
+      },
     };
   }
 }
 
 // listen promises a server that turns away whoever comes.
-export function listen(where) {
-  const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (conn) => conn.destroy());
+export function listen(where, options) {
+  const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true, ...options }, (conn) => conn.destroy());
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen({ exclusive: true, ...where }, () => {
@@ -78,7 +88,7 @@ export function listen(where) {
 
 export function dial(session, port) {
   return new Promise((resolve, reject) => {
-    const conn = net.connect({ host: session.client.host, port, localAddress: session.local.host, allowHalfOpen: true, noDelay: true });
+    const conn = net.connect({ host: session.client.host, port, localAddress: session.local.host, allowHalfOpen: true, noDelay: true, ...ahead });
     conn.once('error', reject);
     conn.once('connect', () => {
       conn.off('error', reject).on('error', () => {});

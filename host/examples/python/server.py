@@ -87,7 +87,7 @@ class Server:
         """A listener on a port of the range that nobody can guess."""
         first, last = self.ports
         ports = list(range(first, last + 1))
-        random.shuffle(ports)
+        random.SystemRandom().shuffle(ports)
         for port in ports:
             sock = socket.socket(socket.AF_INET6 if len(address) == 4 else socket.AF_INET)
             try:

@@ -21,6 +21,7 @@ test: ## the tests
 .PHONY: wasm
 wasm: ## rebuild every committed .wasm in place
 	$(WASM_BUILD) -buildmode=c-shared -o host/wasiftp.wasm ./module/ftphost
+	$(WASM_BUILD) -buildmode=c-shared -o wasi/hosttest/hosttest.wasm ./wasi/hosttest/guest
 	@$(MAKE) --no-print-directory $(STANDALONE:%=wasm-%)
 
 .PHONY: wasm-wasip1
@@ -48,9 +49,11 @@ vet: $(STATICCHECK) ## formatting, vet for both sides of the boundary, staticche
 .PHONY: reproduce
 reproduce: ## prove that generated files and the .wasm follow from their sources
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
-	cp host/wasiftp.wasm $(STANDALONE:%=module/wasiftp-%.wasm) wasi/ftphost/imports.go wasi/abi.txt README.md "$$dir" && \
+	cp host/wasiftp.wasm wasi/hosttest/hosttest.wasm $(STANDALONE:%=module/wasiftp-%.wasm) wasi/ftphost/imports.go wasi/abi.txt wasi/ABI.md README.md "$$dir" && \
+	cp wasi/hosttest/puppet/imports.go "$$dir/puppet.go" && \
 	$(MAKE) --no-print-directory generate wasm && \
-	cmp "$$dir/imports.go" wasi/ftphost/imports.go && cmp "$$dir/abi.txt" wasi/abi.txt && cmp "$$dir/README.md" README.md && \
+	cmp "$$dir/imports.go" wasi/ftphost/imports.go && cmp "$$dir/abi.txt" wasi/abi.txt && cmp "$$dir/ABI.md" wasi/ABI.md && cmp "$$dir/README.md" README.md && \
+	cmp "$$dir/puppet.go" wasi/hosttest/puppet/imports.go && cmp "$$dir/hosttest.wasm" wasi/hosttest/hosttest.wasm && \
 	cmp "$$dir/wasiftp.wasm" host/wasiftp.wasm && \
 	for target in $(STANDALONE); do cmp "$$dir/wasiftp-$$target.wasm" module/wasiftp-$$target.wasm || exit 1; done && echo "all made again to the same bytes"
 

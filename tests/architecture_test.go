@@ -62,19 +62,23 @@ func sources(t *testing.T) []source {
 // arrows are those of DESIGN.md, "Rooms": which of our packages each of our
 // packages may import.
 var arrows = map[string][]string{
-	"module/ftp":          nil,
-	"module/ftp/ftptest":  {"module/ftp"},
-	"module/ftphost":      {"module/ftp", "wasi", "wasi/ftphost"},
-	"wasi":                nil,
-	"wasi/gen":            {"module/ftp", "wasi"},
-	"wasi/ftphost":        {"module/ftp", "wasi"},
-	"module/wasip1":       {"wasi/standalone", "wasi/wasip1"},
-	"wasi/standalone":     {"fsbridge", "module/ftp"},
-	"wasi/wasip1":         {"module/ftp", "wasi/standalone"},
-	"host":                {"wasi"},
-	"fsbridge":            nil,
-	"fsbridge/fscontract": nil,
-	"cmd/wasiftpd":        {"host", "fsbridge"},
+	"module/ftp":           nil,
+	"module/ftp/ftptest":   {"module/ftp"},
+	"module/ftphost":       {"module/ftp", "wasi", "wasi/ftphost"},
+	"wasi":                 nil,
+	"wasi/gen":             {"module/ftp", "wasi"},
+	"wasi/ftphost":         {"module/ftp", "wasi"},
+	"module/wasip1":        {"wasi/standalone", "wasi/wasip1"},
+	"wasi/standalone":      {"fsbridge", "module/ftp"},
+	"wasi/wasip1":          {"module/ftp", "wasi/standalone"},
+	"wasi/hosttest":        {"wasi/hosttest/kit"},
+	"wasi/hosttest/kit":    {"wasi"},
+	"wasi/hosttest/guest":  {"wasi", "wasi/hosttest/puppet"},
+	"wasi/hosttest/puppet": {"wasi"},
+	"host":                 {"wasi"},
+	"fsbridge":             nil,
+	"fsbridge/fscontract":  nil,
+	"cmd/wasiftpd":         {"host", "fsbridge"},
 }
 
 func TestArchitectureArrows(t *testing.T) {

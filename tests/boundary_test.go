@@ -145,6 +145,19 @@ func TestBoundaryIsTheTable(t *testing.T) {
 	assert.Len(t, runtime, 10)
 }
 
+// ABI.md tells of the functions of WASI that there must be.
+func TestBoundaryOfTheRuntimeIsDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../wasi/ABI.md")
+	require.NoError(t, err)
+	for _, line := range surfaceOf(host.Module()).imports {
+		if name, ok := strings.CutPrefix(line, "import wasi_snapshot_preview1."); ok {
+			name, _, _ = strings.Cut(name, " ")
+			assert.Contains(t, string(text), "`"+name+"`")
+		}
+	}
+}
+
 // The exports are those that the boundary names, and the memory.
 func TestBoundaryExports(t *testing.T) {
 	t.Parallel()

@@ -14,7 +14,7 @@ const unavailable = Uint8Array.from('421 Service not available, closing control 
 //   ports.take(session)    a passive port { port, accept(found), close() }; undefined when none is free
 //   dial(session, port)    promises a connection to the client
 //   deflated(conn, level)  the connection in MODE Z; left out where that cannot be had
-//   digest(algorithm)      { update(bytes), digest() }; left out where that cannot be had
+//   digest(algorithm)      { update(bytes), digest() }, the last may promise it; left out where that cannot be had
 //   log(text)
 //
 // A connection has of a Node.js socket: iterator(), write(bytes, done), end(done),

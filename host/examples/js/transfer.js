@@ -109,7 +109,7 @@ export class OpenFile {
       digest.update(data);
       this.bytes += data.length;
     }
-    this.digest = digest.digest();
+    this.digest = await digest.digest();
   }
 
   // close gives the file up, and a transfer under way with it. What came of an

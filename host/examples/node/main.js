@@ -7,7 +7,7 @@ import { isIPv6 } from 'node:net';
 import { parseArgs } from 'node:util';
 import { rights } from '../js/abi.js';
 import { Server } from '../js/server.js';
-import { crc32 } from './crc32.js';
+import { crc32 } from '../js/crc32.js';
 import { Files } from './files.js';
 import { Ports, address, control, deflated, dial, listen } from './network.js';
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"wasiftp/tests/script"
+	"wasiftp/wasi/hosttest/kit"
 )
 
 // The hosts in other languages, as commands.
@@ -285,5 +287,31 @@ func TestExamplesFollowNoSwappedLink(t *testing.T) {
 		assert.NotContains(t, results, "secret")
 		assert.Contains(t, results, "inside", "the race was none")
 		assert.Contains(t, results, "550", "the race was none")
+	})
+}
+
+// What the boundary promises holds of these hosts too. They offer no TLS, know of no
+// virtual hosts, and count no sessions of an account.
+func TestExamplesHostKit(t *testing.T) {
+	t.Parallel()
+	notOffered := regexp.MustCompile("^net_start_tls|under TLS|^auth_check: EMFILE|^auth_host: ENOENT|^life: EventOpen")
+	eachExample(t, func(t *testing.T, to target, command []string) {
+		root := t.TempDir()
+		network := startFlagged(t, root, command[0], append(command[1:len(command):len(command)], "--module", "../../wasi/hosttest/hosttest.wasm")...)
+		host := processes[t.Name()]
+		target := kit.Target{
+			Address: network.IPv4.String(), User: "u", Password: "p", Reader: "ro", ReaderPassword: "p", Root: root,
+			Stop: func() error { return host.Signal(os.Interrupt) },
+		}
+		for _, check := range kit.Checks() {
+			t.Run(check.Name(), func(t *testing.T) {
+				t.Cleanup(func() {
+					if t.Skipped() && !notOffered.MatchString(check.Name()) {
+						t.Errorf("%s should have been checked", check.Name())
+					}
+				})
+				check.Against(t, &target)
+			})
+		}
 	})
 }

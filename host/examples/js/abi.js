@@ -32,7 +32,7 @@ export function need(condition, code) {
 // errnoOf is the errno that an error crosses as; EIO is every unknown one.
 export const errnoOf = (err) => errno[err?.code] ?? errno[aliases[err?.code]] ?? errno.EIO;
 
-export const event = { OPEN: 1, READABLE: 2, WRITABLE: 3, READY: 4, TRANSFER: 5 };
+export const event = { OPEN: 1, READABLE: 2, WRITABLE: 3, READY: 4, TRANSFER: 5, DRAIN: 6 };
 export const right = { READ: 1, LIST: 2, WRITE: 4, DELETE: 8, RENAME: 16, MKDIR: 32 };
 export const rights = { ro: right.READ | right.LIST, rw: 63 };
 export const open = { WRITE: 1, TRUNCATE: 2, APPEND: 4, EXCLUSIVE: 8 };
@@ -106,7 +106,7 @@ function putEvent(bytes, e) {
   const view = at(bytes);
   view.setUint16(0, e.kind, true);
   view.setUint16(2, e.errno ?? 0, true);
-  view.setUint32(4, e.session, true);
+  view.setUint32(4, e.session ?? 0, true);
   view.setUint32(8, e.handle ?? 0, true);
   view.setUint32(12, 0, true);
   view.setBigUint64(16, BigInt(e.value ?? 0), true);

@@ -60,6 +60,11 @@ export class Server {
     session.receive();
   }
 
+  // drain makes idle sessions end with 421, the others when they are idle.
+  drain() {
+    this.post({ kind: event.DRAIN });
+  }
+
   add(object) {
     do this.lastHandle = (this.lastHandle + 1) >>> 0;
     while (this.lastHandle === 0 || this.objects.has(this.lastHandle));

@@ -95,22 +95,41 @@ async function main() {
     digest: (algorithm) => (algorithm === 'crc32' ? crc32() : createHash(algorithm)),
   });
   await server.start().catch((err) => fail(`${o.module} does not start: ${err.message}`));
+  const listeners = [];
   for (const where of addresses) {
     const listener = await listen(where).catch((err) => fail(err.message));
     listener.removeAllListeners('connection');
     listener.on('connection', (conn) => accept(server, conn));
+    listeners.push(listener);
     const { address: host, port } = listener.address();
     console.log(`ftp://${isIPv6(host) ? `[${host}]` : host}:${port}/`);
   }
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stop(server, listeners));
 }
+
+const connections = new Set();
+let stopping = false;
 
 async function accept(server, conn) {
   conn.on('error', () => {});
   conn.setKeepAlive(true);
   const { localAddress: host, localPort, remoteAddress: peer, remotePort } = conn;
   if (!peer) return; // it has gone already
+  connections.add(conn);
+  conn.once('close', () => {
+    connections.delete(conn);
+    if (stopping && connections.size === 0) process.exit(0);
+  });
   await server.ports.prepare(host);
   server.open(control(conn), { ...address(host, localPort), host }, { ...address(peer, remotePort), host: peer });
+}
+
+// stop ends the program once all sessions have ended, the second time at once.
+function stop(server, listeners) {
+  if (stopping || connections.size === 0) process.exit(0);
+  stopping = true;
+  for (const listener of listeners) listener.close();
+  server.drain();
 }
 
 main();

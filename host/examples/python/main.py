@@ -5,6 +5,7 @@ import argparse
 import asyncio
 import hmac
 import re
+import signal
 import socket
 from pathlib import Path
 
@@ -67,11 +68,12 @@ def listen(where):
 
 async def serve(listener, server):
     listener.setblocking(False)
-    while True:
-        try:
-            server.open((await server.loop.sock_accept(listener))[0])
-        except OSError:  # it went away again, or there are no descriptors left
-            await asyncio.sleep(0.1)
+    with listener:
+        while True:
+            try:
+                server.open((await server.loop.sock_accept(listener))[0])
+            except OSError:  # it went away again, or there are no descriptors left
+                await asyncio.sleep(0.1)
 
 
 async def main():
@@ -87,11 +89,19 @@ async def main():
     for listener in listeners:
         host, port = listener.getsockname()[:2]
         print(f"ftp://[{host}]:{port}/" if ":" in host else f"ftp://{host}:{port}/", flush=True)
-    await asyncio.gather(*(serve(listener, server) for listener in listeners))
+    serving = [server.loop.create_task(serve(listener, server)) for listener in listeners]
+
+    def stop():  # once all sessions have ended, the second time at once
+        for task in serving:
+            task.cancel()
+        if server.draining:
+            server.drained.set()
+        server.drain()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        server.loop.add_signal_handler(number, stop)
+    await server.drained.wait()
 
 
 if __name__ == "__main__":
-    try:
-        asyncio.run(main())
-    except KeyboardInterrupt:
-        pass
+    asyncio.run(main())

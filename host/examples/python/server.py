@@ -5,7 +5,7 @@ import random
 import socket
 from contextlib import suppress
 
-from abi import Engine, Fault, log, now
+from abi import EVENT, Engine, Fault, log, now
 from imports import CALLS
 from session import Session
 
@@ -27,7 +27,8 @@ class Server:
         self.loop = asyncio.get_running_loop()
         self.objects, self.last_handle = {}, 0
         self.engine = self.timer = None
-        self.due = False
+        self.due = self.draining = False
+        self.sessions, self.drained = set(), asyncio.Event()
         self.start()
 
     def start(self):
@@ -43,7 +44,20 @@ class Server:
             log(f"no engine for a session: {first_line(error)}")
             sock.send(UNAVAILABLE)
             return sock.close()
-        Session(self, sock)
+        self.sessions.add(Session(self, sock))
+
+    def closed(self, session):
+        """Is told when the connection of a session is closed."""
+        self.sessions.discard(session)
+        if self.draining and not self.sessions:
+            self.drained.set()
+
+    def drain(self):
+        """Makes idle sessions end with 421, the others when they are idle; drained is set
+        then."""
+        self.draining = True
+        self.post(EVENT.DRAIN, 0, 0, 0, 0)
+        self.closed(None)
 
     def add(self, owned):
         while not owned.handle or owned.handle in self.objects:

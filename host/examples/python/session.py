@@ -235,3 +235,4 @@ class Session(Connection):
         if self.sock.fileno() >= 0:
             self.server.loop.remove_reader(self.sock)
         super().destroy()
+        self.server.closed(self)

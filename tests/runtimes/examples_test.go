@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"wasiftp/tests/script"
+	"wasiftp/wasi"
 	"wasiftp/wasi/hosttest/kit"
 )
 
@@ -314,4 +315,35 @@ func TestExamplesHostKit(t *testing.T) {
 			})
 		}
 	})
+}
+
+// Their tables of imports are copies, and must not have fallen behind the table.
+func TestExamplesHaveTheTable(t *testing.T) {
+	t.Parallel()
+	kinds := map[wasi.Kind]string{
+		wasi.Uint32: "u32", wasi.Int64: "i64", wasi.In: "in", wasi.Out: "out", wasi.RetUint32: "ret32", wasi.RetUint64: "ret64",
+		wasi.InAddr: "addr", wasi.RetAddr: "retaddr", wasi.RetStat: "stat",
+	}
+	// One that is called for several kinds of handle checks itself.
+	handles := map[string]string{"session": "SESSION", "listener": "LISTENER", "conn": "DATA|ANY", "file": "FILE", "dir": "DIR", "handle": "ANY"}
+	row := regexp.MustCompile(`(\w+)(?:: '|=")((?:[A-Z]+|in|out|u32|i64|ret32|ret64|addr|retaddr|stat)(?: \w+)*)['"]`)
+	for _, path := range []string{"../../host/examples/js/abi.js", "../../host/examples/python/abi.py"} {
+		source, err := os.ReadFile(path)
+		require.NoError(t, err)
+		rows := map[string]string{}
+		for _, found := range row.FindAllStringSubmatch(string(source), -1) {
+			rows[found[1]] = found[2]
+		}
+		for _, i := range wasi.Table {
+			var want []string
+			for _, p := range i.Params {
+				kind := kinds[p.Kind]
+				if p.Kind == wasi.Handle {
+					kind = "(" + handles[p.Name] + ")"
+				}
+				want = append(want, kind)
+			}
+			assert.Regexp(t, "^"+strings.Join(want, " ")+"$", rows[i.Name], "%s of %s", i.Name, path)
+		}
+	}
 }

@@ -1,7 +1,7 @@
 // Data connections.
 
 import { event, need } from './abi.js';
-import { Connection } from './session.js';
+import { Connection, hangUp } from './session.js';
 
 // Listener waits for a passive data connection (RFC 959 §4.1.2, PASV).
 export class Listener {
@@ -50,7 +50,7 @@ export class Data extends Connection {
 
   close() {
     this.over = true;
-    this.conn?.destroySoon();
+    if (this.conn) hangUp(this.conn);
     this.session.disown(this);
   }
 }

@@ -7,13 +7,18 @@ export const maxUnsent = 64 << 10;
 const lingerTime = 2e3; // ms, as all times of timers
 const stallTime = 300e3;
 
+// hangUp ends a connection once what was written is sent, if the other end takes it.
+export function hangUp(conn) {
+  conn.setTimeout(stallTime, () => conn.destroy());
+  conn.destroySoon();
+}
+
 // Connection is one that the guest writes to: of a session, or for data.
 export class Connection {
   unsent = 0;
 
   attach(server, conn) {
     Object.assign(this, { server, conn });
-    conn.setTimeout(stallTime * 2, () => conn.destroy()); // the engine's own limits come first
   }
 
   write(data) {
@@ -139,7 +144,7 @@ export class Session extends Connection {
     this.abandon();
     this.account = undefined;
     this.server.objects.delete(this.handle);
-    this.conn.setTimeout(stallTime);
+    this.conn.setTimeout(stallTime, () => this.conn.destroy());
     this.conn.end(() => setTimeout(() => this.conn.destroy(), lingerTime));
     this.taken?.();
   }

@@ -2,6 +2,7 @@
 
 import { errnoOf, event, need, putEntry } from './abi.js';
 import { toFile, toWire } from './ascii.js';
+import { hangUp } from './session.js';
 
 const piece = 256 << 10;
 
@@ -55,7 +56,7 @@ export class OpenFile {
       this.failed = err;
     }
     if (this.failed && !this.upload) conn?.resetAndDestroy(); // it must not look like one that ended
-    else conn?.destroySoon();
+    else if (conn) hangUp(conn);
     this.state = 'finished';
     if (this.over) return this.file.close();
     this.server.post({

@@ -104,6 +104,7 @@ async function main() {
     const { address: host, port } = listener.address();
     console.log(`ftp://${isIPv6(host) ? `[${host}]` : host}:${port}/`);
   }
+  process.on('unhandledRejection', console.error); // what nobody waits for must not end the sessions of others
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stop(server, listeners));
 }
 

@@ -3,6 +3,7 @@
 
 import argparse
 import asyncio
+import hashlib
 import hmac
 import re
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from abi import RIGHTS, Program
 from files import Files
-from server import Server, first_line
+from server import Server, reason
 
 
 def address(text):
@@ -47,6 +48,10 @@ def parser():
     return p
 
 
+def digest(password):
+    return hashlib.sha256(password).digest()
+
+
 def accounts(users, anonymous, files):
     """Who may log in. An unknown user takes as long as a wrong password."""
 
@@ -54,7 +59,7 @@ def accounts(users, anonymous, files):
         if anonymous and name.lower() in (b"anonymous", b"ftp") and name not in users:
             return anonymous, files
         wanted, rights = users.get(name, (b"", 0))
-        right = hmac.compare_digest(wanted, password)
+        right = hmac.compare_digest(digest(wanted), digest(password))
         return (rights, files) if right and rights else None
 
     return login
@@ -85,7 +90,7 @@ async def main():
         listeners = [listen(a) for a in o.listen or [("127.0.0.1", 2121)]]
         server = Server(Program(o.module), accounts(users, anonymous, Files(o.root)), o.passive_ports)
     except Exception as error:
-        p.error(first_line(error))
+        p.error(reason(error))
     for listener in listeners:
         host, port = listener.getsockname()[:2]
         print(f"ftp://[{host}]:{port}/" if ":" in host else f"ftp://{host}:{port}/", flush=True)

@@ -12,8 +12,9 @@ from session import Session
 UNAVAILABLE = b"421 Service not available, closing control connection.\r\n"
 
 
-def first_line(error):
-    return (str(error) or repr(error)).splitlines()[0]
+def reason(error):
+    """An error in one line. Wasmtime begins with the guest's stack."""
+    return (str(error).strip() or repr(error)).splitlines()[-1].strip()
 
 
 class Server:
@@ -41,7 +42,7 @@ class Server:
         try:
             self.start()
         except Exception as error:
-            log(f"no engine for a session: {first_line(error)}")
+            log(f"no engine for a session: {reason(error)}")
             sock.send(UNAVAILABLE)
             return sock.close()
         self.sessions.add(Session(self, sock))
@@ -90,7 +91,7 @@ class Server:
         """Ends all sessions and the instance: one that has trapped would still answer.
         The next session gets another."""
         said = self.engine.printed.decode(errors="replace").partition("\n")[0]
-        log(f"the engine failed; its sessions end: {said or first_line(error)}")
+        log(f"the engine failed; its sessions end: {said or reason(error)}")
         self.engine = None
         for session in [o for o in self.objects.values() if o.kind == "SESSION"]:
             with suppress(OSError, Fault):

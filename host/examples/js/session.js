@@ -145,7 +145,7 @@ export class Session extends Connection {
     this.account = undefined;
     this.server.objects.delete(this.handle);
     this.conn.setTimeout(stallTime, () => this.conn.destroy());
-    this.conn.end(() => setTimeout(() => this.conn.destroy(), lingerTime));
+    this.conn.end(() => setTimeout(() => this.conn.destroy(), this.ended || this.failed ? 0 : lingerTime));
     this.taken?.();
   }
 }

@@ -4,7 +4,6 @@ and the few functions of WASI that Go's runtime needs.
 Names of files are bytes: a client's names are not always UTF-8.
 """
 
-import ctypes
 import errno as system
 import os
 import struct

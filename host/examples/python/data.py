@@ -104,6 +104,7 @@ class Data(Connection):
         need(not self.expander or self.expander.eof, "ECONNRESET")
 
     def expand(self, data):
+        expanded = b""
         try:
             while data or len(expanded) == PIECE:
                 expanded = self.expander.decompress(data, PIECE)

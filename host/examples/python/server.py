@@ -92,6 +92,7 @@ class Server:
         The next session gets another."""
         said = self.engine.printed.decode(errors="replace").partition("\n")[0]
         log(f"the engine failed; its sessions end: {said or reason(error)}")
+        self.engine.store.close()
         self.engine = None
         for session in [o for o in self.objects.values() if o.kind == "SESSION"]:
             with suppress(OSError, Fault):

@@ -68,7 +68,7 @@ class OpenFile(Owned):
             await work
         except asyncio.CancelledError:
             self.failed = Fault("ECANCELED")
-        except (OSError, Fault) as error:
+        except Exception as error:
             self.failed = error
         if data and self.failed and not self.upload:
             reset(data.sock)
@@ -143,6 +143,6 @@ class OpenFile(Owned):
     def given_up(self):
         """What came of an upload stays, so that the client can resume."""
         if self.task and not self.finished:
-            self.task.cancel()
+            self.server.loop.call_soon(self.task.cancel)  # once it has begun, or nobody would clear up
         elif not self.committing:
             self.files.close(*self.opened)

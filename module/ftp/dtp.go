@@ -20,7 +20,7 @@ type dtp struct {
 	last  byte   // of a download in ASCII: the file's byte before the piece
 	held  bool   // of an upload in ASCII: a CR came last, and perhaps LF follows
 	piece []byte // what is still to be written, a part of buf
-	buf   [pieceSize]byte
+	buf   [1 + pieceSize]byte
 }
 
 // newDTP takes a server-DTP from those at rest. length is that of [Transferer].
@@ -68,7 +68,7 @@ func (s *session) proceedMoving() bool {
 
 // retrieve reads a download's next piece.
 func (s *session) retrieve(d *dtp) bool {
-	room := d.buf[:]
+	room := d.buf[:pieceSize]
 	if d.ascii {
 		room = room[pieceSize/2:] // the lower half is for the CRs that come to it
 	}

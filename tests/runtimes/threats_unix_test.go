@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -23,6 +24,50 @@ func converse(t *testing.T, world script.World, text string) {
 	for _, c := range s.Cases {
 		assert.NoError(t, c.Run(world))
 	}
+}
+
+// TestThreat26TwoUploads: of two sessions that upload to one file at once, whatever
+// they call it, one is refused, and a client that goes away leaves the file free.
+func TestThreat26TwoUploads(t *testing.T) {
+	eachTarget(t, func(t *testing.T, to target) {
+		root := t.TempDir()
+		require.NoError(t, os.Mkdir(filepath.Join(root, "d"), 0o755))
+		require.NoError(t, os.Symlink("d", filepath.Join(root, "other")))
+		world := to.serve(t, root)
+		converse(t, world, `== Two uploads
+login
+epsv
+> STOR d/up
+< 150
+write "first"
+session 2
+login
+epsv
+> STOR d/up
+< 450
+> STOR other/up
+< 450
+> APPE d/up
+< 450
+session 1
+close
+< 226
+has d/up "first"
+session 2
+> STOR other/up
+< 150
+write "second"
+> STAT
+< 211
+drop
+`)
+		// The server learns when it does that the second one has gone.
+		require.Eventually(t, func() bool {
+			s, err := script.Parse(t.Name(), "== Again\nlogin\nepsv\n> STOR d/up\n< 150\nsend \"third\"\n< 226\nhas d/up \"third\"\n")
+			require.NoError(t, err)
+			return s.Cases[0].Run(world) == nil
+		}, script.Patience, 10*time.Millisecond)
+	})
 }
 
 // TestThreat10Links: a link that somebody has planted does not lead out, whatever

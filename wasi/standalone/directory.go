@@ -73,12 +73,12 @@ func (w *world) entry(d *openDir, e fs.DirEntry) (ftp.Entry, error) {
 	if d.namesOnly {
 		return entry, nil
 	}
-	name := path.Join(d.name, e.Name())
-	info, err := w.dir.Lstat(name)
+	info, err := e.Info()
 	if err != nil {
 		return entry, err
 	}
 	if info.Mode().Type() == fs.ModeSymlink {
+		name := path.Join(d.name, e.Name())
 		if end, err := w.dir.Stat(name); err == nil && w.settings.FollowLinks {
 			info = end
 		} else if target, err := w.dir.ReadLink(name); err == nil {

@@ -18,9 +18,11 @@ type openFile struct {
 	handle  ftp.Handle
 	reader  fs.File         // of a download, else nil
 	upload  fsbridge.Upload // of an upload, else nil
+	sum     *sum            // of a file that is hashed, else nil
 }
 
-func (f *openFile) end(*world) {
+func (f *openFile) end(w *world) {
+	w.stopHashing(f)
 	f.session.disown(f.handle)
 	if f.reader != nil {
 		f.reader.Close()

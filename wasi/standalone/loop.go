@@ -17,6 +17,7 @@ func (w *world) step() {
 	next := w.engine.Step(w.now(), w.events)
 	w.events = w.events[:0]
 	w.wait(next)
+	w.hash()
 }
 
 // wait waits for something to happen, until next at most, and notes what did.
@@ -29,7 +30,10 @@ func (w *world) wait(next int64) {
 		w.resume = 0
 	}
 	timeout := int64(-1)
-	if next != 0 {
+	switch {
+	case len(w.hashing) > 0:
+		timeout = 0
+	case next != 0:
 		timeout = max(next-now, 0)
 	}
 	w.list, w.waited = w.list[:0], w.waited[:0]

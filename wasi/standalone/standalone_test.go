@@ -1,7 +1,9 @@
 package standalone
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"hash/crc32"
 	"net/netip"
 	"strings"
 	"testing"
@@ -240,6 +242,25 @@ func TestRights(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestHash: a file is hashed in pieces, and ABOR ends that.
+func TestHash(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.put("a", strings.Repeat("x", 3*hashPiece+1))
+	c := s.login("u")
+	assert.Contains(t, s.say(c, "HASH a"), "213 SHA-256 0-196608 "+fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Repeat("x", 3*hashPiece+1))))+" a")
+	s.say(c, "RANG 1 65536")
+	assert.Contains(t, s.say(c, "HASH a"), "213 SHA-256 1-65536 "+fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Repeat("x", hashPiece))))+" a")
+	assert.Contains(t, s.say(c, "XCRC a"), "250 "+fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(strings.Repeat("x", 3*hashPiece+1)))))
+	c.toServer.WriteString("HASH a\r\n")
+	s.step()
+	s.step()
+	assert.Len(t, s.hashing, 1)
+	assert.Regexp(t, `^426 .*\r\n226 `, s.say(c, "ABOR"))
+	assert.Empty(t, s.hashing)
+	assert.Len(t, s.objects, 1)
 }
 
 // TestBrokenOff: an upload whose session ends is not committed, a download that

@@ -22,6 +22,8 @@ type world struct {
 	endpoints []*endpoint // what is waited for at times
 	sessions  int
 	ports     map[uint16]bool // passive ports in use
+	hashing   []*openFile     // files that are being hashed
+	piece     [hashPiece]byte // of one of them
 
 	events []ftp.Event
 	list   []Interest  // what is waited for now
@@ -32,6 +34,7 @@ type world struct {
 var (
 	_ ftp.World   = (*world)(nil)
 	_ ftp.Streams = (*world)(nil)
+	_ ftp.Hasher  = (*world)(nil)
 )
 
 // object is what a handle stands for.

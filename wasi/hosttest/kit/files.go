@@ -288,8 +288,10 @@ var fileChecks = []Check{
 	}},
 	{Import: "file_commit", Proves: []string{"EINVAL"}, Promise: "EINVAL for a file that is read, or whose upload has not begun", Run: func(c *Trial) {
 		c.enter()
-		c.refused(wasi.EINVAL, wasi.FileCommit, c.Open(c.made("file", content), 0, 0))
-		c.refused(wasi.EINVAL, wasi.FileCommit, c.Open(c.name("new"), wasi.OpenWrite|wasi.OpenTruncate, 0))
+		for _, file := range []uint64{c.Open(c.made("file", content), 0, 0), c.Open(c.name("new"), wasi.OpenWrite|wasi.OpenTruncate, 0)} {
+			c.refused(wasi.EINVAL, wasi.FileCommit, file)
+			c.Must(wasi.HandleClose, file) // it is still there
+		}
 	}},
 	{Import: "file_commit", Proves: []string{"EBUSY"}, Promise: "EBUSY while the upload goes on", Run: func(c *Trial) {
 		c.enter()
@@ -314,6 +316,7 @@ var fileChecks = []Check{
 			c.T.Fatalf("an upload that was reset ends with %v", e.Errno)
 		}
 		c.refused(wasi.EINVAL, wasi.FileCommit, file)
+		c.Must(wasi.HandleClose, file)
 	}},
 
 	{Import: "file_mkdir", Proves: []string{"result", "EEXIST", "ENOENT"}, Promise: "makes a directory; EEXIST when there is one, ENOENT when the one above is missing", Run: func(c *Trial) {
@@ -323,6 +326,7 @@ var fileChecks = []Check{
 			c.T.Errorf("what was made is %+v", s)
 		}
 		c.refused(wasi.EEXIST, wasi.FileMkdir, c.words(folder)...)
+		c.refused(wasi.EEXIST, wasi.FileMkdir, c.words(c.made("file", content))...)
 		c.refused(wasi.ENOENT, wasi.FileMkdir, c.words(c.name("none")+"/below")...)
 	}},
 
@@ -348,6 +352,16 @@ var fileChecks = []Check{
 		c.refused(wasi.EINVAL, wasi.FileRemove, c.words(c.made("file", content), 2)...)
 	}},
 
+	{Import: "file_remove", Proves: []string{"result"}, Promise: "removes a link, and not what it leads to", Run: func(c *Trial) {
+		c.enter()
+		file, folder := c.made("file", content), c.folder("folder")
+		for _, link := range []string{c.link("to file", file), c.link("to folder", folder), c.link("to nothing", c.name("nothing"))} {
+			c.succeed(wasi.FileRemove, c.Named(wasi.FileRemove, link, wasi.RemoveFile))
+			c.refused(wasi.ENOENT, wasi.FileStat, c.words(link, wasi.StatLink, c.At(ResultAt))...)
+		}
+		c.has(file, content)
+		c.stat(folder)
+	}},
 	{Import: "file_remove", Proves: []string{"result"}, Promise: "the root stays", Run: func(c *Trial) {
 		c.enter()
 		c.made("file", content)
@@ -378,6 +392,22 @@ var fileChecks = []Check{
 		file, old := c.made("file", content), c.made("old", "old")
 		c.must(c.rename(file, old))
 		c.has(old, content)
+	}},
+
+	{Import: "file_rename", Proves: []string{"result"}, Promise: "a directory goes not into itself, and a file takes not its place", Run: func(c *Trial) {
+		c.enter()
+		file, folder := c.made("file", content), c.folder("folder")
+		inside := c.made("folder/file", content)
+		for _, to := range []string{folder + "/below", "."} {
+			if errno := c.rename(folder, to); errno == wasi.OK {
+				c.T.Errorf("a directory to %q: OK", to)
+			}
+		}
+		if errno := c.rename(file, folder); errno == wasi.OK {
+			c.T.Errorf("a file to a directory's name: OK")
+		}
+		c.has(file, content)
+		c.has(inside, content)
 	}},
 
 	{Import: "file_set_time", Proves: []string{"result", "ENOENT"}, Promise: "sets the modification time, to the second at least; ENOENT when there is none", Run: func(c *Trial) {

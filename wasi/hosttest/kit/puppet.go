@@ -155,6 +155,15 @@ func (p *Puppet) Event(kind uint16, handle uint64) (found wasi.Event) {
 	return found
 }
 
+// once checks that no further event of a kind has come.
+func (p *Puppet) once(kind uint16) {
+	p.T.Helper()
+	p.life() // whatever has happened before was told before this
+	if slices.ContainsFunc(p.heard, func(e wasi.Event) bool { return e.Kind == kind }) {
+		p.T.Errorf("the event came twice")
+	}
+}
+
 // Forget drops the events that were heard. Those still on their way come later.
 func (p *Puppet) Forget() { p.heard = nil }
 

@@ -26,6 +26,7 @@ var transferChecks = []Check{
 			name = c.made(name, content)
 			got, e := c.download(c.Open(name, 0, 0), 0, 0)
 			c.moved(e, len(content))
+			c.once(wasi.EventTransfer)
 			if got != content {
 				c.T.Errorf("%d bytes come of %d, or others", len(got), len(content))
 			}

@@ -49,8 +49,9 @@ function show(line, data) {
   link.href = URL.createObjectURL(new Blob([data]));
   link.download = shown(name);
   link.textContent = `save ${shown(name)}`;
-  const note = add('p', 'note', `${data.length} bytes came over the data connection${isText && data.length > maxShown ? `, of which these are the first ${maxShown}` : ''} · `);
-  note.append(link);
+  const note = document.createDocumentFragment();
+  note.append(`${data.length} bytes came over the data connection${isText && data.length > maxShown ? `, of which these are the first ${maxShown}` : ''} · `, link);
+  add('p', 'note', note);
 }
 
 // digest is one for HASH: the browser's own, which wants all at once, or CRC-32.

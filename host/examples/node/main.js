@@ -44,7 +44,8 @@ function options() {
 
 function users(given) {
   return new Map(given.map((user) => {
-    const [, name, password, may = 'rw'] = user.match(/^([^:]+):(.*?)(?::(ro|rw))?$/s) ?? fail(`--user ${user} is not NAME:PASSWORD[:ro|rw]`);
+    const utf8 = Buffer.from(user).toString('latin1'); // names and passwords are bytes, as they come
+    const [, name, password, may = 'rw'] = utf8.match(/^([^:]+):(.*?)(?::(ro|rw))?$/s) ?? fail(`--user ${user} is not NAME:PASSWORD[:ro|rw]`);
     return [name, { password, rights: rights[may] }];
   }));
 }
@@ -97,7 +98,7 @@ async function main() {
   await server.start().catch((err) => fail(`${o.module} does not start: ${err.message}`));
   const listeners = [];
   for (const where of addresses) {
-    const listener = await listen(where).catch((err) => fail(err.message));
+    const listener = await listen(where).catch((err) => fail(`cannot listen on ${where.host}:${where.port}: ${err.message}`));
     listener.removeAllListeners('connection');
     listener.on('connection', (conn) => accept(server, conn));
     listeners.push(listener);

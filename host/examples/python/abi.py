@@ -10,6 +10,7 @@ import struct
 import sys
 import threading
 import time
+from contextlib import suppress
 from types import SimpleNamespace
 
 import wasmtime
@@ -118,9 +119,11 @@ class Program:
     def __init__(self, path):
         config = wasmtime.Config()
         config.epoch_interruption = True
-        config.cache = True
+        with suppress(wasmtime.WasmtimeError):  # it is compiled each time where nothing can be kept
+            config.cache = True
         self.engine = wasmtime.Engine(config)
-        self.module = wasmtime.Module.from_file(self.engine, path)
+        with open(path, "rb") as file:
+            self.module = wasmtime.Module(self.engine, file.read())
         threading.Thread(target=self.tick, daemon=True).start()
 
     def tick(self):

@@ -81,16 +81,22 @@ async def serve(listener, server):
                 await asyncio.sleep(0.1)
 
 
+def attempt(p, failure, work, *args):
+    try:
+        return work(*args)
+    except Exception as error:
+        p.error(f"{failure}: {reason(error)}")
+
+
 async def main():
     p = parser()
     o = p.parse_args()
     users = dict(o.user)
     anonymous = RIGHTS[o.anonymous or ("off" if users else "ro")]
-    try:
-        listeners = [listen(a) for a in o.listen or [("127.0.0.1", 2121)]]
-        server = Server(Program(o.module), accounts(users, anonymous, Files(o.root)), o.passive_ports)
-    except Exception as error:
-        p.error(reason(error))
+    listeners = [attempt(p, "cannot listen on {}:{}".format(*a), listen, a) for a in o.listen or [("127.0.0.1", 2121)]]
+    files = attempt(p, "cannot serve " + o.root, Files, o.root)
+    program = attempt(p, "cannot run " + o.module, Program, o.module)
+    server = attempt(p, "cannot run " + o.module, Server, program, accounts(users, anonymous, files), o.passive_ports)
     for listener in listeners:
         host, port = listener.getsockname()[:2]
         print(f"ftp://[{host}]:{port}/" if ":" in host else f"ftp://{host}:{port}/", flush=True)

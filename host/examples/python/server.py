@@ -13,8 +13,9 @@ UNAVAILABLE = b"421 Service not available, closing control connection.\r\n"
 
 
 def reason(error):
-    """An error in one line. Wasmtime begins with the guest's stack."""
-    return (str(error).strip() or repr(error)).splitlines()[-1].strip()
+    """An error in one line: Wasmtime's last, which comes behind the guest's stack."""
+    lines = str(error).split("Caused by:")[-1].strip().splitlines()
+    return lines[0].strip() if lines else repr(error)
 
 
 class Server:

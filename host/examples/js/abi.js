@@ -14,7 +14,7 @@ export const errno = {
 // What systems call in other ways.
 const aliases = {
   EPERM: 'EACCES', EROFS: 'EACCES', EXDEV: 'EACCES', ENXIO: 'EACCES', ELOOP: 'ENOENT', ENAMETOOLONG: 'EINVAL', ENFILE: 'EMFILE',
-  ENOTSUP: 'ENOSYS', EOPNOTSUPP: 'ENOSYS', ERR_STREAM_PREMATURE_CLOSE: 'ECONNRESET',
+  ENOTSUP: 'ENOSYS', EOPNOTSUPP: 'ENOSYS', ERR_STREAM_PREMATURE_CLOSE: 'ECONNRESET', ERR_STREAM_DESTROYED: 'ECONNRESET',
 };
 
 // Fault is an error that crosses the boundary as an errno.

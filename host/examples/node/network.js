@@ -134,8 +134,10 @@ export function deflated(conn, level) {
   let writer;
   let reads = false;
   const writing = () => {
-    writer ??= zlib.createDeflate({ level }).on('error', () => {});
-    if (writer.listenerCount('data') === 0) writer.pipe(conn);
+    if (!writer) {
+      writer = zlib.createDeflate({ level }).on('error', () => {});
+      writer.pipe(conn).once('close', () => writer.destroy()); // whoever waits for it hears so
+    }
     return writer;
   };
   return {
@@ -151,7 +153,7 @@ export function deflated(conn, level) {
     },
     write: (data, done) => writing().write(data, done),
     end(done) {
-      conn.once('finish', done);
+      conn.once('finish', done).once('close', done);
       writing().end();
     },
     destroySoon() {

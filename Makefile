@@ -1,7 +1,9 @@
 # The engine must rebuild to the same bytes, which takes the Go release that go.mod names.
 WASM_BUILD = GOOS=wasip1 GOARCH=wasm go build -trimpath -buildvcs=false -ldflags='-s -w -buildid='
 # What runs without our host, as module/wasiftp-<target>.wasm.
-STANDALONE = wasip1
+STANDALONE = wasip1 wamr $(if $(NPM),wasip2)
+NPM := $(shell command -v npm)
+JCO = module/wasip2/node_modules/.package-lock.json
 STATICCHECK = bin/staticcheck
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME = 10s
@@ -22,10 +24,30 @@ test: ## the tests
 wasm: ## rebuild every committed .wasm in place
 	$(WASM_BUILD) -buildmode=c-shared -o host/wasiftp.wasm ./module/ftphost
 	@$(MAKE) --no-print-directory $(STANDALONE:%=wasm-%)
+	@test -n "$(NPM)" || echo "module/wasiftp-wasip2.wasm is left as it is: what makes it takes Node and npm"
 
 .PHONY: wasm-wasip1
 wasm-wasip1: ## rebuild module/wasiftp-wasip1.wasm alone
 	$(WASM_BUILD) -o module/wasiftp-wasip1.wasm ./module/wasip1
+
+.PHONY: wasm-wamr
+wasm-wamr: ## rebuild module/wasiftp-wamr.wasm alone
+	$(WASM_BUILD) -o module/wasiftp-wamr.wasm ./module/wamr
+
+.PHONY: wamr
+wamr: ## WAMR's iwasm and the example host in C, for the tests; takes cargo, cmake and a C compiler
+	$(MAKE) -C host/examples/c
+	$(MAKE) -C tests/iwasm
+
+.PHONY: wasm-wasip2
+wasm-wasip2: $(JCO) ## rebuild module/wasiftp-wasip2.wasm alone; takes Node and npm
+	@core=$$(mktemp) && trap 'rm -f "$$core"' EXIT && set -x && \
+	$(WASM_BUILD) -buildmode=c-shared -o "$$core" ./module/wasip2 && \
+	node module/wasip2/component.js "$$core" module/wasiftp-wasip2.wasm
+
+$(JCO): module/wasip2/package-lock.json
+	@test -n "$(NPM)" || { echo "this takes Node and npm, and they are not here" >&2; exit 1; }
+	npm ci --silent --prefix module/wasip2
 
 .PHONY: generate
 generate: ## what follows from the tables of imports and verbs

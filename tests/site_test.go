@@ -83,7 +83,7 @@ func TestFeaturesWork(t *testing.T) {
 				m.RemoveAll("dir")
 				require.NoError(t, cmp.Or(m.Mkdir("dir"), putFile(m, "file", nil, past), putFile(m, "part", nil, past), m.RemoveAll("new")))
 			} else {
-				require.NoError(t, folder{Root: root}.Empty())
+				require.NoError(t, script.Folder{Root: root}.Empty())
 				require.NoError(t, os.Mkdir(filepath.Join(root, "dir"), 0o755))
 				for _, name := range []string{"file", "part"} {
 					require.NoError(t, os.WriteFile(filepath.Join(root, name), nil, 0o644))

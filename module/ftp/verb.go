@@ -268,11 +268,11 @@ func (e *Engine) offers(v *Verb) bool { return v.run != nil && v.Needs&^e.has ==
 
 // refusal is the reply to a verb that is not there.
 func (e *Engine) refusal(v *Verb) reply {
-	if v.Needs&^e.has == NeedActive {
-		return replyPassiveOnly
-	}
-	if v.Needs&^e.has&needAllowed != 0 {
+	switch lacks := v.Needs &^ e.has; {
+	case lacks&needAllowed != 0:
 		return replyTurnedOff
+	case lacks == NeedActive:
+		return replyPassiveOnly
 	}
 	return replyNotImplemented
 }

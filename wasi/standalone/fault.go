@@ -19,7 +19,7 @@ var faults = []struct {
 	{syscall.ENOTEMPTY, ftp.ErrNotEmpty}, // before ErrExist, which it also is
 	{syscall.EXDEV, ftp.ErrPermission},   // out of the root
 	{syscall.EROFS, ftp.ErrPermission},
-	{syscall.ELOOP, ftp.ErrNotExist},
+	{syscall.ELOOP, ftp.ErrPermission}, // a link that the runtime does not even read, for it leads out; or a loop
 	{syscall.ENAMETOOLONG, ftp.ErrName},
 	{syscall.ENOSPC, ftp.ErrNoSpace},
 	{syscall.EDQUOT, ftp.ErrQuota},

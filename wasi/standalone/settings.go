@@ -224,7 +224,7 @@ func (s *Settings) setBehaviour(value string) error {
 		word string
 		set  *bool
 	}{
-		{"ascii-verbatim", &b.ASCIIVerbatim}, {"no-ascii-size", &b.NoASCIISize}, {"mkdir-existing", &b.MkdirExisting},
+		{"ascii-verbatim", &b.ASCIIVerbatim}, {"no-ascii-size", &b.NoASCIISize}, {"no-ascii-rest", &b.NoASCIIRest}, {"mkdir-existing", &b.MkdirExisting},
 		{"make-parents", &b.MakeParents}, {"empty-nlst-fails", &b.EmptyNLSTFails}, {"hide-dot-files", &b.HideDotFiles},
 		{"follow-links", &s.FollowLinks},
 	}

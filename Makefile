@@ -4,6 +4,8 @@ WASM_BUILD = GOOS=wasip1 GOARCH=wasm go build -trimpath -buildvcs=false -ldflags
 STANDALONE = wasip1 wamr $(if $(NPM),wasip2)
 NPM := $(shell command -v npm)
 JCO = module/wasip2/node_modules/.package-lock.json
+GENERATED = host/wasiftp.wasm wasi/hosttest/hosttest.wasm $(STANDALONE:%=module/wasiftp-%.wasm) \
+	wasi/ftphost/imports.go wasi/hosttest/puppet/imports.go wasi/abi.txt wasi/ABI.md README.md
 STATICCHECK = bin/staticcheck
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME = 10s
@@ -23,6 +25,7 @@ test: ## the tests
 .PHONY: wasm
 wasm: ## rebuild every committed .wasm in place
 	$(WASM_BUILD) -buildmode=c-shared -o host/wasiftp.wasm ./module/ftphost
+	$(WASM_BUILD) -buildmode=c-shared -o wasi/hosttest/hosttest.wasm ./wasi/hosttest/guest
 	@$(MAKE) --no-print-directory $(STANDALONE:%=wasm-%)
 	@test -n "$(NPM)" || echo "module/wasiftp-wasip2.wasm is left as it is: what makes it takes Node and npm"
 
@@ -69,12 +72,10 @@ vet: $(STATICCHECK) ## formatting, vet for both sides of the boundary, staticche
 
 .PHONY: reproduce
 reproduce: ## prove that generated files and the .wasm follow from their sources
-	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
-	cp host/wasiftp.wasm $(STANDALONE:%=module/wasiftp-%.wasm) wasi/ftphost/imports.go wasi/abi.txt README.md "$$dir" && \
-	$(MAKE) --no-print-directory generate wasm && \
-	cmp "$$dir/imports.go" wasi/ftphost/imports.go && cmp "$$dir/abi.txt" wasi/abi.txt && cmp "$$dir/README.md" README.md && \
-	cmp "$$dir/wasiftp.wasm" host/wasiftp.wasm && \
-	for target in $(STANDALONE); do cmp "$$dir/wasiftp-$$target.wasm" module/wasiftp-$$target.wasm || exit 1; done && echo "all made again to the same bytes"
+	@made() { for file in $(GENERATED); do echo "$$(git hash-object "$$file") $$file"; done; } && \
+	dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && made > "$$dir/committed" && \
+	$(MAKE) --no-print-directory generate wasm && made > "$$dir/made" && \
+	diff "$$dir/committed" "$$dir/made" && echo "all made again to the same bytes"
 
 .PHONY: platforms
 platforms: ## build for every platform

@@ -29,7 +29,7 @@ type openDir struct {
 
 func (d *openDir) owner() *session { return d.session }
 
-func (d *openDir) end() { d.session.server.work.Go(d.close) }
+func (d *openDir) end() { d.session.afterwards(d.close) }
 
 func (d *openDir) close() {
 	d.mu.Lock()

@@ -36,26 +36,29 @@ func (f *openFile) end() {
 	if f.transfer != nil {
 		f.transfer.giveUp()
 	}
-	f.session.server.work.Go(func() {
-		var err error
-		defer f.session.recovered(func(error) {})
-		if f.transfer != nil {
-			<-f.transfer.finished
-			err = f.transfer.err
-		}
-		if f.reader != nil {
-			f.reader.Close()
-			return
-		}
-		if f.source != nil && f.transfer == nil {
-			f.source.Close()
-		}
-		f.upload.Abort()
-		if err == nil {
-			err = errGivenUp
-		}
-		f.observeEnd(err)
-	})
+	f.session.afterwards(f.close)
+}
+
+// close closes the file once its transfer is over, and aborts an upload.
+func (f *openFile) close() {
+	var err error
+	defer f.session.recovered(func(error) {})
+	if f.transfer != nil {
+		<-f.transfer.finished
+		err = f.transfer.err
+	}
+	if f.reader != nil {
+		f.reader.Close()
+		return
+	}
+	if f.source != nil && f.transfer == nil {
+		f.source.Close()
+	}
+	f.upload.Abort()
+	if err == nil {
+		err = errGivenUp
+	}
+	f.observeEnd(err)
 }
 
 // observeEnd tells what became of an upload or a copy.

@@ -32,6 +32,7 @@ type session struct {
 	objects []uint32              // handles of what the session owns
 	hashing sync.Mutex            // held by the one goroutine that hashes a file
 	doing   atomic.Pointer[activity]
+	ending  chan struct{} // closed once all that was given up so far is; nil for nothing
 }
 
 // maxOwned is how many listeners, connections, files and directories a session
@@ -107,6 +108,21 @@ func (s *session) disown(handle uint32) {
 	if at := slices.Index(s.objects, handle); at >= 0 {
 		s.objects = slices.Delete(s.objects, at, at+1)
 	}
+}
+
+// afterwards gives something up, on a goroutine of its own. What the session asks
+// next waits for that: a client that tries again at once must not find the file
+// in use, by itself.
+func (s *session) afterwards(giveUp func()) {
+	before, done := s.ending, make(chan struct{})
+	s.ending = done
+	s.server.work.Go(func() {
+		defer close(done)
+		giveUp()
+		if before != nil {
+			<-before
+		}
+	})
 }
 
 // end closes the session and all that it owns.

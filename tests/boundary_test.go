@@ -120,18 +120,7 @@ func TestBoundaryIsTheTable(t *testing.T) {
 	t.Parallel()
 	var table []string
 	for _, i := range wasi.Table {
-		var types []string
-		for _, p := range i.Params {
-			switch p.Kind {
-			case wasi.Int64:
-				types = append(types, "i64")
-			case wasi.In, wasi.Out:
-				types = append(types, "i32", "i32")
-			default:
-				types = append(types, "i32")
-			}
-		}
-		table = append(table, fmt.Sprintf("import %s.%s (%s) (i32)", wasi.Namespace, i.Name, strings.Join(types, " ")))
+		table = append(table, fmt.Sprintf("import %s.%s (%s) (i32)", wasi.Namespace, i.Name, strings.Join(i.ValueTypes(), " ")))
 	}
 	slices.Sort(table)
 	var ours, runtime []string
@@ -144,6 +133,19 @@ func TestBoundaryIsTheTable(t *testing.T) {
 	}
 	assert.Equal(t, table, ours)
 	assert.Len(t, runtime, 10)
+}
+
+// ABI.md tells of the functions of WASI that there must be.
+func TestBoundaryOfTheRuntimeIsDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../wasi/ABI.md")
+	require.NoError(t, err)
+	for _, line := range surfaceOf(host.Module()).imports {
+		if name, ok := strings.CutPrefix(line, "import wasi_snapshot_preview1."); ok {
+			name, _, _ = strings.Cut(name, " ")
+			assert.Contains(t, string(text), "`"+name+"`")
+		}
+	}
 }
 
 // The exports are those that the boundary names, and the memory.

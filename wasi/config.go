@@ -6,8 +6,8 @@ import "encoding/binary"
 // nanoseconds. Zero means what each field says.
 //
 //	0 i64 login time · 8 i64 idle time · 16 i64 stall time · 24 i64 data time · 32 i64 failure delay
-//	40 u32 login failures · 44 u32 line length · 48 u32 flags · 52 u32 length of greeting, 56 of owner, 60 of group, 64 of zone
-//	68 greeting, owner, group, zone
+//	40 u32 login failures · 44 u32 line length · 48 u32 flags · 52 u32 length of greeting, 56 of owner, 60 of group
+//	64 greeting, owner, group, and the zone up to the end
 type Config struct {
 	LoginTime     int64  // to log in, from the greeting on; 0 is no limit
 	IdleTime      int64  // between two commands; 0 is no limit
@@ -61,7 +61,7 @@ func (a *Allow) switches() [7]*bool {
 }
 
 const (
-	configSize      = 68
+	configSize      = 64
 	flagForeignData = 1
 	flagTLS         = 2
 	shiftRequired   = 2
@@ -93,7 +93,7 @@ func (c Config) Append(b []byte) []byte {
 		}
 	}
 	owner, group := c.Behaviour.Owner, c.Behaviour.Group
-	for _, v := range [...]uint32{c.LoginFailures, c.LineLength, flags, uint32(len(c.Greeting)), uint32(len(owner)), uint32(len(group)), uint32(len(c.Zone))} {
+	for _, v := range [...]uint32{c.LoginFailures, c.LineLength, flags, uint32(len(c.Greeting)), uint32(len(owner)), uint32(len(group))} {
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}
 	return append(append(append(append(b, c.Greeting...), owner...), group...), c.Zone...)
@@ -106,16 +106,17 @@ func GetConfig(b []byte) (c Config, ok bool) {
 		return Config{}, false
 	}
 	rest := b[configSize:]
-	for i, text := range [...]*string{&c.Greeting, &c.Behaviour.Owner, &c.Behaviour.Group, (*string)(&c.Zone)} {
-		n := binary.LittleEndian.Uint32(b[configSize-16+4*i:])
+	for i, text := range [...]*string{&c.Greeting, &c.Behaviour.Owner, &c.Behaviour.Group} {
+		n := binary.LittleEndian.Uint32(b[configSize-12+4*i:])
 		if uint64(n) > uint64(len(rest)) {
 			return Config{}, false
 		}
 		*text, rest = string(rest[:n]), rest[n:]
 	}
-	if len(rest) > 0 {
+	if len(rest)%zoneSize > 0 {
 		return Config{}, false
 	}
+	c.Zone = Zone(rest)
 	for i, p := range [...]*int64{&c.LoginTime, &c.IdleTime, &c.StallTime, &c.DataTime, &c.FailureDelay} {
 		*p = int64(binary.LittleEndian.Uint64(b[8*i:]))
 	}

@@ -48,8 +48,8 @@ func TestConfig(t *testing.T) {
 // The length of a text is not believed.
 func TestConfigWithALyingLength(t *testing.T) {
 	t.Parallel()
-	for at := configSize - 16; at < configSize; at += 4 {
-		b := Config{Greeting: "hello", Behaviour: Behaviour{Owner: "owner", Group: "group"}, Zone: "zones"}.Append(nil)
+	for at := configSize - 12; at < configSize; at += 4 {
+		b := Config{Greeting: "hello", Behaviour: Behaviour{Owner: "owner", Group: "group"}}.Append(nil)
 		for _, length := range []byte{4, 6, 255} {
 			b[at] = length
 			if _, ok := GetConfig(b); ok {
@@ -66,7 +66,7 @@ func TestConfigWithALyingLength(t *testing.T) {
 func TestZone(t *testing.T) {
 	t.Parallel()
 	var got []int64
-	for since, ahead := range (Zone("").Then(-1, -3600).Then(1<<40, 7200) + "left over").Changes {
+	for since, ahead := range (Zone("").Then(-1, -3600).Then(1<<40, 7200)).Changes {
 		got = append(got, since, int64(ahead))
 	}
 	if want := []int64{-1, -3600, 1 << 40, 7200}; !slices.Equal(got, want) {

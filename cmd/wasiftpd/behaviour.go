@@ -24,7 +24,7 @@ var behaviours = []struct {
 	{"empty-nlst-fails", "NLST that lists nothing is 550, not 226", func(c *host.Config) *bool { return &c.Behaviour.EmptyNLSTFails }},
 	{"hide-dot-files", "listings leave dot files out unless asked by -a", func(c *host.Config) *bool { return &c.Behaviour.HideDotFiles }},
 	{"follow-links", "links are listed as what they lead to", func(c *host.Config) *bool { return &c.FollowLinks }},
-	{"no-mode-z", "MODE Z is refused: a transfer takes up to 1 MB then", func(c *host.Config) *bool { return &c.Behaviour.NoModeZ }},
+	{"no-mode-z", "MODE Z is refused, which takes up to 1 MB a transfer", func(c *host.Config) *bool { return &c.Behaviour.NoModeZ }},
 }
 
 func (o *options) addBehaviourTo(f *pflag.FlagSet) {

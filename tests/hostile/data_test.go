@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"wasiftp/wasi"
+	"wasiftp/wasi/hosttest/kit"
 )
 
 // All that can be done to a data connection and a file, at once and in any
@@ -35,8 +36,8 @@ func TestThreat31DataConnectionAbused(t *testing.T) {
 	} {
 		p := s.puppet()
 		p.login()
-		data, client := p.data()
-		opened := p.open("file", 0)
+		data, client := p.Data()
+		opened := p.Open("file", 0, 0)
 		var lines []string
 		for _, step := range steps {
 			var args []uint64
@@ -47,22 +48,22 @@ func TestThreat31DataConnectionAbused(t *testing.T) {
 				case file:
 					args = append(args, opened)
 				case "text":
-					args = append(args, p.at(textAt))
+					args = append(args, p.At(kit.TextAt))
 				case "result":
-					args = append(args, p.at(resultAt))
+					args = append(args, p.At(kit.ResultAt))
 				default:
 					args = append(args, uint64(a.(int)))
 				}
 			}
-			lines = append(lines, "call "+numbers(step.n, args))
+			lines = append(lines, "call "+kit.Numbers(step.n, args...))
 		}
-		p.send("%s", strings.Join(lines, "\n"))
+		p.Send("%s", strings.Join(lines, "\n"))
 		for range lines {
-			p.errno(p.reply())
+			p.Errno(p.Reply())
 		}
 		client.Close()
 		p.lives()
-		p.conn.Close()
+		p.Conn.Close()
 	}
 	witness.lives()
 }
@@ -74,15 +75,15 @@ func TestThreat31ControlTLSAbused(t *testing.T) {
 	s := newGuestStage(t, nil)
 	witness := s.puppet()
 	p := s.puppet()
-	text := p.at(textAt)
-	start := numbers(wasi.NetStartTLS, []uint64{p.session, text, 4})
-	stop := numbers(wasi.NetStopTLS, []uint64{p.session, text, 4})
-	p.send("call %s", stop)
-	if errno := p.errno(p.reply()); errno != wasi.EINVAL {
+	text := p.At(kit.TextAt)
+	start := kit.Numbers(wasi.NetStartTLS, p.Session, text, 4)
+	stop := kit.Numbers(wasi.NetStopTLS, p.Session, text, 4)
+	p.Send("call %s", stop)
+	if errno := p.Errno(p.Reply()); errno != wasi.EINVAL {
 		t.Errorf("net_stop_tls in the clear: %v, not EINVAL", errno)
 	}
-	p.send("call %s\ncall %s\ncall %s\ncall %s\ncall %s", start, stop, start, stop, start)
-	p.conn.Close()
+	p.Send("call %s\ncall %s\ncall %s\ncall %s\ncall %s", start, stop, start, stop, start)
+	p.Conn.Close()
 	witness.lives()
 }
 
@@ -91,20 +92,20 @@ func TestThreat31DataNumbers(t *testing.T) {
 	t.Parallel()
 	c := newGuestStage(t, nil).cast()
 	for _, level := range []uint64{10, 1 << 31, math.MaxUint32} {
-		if errno := c.raw(wasi.NetDeflate, c.handles["conn"], level); errno != wasi.EINVAL {
+		if errno := c.Raw(wasi.NetDeflate, c.handles["conn"], level); errno != wasi.EINVAL {
 			t.Errorf("net_deflate with level %d: %v, not EINVAL", int32(level), errno)
 		}
 	}
 	for _, algorithm := range []uint64{wasi.HashCount, 1 << 31, math.MaxUint32} {
-		if errno := c.raw(wasi.TransferHash, c.handles["file"], algorithm, 0); errno != wasi.EINVAL {
+		if errno := c.Raw(wasi.TransferHash, c.handles["file"], algorithm, 0); errno != wasi.EINVAL {
 			t.Errorf("transfer_hash with algorithm %d: %v, not EINVAL", int32(algorithm), errno)
 		}
 	}
 	for _, length := range []uint64{1 << 63, math.MaxUint64} {
-		if errno := c.raw(wasi.TransferHash, c.handles["file"], 0, length); errno != wasi.EINVAL {
+		if errno := c.Raw(wasi.TransferHash, c.handles["file"], 0, length); errno != wasi.EINVAL {
 			t.Errorf("transfer_hash of %d bytes: %v, not EINVAL", int64(length), errno)
 		}
-		if errno := c.raw(wasi.TransferStart, c.handles["file"], c.handles["conn"], 0, length); errno != wasi.EINVAL {
+		if errno := c.Raw(wasi.TransferStart, c.handles["file"], c.handles["conn"], 0, length); errno != wasi.EINVAL {
 			t.Errorf("transfer_start of %d bytes: %v, not EINVAL", int64(length), errno)
 		}
 	}

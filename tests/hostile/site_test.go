@@ -8,14 +8,15 @@ import (
 
 	"wasiftp/host"
 	"wasiftp/wasi"
+	"wasiftp/wasi/hosttest/kit"
 )
 
 // copies begins to copy a file.
 func (p *puppet) copies(from, to string) wasi.Errno {
 	p.t.Helper()
-	p.poke(textAt, []byte(from+to))
-	at, middle := p.at(textAt), p.at(textAt)+uint64(len(from))
-	return p.call(wasi.FileCopy, p.session, at, uint64(len(from)), middle, uint64(len(to)), 0, p.at(resultAt))
+	p.Poke(kit.TextAt, []byte(from+to))
+	at, middle := p.At(kit.TextAt), p.At(kit.TextAt)+uint64(len(from))
+	return p.Call(wasi.FileCopy, p.Session, at, uint64(len(from)), middle, uint64(len(to)), 0, p.At(kit.ResultAt))
 }
 
 // What is not turned on stays off, whatever the engine thinks.
@@ -31,11 +32,11 @@ func TestThreat31TurnedOff(t *testing.T) {
 	if errno := p.copies("file", "copy"); errno != wasi.EACCES {
 		t.Errorf("file_copy: %v, not EACCES", errno)
 	}
-	if errno := p.named(wasi.FileRemove, "dir", wasi.RemoveTree); errno != wasi.EACCES {
+	if errno := p.Named(wasi.FileRemove, "dir", wasi.RemoveTree); errno != wasi.EACCES {
 		t.Errorf("file_remove of a tree: %v, not EACCES", errno)
 	}
-	p.poke(textAt, []byte("linkfile"))
-	if errno := p.call(wasi.FileSymlink, p.session, p.at(textAt), 4, p.at(textAt+4), 4); errno != wasi.EACCES {
+	p.Poke(kit.TextAt, []byte("linkfile"))
+	if errno := p.Call(wasi.FileSymlink, p.Session, p.At(kit.TextAt), 4, p.At(kit.TextAt+4), 4); errno != wasi.EACCES {
 		t.Errorf("file_symlink: %v, not EACCES", errno)
 	}
 	p.lives()
@@ -52,25 +53,25 @@ func TestThreat31Copies(t *testing.T) {
 	if errno := p.copies("file", "given-up"); errno != wasi.OK {
 		t.Fatal(errno)
 	}
-	p.must(wasi.HandleClose, p.number(resultAt))
+	p.Must(wasi.HandleClose, p.Number(kit.ResultAt))
 	if errno := p.copies("file", "copy"); errno != wasi.OK {
 		t.Fatal(errno)
 	}
-	file := p.number(resultAt)
-	conn, _ := p.data()
-	if errno := p.raw(wasi.TransferStart, file, conn, 0, 0); errno != wasi.EBADF {
+	file := p.Number(kit.ResultAt)
+	conn, _ := p.Data()
+	if errno := p.Raw(wasi.TransferStart, file, conn, 0, 0); errno != wasi.EBADF {
 		t.Errorf("transfer_start of a copy: %v, not EBADF", errno)
 	}
-	if errno := p.raw(wasi.TransferHash, file, 0, 0); errno != wasi.EBADF {
+	if errno := p.Raw(wasi.TransferHash, file, 0, 0); errno != wasi.EBADF {
 		t.Errorf("transfer_hash of a copy: %v, not EBADF", errno)
 	}
-	if errno := p.raw(wasi.FileCommit, file); errno != wasi.EBUSY && errno != wasi.EAGAIN {
+	if errno := p.Raw(wasi.FileCommit, file); errno != wasi.EBUSY && errno != wasi.EAGAIN {
 		t.Errorf("file_commit at once: %v", errno)
 	}
-	if e := p.event(wasi.EventTransfer, file); e.Errno != wasi.OK || e.Value != 700_000 {
+	if e := p.Event(wasi.EventTransfer, file); e.Errno != wasi.OK || e.Value != 700_000 {
 		t.Errorf("the copy ended with %v after %d bytes", e.Errno, e.Value)
 	}
-	p.must(wasi.FileCommit, file)
+	p.Must(wasi.FileCommit, file)
 	if info, err := s.files.Stat("copy"); err != nil || info.Size() != 700_000 {
 		t.Errorf("the copy: %v", err)
 	}
@@ -85,7 +86,7 @@ func TestThreat31Copies(t *testing.T) {
 	if errno := p.copies("file", "."); errno != wasi.EISDIR {
 		t.Errorf("file_copy onto the root: %v", errno)
 	}
-	if errno := p.named(wasi.FileRemove, ".", wasi.RemoveTree); errno != wasi.EACCES {
+	if errno := p.Named(wasi.FileRemove, ".", wasi.RemoveTree); errno != wasi.EACCES {
 		t.Errorf("file_remove of the root: %v", errno)
 	}
 	p.lives()
@@ -93,7 +94,7 @@ func TestThreat31Copies(t *testing.T) {
 
 func (p *puppet) sessions(after, size uint64) wasi.Errno {
 	p.t.Helper()
-	return p.call(wasi.SessionList, p.session, after, p.at(bufferAt), size, p.at(resultAt))
+	return p.Call(wasi.SessionList, p.Session, after, p.At(kit.BufferAt), size, p.At(kit.ResultAt))
 }
 
 // Who is there is for administrators, whatever the guest thinks.
@@ -117,14 +118,14 @@ func TestThreat31Sessions(t *testing.T) {
 	if errno := p.sessions(0, 4096); errno != wasi.OK {
 		t.Fatal(errno)
 	}
-	page := p.peek(bufferAt, p.number(resultAt))
+	page := p.Peek(kit.BufferAt, p.Number(kit.ResultAt))
 	first, user, _, rest, _ := wasi.NextWho(page)
 	second, nobody, _, rest, ok := wasi.NextWho(rest)
 	if !ok || len(rest) > 0 || string(user) != "user" || len(nobody) > 0 || first.Number >= second.Number {
 		t.Errorf("%+v %q, %+v %q", first, user, second, nobody)
 	}
-	if first.Client.String() != p.conn.LocalAddr().String() {
-		t.Errorf("its client is %s, not %s", first.Client, p.conn.LocalAddr())
+	if first.Client.String() != p.Conn.LocalAddr().String() {
+		t.Errorf("its client is %s, not %s", first.Client, p.Conn.LocalAddr())
 	}
 	for _, size := range []uint64{0, 1, wasi.WhoSize - 1} {
 		if errno := p.sessions(0, size); errno != wasi.EINVAL {
@@ -132,8 +133,8 @@ func TestThreat31Sessions(t *testing.T) {
 		}
 	}
 	for _, after := range []uint64{second.Number, math.MaxInt64, math.MaxUint64} {
-		if errno := p.sessions(after, 4096); errno != wasi.OK || p.number(resultAt) != 0 {
-			t.Errorf("session_list after %d: %v, %d bytes", after, errno, p.number(resultAt))
+		if errno := p.sessions(after, 4096); errno != wasi.OK || p.Number(kit.ResultAt) != 0 {
+			t.Errorf("session_list after %d: %v, %d bytes", after, errno, p.Number(kit.ResultAt))
 		}
 	}
 	witness.lives()
@@ -145,34 +146,34 @@ func TestThreat31Umask(t *testing.T) {
 	s := newGuestStage(t, nil)
 	p := s.puppet()
 	refused := func(when string) {
-		if errno := p.call(wasi.SessionUmask, p.session, 0o77); errno != wasi.EACCES {
+		if errno := p.Call(wasi.SessionUmask, p.Session, 0o77); errno != wasi.EACCES {
 			t.Errorf("session_umask %s: %v", when, errno)
 		}
-		if errno := p.call(wasi.SessionAbilities, p.session, p.at(resultAt)); errno != wasi.EACCES {
+		if errno := p.Call(wasi.SessionAbilities, p.Session, p.At(kit.ResultAt)); errno != wasi.EACCES {
 			t.Errorf("session_abilities %s: %v", when, errno)
 		}
 	}
 	refused("before the login")
 	p.login()
-	p.must(wasi.SessionUmask, p.session, 0o77)
-	if errno := p.named(wasi.FileMkdir, "private"); errno != wasi.OK {
+	p.Must(wasi.SessionUmask, p.Session, 0o77)
+	if errno := p.Named(wasi.FileMkdir, "private"); errno != wasi.OK {
 		t.Fatal(errno)
 	}
 	if info, _ := s.files.Stat("private"); info.Mode().Perm() != 0o700 {
 		t.Errorf("under a mask: %v", info.Mode())
 	}
-	if errno := p.call(wasi.SessionUmask, p.session, 0o1000); errno != wasi.EINVAL {
+	if errno := p.Call(wasi.SessionUmask, p.Session, 0o1000); errno != wasi.EINVAL {
 		t.Errorf("session_umask of ten bits: %v", errno)
 	}
-	able := uint32(p.must(wasi.SessionAbilities, p.session, p.at(resultAt)))
+	able := uint32(p.Must(wasi.SessionAbilities, p.Session, p.At(kit.ResultAt)))
 	if want := uint32(wasi.AbleUpload | wasi.AbleTimes | wasi.AbleCreated | wasi.AbleModes | wasi.AbleUmask | wasi.AbleTree |
 		wasi.AbleMkdir); able != want {
 		t.Errorf("a tree in memory is able to %b, not %b", able, want)
 	}
-	p.must(wasi.AuthClear, p.session)
+	p.Must(wasi.AuthClear, p.Session)
 	refused("after auth_clear")
 	p.login()
-	if errno := p.named(wasi.FileMkdir, "public"); errno != wasi.OK {
+	if errno := p.Named(wasi.FileMkdir, "public"); errno != wasi.OK {
 		t.Fatal(errno)
 	}
 	if info, _ := s.files.Stat("public"); info.Mode().Perm() != 0o755 {
@@ -188,13 +189,13 @@ func TestThreat31CreationTimes(t *testing.T) {
 	p := s.puppet()
 	p.login()
 	for _, created := range []int64{math.MinInt64, -1, 0, 1, math.MaxInt64} {
-		if errno := p.named(wasi.FileSetCreated, "file", uint64(created)); errno != wasi.OK && errno != wasi.EINVAL {
+		if errno := p.Named(wasi.FileSetCreated, "file", uint64(created)); errno != wasi.OK && errno != wasi.EINVAL {
 			t.Errorf("file_set_created %d: %v", created, errno)
 		}
-		if errno := p.named(wasi.FileStat, "file", 0, p.at(bufferAt)); errno != wasi.OK {
+		if errno := p.Named(wasi.FileStat, "file", 0, p.At(kit.BufferAt)); errno != wasi.OK {
 			t.Fatal(errno)
 		}
-		told := int64(binary.LittleEndian.Uint64(p.peek(bufferAt, wasi.StatSize)[24:]))
+		told := int64(binary.LittleEndian.Uint64(p.Peek(kit.BufferAt, wasi.StatSize)[24:]))
 		if told != created && told != 0 {
 			t.Errorf("%d is told as %d", created, told)
 		}

@@ -80,7 +80,7 @@ func sessionUmask(session uint32, mask uint32) uint32
 
 //go:wasmimport ftphost session_names
 //go:noescape
-func sessionNames(session uint32, utf8 uint32, name unsafe.Pointer, nameLen uint32, buf unsafe.Pointer, bufLen uint32, n *uint32) uint32
+func sessionNames(session uint32, on uint32, name unsafe.Pointer, nameLen uint32, buf unsafe.Pointer, bufLen uint32, n *uint32) uint32
 
 //go:wasmimport ftphost session_list
 //go:noescape

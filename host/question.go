@@ -35,12 +35,13 @@ type answer struct {
 	file  *openFile
 	dir   *openDir
 	login *login
+	fs    FS
 }
 
 // discard gives up what an answer holds that nobody fetched.
 func (a *answer) discard() {
 	if a.file != nil {
-		a.file.end()
+		a.file.close()
 	}
 	if a.dir != nil {
 		a.dir.close()
@@ -72,8 +73,15 @@ func (s *session) ask(key questionKey, work func(context.Context) answer) (answe
 	ctx, cancel := context.WithCancel(context.Background())
 	q := &question{key: key, cancel: cancel}
 	s.asked = q
+	ending := s.ending
 	s.server.work.Go(func() {
 		defer cancel()
+		if ending != nil {
+			select {
+			case <-ending:
+			case <-ctx.Done():
+			}
+		}
 		a := s.guarded(ctx, work)
 		fetched := func() {
 			s.working--

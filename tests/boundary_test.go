@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"wasiftp/host"
+	"wasiftp/module/ftp"
 	"wasiftp/wasi"
 )
 
@@ -119,18 +120,7 @@ func TestBoundaryIsTheTable(t *testing.T) {
 	t.Parallel()
 	var table []string
 	for _, i := range wasi.Table {
-		var types []string
-		for _, p := range i.Params {
-			switch p.Kind {
-			case wasi.Int64:
-				types = append(types, "i64")
-			case wasi.In, wasi.Out:
-				types = append(types, "i32", "i32")
-			default:
-				types = append(types, "i32")
-			}
-		}
-		table = append(table, fmt.Sprintf("import %s.%s (%s) (i32)", wasi.Namespace, i.Name, strings.Join(types, " ")))
+		table = append(table, fmt.Sprintf("import %s.%s (%s) (i32)", wasi.Namespace, i.Name, strings.Join(i.ValueTypes(), " ")))
 	}
 	slices.Sort(table)
 	var ours, runtime []string
@@ -143,6 +133,19 @@ func TestBoundaryIsTheTable(t *testing.T) {
 	}
 	assert.Equal(t, table, ours)
 	assert.Len(t, runtime, 10)
+}
+
+// ABI.md tells of the functions of WASI that there must be.
+func TestBoundaryOfTheRuntimeIsDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../wasi/ABI.md")
+	require.NoError(t, err)
+	for _, line := range surfaceOf(host.Module()).imports {
+		if name, ok := strings.CutPrefix(line, "import wasi_snapshot_preview1."); ok {
+			name, _, _ = strings.Cut(name, " ")
+			assert.Contains(t, string(text), "`"+name+"`")
+		}
+	}
 }
 
 // The exports are those that the boundary names, and the memory.
@@ -174,4 +177,17 @@ func TestBoundaryOfTheModuleBuiltIn(t *testing.T) {
 	assert.Equal(t, wasi.ABIVersion, info.ABIVersion)
 	assert.Equal(t, len(host.Module()), info.Size)
 	assert.Len(t, info.SHA256, 64)
+}
+
+// Rights, abilities and doings are the same numbers on both sides.
+func TestBoundaryNumbers(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, []ftp.Rights{wasi.RightRead, wasi.RightList, wasi.RightWrite, wasi.RightDelete, wasi.RightRename, wasi.RightMkdir, wasi.RightAdmin},
+		[]ftp.Rights{ftp.RightRead, ftp.RightList, ftp.RightWrite, ftp.RightDelete, ftp.RightRename, ftp.RightMkdir, ftp.RightAdmin})
+	assert.Equal(t, []ftp.Abilities{wasi.AbleUpload, wasi.AbleTimes, wasi.AbleCreated, wasi.AbleModes, wasi.AbleUmask, wasi.AbleSpace,
+		wasi.AbleSymlink, wasi.AbleTree, wasi.AbleMkdir},
+		[]ftp.Abilities{ftp.AbleUpload, ftp.AbleTimes, ftp.AbleCreated, ftp.AbleModes, ftp.AbleUmask, ftp.AbleSpace,
+			ftp.AbleSymlink, ftp.AbleTree, ftp.AbleMkdir})
+	assert.Equal(t, []ftp.Doing{wasi.DoingNothing, wasi.DoingList, wasi.DoingDownload, wasi.DoingUpload, wasi.DoingHash, wasi.DoingCopy},
+		[]ftp.Doing{ftp.DoingNothing, ftp.DoingList, ftp.DoingDownload, ftp.DoingUpload, ftp.DoingHash, ftp.DoingCopy})
 }

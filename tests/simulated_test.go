@@ -20,10 +20,14 @@ type simulated struct {
 	port uint16 // the client's last
 }
 
-func simulatedPlace(testing.TB) script.World { return simulate(ftptest.NewWorld(ftp.Config{})) }
+func simulatedPlace(testing.TB) script.World {
+	return simulate(ftptest.NewWorld(ftp.Config{Allow: ftp.Allow(allowed)}))
+}
 
 // plainPlace is one whose engine moves the bytes of files itself.
-func plainPlace(testing.TB) script.World { return simulate(ftptest.NewPlainWorld(ftp.Config{})) }
+func plainPlace(testing.TB) script.World {
+	return simulate(ftptest.NewPlainWorld(ftp.Config{Allow: ftp.Allow(allowed)}))
+}
 
 func simulate(world *ftptest.World) script.World {
 	w := &simulated{World: world, port: 41000}

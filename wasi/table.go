@@ -14,7 +14,7 @@ const Namespace = "ftphost"
 
 // ABIVersion is what the guest's export ftp_abi_version returns. It grows by
 // one whenever a host or a guest built before the change would misbehave.
-const ABIVersion = 1
+const ABIVersion = 2
 
 // Exports are what a reactor built for this boundary exports, besides memory.
 var Exports = []Export{
@@ -82,6 +82,22 @@ type Import struct {
 	Text   string
 }
 
+// ValueTypes are the import's parameters as WebAssembly has them.
+func (i Import) ValueTypes() []string {
+	var types []string
+	for _, p := range i.Params {
+		switch p.Kind {
+		case Int64:
+			types = append(types, "i64")
+		case In, Out:
+			types = append(types, "i32", "i32")
+		default:
+			types = append(types, "i32")
+		}
+	}
+	return types
+}
+
 // Index of each import in [Table].
 const (
 	ConfigRead = iota
@@ -93,11 +109,17 @@ const (
 	NetAccept
 	NetDial
 	NetStartTLS
+	NetJoinTLS
+	NetStopTLS
 	NetDeflate
 	HandleClose
 	AuthHost
 	AuthCheck
 	AuthClear
+	SessionAbilities
+	SessionUmask
+	SessionNames
+	SessionList
 	FileStat
 	FileList
 	FileListNext
@@ -107,8 +129,11 @@ const (
 	FileRemove
 	FileRename
 	FileSetTime
+	FileSetCreated
 	FileSetMode
 	FileSpace
+	FileSymlink
+	FileCopy
 	TransferStart
 	TransferProgress
 	TransferHash
@@ -118,71 +143,104 @@ const (
 
 // Table is the only place where an import is declared.
 //
-// An import marked "may wait" never blocks: it returns EAGAIN, an event
-// [EventReady] follows for that session, and the guest then makes the same call
-// again with the same arguments to fetch the answer. A session has one such
-// call under way at most; a different call abandons the one before it.
+// An import marked "may wait" never blocks: it answers at once, or it returns
+// EAGAIN, an event [EventReady] follows for that session, and the guest then makes
+// the same call again with the same arguments to fetch the answer, which is not
+// EAGAIN. A session has one such call under way at most; a different one of them
+// abandons the one before it.
+//
+// Faults are looked for in this order: a pointer or a length that leads outside
+// the memory is EFAULT, a handle that is none or of another kind EBADF, files that
+// the account may not touch, or nobody is logged in to, EACCES, and a number, flag
+// or name that nobody can act on EINVAL. Unless the errno is OK, nothing was done,
+// and what the pointers lead to means nothing.
+//
+// A host bounds what a session may hold at a time, besides its control connection:
+// at least four handles, and EMFILE for more than it allows.
+//
+// An import whose text tells of ENOSYS need not be offered. A name is relative to
+// the account's root, "." being that itself, of elements parted by "/", none of
+// which is empty, "." or "..", or has a NUL.
 var Table = [importCount]Import{
 	ConfigRead: {"config_read", "events", []Param{{"buf", Out}, {"n", RetUint32}},
 		"copies the configuration record; EINVAL when buf is too small"},
 	EventsRead: {"events_read", "events", []Param{{"buf", Out}, {"n", RetUint32}},
-		"takes events off the queue, as many as fit; n is how many"},
+		"takes events off the queue, as many as fit; n is how many; what a step leaves may be forgotten"},
 
 	NetAddress: {"net_address", "sockets", []Param{{"session", Handle}, {"side", Uint32}, {"addr", RetAddr}},
-		"one end of the control connection: side 0 is ours, 1 the client's"},
+		"one end of the control connection: side 0 is ours, 1 the client's; EINVAL for any other"},
 	NetRead: {"net_read", "sockets", []Param{{"session", Handle}, {"buf", Out}, {"n", RetUint32}},
-		"reads what has arrived on the control connection; n 0 is the end of the stream; EAGAIN when there is nothing yet (EventReadable follows)"},
+		"reads what has arrived on the control connection; n 0 is the end of the stream, each time; EAGAIN when there is nothing yet (EventReadable follows)"},
 	NetWrite: {"net_write", "sockets", []Param{{"conn", Handle}, {"data", In}, {"n", RetUint32}},
-		"takes as much for a control or data connection as there is room for; EAGAIN when there is none (EventWritable follows)"},
+		"takes as much for a control or data connection as there is room for, n bytes; EAGAIN when there is none; EventWritable follows when it took less than all"},
 	NetListen: {"net_listen", "sockets", []Param{{"session", Handle}, {"family", Uint32}, {"listener", RetUint32}, {"addr", RetAddr}},
-		"opens a passive data port for this session's client; family is 0 for the control connection's own, 4 or 6; addr is what to announce"},
+		"opens a passive data port for this session's client; family is 0 for the control connection's own, 4 or 6; addr is what to announce; EINVAL for a family that this connection cannot have"},
 	NetAccept: {"net_accept", "sockets", []Param{{"listener", Handle}, {"conn", RetUint32}},
 		"takes the client's data connection; EAGAIN while it has not come (EventReadable on the listener follows); EBUSY when several came, and none may be trusted"},
 	NetDial: {"net_dial", "sockets", []Param{{"session", Handle}, {"addr", InAddr}, {"conn", RetUint32}},
-		"connects to the client's data port; EventWritable follows with how it went; EACCES when the address is not the client's or the port is below 1024"},
+		"connects to the client's data port; EventWritable follows with how it went; EACCES when the address is not the client's or the port is below 1024, EINVAL when it has no family"},
 	NetStartTLS: {"net_start_tls", "sockets", []Param{{"conn", Handle}, {"reply", In}},
-		"protects a connection by TLS; a control connection forgets what arrived, says reply in the clear, and goes on behind the handshake; for a data connection reply is empty, and EventWritable follows with how it went"},
+		"protects a connection by TLS; a control connection forgets what arrived, says reply in the clear, and goes on behind the handshake; for a data connection reply is empty, and EventWritable follows with how it went, EPROTO for a handshake that failed; EINVAL for a connection that is protected; ENOSYS when the configuration has no TLS"},
+	NetJoinTLS: {"net_join_tls", "sockets", []Param{{"conn", Handle}},
+		"as net_start_tls for a data connection, but we are the TLS client there: the other end is another server (SSCN, CPSV); EACCES when that is not allowed"},
+	NetStopTLS: {"net_stop_tls", "sockets", []Param{{"session", Handle}, {"reply", In}},
+		"ends TLS on a control connection (CCC), which says reply as the last thing under it, forgets what comes before the client has ended it too, and goes on in the clear; EACCES when that is not allowed"},
 	NetDeflate: {"net_deflate", "sockets", []Param{{"conn", Handle}, {"level", Uint32}},
-		"compresses what is written to a data connection, and expands what is read, from now on, in zlib format (RFC 1950); level is 1 to 9, or 0 for the host's choice"},
+		"compresses what is written to a data connection, and expands what is read, from now on, in zlib format (RFC 1950); level is 1 to 9, or 0 for the host's choice; EINVAL for any other, and for a connection that is compressed; ENOSYS when the host cannot"},
 	HandleClose: {"handle_close", "sockets", []Param{{"handle", Handle}},
-		"closes any handle; a session's goes with all it owns once its last reply is sent; an upload not committed is aborted"},
+		"closes any handle, whose number does not come back soon; a session's goes with all it owns once its last reply is sent; an upload not committed is aborted"},
 
 	AuthHost: {"auth_host", "accounts", []Param{{"session", Handle}, {"name", In}},
-		"which virtual host the next login is at, none when the name is empty; ENOENT when there is no such host"},
+		"which virtual host the next login is at, none when the name is empty; ENOENT when there is no such host; ENOSYS when the host has none"},
 	AuthCheck: {"auth_check", "accounts", []Param{{"session", Handle}, {"user", In}, {"password", In}, {"rights", RetUint32}},
 		"may wait: logs the session in; EACCES for wrong credentials, EMFILE when the account has all its sessions"},
 	AuthClear: {"auth_clear", "accounts", []Param{{"session", Handle}},
 		"logs the session out"},
 
+	SessionAbilities: {"session_abilities", "sessions", []Param{{"session", Handle}, {"abilities", RetUint32}},
+		"what the account's files can do (see the abilities); EACCES before the login"},
+	SessionUmask: {"session_umask", "sessions", []Param{{"session", Handle}, {"mask", Uint32}},
+		"may wait: which of the nine permission bits new files and directories of this login do not get; ENOSYS where the files have none"},
+	SessionNames: {"session_names", "sessions", []Param{{"session", Handle}, {"on", Uint32}, {"name", In}, {"buf", Out}, {"n", RetUint32}},
+		"has names be UTF-8 from now on (on 1), or in the character set of the account's clients again (on 0); buf gets the n bytes by which a name is written now that was name before; EINVAL when it is none or buf is too small"},
+	SessionList: {"session_list", "sessions", []Param{{"session", Handle}, {"after", Int64}, {"buf", Out}, {"n", RetUint32}},
+		"fills buf with whole session records of the host's sessions numbered above after, in order; n is in bytes, 0 at the end; EACCES without the right, EINVAL when buf has no room for one"},
+
 	FileStat: {"file_stat", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"stat", RetStat}},
-		"may wait: describes a file; flag 1 describes a link itself"},
+		"may wait: describes a file; flag 1 describes a link itself; ENOENT when there is none"},
 	FileList: {"file_list", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"dir", RetUint32}},
-		"may wait: opens a directory; ENOTDIR for anything else; flag 1 asks for names only, the other fields being zero"},
+		"may wait: opens a directory; ENOTDIR for anything else, ENOENT when there is none; flag 1 asks for names only, the other fields being zero"},
 	FileListNext: {"file_list_next", "files", []Param{{"dir", Handle}, {"buf", Out}, {"n", RetUint32}},
-		"may wait: fills buf with whole directory records; n is in bytes, 0 at the end"},
+		"may wait: fills buf with whole directory records, of each entry but . and .. once; n is in bytes, 0 at the end"},
 	FileOpen: {"file_open", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"offset", Int64}, {"file", RetUint32}, {"stat", RetStat}},
-		"may wait: opens a file for a transfer that begins at offset (see the open flags)"},
+		"may wait: opens a file for a transfer that begins at offset (see the open flags); ENOENT, EISDIR, EEXIST when OpenExclusive finds a file, EINVAL for an upload that begins past the end"},
 	FileCommit: {"file_commit", "files", []Param{{"file", Handle}},
-		"may wait: makes an upload final, and closes it whether that works or not"},
+		"may wait: makes an upload final, and closes it whether that works or not; EBUSY while its transfer goes on, EINVAL when that broke off or never began, and neither closes it"},
 	FileMkdir: {"file_mkdir", "files", []Param{{"session", Handle}, {"name", In}},
-		"may wait: makes a directory"},
+		"may wait: makes a directory; EEXIST when there is such a name, ENOENT when the directory above is missing; ENOSYS when the storage cannot"},
 	FileRemove: {"file_remove", "files", []Param{{"session", Handle}, {"name", In}, {"kind", Uint32}},
-		"may wait: removes a file (kind 0) or an empty directory (kind 1)"},
+		"may wait: removes a file (kind 0), an empty directory (kind 1) or, if the host allows that, a directory with all that is in it (kind 2); ENOENT, EISDIR or ENOTDIR for the other kind, ENOTEMPTY; ENOSYS when the storage cannot"},
 	FileRename: {"file_rename", "files", []Param{{"session", Handle}, {"from", In}, {"to", In}},
-		"may wait: renames a file or a directory"},
+		"may wait: renames a file or a directory, also into another directory; a file replaces a file; ENOENT; ENOSYS when the storage cannot"},
 	FileSetTime: {"file_set_time", "files", []Param{{"session", Handle}, {"name", In}, {"mtime", Int64}},
-		"may wait: sets the modification time, ns since 1970"},
+		"may wait: sets the modification time, ns since 1970; ENOENT; ENOSYS when the storage cannot"},
+	FileSetCreated: {"file_set_created", "files", []Param{{"session", Handle}, {"name", In}, {"created", Int64}},
+		"may wait: sets the creation time, ns since 1970"},
 	FileSetMode: {"file_set_mode", "files", []Param{{"session", Handle}, {"name", In}, {"mode", Uint32}},
-		"may wait: sets the nine permission bits"},
+		"may wait: sets the nine permission bits; ENOENT; ENOSYS when the storage cannot"},
 	FileSpace: {"file_space", "files", []Param{{"session", Handle}, {"name", In}, {"bytes", RetUint64}},
-		"may wait: how many bytes an upload to a directory could have"},
+		"may wait: how many bytes an upload to a directory could have; ENOSYS when nobody knows"},
+	FileSymlink: {"file_symlink", "files", []Param{{"session", Handle}, {"name", In}, {"target", In}},
+		"may wait: makes a symbolic link to the file called target, if the host allows that"},
+	FileCopy: {"file_copy", "files", []Param{{"session", Handle}, {"from", In}, {"to", In}, {"flags", Uint32}, {"file", RetUint32}},
+		"may wait: begins to copy a file, if the host allows that; file is open for the upload (flag 1: to the end of what is there); EventTransfer follows at the end, file_commit makes it final; EINVAL when both are the same file"},
 
 	TransferStart: {"transfer_start", "transfers", []Param{{"file", Handle}, {"conn", Handle}, {"flags", Uint32}, {"length", Int64}},
-		"moves the file's bytes to or from the data connection, which it takes over; flag 1 converts line ends; length is the most bytes of the file, 0 for no limit, and EINVAL is how an upload of more ends; EventTransfer follows at the end"},
+		"moves the file's bytes to or from the data connection, which it takes over and closes; flag 1 converts line ends; length is the most bytes of the file, 0 for no limit, and EINVAL is how an upload of more ends; EventTransfer follows at the end, with how it went; a download that breaks off, or whose file is closed, is reset"},
 	TransferProgress: {"transfer_progress", "transfers", []Param{{"file", Handle}, {"bytes", RetUint64}},
-		"how many bytes have crossed the data connection, or were hashed, so far"},
+		"how many bytes have crossed the data connection, or were hashed, so far; EINVAL before there is a transfer"},
 	TransferHash: {"transfer_hash", "transfers", []Param{{"file", Handle}, {"algorithm", Uint32}, {"length", Int64}},
-		"hashes the next length bytes of a file open for reading, 0 for all; EventTransfer follows at the end"},
+		"hashes the next length bytes of a file open for reading, 0 for all; EventTransfer follows at the end; EINVAL for an unknown algorithm; ENOSYS when the host cannot"},
 	TransferDigest: {"transfer_digest", "transfers", []Param{{"file", Handle}, {"digest", Out}, {"n", RetUint32}},
-		"the hash that was made, n bytes; EINVAL when buf is too small"},
+		"the hash that was made, n bytes; EINVAL when buf is too small or there is none, EBUSY while it is being made; ENOSYS when the host cannot"},
 }

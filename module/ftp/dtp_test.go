@@ -173,15 +173,6 @@ func TestSlowDownload(t *testing.T) {
 	assert.Contains(t, c.Codes(), "226")
 }
 
-// TestNoModes: FEAT tells of nothing that cannot be.
-func TestNoModes(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, ftp.Config{NoModes: true})
-	assert.Contains(t, w.LoginAs("u", "p").Do("FEAT"), " MFF Modify;\r\n")
-	_, c := login(t)
-	assert.Contains(t, c.Do("FEAT"), " MFF Modify;UNIX.mode;\r\n")
-}
-
 // TestPassiveOnly: a world that cannot connect to clients says so, and offers no
 // verb for it.
 func TestPassiveOnly(t *testing.T) {

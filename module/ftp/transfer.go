@@ -10,7 +10,9 @@ const (
 	transferConnecting               // the data connection is awaited
 	transferMoving                   // the file's bytes move
 	transferListing                  // the engine sends a listing
+	transferCopying                  // the next file of several is to be copied
 	transferCommitting               // an upload is whole and is made final
+	transferClearing                 // files that are in another now are deleted
 )
 
 // transfer is a file or a listing on its way over the data connection.
@@ -19,14 +21,18 @@ type transfer struct {
 	upload bool
 	file   Handle
 	list   *listing
-	dtp    *dtp   // moves the bytes where the world does not
-	sum    *sum   // the bytes are hashed and go nowhere
-	length int64  // most bytes to move; 0 is no limit
-	since  int64  // when its state began, or when bytes last moved
-	moved  uint64 // bytes that had moved by then
+	dtp    *dtp     // moves the bytes where the world does not
+	sum    *sum     // the bytes are hashed and go nowhere
+	copy   *copying // the bytes go to another file
+	length int64    // most bytes to move; 0 is no limit
+	since  int64    // when its state began, or when bytes last moved
+	moved  uint64   // bytes that had moved by then
 }
 
 func (s *session) retrVerb(arg []byte) (reply, error) {
+	if s.partly() && s.noOffset() {
+		return replyNoASCIIRest, nil
+	}
 	name, err := s.prepare(arg)
 	if err != nil {
 		return "", err
@@ -52,11 +58,17 @@ func (s *session) retrVerb(arg []byte) (reply, error) {
 }
 
 func (s *session) storVerb(arg []byte) (reply, error) {
-	if s.rest > 0 || s.until > 0 {
-		return s.upload(arg, OpenResume)
+	switch {
+	case !s.partly():
+		return s.upload(arg, OpenReplace)
+	case s.noOffset():
+		return replyNoASCIIRest, nil
 	}
-	return s.upload(arg, OpenReplace)
+	return s.upload(arg, OpenResume)
 }
+
+// partly says whether REST or RANG want less than the whole file.
+func (s *session) partly() bool { return s.rest > 0 || s.until > 0 }
 
 // rangeLength is how many bytes RANG wants, 0 for all.
 func (s *session) rangeLength() int64 { return max(s.until-s.rest, 0) }
@@ -167,6 +179,10 @@ func (s *session) proceedTransfer() bool {
 		return s.proceedListing()
 	case transferCommitting:
 		return s.proceedCommitting()
+	case transferCopying:
+		return s.proceedCopying()
+	case transferClearing:
+		return s.proceedClearing()
 	}
 	return false
 }
@@ -212,11 +228,13 @@ func (s *session) move() error {
 	return nil
 }
 
-// progress is how many bytes have moved, or been hashed, so far.
+// progress is how many bytes have moved, or been hashed or copied, so far.
 func (s *session) progress() uint64 {
 	switch t := &s.transfer; {
 	case t.sum != nil:
 		return s.e.hasher.Progress(t.file)
+	case t.copy != nil:
+		return s.e.copier.Progress(t.file)
 	case t.dtp == nil:
 		return s.e.transferer.Progress(t.file)
 	default:
@@ -239,6 +257,8 @@ func (s *session) transferred(err error, bytes uint64) {
 	switch {
 	case s.transfer.sum != nil:
 		s.hashed(s.transfer.sum, err)
+	case err != nil && s.transfer.copy != nil:
+		s.copyFailed(err)
 	case err != nil:
 		s.finish(replyToTransfer(err))
 	case s.transfer.upload:
@@ -258,12 +278,20 @@ func (s *session) proceedCommitting() bool {
 		s.waiting = true
 		return false
 	}
-	if err != nil {
-		s.finish(replyToTransfer(err))
-		return true
+	copies := s.transfer.copy != nil
+	if err == nil {
+		s.transfer.file = 0
 	}
-	s.transfer.file = 0
-	s.finish(replyTransferDone)
+	switch {
+	case copies && err != nil:
+		s.copyFailed(err)
+	case copies:
+		s.copied()
+	case err != nil:
+		s.finish(replyToTransfer(err))
+	default:
+		s.finish(replyTransferDone)
+	}
 	return true
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"wasiftp/host"
 	"wasiftp/wasi"
+	"wasiftp/wasi/hosttest/kit"
 )
 
 func TestThreat31BadPointers(t *testing.T) {
@@ -28,7 +29,7 @@ func TestThreat31BadPointers(t *testing.T) {
 		}
 		for _, values := range bad {
 			args := slices.Replace(slices.Clone(honest), at[param], at[param]+len(values), values...)
-			if errno := c.raw(n, args...); errno != wasi.EFAULT {
+			if errno := c.Raw(n, args...); errno != wasi.EFAULT {
 				t.Errorf("%s with %s at %#x: %v, not EFAULT", i.Name, i.Params[param].Name, values, errno)
 			}
 		}
@@ -50,12 +51,12 @@ func TestThreat31OverlappingPointers(t *testing.T) {
 		for param, p := range i.Params {
 			switch {
 			case p.Kind == wasi.In || p.Kind == wasi.Out:
-				args[at[param]], args[at[param]+1] = c.at(resultAt), 20
+				args[at[param]], args[at[param]+1] = c.At(kit.ResultAt), 20
 			case p.Kind > wasi.Int64:
-				args[at[param]] = c.at(resultAt)
+				args[at[param]] = c.At(kit.ResultAt)
 			}
 		}
-		c.raw(n, args...)
+		c.Raw(n, args...)
 	}
 	c.lives()
 }
@@ -63,12 +64,12 @@ func TestThreat31OverlappingPointers(t *testing.T) {
 func TestThreat31WrongHandles(t *testing.T) {
 	t.Parallel()
 	c := newGuestStage(t, nil).cast()
-	closed, _ := c.listen()
-	c.must(wasi.HandleClose, closed)
+	closed, _ := c.Listen()
+	c.Must(wasi.HandleClose, closed)
 	everyParam(func(n int, i wasi.Import, param int) {
 		bad := map[string]uint64{
 			"0": 0, "-1": math.MaxUint32, "closed": closed, "next": c.handles["dir"] + 1,
-			"another generation": c.session ^ 1<<31, "2^20": 1 << 20,
+			"another generation": c.Session ^ 1<<31, "2^20": 1 << 20,
 		}
 		good := takes(t, i, i.Params[param].Name)
 		for what, handle := range c.handles {
@@ -79,7 +80,7 @@ func TestThreat31WrongHandles(t *testing.T) {
 		for what, handle := range bad {
 			args, at := c.args(i)
 			args[at[param]] = handle
-			if errno := c.raw(n, args...); errno != wasi.EBADF {
+			if errno := c.Raw(n, args...); errno != wasi.EBADF {
 				t.Errorf("%s with handle %s for %s: %v, not EBADF", i.Name, what, i.Params[param].Name, errno)
 			}
 		}
@@ -93,16 +94,16 @@ func TestThreat31UseAfterClose(t *testing.T) {
 	c := newGuestStage(t, nil).cast()
 	witness := c.stage.puppet()
 	for _, what := range []string{"dir", "file", "listener", "conn", "session"} {
-		if errno := witness.raw(wasi.HandleClose, c.handles[what]); errno != wasi.OK {
+		if errno := witness.Raw(wasi.HandleClose, c.handles[what]); errno != wasi.OK {
 			t.Errorf("handle_close of the %s: %v", what, errno)
 		}
-		if errno := witness.raw(wasi.HandleClose, c.handles[what]); errno != wasi.EBADF {
+		if errno := witness.Raw(wasi.HandleClose, c.handles[what]); errno != wasi.EBADF {
 			t.Errorf("handle_close again of the %s: %v, not EBADF", what, errno)
 		}
 	}
 	everyParam(func(n int, i wasi.Import, param int) {
 		args, _ := c.args(i)
-		if errno := witness.raw(n, args...); errno != wasi.EBADF {
+		if errno := witness.Raw(n, args...); errno != wasi.EBADF {
 			t.Errorf("%s after the end of all: %v, not EBADF", i.Name, errno)
 		}
 	}, wasi.Handle)
@@ -113,19 +114,22 @@ func TestThreat31UnknownFlags(t *testing.T) {
 	t.Parallel()
 	c := newGuestStage(t, nil).cast()
 	for _, flags := range []uint64{1 << 4, 1 << 31, math.MaxUint32} {
-		for _, n := range []int{wasi.NetAddress, wasi.NetListen, wasi.FileStat, wasi.FileList, wasi.FileOpen, wasi.FileRemove, wasi.TransferStart} {
+		for _, n := range []int{wasi.NetAddress, wasi.NetListen, wasi.FileStat, wasi.FileList, wasi.FileOpen, wasi.FileRemove,
+			wasi.FileCopy, wasi.TransferStart} {
 			i := wasi.Table[n]
 			args, at := c.args(i)
 			for param, p := range i.Params {
 				switch {
 				case p.Kind == wasi.Uint32:
 					args[at[param]] = flags
-				case p.Name == "name":
-					c.poke(textAt, []byte("name"))
-					args[at[param]], args[at[param]+1] = c.at(textAt), 4
+				case p.Name == "name", p.Name == "from":
+					c.Poke(kit.TextAt, []byte("name"))
+					args[at[param]], args[at[param]+1] = c.At(kit.TextAt), 4
+				case p.Name == "to":
+					args[at[param]], args[at[param]+1] = c.At(kit.TextAt), 3
 				}
 			}
-			if errno := c.raw(n, args...); errno != wasi.EINVAL {
+			if errno := c.Raw(n, args...); errno != wasi.EINVAL {
 				t.Errorf("%s with %#x: %v, not EINVAL", i.Name, flags, errno)
 			}
 		}
@@ -143,7 +147,7 @@ func TestThreat31Names(t *testing.T) {
 	tried := 0
 	everyParam(func(n int, i wasi.Import, param int) {
 		switch i.Params[param].Name {
-		case "name", "from", "to":
+		case "name", "from", "to", "target":
 			if i.Group != "files" {
 				return
 			}
@@ -154,10 +158,10 @@ func TestThreat31Names(t *testing.T) {
 		}
 		for _, name := range names {
 			args, at := c.args(i)
-			c.poke(bufferAt, slices.Repeat([]byte("good"), 256)) // for the other name of file_rename
-			c.poke(bufferAt+1024, slices.Repeat([]byte("good"), 256))
-			copy(args[at[param]:], c.text(name))
-			if errno := c.raw(n, args...); errno != wasi.EINVAL {
+			c.Poke(kit.BufferAt, slices.Repeat([]byte("good"), 256)) // for the other name of file_rename
+			c.Poke(kit.BufferAt+1024, slices.Repeat([]byte("good"), 256))
+			copy(args[at[param]:], c.Text(name))
+			if errno := c.Raw(n, args...); errno != wasi.EINVAL {
 				t.Errorf("%s of %q: %v, not EINVAL", i.Name, name, errno)
 			}
 			tried++
@@ -182,7 +186,7 @@ func TestThreat31Offsets(t *testing.T) {
 			if flags&wasi.OpenExclusive != 0 {
 				name = "new"
 			}
-			errno := c.named(wasi.FileOpen, name, flags, uint64(offset), c.at(resultAt), c.at(result2At))
+			errno := c.Named(wasi.FileOpen, name, flags, uint64(offset), c.At(kit.ResultAt), c.At(kit.Result2At))
 			if flags == 0 && offset > 0 && errno == wasi.OK {
 				continue // there is nothing to read then
 			}
@@ -192,7 +196,7 @@ func TestThreat31Offsets(t *testing.T) {
 		}
 	}
 	for _, mtime := range []int64{math.MinInt64, -1, math.MaxInt64} {
-		if errno := c.named(wasi.FileSetTime, "seven", uint64(mtime)); errno != wasi.OK && errno != wasi.EINVAL {
+		if errno := c.Named(wasi.FileSetTime, "seven", uint64(mtime)); errno != wasi.OK && errno != wasi.EINVAL {
 			t.Errorf("file_set_time %d: %v", mtime, errno)
 		}
 	}
@@ -204,27 +208,27 @@ func TestThreat31FilesBeforeLogin(t *testing.T) {
 	t.Parallel()
 	s := newGuestStage(t, nil)
 	c := &cast{puppet: s.puppet(), handles: map[string]uint64{}}
-	c.handles["session"] = c.session
-	c.poke(bufferAt, slices.Repeat([]byte("good"), 1024))
+	c.handles["session"] = c.Session
+	c.Poke(kit.BufferAt, slices.Repeat([]byte("good"), 1024))
 	check := func(when string) {
 		for n, i := range wasi.Table {
 			if i.Group != "files" || i.Params[0].Name != "session" {
 				continue
 			}
 			args, _ := c.args(i)
-			if errno := c.raw(n, args...); errno != wasi.EACCES {
+			if errno := c.Raw(n, args...); errno != wasi.EACCES {
 				t.Errorf("%s %s: %v, not EACCES", i.Name, when, errno)
 			}
 		}
 	}
 	check("before the login")
-	c.poke(textAt, []byte("userwrong!"))
-	if errno := c.call(wasi.AuthCheck, c.session, c.at(textAt), 4, c.at(textAt+4), 6, c.at(resultAt)); errno != wasi.EACCES {
+	c.Poke(kit.TextAt, []byte("userwrong!"))
+	if errno := c.Call(wasi.AuthCheck, c.Session, c.At(kit.TextAt), 4, c.At(kit.TextAt+4), 6, c.At(kit.ResultAt)); errno != wasi.EACCES {
 		t.Errorf("auth_check with a wrong password: %v", errno)
 	}
 	check("after a failed login")
 	c.login()
-	c.must(wasi.AuthClear, c.session)
+	c.Must(wasi.AuthClear, c.Session)
 	check("after auth_clear")
 }
 
@@ -233,21 +237,21 @@ func TestThreat31RightsAreTheHosts(t *testing.T) {
 	t.Parallel()
 	s := newGuestStage(t, func(c *host.Config) { c.Authenticator = withRights(c.Authenticator, 0) })
 	c := &cast{puppet: s.puppet(), handles: map[string]uint64{}}
-	c.handles["session"] = c.session
+	c.handles["session"] = c.Session
 	s.put("goodgood", "content")
 	c.login()
-	c.poke(bufferAt, slices.Repeat([]byte("good"), 1024))
+	c.Poke(kit.BufferAt, slices.Repeat([]byte("good"), 1024))
 	for n, i := range wasi.Table {
 		if i.Group != "files" || i.Params[0].Name != "session" {
 			continue
 		}
 		args, _ := c.args(i)
 		args[2] = 8
-		if errno := c.call(n, args...); errno != wasi.EACCES {
+		if errno := c.Call(n, args...); errno != wasi.EACCES {
 			t.Errorf("%s without a right: %v, not EACCES", i.Name, errno)
 		}
 	}
-	if errno := c.named(wasi.FileOpen, "new", wasi.OpenWrite, 0, c.at(resultAt), c.at(result2At)); errno != wasi.EACCES {
+	if errno := c.Named(wasi.FileOpen, "new", wasi.OpenWrite, 0, c.At(kit.ResultAt), c.At(kit.Result2At)); errno != wasi.EACCES {
 		t.Errorf("file_open to write without a right: %v", errno)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"wasiftp/host"
 	"wasiftp/wasi"
+	"wasiftp/wasi/hosttest/kit"
 )
 
 // Ways for a guest to fail, as lines that it obeys.
@@ -31,7 +32,7 @@ func TestThreat31EndlessImports(t *testing.T) {
 	for _, n := range []int{wasi.EventsRead, wasi.NetWrite, wasi.NetListen, wasi.FileStat} {
 		t.Run(wasi.Table[n].Name, func(t *testing.T) {
 			t.Parallel()
-			endsAlone(t, "spin "+numbers(n, make([]uint64, len(valueTypes(wasi.Table[n])))))
+			endsAlone(t, "spin "+kit.Numbers(n, make([]uint64, len(wasi.Table[n].ValueTypes()))...))
 		})
 	}
 }
@@ -42,7 +43,7 @@ func endsAlone(t *testing.T, failure string) {
 	t.Helper()
 	s := newGuestStage(t, func(c *host.Config) { alone(c); shortSteps(c) })
 	victim, other := s.puppet(), s.puppet()
-	victim.send("%s", failure)
+	victim.Send("%s", failure)
 	other.lives()
 	victim.ends()
 	other.lives()
@@ -57,7 +58,7 @@ func TestThreat31InstanceTakesItsSessions(t *testing.T) {
 	for range 8 {
 		sessions = append(sessions, s.puppet())
 	}
-	sessions[0].send("panic")
+	sessions[0].Send("panic")
 	for _, p := range sessions {
 		p.ends()
 	}
@@ -78,9 +79,9 @@ func TestThreat31FailsAtEveryImport(t *testing.T) {
 		}
 		c := s.cast()
 		s.files.Remove("file of " + t.Name())
-		c.poke(bufferAt, []byte(strings.Repeat("name", 64)))
+		c.Poke(kit.BufferAt, []byte(strings.Repeat("name", 64)))
 		args, _ := c.args(i)
-		c.send("call %s\npanic", numbers(n, args))
+		c.Send("call %s\npanic", kit.Numbers(n, args...))
 		c.ends()
 	}
 	witness.lives()
@@ -151,7 +152,7 @@ func TestThreat31NextStep(t *testing.T) {
 			t.Parallel()
 			s := newGuestStage(t, alone)
 			p, other := s.puppet(), s.puppet()
-			p.answer("next %d", next)
+			p.Answer("next %d", next)
 			for range 3 {
 				p.lives()
 				other.lives()
@@ -166,7 +167,7 @@ func TestThreat31BusyEngine(t *testing.T) {
 	t.Parallel()
 	s := newGuestStage(t, alone)
 	p, clock := s.puppet(), s.puppet()
-	p.answer("next 1")
+	p.Answer("next 1")
 	began, first := time.Now(), p.steps()
 	for time.Since(began) < 100*time.Millisecond {
 		clock.lives()
@@ -180,7 +181,7 @@ func TestThreat31BusyEngine(t *testing.T) {
 
 func (p *puppet) steps() (n int) {
 	p.t.Helper()
-	if _, err := fmt.Sscanf(p.answer("steps"), "steps %d", &n); err != nil {
+	if _, err := fmt.Sscanf(p.Answer("steps"), "steps %d", &n); err != nil {
 		p.t.Fatal(err)
 	}
 	return n
@@ -192,17 +193,17 @@ func TestThreat31DeafGuest(t *testing.T) {
 	t.Parallel()
 	s := newGuestStage(t, alone)
 	p, other := s.puppet(), s.puppet()
-	p.answer("poke %d 00\ndeaf", p.at(0))
+	p.Answer("poke %d 00\ndeaf", p.At(0))
 	for range 64 {
-		p.send("%s", strings.Repeat("x", 1000))
+		p.Send("%s", strings.Repeat("x", 1000))
 	}
 	other.lives()
 	gone := s.puppet()
-	gone.send("deaf")
-	gone.conn.Close()
+	gone.Send("deaf")
+	gone.Conn.Close()
 	other.lives()
 	s.server.Close()
-	if _, err := io.ReadAll(p.conn); err != nil {
+	if _, err := io.ReadAll(p.Conn); err != nil {
 		t.Logf("the deaf session ends with %v", err) // a reset: what it sent was never read
 	}
 }
@@ -211,9 +212,9 @@ func TestThreat31PrintsWithoutEnd(t *testing.T) {
 	t.Parallel()
 	s := newGuestStage(t, alone)
 	p := s.puppet()
-	p.answer("print %d", 8<<20)
+	p.Answer("print %d", 8<<20)
 	p.lives()
-	p.send("panic")
+	p.Send("panic")
 	p.ends()
 	if n := len(s.log.String()); n > 10_000 {
 		t.Errorf("%d bytes of log", n)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"wasiftp/wasi"
+	"wasiftp/wasi/hosttest/kit"
 )
 
 // cast is a session that has one of everything that a handle can name.
@@ -19,11 +20,11 @@ func (s *stage) cast() *cast {
 	c := &cast{puppet: s.puppet(), handles: map[string]uint64{}}
 	c.login()
 	s.put("file of "+s.t.Name(), "content")
-	c.handles["session"] = c.session
-	c.handles["conn"], c.client = c.data()
-	c.handles["listener"], _ = c.listen()
-	c.handles["file"] = c.open("file of "+s.t.Name(), 0)
-	c.handles["dir"] = c.list()
+	c.handles["session"] = c.Session
+	c.handles["conn"], c.client = c.Data()
+	c.handles["listener"], _ = c.Listen()
+	c.handles["file"] = c.Open("file of "+s.t.Name(), 0, 0)
+	c.handles["dir"] = c.List(".", 0)
 	return c
 }
 
@@ -48,7 +49,7 @@ func takes(t *testing.T, i wasi.Import, param string) []string {
 // values of the parameter n begin.
 func (c *cast) args(i wasi.Import) (args []uint64, at []int) {
 	c.t.Helper()
-	pointer := c.at(bufferAt)
+	pointer := c.At(kit.BufferAt)
 	for _, p := range i.Params {
 		at = append(at, len(args))
 		switch p.Kind {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"wasiftp/wasi"
+	"wasiftp/wasi/hosttest/kit"
 )
 
 // All that can be done to a data connection and a file, at once and in any
@@ -22,6 +23,7 @@ func TestThreat31DataConnectionAbused(t *testing.T) {
 		args []any
 	}
 	tls, deflate := step{wasi.NetStartTLS, []any{conn, 0, 0}}, step{wasi.NetDeflate, []any{conn, 9}}
+	join := step{wasi.NetJoinTLS, []any{conn}}
 	start, write := step{wasi.TransferStart, []any{file, conn, 0, 0}}, step{wasi.NetWrite, []any{conn, "text", 1000, "result"}}
 	hash, digest := step{wasi.TransferHash, []any{file, 0, 0}}, step{wasi.TransferDigest, []any{file, "text", 64, "result"}}
 	closeConn, closeFile := step{wasi.HandleClose, []any{conn}}, step{wasi.HandleClose, []any{file}}
@@ -30,11 +32,12 @@ func TestThreat31DataConnectionAbused(t *testing.T) {
 		{write, tls, write, deflate, write}, {write, deflate, write, start, write}, {write, closeConn, deflate}, {deflate, write, closeConn, tls},
 		{tls, closeConn}, {deflate, closeConn}, {start, tls}, {start, start}, {start, hash}, {hash, start}, {hash, hash, digest, closeFile, digest},
 		{start, closeFile, closeConn}, {hash, closeFile}, {start, digest, closeFile}, {tls, write, start, closeFile},
+		{join, tls}, {tls, join}, {join, deflate, start}, {write, join, write, closeConn}, {start, join, closeFile},
 	} {
 		p := s.puppet()
 		p.login()
-		data, client := p.data()
-		opened := p.open("file", 0)
+		data, client := p.Data()
+		opened := p.Open("file", 0, 0)
 		var lines []string
 		for _, step := range steps {
 			var args []uint64
@@ -45,23 +48,42 @@ func TestThreat31DataConnectionAbused(t *testing.T) {
 				case file:
 					args = append(args, opened)
 				case "text":
-					args = append(args, p.at(textAt))
+					args = append(args, p.At(kit.TextAt))
 				case "result":
-					args = append(args, p.at(resultAt))
+					args = append(args, p.At(kit.ResultAt))
 				default:
 					args = append(args, uint64(a.(int)))
 				}
 			}
-			lines = append(lines, "call "+numbers(step.n, args))
+			lines = append(lines, "call "+kit.Numbers(step.n, args...))
 		}
-		p.send("%s", strings.Join(lines, "\n"))
+		p.Send("%s", strings.Join(lines, "\n"))
 		for range lines {
-			p.errno(p.reply())
+			p.Errno(p.Reply())
 		}
 		client.Close()
 		p.lives()
-		p.conn.Close()
+		p.Conn.Close()
 	}
+	witness.lives()
+}
+
+// TLS put on and taken off the control connection at any time: only its own
+// session may suffer.
+func TestThreat31ControlTLSAbused(t *testing.T) {
+	t.Parallel()
+	s := newGuestStage(t, nil)
+	witness := s.puppet()
+	p := s.puppet()
+	text := p.At(kit.TextAt)
+	start := kit.Numbers(wasi.NetStartTLS, p.Session, text, 4)
+	stop := kit.Numbers(wasi.NetStopTLS, p.Session, text, 4)
+	p.Send("call %s", stop)
+	if errno := p.Errno(p.Reply()); errno != wasi.EINVAL {
+		t.Errorf("net_stop_tls in the clear: %v, not EINVAL", errno)
+	}
+	p.Send("call %s\ncall %s\ncall %s\ncall %s\ncall %s", start, stop, start, stop, start)
+	p.Conn.Close()
 	witness.lives()
 }
 
@@ -70,20 +92,20 @@ func TestThreat31DataNumbers(t *testing.T) {
 	t.Parallel()
 	c := newGuestStage(t, nil).cast()
 	for _, level := range []uint64{10, 1 << 31, math.MaxUint32} {
-		if errno := c.raw(wasi.NetDeflate, c.handles["conn"], level); errno != wasi.EINVAL {
+		if errno := c.Raw(wasi.NetDeflate, c.handles["conn"], level); errno != wasi.EINVAL {
 			t.Errorf("net_deflate with level %d: %v, not EINVAL", int32(level), errno)
 		}
 	}
 	for _, algorithm := range []uint64{wasi.HashCount, 1 << 31, math.MaxUint32} {
-		if errno := c.raw(wasi.TransferHash, c.handles["file"], algorithm, 0); errno != wasi.EINVAL {
+		if errno := c.Raw(wasi.TransferHash, c.handles["file"], algorithm, 0); errno != wasi.EINVAL {
 			t.Errorf("transfer_hash with algorithm %d: %v, not EINVAL", int32(algorithm), errno)
 		}
 	}
 	for _, length := range []uint64{1 << 63, math.MaxUint64} {
-		if errno := c.raw(wasi.TransferHash, c.handles["file"], 0, length); errno != wasi.EINVAL {
+		if errno := c.Raw(wasi.TransferHash, c.handles["file"], 0, length); errno != wasi.EINVAL {
 			t.Errorf("transfer_hash of %d bytes: %v, not EINVAL", int64(length), errno)
 		}
-		if errno := c.raw(wasi.TransferStart, c.handles["file"], c.handles["conn"], 0, length); errno != wasi.EINVAL {
+		if errno := c.Raw(wasi.TransferStart, c.handles["file"], c.handles["conn"], 0, length); errno != wasi.EINVAL {
 			t.Errorf("transfer_start of %d bytes: %v, not EINVAL", int64(length), errno)
 		}
 	}

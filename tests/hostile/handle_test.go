@@ -11,6 +11,7 @@ import (
 
 	"wasiftp/host"
 	"wasiftp/wasi"
+	"wasiftp/wasi/hosttest/kit"
 )
 
 // A file of one session never goes to the data connection of another, though
@@ -22,19 +23,19 @@ func TestThreat31TransferBetweenSessions(t *testing.T) {
 	a, b := s.puppet(), s.puppet()
 	a.login()
 	b.login()
-	file := a.open("secret", 0)
-	own, client := a.data()
-	foreign, stranger := b.data()
+	file := a.Open("secret", 0, 0)
+	own, client := a.Data()
+	foreign, stranger := b.Data()
 	for _, caller := range []*puppet{a, b} {
-		if errno := caller.raw(wasi.TransferStart, file, foreign, 0, 0); errno != wasi.EBADF {
+		if errno := caller.Raw(wasi.TransferStart, file, foreign, 0, 0); errno != wasi.EBADF {
 			t.Errorf("transfer_start to another session's client: %v, not EBADF", errno)
 		}
 	}
-	a.must(wasi.TransferStart, file, own, 0, 0)
+	a.Must(wasi.TransferStart, file, own, 0, 0)
 	if got, err := io.ReadAll(client); string(got) != "of the first" || err != nil {
 		t.Errorf("the rightful client got %q, %v", got, err)
 	}
-	b.must(wasi.HandleClose, foreign)
+	b.Must(wasi.HandleClose, foreign)
 	if got, err := io.ReadAll(stranger); len(got) > 0 || err != nil {
 		t.Errorf("the stranger got %q, %v", got, err)
 	}
@@ -50,10 +51,10 @@ func TestThreat31HandlesOfAnotherInstance(t *testing.T) {
 	everyParam(func(n int, i wasi.Import, param int) {
 		args, at := c.args(i)
 		handle := args[at[param]]
-		if handle == b.session {
+		if handle == b.Session {
 			return // the same number, and its own
 		}
-		if errno := b.raw(n, args...); errno != wasi.EBADF {
+		if errno := b.Raw(n, args...); errno != wasi.EBADF {
 			t.Errorf("%s with another instance's %s: %v, not EBADF", i.Name, i.Params[param].Name, errno)
 		}
 	}, wasi.Handle)
@@ -69,34 +70,36 @@ func TestThreat31HoardingHandles(t *testing.T) {
 	s := newGuestStage(t, nil)
 	s.put("file", "content")
 	closed := closedPort(t)
-	for _, n := range []int{wasi.NetListen, wasi.NetDial, wasi.FileOpen, wasi.FileList} {
+	for _, n := range []int{wasi.NetListen, wasi.NetDial, wasi.FileOpen, wasi.FileList, wasi.FileCopy} {
 		p := s.puppet()
 		p.login()
 		take := func() wasi.Errno {
 			switch n {
 			case wasi.NetListen:
-				return p.call(n, p.session, 0, p.at(resultAt), p.at(result2At))
+				return p.Call(n, p.Session, 0, p.At(kit.ResultAt), p.At(kit.Result2At))
 			case wasi.NetDial:
-				return p.dial(closed)
+				return p.Dial(closed)
 			case wasi.FileOpen:
-				return p.named(n, "file", 0, 0, p.at(resultAt), p.at(result2At))
+				return p.Named(n, "file", 0, 0, p.At(kit.ResultAt), p.At(kit.Result2At))
+			case wasi.FileCopy:
+				return p.copies("file", "copy")
 			}
-			return p.named(n, ".", 0, p.at(resultAt))
+			return p.Named(n, ".", 0, p.At(kit.ResultAt))
 		}
 		for range mostOwned {
 			if errno := take(); errno != wasi.OK {
 				t.Fatalf("%s: %v", wasi.Table[n].Name, errno)
 			}
 		}
-		last := p.number(resultAt)
+		last := p.Number(kit.ResultAt)
 		for range 3 {
 			if errno := take(); errno != wasi.EMFILE {
 				t.Errorf("%s of one too many: %v, not EMFILE", wasi.Table[n].Name, errno)
 			}
 		}
 		witness := s.puppet()
-		witness.listen()
-		p.must(wasi.HandleClose, last)
+		witness.Listen()
+		p.Must(wasi.HandleClose, last)
 		if errno := take(); errno != wasi.OK {
 			t.Errorf("%s after another was closed: %v", wasi.Table[n].Name, errno)
 		}
@@ -123,20 +126,6 @@ func listenOn(t *testing.T, address string) *net.TCPListener {
 
 func addressOf(l net.Listener) netip.AddrPort { return l.Addr().(*net.TCPAddr).AddrPort() }
 
-// dial asks for an active data connection.
-func (p *puppet) dial(to netip.AddrPort) wasi.Errno {
-	p.t.Helper()
-	var record [wasi.AddrSize]byte
-	wasi.PutAddr(record[:], to)
-	return p.dialRecord(record[:])
-}
-
-func (p *puppet) dialRecord(record []byte) wasi.Errno {
-	p.t.Helper()
-	p.poke(textAt, record)
-	return p.raw(wasi.NetDial, p.session, p.at(textAt), p.at(resultAt))
-}
-
 // The guest cannot make the host connect anywhere but to the client.
 func TestThreat31DialForeign(t *testing.T) {
 	t.Parallel()
@@ -159,7 +148,7 @@ func TestThreat31DialForeign(t *testing.T) {
 		netip.AddrPortFrom(netip.IPv6Unspecified(), port),
 		netip.AddrPortFrom(netip.AddrFrom4([4]byte{255, 255, 255, 255}), port),
 	} {
-		if errno := p.dial(to); errno != wasi.EACCES {
+		if errno := p.Dial(to); errno != wasi.EACCES {
 			t.Errorf("net_dial to %s: %v, not EACCES", to, errno)
 		}
 	}
@@ -174,10 +163,10 @@ func TestThreat31DialForeign(t *testing.T) {
 			t.Errorf("net_dial in family %d: %v, not EINVAL", family, errno)
 		}
 	}
-	if errno := p.dial(addressOf(here)); errno != wasi.OK {
+	if errno := p.Dial(addressOf(here)); errno != wasi.OK {
 		t.Fatalf("net_dial to the client: %v", errno)
 	}
-	if e := p.event(wasi.EventWritable, p.number(resultAt)); e.Errno != wasi.OK {
+	if e := p.Event(wasi.EventWritable, p.Number(kit.ResultAt)); e.Errno != wasi.OK {
 		t.Errorf("the connection to the client: %v", e.Errno)
 	}
 	here.Accept()
@@ -194,12 +183,12 @@ func TestThreat31EventBuffers(t *testing.T) {
 	t.Parallel()
 	p := newGuestStage(t, nil).puppet()
 	for _, size := range []uint64{0, 1, wasi.EventSize - 1, wasi.EventSize, wasi.EventSize + 1, 128 << 10} {
-		if n := p.must(wasi.EventsRead, p.at(bufferAt), size, p.at(resultAt)); n > size/wasi.EventSize {
+		if n := p.Must(wasi.EventsRead, p.At(kit.BufferAt), size, p.At(kit.ResultAt)); n > size/wasi.EventSize {
 			t.Errorf("events_read into %d bytes gave %d events", size, n)
 		}
 	}
 	for _, size := range []uint64{0, 1, 55} {
-		if errno := p.raw(wasi.ConfigRead, p.at(bufferAt), size, p.at(resultAt)); errno != wasi.EINVAL {
+		if errno := p.Raw(wasi.ConfigRead, p.At(kit.BufferAt), size, p.At(kit.ResultAt)); errno != wasi.EINVAL {
 			t.Errorf("config_read into %d bytes: %v, not EINVAL", size, errno)
 		}
 	}
@@ -212,16 +201,16 @@ func TestThreat31ClosesAnothersSession(t *testing.T) {
 	t.Parallel()
 	s := newGuestStage(t, func(c *host.Config) { c.SessionsPerInstance = 2 })
 	a, b, elsewhere := s.puppet(), s.puppet(), s.puppet()
-	a.must(wasi.HandleClose, b.session)
-	if rest, err := io.ReadAll(b.lines); err != nil || len(rest) > 0 {
+	a.Must(wasi.HandleClose, b.Session)
+	if rest, err := b.Rest(); err != nil || len(rest) > 0 {
 		t.Errorf("the closed session got %q, %v", rest, err)
 	}
 	for handle := range uint64(64) {
-		if handle != a.session {
-			a.raw(wasi.HandleClose, handle)
+		if handle != a.Session {
+			a.Raw(wasi.HandleClose, handle)
 		}
 	}
-	a.raw(wasi.HandleClose, math.MaxUint32)
+	a.Raw(wasi.HandleClose, math.MaxUint32)
 	elsewhere.lives()
 	a.lives()
 }

@@ -7,12 +7,14 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"wasiftp/fsbridge"
 	"wasiftp/host"
 	"wasiftp/wasi"
+	"wasiftp/wasi/hosttest/kit"
 )
 
 // slow is a file system that answers some questions when it is told to.
@@ -81,7 +83,7 @@ func TestThreat31CommitTwice(t *testing.T) {
 	c.login()
 	p := c.puppet
 	open := func() wasi.Errno {
-		return p.named(wasi.FileOpen, "new", wasi.OpenWrite|wasi.OpenExclusive, 0, p.at(resultAt), p.at(result2At))
+		return p.Named(wasi.FileOpen, "new", wasi.OpenWrite|wasi.OpenExclusive, 0, p.At(kit.ResultAt), p.At(kit.Result2At))
 	}
 	go func() { // the opening asks for the file's state first
 		for files.asked.Load() == 0 {
@@ -92,21 +94,21 @@ func TestThreat31CommitTwice(t *testing.T) {
 	if errno := open(); errno != wasi.OK {
 		t.Fatal(errno)
 	}
-	file := p.number(resultAt)
-	conn, client := p.data()
-	p.must(wasi.TransferStart, file, conn, 0, 0)
+	file := p.Number(kit.ResultAt)
+	conn, client := p.Data()
+	p.Must(wasi.TransferStart, file, conn, 0, 0)
 	client.Write([]byte("content"))
 	client.Close()
-	p.event(wasi.EventTransfer, file)
+	p.Event(wasi.EventTransfer, file)
 
-	commit := fmt.Sprintf("call %s", numbers(wasi.FileCommit, []uint64{file}))
-	stat := fmt.Sprintf("call %s", numbers(wasi.FileStat, slices.Concat([]uint64{p.session}, p.text("other"), []uint64{0, p.at(bufferAt)})))
-	p.send("%s", strings.Join([]string{commit, stat, commit, stat, commit}, "\n"))
+	commit := fmt.Sprintf("call %s", kit.Numbers(wasi.FileCommit, file))
+	stat := fmt.Sprintf("call %s", kit.Numbers(wasi.FileStat, slices.Concat([]uint64{p.Session}, p.Text("other"), []uint64{0, p.At(kit.BufferAt)})...))
+	p.Send("%s", strings.Join([]string{commit, stat, commit, stat, commit}, "\n"))
 	for range 5 {
-		p.reply()
+		p.Reply()
 	}
 	eventually(t, "the commit begins", func() bool { return files.committing.Load() > 0 })
-	p.raw(wasi.HandleClose, file)
+	p.Raw(wasi.HandleClose, file)
 	close(files.gate)
 	eventually(t, "the commit ends", func() bool { return files.ended.Load() > 0 })
 	p.lives()
@@ -119,6 +121,57 @@ func TestThreat31CommitTwice(t *testing.T) {
 	}
 }
 
+// exclusive is a file system whose one upload holds it until it has ended, which
+// takes its time.
+type exclusive struct {
+	*fsbridge.Memory
+	gate chan struct{} // closed when Abort may end
+	held atomic.Bool
+}
+
+func (f *exclusive) Create(name string, flag int, offset int64) (host.Upload, error) {
+	if f.held.Swap(true) {
+		return nil, syscall.EBUSY
+	}
+	u, err := f.Memory.Create(name, flag, offset)
+	return &exclusiveUpload{u, f}, err
+}
+
+type exclusiveUpload struct {
+	host.Upload
+	fs *exclusive
+}
+
+func (u *exclusiveUpload) Abort() error {
+	<-u.fs.gate
+	defer u.fs.held.Store(false)
+	return u.Upload.Abort()
+}
+
+// A client that tries again at once does not find its file held by the upload
+// that it has just given up.
+func TestUploadAgainAfterAbort(t *testing.T) {
+	t.Parallel()
+	files := &exclusive{Memory: fsbridge.NewMemory(), gate: make(chan struct{})}
+	s := newGuestStage(t, func(c *host.Config) {
+		c.Authenticator = host.AuthenticatorFunc(func(context.Context, host.Login) (*host.Account, error) {
+			return &host.Account{FS: files, Rights: host.ReadWrite}, nil
+		})
+	})
+	p := s.puppet()
+	p.login()
+	p.Must(wasi.HandleClose, p.Open("file", wasi.OpenWrite|wasi.OpenTruncate, 0))
+	open := slices.Concat([]uint64{p.Session}, p.Text("file"), []uint64{wasi.OpenWrite | wasi.OpenTruncate, 0, p.At(kit.ResultAt), p.At(kit.Result2At)})
+	if errno := p.Raw(wasi.FileOpen, open...); errno != wasi.EAGAIN {
+		t.Errorf("file_open while the upload before is being aborted: %v, not EAGAIN", errno)
+	}
+	close(files.gate)
+	p.Event(wasi.EventReady, 0)
+	if errno := p.Raw(wasi.FileOpen, open...); errno != wasi.OK {
+		t.Errorf("file_open after that: %v, not OK", errno)
+	}
+}
+
 // A guest that asks and never listens does not make the host work for it
 // without end.
 func TestThreat31AbandonedQuestions(t *testing.T) {
@@ -127,9 +180,9 @@ func TestThreat31AbandonedQuestions(t *testing.T) {
 	p := s.puppet()
 	p.login()
 	before := goroutines(t.Name())
-	p.poke(textAt, []byte(strings.Repeat("a", 4096)))
-	args := numbers(wasi.FileStat, []uint64{p.session, p.at(textAt)})
-	errno := p.errno(p.answer("repeat 4000 %s * 0 %d", args, p.at(bufferAt)))
+	p.Poke(kit.TextAt, []byte(strings.Repeat("a", 4096)))
+	args := kit.Numbers(wasi.FileStat, p.Session, p.At(kit.TextAt))
+	errno := p.Errno(p.Answer("repeat 4000 %s * 0 %d", args, p.At(kit.BufferAt)))
 	if n := goroutines(t.Name()) - before; n > 64 {
 		t.Errorf("%d goroutines at work for one session", n)
 	}
@@ -138,7 +191,7 @@ func TestThreat31AbandonedQuestions(t *testing.T) {
 	}
 	s.puppet().lives()
 	close(files.gate)
-	eventually(t, "questions are answered again", func() bool { return p.named(wasi.FileStat, "none", 0, p.at(bufferAt)) == wasi.ENOENT })
+	eventually(t, "questions are answered again", func() bool { return p.Named(wasi.FileStat, "none", 0, p.At(kit.BufferAt)) == wasi.ENOENT })
 }
 
 // Pages of a directory that are asked for and given up do not disturb the one
@@ -152,11 +205,11 @@ func TestThreat31AbandonedPages(t *testing.T) {
 		s.put(fmt.Sprintf("a file with a name of some length, number %d", i), "")
 	}
 	for range 20 {
-		dir := p.list()
-		p.send("repeat 16 %s * %d", numbers(wasi.FileListNext, []uint64{dir, p.at(bufferAt)}), p.at(resultAt))
-		p.reply()
-		p.call(wasi.FileListNext, dir, p.at(bufferAt), 16<<10, p.at(resultAt))
-		p.must(wasi.HandleClose, dir)
+		dir := p.List(".", 0)
+		p.Send("repeat 16 %s * %d", kit.Numbers(wasi.FileListNext, dir, p.At(kit.BufferAt)), p.At(kit.ResultAt))
+		p.Reply()
+		p.Call(wasi.FileListNext, dir, p.At(kit.BufferAt), 16<<10, p.At(kit.ResultAt))
+		p.Must(wasi.HandleClose, dir)
 	}
 	p.lives()
 }
@@ -170,13 +223,13 @@ func TestThreat31HugeNames(t *testing.T) {
 			return
 		}
 		args, at := c.args(i)
-		c.poke(bufferAt, slices.Repeat([]byte("good"), 512))
-		args[at[param]], args[at[param]+1] = c.at(textAt), c.size-textAt
+		c.Poke(kit.BufferAt, slices.Repeat([]byte("good"), 512))
+		args[at[param]], args[at[param]+1] = c.At(kit.TextAt), c.Size-kit.TextAt
 		if i.Name == "net_start_tls" {
-			args[0] = c.session
+			args[0] = c.Session
 		}
-		if errno := c.raw(n, args...); errno != wasi.EINVAL {
-			t.Errorf("%s with %d bytes of %s: %v, not EINVAL", i.Name, c.size-textAt, i.Params[param].Name, errno)
+		if errno := c.Raw(n, args...); errno != wasi.EINVAL {
+			t.Errorf("%s with %d bytes of %s: %v, not EINVAL", i.Name, c.Size-kit.TextAt, i.Params[param].Name, errno)
 		}
 	}, wasi.In)
 	c.lives()

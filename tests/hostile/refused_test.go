@@ -184,7 +184,7 @@ func TestThreat31SystemCallsAtStart(t *testing.T) {
 // signature is an import's, as the table has it.
 func signature(i wasi.Import) binary.Signature {
 	s := binary.Signature{Results: []byte{binary.I32}}
-	for _, v := range valueTypes(i) {
+	for _, v := range i.ValueTypes() {
 		s.Params = append(s.Params, valueType[v])
 	}
 	return s

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -53,13 +54,22 @@ var targets = []target{
 	{name: "ftphost", runtime: "wasiftpd", tls: true, missing: nothing, start: startProgram},
 	{
 		name: "wasip1", runtime: "wazero run", missing: nothing, start: startWazero,
-		lacks: []string{"active", "bytes", "deflate", "hosts", "ipv6", "modes", "ports", "space", "urgent"},
+		lacks: append([]string{"active", "ipv6", "ports"}, standaloneLacks...),
 	},
-	{name: "wasip2", runtime: "wasmtime run", missing: wasmtimeMissing, start: startWasmtime, lacks: componentLacks},
-	{name: "wasip2", runtime: "jco run", missing: jcoMissing, start: startJco, lacks: componentLacks},
+	{
+		name: "wamr", runtime: "iwasm", missing: made(iwasm), start: startIwasm,
+		lacks: standaloneLacks,
+	},
+	{
+		name: "ftphost", runtime: "the host in C", missing: made(hostInC), start: startHostInC,
+		lacks: []string{"admin", "copy", "deflate", "hash", "symlink", "trees", "umask", "who"},
+	},
+	{name: "wasip2", runtime: "wasmtime run", missing: wasmtimeMissing, start: startWasmtime, lacks: standaloneLacks},
+	{name: "wasip2", runtime: "jco run", missing: jcoMissing, start: startJco, lacks: standaloneLacks},
 }
 
-var componentLacks = []string{"bytes", "deflate", "hash", "hosts", "modes", "space", "urgent"}
+// standaloneLacks is what no server has whose world is wasi/standalone.
+var standaloneLacks = []string{"admin", "bytes", "copy", "deflate", "hosts", "modes", "space", "symlink", "trees", "umask", "urgent", "who"}
 
 func nothing() string { return "" }
 
@@ -129,11 +139,11 @@ func module(t testing.TB, name string) string {
 }
 
 // ports are what freePorts goes through: below those that the system gives to whoever
-// asks for any.
+// asks for any, and beginning where other processes hardly do.
 var ports = struct {
 	sync.Mutex
 	next int
-}{next: 20000}
+}{next: 10000 + os.Getpid()*1009%15000}
 
 // freePorts finds n ports next to each other that nobody uses, and returns the
 // first. They are not found twice.

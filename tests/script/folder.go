@@ -39,6 +39,8 @@ func (f Folder) Has(need string) bool {
 	switch need {
 	case "links", "modes":
 		return runtime.GOOS != "windows"
+	case "created":
+		return runtime.GOOS == "windows"
 	case "bytes", "space":
 		return runtime.GOOS == "linux"
 	case "ipv6":

@@ -9,8 +9,9 @@
 //	file NAME CONTENT [TIME]  a file that is there from the start
 //	dir NAME                  a directory that is there from the start
 //	link NAME TARGET          a symbolic link that is there from the start
-//	needs WORD                only for worlds that have it: links, modes, bytes, ipv6, anonymous, deflate, space;
-//	                          that active, hash, hosts, ports (that close) or urgent are needed is seen by itself
+//	needs WORD                only for worlds that have it: links, modes, bytes, ipv6, anonymous, deflate, space, created;
+//	                          what else is needed is seen by itself: active, admin, copy, hash, hosts, ports (that close),
+//	                          symlink, trees, umask, urgent, who
 //
 //	> LINE                    sends the line and CRLF
 //	>> "BYTES"                sends these bytes and nothing else
@@ -182,6 +183,8 @@ func Parse(name, text string) (*Script, error) {
 // verbNeeds are what a world must have for a line to be understood.
 var verbNeeds = map[string]string{
 	"PORT": "active", "EPRT": "active", "LPRT": "active", "HOST": "hosts",
+	"COMB": "copy", "SITE COPY": "copy", "SITE CPFR": "copy", "SITE CPTO": "copy", "SITE SYMLINK": "symlink", "SITE RMDIR": "trees",
+	"SITE UMASK": "umask", "SITE WHO": "who", "MFCT": "created",
 	"HASH": "hash", "XCRC": "hash", "XMD5": "hash", "XSHA1": "hash", "XSHA256": "hash", "XSHA512": "hash",
 }
 
@@ -192,14 +195,22 @@ func needOf(word, rest string) string {
 		return rest
 	case "port", "eprt", "listen":
 		return "active"
+	case "login":
+		if rest == "admin" {
+			return rest
+		}
 	case "urgent":
 		return "urgent"
 	case "no-data":
 		return "ports"
 	case ">":
 		verb, arg, _ := strings.Cut(strings.ToUpper(rest), " ")
-		if verb == "OPTS" {
-			verb, _, _ = strings.Cut(arg, " ")
+		sub, _, _ := strings.Cut(arg, " ")
+		switch verb {
+		case "OPTS":
+			verb = sub
+		case "SITE":
+			verb += " " + sub
 		}
 		return verbNeeds[verb]
 	}

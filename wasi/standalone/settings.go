@@ -64,7 +64,7 @@ func ReadSettings(getenv func(string) string) (Settings, error) {
 		MaxSessions: 1000,
 		Engine: ftp.Config{
 			LoginTime: int64(2 * time.Minute), IdleTime: int64(5 * time.Minute), StallTime: int64(5 * time.Minute),
-			DataTime: int64(30 * time.Second), FailureDelay: int64(time.Second), LoginFailures: 5, NoModes: true,
+			DataTime: int64(30 * time.Second), FailureDelay: int64(time.Second), LoginFailures: 5,
 		},
 	}
 	var faults []error
@@ -224,7 +224,7 @@ func (s *Settings) setBehaviour(value string) error {
 		word string
 		set  *bool
 	}{
-		{"ascii-verbatim", &b.ASCIIVerbatim}, {"no-ascii-size", &b.NoASCIISize}, {"mkdir-existing", &b.MkdirExisting},
+		{"ascii-verbatim", &b.ASCIIVerbatim}, {"no-ascii-size", &b.NoASCIISize}, {"no-ascii-rest", &b.NoASCIIRest}, {"mkdir-existing", &b.MkdirExisting},
 		{"make-parents", &b.MakeParents}, {"empty-nlst-fails", &b.EmptyNLSTFails}, {"hide-dot-files", &b.HideDotFiles},
 		{"follow-links", &s.FollowLinks},
 	}

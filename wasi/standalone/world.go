@@ -35,6 +35,7 @@ var (
 	_ ftp.World   = (*world)(nil)
 	_ ftp.Streams = (*world)(nil)
 	_ ftp.Hasher  = (*world)(nil)
+	_ ftp.Abler   = (*world)(nil)
 )
 
 // object is what a handle stands for.

@@ -31,7 +31,7 @@ type Listener struct {
 
 // Connect makes a control connection. It does not run the engine.
 func (w *World) Connect() *Client {
-	s := &session{conn: &conn{w: w, wantRead: true}, server: w.Server, peer: w.Peer}
+	s := &session{conn: &conn{w: w, wantRead: true}, server: w.Server, peer: w.Peer, began: w.Now}
 	s.handle = w.newHandle(s)
 	s.owner = s.handle
 	w.sessions = append(w.sessions, s)

@@ -6,13 +6,25 @@ import (
 	"wasiftp/module/ftp"
 )
 
-// plain is the part of a World that does not move a file's bytes itself.
-type plain struct {
+// plain is what a World is without a Transferer and a Deflater.
+type plain struct{ others }
+
+type others interface {
 	ftp.World
 	ftp.Streams
 	ftp.Hasher
 	ftp.Spacer
 	ftp.Hosts
+	ftp.Namer
+	ftp.Unsealer
+	ftp.Joiner
+	ftp.Abler
+	ftp.Masker
+	ftp.Lister
+	ftp.Creator
+	ftp.Linker
+	ftp.Feller
+	ftp.Copier
 }
 
 // NewPlainWorld is a world as NewWorld's, but one that leaves it to the engine to
@@ -20,7 +32,7 @@ type plain struct {
 func NewPlainWorld(config ftp.Config) *World {
 	w := NewWorld(config)
 	w.plain = true
-	w.Engine = ftp.New(plain{w, w, w, w, w}, config)
+	w.Engine = ftp.New(plain{w}, config)
 	return w
 }
 

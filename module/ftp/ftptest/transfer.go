@@ -44,6 +44,9 @@ func (w *World) move(u *openFile) bool {
 	if u.sum != nil {
 		return w.moveHash(u)
 	}
+	if u.copies {
+		return w.moveCopy(u)
+	}
 	if u.mode == ftp.OpenRead {
 		return w.moveDown(u)
 	}

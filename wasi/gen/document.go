@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"go/ast"
+	"go/constant"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"log"
+	"os"
+	"regexp"
+	"strings"
+)
+
+// boundary is the source of package wasi, of which ABI.md's tables are made.
+type boundary struct {
+	files map[string]*ast.File
+	info  types.Info
+	text  map[string][]byte
+}
+
+func readBoundary() *boundary {
+	b := &boundary{files: map[string]*ast.File{}, text: map[string][]byte{}, info: types.Info{Defs: map[*ast.Ident]types.Object{}}}
+	fset := token.NewFileSet()
+	var files []*ast.File
+	for _, name := range []string{"errno.go", "record.go", "config.go", "who.go", "zone.go"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			log.Fatal(err)
+		}
+		file, err := parser.ParseFile(fset, name, text, parser.ParseComments)
+		if err != nil {
+			log.Fatal(err)
+		}
+		b.files[name], b.text[name] = file, text
+		files = append(files, file)
+	}
+	config := types.Config{Importer: importer.ForCompiler(fset, "source", nil)}
+	if _, err := config.Check("wasi", fset, files, &b.info); err != nil {
+		log.Fatal(err)
+	}
+	return b
+}
+
+// constants are the rows of a block of constants whose comment begins as said.
+func (b *boundary) constants(file, about string) string {
+	for _, d := range b.files[file].Decls {
+		if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.CONST && strings.HasPrefix(g.Doc.Text(), about) {
+			return b.rows(g)
+		}
+	}
+	log.Fatalf("%s has no constants about %q", file, about)
+	return ""
+}
+
+func (b *boundary) rows(g *ast.GenDecl) string {
+	out := "| value | name | meaning |\n|---|---|---|\n"
+	for _, s := range g.Specs {
+		spec := s.(*ast.ValueSpec)
+		value := b.info.Defs[spec.Names[0]].(*types.Const).Val()
+		text := strings.TrimSpace(spec.Comment.Text())
+		if n, ok := constant.Int64Val(value); ok && n >= 1<<16 {
+			text = cmp.Or(text, fmt.Sprintf("%#x", n))
+		}
+		out += fmt.Sprintf("| %s | %s | %s |\n", value, spec.Names[0].Name, text)
+	}
+	return out
+}
+
+var layoutLine = regexp.MustCompile(`(?m)^//\t(\d+ .*)\n`)
+
+// records are the layouts, as the comments of record.go have them.
+func (b *boundary) records() string {
+	out := "| record | bytes | layout |\n|---|---|---|\n"
+	for _, r := range [...]struct{ name, size, after string }{
+		{"event", "EventSize", "// Event is what"}, {"address", "AddrSize", "// PutAddr writes"}, {"stat", "StatSize", "// Stat describes"},
+		{"directory entry", "DirentSize", "// AppendDirent appends"},
+	} {
+		text := b.text["record.go"]
+		line := layoutLine.FindSubmatch(text[bytes.Index(text, []byte(r.after)):])
+		size := b.constant(r.size).String()
+		if r.size == "DirentSize" {
+			size += " and more"
+		}
+		out += fmt.Sprintf("| %s | %s | %s |\n", r.name, size, line[1])
+	}
+	return out
+}
+
+func (b *boundary) constant(name string) constant.Value {
+	for ident, object := range b.info.Defs {
+		if c, ok := object.(*types.Const); ok && ident.Name == name {
+			return c.Val()
+		}
+	}
+	log.Fatalf("there is no constant %s", name)
+	return nil
+}
+
+// config is the layout of the configuration, and what its fields mean.
+func (b *boundary) config() string {
+	out := "```\n"
+	for _, line := range layoutLine.FindAllSubmatch(b.text["config.go"], -1) {
+		out += string(line[1]) + "\n"
+	}
+	out += "```\n\n| field | meaning |\n|---|---|\n"
+	for _, d := range b.files["config.go"].Decls {
+		g, ok := d.(*ast.GenDecl)
+		if !ok || g.Tok != token.TYPE {
+			continue
+		}
+		for _, f := range g.Specs[0].(*ast.TypeSpec).Type.(*ast.StructType).Fields.List {
+			if text := strings.TrimSpace(f.Comment.Text()); text != "" {
+				var names []string
+				for _, n := range f.Names {
+					names = append(names, n.Name)
+				}
+				out += fmt.Sprintf("| %s | %s |\n", strings.Join(names, ", "), text)
+			}
+		}
+	}
+	return out
+}
+
+// numbers are the constants that no other table has.
+func (b *boundary) numbers() string {
+	var out []string
+	for _, about := range []string{"Flags of file_stat", "Kinds of file_remove", "Algorithms of", "Sides of", "File types"} {
+		for _, d := range b.files["record.go"].Decls {
+			if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.CONST && strings.HasPrefix(g.Doc.Text(), about) {
+				title := strings.Join(strings.Fields(g.Doc.Text()), " ")
+				out = append(out, title+"\n\n"+b.rows(g))
+			}
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+// document fills the tables of ABI.md.
+func document(text []byte) []byte {
+	b := readBoundary()
+	for name, table := range map[string]string{
+		"errnos": b.constants("errno.go", "The errno values"), "events": b.constants("record.go", "Event kinds"),
+		"rights": b.constants("record.go", "Rights an account"), "open": b.constants("record.go", "Flags of file_open"),
+		"records": b.records(), "config": b.config(), "numbers": b.numbers(),
+	} {
+		text = replaceBetween(text, "<!-- "+name+" -->\n", "<!-- /"+name+" -->", table)
+	}
+	return text
+}

@@ -1,0 +1,97 @@
+package kit
+
+import "wasiftp/wasi"
+
+// allRights are those that an account can have.
+const allRights = wasi.RightRead | wasi.RightList | wasi.RightWrite | wasi.RightDelete | wasi.RightRename | wasi.RightMkdir
+
+var accountChecks = []Check{
+	{Import: "auth_host", Proves: []string{"result"}, Promise: "takes no name for no virtual host", Run: func(c *Trial) {
+		c.succeed(wasi.AuthHost, c.Named(wasi.AuthHost, ""))
+		c.enter()
+	}},
+	{Import: "auth_host", Proves: []string{"ENOENT"}, Promise: "ENOENT when there is no such host", Run: func(c *Trial) {
+		switch errno := c.Named(wasi.AuthHost, "no-such-host.invalid"); errno {
+		case wasi.ENOENT:
+		case wasi.OK, wasi.ENOSYS:
+			c.T.Skipf(NotOffered+"a host that nobody has is %v", errno)
+		default:
+			c.T.Errorf("%v, not ENOENT", errno)
+		}
+		c.succeed(wasi.AuthHost, c.Named(wasi.AuthHost, ""))
+		c.enter()
+	}},
+
+	{Import: "auth_check", Proves: []string{"result"}, Promise: "logs the session in, and rights are what the account may do", Run: func(c *Trial) {
+		c.enter()
+		if rights := c.Number(ResultAt); rights != allRights {
+			c.T.Errorf("the rights of %s are %#x, not all: %#x", c.Target.User, rights, allRights)
+		}
+		c.Must(wasi.HandleClose, c.List(".", 0))
+	}},
+	{Import: "auth_check", Proves: []string{"result"}, Promise: "a reader's rights are to read and to list", Run: func(c *Trial) {
+		c.onlyRead()
+		if rights := c.Number(ResultAt); rights != wasi.RightRead|wasi.RightList {
+			c.T.Errorf("the rights of %s are %#x, not %#x", c.Target.Reader, rights, wasi.RightRead|wasi.RightList)
+		}
+	}},
+	{Import: "auth_check", Proves: []string{"EACCES"}, Promise: "EACCES for wrong credentials", Run: func(c *Trial) {
+		for _, wrong := range [][2]string{
+			{c.Target.User, "wrong"}, {c.Target.User, ""}, {c.Target.User, c.Target.Password + "x"}, {"nobody of that name", c.Target.Password},
+			{"", ""}, {"\xff\xfe", "\xff"}, {c.Target.User + "\x00", c.Target.Password}, {c.Target.User, c.Target.Password + "\x00"},
+		} {
+			if errno := c.Login(wrong[0], wrong[1]); errno != wasi.EACCES {
+				c.T.Errorf("%q with %q: %v, not EACCES", wrong[0], wrong[1], errno)
+			}
+			c.refused(wasi.EACCES, wasi.FileStat, c.words(".", 0, c.At(ResultAt))...)
+		}
+		c.enter()
+	}},
+	{Import: "auth_check", Proves: []string{"EMFILE"}, Promise: "EMFILE when the account has all its sessions, until one ends", Run: func(c *Trial) {
+		if c.Target.Single == "" {
+			c.T.Skipf(NotChecked + "for want of an account that may have one session")
+		}
+		single := func(p *Puppet) wasi.Errno { return p.Login(c.Target.Single, c.Target.SinglePassword) }
+		if errno := single(c.Puppet); errno != wasi.OK {
+			c.T.Fatalf("the first session: %v, not OK", errno)
+		}
+		other := c.Connect(c.T)
+		if errno := single(other); errno != wasi.EMFILE {
+			c.T.Errorf("the second session: %v, not EMFILE", errno)
+		}
+		c.Must(wasi.AuthClear, c.Session)
+		if errno := single(other); errno != wasi.OK {
+			c.T.Errorf("the second session, when the first has logged out: %v, not OK", errno)
+		}
+		if errno := single(other); errno != wasi.OK && errno != wasi.EMFILE {
+			c.T.Errorf("the second session again: %v", errno)
+		}
+	}},
+
+	{Import: "auth_clear", Proves: []string{"result"}, Promise: "logs the session out: it has no files then, and may log in again", Run: func(c *Trial) {
+		c.enter()
+		c.Must(wasi.AuthClear, c.Session)
+		c.refused(wasi.EACCES, wasi.FileStat, c.words(".", 0, c.At(ResultAt))...)
+		c.Must(wasi.AuthClear, c.Session)
+		c.enter()
+		c.has(c.made("again", content), content)
+	}},
+	{Import: "auth_clear", Proves: []string{"result"}, Promise: "takes nothing from another session", Run: func(c *Trial) {
+		c.enter()
+		other := c.Connect(c.T)
+		other.Login(c.Target.User, c.Target.Password)
+		other.Must(wasi.AuthClear, other.Session)
+		c.Must(wasi.HandleClose, c.List(".", 0))
+	}},
+}
+
+// onlyRead logs the session in to the account that may only read.
+func (c *Trial) onlyRead() {
+	c.T.Helper()
+	if c.Target.Reader == "" {
+		c.T.Skipf(NotChecked + "for want of an account that may only read")
+	}
+	if errno := c.Login(c.Target.Reader, c.Target.ReaderPassword); errno != wasi.OK {
+		c.T.Fatalf("auth_check of %s: %v, not OK", c.Target.Reader, errno)
+	}
+}

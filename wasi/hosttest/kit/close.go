@@ -1,0 +1,142 @@
+package kit
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+
+	"wasiftp/wasi"
+)
+
+var closeChecks = []Check{
+	{Import: "handle_close", Proves: []string{"result"}, Promise: "a data connection ends in order once all that was written has gone", Run: closesData},
+	{Import: "handle_close", Proves: []string{"result"}, Promise: "a session's client gets the last reply and then the end, even when it still sends", Run: closesSession},
+	{Import: "handle_close", Proves: []string{"result"}, Promise: "all that net_write took arrives, however late the client reads it", Run: closesFull},
+	{Import: "handle_close", Proves: []string{"result"}, Promise: "a session goes with all it owns", Run: closesAll},
+	{Import: "handle_close", Proves: []string{"result"}, Promise: "a session's transfer goes with it, and a download is reset", Run: func(c *Trial) {
+		p := c.second()
+		c.enter()
+		p.Login(c.Target.User, c.Target.Password)
+		file := p.Open(c.made("large", string(pattern(large))), 0, 0)
+		conn, client := p.Data()
+		p.Must(wasi.TransferStart, file, conn, 0, 0)
+		io.ReadFull(client, make([]byte, 1000))
+		c.Must(wasi.HandleClose, p.Session)
+		if n, err := io.Copy(io.Discard, client); err == nil || timedOut(err) {
+			c.T.Errorf("after %d bytes of %d the client sees %v, no reset", n+1000, large, err)
+		}
+	}},
+	{Import: "handle_close", Proves: []string{"result"}, Promise: "a listener's port is free, and who came to it is turned away", Run: func(c *Trial) {
+		c.enter()
+		handle, at := c.Listen()
+		waiting := c.connect(at)
+		c.Event(wasi.EventReadable, handle)
+		c.Must(wasi.HandleClose, handle)
+		if n, err := waiting.Read(make([]byte, 1)); n > 0 || timedOut(err) {
+			c.T.Errorf("who came to it gets %d bytes, %v", n, err)
+		}
+		c.closed(at)
+	}},
+	{Import: "handle_close", Proves: []string{"handles"}, Promise: "a number does not come back at once: EBADF is what the old one is", Run: func(c *Trial) {
+		c.enter()
+		for range 40 {
+			old, _ := c.Listen()
+			c.Must(wasi.HandleClose, old)
+			again, _ := c.Listen()
+			if old == again {
+				c.T.Fatalf("%d is closed, and then the next listener", old)
+			}
+			c.refused(wasi.EBADF, wasi.NetAccept, old, c.At(ResultAt))
+			c.Must(wasi.HandleClose, again)
+		}
+	}},
+	{Import: "handle_close", Proves: []string{"result"}, Promise: "an upload that was not committed is aborted, and its name can be used at once", Run: func(c *Trial) {
+		c.enter()
+		name := c.name("aborted")
+		for range 20 {
+			file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
+			c.finish(c.upload(file, content, 0, 0))
+			c.Must(wasi.HandleClose, file)
+			c.refused(wasi.EBADF, wasi.FileCommit, file)
+		}
+		c.put(name, "other")
+		c.has(name, "other")
+	}},
+}
+
+func closesFull(c *Trial) {
+	p := c.second()
+	c.Answer("watch %d", p.Session)
+	c.enter()
+	conn, client := c.Data()
+	for handle, end := range map[uint64]io.Reader{conn: client, p.Session: p.lines} {
+		sent := c.stuff(handle)
+		c.Must(wasi.HandleClose, handle)
+		c.stuffed(end, sent)
+		c.ended(end, "")
+	}
+}
+
+func closesData(c *Trial) {
+	c.enter()
+	conn, client := c.Data()
+	const piece = 16 << 10
+	want := pattern(piece)
+	c.Poke(BufferAt, want)
+	if errno := c.Raw(wasi.NetWrite, conn, c.At(BufferAt), piece, c.At(ResultAt)); errno != wasi.OK {
+		c.T.Fatalf("net_write: %v", errno)
+	}
+	n := c.Number(ResultAt)
+	c.Must(wasi.HandleClose, conn)
+	c.ended(client, string(want[:n]))
+}
+
+func closesSession(c *Trial) {
+	p := c.second()
+	c.Answer("watch %d", p.Session)
+	p.Conn.Write(bytes.Repeat([]byte("never read\n"), 1000))
+	text := c.Text("221 bye\r\n")
+	if errno := c.Raw(wasi.NetWrite, p.Session, text[0], text[1], c.At(ResultAt)); errno != wasi.OK {
+		c.T.Fatalf("net_write: %v", errno)
+	}
+	c.Must(wasi.HandleClose, p.Session)
+	c.ended(p.lines, "221 bye\r\n")
+	c.refused(wasi.EBADF, wasi.HandleClose, p.Session)
+}
+
+func closesAll(c *Trial) {
+	p := c.second()
+	c.enter()
+	p.Login(c.Target.User, c.Target.Password)
+	c.put(c.name("owned"), content)
+	conn, client := p.Data()
+	listener, at := p.Listen()
+	file, dir := p.Open(c.name("owned"), 0, 0), p.List(".", 0)
+	c.Must(wasi.HandleClose, p.Session)
+	for what, handle := range map[string]uint64{"session": p.Session, "connection": conn, "listener": listener, "file": file, "directory": dir} {
+		if errno := c.Raw(wasi.HandleClose, handle); errno != wasi.EBADF {
+			c.T.Errorf("its %s is left: handle_close is %v, not EBADF", what, errno)
+		}
+	}
+	c.ended(client, "")
+	c.closed(at)
+}
+
+// closed checks that nobody listens there any more.
+func (c *Trial) closed(at netip.AddrPort) {
+	c.T.Helper()
+	for deadline := time.Now().Add(c.patience); ; {
+		conn, err := net.DialTimeout("tcp", at.String(), c.patience)
+		if err != nil {
+			return
+		}
+		conn.Close()
+		if time.Now().After(deadline) {
+			c.T.Errorf("the port is still open")
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}

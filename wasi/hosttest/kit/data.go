@@ -1,0 +1,256 @@
+package kit
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"time"
+
+	"wasiftp/wasi"
+)
+
+var dataChecks = []Check{
+	{Import: "net_listen", Proves: []string{"result"}, Promise: "opens a port at the address that it announces, a new one each time", Run: opensPorts},
+	{Import: "net_listen", Proves: []string{"EINVAL"}, Promise: "family is 4, 6 or 0: else EINVAL, as for one that the control connection cannot have", Run: listensInFamilies},
+	{Import: "net_listen", Proves: []string{"result"}, Promise: "goes on after many that were closed", Run: func(c *Trial) {
+		c.enter()
+		for range 200 {
+			handle, _ := c.Listen()
+			c.Must(wasi.HandleClose, handle)
+		}
+	}},
+	{Import: "net_listen", Proves: []string{"result"}, Promise: "a session has room for four handles, and not for handles without end: EMFILE", Run: hoards},
+
+	{Import: "net_accept", Proves: []string{"EAGAIN", "EventReadable"}, Promise: "EAGAIN while the client has not come, and EventReadable on the listener once it has", Run: accepts},
+	{Import: "net_accept", Proves: []string{"result"}, Promise: "a client that came and sent and hung up before it was accepted is not lost", Run: acceptsWhoLeft},
+	{Import: "net_accept", Proves: []string{"EBUSY"}, Promise: "EBUSY when several came: none may be trusted", Run: acceptsNone},
+	{Import: "net_accept", Proves: []string{"result"}, Promise: "who comes from another address than the client's is turned away, and the client still waited for", Run: acceptsNoStranger},
+
+	{Import: "net_dial", Proves: []string{"result", "EventWritable"}, Promise: "connects to the client's port, and EventWritable says OK", Run: dials},
+	{Import: "net_dial", Proves: []string{"EventWritable"}, Promise: "EventWritable says ECONNREFUSED when nobody listens there", Run: dialsNobody},
+	{Import: "net_dial", Proves: []string{"EACCES"}, Promise: "EACCES for a port below 1024", Run: func(c *Trial) {
+		c.enter()
+		for _, port := range []uint16{0, 1, 21, 22, 1023} {
+			if errno := c.Dial(netip.AddrPortFrom(c.clientPort().address.Addr(), port)); errno != wasi.EACCES {
+				c.T.Errorf("port %d: %v, not EACCES", port, errno)
+			}
+		}
+	}},
+	{Import: "net_dial", Proves: []string{"EACCES"}, Promise: "EACCES for an address that is not the client's", Run: dialsNoStranger},
+	{Import: "net_dial", Proves: []string{"EINVAL"}, Promise: "EINVAL for an address of no family", Run: func(c *Trial) {
+		c.enter()
+		for _, family := range []byte{0, 5, 255} {
+			c.Poke(TextAt, append([]byte{family, 0, 0x50, 0xc3, 127, 0, 0, 1}, make([]byte, 12)...))
+			c.refused(wasi.EINVAL, wasi.NetDial, c.Session, c.At(TextAt), c.At(ResultAt))
+		}
+	}},
+	{Import: "net_dial", Proves: []string{"result"}, Promise: "an attempt that is closed before it is answered leaves nothing", Run: func(c *Trial) {
+		c.enter()
+		for range 40 {
+			if errno := c.Dial(c.clientPort().address); errno != wasi.OK && errno != wasi.EMFILE {
+				c.T.Fatalf("%v, not OK", errno)
+			} else if errno == wasi.OK {
+				c.Must(wasi.HandleClose, c.Number(ResultAt))
+			}
+		}
+		c.Forget()
+		dials(c)
+	}},
+}
+
+func opensPorts(c *Trial) {
+	c.enter()
+	own := c.Conn.RemoteAddr().(*net.TCPAddr).AddrPort()
+	first, at := c.Listen()
+	second, other := c.Listen()
+	if at.Addr().Unmap() != own.Addr().Unmap() || at.Port() == 0 || at.Port() == own.Port() {
+		c.T.Errorf("it announces %v to a client that has connected to %v", at, own)
+	}
+	if first == second || at == other {
+		c.T.Errorf("two listeners are %d at %v and %d at %v", first, at, second, other)
+	}
+	for handle, address := range map[uint64]netip.AddrPort{first: at, second: other} {
+		c.connect(address)
+		c.Event(wasi.EventReadable, handle)
+		c.Must(wasi.NetAccept, handle, c.At(ResultAt))
+	}
+}
+
+// mostHandles is more than any session may have.
+const mostHandles = 1000
+
+func hoards(c *Trial) {
+	c.enter()
+	var handles []uint64
+	for len(handles) < mostHandles {
+		errno := c.Raw(wasi.NetListen, c.Session, 0, c.At(ResultAt), c.At(Result2At))
+		if errno != wasi.OK {
+			if errno != wasi.EMFILE || len(handles) < 4 {
+				c.T.Errorf("%v after %d listeners, not EMFILE after four or more", errno, len(handles))
+			}
+			break
+		}
+		handles = append(handles, c.Number(ResultAt))
+	}
+	if len(handles) == mostHandles {
+		c.T.Errorf("%d listeners, and no EMFILE", len(handles))
+	}
+	for _, handle := range handles {
+		c.Must(wasi.HandleClose, handle)
+	}
+	c.Listen()
+}
+
+func listensInFamilies(c *Trial) {
+	c.enter()
+	own := uint64(6)
+	if c.Conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap().Is4() {
+		own = 4
+	}
+	c.Must(wasi.NetListen, c.Session, own, c.At(ResultAt), c.At(Result2At))
+	if errno := c.Raw(wasi.NetListen, c.Session, 10-own, c.At(ResultAt), c.At(Result2At)); errno != wasi.EINVAL && errno != wasi.OK {
+		c.T.Errorf("family %d: %v, not EINVAL", 10-own, errno)
+	}
+	for _, family := range []uint64{1, 5, 10, 1 << 31} {
+		c.refused(wasi.EINVAL, wasi.NetListen, c.Session, family, c.At(ResultAt), c.At(Result2At))
+	}
+}
+
+func accepts(c *Trial) {
+	c.enter()
+	listener, at := c.Listen()
+	c.refused(wasi.EAGAIN, wasi.NetAccept, listener, c.At(ResultAt))
+	client := c.connect(at)
+	c.Event(wasi.EventReadable, listener)
+	conn := c.Must(wasi.NetAccept, listener, c.At(ResultAt))
+	if conn == listener || conn == c.Session || conn == 0 {
+		c.T.Errorf("the connection's handle is %d", conn)
+	}
+	c.writes(conn, client)
+}
+
+func acceptsWhoLeft(c *Trial) {
+	c.enter()
+	name := c.name("left")
+	file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
+	listener, at := c.Listen()
+	client := c.connect(at)
+	io.WriteString(client, content)
+	client.Close()
+	c.Event(wasi.EventReadable, listener)
+	conn := c.Must(wasi.NetAccept, listener, c.At(ResultAt))
+	c.Must(wasi.TransferStart, file, conn, 0, 0)
+	c.finish(c.Event(wasi.EventTransfer, file))
+	c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
+	c.has(name, content)
+}
+
+func acceptsNone(c *Trial) {
+	c.enter()
+	for range 5 { // the second may still be on its way
+		listener, at := c.Listen()
+		first, second := c.connect(at), c.connect(at)
+		c.Event(wasi.EventReadable, listener)
+		for range 20 {
+			c.life()
+		}
+		errno := c.Raw(wasi.NetAccept, listener, c.At(ResultAt))
+		c.Must(wasi.HandleClose, listener)
+		if errno == wasi.OK {
+			c.Must(wasi.HandleClose, c.Number(ResultAt))
+			continue
+		}
+		if errno != wasi.EBUSY {
+			c.T.Errorf("%v, not EBUSY", errno)
+		}
+		for _, conn := range []net.Conn{first, second} {
+			if n, err := conn.Read(make([]byte, 1)); n > 0 || timedOut(err) {
+				c.T.Errorf("a client that may not be trusted gets %d bytes, %v", n, err)
+			}
+		}
+		return
+	}
+	c.T.Errorf("OK each time, not EBUSY")
+}
+
+func acceptsNoStranger(c *Trial) {
+	c.enter()
+	if c.config().ForeignData {
+		c.T.Skipf(NotOffered + "the host is set to allow it")
+	}
+	listener, at := c.Listen()
+	stranger := c.stranger(at)
+	if n, err := stranger.Read(make([]byte, 1)); n > 0 || timedOut(err) {
+		c.T.Errorf("a stranger is not turned away: %d bytes, %v", n, err)
+	}
+	c.refused(wasi.EAGAIN, wasi.NetAccept, listener, c.At(ResultAt))
+	client := c.connect(at)
+	c.Event(wasi.EventReadable, listener)
+	conn := c.Must(wasi.NetAccept, listener, c.At(ResultAt))
+	c.writes(conn, client)
+}
+
+// stranger connects from another address than the client's, where this machine
+// has one that reaches the host.
+func (c *Trial) stranger(to netip.AddrPort) net.Conn {
+	c.T.Helper()
+	from := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}
+	dialer := net.Dialer{LocalAddr: from, Timeout: c.patience}
+	conn, err := dialer.Dial("tcp", to.String())
+	if err != nil {
+		c.T.Skipf(NotChecked+"this machine has no other address: %v", err)
+	}
+	c.T.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(c.patience))
+	return conn
+}
+
+func dials(c *Trial) {
+	c.enter()
+	l := c.clientPort()
+	if errno := c.Dial(l.address); errno != wasi.OK {
+		c.T.Fatalf("%v, not OK", errno)
+	}
+	conn := c.Number(ResultAt)
+	if e := c.Event(wasi.EventWritable, conn); e.Errno != wasi.OK {
+		c.T.Fatalf("EventWritable says %v, not OK", e.Errno)
+	}
+	client, err := l.Accept()
+	if err != nil {
+		c.T.Fatalf("nobody connects: %v", err)
+	}
+	defer client.Close()
+	client.SetDeadline(time.Now().Add(c.patience))
+	c.writes(conn, client)
+}
+
+func dialsNobody(c *Trial) {
+	c.enter()
+	l := c.clientPort()
+	l.Close()
+	if errno := c.Dial(l.address); errno != wasi.OK {
+		c.T.Fatalf("%v, not OK: how it went is what EventWritable says", errno)
+	}
+	conn := c.Number(ResultAt)
+	if e := c.Event(wasi.EventWritable, conn); e.Errno != wasi.ECONNREFUSED {
+		c.T.Errorf("EventWritable says %v, not ECONNREFUSED", e.Errno)
+	}
+	c.Must(wasi.HandleClose, conn)
+}
+
+func dialsNoStranger(c *Trial) {
+	c.enter()
+	if c.config().ForeignData {
+		c.T.Skipf(NotOffered + "the host is set to allow it")
+	}
+	port := c.clientPort().address.Port()
+	for _, address := range []string{"127.0.0.2", "10.0.0.1", "0.0.0.0", "255.255.255.255", "::", "::1", "2001:db8::1"} {
+		to := netip.AddrPortFrom(netip.MustParseAddr(address), port)
+		if to.Addr() == c.Conn.LocalAddr().(*net.TCPAddr).AddrPort().Addr() {
+			continue
+		}
+		if errno := c.Dial(to); errno != wasi.EACCES {
+			c.T.Errorf("%v: %v, not EACCES", to, errno)
+		}
+	}
+}

@@ -1,0 +1,311 @@
+package kit
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"wasiftp/wasi"
+)
+
+var fileChecks = []Check{
+	{Import: "file_stat", Proves: []string{"result"}, Promise: "describes a file: size, type, permissions, time of the last change", Run: func(c *Trial) {
+		c.enter()
+		before := time.Now()
+		name := c.made("file", content)
+		s := c.stat(name)
+		if s.Mode&wasi.TypeMask != wasi.TypeRegular || s.Size != uint64(len(content)) || s.Mode&^(wasi.TypeMask|0o777) != 0 {
+			c.T.Errorf("a file of %d bytes is %+v", len(content), s)
+		}
+		if off := time.Unix(0, s.ModTime).Sub(before).Abs(); off > time.Hour {
+			c.T.Errorf("a file just made was changed %v ago", off)
+		}
+	}},
+	{Import: "file_stat", Proves: []string{"result"}, Promise: "describes the root and a directory", Run: func(c *Trial) {
+		c.enter()
+		if s := c.stat("."); s.Mode&wasi.TypeMask != wasi.TypeDir {
+			c.T.Errorf("the root is %+v", s)
+		}
+		if s := c.stat(c.folder("folder")); s.Mode&wasi.TypeMask != wasi.TypeDir {
+			c.T.Errorf("a directory is %+v", s)
+		}
+	}},
+	{Import: "file_stat", Proves: []string{"ENOENT"}, Promise: "ENOENT when there is none", Run: func(c *Trial) {
+		c.enter()
+		for _, flags := range []uint64{0, wasi.StatLink} {
+			c.refused(wasi.ENOENT, wasi.FileStat, c.words(c.name("none"), flags, c.At(ResultAt))...)
+		}
+	}},
+	{Import: "file_stat", Proves: []string{"EINVAL"}, Promise: "EINVAL for an unknown flag", Run: func(c *Trial) {
+		c.enter()
+		c.refused(wasi.EINVAL, wasi.FileStat, c.words(".", 2, c.At(ResultAt))...)
+	}},
+	{Import: "file_stat", Proves: []string{"result"}, Promise: "flag 1 describes a link itself, else what it leads to", Run: func(c *Trial) {
+		c.enter()
+		name := c.made("file", content)
+		link := c.link("link", name)
+		if s := c.stat(link); s.Mode&wasi.TypeMask != wasi.TypeRegular || s.Size != uint64(len(content)) {
+			c.T.Errorf("what the link leads to is %+v", s)
+		}
+		c.succeed(wasi.FileStat, c.Named(wasi.FileStat, link, wasi.StatLink, c.At(ResultAt)))
+		if s := wasi.GetStat(c.Peek(ResultAt, wasi.StatSize)); s.Mode&wasi.TypeMask != wasi.TypeLink {
+			c.T.Errorf("the link is %+v", s)
+		}
+	}},
+	{Import: "file_stat", Proves: []string{"result"}, Promise: "nothing outside the root is reached through a link", Run: staysInside},
+	{Import: "file_stat", Proves: []string{"result"}, Promise: "a size that takes more than 32 bits is whole, and so is an offset", Run: func(c *Trial) {
+		c.enter()
+		name := c.made("file", content)
+		if c.Target.Root == "" {
+			c.T.Skipf(NotChecked + "for want of the root, to make so large a file in")
+		}
+		const size = 5<<30 + 7
+		if err := os.Truncate(filepath.Join(c.Target.Root, name), size); err != nil {
+			c.T.Skipf(NotChecked+"%v", err)
+		}
+		if s := c.stat(name); s.Size != size {
+			c.T.Errorf("%d bytes are %d", uint64(size), s.Size)
+		}
+		if got, _ := c.download(c.Open(name, 0, size-3), 0, 0); got != "\x00\x00\x00" {
+			c.T.Errorf("of 3 bytes at the end of %d %d come", uint64(size), len(got))
+		}
+	}},
+	{Import: "file_stat", Proves: []string{"result"}, Promise: "what is below a file is not there: ENOTDIR or ENOENT", Run: func(c *Trial) {
+		c.enter()
+		if errno := c.Named(wasi.FileStat, c.made("file", content)+"/below", 0, c.At(ResultAt)); errno != wasi.ENOTDIR && errno != wasi.ENOENT {
+			c.T.Errorf("%v", errno)
+		}
+	}},
+	{Import: "file_stat", Proves: []string{"result"}, Promise: "a name that is too long is refused", Run: func(c *Trial) {
+		c.enter()
+		for _, size := range []int{5000, 100_000} {
+			long := bytes.Repeat([]byte("long"), size/4)
+			c.Poke(BufferAt, long)
+			if errno := c.Call(wasi.FileStat, c.Session, c.At(BufferAt), uint64(len(long)), 0, c.At(ResultAt)); errno == wasi.OK || errno == wasi.EFAULT {
+				c.T.Errorf("%d bytes: %v", size, errno)
+			}
+		}
+	}},
+
+	{Import: "file_list", Proves: []string{"result"}, Promise: "opens a directory, and twice, independently", Run: func(c *Trial) {
+		c.enter()
+		name := c.made("file", content)
+		first, second := c.List(".", 0), c.List(".", 0)
+		for _, dir := range []uint64{first, second} {
+			if s, ok := c.entries(dir, outSize)[name]; !ok || s.Size != uint64(len(content)) {
+				c.T.Errorf("a file of %d bytes is listed as %+v, %v", len(content), s, ok)
+			}
+		}
+	}},
+	{Import: "file_list", Proves: []string{"result"}, Promise: "flag 1 asks for names only, the other fields being zero", Run: func(c *Trial) {
+		c.enter()
+		name := c.made("file", content)
+		if s, ok := c.entries(c.List(".", wasi.ListNames), outSize)[name]; !ok || s != (wasi.Stat{}) {
+			c.T.Errorf("a file is listed as %+v, %v", s, ok)
+		}
+	}},
+	{Import: "file_list", Proves: []string{"ENOTDIR"}, Promise: "ENOTDIR for anything else", Run: func(c *Trial) {
+		c.enter()
+		c.refused(wasi.ENOTDIR, wasi.FileList, c.words(c.made("file", content), 0, c.At(ResultAt))...)
+	}},
+	{Import: "file_list", Proves: []string{"ENOENT"}, Promise: "ENOENT when there is none", Run: func(c *Trial) {
+		c.enter()
+		c.refused(wasi.ENOENT, wasi.FileList, c.words(c.name("none"), 0, c.At(ResultAt))...)
+	}},
+	{Import: "file_list", Proves: []string{"EINVAL"}, Promise: "EINVAL for an unknown flag", Run: func(c *Trial) {
+		c.enter()
+		c.refused(wasi.EINVAL, wasi.FileList, c.words(".", 2, c.At(ResultAt))...)
+	}},
+
+	{Import: "file_list_next", Proves: []string{"result"}, Promise: "gives whole records, each entry once, however small buf is, and 0 at the end each time", Run: listsInPages},
+	{Import: "file_list_next", Proves: []string{"result"}, Promise: "names are bytes: what was made is what is listed", Run: func(c *Trial) {
+		c.enter()
+		for _, s := range []string{"a b", "\u00fc\u20ac\U0001f600", "-x", "x'\"$*?", "x\\y", "x\\..\\y", "\xe4\xff"} {
+			name := c.name(s)
+			errno := c.Call(wasi.FileOpen, c.opening(name, wasi.OpenWrite|wasi.OpenTruncate, 0)...)
+			if errno != wasi.OK {
+				if s == "a b" || s[0] == '\xc3' {
+					c.T.Errorf("a file %q: %v", name, errno)
+				}
+				continue // not every storage can
+			}
+			file := c.Number(ResultAt)
+			c.finish(c.upload(file, content, 0, 0))
+			c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
+			c.has(name, content)
+			if _, ok := c.entries(c.List(".", 0), outSize)[name]; !ok {
+				c.T.Errorf("a file %q is made, and not listed", name)
+			}
+		}
+	}},
+	{Import: "file_list_next", Proves: []string{"result"}, Promise: "a directory of a thousand entries is whole", Run: func(c *Trial) {
+		c.enter()
+		folder := c.folder("folder")
+		if c.Target.Root == "" {
+			c.T.Skipf(NotChecked + "for want of the root, to make so many files in")
+		}
+		for n := range 1000 {
+			name := c.name(fmt.Sprintf("folder/%d", n))
+			if err := os.WriteFile(filepath.Join(c.Target.Root, name), nil, 0o644); err != nil {
+				c.T.Skipf(NotChecked+"%v", err)
+			}
+		}
+		if got := c.entries(c.List(folder, 0), outSize); len(got) != 1000 {
+			c.T.Errorf("%d are listed", len(got))
+		}
+	}},
+	{Import: "file_list_next", Proves: []string{"result"}, Promise: "leaves . and .. out, and describes each entry by its own name", Run: func(c *Trial) {
+		c.enter()
+		folder := c.folder("folder")
+		dir := c.List(folder, 0)
+		if got := c.entries(dir, outSize); len(got) > 0 {
+			c.T.Errorf("an empty directory has %v", slices.Collect(maps.Keys(got)))
+		}
+		s, ok := c.entries(c.List(".", 0), outSize)[folder]
+		if !ok || s.Mode&wasi.TypeMask != wasi.TypeDir {
+			c.T.Errorf("a directory is listed as %+v, %v", s, ok)
+		}
+	}},
+	{Import: "file_list_next", Proves: []string{"result"}, Promise: "a link has its target behind the name", Run: func(c *Trial) {
+		c.enter()
+		link := c.link("link", "nowhere")
+		dir := c.List(".", 0)
+		for {
+			c.succeed(wasi.FileListNext, c.Call(wasi.FileListNext, dir, c.At(BufferAt), outSize, c.At(ResultAt)))
+			page := c.Peek(BufferAt, c.Number(ResultAt))
+			if len(page) == 0 {
+				c.T.Fatalf("the link is not listed")
+			}
+			for s, name, target, rest, ok := wasi.NextDirent(page); ok; s, name, target, rest, ok = wasi.NextDirent(rest) {
+				if string(name) == link {
+					if s.Mode&wasi.TypeMask == wasi.TypeLink && string(target) != "nowhere" {
+						c.T.Errorf("the target of the link is %q, not %q", target, "nowhere")
+					}
+					return
+				}
+			}
+		}
+	}},
+}
+
+// words are the arguments of an import whose first parameters are a session and
+// a name.
+func (c *Trial) words(name string, rest ...uint64) []uint64 {
+	c.T.Helper()
+	return slices.Concat([]uint64{c.Session}, c.Text(name), rest)
+}
+
+// link makes a symbolic link, which takes the root at hand.
+func (c *Trial) link(name, target string) string {
+	c.T.Helper()
+	if c.Target.Root == "" {
+		c.T.Skipf(NotChecked + "for want of the root, to make links in")
+	}
+	name = c.name(name)
+	if err := os.Symlink(target, filepath.Join(c.Target.Root, name)); err != nil {
+		c.T.Skipf(NotChecked+"links cannot be made: %v", err)
+	}
+	return name
+}
+
+func (c *Trial) stat(name string) wasi.Stat {
+	c.T.Helper()
+	c.succeed(wasi.FileStat, c.Named(wasi.FileStat, name, 0, c.At(ResultAt)))
+	return wasi.GetStat(c.Peek(ResultAt, wasi.StatSize))
+}
+
+// entries reads a directory by pages of a size.
+func (c *Trial) entries(dir, size uint64) map[string]wasi.Stat {
+	c.T.Helper()
+	all := map[string]wasi.Stat{}
+	for {
+		c.succeed(wasi.FileListNext, c.Call(wasi.FileListNext, dir, c.At(BufferAt), size, c.At(ResultAt)))
+		n := c.Number(ResultAt)
+		if n > size {
+			c.T.Fatalf("%d bytes in a buffer of %d", n, size)
+		}
+		if n == 0 {
+			return all
+		}
+		page := c.Peek(BufferAt, n)
+		for len(page) > 0 {
+			s, name, _, rest, ok := wasi.NextDirent(page)
+			if !ok {
+				c.T.Fatalf("the last %d bytes of a page are no whole record", len(page))
+			}
+			if _, twice := all[string(name)]; twice || string(name) == "." || string(name) == ".." {
+				c.T.Errorf("%q is listed, or twice", name)
+			}
+			all[string(name)], page = s, rest
+		}
+	}
+}
+
+func listsInPages(c *Trial) {
+	c.enter()
+	folder := c.folder("folder")
+	want := map[string]bool{}
+	for n := range 30 {
+		name := fmt.Sprintf("a name of some length, so that few fit %d", n)
+		c.made("folder/"+name, "")
+		want[name] = true
+	}
+	for _, size := range []uint64{128, 1000, outSize} {
+		dir := c.List(folder, 0)
+		got := c.entries(dir, size)
+		for name := range want {
+			if _, ok := got[name]; !ok {
+				c.T.Errorf("by pages of %d bytes %q is missing", size, name)
+			}
+		}
+		if len(got) != len(want) {
+			c.T.Errorf("by pages of %d bytes there are %d entries, not %d", size, len(got), len(want))
+		}
+		if got := c.entries(dir, size); len(got) > 0 {
+			c.T.Errorf("after the end there are %d entries more", len(got))
+		}
+		c.Must(wasi.HandleClose, dir)
+	}
+}
+
+// staysInside tries links that lead out, as a client can make them on a host
+// whose folders are shared by others.
+func staysInside(c *Trial) {
+	c.enter()
+	outside, err := os.MkdirTemp("", "hosttest")
+	if err != nil {
+		c.T.Skipf(NotChecked+"%v", err)
+	}
+	c.T.Cleanup(func() { os.RemoveAll(outside) })
+	if err := os.WriteFile(filepath.Join(outside, "secret"), []byte("secret"), 0o644); err != nil {
+		c.T.Skipf(NotChecked+"%v", err)
+	}
+	absolute := c.link("absolute", outside)
+	relative, err := filepath.Rel(c.Target.Root, outside)
+	if err != nil {
+		relative = outside
+	}
+	for _, link := range []string{absolute, c.link("relative", relative)} {
+		for what, errno := range map[string]wasi.Errno{
+			"file_stat":             c.Named(wasi.FileStat, link+"/secret", 0, c.At(ResultAt)),
+			"file_list":             c.Named(wasi.FileList, link, 0, c.At(ResultAt)),
+			"file_open":             c.Call(wasi.FileOpen, c.opening(link+"/secret", 0, 0)...),
+			"file_open for writing": c.Call(wasi.FileOpen, c.opening(link+"/new", wasi.OpenWrite|wasi.OpenTruncate, 0)...),
+			"file_mkdir":            c.Named(wasi.FileMkdir, link+"/folder"),
+			"file_remove":           c.Named(wasi.FileRemove, link+"/secret", wasi.RemoveFile),
+			"file_set_mode":         c.Named(wasi.FileSetMode, link+"/secret", 0o600),
+		} {
+			if errno == wasi.OK {
+				c.T.Errorf("%s through a link that leads out: OK", what)
+			}
+		}
+	}
+	entries, _ := os.ReadDir(outside)
+	if content, err := os.ReadFile(filepath.Join(outside, "secret")); len(entries) != 1 || err != nil || string(content) != "secret" {
+		c.T.Errorf("what is outside has been changed: %v, %q, %v", entries, content, err)
+	}
+}

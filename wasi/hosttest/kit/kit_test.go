@@ -1,0 +1,87 @@
+package kit
+
+import (
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"wasiftp/wasi"
+)
+
+var named = regexp.MustCompile(`\b(E[A-Z]{3,}|Event[A-Z][a-z]+)\b`)
+
+// An import that is new, or whose text promises something new, has checks.
+func TestEveryPromiseIsChecked(t *testing.T) {
+	t.Parallel()
+	checks := Checks()
+	for _, i := range wasi.Table {
+		want := append([]string{"result"}, named.FindAllString(i.Text, -1)...)
+		if has(i, wasi.Handle) {
+			want = append(want, "handles")
+		}
+		if has(i, wasi.In, wasi.Out, wasi.InAddr, wasi.RetAddr, wasi.RetStat, wasi.RetUint32, wasi.RetUint64) {
+			want = append(want, "pointers")
+		}
+		if waits(i) {
+			want = append(want, "waiting")
+		}
+		var proved []string
+		for _, c := range checks {
+			if c.Import == i.Name {
+				proved = append(proved, c.Proves...)
+			}
+		}
+		for _, w := range want {
+			if w != "ENOSYS" {
+				assert.Contains(t, proved, w, "%s: add a check that proves its %s, to the list of group %s in this folder", i.Name, w, i.Group)
+			}
+		}
+	}
+}
+
+// A check proves what the text of its import speaks of, or what follows from the
+// rules of the table.
+func TestChecksAreNamedRight(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, c := range Checks() {
+		assert.False(t, seen[c.Name()], "%s is there twice", c.Name())
+		seen[c.Name()] = true
+		assert.NotEmpty(t, c.Promise)
+		if c.Import != "" {
+			assert.GreaterOrEqual(t, place(c), 0, "%s is in no table", c.Import)
+			assert.NotEmpty(t, c.Proves, c.Name())
+		}
+	}
+}
+
+// The general checks make calls with which there is nothing wrong: they know
+// what to give every parameter.
+func TestEveryParameterIsKnown(t *testing.T) {
+	t.Parallel()
+	for _, i := range wasi.Table {
+		for _, p := range i.Params {
+			switch p.Kind {
+			case wasi.Handle:
+				assert.NotEmpty(t, takes(i, p.Name), "%s has a handle called %s: say in takes which handles that is", i.Name, p.Name)
+			case wasi.Uint32, wasi.Int64, wasi.In, wasi.InAddr:
+				assert.NotNil(t, given(i, p), "%s has a parameter called %s: say in faultless what it is given", i.Name, p.Name)
+			}
+		}
+	}
+}
+
+// What a call would change is tried without harm.
+func TestHarmlessIsOptional(t *testing.T) {
+	t.Parallel()
+	var changing []int
+	for n := range harmless {
+		assert.True(t, Optional(n), "%s is no import that a host need not have", wasi.Table[n].Name)
+		changing = append(changing, n)
+	}
+	for _, n := range []int{wasi.FileRemove, wasi.FileRename, wasi.TransferHash, wasi.NetDeflate} {
+		assert.True(t, slices.Contains(changing, n))
+	}
+}

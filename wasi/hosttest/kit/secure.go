@@ -1,0 +1,272 @@
+package kit
+
+import (
+	"bytes"
+	"compress/zlib"
+	"crypto/tls"
+	"io"
+	"net"
+	"strings"
+
+	"wasiftp/wasi"
+)
+
+var secureChecks = []Check{
+	{Import: "net_start_tls", Proves: []string{"ENOSYS"}, Promise: "ENOSYS when, and only when, the configuration says that there is no TLS", Run: func(c *Trial) {
+		c.enter()
+		conn, _ := c.Data()
+		errno := c.Raw(wasi.NetStartTLS, conn, c.At(TextAt), 0)
+		if offers := c.config().TLS; offers != (errno != wasi.ENOSYS) {
+			c.T.Errorf("the configuration says %v to TLS, and it is %v", offers, errno)
+		}
+	}},
+	{Import: "net_start_tls", Proves: []string{"result"}, Promise: "says reply in the clear, and the control connection goes on behind the handshake", Run: func(c *Trial) {
+		c.secured()
+		c.life()
+		c.enter()
+		c.has(c.made("file", content), content)
+		c.refused(wasi.EINVAL, wasi.NetStartTLS, c.Session, c.At(TextAt), 0)
+	}},
+	{Import: "net_start_tls", Proves: []string{"result"}, Promise: "the control connection forgets what arrived before the handshake", Run: func(c *Trial) {
+		c.needsTLS()
+		text := c.Text("234 go on\r\n")
+		c.Send("call %s\n%s", Numbers(wasi.NetStartTLS, c.Session, text[0], text[1]), strings.Repeat("pages\n", 1000))
+		if reply, err := c.lines.ReadString('\n'); err != nil || reply != "234 go on\r\n" {
+			c.T.Fatalf("the reply in the clear is %q, %v", reply, err)
+		}
+		if c.secure(c.tls()) != nil {
+			return // what came before was taken for the handshake: nothing of it was obeyed
+		}
+		if answer := c.Reply(); !strings.HasPrefix(answer, "errno ") {
+			c.T.Fatalf("%q is no errno", answer)
+		}
+		if answer := c.Answer("life"); strings.HasPrefix(answer, "pages") {
+			c.T.Errorf("what was sent before the handshake is obeyed after it")
+		}
+	}},
+	{Import: "net_start_tls", Proves: []string{"EventWritable"}, Promise: "protects a data connection, once EventWritable has said OK", Run: func(c *Trial) {
+		c.secured()
+		c.enter()
+		file := c.Open(c.made("file", content), 0, 0)
+		conn, client := c.secureData()
+		c.Must(wasi.TransferStart, file, conn, 0, 0)
+		c.ended(client, content)
+		c.finish(c.Event(wasi.EventTransfer, file))
+	}},
+	{Import: "net_start_tls", Proves: []string{"result"}, Promise: "an upload under TLS is whole, and one without close_notify broke off", Run: func(c *Trial) {
+		c.secured()
+		c.enter()
+		want := string(pattern(1 << 20))
+		name := c.name("file")
+		for _, whole := range []bool{true, false} {
+			file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
+			conn, client := c.secureData()
+			c.Must(wasi.TransferStart, file, conn, 0, 0)
+			io.WriteString(client, want)
+			if whole {
+				client.CloseWrite()
+				c.finish(c.Event(wasi.EventTransfer, file))
+				c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
+				if got := c.secureContent(name); got != want {
+					c.T.Errorf("%d bytes were sent, and %d stored, or others", len(want), len(got))
+				}
+				continue
+			}
+			client.NetConn().(*net.TCPConn).CloseWrite()
+			if e := c.Event(wasi.EventTransfer, file); e.Errno == wasi.OK {
+				c.T.Errorf("without close_notify EventTransfer says OK")
+			}
+		}
+	}},
+	{Import: "net_start_tls", Proves: []string{"EventWritable", "EPROTO"}, Promise: "EventWritable says EPROTO when the handshake fails", Run: func(c *Trial) {
+		c.needsTLS()
+		c.enter()
+		conn, client := c.Data()
+		c.Must(wasi.NetStartTLS, conn, c.At(TextAt), 0)
+		io.WriteString(client, "this is no handshake, but some text\r\n")
+		client.CloseWrite()
+		if e := c.Event(wasi.EventWritable, conn); e.Errno != wasi.EPROTO {
+			c.T.Errorf("it says %v, not EPROTO", e.Errno)
+		}
+		c.Must(wasi.HandleClose, conn)
+	}},
+	{Import: "net_start_tls", Proves: []string{"EINVAL"}, Promise: "EINVAL for a reply on a data connection, and for a connection that is protected", Run: func(c *Trial) {
+		c.secured()
+		c.enter()
+		conn, _ := c.Data()
+		c.refused(wasi.EINVAL, wasi.NetStartTLS, conn, c.At(TextAt), 1)
+		conn, _ = c.secureData()
+		c.refused(wasi.EINVAL, wasi.NetStartTLS, conn, c.At(TextAt), 0)
+	}},
+
+	{Import: "net_deflate", Proves: []string{"result"}, Promise: "compresses a download, at each level", Run: func(c *Trial) {
+		c.enter()
+		want := strings.Repeat(content, 50000)
+		name := c.made("file", want)
+		for _, level := range []uint64{0, 1, 9} {
+			file := c.Open(name, 0, 0)
+			conn, client := c.deflated(level)
+			c.Must(wasi.TransferStart, file, conn, 0, 0)
+			packed, err := io.ReadAll(client)
+			if err != nil || len(packed) > len(want)/2 {
+				c.T.Errorf("level %d: %d bytes go as %d, %v", level, len(want), len(packed), err)
+			}
+			if got := expand(packed); got != want {
+				c.T.Errorf("level %d: what comes is not the file in zlib format", level)
+			}
+			c.finish(c.Event(wasi.EventTransfer, file))
+		}
+	}},
+	{Import: "net_deflate", Proves: []string{"result"}, Promise: "expands an upload, of no bytes too", Run: func(c *Trial) {
+		c.enter()
+		for _, want := range []string{"", content, strings.Repeat(content, 50000)} {
+			name := c.name("file")
+			file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
+			conn, client := c.deflated(0)
+			c.Must(wasi.TransferStart, file, conn, 0, 0)
+			client.Write(compress(want))
+			client.CloseWrite()
+			c.finish(c.Event(wasi.EventTransfer, file))
+			c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
+			c.has(name, want)
+		}
+	}},
+	{Import: "net_deflate", Proves: []string{"result"}, Promise: "an upload whose data are cut short, or are no zlib, ends with an errno", Run: func(c *Trial) {
+		c.enter()
+		whole := compress(string(pattern(10000)))
+		for _, sent := range [][]byte{whole[:len(whole)-5], whole[:100], []byte("this is not in zlib format"), {}} {
+			file := c.Open(c.name("file"), wasi.OpenWrite|wasi.OpenTruncate, 0)
+			conn, client := c.deflated(0)
+			c.Must(wasi.TransferStart, file, conn, 0, 0)
+			client.Write(sent)
+			client.CloseWrite()
+			if e := c.Event(wasi.EventTransfer, file); e.Errno == wasi.OK {
+				c.T.Errorf("%d bytes that are no whole stream end with OK", len(sent))
+			}
+			c.Must(wasi.HandleClose, file)
+		}
+	}},
+	{Import: "net_deflate", Proves: []string{"result"}, Promise: "compresses what net_write is given, and handle_close ends it", Run: func(c *Trial) {
+		c.enter()
+		conn, client := c.deflated(0)
+		text := c.Text(content)
+		c.Must(wasi.NetWrite, conn, text[0], text[1], c.At(ResultAt))
+		c.Must(wasi.HandleClose, conn)
+		packed, err := io.ReadAll(client)
+		if got := expand(packed); err != nil || got != content {
+			c.T.Errorf("%d bytes come, %v, which expand to %q", len(packed), err, got)
+		}
+	}},
+	{Import: "net_deflate", Proves: []string{"result"}, Promise: "compresses under TLS", Run: func(c *Trial) {
+		c.secured()
+		c.enter()
+		want := strings.Repeat(content, 5000)
+		file := c.Open(c.made("file", want), 0, 0)
+		conn, client := c.secureData()
+		c.Must(wasi.NetDeflate, conn, 0)
+		c.Must(wasi.TransferStart, file, conn, 0, 0)
+		packed, err := io.ReadAll(client)
+		if got := expand(packed); err != nil || got != want {
+			c.T.Errorf("%d bytes come, %v, which do not expand to the file", len(packed), err)
+		}
+		c.finish(c.Event(wasi.EventTransfer, file))
+	}},
+	{Import: "net_deflate", Proves: []string{"EINVAL"}, Promise: "EINVAL for a level above 9, and for a connection that is compressed", Run: func(c *Trial) {
+		c.enter()
+		conn, _ := c.Data()
+		c.refused(wasi.EINVAL, wasi.NetDeflate, conn, 10)
+		c.Must(wasi.NetDeflate, conn, 0)
+		c.refused(wasi.EINVAL, wasi.NetDeflate, conn, 0)
+	}},
+}
+
+func (c *Trial) needsTLS() {
+	c.T.Helper()
+	if !c.config().TLS {
+		c.T.Skipf(NotOffered + "the configuration says that there is no TLS")
+	}
+}
+
+// tls is the client's side of a handshake. One session's data connections resume
+// what its control connection began.
+func (c *Trial) tls() *tls.Config {
+	if c.resumption == nil {
+		c.resumption = &tls.Config{
+			InsecureSkipVerify: true, ServerName: "hosttest", ClientSessionCache: tls.NewLRUClientSessionCache(0),
+		}
+	}
+	return c.resumption
+}
+
+// secured puts the control connection behind a handshake.
+func (c *Trial) secured() {
+	c.T.Helper()
+	c.needsTLS()
+	text := c.Text("234 go on\r\n")
+	c.Send("call %s", Numbers(wasi.NetStartTLS, c.Session, text[0], text[1]))
+	if reply, err := c.lines.ReadString('\n'); err != nil || reply != "234 go on\r\n" {
+		c.T.Fatalf("the reply in the clear is %q, %v", reply, err)
+	}
+	if err := c.secure(c.tls()); err != nil {
+		c.T.Fatalf("the handshake: %v", err)
+	}
+	if errno := c.Errno(c.Reply()); errno != wasi.OK {
+		c.T.Fatalf("%v, not OK", errno)
+	}
+}
+
+// secureData is a data connection behind a handshake.
+func (c *Trial) secureData() (uint64, *tls.Conn) {
+	c.T.Helper()
+	conn, plain := c.Data()
+	c.Must(wasi.NetStartTLS, conn, c.At(TextAt), 0)
+	client := tls.Client(plain, c.tls())
+	if err := client.Handshake(); err != nil {
+		c.T.Fatalf("the handshake of a data connection: %v", err)
+	}
+	if e := c.Event(wasi.EventWritable, conn); e.Errno != wasi.OK {
+		c.T.Fatalf("EventWritable says %v, not OK", e.Errno)
+	}
+	return conn, client
+}
+
+func (c *Trial) secureContent(name string) string {
+	c.T.Helper()
+	file := c.Open(name, 0, 0)
+	conn, client := c.secureData()
+	c.Must(wasi.TransferStart, file, conn, 0, 0)
+	got, err := io.ReadAll(client)
+	if err != nil {
+		c.T.Errorf("a download under TLS: %v", err)
+	}
+	c.finish(c.Event(wasi.EventTransfer, file))
+	return string(got)
+}
+
+func (c *Trial) deflated(level uint64) (uint64, *net.TCPConn) {
+	c.T.Helper()
+	conn, client := c.Data()
+	c.succeed(wasi.NetDeflate, c.Raw(wasi.NetDeflate, conn, level))
+	return conn, client
+}
+
+func compress(s string) []byte {
+	var b bytes.Buffer
+	w := zlib.NewWriter(&b)
+	io.WriteString(w, s)
+	w.Close()
+	return b.Bytes()
+}
+
+// expand is what a whole zlib stream has, "" for anything else.
+func expand(b []byte) string {
+	r, err := zlib.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return ""
+	}
+	s, err := io.ReadAll(r)
+	if err != nil {
+		return ""
+	}
+	return string(s)
+}

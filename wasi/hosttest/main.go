@@ -1,0 +1,170 @@
+// Command hosttest checks a host of the FTP engine: it runs the host with a
+// module of its own in the place of the engine, and tells which promises of the
+// boundary hold. See wasi/ABI.md.
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"wasiftp/wasi/hosttest/kit"
+)
+
+//go:embed hosttest.wasm
+var module []byte
+
+const usage = `hosttest checks a host of the wasiftp engine: whether each import of the boundary
+does what wasi/abi.txt and wasi/ABI.md say.
+
+  hosttest [options] -- HOST ARGUMENTS...
+        runs the host itself. In its arguments {module} becomes the module of the kit,
+        which the host runs in the place of the engine, and {root} an empty folder for
+        the account. The host says in a line of its output where it listens:
+        ftp://127.0.0.1:2121/
+  hosttest [options] --address 127.0.0.1:2121
+        checks a host that runs already, on a module got by: hosttest --module FILE
+  hosttest --module FILE
+        writes the module
+
+For example
+
+  go run ./wasi/hosttest -- wasiftpd serve --module {module} --root {root} --listen 127.0.0.1:0 --user u:p:rw
+
+It exits with 0 when all promises hold, with 1 when some do not, with 2 when
+nothing could be checked (under go run, both are 1).
+
+Options:
+`
+
+// options are what the command line says.
+type options struct {
+	target  kit.Target
+	module  string
+	only    string
+	verbose bool
+	host    []string
+}
+
+func main() {
+	var o options
+	set := flag.NewFlagSet("hosttest", flag.ContinueOnError)
+	set.Usage = func() {
+		fmt.Fprint(set.Output(), usage)
+		set.PrintDefaults()
+	}
+	account := func(name, text string, user, password *string) {
+		set.Func(name, text, func(s string) error {
+			var ok bool
+			if *user, *password, ok = strings.Cut(s, ":"); !ok {
+				return errors.New("it is written USER:PASSWORD")
+			}
+			return nil
+		})
+	}
+	o.target.User, o.target.Password = "u", "p"
+	set.StringVar(&o.target.Address, "address", "", "where a host that runs already listens")
+	set.StringVar(&o.target.Root, "root", "", "the `FOLDER` of the account, if it is on this machine: it enables the checks with symbolic links")
+	set.StringVar(&o.target.Implicit, "implicit", "", "where it listens for implicit TLS, as `ADDRESS:PORT`")
+	account("user", "the account that may do all, as `USER:PASSWORD` (default u:p)", &o.target.User, &o.target.Password)
+	account("reader", "an account that may only read and list, as `USER:PASSWORD`", &o.target.Reader, &o.target.ReaderPassword)
+	account("single", "an account that may have one session at a time, as `USER:PASSWORD`", &o.target.Single, &o.target.SinglePassword)
+	set.DurationVar(&o.target.Patience, "patience", 5*time.Second, "how long to wait for what must happen")
+	set.StringVar(&o.module, "module", "", "write the module to this `FILE`")
+	set.StringVar(&o.only, "run", "", "only the checks whose name matches this `PATTERN`, as \"net_write\" or \"file_open: EISDIR\"")
+	set.BoolVar(&o.verbose, "v", false, "tell of each check as it is made")
+	switch err := set.Parse(os.Args[1:]); {
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(0)
+	case err != nil:
+		os.Exit(2)
+	}
+	o.host = set.Args()
+	holds, err := o.run(os.Stdout)
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "hosttest:", err)
+		os.Exit(2)
+	case !holds:
+		os.Exit(1)
+	}
+}
+
+// run does what the command line says, and reports whether all promises hold.
+func (o *options) run(out io.Writer) (holds bool, err error) {
+	if o.module != "" {
+		return true, os.WriteFile(o.module, module, 0o644)
+	}
+	checks, err := o.checks()
+	switch {
+	case err != nil:
+		return false, err
+	case len(o.host) > 0:
+		return o.runHost(out, checks)
+	case o.target.Address == "":
+		return false, errors.New("say which host: --address, or -- and how it is started. See --help")
+	}
+	return o.check(out, checks)
+}
+
+// runHost starts the host for as long as it is checked.
+func (o *options) runHost(out io.Writer, checks []kit.Check) (holds bool, err error) {
+	said := &tail{}
+	h, err := start(o.host, said)
+	if err != nil {
+		return false, err
+	}
+	defer h.end()
+	if o.target.Address == "" {
+		o.target.Address, err = h.announced()
+	} else {
+		err = listening(o.target.Address)
+	}
+	if err == nil {
+		if o.target.Root == "" && h.hasRoot {
+			o.target.Root = h.root()
+		}
+		o.target.Stop = h.stop
+		holds, err = o.check(out, checks)
+	}
+	if err != nil {
+		err = fmt.Errorf("%w%s", err, said)
+	}
+	return holds, err
+}
+
+// check checks a host that listens.
+func (o *options) check(out io.Writer, checks []kit.Check) (holds bool, err error) {
+	if fault := kit.Greets(&o.target); fault != "" {
+		return false, errors.New(fault)
+	}
+	results := kit.Run(&o.target, checks, func(r kit.Result) {
+		if o.verbose {
+			fmt.Fprintln(out, r)
+		}
+	})
+	kit.Report(out, results)
+	return kit.Sum(out, results), nil
+}
+
+func (o *options) checks() (checks []kit.Check, err error) {
+	pattern, err := regexp.Compile(o.only)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range kit.Checks() {
+		if pattern.MatchString(c.Name()) {
+			checks = append(checks, c)
+		}
+	}
+	if len(checks) == 0 {
+		return nil, fmt.Errorf("no check is called %q", o.only)
+	}
+	return checks, nil
+}

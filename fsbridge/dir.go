@@ -2,9 +2,10 @@ package fsbridge
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
+	"path"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -37,6 +38,7 @@ type DirOptions struct {
 type Dir struct {
 	root    *os.Root
 	options DirOptions
+	masked  bool // by Umask: options say the permissions, whatever the process's umask
 
 	// These are os.Root's methods, or faster ones that promise the same.
 	open    func(name string, flag int, perm fs.FileMode) (*os.File, error)
@@ -49,9 +51,17 @@ type Dir struct {
 }
 
 var (
-	errOutside = fmt.Errorf("leads out of the root: %w", fs.ErrPermission)
-	errSpecial = fmt.Errorf("neither a file nor a directory: %w", fs.ErrPermission)
+	errOutside = refusal("leads out of the root")
+	errThrough = refusal("its directory is reached through a symbolic link")
+	errSpecial = refusal("neither a file nor a directory")
 )
+
+// refusal is an error that is [fs.ErrPermission], without the weight that fmt
+// has in a module.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+func (refusal) Unwrap() error   { return fs.ErrPermission }
 
 // OpenDir opens the directory root.
 func OpenDir(root string, options DirOptions) (*Dir, error) {
@@ -117,6 +127,11 @@ func (d *Dir) Open(name string) (fs.File, error) {
 // openFile opens a file or a directory and nothing else, and never waits for
 // the other end of a pipe.
 func (d *Dir) openFile(name string, flag int, perm fs.FileMode) (*os.File, fs.FileInfo, error) {
+	if statFirst {
+		if info, err := d.stat(name); err == nil && special(typed(info)) {
+			return nil, nil, errSpecial
+		}
+	}
 	file, err := d.open(name, flag|openFlags, perm)
 	if errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.EOPNOTSUPP) {
 		return nil, nil, errSpecial // a socket, or a pipe that nobody reads
@@ -125,7 +140,7 @@ func (d *Dir) openFile(name string, flag int, perm fs.FileMode) (*os.File, fs.Fi
 		return nil, nil, err
 	}
 	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+	if err == nil && special(typed(info)) {
 		err = errSpecial
 	}
 	if err != nil {
@@ -134,6 +149,8 @@ func (d *Dir) openFile(name string, flag int, perm fs.FileMode) (*os.File, fs.Fi
 	}
 	return file, info, nil
 }
+
+func special(info fs.FileInfo) bool { return !info.Mode().IsRegular() && !info.IsDir() }
 
 // Stat describes the file that name leads to.
 func (d *Dir) Stat(name string) (fs.FileInfo, error) { return d.describe("stat", name, d.stat) }
@@ -149,7 +166,7 @@ func (d *Dir) describe(op, name string, stat func(string) (fs.FileInfo, error)) 
 	if err != nil {
 		return nil, d.fault(op, name, err)
 	}
-	return info, nil
+	return typed(info), nil
 }
 
 // ReadLink is where the symbolic link name points to, inside or not.
@@ -163,13 +180,73 @@ func (d *Dir) ReadLink(name string) (string, error) {
 
 // Mkdir makes a directory.
 func (d *Dir) Mkdir(name string) error {
-	return d.change("mkdir", name, func() error { return d.root.Mkdir(name, d.options.DirMode.Perm()) })
+	return d.change("mkdir", name, func() error {
+		err := d.root.Mkdir(name, d.options.DirMode.Perm())
+		if err == nil && d.masked {
+			err = d.root.Chmod(name, d.options.DirMode.Perm())
+		}
+		return err
+	})
 }
 
 // Remove removes a file, an empty directory or a symbolic link, never what that
 // points to. A directory that holds an unfinished upload is not empty.
 func (d *Dir) Remove(name string) error {
 	return d.change("remove", name, func() error { return d.root.Remove(name) })
+}
+
+// RemoveAll removes a file, or a directory with all that is in it, unfinished
+// uploads too, but nothing that links in it lead to. What is not there is no error.
+func (d *Dir) RemoveAll(name string) error {
+	return d.change("removeall", name, func() error { return d.root.RemoveAll(name) })
+}
+
+// Symlink makes the symbolic link name to the file target, which is a name like
+// any other, and may be missing. The link is relative, so that it leads there from
+// wherever the root is mounted; a directory that is itself reached through a link
+// cannot hold it, for it would lead elsewhere.
+func (d *Dir) Symlink(target, name string) error {
+	if err := visible("symlink", target, checkChange("symlink", target)); err != nil {
+		return err
+	}
+	return d.change("symlink", name, func() error {
+		dir := path.Dir(name)
+		if err := d.straight(dir); err != nil {
+			return err
+		}
+		text, err := filepath.Rel(filepath.FromSlash(dir), filepath.FromSlash(target))
+		if err != nil {
+			return err
+		}
+		return d.root.Symlink(text, name)
+	})
+}
+
+// straight refuses a directory that is reached through a link.
+func (d *Dir) straight(dir string) error {
+	for end := range len(dir) + 1 {
+		if end < len(dir) && dir[end] != '/' {
+			continue
+		}
+		info, err := d.lstat(dir[:end])
+		if err != nil {
+			return err
+		}
+		if info.Mode().Type() == fs.ModeSymlink {
+			return errThrough
+		}
+	}
+	return nil
+}
+
+// Umask is the same directory, but new files and directories in it get all
+// permissions except those in mask and, for files, those to execute, whatever the
+// process's own umask. Closing one closes both.
+func (d *Dir) Umask(mask fs.FileMode) fs.FS {
+	masked := *d
+	masked.masked = true
+	masked.options.FileMode, masked.options.DirMode = 0o666&^mask, 0o777&^mask
+	return &masked
 }
 
 // Rename moves a file or a directory. A file of the new name is replaced, a

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -38,15 +37,17 @@ const (
 type node struct {
 	mode     fs.FileMode
 	mtime    time.Time
+	created  time.Time
 	data     []byte
 	children map[string]*node // nil: a file
 }
 
 // NewMemory makes an empty tree.
-func NewMemory() *Memory { return &Memory{root: newDirectory()} }
+func NewMemory() *Memory { return &Memory{root: newDirectory(0o755)} }
 
-func newDirectory() node {
-	return node{mode: fs.ModeDir | 0o755, mtime: time.Now(), children: map[string]*node{}}
+func newDirectory(perm fs.FileMode) node {
+	now := time.Now()
+	return node{mode: fs.ModeDir | perm, mtime: now, created: now, children: map[string]*node{}}
 }
 
 // Open opens a file, which is then an [io.Seeker] and an [io.ReaderAt], or a
@@ -83,7 +84,9 @@ func (m *Memory) Stat(name string) (fs.FileInfo, error) {
 }
 
 // Mkdir makes a directory.
-func (m *Memory) Mkdir(name string) error {
+func (m *Memory) Mkdir(name string) error { return m.mkdir(name, 0o755) }
+
+func (m *Memory) mkdir(name string, perm fs.FileMode) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	parent, base, err := m.parent("mkdir", name)
@@ -96,7 +99,7 @@ func (m *Memory) Mkdir(name string) error {
 	if err := m.take(nodeCost); err != nil {
 		return &fs.PathError{Op: "mkdir", Path: name, Err: err}
 	}
-	made := newDirectory()
+	made := newDirectory(perm)
 	parent.put(base, &made)
 	return nil
 }
@@ -122,6 +125,29 @@ func (m *Memory) Remove(name string) error {
 	m.used -= nodeCost + int64(len(n.data))
 	parent.put(base, nil)
 	return nil
+}
+
+// RemoveAll removes a file, or a directory with all that is in it. What is not
+// there is no error.
+func (m *Memory) RemoveAll(name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	parent, base, err := m.parent("removeall", name)
+	if err != nil || parent.children[base] == nil {
+		return err
+	}
+	m.used -= parent.children[base].cost()
+	parent.put(base, nil)
+	return nil
+}
+
+// cost is what a file or a directory counts with all that is in it.
+func (n *node) cost() int64 {
+	sum := nodeCost + int64(len(n.data))
+	for _, child := range n.children {
+		sum += child.cost()
+	}
+	return sum
 }
 
 // Rename moves a file or a directory. A file of the new name is replaced, a
@@ -166,6 +192,28 @@ func (m *Memory) Chtimes(name string, mtime time.Time) error {
 	return m.change("chtimes", name, func(n *node) { n.mtime = mtime })
 }
 
+// SetCreated sets the creation time. The [fs.FileInfo]s of a Memory tell it by a
+// method Created() time.Time.
+func (m *Memory) SetCreated(name string, created time.Time) error {
+	return m.change("setcreated", name, func(n *node) { n.created = created })
+}
+
+// Umask is the same tree, but new files and directories in it get all permissions
+// except those in mask and, for files, those to execute.
+func (m *Memory) Umask(mask fs.FileMode) fs.FS { return maskedMemory{m, mask.Perm()} }
+
+// maskedMemory is a Memory under a mask.
+type maskedMemory struct {
+	*Memory
+	mask fs.FileMode
+}
+
+func (m maskedMemory) Mkdir(name string) error { return m.mkdir(name, 0o777&^m.mask) }
+
+func (m maskedMemory) Create(name string, flag int, offset int64) (Upload, error) {
+	return m.create(name, flag, offset, 0o666&^m.mask)
+}
+
 // Chmod sets the nine permission bits. They are shown and not enforced.
 func (m *Memory) Chmod(name string, mode fs.FileMode) error {
 	return m.change("chmod", name, func(n *node) { n.mode = n.mode.Type() | mode.Perm() })
@@ -197,26 +245,6 @@ func (m *Memory) Space(name string) (int64, error) {
 		return 0, &fs.PathError{Op: "space", Path: name, Err: errors.ErrUnsupported}
 	}
 	return max(m.Capacity-m.used-nodeCost, 0), nil
-}
-
-// Create opens an upload. flag and offset are those of [Dir.Create]. It is
-// hidden until it is committed and gone when it is aborted. When two change one
-// file each is applied whole to what the file is when it is committed; one with
-// os.O_EXCL fails then if the file has been made meanwhile.
-func (m *Memory) Create(name string, flag int, offset int64) (Upload, error) {
-	if err := checkUpload(name, flag, offset); err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	u := &memoryUpload{memory: m, name: name, flag: flag, offset: offset}
-	if _, _, err := u.target(); err != nil {
-		return nil, err
-	}
-	if err := m.take(nodeCost); err != nil {
-		return nil, &fs.PathError{Op: "create", Path: name, Err: err}
-	}
-	return u, nil
 }
 
 func (m *Memory) find(op, name string) (*node, error) {
@@ -273,121 +301,22 @@ func (n *node) put(base string, child *node) {
 }
 
 func (n *node) info(name string) memoryInfo {
-	return memoryInfo{name, int64(len(n.data)), n.mode, n.mtime}
-}
-
-type memoryUpload struct {
-	memory *Memory
-	name   string
-	flag   int
-	offset int64
-	data   []byte
-	ended  bool
-}
-
-func (u *memoryUpload) Write(p []byte) (int, error) {
-	u.memory.mu.Lock()
-	defer u.memory.mu.Unlock()
-	err := fs.ErrClosed
-	if !u.ended {
-		err = u.memory.take(int64(len(p)))
-	}
-	if err != nil {
-		return 0, &fs.PathError{Op: "write", Path: u.name, Err: err}
-	}
-	u.data = append(u.data, p...)
-	return len(p), nil
-}
-
-func (u *memoryUpload) Commit() error {
-	u.memory.mu.Lock()
-	defer u.memory.mu.Unlock()
-	if u.ended {
-		return fs.ErrClosed
-	}
-	parent, old, err := u.target()
-	if err != nil {
-		u.end()
-		return err
-	}
-	n := &node{mode: 0o644}
-	if old != nil {
-		n = old
-	}
-	before, written := n.data, int64(len(u.data))
-	switch u.flag {
-	case os.O_APPEND:
-		n.data = append(n.data, u.data...)
-	case 0:
-		tail := min(u.offset+written, int64(len(before)))
-		n.data = slices.Concat(before[:u.offset], u.data, before[tail:])
-	default:
-		n.data = u.data
-	}
-	n.mtime = time.Now()
-	u.memory.used += int64(len(n.data) - len(before))
-	if old == nil {
-		u.memory.used += nodeCost
-		parent.put(path.Base(u.name), n)
-	}
-	u.end()
-	return nil
-}
-
-func (u *memoryUpload) Abort() error {
-	u.memory.mu.Lock()
-	defer u.memory.mu.Unlock()
-	if u.ended {
-		return fs.ErrClosed
-	}
-	u.end()
-	return nil
-}
-
-// end gives back what the upload itself has taken.
-func (u *memoryUpload) end() {
-	u.ended = true
-	u.memory.used -= nodeCost + int64(len(u.data))
-	u.data = nil
-}
-
-// target finds where the upload goes, and the file that is there, if any.
-func (u *memoryUpload) target() (parent, old *node, err error) {
-	parent, base, err := u.memory.parent("create", u.name)
-	if err != nil {
-		return nil, nil, err
-	}
-	var size int64
-	if old = parent.children[base]; old != nil {
-		size = int64(len(old.data))
-	}
-	switch {
-	case old != nil && u.flag == os.O_EXCL:
-		err = syscall.EEXIST
-	case old != nil && old.children != nil:
-		err = syscall.EISDIR
-	case old == nil && u.flag == 0 && u.offset > 0:
-		err = syscall.ENOENT
-	case u.flag == 0 && u.offset > size:
-		err = syscall.EINVAL
-	}
-	if err != nil {
-		return nil, nil, &fs.PathError{Op: "create", Path: u.name, Err: err}
-	}
-	return parent, old, nil
+	return memoryInfo{name, int64(len(n.data)), n.mode, n.mtime, n.created}
 }
 
 type memoryInfo struct {
-	name  string
-	size  int64
-	mode  fs.FileMode
-	mtime time.Time
+	name    string
+	size    int64
+	mode    fs.FileMode
+	mtime   time.Time
+	created time.Time
 }
 
 func (i memoryInfo) Name() string       { return i.name }
 func (i memoryInfo) Size() int64        { return i.size }
 func (i memoryInfo) Mode() fs.FileMode  { return i.mode }
 func (i memoryInfo) ModTime() time.Time { return i.mtime }
+func (i memoryInfo) Created() time.Time { return i.created }
 func (i memoryInfo) IsDir() bool        { return i.mode.IsDir() }
 func (i memoryInfo) Sys() any           { return nil }
 

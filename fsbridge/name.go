@@ -4,12 +4,14 @@ import (
 	"io/fs"
 	"runtime"
 	"strings"
+	"unicode/utf8"
 )
 
 // checkName refuses a name that does not stay below the root by its letters
-// alone. It has the form of [fs.ValidPath] but may hold any byte except NUL.
+// alone. It has the form of [fs.ValidPath] but may hold any byte except NUL, where
+// the system takes any.
 func checkName(op, name string) error {
-	if validName(name, runtime.GOOS == "windows") {
+	if validName(name, runtime.GOOS == "windows") && (!unicodeOnly || utf8.ValidString(name)) {
 		return nil
 	}
 	return &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}

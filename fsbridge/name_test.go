@@ -70,6 +70,15 @@ func everything(fsys fscontract.FS, name string) (read string) {
 	fsys.Remove(name)
 	fsys.Mkdir(name)
 	fsys.Remove(name)
+	if d, ok := fsys.(*Dir); ok {
+		d.Symlink("inside", name)
+		d.Symlink(name, "link")
+		d.RemoveAll("link")
+		write(d.Umask(0o77).(*Dir), name, os.O_TRUNC, "written")
+	}
+	if f, ok := fsys.(interface{ RemoveAll(string) error }); ok {
+		f.RemoveAll(name)
+	}
 	return read
 }
 

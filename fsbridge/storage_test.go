@@ -89,6 +89,14 @@ func TestReadOnlyHasNothingThatChanges(t *testing.T) {
 	assert.False(t, ok)
 	_, ok = fsys.(interface{ Rename(from, to string) error })
 	assert.False(t, ok)
+	_, ok = fsys.(interface{ RemoveAll(string) error })
+	assert.False(t, ok)
+	_, ok = fsys.(interface{ Umask(fs.FileMode) fs.FS })
+	assert.False(t, ok)
+	_, ok = fsys.(interface {
+		Symlink(target, name string) error
+	})
+	assert.False(t, ok)
 }
 
 // write uploads a file and returns the first error.

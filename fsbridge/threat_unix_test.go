@@ -96,6 +96,10 @@ func TestThreat10SymlinkEscapes(t *testing.T) {
 						refused("Remove", name, d.Remove(name))
 						refused("Rename", name, d.Rename(name, "x"))
 						refused("Rename to", name, d.Rename("inside", name))
+						refused("Symlink", name, d.Symlink("inside", name))
+						if err := d.RemoveAll(name); err != nil { // what is not there is no error
+							refused("RemoveAll", name, err)
+						}
 					}
 					assert.ErrorIs(t, d.Mkdir(link), fs.ErrExist)
 					assert.ErrorIs(t, write(d, link, os.O_EXCL, "written"), fs.ErrExist)
@@ -112,6 +116,43 @@ func TestThreat10SymlinkEscapes(t *testing.T) {
 			j.unchanged(t)
 		})
 	}
+}
+
+// A link that Symlink makes names nothing outside, not even for those who follow
+// links without a root.
+func TestThreat10SymlinkIsMadeInside(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, d *Dir, root string) {
+		for _, dir := range []string{"a", "a/b", "deep", "deep/down"} {
+			require.NoError(t, d.Mkdir(dir))
+		}
+		put(t, d, "file", "content")
+		require.NoError(t, os.Symlink("../deep", filepath.Join(root, "a/b/c"))) // leads nowhere
+		require.NoError(t, os.Symlink("../../deep", filepath.Join(root, "a/b/d")))
+		require.NoError(t, os.Symlink("deep/down", filepath.Join(root, "short")))
+		for _, name := range []string{"short/link", "a/b/d/link", "a/b/d/down/link", "a/b/c/link"} {
+			assert.ErrorIs(t, d.Symlink("file", name), fs.ErrPermission, name)
+		}
+		for name, want := range map[string]string{"link": "file", "a/link": "../file", "a/b/link": "../../file"} {
+			require.NoError(t, d.Symlink("file", name))
+			text, err := os.Readlink(filepath.Join(root, name))
+			require.NoError(t, err)
+			assert.Equal(t, want, text)
+		}
+	})
+}
+
+// RemoveAll takes an unfinished upload along, which then cannot be committed.
+func TestRemoveAllOfAnUnfinishedUpload(t *testing.T) {
+	t.Parallel()
+	d := testDir(t, t.TempDir(), DirOptions{Atomic: true}, true)
+	require.NoError(t, d.Mkdir("dir"))
+	up, err := d.Create("dir/file", os.O_TRUNC, 0)
+	require.NoError(t, err)
+	require.ErrorIs(t, d.Remove("dir"), syscall.ENOTEMPTY)
+	require.NoError(t, d.RemoveAll("dir"))
+	assert.Error(t, up.Commit())
+	assert.Empty(t, fileNames(t, d, "."))
 }
 
 func TestThreat10SymlinkLoop(t *testing.T) {
@@ -184,6 +225,10 @@ func TestThreat10SymlinkRace(t *testing.T) {
 				d.Chmod("dir/outside", 0o600)
 				d.Rename("dir/new", "dir/renamed")
 				d.Remove("dir/made")
+				d.RemoveAll("dir/outside dir")
+				if tries%64 == 0 {
+					d.RemoveAll("dir/new")
+				}
 				if read%8 == 0 {
 					write(d, "dir/new", os.O_TRUNC, "written")
 					d.Mkdir("dir/made")

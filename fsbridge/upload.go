@@ -46,7 +46,7 @@ func (d *Dir) createInPlace(name string, flag int, offset int64) (*upload, error
 	if offset == 0 || flag == os.O_APPEND {
 		mode |= os.O_CREATE
 	}
-	file, info, err := d.openFile(name, mode|flag&os.O_EXCL, d.options.FileMode.Perm())
+	file, info, err := d.openUpload(name, mode|flag&os.O_EXCL)
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +59,27 @@ func (d *Dir) createInPlace(name string, flag int, offset int64) (*upload, error
 		return nil, err
 	}
 	return &upload{file: file, sync: d.options.Sync}, nil
+}
+
+// openUpload opens a file to write. Under a mask, one that is new gets exactly the
+// permissions that the mask leaves.
+func (d *Dir) openUpload(name string, flag int) (*os.File, fs.FileInfo, error) {
+	perm := d.options.FileMode.Perm()
+	if !d.masked || flag&os.O_CREATE == 0 {
+		return d.openFile(name, flag, perm)
+	}
+	file, info, err := d.openFile(name, flag|os.O_EXCL, perm)
+	if errors.Is(err, fs.ErrExist) && flag&os.O_EXCL == 0 {
+		return d.openFile(name, flag, perm)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := file.Chmod(perm); err != nil {
+		file.Close()
+		return nil, nil, err
+	}
+	return file, info, nil
 }
 
 // place locks the file and brings it to where the upload begins. Neither
@@ -100,8 +121,8 @@ func (d *Dir) createHidden(name string, flag int, _ int64) (*upload, error) {
 		parent.Close()
 		return nil, err
 	}
-	if keep {
-		if err := u.file.Chmod(perm); err != nil { // what the umask took
+	if keep || d.masked {
+		if err := u.file.Chmod(perm); err != nil { // what the process's umask took
 			u.Abort()
 			return nil, err
 		}

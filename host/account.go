@@ -37,7 +37,7 @@ var ErrDenied = errors.New("wrong user name or password")
 type Login struct {
 	User     string // as sent; may hold any byte but CR, LF and NUL
 	Password Password
-	Host     string // what the client named by HOST, in lower case; "" for nothing
+	Host     string // what the client named by HOST or, if Config.Hosts has it, in the TLS handshake; in lower case; "" for nothing
 	Client   netip.AddrPort
 	Server   netip.AddrPort       // the address the client connected to
 	TLS      *tls.ConnectionState // of the control connection, nil in the clear
@@ -70,6 +70,9 @@ type Account struct {
 	// whatever FS itself allows. Zero allows nothing but to log in.
 	Rights Rights
 
+	// Charset is how the account's clients write names; "" is Config.Charset.
+	Charset string
+
 	// MaxSessions is how many sessions the account has at a time; 0 is no limit.
 	MaxSessions int
 }
@@ -85,6 +88,7 @@ const (
 	Delete  = Rights(wasi.RightDelete) // delete files and directories; replace a file
 	Rename  = Rights(wasi.RightRename) // rename files and directories
 	MakeDir = Rights(wasi.RightMkdir)  // make directories
+	Admin   = Rights(wasi.RightAdmin)  // see who is there and what they do (SITE WHO)
 
 	ReadOnly  = Read | List
 	ReadWrite = ReadOnly | Write | Delete | Rename | MakeDir

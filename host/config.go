@@ -36,6 +36,18 @@ type Config struct {
 
 	Behaviour Behaviour
 
+	// Allow turns on what is off by default.
+	Allow Allow
+
+	// Charset is the character set in which clients that don't say OPTS UTF8 ON
+	// write the names of files, by its IANA name; "" is UTF-8, and leaves all
+	// bytes as they are. It must have ASCII as it is (Windows-1252, Shift_JIS, …).
+	Charset string
+
+	// ListZone is the time zone of LIST; nil is UTC. What machines read (MLSD,
+	// MDTM) is UTC always.
+	ListZone *time.Location
+
 	// FollowLinks lists a symbolic link as what it leads to; one that leads
 	// nowhere is still listed as a link.
 	FollowLinks bool
@@ -68,6 +80,10 @@ type Config struct {
 
 // Behaviour is what servers do in different ways, and some client depends on.
 type Behaviour = wasi.Behaviour
+
+// Allow is what is off unless it is turned on: few clients need it, and it can
+// do much in one command.
+type Allow = wasi.Allow
 
 // Limits bound what clients can take. Zero values mean what each field says; a
 // negative value is a fault.
@@ -183,6 +199,9 @@ func (c Config) checked() (Config, error) {
 		if strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 			fault("Behaviour: %q is not one word, as clients need it to be", name)
 		}
+	}
+	if err := CheckCharset(c.Charset); err != nil {
+		fault("Charset: %w", err)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

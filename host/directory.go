@@ -18,6 +18,7 @@ type openDir struct {
 	fsys      FS
 	name      string
 	namesOnly bool
+	charset   *charset
 
 	mu      sync.Mutex // a page may still be read when the directory is given up
 	dir     fs.ReadDirFile
@@ -48,12 +49,13 @@ func (sh *shard) fileList(a *args) wasi.Errno {
 	if flags&^wasi.ListNames != 0 {
 		return wasi.EINVAL
 	}
+	names := s.charset()
 	result, errno := s.ask(questionKey{call: wasi.FileList, name: name, flags: flags}, func(context.Context) answer {
 		d, err := openDirectory(fsys, name)
 		if err != nil {
 			return answer{errno: errnoOf(err)}
 		}
-		d.session, d.namesOnly = s, flags&wasi.ListNames != 0
+		d.session, d.namesOnly, d.charset = s, flags&wasi.ListNames != 0, names
 		s.observe(Event{Kind: Listed, Path: path.Join("/", name)})
 		return answer{dir: d}
 	})
@@ -65,6 +67,7 @@ func (sh *shard) fileList(a *args) wasi.Errno {
 		result.dir.end()
 		return errno
 	}
+	s.does(handle, wasi.DoingList, name, nil)
 	putUint32(a.bytes(3), handle)
 	return wasi.OK
 }
@@ -126,7 +129,7 @@ func (d *openDir) fill(room int) error {
 			stat, target, err := d.describe(d.entries[0])
 			if err == nil {
 				var fits bool
-				if d.page, fits = wasi.AppendDirent(d.page, stat, d.entries[0].Name(), target); !fits && len(d.page) > 0 {
+				if d.page, fits = wasi.AppendDirent(d.page, stat, d.charset.outgoing(d.entries[0].Name()), d.charset.outgoing(target)); !fits && len(d.page) > 0 {
 					return nil
 				}
 			}

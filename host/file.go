@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"io/fs"
@@ -20,6 +19,8 @@ type openFile struct {
 	name       string
 	reader     fs.File   // of a download, else nil
 	upload     Upload    // of an upload, else nil
+	source     fs.File   // of a copy: what the upload is filled from, else nil
+	from       string    // its name
 	transfer   *transfer // nil until it starts
 	committing bool
 }
@@ -50,29 +51,42 @@ func (f *openFile) close() {
 		f.reader.Close()
 		return
 	}
+	if f.source != nil && f.transfer == nil {
+		f.source.Close()
+	}
 	f.upload.Abort()
 	if err == nil {
 		err = errGivenUp
 	}
-	f.session.observe(f.event(UploadFailed, err))
+	f.observeEnd(err)
 }
 
-// event describes what became of an upload.
-func (f *openFile) event(kind EventKind, err error) Event {
-	if f.transfer == nil {
-		return Event{Kind: kind, Path: "/" + f.name, Err: err}
+// observeEnd tells what became of an upload or a copy.
+func (f *openFile) observeEnd(err error) {
+	e := Event{Path: "/" + f.name}
+	if f.transfer != nil {
+		e = f.transfer.event(0, nil)
 	}
-	return f.transfer.event(kind, err)
+	e.Err = err
+	switch {
+	case f.source != nil:
+		e.Kind, e.Path, e.To = Copied, "/"+f.from, e.Path
+	case err != nil:
+		e.Kind = UploadFailed
+	default:
+		e.Kind = Uploaded
+	}
+	f.session.observe(e)
 }
 
 // name is a parameter that names a file. What is longer than a control line was
 // never in one.
-func (a *args) name(n int) (name string, ok bool) {
+func (s *session) name(a *args, n int) (name string, ok bool) {
 	if len(a.bytes(n)) > maxLine {
 		return "", false
 	}
-	name = a.string(n)
-	return name, named(name)
+	name, ok = s.charset().incoming(a.string(n))
+	return name, ok && named(name)
 }
 
 // named says whether a name is one that the boundary allows: relative to the
@@ -96,7 +110,7 @@ func (sh *shard) files(a *args, right Rights) (s *session, fsys FS, name string,
 	if errno != wasi.OK {
 		return nil, nil, "", errno
 	}
-	name, ok := a.name(1)
+	name, ok := s.name(a, 1)
 	switch {
 	case !s.can(right):
 		return nil, nil, "", wasi.EACCES
@@ -104,18 +118,6 @@ func (sh *shard) files(a *args, right Rights) (s *session, fsys FS, name string,
 		return nil, nil, "", wasi.EINVAL
 	}
 	return s, s.login.Load().fs, name, wasi.OK
-}
-
-// change asks for something to be done to a file, and has it observed.
-func (s *session) change(key questionKey, e Event, work func() error) wasi.Errno {
-	_, errno := s.ask(key, func(context.Context) answer {
-		err := work()
-		if err == nil {
-			s.observe(e)
-		}
-		return answer{errno: errnoOf(err)}
-	})
-	return errno
 }
 
 // statOf is a file's description as a record.
@@ -131,8 +133,16 @@ func statOf(info fs.FileInfo) wasi.Stat {
 	}
 	return wasi.Stat{
 		ModTime: unixNano(info.ModTime()), Size: uint64(max(info.Size(), 0)),
-		Mode: mode | uint32(info.Mode().Perm()), Links: linksOf(info),
+		Mode: mode | uint32(info.Mode().Perm()), Links: linksOf(info), Created: createdOf(info),
 	}
+}
+
+// createdOf is when a file was created, in ns since 1970; 0 where that is not known.
+func createdOf(info fs.FileInfo) int64 {
+	if c, ok := info.(interface{ Created() time.Time }); ok {
+		return unixNano(c.Created())
+	}
+	return 0
 }
 
 // unixNano is a time in ns since 1970, 0 for one that int64 cannot hold.
@@ -318,11 +328,7 @@ func (sh *shard) fileCommit(a *args) wasi.Errno {
 	}
 	_, errno = f.session.ask(key, func(context.Context) answer {
 		err := f.upload.Commit()
-		if err != nil {
-			f.session.observe(f.event(UploadFailed, err))
-		} else {
-			f.session.observe(f.event(Uploaded, nil))
-		}
+		f.observeEnd(err)
 		return answer{errno: errnoOf(err)}
 	})
 	switch {
@@ -331,117 +337,5 @@ func (sh *shard) fileCommit(a *args) wasi.Errno {
 	case begun:
 		f.session.disown(a.handle(0))
 	}
-	return errno
-}
-
-func (sh *shard) fileMkdir(a *args) wasi.Errno {
-	s, fsys, name, errno := sh.files(a, MakeDir)
-	if errno != wasi.OK {
-		return errno
-	}
-	return s.change(questionKey{call: wasi.FileMkdir, name: name}, Event{Kind: Made, Path: "/" + name}, func() error {
-		if m, ok := fsys.(MkdirFS); ok {
-			return m.Mkdir(name)
-		}
-		return errors.ErrUnsupported
-	})
-}
-
-func (sh *shard) fileRemove(a *args) wasi.Errno {
-	s, fsys, name, errno := sh.files(a, Delete)
-	if errno != wasi.OK {
-		return errno
-	}
-	kind := a.uint32(2)
-	if kind != wasi.RemoveFile && kind != wasi.RemoveDir {
-		return wasi.EINVAL
-	}
-	key := questionKey{call: wasi.FileRemove, name: name, flags: kind}
-	return s.change(key, Event{Kind: Deleted, Path: "/" + name}, func() error {
-		r, ok := fsys.(RemoveFS)
-		if !ok {
-			return errors.ErrUnsupported
-		}
-		info, err := s.visible(fsys, name, true)
-		switch {
-		case err != nil && !errors.Is(err, fs.ErrPermission):
-			return err
-		case name == ".":
-			return fs.ErrPermission
-		case err == nil && kind == wasi.RemoveDir && !info.IsDir():
-			return syscall.ENOTDIR
-		case err == nil && kind == wasi.RemoveFile && info.IsDir():
-			return syscall.EISDIR
-		}
-		return r.Remove(name)
-	})
-}
-
-func (sh *shard) fileRename(a *args) wasi.Errno {
-	s, fsys, from, errno := sh.files(a, Rename)
-	if errno != wasi.OK {
-		return errno
-	}
-	to, ok := a.name(2)
-	if !ok || from == "." || to == "." {
-		return wasi.EINVAL
-	}
-	key := questionKey{call: wasi.FileRename, name: from, to: to}
-	return s.change(key, Event{Kind: Renamed, Path: "/" + from, To: "/" + to}, func() error {
-		r, ok := fsys.(RenameFS)
-		if !ok {
-			return errors.ErrUnsupported
-		}
-		if _, err := describe(fsys, to, true); err == nil && !s.can(Delete) && from != to {
-			return fs.ErrPermission
-		}
-		return r.Rename(from, to)
-	})
-}
-
-func (sh *shard) fileSetTime(a *args) wasi.Errno {
-	s, fsys, name, errno := sh.files(a, Write)
-	if errno != wasi.OK {
-		return errno
-	}
-	mtime := a.int64(2)
-	key := questionKey{call: wasi.FileSetTime, name: name, number: mtime}
-	return s.change(key, Event{Kind: Changed, Path: "/" + name}, func() error {
-		if c, ok := fsys.(ChtimesFS); ok {
-			return c.Chtimes(name, time.Unix(0, mtime))
-		}
-		return errors.ErrUnsupported
-	})
-}
-
-func (sh *shard) fileSetMode(a *args) wasi.Errno {
-	s, fsys, name, errno := sh.files(a, Write)
-	if errno != wasi.OK {
-		return errno
-	}
-	mode := a.uint32(2) & 0o777
-	key := questionKey{call: wasi.FileSetMode, name: name, flags: mode}
-	return s.change(key, Event{Kind: Changed, Path: "/" + name}, func() error {
-		if c, ok := fsys.(ChmodFS); ok {
-			return c.Chmod(name, fs.FileMode(mode))
-		}
-		return errors.ErrUnsupported
-	})
-}
-
-func (sh *shard) fileSpace(a *args) wasi.Errno {
-	s, fsys, name, errno := sh.files(a, Write)
-	if errno != wasi.OK {
-		return errno
-	}
-	result, errno := s.ask(questionKey{call: wasi.FileSpace, name: name}, func(context.Context) answer {
-		f, ok := fsys.(SpaceFS)
-		if !ok {
-			return answer{errno: wasi.ENOSYS}
-		}
-		n, err := f.Space(name)
-		return answer{errno: errnoOf(err), stat: wasi.Stat{Size: uint64(max(n, 0))}}
-	})
-	binary.LittleEndian.PutUint64(a.bytes(2), result.stat.Size)
 	return errno
 }

@@ -9,7 +9,7 @@ import (
 // FS is what an account sees: any [fs.FS] is one, and read-only. What else it
 // can do is found by type assertion: [fs.StatFS], [fs.ReadLinkFS] (Lstat and
 // ReadLink), [CreateFS], [MkdirFS], [RemoveFS], [RenameFS], [ChtimesFS],
-// [ChmodFS] and [SpaceFS]. A file that Open returns may be an [io.Seeker], to be read from an
+// [ChmodFS], [CreatedFS], [UmaskFS], [SymlinkFS], [RemoveAllFS] and [SpaceFS]. A file that Open returns may be an [io.Seeker], to be read from an
 // offset, and an *os.File, to be sent by the kernel alone.
 //
 // Names are as [fs.ValidPath] has them, but may hold any byte except NUL and
@@ -79,4 +79,38 @@ type ChmodFS interface {
 type SpaceFS interface {
 	FS
 	Space(name string) (int64, error)
+}
+
+// CreatedFS is an [FS] that tells and sets creation times. Those that it tells
+// are what the method Created() time.Time of its [fs.FileInfo]s returns; the zero
+// time is not known.
+type CreatedFS interface {
+	FS
+	SetCreated(name string, created time.Time) error
+}
+
+// UmaskFS is an [FS] that can give new files and directories fewer permissions.
+type UmaskFS interface {
+	FS
+
+	// Umask is the same files, but what is made through it gets all
+	// permissions, for a file those of reading and writing, but those in mask.
+	Umask(mask fs.FileMode) FS
+}
+
+// SymlinkFS is an [FS] that makes symbolic links.
+type SymlinkFS interface {
+	FS
+
+	// Symlink makes the link name to the file target, which is a name like any
+	// other, of a file that may be missing. It fails with [fs.ErrExist] when
+	// there is a file called name.
+	Symlink(target, name string) error
+}
+
+// RemoveAllFS is an [FS] that removes a directory with all that is in it, but
+// not what links in it lead to.
+type RemoveAllFS interface {
+	FS
+	RemoveAll(name string) error
 }

@@ -37,6 +37,7 @@ func (sh *shard) transferHash(a *args) wasi.Errno {
 	t := &transfer{file: f, hash: hashes[algorithm](), length: length, began: time.Now(), finished: make(chan struct{})}
 	f.transfer = t
 	handle := a.handle(0)
+	s.does(handle, wasi.DoingHash, f.name, &t.bytes)
 	sh.server.work.Go(func() {
 		s.hashing.Lock()
 		defer s.hashing.Unlock()

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -14,8 +15,11 @@ import (
 type login struct {
 	server *Server
 	name   string
-	fs     FS
+	whole  FS // the account's
+	fs     FS // the same, perhaps under a mask; for the shard's goroutine
 	rights Rights
+	names  *charset // of its clients
+	able   uint32   // what the files can do (wasi.AbleUpload, …)
 	once   sync.Once
 }
 
@@ -48,7 +52,7 @@ func (sh *shard) authHost(a *args) wasi.Errno {
 	}
 	name := strings.ToLower(strings.TrimSuffix(a.string(1), "."))
 	if name != "" {
-		if hosts := s.server.config.Hosts; hosts != nil && !slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, name) }) {
+		if !s.server.hasHost(name) {
 			return wasi.ENOENT
 		}
 		if state := s.stream.state(); state != nil && state.ServerName != "" && !strings.EqualFold(state.ServerName, name) {
@@ -60,6 +64,24 @@ func (sh *shard) authHost(a *args) wasi.Errno {
 	return wasi.OK
 }
 
+// at is the virtual host that a session is at: what HOST named or, without it, the
+// TLS handshake.
+func (s *session) at() string {
+	if s.host != "" {
+		return s.host
+	}
+	if state := s.stream.state(); state != nil && s.server.config.Hosts != nil && s.server.hasHost(state.ServerName) {
+		return strings.ToLower(state.ServerName)
+	}
+	return ""
+}
+
+// hasHost says whether HOST may name a host.
+func (s *Server) hasHost(name string) bool {
+	hosts := s.config.Hosts
+	return hosts == nil || slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, name) })
+}
+
 func (sh *shard) authCheck(a *args) wasi.Errno {
 	s, errno := sh.session(a)
 	if errno != wasi.OK {
@@ -69,7 +91,7 @@ func (sh *shard) authCheck(a *args) wasi.Errno {
 		return wasi.EINVAL
 	}
 	user, password := a.string(1), a.string(2)
-	given := Login{User: user, Password: Password(password), Host: s.host, Client: s.client, Server: s.local, TLS: s.stream.state()}
+	given := Login{User: user, Password: Password(password), Host: s.at(), Client: s.client, Server: s.local, TLS: s.stream.state()}
 	result, errno := s.ask(questionKey{call: wasi.AuthCheck, name: user, to: password},
 		func(ctx context.Context) answer { return s.authenticate(ctx, given) })
 	if errno != wasi.OK {
@@ -115,7 +137,14 @@ func (s *Server) login(ctx context.Context, given Login) (*login, error) {
 	if account == nil || account.FS == nil {
 		return nil, errNoFS
 	}
-	l := &login{server: s, name: account.Name, fs: account.FS, rights: account.Rights}
+	names, err := newCharset(cmp.Or(account.Charset, s.config.Charset))
+	if err != nil {
+		return nil, err
+	}
+	l := &login{
+		server: s, names: names, name: account.Name, whole: account.FS, fs: account.FS, rights: account.Rights,
+		able: abilitiesOf(account.FS, account.Rights),
+	}
 	if l.name == "" {
 		l.name = given.User
 	}

@@ -37,6 +37,8 @@ const (
 	Renamed                           // Path became To
 	Changed                           // a time or a mode was set
 	Hashed                            // a file's bytes were hashed (HASH, XCRC, …); Err says why not
+	Copied                            // a file was copied on the server: Path to To; Err says why not
+	Linked                            // the symbolic link Path to To was made
 	DataRefused                       // a data connection that is not the client's was turned away; Data is its address
 )
 
@@ -44,7 +46,7 @@ var eventNames = [...]string{
 	Connected: "connected", Disconnected: "disconnected", Refused: "refused", LoggedIn: "logged in",
 	LoginFailed: "login failed", LoggedOut: "logged out", Downloaded: "downloaded", Uploaded: "uploaded",
 	UploadFailed: "upload failed", Listed: "listed", Made: "made", Deleted: "deleted", Renamed: "renamed",
-	Changed: "changed", Hashed: "hashed", DataRefused: "data connection refused",
+	Changed: "changed", Hashed: "hashed", Copied: "copied", Linked: "linked", DataRefused: "data connection refused",
 }
 
 // String is the kind in lower-case words.
@@ -66,9 +68,9 @@ type Event struct {
 	Server   netip.AddrPort
 	User     string
 	Path     string // absolute, as the account sees it
-	To       string // the new path of Renamed
+	To       string // the new path of Renamed, the copy of Copied, the target of Linked
 	Data     netip.AddrPort
-	Bytes    int64 // that crossed the data connection
+	Bytes    int64 // that crossed the data connection, or were hashed or copied
 	Duration time.Duration
 	ASCII    bool  // line ends were converted
 	Err      error // why it failed; never contains a password

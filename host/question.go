@@ -35,6 +35,7 @@ type answer struct {
 	file  *openFile
 	dir   *openDir
 	login *login
+	fs    FS
 }
 
 // discard gives up what an answer holds that nobody fetched.

@@ -36,6 +36,7 @@ type Server struct {
 	perAddress map[netip.Addr]int
 	perAccount map[string]int
 	lastID     uint64
+	present    present
 	idle       chan struct{} // closed when the last session of a draining server is over
 	idleOnce   sync.Once
 }
@@ -89,7 +90,8 @@ func engineConfig(c *Config) []byte {
 		LoginTime: int64(l.LoginTime), IdleTime: int64(l.IdleTime), StallTime: int64(l.StallTime),
 		DataTime: int64(l.DataTime), FailureDelay: int64(l.FailureDelay), LoginFailures: uint32(l.LoginFailures),
 		LineLength: uint32(l.LineLength), ForeignData: c.AllowForeignDataAddress,
-		TLS: c.TLS.Config != nil, TLSRequired: uint32(c.TLS.Require), Greeting: c.Greeting, Behaviour: c.Behaviour,
+		TLS: c.TLS.Config != nil, TLSRequired: uint32(c.TLS.Require), Greeting: c.Greeting, Behaviour: c.Behaviour, Allow: c.Allow,
+		Zone: zoneOf(c.ListZone, time.Now()),
 	}.Append(nil)
 }
 

@@ -25,12 +25,14 @@ type session struct {
 	local   netip.AddrPort
 	began   time.Time
 	login   atomic.Pointer[login] // nil until logged in
+	utf8    bool                  // OPTS UTF8 ON was said
 	host    string                // what HOST named, "" for nothing
 	asked   *question             // the call that waits for its answer, nil for none
 	working int                   // goroutines that find answers, or dial
 	objects []uint32              // handles of what the session owns
 	hashing sync.Mutex            // held by the one goroutine that hashes a file
-	ending  chan struct{}         // closed once all that was given up so far is; nil for nothing
+	doing   atomic.Pointer[activity]
+	ending  chan struct{} // closed once all that was given up so far is; nil for nothing
 }
 
 // maxOwned is how many listeners, connections, files and directories a session
@@ -99,6 +101,9 @@ func (s *session) own(o object) (uint32, wasi.Errno) {
 
 // disown forgets a handle of the session's.
 func (s *session) disown(handle uint32) {
+	if d := s.doing.Load(); d != nil && d.handle == handle {
+		s.doing.Store(nil)
+	}
 	s.shard.handles.remove(handle)
 	if at := slices.Index(s.objects, handle); at >= 0 {
 		s.objects = slices.Delete(s.objects, at, at+1)
@@ -133,6 +138,7 @@ func (s *session) end() {
 	s.stream.close(s.server.config.Limits.StallTime)
 	s.shard.handles.remove(s.handle)
 	delete(s.shard.sessions, s.handle)
+	s.server.present.remove(s)
 	s.observe(Event{Kind: Disconnected, Duration: time.Since(s.began)})
 	s.server.release(s)
 }

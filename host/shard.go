@@ -172,10 +172,11 @@ func (sh *shard) open(conn net.Conn, id uint64, implicit bool) {
 	}
 	s.handle = handle
 	sh.sessions[handle] = s
+	sh.server.present.add(s)
 	s.stream.owner(handle, handle)
 	opened := wasi.Event{Kind: wasi.EventOpen, Session: handle, Handle: handle}
 	if implicit {
-		s.stream.startTLS(sh.server.controlTLS(id), nil)
+		s.stream.upgradeTo(sh.server.protection(id, nil))
 		opened.Value = 1
 	}
 	sh.post(opened)
@@ -225,6 +226,8 @@ var imports = [len(wasi.Table)]func(*shard, *args) wasi.Errno{
 	wasi.NetAccept:   (*shard).netAccept,
 	wasi.NetDial:     (*shard).netDial,
 	wasi.NetStartTLS: (*shard).netStartTLS,
+	wasi.NetJoinTLS:  (*shard).netJoinTLS,
+	wasi.NetStopTLS:  (*shard).netStopTLS,
 	wasi.NetDeflate:  (*shard).netDeflate,
 	wasi.HandleClose: (*shard).handleClose,
 
@@ -232,17 +235,25 @@ var imports = [len(wasi.Table)]func(*shard, *args) wasi.Errno{
 	wasi.AuthCheck: (*shard).authCheck,
 	wasi.AuthClear: (*shard).authClear,
 
-	wasi.FileStat:     (*shard).fileStat,
-	wasi.FileList:     (*shard).fileList,
-	wasi.FileListNext: (*shard).fileListNext,
-	wasi.FileOpen:     (*shard).fileOpen,
-	wasi.FileCommit:   (*shard).fileCommit,
-	wasi.FileMkdir:    (*shard).fileMkdir,
-	wasi.FileRemove:   (*shard).fileRemove,
-	wasi.FileRename:   (*shard).fileRename,
-	wasi.FileSetTime:  (*shard).fileSetTime,
-	wasi.FileSetMode:  (*shard).fileSetMode,
-	wasi.FileSpace:    (*shard).fileSpace,
+	wasi.SessionAbilities: (*shard).sessionAbilities,
+	wasi.SessionUmask:     (*shard).sessionUmask,
+	wasi.SessionNames:     (*shard).sessionNames,
+	wasi.SessionList:      (*shard).sessionList,
+
+	wasi.FileStat:       (*shard).fileStat,
+	wasi.FileList:       (*shard).fileList,
+	wasi.FileListNext:   (*shard).fileListNext,
+	wasi.FileOpen:       (*shard).fileOpen,
+	wasi.FileCommit:     (*shard).fileCommit,
+	wasi.FileMkdir:      (*shard).fileMkdir,
+	wasi.FileRemove:     (*shard).fileRemove,
+	wasi.FileRename:     (*shard).fileRename,
+	wasi.FileSetTime:    (*shard).fileSetTime,
+	wasi.FileSetMode:    (*shard).fileSetMode,
+	wasi.FileSpace:      (*shard).fileSpace,
+	wasi.FileSetCreated: (*shard).fileSetCreated,
+	wasi.FileSymlink:    (*shard).fileSymlink,
+	wasi.FileCopy:       (*shard).fileCopy,
 
 	wasi.TransferStart:    (*shard).transferStart,
 	wasi.TransferProgress: (*shard).transferProgress,

@@ -33,7 +33,7 @@ type stream struct {
 	starved  bool // the guest wants to hear when there is room again
 	writeErr error
 	closing  bool
-	upgrade  *upgrade // to TLS, as soon as the receiver gets to it
+	upgrade  *upgrade // to TLS or from it, as soon as the receiver gets to it
 	secured  bool     // TLS is on
 	flushed  sync.Cond
 
@@ -77,14 +77,14 @@ func (s *stream) receiver() {
 		var n int
 		var err error
 		if upgrade != nil {
-			err = s.secure(upgrade)
+			n, err = s.become(upgrade)
 		} else {
 			n, err = s.conn.Read(s.buf[:])
 		}
 		s.mu.Lock()
-		if upgrade != nil && err == nil || upgrade == nil && s.upgrade != nil {
+		if upgrade != nil && err == nil && n == 0 || upgrade == nil && s.upgrade != nil {
 			s.mu.Unlock()
-			continue // what was read came before the handshake, and is forgotten
+			continue // what was read came before the upgrade, and is forgotten
 		}
 		s.arrived, s.readErr = s.buf[:n], err
 		closing := s.closing
@@ -202,7 +202,7 @@ func (s *stream) close(stall time.Duration) {
 	s.closing = true
 	switch {
 	case s.upgrade != nil:
-		s.conn.Close()
+		go s.conn.Close() // which under TLS may have to wait for room
 		s.proceed()
 	case s.flushing:
 		s.conn.SetWriteDeadline(time.Now().Add(stall))

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -73,6 +74,12 @@ func (s *Server) controlTLS(id uint64) *tls.Config {
 		func(*tls.SessionState) bool { return false })
 }
 
+// protection puts TLS on the control connection of session id, after a reply in
+// the clear.
+func (s *Server) protection(id uint64, reply []byte) *upgrade {
+	return &upgrade{config: s.controlTLS(id), reply: reply, tight: s.config.Allow.CCC}
+}
+
 // dataTLS is the configuration for the data connections of session id. Only one
 // that has resumed gets a ticket with the mark: a thief who is refused would
 // come back with it.
@@ -132,34 +139,65 @@ func (sh *shard) netStartTLS(a *args) wasi.Errno {
 		return wasi.EINVAL
 	}
 	if s, errno := sh.session(a); errno == wasi.OK {
-		return s.stream.startTLS(sh.server.controlTLS(s.id), a.bytes(1))
+		s.host = "" // was said in the clear
+		return s.stream.upgradeTo(sh.server.protection(s.id, slices.Clone(a.bytes(1))))
 	}
 	c, errno := get[*dataConn](&sh.handles, a.handle(0))
 	switch {
 	case errno != wasi.OK:
 		return errno
-	case c.conn == nil || c.securing || c.compressed() || len(a.bytes(1)) > 0:
+	case len(a.bytes(1)) > 0:
+		return wasi.EINVAL
+	}
+	return c.secure(a.handle(0), tls.Server, sh.server.dataTLS(c.session.id))
+}
+
+// netJoinTLS protects a data connection whose other end is the TLS server.
+func (sh *shard) netJoinTLS(a *args) wasi.Errno {
+	c, errno := get[*dataConn](&sh.handles, a.handle(0))
+	config := &sh.server.config
+	switch {
+	case errno != wasi.OK:
+		return errno
+	case config.TLS.Config == nil:
+		return wasi.ENOSYS
+	case !config.Allow.SSCN && !config.Allow.CPSV:
+		return wasi.EACCES
+	}
+	return c.secure(a.handle(0), tls.Client, joiningTLS(config.TLS.Config))
+}
+
+// joiningTLS is for data connections to another server. Which one that is only
+// the client knows, so that no name can be checked.
+func joiningTLS(c *tls.Config) *tls.Config {
+	return &tls.Config{InsecureSkipVerify: true, MinVersion: c.MinVersion, MaxVersion: c.MaxVersion, CipherSuites: c.CipherSuites}
+}
+
+// secure begins the handshake of a data connection, in either part.
+func (c *dataConn) secure(handle uint32, part func(net.Conn, *tls.Config) *tls.Conn, config *tls.Config) wasi.Errno {
+	switch {
+	case c.conn == nil || c.securing || c.compressed():
 		return wasi.EINVAL
 	case c.stream.busy():
 		return wasi.EBUSY
 	}
 	c.securing = true
-	handle := a.handle(0)
 	under := c.conn
-	sh.server.work.Go(func() { c.secure(under, handle) })
+	client := addrPort(under.RemoteAddr())
+	server := c.session.server
+	if !server.config.TLS.LenientClose {
+		under = strict{under}
+	}
+	conn := part(under, config)
+	server.work.Go(func() { c.shakeHands(conn, client, handle) })
 	return wasi.OK
 }
 
-// secure is the handshake of a data connection.
-func (c *dataConn) secure(under net.Conn, handle uint32) {
+// shakeHands is the handshake of a data connection.
+func (c *dataConn) shakeHands(conn *tls.Conn, client netip.AddrPort, handle uint32) {
 	s := c.session
 	ctx, cancel := context.WithTimeout(context.Background(), handshakeTime)
 	defer cancel()
-	client := addrPort(under.RemoteAddr())
-	if !s.server.config.TLS.LenientClose {
-		under = strict{under}
-	}
-	conn := tls.Server(under, s.server.dataTLS(s.id))
 	err := conn.HandshakeContext(ctx)
 	if err == nil && !conn.ConnectionState().DidResume {
 		switch s.server.config.TLS.DataResumption {
@@ -203,16 +241,24 @@ func (s strict) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// startTLS makes the receiver, after it has sent reply in the clear, go through
-// the handshake. What is written meanwhile waits for its end.
-func (s *stream) startTLS(config *tls.Config, reply []byte) wasi.Errno {
+// upgrade is what a control connection becomes next: protected, or clear again.
+type upgrade struct {
+	config  *tls.Config // nil ends TLS
+	reply   []byte      // what is said before
+	tight   bool        // TLS may end before the connection does
+	lenient bool        // it may end without the client's close_notify
+}
+
+// upgradeTo makes the receiver, after it has sent the reply, put TLS on or take
+// it off. What is written meanwhile waits for the end of that.
+func (s *stream) upgradeTo(u *upgrade) wasi.Errno {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing || s.upgrade != nil || s.secured {
+	if s.closing || s.upgrade != nil || s.secured == (u.config != nil) {
 		return wasi.EINVAL
 	}
 	s.arrived = nil
-	s.upgrade = &upgrade{config, slices.Clone(reply)}
+	s.upgrade = u
 	if s.resume != nil {
 		s.conn.SetReadDeadline(time.Unix(1, 0)) // wakes the receiver
 		s.proceed()
@@ -220,43 +266,52 @@ func (s *stream) startTLS(config *tls.Config, reply []byte) wasi.Errno {
 	return wasi.OK
 }
 
-// upgrade is a handshake to come.
-type upgrade struct {
-	config *tls.Config
-	reply  []byte // what is said before, in the clear
+// apply makes the connection what it is to become. rest is what came behind TLS.
+func (u *upgrade) apply(conn net.Conn) (_ net.Conn, rest []byte, err error) {
+	conn.SetDeadline(time.Now().Add(handshakeTime))
+	if _, err := conn.Write(u.reply); err != nil {
+		return nil, nil, err
+	}
+	if u.config == nil {
+		return u.stopTLS(conn.(*tls.Conn))
+	}
+	if u.tight {
+		conn = &records{Conn: conn}
+	}
+	secure := tls.Server(conn, u.config)
+	return secure, nil, secure.Handshake()
 }
 
-// secure is the handshake of a control connection. It runs on the receiver.
-func (s *stream) secure(u *upgrade) error {
+// become carries an upgrade out. It runs on the receiver, and says how many
+// bytes it has received behind the end of TLS.
+func (s *stream) become(u *upgrade) (n int, err error) {
 	s.mu.Lock()
 	for s.flushing {
 		s.flushed.Wait()
 	}
 	s.mu.Unlock()
-	s.conn.SetDeadline(time.Now().Add(handshakeTime))
-	_, err := s.conn.Write(u.reply)
-	conn := tls.Server(s.conn, u.config)
-	if err == nil {
-		err = conn.Handshake()
-	}
+	conn, rest, err := u.apply(s.conn)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.upgrade, s.arrived, s.try = nil, nil, tryWriter{}
 	select {
-	case <-s.resume: // startTLS's: left there, it would let the receiver overwrite what the guest has not taken
+	case <-s.resume: // upgradeTo's: left there, it would let the receiver overwrite what the guest has not taken
 	default:
 	}
 	if err != nil {
 		s.writeErr = err
-		return err
+		return 0, err
 	}
-	s.conn, s.secured = conn, true
+	s.conn, s.secured = conn, u.config != nil
+	if !s.secured {
+		s.try.init(conn)
+	}
 	conn.SetDeadline(time.Time{})
 	if len(s.unsent) > 0 {
 		s.flushing = true
 		go s.flush()
 	}
-	return nil
+	return copy(s.buf[:], rest), nil
 }
 
 // state is what the handshake came to, nil in the clear.

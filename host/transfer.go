@@ -18,9 +18,9 @@ import (
 // them alone, where file and connection are its own (sendfile, splice).
 type transfer struct {
 	file     *openFile
-	conn     net.Conn // nil when the bytes are only hashed
+	conn     net.Conn // nil when the bytes are hashed, or go from file to file
 	ascii    bool
-	length   int64     // most bytes of the file; 0 is no limit
+	length   int64     // most bytes of the file; 0 is no limit, but for a copy
 	hash     hash.Hash // nil when the bytes are moved
 	began    time.Time
 	bytes    atomic.Int64 // that crossed the data connection, or were hashed
@@ -58,7 +58,11 @@ func (sh *shard) transferStart(a *args) wasi.Errno {
 		file: f, conn: c.conn, ascii: a.uint32(2)&wasi.TransferASCII != 0,
 		length: a.int64(3), began: time.Now(), finished: make(chan struct{}),
 	}
-	handle := a.handle(0)
+	handle, doing := a.handle(0), uint32(wasi.DoingDownload)
+	if f.upload != nil {
+		doing = wasi.DoingUpload
+	}
+	f.session.does(handle, doing, f.name, &f.transfer.bytes)
 	sh.server.work.Go(func() { f.transfer.run(handle) })
 	return wasi.OK
 }
@@ -83,6 +87,9 @@ func (t *transfer) run(handle uint32) {
 		t.err = errGivenUp
 	}
 	t.hangUp()
+	if t.file.source != nil {
+		t.file.source.Close()
+	}
 	close(t.finished)
 	switch {
 	case t.hash != nil:
@@ -101,6 +108,8 @@ func (t *transfer) move() (err error) {
 	switch {
 	case t.hash != nil:
 		return t.copy(t.hash, t.file.reader)
+	case t.file.source != nil:
+		return t.copy(t.file.upload, t.file.source)
 	case t.file.upload == nil:
 		return t.drain()
 	case t.length > 0:
@@ -159,7 +168,7 @@ func (t *transfer) copy(dst io.Writer, src io.Reader) error {
 	piece := int64(firstPiece)
 	for !t.given.Load() {
 		began, want := time.Now(), piece
-		if t.length > 0 && t.file.upload == nil {
+		if t.file.source != nil || t.length > 0 && t.file.upload == nil {
 			want = min(want, t.length-t.bytes.Load())
 		}
 		n, err := copyPiece(dst, src, want)

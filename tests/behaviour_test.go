@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,19 +20,25 @@ func TestBehaviour(t *testing.T) {
 	require.NoError(t, putFile(files, ".dots", []byte("a\nb\n"), past))
 	_, network := serve(t, host.Config{Authenticator: accounts(files), Behaviour: host.Behaviour{
 		ASCIIVerbatim: true, NoASCIISize: true, MkdirExisting: true, MakeParents: true, EmptyNLSTFails: true, HideDotFiles: true,
-		Owner: "somebody", Group: "all",
-	}})
+		Owner: "somebody", Group: "all", NoASCIIRest: true, NoModeZ: true,
+	}, ListZone: time.FixedZone("", 26*3600)})
 	c := login(t, network, "u")
 	_, code := c.get("NLST")
 	assert.Equal(t, 550, code)
 	assert.Equal(t, 200, c.do("TYPE A"))
 	assert.Equal(t, 550, c.do("SIZE .dots"))
+	assert.Equal(t, 504, c.do("REST 1"))
+	assert.Equal(t, 504, c.do("MODE Z"))
 	content, _ := c.get("RETR .dots")
 	assert.Equal(t, "a\nb\n", string(content))
 	assert.Equal(t, 226, c.store("STOR a/b/c", "x"))
 	assert.Equal(t, 257, c.do("MKD a/b"))
 	content, _ = c.get("LIST a/b")
 	assert.Regexp(t, `^-rw-r--r-- +1 somebody all +1 `, string(content))
+	content, _ = c.get("LIST .dots")
+	assert.Contains(t, string(content), " Feb  4  2001 .dots", "not the next day's, as in the zone")
+	content, _ = c.get("MLSD")
+	assert.Contains(t, string(content), "modify=20010203040506;")
 
 	_, err := host.New(host.Config{Behaviour: host.Behaviour{Owner: "two words"}})
 	assert.ErrorContains(t, err, "Behaviour")

@@ -89,7 +89,7 @@ func (s *site) fill(dir string) {
 // offer makes samples in a directory of the server.
 func (s *site) offer(dir string) {
 	s.t.Helper()
-	s.fill(filepath.Join(s.root, dir))
+	s.fill(filepath.Join(s.Root, dir))
 }
 
 // prepare makes samples in a directory of the client.
@@ -124,7 +124,7 @@ func (s *site) put(path string, content []byte) {
 	require.NoError(s.t, os.WriteFile(path, content, 0o644))
 }
 
-func (s *site) remote(name string) string { return filepath.Join(s.root, name) }
+func (s *site) remote(name string) string { return filepath.Join(s.Root, name) }
 func (s *site) local(name string) string  { return filepath.Join(s.home, name) }
 
 // gone wants nothing to be there.

@@ -3,12 +3,8 @@ package tests
 import (
 	"cmp"
 	"io/fs"
-	"net"
 	"os"
 	"path"
-	"path/filepath"
-	"runtime"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,63 +15,10 @@ import (
 	"wasiftp/tests/script"
 )
 
-var hasIPv6 = sync.OnceValue(func() bool {
-	l, err := net.Listen("tcp6", "[::1]:0")
-	if err == nil {
-		l.Close()
-	}
-	return err == nil
-})
+var hasIPv6 = script.HasIPv6
 
 // folder is a directory of the disk that a server serves.
-type folder struct {
-	script.Network
-	root string
-}
-
-func (f folder) Has(need string) bool {
-	switch need {
-	case "links", "modes":
-		return runtime.GOOS != "windows"
-	case "bytes", "space":
-		return runtime.GOOS == "linux"
-	case "ipv6":
-		return hasIPv6()
-	}
-	return need == "anonymous" || need == "deflate"
-}
-
-// path makes the directories that name needs.
-func (f folder) path(name string) (string, error) {
-	p := filepath.Join(f.root, filepath.FromSlash(name))
-	return p, os.MkdirAll(filepath.Dir(p), 0o755)
-}
-
-func (f folder) WriteFile(name string, content []byte, mtime time.Time) error {
-	p, err := f.path(name)
-	if err == nil {
-		err = os.WriteFile(p, content, 0o644)
-	}
-	return cmp.Or(err, os.Chtimes(p, time.Time{}, mtime))
-}
-
-func (f folder) Mkdir(name string) error {
-	p, err := f.path(name)
-	return cmp.Or(err, os.Mkdir(p, 0o755))
-}
-
-func (f folder) Symlink(target, name string) error {
-	p, err := f.path(name)
-	return cmp.Or(err, os.Symlink(target, p))
-}
-
-func (f folder) ReadFile(name string) ([]byte, error) {
-	return os.ReadFile(filepath.Join(f.root, filepath.FromSlash(name)))
-}
-
-func (f folder) Stat(name string) (fs.FileInfo, error) {
-	return os.Stat(filepath.Join(f.root, filepath.FromSlash(name)))
-}
+type folder = script.Folder
 
 // dirPlace is a folder served by the common server.
 func dirPlace(t testing.TB) script.World {
@@ -83,7 +26,7 @@ func dirPlace(t testing.TB) script.World {
 	dir, err := fsbridge.OpenDir(root, fsbridge.DirOptions{})
 	require.NoError(t, err)
 	t.Cleanup(func() { dir.Close() })
-	return folder{serveFiles(t, dir), root}
+	return folder{Network: serveFiles(t, dir), Root: root}
 }
 
 // memory is a tree in memory that the common server serves.
@@ -99,12 +42,12 @@ func memoryPlace(t testing.TB) script.World {
 
 func (m memory) Has(need string) bool {
 	switch need {
-	case "bytes", "modes", "anonymous", "deflate":
-		return true
+	case "links", "space":
+		return false
 	case "ipv6":
 		return hasIPv6()
 	}
-	return false
+	return true
 }
 
 func (m memory) WriteFile(name string, content []byte, mtime time.Time) error {

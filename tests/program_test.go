@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -34,7 +35,8 @@ func startProgram(t testing.TB, root string) script.Network {
 	path, err := program()
 	require.NoError(t, err)
 	args := []string{"serve", "--root", root, "--listen", "127.0.0.1:0", "--cache-dir", filepath.Join(temporary, "program"),
-		"--anonymous", "ro", "--user", "u:p:rw", "--user", "ro:p:ro"}
+		"--anonymous", "ro", "--user", "u:p:rw", "--user", "ro:p:ro", "--users", administrators(t, path),
+		"--allow", "site-copy,site-symlink", "--allow", "site-rmdir,comb"}
 	families := 1
 	if hasIPv6() {
 		args = append(args, "--listen", "[::1]:0")
@@ -65,6 +67,18 @@ func startProgram(t testing.TB, root string) script.Network {
 		}
 	}
 	return network
+}
+
+// administrators is a users file with one, made by the program.
+func administrators(t testing.TB, program string) string {
+	t.Helper()
+	command := exec.Command(program, "passwd", "admin", "--rights", "rw,admin")
+	command.Stdin = strings.NewReader("p\n")
+	line, err := command.Output()
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "users")
+	require.NoError(t, os.WriteFile(file, line, 0o600))
+	return file
 }
 
 // logged is what the program logs, for the report of a test that fails.

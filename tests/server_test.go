@@ -31,8 +31,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// accounts are those that the tests know: u may do all, ro may read, and so may
-// anonymous with any password. The others' password is p.
+// accounts are those that the tests know: u may do all, ro may read, admin is an
+// administrator, and anonymous may read with any password. The others' is p.
 func accounts(files host.FS) host.AuthenticatorFunc {
 	return func(_ context.Context, login host.Login) (*host.Account, error) {
 		switch {
@@ -41,12 +41,17 @@ func accounts(files host.FS) host.AuthenticatorFunc {
 		case login.Password.Reveal() != "p":
 		case login.User == "u":
 			return &host.Account{FS: files, Rights: host.ReadWrite}, nil
+		case login.User == "admin":
+			return &host.Account{FS: files, Rights: host.ReadWrite | host.Admin}, nil
 		case login.User == "ro":
 			return &host.Account{FS: files, Rights: host.ReadOnly}, nil
 		}
 		return nil, host.ErrDenied
 	}
 }
+
+// allowed turns on whatever can be turned on.
+var allowed = host.Allow{SiteCopy: true, SiteSymlink: true, SiteRmdir: true, Combine: true}
 
 // events are what a server has observed.
 type events struct {
@@ -122,6 +127,7 @@ var commonServer = sync.OnceValues(func() (*common, error) {
 	c.Server, err = host.New(host.Config{
 		Authenticator: c,
 		CacheDir:      temporary,
+		Allow:         allowed,
 		Limits:        host.Limits{FailureDelay: time.Millisecond},
 	})
 	return c, err

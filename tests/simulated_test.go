@@ -21,7 +21,16 @@ type simulated struct {
 }
 
 func simulatedPlace(testing.TB) script.World {
-	w := &simulated{World: ftptest.NewWorld(ftp.Config{}), port: 41000}
+	return simulate(ftptest.NewWorld(ftp.Config{Allow: ftp.Allow(allowed)}))
+}
+
+// plainPlace is one whose engine moves the bytes of files itself.
+func plainPlace(testing.TB) script.World {
+	return simulate(ftptest.NewPlainWorld(ftp.Config{Allow: ftp.Allow(allowed)}))
+}
+
+func simulate(world *ftptest.World) script.World {
+	w := &simulated{World: world, port: 41000}
 	// Less than what scripts call large, so that a transfer waits for its client.
 	w.Room = 256 << 10
 	w.Accounts["anonymous"] = ftptest.Account{Password: "someone@example.org", Rights: ftp.RightRead | ftp.RightList}
@@ -29,6 +38,8 @@ func simulatedPlace(testing.TB) script.World {
 }
 
 func TestConversationsSimulated(t *testing.T) { converse(t, simulatedPlace) }
+
+func TestConversationsEngineMovesBytes(t *testing.T) { converse(t, plainPlace) }
 
 // errQuiet is a read for which nothing can come any more.
 var errQuiet = errors.New("the server is silent")

@@ -82,19 +82,51 @@ func (o *outside) snapshot() map[string]string {
 	return all
 }
 
+// pathnameVerbs are all verbs that take a pathname, and those of SITE by their whole
+// names.
+func pathnameVerbs() (verbs []ftp.Verb) {
+	add := func(v ftp.Verb) {
+		if v.Argument == ftp.OptionalPathname || v.Argument == ftp.RequiredPathname {
+			verbs = append(verbs, v)
+		}
+	}
+	for _, v := range ftp.Verbs() {
+		add(v)
+	}
+	for _, v := range ftp.SiteVerbs() {
+		v.Name = "SITE " + v.Name
+		add(v)
+	}
+	return verbs
+}
+
+// quoted is a pathname for a command that takes several.
+func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
 // lines are the commands with which a verb can be given a pathname.
 func lines(verb ftp.Verb, name string) []string {
 	const time = "20200102030405"
 	switch verb.Name {
-	case "MFMT":
-		return []string{"MFMT " + time + " " + name}
+	case "MFMT", "MFCT":
+		return []string{verb.Name + " " + time + " " + name}
 	case "MFF":
 		return []string{"MFF Modify=" + time + "; " + name, "MFF UNIX.mode=0777; " + name}
 	case "MDTM":
 		return []string{"MDTM " + name, "MDTM " + time + " " + name}
-	case "SITE":
-		return []string{"SITE CHMOD 777 " + name, "SITE UTIME " + name + " " + time,
-			"SITE UTIME " + name + " " + time + " " + time + " " + time + " UTC"}
+	case "COMB":
+		return []string{"COMB " + quoted(name) + " inside", "COMB combined " + quoted(name), "RETR combined"}
+	case "SITE CHMOD":
+		return []string{"SITE CHMOD 777 " + name}
+	case "SITE COPY":
+		return []string{"SITE COPY " + quoted(name) + " copied", "RETR copied", "SITE COPY inside " + quoted(name)}
+	case "SITE CPFR":
+		return []string{"SITE CPFR " + name, "SITE CPTO copied", "RETR copied"}
+	case "SITE CPTO":
+		return []string{"SITE CPFR inside", "SITE CPTO " + name}
+	case "SITE SYMLINK":
+		return []string{"SITE SYMLINK " + quoted(name) + " made", "RETR made", "LIST made/", "STOR made/x", "SITE SYMLINK inside " + quoted(name)}
+	case "SITE UTIME":
+		return []string{"SITE UTIME " + name + " " + time, "SITE UTIME " + name + " " + time + " " + time + " " + time + " UTC"}
 	case "LIST":
 		return []string{"LIST " + name, "LIST -laR " + name, "LIST " + name + "/*"}
 	case "NLST":
@@ -110,18 +142,15 @@ func lines(verb ftp.Verb, name string) []string {
 }
 
 // tryAll says every verb that takes a pathname, with every one of the names; set
-// makes the root's contents anew before each.
-func (o *outside) tryAll(names []string, set func()) {
+// makes the root's contents anew before each, checks look at them afterwards.
+func (o *outside) tryAll(names []string, set func(), checks ...func()) {
 	o.t.Helper()
 	verbs := 0
-	for _, verb := range ftp.Verbs() {
-		if verb.Argument != ftp.OptionalPathname && verb.Argument != ftp.RequiredPathname {
-			continue
-		}
+	for _, verb := range pathnameVerbs() {
 		verbs++
 		c := login(o.t, o.network, "u")
 		for _, name := range names {
-			require.NoError(o.t, empty(o.root))
+			require.NoError(o.t, folder{Root: o.root}.Empty())
 			set()
 			c.do("CWD /")
 			for _, line := range lines(verb, name) {
@@ -129,6 +158,9 @@ func (o *outside) tryAll(names []string, set func()) {
 			}
 			if after := o.snapshot(); !assert.Equal(o.t, o.before, after, "%s %q changed something outside", verb.Name, name) {
 				return
+			}
+			for _, check := range checks {
+				check()
 			}
 		}
 		c.alive()
@@ -176,10 +208,31 @@ func TestThreat09TraversalByEveryVerb(t *testing.T) {
 		"..//..//target", "/./../.././target", "dir/.././../target", strings.Repeat("../", 200) + "target",
 		strings.Repeat("dir/../", 100) + "../target", "-la ..", "-a ../target", "-- ../target", "*/../../target", "../*", "{..}/target",
 	}
+	links := 0
 	o.tryAll(names, func() {
 		require.NoError(t, os.WriteFile(filepath.Join(o.root, "inside"), nil, 0o644))
 		require.NoError(t, os.Mkdir(filepath.Join(o.root, "dir"), 0o755))
+	}, func() {
+		links += o.linksStayInside()
 	})
+	assert.NotZero(t, links, "SITE SYMLINK made no link")
+}
+
+// linksStayInside wants no link to name a place outside: other programs than this
+// may follow it.
+func (o *outside) linksStayInside() (links int) {
+	o.t.Helper()
+	require.NoError(o.t, filepath.WalkDir(o.root, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.Type() != fs.ModeSymlink {
+			return err
+		}
+		links++
+		target, err := os.Readlink(name)
+		assert.False(o.t, filepath.IsAbs(target), target)
+		assert.True(o.t, strings.HasPrefix(filepath.Join(filepath.Dir(name), target), o.root+"/"), "%s leads to %s", name, target)
+		return err
+	}))
+	return links
 }
 
 func TestThreat10SymlinkEscapeByEveryVerb(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,7 +22,7 @@ import (
 
 // rightNames are all rights there are.
 var rightNames = map[host.Rights]string{host.Read: "read", host.List: "list", host.Write: "write", host.Delete: "delete",
-	host.Rename: "rename", host.MakeDir: "make directories"}
+	host.Rename: "rename", host.MakeDir: "make directories", host.Admin: "administer"}
 
 // limited is a server whose one account has the rights and the files that are
 // set now.
@@ -77,7 +78,7 @@ func states(t testing.TB, files fs.FS) map[string]state {
 				return err
 			}
 			s.content = string(b)
-			s.about = fmt.Sprint(info.Mode(), info.ModTime().Unix())
+			s.about = fmt.Sprint(info.Mode(), info.ModTime().Unix(), info.(interface{ Created() time.Time }).Created().Unix())
 		}
 		all[name] = s
 		return nil
@@ -106,6 +107,9 @@ func needed(before, after map[string]state, renames bool) (rights host.Rights) {
 		}
 	}
 	for name, is := range after {
+		if !renames && strings.Count(is.content, content) > strings.Count(before[name].content, content) {
+			rights |= host.Read // of the file that it was copied from
+		}
 		if _, there := before[name]; there {
 			continue
 		}
@@ -126,17 +130,14 @@ func needed(before, after map[string]state, renames bool) (rights host.Rights) {
 func TestThreat25RightsOfEveryVerb(t *testing.T) {
 	t.Parallel()
 	l := &limited{t: t}
-	_, l.network = serve(t, host.Config{Authenticator: host.AuthenticatorFunc(
+	_, l.network = serve(t, host.Config{Allow: allowed, Authenticator: host.AuthenticatorFunc(
 		func(context.Context, host.Login) (*host.Account, error) { return l.account.Load(), nil })})
 	sets := []host.Rights{0, host.ReadWrite}
 	for right := range rightNames {
 		sets = append(sets, right, host.ReadWrite&^right)
 	}
 	seen := host.Rights(0) // needed by anything at all
-	for _, verb := range ftp.Verbs() {
-		if verb.Argument != ftp.OptionalPathname && verb.Argument != ftp.RequiredPathname {
-			continue
-		}
+	for _, verb := range pathnameVerbs() {
 		did := false
 		for _, rights := range sets {
 			used := l.use(verb, rights)
@@ -144,7 +145,7 @@ func TestThreat25RightsOfEveryVerb(t *testing.T) {
 			did = did || used != 0
 			seen |= used
 		}
-		if mutates := verb.Right != 0 && verb.Name != "RNFR" && verb.Name != "MLST" && verb.Name != "AVBL"; mutates {
+		if mutates := verb.Right != 0 && verb.Name != "RNFR" && verb.Name != "MLST" && verb.Name != "AVBL" && verb.Name != "SITE SYMLINK"; mutates {
 			assert.True(t, did, "%s never did anything, so that nothing was tested", verb.Name)
 		}
 	}
@@ -215,4 +216,25 @@ func (l *limited) try(c *talk, line string, told io.Writer) {
 	}
 	r = c.reply()
 	fmt.Fprintln(told, r.Code, r.Text())
+}
+
+// A tree in memory has no links, hence a test of its own.
+func TestThreat25RightsOfSymlink(t *testing.T) {
+	t.Parallel()
+	for right, name := range rightNames {
+		root := t.TempDir()
+		dir, err := fsbridge.OpenDir(root, fsbridge.DirOptions{})
+		require.NoError(t, err)
+		t.Cleanup(func() { dir.Close() })
+		account := &host.Account{FS: dir, Rights: right}
+		_, network := serve(t, host.Config{Allow: allowed, Authenticator: host.AuthenticatorFunc(
+			func(context.Context, host.Login) (*host.Account, error) { return account, nil })})
+		code := login(t, network, "u").do("SITE SYMLINK file link")
+		if right == host.Write {
+			assert.Equal(t, 250, code)
+			continue
+		}
+		assert.Equal(t, 550, code, name)
+		assert.Empty(t, fileNames(t, root))
+	}
 }

@@ -15,15 +15,15 @@ import (
 // Opening a FIFO waits for its other end, and reading a device may never end.
 func TestThreat11SpecialFiles(t *testing.T) {
 	world := dirPlace(t).(folder)
-	require.NoError(t, syscall.Mkfifo(filepath.Join(world.root, "fifo"), 0o666))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(world.Root, "fifo"), 0o666))
 	// The name of a socket must be short, which a test's folder is not.
-	t.Chdir(world.root)
+	t.Chdir(world.Root)
 	socket, err := net.Listen("unix", "socket")
 	require.NoError(t, err)
 	defer socket.Close()
 	names := []string{"fifo", "socket"}
 	// Only root may make a device: 1, 5 is /dev/zero.
-	if err := syscall.Mknod(filepath.Join(world.root, "zero"), syscall.S_IFCHR|0o666, 1<<8|5); err == nil {
+	if err := syscall.Mknod(filepath.Join(world.Root, "zero"), syscall.S_IFCHR|0o666, 1<<8|5); err == nil {
 		names = append(names, "zero")
 	}
 	c := login(t, world.Network, "u")

@@ -108,9 +108,9 @@ var (
 
 func newTLSSite(t testing.TB) *tlsSite {
 	t.Helper()
-	s := &tlsSite{site: site{t, folder{root: t.TempDir()}, t.TempDir()}}
+	s := &tlsSite{site: site{t, folder{Root: t.TempDir()}, t.TempDir()}}
 	var err error
-	s.dir, err = fsbridge.OpenDir(s.root, fsbridge.DirOptions{Atomic: true})
+	s.dir, err = fsbridge.OpenDir(s.Root, fsbridge.DirOptions{Atomic: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { s.dir.Close() })
 	s.put(s.local("ca.pem"), ours().pem)

@@ -293,6 +293,28 @@ func TestThreat05DataConnectionTheftUnderTLS(t *testing.T) {
 	})
 }
 
+// TestThreat06NoTicket: where resumption is required, a client without a ticket
+// gets not one byte, nor leaves one.
+func TestThreat06NoTicket(t *testing.T) {
+	eachVersion(t, func(t *testing.T, version uint16) {
+		network, files, seen := securable(t, host.TLS{DataResumption: host.RequireResumption})
+		c := loginTLS(t, network, clientTLS(version))
+		c.config = clientTLS(version)
+		c.config.ClientSessionCache = nil
+		for _, line := range []string{"RETR secret", "NLST", "STOR new"} {
+			d := c.data()
+			require.Equal(t, 150, c.do(line))
+			if d.Handshake() == nil {
+				io.WriteString(d, "content")
+			}
+			assert.Empty(t, stolen(d), line)
+			assert.Equal(t, 522, c.reply().Code, line)
+		}
+		holds(t, files, "new", "")
+		assert.Len(t, seen.of(host.DataRefused), 3)
+	})
+}
+
 // TestThreat06ForeignTicket: the ticket of one session resumes no other's.
 func TestThreat06ForeignTicket(t *testing.T) {
 	policies := map[string]host.DataResumption{

@@ -7,7 +7,7 @@ import "encoding/binary"
 //
 //	0 i64 login time · 8 i64 idle time · 16 i64 stall time · 24 i64 data time · 32 i64 failure delay
 //	40 u32 login failures · 44 u32 line length · 48 u32 flags · 52 u32 length of greeting, 56 of owner, 60 of group
-//	64 greeting, owner, group
+//	64 greeting, owner, group, and the zone up to the end
 type Config struct {
 	LoginTime     int64  // to log in, from the greeting on; 0 is no limit
 	IdleTime      int64  // between two commands; 0 is no limit
@@ -21,6 +21,8 @@ type Config struct {
 	TLSRequired   uint32 // flags 4 and 8, a number: 1 for the login, 2 for the control connection always, 3 for data connections too
 	Greeting      string // text of the 220 reply; "" is the engine's own
 	Behaviour     Behaviour
+	Allow         Allow
+	Zone          Zone // of the times in LIST; "" is UTC
 }
 
 // Behaviour is what servers do in different ways, and some client depends on.
@@ -32,12 +34,30 @@ type Behaviour struct {
 	MakeParents    bool   // flag 128: STOR, APPE and MKD make the directories that are missing
 	EmptyNLSTFails bool   // flag 256: NLST that lists nothing ends with 550, not 226
 	HideDotFiles   bool   // flag 512: LIST, NLST and STAT leave names out that begin with a dot, unless asked by -a
+	NoASCIIRest    bool   // flag 1024: REST, and RANG for RETR and STOR, are refused under TYPE A, where they do not count what is sent (RFC 3659 §5.3)
+	NoModeZ        bool   // flag 2048: MODE Z is refused
 	Owner, Group   string // whom LIST says that files belong to; "" is ftp
 }
 
 // switches are the flags, from bit shiftBehaviour on.
-func (b *Behaviour) switches() [6]*bool {
-	return [...]*bool{&b.ASCIIVerbatim, &b.NoASCIISize, &b.MkdirExisting, &b.MakeParents, &b.EmptyNLSTFails, &b.HideDotFiles}
+func (b *Behaviour) switches() [8]*bool {
+	return [...]*bool{&b.ASCIIVerbatim, &b.NoASCIISize, &b.MkdirExisting, &b.MakeParents, &b.EmptyNLSTFails, &b.HideDotFiles, &b.NoASCIIRest, &b.NoModeZ}
+}
+
+// Allow is what is off unless it is turned on.
+type Allow struct {
+	SiteCopy    bool // flag 1<<16: SITE CPFR, CPTO and COPY copy a file
+	SiteSymlink bool // flag 1<<17: SITE SYMLINK makes a symbolic link
+	SiteRmdir   bool // flag 1<<18: SITE RMDIR removes a directory with all that is in it
+	Combine     bool // flag 1<<19: COMB puts files together to one
+	CCC         bool // flag 1<<20: CCC ends TLS on the control connection
+	SSCN        bool // flag 1<<21: SSCN makes us the TLS client on data connections
+	CPSV        bool // flag 1<<22: CPSV does so for one of them
+}
+
+// switches are the flags, from bit shiftAllow on.
+func (a *Allow) switches() [7]*bool {
+	return [...]*bool{&a.SiteCopy, &a.SiteSymlink, &a.SiteRmdir, &a.Combine, &a.CCC, &a.SSCN, &a.CPSV}
 }
 
 const (
@@ -46,6 +66,7 @@ const (
 	flagTLS         = 2
 	shiftRequired   = 2
 	shiftBehaviour  = 4
+	shiftAllow      = 16
 )
 
 // Append appends the record to b.
@@ -66,11 +87,16 @@ func (c Config) Append(b []byte) []byte {
 			flags |= 1 << (shiftBehaviour + i)
 		}
 	}
+	for i, on := range c.Allow.switches() {
+		if *on {
+			flags |= 1 << (shiftAllow + i)
+		}
+	}
 	owner, group := c.Behaviour.Owner, c.Behaviour.Group
 	for _, v := range [...]uint32{c.LoginFailures, c.LineLength, flags, uint32(len(c.Greeting)), uint32(len(owner)), uint32(len(group))} {
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}
-	return append(append(append(b, c.Greeting...), owner...), group...)
+	return append(append(append(append(b, c.Greeting...), owner...), group...), c.Zone...)
 }
 
 // GetConfig reads the record that fills b. ok is false when b is not exactly
@@ -87,9 +113,10 @@ func GetConfig(b []byte) (c Config, ok bool) {
 		}
 		*text, rest = string(rest[:n]), rest[n:]
 	}
-	if len(rest) > 0 {
+	if len(rest)%zoneSize > 0 {
 		return Config{}, false
 	}
+	c.Zone = Zone(rest)
 	for i, p := range [...]*int64{&c.LoginTime, &c.IdleTime, &c.StallTime, &c.DataTime, &c.FailureDelay} {
 		*p = int64(binary.LittleEndian.Uint64(b[8*i:]))
 	}
@@ -101,6 +128,9 @@ func GetConfig(b []byte) (c Config, ok bool) {
 	c.TLSRequired = flags >> shiftRequired & 3
 	for i, on := range c.Behaviour.switches() {
 		*on = flags&(1<<(shiftBehaviour+i)) != 0
+	}
+	for i, on := range c.Allow.switches() {
+		*on = flags&(1<<(shiftAllow+i)) != 0
 	}
 	return c, true
 }

@@ -3,6 +3,7 @@ package wasi
 import (
 	"bytes"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -15,6 +16,10 @@ var configs = []Config{
 	{TLSRequired: 1},
 	{Behaviour: Behaviour{ASCIIVerbatim: true, MkdirExisting: true, EmptyNLSTFails: true, Owner: "me"}},
 	{Greeting: "hello", Behaviour: Behaviour{NoASCIISize: true, MakeParents: true, HideDotFiles: true, Group: "us"}},
+	{Allow: Allow{SiteCopy: true, SiteRmdir: true}},
+	{Behaviour: Behaviour{HideDotFiles: true}, Allow: Allow{SiteSymlink: true, Combine: true}},
+	{Behaviour: Behaviour{NoASCIIRest: true}, Allow: Allow{SSCN: true}, Zone: Zone("").Then(-5, 3600).Then(math.MaxInt64, -math.MaxInt32)},
+	{Behaviour: Behaviour{NoModeZ: true}, Allow: Allow{CCC: true, CPSV: true}},
 	{
 		LoginTime: math.MaxInt64, IdleTime: math.MinInt64, StallTime: -1, LoginFailures: math.MaxUint32, LineLength: math.MaxUint32,
 		ForeignData: true, TLS: true, TLSRequired: 2, Greeting: strings.Repeat("g", 70_000),
@@ -55,6 +60,17 @@ func TestConfigWithALyingLength(t *testing.T) {
 		if _, ok := GetConfig(b); ok {
 			t.Error("5 bytes are taken for 4 GiB")
 		}
+	}
+}
+
+func TestZone(t *testing.T) {
+	t.Parallel()
+	var got []int64
+	for since, ahead := range (Zone("").Then(-1, -3600).Then(1<<40, 7200)).Changes {
+		got = append(got, since, int64(ahead))
+	}
+	if want := []int64{-1, -3600, 1 << 40, 7200}; !slices.Equal(got, want) {
+		t.Errorf("%v came back as %v", want, got)
 	}
 }
 

@@ -15,10 +15,11 @@ const (
 	EventDrain               // no new work: sessions end with 421 once they are idle
 )
 
-// Flags of file_stat, file_list and transfer_start.
+// Flags of file_stat, file_list, file_copy and transfer_start.
 const (
 	StatLink      = 1 // describe a link, not what it points to
 	ListNames     = 1 // names only
+	CopyAppend    = 1 // to the end of what is there
 	TransferASCII = 1 // LF in the file, CRLF on the wire (RFC 959 §3.1.1.1)
 )
 
@@ -34,6 +35,7 @@ const (
 const (
 	RemoveFile = 0
 	RemoveDir  = 1
+	RemoveTree = 2
 )
 
 // Algorithms of transfer_hash.
@@ -60,6 +62,30 @@ const (
 	RightDelete             // DELE, RMD
 	RightRename             // RNFR, RNTO
 	RightMkdir              // MKD
+	RightAdmin              // SITE WHO
+)
+
+// Abilities of an account's files.
+const (
+	AbleUpload  = 1 << iota // to take uploads
+	AbleTimes               // to set modification times
+	AbleCreated             // to tell and set creation times
+	AbleModes               // to set permission bits
+	AbleUmask               // to keep to a mask for new files and directories
+	AbleSpace               // to tell how much room there is
+	AbleSymlink             // to make symbolic links
+	AbleTree                // to remove a directory with all that is in it
+	AbleMkdir               // to make directories
+)
+
+// Doings of a session.
+const (
+	DoingNothing  = iota
+	DoingList     // it has a directory open
+	DoingDownload // it fetches a file
+	DoingUpload
+	DoingHash
+	DoingCopy
 )
 
 // File types, in the upper half of a stat record's mode; the lower half has
@@ -76,8 +102,9 @@ const (
 const (
 	EventSize  = 24
 	AddrSize   = 20
-	StatSize   = 24
+	StatSize   = 32
 	DirentSize = StatSize + 4 // then the name, then the link's target
+	WhoSize    = 52           // then the user, then the name of the file
 )
 
 // Event is what the host tells the guest.
@@ -151,11 +178,13 @@ func GetAddr(b []byte) netip.AddrPort {
 // Stat describes a file.
 //
 //	0 i64 mtime (ns since 1970) · 8 u64 size · 16 u32 mode (type and permissions) · 20 u32 links
+//	24 i64 created (ns since 1970, 0 for not known)
 type Stat struct {
 	ModTime int64
 	Size    uint64
 	Mode    uint32
 	Links   uint32
+	Created int64
 }
 
 // Put writes the record into the first StatSize bytes of b.
@@ -165,6 +194,7 @@ func (s Stat) Put(b []byte) {
 	binary.LittleEndian.PutUint64(b[8:], s.Size)
 	binary.LittleEndian.PutUint32(b[16:], s.Mode)
 	binary.LittleEndian.PutUint32(b[20:], s.Links)
+	binary.LittleEndian.PutUint64(b[24:], uint64(s.Created))
 }
 
 // GetStat reads the record in the first StatSize bytes of b.
@@ -175,6 +205,7 @@ func GetStat(b []byte) Stat {
 		Size:    binary.LittleEndian.Uint64(b[8:]),
 		Mode:    binary.LittleEndian.Uint32(b[16:]),
 		Links:   binary.LittleEndian.Uint32(b[20:]),
+		Created: int64(binary.LittleEndian.Uint64(b[24:])),
 	}
 }
 
@@ -182,7 +213,7 @@ func GetStat(b []byte) Stat {
 // as it was, when the record does not fit in b's capacity. A name or a target
 // longer than 65,535 bytes never fits.
 //
-//	0 stat record · 24 u16 length of name · 26 u16 length of target · 28 name, target
+//	0 stat record · 32 u16 length of name · 34 u16 length of target · 36 name, target
 func AppendDirent(b []byte, s Stat, name, target string) ([]byte, bool) {
 	if len(name) > 0xffff || len(target) > 0xffff || cap(b)-len(b) < DirentSize+len(name)+len(target) {
 		return b, false

@@ -88,7 +88,7 @@ func TestStat(t *testing.T) {
 		{},
 		{ModTime: -1, Size: math.MaxUint64, Mode: TypeOther | 0o777, Links: math.MaxUint32},
 		{ModTime: math.MinInt64, Size: 1, Mode: TypeDir | 0o755, Links: 2},
-		{ModTime: math.MaxInt64, Mode: TypeLink},
+		{ModTime: math.MaxInt64, Mode: TypeLink, Created: math.MinInt64},
 	} {
 		b := dirty(StatSize + 1)
 		s.Put(b)
@@ -100,8 +100,8 @@ func TestStat(t *testing.T) {
 		}
 	}
 	b := dirty(StatSize)
-	Stat{ModTime: -2, Size: 3, Mode: 4, Links: 5}.Put(b)
-	want := []byte{254, 255, 255, 255, 255, 255, 255, 255, 3, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0}
+	Stat{ModTime: -2, Size: 3, Mode: 4, Links: 5, Created: 6}.Put(b)
+	want := []byte{254, 255, 255, 255, 255, 255, 255, 255, 3, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0}
 	if !bytes.Equal(b, want) {
 		t.Errorf("layout: %v, not %v", b, want)
 	}

@@ -14,7 +14,7 @@ const Namespace = "ftphost"
 
 // ABIVersion is what the guest's export ftp_abi_version returns. It grows by
 // one whenever a host or a guest built before the change would misbehave.
-const ABIVersion = 1
+const ABIVersion = 2
 
 // Exports are what a reactor built for this boundary exports, besides memory.
 var Exports = []Export{
@@ -109,11 +109,17 @@ const (
 	NetAccept
 	NetDial
 	NetStartTLS
+	NetJoinTLS
+	NetStopTLS
 	NetDeflate
 	HandleClose
 	AuthHost
 	AuthCheck
 	AuthClear
+	SessionAbilities
+	SessionUmask
+	SessionNames
+	SessionList
 	FileStat
 	FileList
 	FileListNext
@@ -123,8 +129,11 @@ const (
 	FileRemove
 	FileRename
 	FileSetTime
+	FileSetCreated
 	FileSetMode
 	FileSpace
+	FileSymlink
+	FileCopy
 	TransferStart
 	TransferProgress
 	TransferHash
@@ -172,6 +181,10 @@ var Table = [importCount]Import{
 		"connects to the client's data port; EventWritable follows with how it went; EACCES when the address is not the client's or the port is below 1024, EINVAL when it has no family"},
 	NetStartTLS: {"net_start_tls", "sockets", []Param{{"conn", Handle}, {"reply", In}},
 		"protects a connection by TLS; a control connection forgets what arrived, says reply in the clear, and goes on behind the handshake; for a data connection reply is empty, and EventWritable follows with how it went, EPROTO for a handshake that failed; EINVAL for a connection that is protected; ENOSYS when the configuration has no TLS"},
+	NetJoinTLS: {"net_join_tls", "sockets", []Param{{"conn", Handle}},
+		"as net_start_tls for a data connection, but we are the TLS client there: the other end is another server (SSCN, CPSV); EACCES when that is not allowed"},
+	NetStopTLS: {"net_stop_tls", "sockets", []Param{{"session", Handle}, {"reply", In}},
+		"ends TLS on a control connection (CCC), which says reply as the last thing under it, forgets what comes before the client has ended it too, and goes on in the clear; EACCES when that is not allowed"},
 	NetDeflate: {"net_deflate", "sockets", []Param{{"conn", Handle}, {"level", Uint32}},
 		"compresses what is written to a data connection, and expands what is read, from now on, in zlib format (RFC 1950); level is 1 to 9, or 0 for the host's choice; EINVAL for any other, and for a connection that is compressed; ENOSYS when the host cannot"},
 	HandleClose: {"handle_close", "sockets", []Param{{"handle", Handle}},
@@ -183,6 +196,15 @@ var Table = [importCount]Import{
 		"may wait: logs the session in; EACCES for wrong credentials, EMFILE when the account has all its sessions"},
 	AuthClear: {"auth_clear", "accounts", []Param{{"session", Handle}},
 		"logs the session out"},
+
+	SessionAbilities: {"session_abilities", "sessions", []Param{{"session", Handle}, {"abilities", RetUint32}},
+		"what the account's files can do (see the abilities); EACCES before the login"},
+	SessionUmask: {"session_umask", "sessions", []Param{{"session", Handle}, {"mask", Uint32}},
+		"may wait: which of the nine permission bits new files and directories of this login do not get; ENOSYS where the files have none"},
+	SessionNames: {"session_names", "sessions", []Param{{"session", Handle}, {"on", Uint32}, {"name", In}, {"buf", Out}, {"n", RetUint32}},
+		"has names be UTF-8 from now on (on 1), or in the character set of the account's clients again (on 0); buf gets the n bytes by which a name is written now that was name before; EINVAL when it is none or buf is too small"},
+	SessionList: {"session_list", "sessions", []Param{{"session", Handle}, {"after", Int64}, {"buf", Out}, {"n", RetUint32}},
+		"fills buf with whole session records of the host's sessions numbered above after, in order; n is in bytes, 0 at the end; EACCES without the right, EINVAL when buf has no room for one"},
 
 	FileStat: {"file_stat", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"stat", RetStat}},
 		"may wait: describes a file; flag 1 describes a link itself; ENOENT when there is none"},
@@ -197,15 +219,21 @@ var Table = [importCount]Import{
 	FileMkdir: {"file_mkdir", "files", []Param{{"session", Handle}, {"name", In}},
 		"may wait: makes a directory; EEXIST when there is such a name, ENOENT when the directory above is missing; ENOSYS when the storage cannot"},
 	FileRemove: {"file_remove", "files", []Param{{"session", Handle}, {"name", In}, {"kind", Uint32}},
-		"may wait: removes a file (kind 0) or an empty directory (kind 1); ENOENT, EISDIR or ENOTDIR for the other kind, ENOTEMPTY; ENOSYS when the storage cannot"},
+		"may wait: removes a file (kind 0), an empty directory (kind 1) or, if the host allows that, a directory with all that is in it (kind 2); ENOENT, EISDIR or ENOTDIR for the other kind, ENOTEMPTY; ENOSYS when the storage cannot"},
 	FileRename: {"file_rename", "files", []Param{{"session", Handle}, {"from", In}, {"to", In}},
 		"may wait: renames a file or a directory, also into another directory; a file replaces a file; ENOENT; ENOSYS when the storage cannot"},
 	FileSetTime: {"file_set_time", "files", []Param{{"session", Handle}, {"name", In}, {"mtime", Int64}},
 		"may wait: sets the modification time, ns since 1970; ENOENT; ENOSYS when the storage cannot"},
+	FileSetCreated: {"file_set_created", "files", []Param{{"session", Handle}, {"name", In}, {"created", Int64}},
+		"may wait: sets the creation time, ns since 1970"},
 	FileSetMode: {"file_set_mode", "files", []Param{{"session", Handle}, {"name", In}, {"mode", Uint32}},
 		"may wait: sets the nine permission bits; ENOENT; ENOSYS when the storage cannot"},
 	FileSpace: {"file_space", "files", []Param{{"session", Handle}, {"name", In}, {"bytes", RetUint64}},
 		"may wait: how many bytes an upload to a directory could have; ENOSYS when nobody knows"},
+	FileSymlink: {"file_symlink", "files", []Param{{"session", Handle}, {"name", In}, {"target", In}},
+		"may wait: makes a symbolic link to the file called target, if the host allows that"},
+	FileCopy: {"file_copy", "files", []Param{{"session", Handle}, {"from", In}, {"to", In}, {"flags", Uint32}, {"file", RetUint32}},
+		"may wait: begins to copy a file, if the host allows that; file is open for the upload (flag 1: to the end of what is there); EventTransfer follows at the end, file_commit makes it final; EINVAL when both are the same file"},
 
 	TransferStart: {"transfer_start", "transfers", []Param{{"file", Handle}, {"conn", Handle}, {"flags", Uint32}, {"length", Int64}},
 		"moves the file's bytes to or from the data connection, which it takes over and closes; flag 1 converts line ends; length is the most bytes of the file, 0 for no limit, and EINVAL is how an upload of more ends; EventTransfer follows at the end, with how it went; a download that breaks off, or whose file is closed, is reset"},

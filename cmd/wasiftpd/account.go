@@ -32,6 +32,9 @@ type accounts struct {
 	perUser    int    // sessions at a time; 0 is no limit
 
 	roots map[string]*fsbridge.Dir // opened, by folder
+
+	hosts  map[string]*accounts // of virtual hosts
+	suffix string               // of account names, which limits and logs tell apart by
 }
 
 type account struct {
@@ -46,7 +49,11 @@ func (o *options) open() (*accounts, error) {
 		seed: maphash.MakeSeed(), slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		clientAuth: o.tls.clientsBy(), perUser: o.sessionsPerUser,
 	}
-	if err := o.fill(a); err != nil {
+	err := o.fill(a)
+	if err == nil {
+		err = o.openHosts(a)
+	}
+	if err != nil {
 		a.close()
 		return nil, err
 	}
@@ -59,7 +66,7 @@ func (o *options) fill(a *accounts) error {
 		return fmt.Errorf("%w; choose a folder with --root", err)
 	}
 	if rights := o.anonymousRights(); rights != 0 {
-		anonymous := newAccount("anonymous", own, rights)
+		anonymous := newAccount("anonymous"+a.suffix, own, rights)
 		a.anonymous = &anonymous
 	}
 	for _, u := range o.users {
@@ -119,7 +126,7 @@ func (o *options) anonymousRights() host.Rights {
 // newAccount makes an account. The server holds to its rights; that a reader's
 // folder can't be written to besides is a second lock.
 func newAccount(name string, root *fsbridge.Dir, rights host.Rights) host.Account {
-	if rights&^host.ReadOnly == 0 {
+	if rights&^(host.ReadOnly|host.Admin) == 0 {
 		return host.Account{Name: name, FS: fsbridge.ReadOnly(root), Rights: rights}
 	}
 	return host.Account{Name: name, FS: root, Rights: rights}
@@ -129,7 +136,7 @@ func (a *accounts) add(name string, s secret, root *fsbridge.Dir, rights host.Ri
 	if _, ok := a.byName[name]; ok {
 		return fmt.Errorf("user %q is given twice", name)
 	}
-	own := newAccount(name, root, rights)
+	own := newAccount(name+a.suffix, root, rights)
 	own.MaxSessions = a.perUser
 	a.byName[name] = account{own, s}
 	if s != nil {
@@ -168,6 +175,9 @@ var errNoCertificate = fmt.Errorf("%w: no client certificate was shown", host.Er
 
 // Authenticate is [host.Authenticator]'s.
 func (a *accounts) Authenticate(ctx context.Context, login host.Login) (*host.Account, error) {
+	if at := a.hosts[login.Host]; at != nil {
+		return at.Authenticate(ctx, login)
+	}
 	shown, verified := shownName(login.TLS)
 	if a.clientAuth == "require" && !verified {
 		return nil, errNoCertificate

@@ -14,10 +14,7 @@ import (
 // and how to stop it.
 func (p *program) announce(o *options, a *accounts, listeners []listener) {
 	say := func(format string, args ...any) { fmt.Fprintf(p.stdout, format+"\n", args...) }
-	root := o.root
-	if abs, err := filepath.Abs(root); err == nil {
-		root = abs
-	}
+	root := absolute(o.root)
 
 	for _, l := range listeners {
 		say("%s", o.url(l, a.anonymous != nil))
@@ -34,6 +31,9 @@ func (p *program) announce(o *options, a *accounts, listeners []listener) {
 	if o.usersFile != "" {
 		say("Users of %s may log in: %d.", o.usersFile, len(a.byName)-len(o.users))
 	}
+	for _, h := range o.hosts {
+		say("Who names the host %s is served from %s.", h.name, absolute(o.at(h).root))
+	}
 	if a.anonymous != nil && a.anonymous.Rights&^host.ReadOnly != 0 {
 		say("Warning: whoever reaches this server may change and delete these files without a password.")
 	}
@@ -48,6 +48,13 @@ func (p *program) announce(o *options, a *accounts, listeners []listener) {
 		}
 	}
 	say("Ctrl-C stops it.")
+}
+
+func absolute(dir string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		return abs
+	}
+	return dir
 }
 
 // url is where a client on this machine finds the listener. It names a user

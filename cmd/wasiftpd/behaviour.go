@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
+	_ "time/tzdata" // for machines without zones of their own
 
 	"github.com/spf13/pflag"
 
@@ -16,20 +18,24 @@ var behaviours = []struct {
 }{
 	{"ascii-verbatim", "files go as they are under TYPE A too", func(c *host.Config) *bool { return &c.Behaviour.ASCIIVerbatim }},
 	{"no-ascii-size", "SIZE is refused under TYPE A", func(c *host.Config) *bool { return &c.Behaviour.NoASCIISize }},
+	{"no-ascii-rest", "REST is refused under TYPE A, where it counts\nthe file's own bytes", func(c *host.Config) *bool { return &c.Behaviour.NoASCIIRest }},
 	{"mkdir-existing", "MKD of a folder that is there succeeds", func(c *host.Config) *bool { return &c.Behaviour.MkdirExisting }},
 	{"make-parents", "STOR, APPE and MKD make missing folders", func(c *host.Config) *bool { return &c.Behaviour.MakeParents }},
 	{"empty-nlst-fails", "NLST that lists nothing is 550, not 226", func(c *host.Config) *bool { return &c.Behaviour.EmptyNLSTFails }},
 	{"hide-dot-files", "listings leave dot files out unless asked by -a", func(c *host.Config) *bool { return &c.Behaviour.HideDotFiles }},
 	{"follow-links", "links are listed as what they lead to", func(c *host.Config) *bool { return &c.FollowLinks }},
+	{"no-mode-z", "MODE Z is refused, which takes up to 1 MB a transfer", func(c *host.Config) *bool { return &c.Behaviour.NoModeZ }},
 }
 
 func (o *options) addBehaviourTo(f *pflag.FlagSet) {
 	var help strings.Builder
 	help.WriteString("where servers differ and some client minds, do as `WORDS` say,\nseparated by commas:")
 	for _, b := range behaviours {
-		fmt.Fprintf(&help, "\n%-17s %s", b.word, b.text)
+		fmt.Fprintf(&help, "\n%-17s %s", b.word, strings.ReplaceAll(b.text, "\n", "\n"+strings.Repeat(" ", 18)))
 	}
 	f.Func("behaviour", help.String(), o.setBehaviour)
+	f.Func("charset", "names of files are UTF-8 here, and `NAME` for clients that don't say\nOPTS UTF8 ON, as in Windows-1252 or Shift_JIS (default as they are)", o.setCharset)
+	f.Func("list-time-zone", "the times of LIST are those of `ZONE`, as in Europe/Berlin, or of\nthis machine's when Local (default UTC)", o.setListZone)
 	f.Func("owner", "say in listings that files belong to `OWNER[:GROUP]` (default ftp:ftp)", o.setOwner)
 }
 
@@ -45,6 +51,23 @@ func (o *options) setBehaviour(words string) error {
 			return fmt.Errorf("%q is no behaviour; see wasiftpd --help", word)
 		}
 	}
+	return nil
+}
+
+func (o *options) setCharset(name string) error {
+	if err := host.CheckCharset(name); err != nil {
+		return fmt.Errorf("%w; give one such as Windows-1252 or Shift_JIS", err)
+	}
+	o.config.Charset = name
+	return nil
+}
+
+func (o *options) setListZone(name string) error {
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return fmt.Errorf("%q is no time zone such as Europe/Berlin, Local or UTC", name)
+	}
+	o.config.ListZone = zone
 	return nil
 }
 

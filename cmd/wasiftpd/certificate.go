@@ -22,6 +22,7 @@ type certificates []*pair
 // pair is a certificate and its key; both may stand in one file.
 type pair struct {
 	certFile, keyFile string
+	host              string // the virtual host it is for, "" for any
 	current           atomic.Pointer[tls.Certificate]
 	last              string // what came of the latest load: the content's hash or the fault
 }
@@ -39,12 +40,14 @@ func loadCertificates(certFiles, keyFiles []string, logger *slog.Logger) (certif
 	return c, nil
 }
 
-// get is [tls.Config]'s GetCertificate: the first that suits the name and the
-// algorithms of the client, and else the first.
+// get is [tls.Config]'s GetCertificate: the virtual host's own, else the first
+// that suits the name and the algorithms of the client, and else the first.
 func (c certificates) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	for _, p := range c {
-		if cert := p.current.Load(); hello.SupportsCertificate(cert) == nil {
-			return cert, nil
+	for _, host := range []string{strings.ToLower(hello.ServerName), ""} {
+		for _, p := range c {
+			if cert := p.current.Load(); p.host == host && hello.SupportsCertificate(cert) == nil {
+				return cert, nil
+			}
 		}
 	}
 	return c[0].current.Load(), nil

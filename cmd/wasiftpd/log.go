@@ -41,7 +41,7 @@ func (o observer) Observe(e host.Event) {
 			attrs = append(attrs, a)
 		}
 	}
-	transfer := e.Kind == host.Downloaded || e.Kind == host.Uploaded || e.Kind == host.UploadFailed
+	transfer := e.Kind == host.Downloaded || e.Kind == host.Uploaded || e.Kind == host.UploadFailed || e.Kind == host.Copied
 	add(e.User != "", slog.String("user", e.User))
 	add(e.Path != "", slog.String("path", e.Path))
 	add(e.To != "", slog.String("to", e.To))

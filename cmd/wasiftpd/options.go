@@ -24,6 +24,7 @@ type options struct {
 	anonymous string // "" is not given
 	users     []user
 	usersFile string
+	hosts     []virtualHost
 	atomic    bool
 	module    string
 	cacheDir  string
@@ -48,6 +49,7 @@ func (o *options) addTo(f *pflag.FlagSet) {
 		"For trying things out: others on this machine can see it.\n"+
 		"A password that ends in :ro or :rw needs its rights said", o.setUser)
 	f.StringVar(&o.usersFile, "users", "", "let in the users of `FILE`; see wasiftpd passwd")
+	f.Func("host", hostHelp, o.setHost)
 	o.addTLSTo(f)
 	f.Func("passive-ports", "take passive data connections on the ports `A-B` (default any)", o.setPassivePorts)
 	f.Func("public-address", "have clients from outside private networks connect to the\nIPv4 address `ADDR`, that of the NAT", o.setPublicAddress)
@@ -60,6 +62,7 @@ func (o *options) addTo(f *pflag.FlagSet) {
 		"allow data connections with others than the client, for FXP;\nthis lets clients make the server connect anywhere")
 	f.BoolVar(&o.atomic, "atomic-uploads", false, "hide an upload until it is complete, drop it when aborted")
 	o.addBehaviourTo(f)
+	o.addAllowTo(f)
 	f.Func("greeting", "greet clients with `TEXT`", o.setGreeting)
 	f.Func("sessions-per-instance", "at most `N` sessions an instance of the engine; 1 isolates\nmost and costs most, 0 is no limit (default 0)", count(&o.config.SessionsPerInstance))
 	f.StringVar(&o.module, "module", "", "run the engine in `FILE`, not the one built in")

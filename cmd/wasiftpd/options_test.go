@@ -61,6 +61,14 @@ func TestFlags(t *testing.T) {
 		{[]string{"--behaviour=make-parents,hide-dot-files", "--behaviour", "follow-links"}, func(o *options) {
 			o.config.Behaviour.MakeParents, o.config.Behaviour.HideDotFiles, o.config.FollowLinks = true, true, true
 		}},
+		{[]string{"--allow=site-copy, comb", "--allow", "site-rmdir"}, func(o *options) {
+			o.config.Allow.SiteCopy, o.config.Allow.Combine, o.config.Allow.SiteRmdir = true, true, true
+		}},
+		{[]string{"--allow=site-symlink"}, func(o *options) { o.config.Allow.SiteSymlink = true }},
+		{[]string{"--allow=ccc,sscn,cpsv"}, func(o *options) { o.config.Allow.CCC, o.config.Allow.SSCN, o.config.Allow.CPSV = true, true, true }},
+		{[]string{"--behaviour=no-ascii-rest,no-mode-z"}, func(o *options) { o.config.Behaviour.NoASCIIRest, o.config.Behaviour.NoModeZ = true, true }},
+		{[]string{"--charset=windows-1252"}, func(o *options) { o.config.Charset = "windows-1252" }},
+		{[]string{"--list-time-zone=UTC"}, func(o *options) { o.config.ListZone = time.UTC }},
 		{[]string{"--owner=me"}, func(o *options) { o.config.Behaviour.Owner, o.config.Behaviour.Group = "me", "me" }},
 		{[]string{"--owner=me:us"}, func(o *options) { o.config.Behaviour.Owner, o.config.Behaviour.Group = "me", "us" }},
 		{[]string{"--greeting=Hello."}, func(o *options) { o.config.Greeting = "Hello." }},
@@ -101,12 +109,13 @@ func TestRights(t *testing.T) {
 	for s, want := range map[string]host.Rights{
 		"ro": host.ReadOnly, "rw": host.ReadWrite, "ro,mkdir": host.ReadOnly | host.MakeDir,
 		"list, write": host.List | host.Write, "read,list,write,delete,rename,mkdir": host.ReadWrite,
+		"rw,admin": host.ReadWrite | host.Admin, "admin": host.Admin,
 	} {
 		if got, err := parseRights(s); got != want || err != nil {
 			t.Errorf("parseRights(%q) = %b, %v; want %b", s, got, err, want)
 		}
 	}
-	for _, s := range []string{"", "RW", "ro,", "ro rw", "admin"} {
+	for _, s := range []string{"", "RW", "ro,", "ro rw", "adm"} {
 		if got, err := parseRights(s); err == nil || got != 0 {
 			t.Errorf("parseRights(%q) = %b, %v; want a fault", s, got, err)
 		}

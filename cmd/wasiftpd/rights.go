@@ -15,10 +15,11 @@ var rightNames = []struct {
 	{"ro", host.ReadOnly}, {"rw", host.ReadWrite},
 	{"read", host.Read}, {"list", host.List}, {"write", host.Write},
 	{"delete", host.Delete}, {"rename", host.Rename}, {"mkdir", host.MakeDir},
+	{"admin", host.Admin},
 }
 
 // rightsHelp names all words that parseRights knows.
-const rightsHelp = "ro, rw, or some of read,list,write,delete,rename,mkdir"
+const rightsHelp = "ro, rw, or some of read,list,write,delete,rename,mkdir,admin"
 
 // parseRights reads rights as words with commas between them.
 func parseRights(s string) (rights host.Rights, err error) {

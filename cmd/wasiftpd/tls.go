@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/certmagic"
@@ -30,7 +31,8 @@ type tlsOptions struct {
 	min        string
 	resumption string
 	clientCA   string
-	clientAuth string // "require", "login" or "" when not given
+	clientAuth string        // "require", "login" or "" when not given
+	hosts      []virtualHost // those with a certificate
 
 	fingerprint string // not a flag's: that of the certificate of our own
 }
@@ -49,7 +51,7 @@ func (o *options) addTLSTo(f *pflag.FlagSet) {
 	f.Func("tls-min", "the oldest TLS spoken: `1.2|1.3` (default 1.2)", oneOf(&t.min, "1.2", "1.3"))
 	f.Func("tls-data-resumption", "data connections that don't resume the TLS session of their\n"+
 		"control connection are logged, refused or ignored:\n`prefer|require|off` (default prefer)", oneOf(&t.resumption, "prefer", "require", "off"))
-	f.BoolVar(&o.config.TLS.LenientClose, "tls-lenient-close", false, "take an upload for complete even if TLS was not ended, as old\nclients do; whoever cuts the connection then shortens the file")
+	f.BoolVar(&o.config.TLS.LenientClose, "tls-lenient-close", false, "take an upload for complete even if TLS was not ended, as old\nclients do; whoever cuts the connection then shortens the file.\nLikewise who said CCC may go on in the clear without it, as curl does")
 	f.StringVar(&t.clientCA, "tls-client-ca", "", "ask for client certificates issued by those in `FILE`")
 	f.Func("tls-client-auth", "what they are for: `require|login`. require: nobody gets in without\n"+
 		"one, nor without his password (default). login: one with the\n"+
@@ -73,7 +75,9 @@ func (t *tlsOptions) setACMECA(s string) error {
 }
 
 // on says whether there is TLS at all.
-func (t *tlsOptions) on() bool { return t.own == "self-signed" || len(t.certs)+len(t.acme) > 0 }
+func (t *tlsOptions) on() bool {
+	return t.own == "self-signed" || len(t.certs)+len(t.acme)+len(t.hosts) > 0
+}
 
 // clientsBy says what client certificates are for, "" for nothing.
 func (t *tlsOptions) clientsBy() string {
@@ -91,8 +95,8 @@ func (t *tlsOptions) check() error {
 		return fmt.Errorf("the certificate %s has no key; give --tls-key for each --tls-cert, in the same order", t.certs[n])
 	case len(t.keys) > n:
 		return fmt.Errorf("the key %s has no certificate; give --tls-cert for each --tls-key, in the same order", t.keys[n])
-	case t.own != "" && n+len(t.acme) > 0, n > 0 && len(t.acme) > 0:
-		return errors.New("--tls, --tls-cert and --tls-acme exclude each other; give one")
+	case t.own != "" && n+len(t.acme) > 0, n > 0 && len(t.acme) > 0, len(t.hosts) > 0 && (t.own == "off" || len(t.acme) > 0):
+		return errors.New("--tls, --tls-cert and --tls-acme exclude each other, and --tls off and --tls-acme the cert of --host; give one")
 	case t.acmeCA != "" && len(t.acme) == 0:
 		return errors.New("--tls-acme-ca needs --tls-acme")
 	case t.clientAuth != "" && t.clientCA == "":
@@ -152,7 +156,7 @@ func (p *program) certificateSource(ctx context.Context, o *options, logger *slo
 	if len(t.acme) > 0 {
 		return p.issued(ctx, t, logger)
 	}
-	certs, keys := t.certs, t.keys
+	certs, keys := slices.Clone(t.certs), slices.Clone(t.keys)
 	if t.own == "self-signed" {
 		file, err := t.selfSigned(o.config.Passive.PublicAddress)
 		if err != nil {
@@ -160,9 +164,19 @@ func (p *program) certificateSource(ctx context.Context, o *options, logger *slo
 		}
 		certs, keys = []string{file}, []string{file}
 	}
+	for _, h := range t.hosts {
+		certs, keys = append(certs, h.cert), append(keys, h.key)
+	}
 	loaded, err := loadCertificates(certs, keys, logger)
 	if err != nil {
 		return nil, err
+	}
+	for i, h := range t.hosts {
+		p := loaded[len(loaded)-len(t.hosts)+i]
+		p.host = h.name
+		if err := p.current.Load().Leaf.VerifyHostname(h.name); err != nil {
+			logger.Warn("the certificate is not the host's, and will not be shown", "host", h.name, "err", err)
+		}
 	}
 	if t.own == "self-signed" {
 		t.fingerprint = fingerprint(loaded[0].current.Load())

@@ -81,6 +81,11 @@ func (a *authority) both(name string, from time.Time) string {
 	return string(cert) + string(key)
 }
 
+// pem is what clients trust.
+func (a *authority) pem() string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))
+}
+
 // files writes a certificate and its key, of now, to a folder.
 func (a *authority) files(dir, name string) (certFile, keyFile string) {
 	a.t.Helper()

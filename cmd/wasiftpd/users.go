@@ -18,7 +18,8 @@ const usersFormat = `A users file has a line for each user, and # before a comme
 
 HASH is an argon2id or bcrypt hash; one that begins with * or ! locks the account.
 ROOT is a folder, counted from the file's own; when empty it is that of --root.
-RIGHTS are ` + rightsHelp + `.`
+RIGHTS are ` + rightsHelp + `;
+admin is to see who is there, by SITE WHO.`
 
 // entry is a line of a users file.
 type entry struct {

@@ -12,8 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FS is a storage that can do everything. Its methods promise what those of the
-// same name in package host do.
+// FS is a storage that can do everything that most can. Its methods promise what
+// those of the same name in package host do, and so do those that are found by
+// type assertion: SetCreated, Umask, Symlink, RemoveAll.
 type FS interface {
 	fs.StatFS
 	Create(name string, flag int, offset int64) (Upload, error)
@@ -73,6 +74,10 @@ func (c Contract) Run(t *testing.T) {
 		"rename":     testRename,
 		"chtimes":    testChtimes,
 		"chmod":      testChmod,
+		"created":    testCreated,
+		"umask":      testUmask,
+		"symlink":    testSymlink,
+		"remove all": testRemoveAll,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

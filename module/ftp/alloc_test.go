@@ -49,7 +49,7 @@ func (q *quiet) Login(_ ftp.Handle, _, password []byte) (ftp.Rights, error) {
 	if string(password) != "p" {
 		return 0, ftp.ErrPermission
 	}
-	return ftptest.All, nil
+	return ftptest.All | ftp.RightAdmin, nil
 }
 func (q *quiet) Logout(ftp.Handle) {}
 func (q *quiet) Stat(_ ftp.Handle, name []byte, _ bool) (ftp.FileInfo, error) {
@@ -78,13 +78,26 @@ func (q *quiet) ListNext(_ ftp.Handle, yield func(ftp.Entry)) (bool, error) {
 func (q *quiet) Open(ftp.Handle, []byte, ftp.OpenMode, int64) (ftp.Handle, ftp.FileInfo, error) {
 	return q.handle(), ftp.FileInfo{}, nil
 }
-func (q *quiet) Commit(ftp.Handle) error                         { return nil }
-func (q *quiet) Mkdir(ftp.Handle, []byte) error                  { return nil }
-func (q *quiet) RemoveFile(ftp.Handle, []byte) error             { return nil }
-func (q *quiet) RemoveDir(ftp.Handle, []byte) error              { return nil }
-func (q *quiet) Rename(ftp.Handle, []byte, []byte) error         { return nil }
-func (q *quiet) SetTime(ftp.Handle, []byte, int64) error         { return nil }
-func (q *quiet) SetMode(ftp.Handle, []byte, uint32) error        { return nil }
+func (q *quiet) Commit(ftp.Handle) error                    { return nil }
+func (q *quiet) Mkdir(ftp.Handle, []byte) error             { return nil }
+func (q *quiet) RemoveFile(ftp.Handle, []byte) error        { return nil }
+func (q *quiet) RemoveDir(ftp.Handle, []byte) error         { return nil }
+func (q *quiet) Rename(ftp.Handle, []byte, []byte) error    { return nil }
+func (q *quiet) SetTime(ftp.Handle, []byte, int64) error    { return nil }
+func (q *quiet) SetMode(ftp.Handle, []byte, uint32) error   { return nil }
+func (q *quiet) Abilities(ftp.Handle) ftp.Abilities         { return 0xffff }
+func (q *quiet) SetUmask(ftp.Handle, uint32) error          { return nil }
+func (q *quiet) SetCreated(ftp.Handle, []byte, int64) error { return nil }
+func (q *quiet) RemoveTree(ftp.Handle, []byte) error        { return nil }
+func (q *quiet) Sessions(_ ftp.Handle, after uint64, yield func(ftp.SessionInfo)) error {
+	for i := range min(after+100, 1000) - after {
+		yield(ftp.SessionInfo{Number: after + i + 1, Client: ftptest.ClientAddress, Doing: ftp.DoingUpload, User: entryName, Name: entryName})
+	}
+	return nil
+}
+func (q *quiet) Copy(ftp.Handle, []byte, []byte, bool) (ftp.Handle, error) {
+	return q.handle(), nil
+}
 func (q *quiet) Start(ftp.Handle, ftp.Handle, bool, int64) error { return ftp.ErrReset }
 func (q *quiet) Progress(ftp.Handle) uint64                      { return 0 }
 func (q *quiet) session(e *ftp.Engine, h ftp.Handle)             { q.event(e, ftp.EventOpen, h) }
@@ -99,6 +112,50 @@ func (q *quiet) event(e *ftp.Engine, k ftp.EventKind, h ftp.Handle) {
 	}
 }
 
+// quietStreams is a quiet world that leaves it to the engine to move the bytes of
+// files, of which there are always so many.
+type quietStreams struct {
+	ftp.World // of it, what is no Transferer
+	q         *quiet
+	left      int
+}
+
+const quietSize = 3*128<<10 + 5
+
+func (w *quietStreams) Open(h ftp.Handle, name []byte, mode ftp.OpenMode, offset int64) (ftp.Handle, ftp.FileInfo, error) {
+	w.left = quietSize
+	return w.q.Open(h, name, mode, offset)
+}
+func (w *quietStreams) Read(h ftp.Handle, p []byte) (int, error) {
+	if h > 1<<16 {
+		return w.ReadFile(h, p)
+	}
+	return w.q.Read(h, p)
+}
+func (w *quietStreams) ReadFile(_ ftp.Handle, p []byte) (int, error) {
+	n := min(len(p), w.left)
+	w.left -= n
+	return n, nil
+}
+func (w *quietStreams) WriteFile(_ ftp.Handle, p []byte) (int, error) { return w.q.Write(0, p) }
+func (w *quietStreams) Reset(ftp.Handle)                              {}
+
+// TestNoAllocationForTransfers: the engine's own server-DTP allocates nothing
+// either.
+func TestNoAllocationForTransfers(t *testing.T) {
+	q := &quiet{}
+	e := ftp.New(&quietStreams{World: q, q: q}, ftp.Config{StallTime: 1e12})
+	q.session(e, 1)
+	q.say(e, 1, "USER u\r\nPASS p\r\n")
+	for _, verb := range []string{"TYPE I\r\nRETR", "TYPE I\r\nSTOR", "TYPE A\r\nRETR", "TYPE A\r\nSTOR"} {
+		text := "PASV\r\n" + verb + " x\r\n"
+		before := q.written
+		q.say(e, 1, text)
+		assert.Greater(t, q.written-before, quietSize)
+		assert.Zero(t, testing.AllocsPerRun(20, func() { q.say(e, 1, text) }), text)
+	}
+}
+
 // conversations are what must cost no allocation, however often it happens.
 var conversations = []string{
 	"NOOP\r\n", "\r\n", "XYZZY\r\n", "PWD\r\n", "CWD /a/b/c\r\nCDUP\r\nCWD ..\r\n", "CWD file\r\n", "CWD " + strings.Repeat("x", 3000) + "\r\n",
@@ -107,6 +164,7 @@ var conversations = []string{
 	"DELE x\r\nMKD y\r\nRMD y\r\nRNFR a\r\nRNTO b\r\n", "SITE CHMOD 644 x\r\nSITE UTIME 202001010000 x\r\nREST 10\r\nALLO 10\r\n",
 	"PASV\r\nEPSV\r\nPORT 192,0,2,7,156,64\r\nABOR\r\nABOR\r\n", "PASV\r\nLIST\r\nPASV\r\nNLST *e\r\nEPSV\r\nMLSD x\r\nSTAT y\r\n",
 	"PASV\r\nRETR file\r\nEPSV\r\nSTOR file\r\nPASV\r\nSTOU\r\nPASV\r\nAPPE x\r\n",
+	"SITE UMASK 022\r\nSITE UMASK\r\nSITE HELP\r\nSITE IDLE\r\nSITE RMDIR x\r\nSITE CPFR file\r\nMFCT 20200101000000 x\r\n", "SITE WHO\r\n",
 	"USER u\r\nPASS wrong\r\nREIN\r\nUSER u\r\nPASS p\r\n", strings.Repeat("A", 1<<20) + "\r\n",
 }
 
@@ -115,7 +173,7 @@ var conversations = []string{
 func TestNoAllocation(t *testing.T) {
 	for _, text := range conversations {
 		q := &quiet{}
-		e := ftp.New(q, ftp.Config{IdleTime: 1e12, LoginTime: 1e12, StallTime: 1e12, DataTime: 1e12})
+		e := ftp.New(q, ftp.Config{IdleTime: 1e12, LoginTime: 1e12, StallTime: 1e12, DataTime: 1e12, Allow: allowed})
 		q.session(e, 1)
 		q.say(e, 1, "USER u\r\nPASS p\r\n")
 		before := q.written

@@ -31,6 +31,62 @@ func TestBehaviourOfRepresentation(t *testing.T) {
 	})
 }
 
+func TestBehaviourOfOffsets(t *testing.T) {
+	t.Parallel()
+	behaving(t, ftp.Behaviour{NoASCIIRest: true}, func(_ *ftptest.World, c *ftptest.Client) {
+		assert.Equal(t, "350", c.Code("REST 0"))
+		assert.Equal(t, "504", c.Code("REST 2"))
+		for _, line := range []string{"REST 2", "RANG 2 3"} {
+			for _, verb := range []string{"RETR", "STOR"} {
+				assert.Equal(t, "200", c.Code("TYPE I"))
+				assert.Equal(t, "350", c.Code(line))
+				assert.Equal(t, "200", c.Code("TYPE A"))
+				assert.Equal(t, "504", c.Code(verb+" hello.txt"), line)
+			}
+		}
+		assert.Equal(t, "350", c.Code("RANG 0 4"))
+		assert.Contains(t, c.Do("HASH hello.txt"), "213 SHA-256 0-4 ")
+		assert.Equal(t, "200", c.Code("TYPE I"))
+		assert.Equal(t, "350", c.Code("REST 2"))
+		content, codes := c.Get("RETR hello.txt")
+		assert.Equal(t, []string{"llo\n", "150 226"}, []string{content, codes})
+	})
+}
+
+func TestNoModeZ(t *testing.T) {
+	t.Parallel()
+	behaving(t, ftp.Behaviour{NoModeZ: true}, func(_ *ftptest.World, c *ftptest.Client) {
+		assert.NotContains(t, c.Do("FEAT"), "MODE Z")
+		assert.Equal(t, "504", c.Code("MODE Z"))
+		assert.Equal(t, "501", c.Code("OPTS MODE Z LEVEL 1"))
+	})
+}
+
+// TestZone: LIST has the hour of the zone at the time of the file, and all that
+// machines read is UTC.
+func TestZone(t *testing.T) {
+	t.Parallel()
+	const hour = 3600e9
+	spring, autumn := ftptest.Start-100*hour, ftptest.Start+100*hour
+	w := newWorld(t, ftp.Config{Zone: []ftp.ZoneChange{{spring, 14 * hour}, {autumn, -hour}}})
+	c := w.LoginAs("u", "p")
+	for _, step := range []struct {
+		since int64
+		line  string
+	}{
+		{spring - 200*hour, "May 20 14:00"}, {spring - 1, "May 28 21:59"}, {spring, "May 28 22:00"}, {ftptest.Start, "Jun  2 02:00"},
+		{autumn - 1, "Jun  6  2024"}, {autumn, "Jun  5  2024"},
+	} {
+		w.Files["hello.txt"].ModTime = step.since
+		listing, _ := c.Get("LIST hello.txt")
+		assert.Contains(t, listing, " "+step.line+" hello.txt")
+	}
+	w.Files["hello.txt"].ModTime = ftptest.Start
+	assert.Equal(t, "213 20240601120000", c.Do("MDTM hello.txt"))
+	listing, _ := c.Get("MLSD")
+	assert.Contains(t, listing, "modify=20240601120000;")
+}
+
 func TestBehaviourOfDirectories(t *testing.T) {
 	t.Parallel()
 	behaving(t, ftp.Behaviour{MkdirExisting: true}, func(_ *ftptest.World, c *ftptest.Client) {

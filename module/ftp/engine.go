@@ -22,13 +22,29 @@ type Engine struct {
 	verbs  []Verb
 	index  map[uint64]*Verb
 	has    Need
-	owners string // columns of LIST
+	style  longStyle
+
+	// One of them is there.
+	transferer Transferer
+	streams    Streams
 
 	// nil unless has says that they are there.
 	hasher   Hasher
 	deflater Deflater
 	spacer   Spacer
 	hosts    Hosts
+	namer    Namer
+	unsealer Unsealer
+	joiner   Joiner
+	creator  Creator
+	masker   Masker
+	lister   Lister
+	linker   Linker
+	feller   Feller
+	copier   Copier
+
+	abler Abler  // nil: all files can do everything
+	sites []Verb // the commands of SITE
 
 	now      int64
 	steps    uint
@@ -44,23 +60,33 @@ type Engine struct {
 	name    []byte     // the pathname being resolved
 	lines   [][]byte   // buffers for long control lines
 	lists   []*listing // listings at rest
+	dtps    []*dtp     // server-DTPs at rest
 }
 
-// New makes an engine without sessions on a world.
+// New makes an engine without sessions on a world. It panics on one in which no
+// byte of a file can move.
 func New(world World, config Config) *Engine {
 	if config.LineLength <= 0 {
 		config.LineLength = defaultLineLength
 	}
-	e := &Engine{world: world, config: config, verbs: verbTable(), sessions: make(map[Handle]*session)}
-	e.owners = ownerColumns(config.Behaviour.Owner, config.Behaviour.Group)
+	e := &Engine{world: world, config: config, verbs: verbTable(), sites: siteTable(), sessions: make(map[Handle]*session)}
+	e.style = longStyle{ownerColumns(config.Behaviour.Owner, config.Behaviour.Group), config.Zone}
+	if !config.PassiveOnly {
+		e.has |= NeedActive
+	}
 	if config.TLS {
 		e.has |= NeedTLS
 	}
 	var ok bool
+	if e.transferer, ok = world.(Transferer); !ok {
+		if e.streams, ok = world.(Streams); !ok {
+			panic("ftp: the world is no Transferer and has no Streams")
+		}
+	}
 	if e.hasher, ok = world.(Hasher); ok {
 		e.has |= NeedHash
 	}
-	if e.deflater, ok = world.(Deflater); ok {
+	if e.deflater, ok = world.(Deflater); ok && !config.Behaviour.NoModeZ {
 		e.has |= NeedDeflate
 	}
 	if e.spacer, ok = world.(Spacer); ok {
@@ -69,11 +95,57 @@ func New(world World, config Config) *Engine {
 	if e.hosts, ok = world.(Hosts); ok {
 		e.has |= NeedHosts
 	}
+	e.namer, _ = world.(Namer)
+	e.joinTLS()
+	e.joinFiles()
 	e.index = make(map[uint64]*Verb, len(e.verbs))
 	for i := range e.verbs {
 		e.index[verbKey([]byte(e.verbs[i].Name))] = &e.verbs[i]
 	}
 	return e
+}
+
+// joinFiles finds what else the world can do with files and sessions.
+func (e *Engine) joinFiles() {
+	allow := &e.config.Allow
+	e.abler, _ = e.world.(Abler)
+	var ok bool
+	if e.creator, ok = e.world.(Creator); ok {
+		e.has |= NeedCreated
+	}
+	if e.masker, ok = e.world.(Masker); ok {
+		e.has |= NeedUmask
+	}
+	if e.lister, ok = e.world.(Lister); ok {
+		e.has |= NeedLister
+	}
+	if e.linker, ok = e.world.(Linker); ok && allow.SiteSymlink {
+		e.has |= NeedLinks
+	}
+	if e.feller, ok = e.world.(Feller); ok && allow.SiteRmdir {
+		e.has |= NeedTrees
+	}
+	if e.copier, ok = e.world.(Copier); ok && allow.SiteCopy {
+		e.has |= NeedCopy
+	}
+	if ok && allow.Combine {
+		e.has |= NeedCombine
+	}
+}
+
+// joinTLS finds out what the world can do with TLS besides, and may.
+func (e *Engine) joinTLS() {
+	allow := &e.config.Allow
+	var ok bool
+	if e.unsealer, ok = e.world.(Unsealer); ok && allow.CCC {
+		e.has |= NeedCCC
+	}
+	if e.joiner, ok = e.world.(Joiner); ok && allow.SSCN {
+		e.has |= NeedSSCN
+	}
+	if ok && allow.CPSV {
+		e.has |= NeedCPSV
+	}
 }
 
 // Step takes in what has happened and does all that needs no waiting. now is

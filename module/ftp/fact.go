@@ -7,13 +7,14 @@ const (
 	factType facts = 1 << iota
 	factSize
 	factModify
+	factCreate
 	factPerm
 	factMode
 	allFacts = 1<<iota - 1
 )
 
 // factNames are in the order of the constants, which is that of the output.
-var factNames = [...]string{"type", "size", "modify", "perm", "UNIX.mode"}
+var factNames = [...]string{"type", "size", "modify", "create", "perm", "UNIX.mode"}
 
 // appendFacts appends the picked facts of a file, each ended by ";".
 func appendFacts(b []byte, picked facts, info *FileInfo, rights Rights) []byte {
@@ -27,15 +28,14 @@ func appendFacts(b []byte, picked facts, info *FileInfo, rights Rights) []byte {
 	if picked&factModify != 0 {
 		b = append(appendTime(append(b, "modify="...), info.ModTime), ';')
 	}
+	if picked&factCreate != 0 && info.Created != 0 {
+		b = append(appendTime(append(b, "create="...), info.Created), ';')
+	}
 	if picked&factPerm != 0 {
 		b = append(appendPerm(append(b, "perm="...), info.Type, rights), ';')
 	}
 	if picked&factMode != 0 {
-		b = append(b, "UNIX.mode=0"...)
-		for shift := 6; shift >= 0; shift -= 3 {
-			b = append(b, '0'+byte(info.Mode>>shift&7))
-		}
-		b = append(b, ';')
+		b = append(appendOctal(append(b, "UNIX.mode=0"...), info.Mode), ';')
 	}
 	return b
 }

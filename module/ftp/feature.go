@@ -1,22 +1,27 @@
 package ftp
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
-// featVerb tells what the server can do beyond RFC 959 (RFC 2389 §3): one line
-// each, with one space in front.
+// featVerb tells what the server can do beyond RFC 959 (RFC 2389 §3) for the
+// account that is logged in: one line each, with one space in front.
 func (s *session) featVerb([]byte) (reply, error) {
 	b := append(s.e.scratch[:0], "211-Features:\r\n"...)
 	for i := range s.e.verbs {
-		feature := s.e.verbs[i].Feature
-		if feature == "" || !s.e.offers(&s.e.verbs[i]) || feature == "MODE Z" && s.e.deflater == nil {
+		v := &s.e.verbs[i]
+		if v.Feature == "" || !s.serves(v) {
 			continue
 		}
-		b = append(append(b, ' '), feature...)
-		switch feature {
+		b = append(append(b, ' '), v.Feature...)
+		switch v.Name {
 		case "MLST":
 			b = s.appendFactList(append(b, ' '))
 		case "HASH":
 			b = s.appendAlgorithms(append(b, ' '))
+		case "MFF":
+			b = s.appendChangeable(append(b, ' '))
 		}
 		b = append(b, "\r\n"...)
 	}
@@ -28,6 +33,9 @@ func (s *session) featVerb([]byte) (reply, error) {
 // (RFC 3659 §7.8).
 func (s *session) appendFactList(b []byte) []byte {
 	for i, name := range factNames {
+		if !s.knows(1 << i) {
+			continue
+		}
 		b = append(b, name...)
 		if s.facts&(1<<i) != 0 {
 			b = append(b, '*')
@@ -37,22 +45,70 @@ func (s *session) appendFactList(b []byte) []byte {
 	return b
 }
 
+// knows says whether files have a fact at all.
+func (s *session) knows(fact facts) bool {
+	return fact != factCreate || s.e.has&NeedCreated != 0 && s.able&AbleCreated != 0
+}
+
+// picked are the facts that files have, of those that the client wants.
+func (s *session) picked() facts {
+	if s.knows(factCreate) {
+		return s.facts
+	}
+	return s.facts &^ factCreate
+}
+
+// appendChangeable appends the facts that MFF can set.
+func (s *session) appendChangeable(b []byte) []byte {
+	if s.able&AbleTimes != 0 {
+		b = append(b, "Modify;"...)
+	}
+	if s.knows(factCreate) {
+		b = append(b, "Create;"...)
+	}
+	if s.able&AbleModes != 0 {
+		b = append(b, "UNIX.mode;"...)
+	}
+	return b
+}
+
 // optsVerb sets an option of another command (RFC 2389 §4).
 func (s *session) optsVerb(arg []byte) (reply, error) {
 	word, value, _ := bytes.Cut(arg, []byte{' '})
 	switch {
 	case isWord(word, "UTF8"), isWord(word, "UTF-8"):
-		// Names are bytes here, so there is nothing to turn on, or off.
-		return replyUTF8, nil
+		return s.speakUTF8(!isWord(bytes.TrimSpace(value), "OFF"))
 	case isWord(word, "MLST"):
 		s.pickFacts(value)
 		return "", nil
 	case isWord(word, "HASH") && s.e.has&NeedHash != 0:
 		return s.pickAlgorithm(value), nil
-	case isWord(word, "MODE") && s.e.deflater != nil:
+	case isWord(word, "MODE") && s.e.has&NeedDeflate != 0:
 		return s.pickLevel(value)
 	}
 	return replyNoOptions, nil
+}
+
+// speakUTF8 has names be UTF-8, or what the account's clients expect without it.
+// To the engine they are bytes; only those that it remembers must be said anew.
+func (s *session) speakUTF8(on bool) (reply, error) {
+	if s.e.namer != nil && on != s.utf8 {
+		s.e.name = slices.Grow(s.e.name[:0], maxName)
+		dir, err := s.e.namer.Names(s.handle, on, s.dir, s.e.name)
+		switch err {
+		case nil:
+			s.dir = append(s.dir[:0], dir...)
+		case ErrUnsupported: // names are what they are
+		default:
+			return "", err
+		}
+		s.from = s.from[:0]
+		s.utf8 = on
+	}
+	if !on {
+		return replyNotUTF8, nil
+	}
+	return replyUTF8, nil
 }
 
 // pickFacts turns on the named facts and no others, and tells which those are
@@ -63,7 +119,7 @@ func (s *session) pickFacts(list []byte) {
 		var word []byte
 		word, list, _ = bytes.Cut(list, []byte{';'})
 		for i, name := range factNames {
-			if bytes.EqualFold(word, []byte(name)) {
+			if bytes.EqualFold(word, []byte(name)) && s.knows(1<<i) {
 				s.facts |= 1 << i
 			}
 		}

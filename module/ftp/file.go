@@ -47,12 +47,12 @@ func (s *session) rnfrVerb(arg []byte) (reply, error) {
 	if _, err := s.e.world.Stat(s.handle, name, true); err != nil {
 		return "", err
 	}
-	s.from = append(s.from[:0], name...)
+	s.from, s.copies = append(s.from[:0], name...), false
 	return replyNeedRNTO, nil
 }
 
 func (s *session) rntoVerb(arg []byte) (reply, error) {
-	if len(s.from) == 0 {
+	if len(s.from) == 0 || s.copies {
 		return replyNeedRNFR, nil
 	}
 	name, err := s.resolveBelow(arg)
@@ -66,6 +66,7 @@ func (s *session) rntoVerb(arg []byte) (reply, error) {
 const (
 	stageSetTime = iota
 	stageTellTime
+	stageSetCreated
 	stageSetMode
 )
 
@@ -105,11 +106,28 @@ func (s *session) mfmtVerb(arg []byte) (reply, error) {
 	return "", nil
 }
 
+// mfctVerb sets when a file was created (draft-somers-ftp-mfxx §4).
+func (s *session) mfctVerb(arg []byte) (reply, error) {
+	time, pathname, ok := cutTime(arg)
+	if !ok {
+		return replyBadArgument, nil
+	}
+	name, err := s.resolve(pathname)
+	if err == nil {
+		err = s.e.creator.SetCreated(s.handle, name, time)
+	}
+	if err != nil {
+		return "", err
+	}
+	s.sayTime("213 Create=", time, "; ", pathname)
+	return "", nil
+}
+
 // change is what MFF wants to have changed.
 type change struct {
-	time         int64
-	mode         uint32
-	timed, moded bool
+	time, created int64
+	mode          uint32
+	needs         Abilities // which facts there are
 }
 
 // parseChange reads MFF's list of facts. The reply is empty when it is right.
@@ -121,10 +139,13 @@ func parseChange(list []byte) (c change, r reply) {
 		switch {
 		case isWord(name, "MODIFY"):
 			c.time, ok = parseTime(value, false)
-			c.timed = true
+			c.needs |= AbleTimes
+		case isWord(name, "CREATE"):
+			c.created, ok = parseTime(value, false)
+			c.needs |= AbleCreated
 		case isWord(name, "UNIX.MODE"):
 			c.mode, ok = parseMode(value)
-			c.moded = true
+			c.needs |= AbleModes
 		default:
 			return c, replyBadFact
 		}
@@ -147,22 +168,46 @@ func (s *session) mffVerb(arg []byte) (reply, error) {
 	if len(pathname) == 0 || len(list) == 0 {
 		return replyBadArgument, nil
 	}
+	if s.rights&RightWrite == 0 {
+		return "", ErrPermission // what its files can do is then nobody's business
+	}
+	if c.needs&^s.able != 0 || c.needs&AbleCreated != 0 && s.e.creator == nil {
+		return replyUnsupported, nil
+	}
 	name, err := s.resolve(pathname)
-	if err == nil && c.timed && s.stage == stageSetTime {
-		err = s.e.world.SetTime(s.handle, name, c.time)
+	if err == nil {
+		err = s.apply(&c, name)
 	}
 	if err != nil {
 		return "", err
 	}
-	s.stage = stageSetMode
-	if c.moded {
-		if err := s.e.world.SetMode(s.handle, name, c.mode); err != nil {
-			return "", err
-		}
-	}
 	b := appendName(append(s.e.scratch[:0], "213 "...), list)
 	s.sendLine(appendName(append(b, ' '), pathname))
 	return "", nil
+}
+
+// apply sets one fact a stage.
+func (s *session) apply(c *change, name []byte) error {
+	if s.stage == stageSetTime {
+		if c.needs&AbleTimes != 0 {
+			if err := s.e.world.SetTime(s.handle, name, c.time); err != nil {
+				return err
+			}
+		}
+		s.stage = stageSetCreated
+	}
+	if s.stage == stageSetCreated {
+		if c.needs&AbleCreated != 0 {
+			if err := s.e.creator.SetCreated(s.handle, name, c.created); err != nil {
+				return err
+			}
+		}
+		s.stage = stageSetMode
+	}
+	if c.needs&AbleModes == 0 {
+		return nil
+	}
+	return s.e.world.SetMode(s.handle, name, c.mode)
 }
 
 // avblVerb tells how many bytes an upload could have.

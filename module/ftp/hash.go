@@ -113,6 +113,19 @@ func cutRange(arg []byte) (pathname []byte, start, end int64, ok bool) {
 	if arg[0] != '"' {
 		return arg, 0, 0, true
 	}
+	pathname, rest, ok := cutQuoted(arg)
+	if rest = bytes.TrimLeft(rest, " "); !ok || len(rest) == 0 {
+		return pathname, 0, 0, ok
+	}
+	first, last, _ := bytes.Cut(rest, []byte{' '})
+	start, ok1 := parseOffset(first)
+	end, ok2 := parseOffset(last)
+	return pathname, start, end, ok1 && ok2 && start < end
+}
+
+// cutQuoted cuts a pathname in quotes off the front of an argument. It reports
+// false when the quotes do not end.
+func cutQuoted(arg []byte) (pathname, rest []byte, ok bool) {
 	i := 1
 	for ; i < len(arg) && (arg[i] != '"' || i+1 < len(arg) && arg[i+1] == '"'); i++ {
 		if arg[i] == '"' {
@@ -121,16 +134,9 @@ func cutRange(arg []byte) (pathname []byte, start, end int64, ok bool) {
 		pathname = append(pathname, arg[i])
 	}
 	if i >= len(arg) {
-		return nil, 0, 0, false
+		return nil, nil, false
 	}
-	rest := bytes.TrimLeft(arg[i+1:], " ")
-	if len(rest) == 0 {
-		return pathname, 0, 0, true
-	}
-	first, last, _ := bytes.Cut(rest, []byte{' '})
-	start, ok1 := parseOffset(first)
-	end, ok2 := parseOffset(last)
-	return pathname, start, end, ok1 && ok2 && start < end
+	return pathname, arg[i+1:], true
 }
 
 // appendAlgorithms appends the names of all hash functions, the picked one

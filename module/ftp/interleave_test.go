@@ -15,7 +15,7 @@ import (
 )
 
 // limits are time-outs that a play can run into.
-var limits = ftp.Config{LoginTime: 60e9, IdleTime: 60e9, StallTime: 20e9, DataTime: 10e9, FailureDelay: 1e9, LoginFailures: 5}
+var limits = ftp.Config{LoginTime: 60e9, IdleTime: 60e9, StallTime: 20e9, DataTime: 10e9, FailureDelay: 1e9, LoginFailures: 5, Allow: allowed}
 
 // player is a client whose moves are drawn at random, or by a fuzzer.
 type player struct {
@@ -41,6 +41,9 @@ func TestThreat27Races(t *testing.T) {
 		{"STOU|ABOR|ABOR|QUIT", `^150 .*22[56] 225 221$`},
 		{"STAT many|ABOR|QUIT", `^213 22[56] 221$`},
 		{"APPE up|RETR up|ABOR|QUIT", `^150 .* 221$`},
+		{"SITE CPFR big|SITE CPTO copy|ABOR|QUIT", `^350 (250 22[56]|426 226) 221$`},
+		{"COMB copy many/0 big many/1|ABOR|STAT|QUIT", `^(250 22[56]|426 226) 211 221$`},
+		{"SITE COPY big copy|QUIT", `^(250 221|221 250)$`},
 	}
 	const rounds = 1500
 	for i, p := range plays {
@@ -60,7 +63,7 @@ func TestThreat27Races(t *testing.T) {
 }
 
 func raceWorld(t testing.TB, random *rand.Rand) *ftptest.World {
-	w := newWorld(t, limits)
+	w := []worldMaker{newWorld, newPlainWorld}[random.IntN(2)](t, limits)
 	w.Put("big", strings.Repeat("0123456789", 50))
 	w.Put("up", "before")
 	for i := range 5 {
@@ -147,6 +150,7 @@ var lines = []string{
 	"EPRT |1|192.0.2.7|40000|", "EPSV ALL", "TYPE I", "TYPE A", "RETR hello.txt", "STOR up", "STOR sub/up", "STOU", "APPE up", "REST 3",
 	"ABOR", "\xff\xf4\xff\xf2ABOR", "LIST", "LIST -R", "NLST *", "MLSD", "MLST", "STAT", "STAT sub", "DELE up", "RNFR up", "RNTO other", "MKD d",
 	"RMD d", "SIZE up", "MDTM hello.txt", "MFMT 20200101000000 up", "SITE CHMOD 600 up", "FEAT", "HELP", "NOOP", "NOOP", "OPTS MLST type;",
+	"SITE CPFR hello.txt", "SITE CPTO up", "SITE COPY up other", "COMB other hello.txt up", "SITE RMDIR sub", "SITE SYMLINK up link", "SITE UMASK 027", "SITE WHO",
 }
 
 // move makes the move that a byte stands for.
@@ -195,7 +199,7 @@ func (p *player) move(b byte) {
 // play plays all moves, then lets all time-outs come, and checks what must hold
 // whatever was played.
 func play(t testing.TB, moves []byte, seed uint64) {
-	w := newWorld(t, limits)
+	w := []worldMaker{newWorld, newPlainWorld}[seed/2%2](t, limits)
 	if seed != 0 {
 		w.Async = rand.New(rand.NewPCG(seed, seed))
 		w.Room = 64 + int(seed%512)

@@ -6,9 +6,10 @@ import "bytes"
 type listForm uint8
 
 const (
-	formLong  listForm = iota // a line as ls -l writes it
-	formNames                 // the name alone (NLST)
-	formFacts                 // MLSD's facts (RFC 3659 §7)
+	formLong     listForm = iota // a line as ls -l writes it
+	formNames                    // the name alone (NLST)
+	formFacts                    // MLSD's facts (RFC 3659 §7)
+	formSessions                 // sessions, not files (SITE WHO)
 )
 
 // listRequest is what a command wants to have listed how.
@@ -58,7 +59,7 @@ func (s *session) mlstVerb(arg []byte) (reply, error) {
 		return "", err
 	}
 	b := append(s.e.scratch[:0], "250-Facts:\r\n "...)
-	b = append(appendFacts(b, s.facts, &info, s.rights), " /"...)
+	b = append(appendFacts(b, s.picked(), &info, s.rights), " /"...)
 	if name := s.e.name; string(name) != "." {
 		b = appendName(b, name)
 	}

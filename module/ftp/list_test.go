@@ -117,7 +117,7 @@ func TestFacts(t *testing.T) {
 	assert.Contains(t, c.Do("MLST"), "UNIX.mode=0755; /\r\n")
 	assert.Equal(t, "550", c.Code("MLST none"))
 	assert.Equal(t, "200 MLST OPTS type;size;", c.Do("OPTS mlst SIZE;Type;bogus"))
-	assert.Contains(t, c.Do("FEAT"), " MLST type*;size*;modify;perm;UNIX.mode;\r\n")
+	assert.Contains(t, c.Do("FEAT"), " MLST type*;size*;modify;create;perm;UNIX.mode;\r\n")
 	content, _ := c.Get("MLSD sub")
 	assert.Equal(t, "type=file;size=3; in.txt\r\n", content)
 	assert.Equal(t, "200 MLST OPTS", c.Do("OPTS MLST"))

@@ -40,14 +40,18 @@ type listing struct {
 	steps   int    // what the pattern may still cost
 	entries int
 	lines   int
-	owners  string // of long lines
-	hide    bool   // names that begin with a dot
+	style   *longStyle
+	hide    bool // names that begin with a dot
 
 	out  []byte // lines not yet sent
 	sent int    // of them, what the connection has taken
 	done bool   // no more lines will come
 
-	yield func(Entry) // add, bound once: a method value made each time would allocate
+	after uint64 // the last session that was told (SITE WHO)
+
+	// add and addSession, bound once: method values made each time would allocate.
+	yield func(Entry)
+	tell  func(SessionInfo)
 }
 
 // newListing takes a listing from those at rest.
@@ -58,7 +62,7 @@ func (e *Engine) newListing() *listing {
 		return l
 	}
 	l := &listing{out: make([]byte, 0, 2*listPiece)}
-	l.yield = l.add
+	l.yield, l.tell = l.add, l.addSession
 	return l
 }
 
@@ -67,10 +71,10 @@ func (e *Engine) newListing() *listing {
 func (s *session) beginList(dir Handle, name, pathname []byte, request listRequest) *listing {
 	l := s.e.newListing()
 	*l = listing{
-		listRequest: request, facts: s.facts, rights: s.rights, now: s.e.now,
+		listRequest: request, facts: s.picked(), rights: s.rights, now: s.e.now,
 		dir: dir, base: append(l.base[:0], name...), below: l.below[:0], pending: l.pending[:0],
 		prefix: l.prefix[:0], pattern: l.pattern[:0], steps: patternSpare,
-		out: l.out[:0], done: dir == 0, yield: l.yield, owners: s.e.owners,
+		out: l.out[:0], done: dir == 0, yield: l.yield, tell: l.tell, style: &s.e.style,
 		hide: s.e.config.Behaviour.HideDotFiles && !request.all && request.form != formFacts,
 	}
 	if request.form == formNames {
@@ -79,7 +83,7 @@ func (s *session) beginList(dir Handle, name, pathname []byte, request listReque
 	s.begin(transfer{list: l})
 	if request.control {
 		s.transfer.state = transferListing
-		s.say(replyStatusFollows)
+		s.say(l.firstReply())
 	} else {
 		s.say(replyOpeningList)
 	}
@@ -107,7 +111,7 @@ func (s *session) proceedListing() bool {
 	case l.done:
 		switch {
 		case l.control:
-			s.finishStatus(replyStatusEnd)
+			s.finishStatus(l.lastReply())
 		case l.form == formNames && l.lines == 0 && s.e.config.Behaviour.EmptyNLSTFails:
 			s.finish(replyNoFiles)
 		default:
@@ -133,13 +137,30 @@ func (s *session) proceedListing() bool {
 // cannot be taken back, so its last line tells of the fault.
 func (s *session) listingFailed(err error) {
 	if s.transfer.list.control {
-		s.finishStatus(replyStatusBroken)
+		s.finishStatus(s.transfer.list.brokenReply())
 		return
 	}
 	s.finish(replyToTransfer(err))
 }
 
-// finishStatus ends a listing that was part of a reply.
+// The first and the last line of a reply that is a listing, and the last one of
+// one that is not whole.
+
+func (l *listing) firstReply() reply { return l.replyOf(replyStatusFollows, replySessionsFollow) }
+func (l *listing) lastReply() reply  { return l.replyOf(replyStatusEnd, replySessionsEnd) }
+func (l *listing) brokenReply() reply {
+	return l.replyOf(replyStatusBroken, replySessionsBroken)
+}
+
+func (l *listing) replyOf(files, sessions reply) reply {
+	if l.form == formSessions {
+		return sessions
+	}
+	return files
+}
+
+// finishStatus ends what has no data connection: a listing that was part of a
+// reply, a hash, a copy.
 func (s *session) finishStatus(r reply) {
 	s.dropTransfer()
 	s.heard = s.e.now
@@ -179,7 +200,10 @@ func (s *session) sendListing() bool {
 // readPage reads the directory's next entries, or goes on to the next
 // directory. It returns ErrAgain when that has to be waited for.
 func (s *session) readPage(l *listing) error {
-	if l.dir == 0 {
+	switch {
+	case l.form == formSessions:
+		return s.readSessions(l)
+	case l.dir == 0:
 		return s.nextDir(l)
 	}
 	more, err := s.e.world.ListNext(l.dir, l.yield)
@@ -269,7 +293,7 @@ func (l *listing) append(entry *Entry) {
 	l.lines++
 	switch l.form {
 	case formLong:
-		l.out = appendLong(l.out, entry, l.owners, l.now)
+		l.out = appendLong(l.out, entry, l.style, l.now)
 		if l.classify {
 			l.out = appendClass(l.out, entry)
 		}

@@ -65,7 +65,8 @@ func (s *session) logout() {
 		s.begun = s.e.now
 	}
 	s.login = loginNone
-	s.rights = 0
+	s.rights, s.able = 0, allAbilities
+	s.masked = false
 	s.user = s.user[:0]
 	s.dir = s.dir[:0]
 	s.from = s.from[:0]
@@ -81,6 +82,9 @@ func (s *session) passVerb(arg []byte) (reply, error) {
 	case nil:
 		s.rights = rights
 		s.login = loginDone
+		if s.e.abler != nil {
+			s.able = s.e.abler.Abilities(s.handle)
+		}
 		return replyLoggedIn, nil
 	case ErrAgain:
 		return "", err
@@ -142,7 +146,9 @@ func (s *session) reinitialize() {
 	s.dropData()
 	s.binary, s.deflate, s.level = false, false, 0
 	s.extended = false
+	s.bufferSized, s.protected, s.joins = false, false, false
 	s.facts = allFacts
+	s.speakUTF8(false)
 	s.algorithm = SHA256
 	s.idle = 0
 	if s.hosted {

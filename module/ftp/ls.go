@@ -1,6 +1,9 @@
 package ftp
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // halfYear is how old a file may be for its line to show the hour, not the
 // year, as ls does: half of a Gregorian year of 365.2425 days.
@@ -11,17 +14,38 @@ var months = [...]string{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug",
 // appendLong appends a file's line as ls -l writes it, without the line's end.
 // Clients take it apart by columns of words, so owner and group are always one
 // word each. Names keep their spaces, leading ones too.
-func appendLong(b []byte, entry *Entry, owners string, now int64) []byte {
+func appendLong(b []byte, entry *Entry, style *longStyle, now int64) []byte {
 	b = appendMode(b, entry.Type, entry.Mode)
 	b = appendPadded(append(b, ' '), uint64(max(entry.Links, 1)), 4, ' ')
-	b = append(b, owners...)
+	b = append(b, style.owners...)
 	b = appendPadded(b, entry.Size, 8, ' ')
-	b = appendLsTime(append(b, ' '), entry.ModTime, now)
+	b = appendLsTime(append(b, ' '), entry.ModTime, style.ahead(entry.ModTime), now)
 	b = appendPlain(append(b, ' '), entry.Name)
 	if entry.Type == Link && len(entry.Target) > 0 {
 		b = appendPlain(append(b, " -> "...), entry.Target)
 	}
 	return b
+}
+
+// longStyle is how an engine writes long lines.
+type longStyle struct {
+	owners string // columns
+	zone   []ZoneChange
+}
+
+// ahead is how far clocks are ahead of UTC at a time.
+func (s *longStyle) ahead(ns int64) int64 {
+	zone := s.zone
+	if len(zone) == 0 {
+		return 0
+	}
+	n, _ := slices.BinarySearchFunc(zone, ns, func(c ZoneChange, ns int64) int {
+		if c.Since <= ns {
+			return -1
+		}
+		return 1
+	})
+	return zone[max(n-1, 0)].Ahead
 }
 
 // ownerColumns are the columns of LIST that say whom a file belongs to.
@@ -62,9 +86,10 @@ func appendMode(b []byte, t FileType, mode uint32) []byte {
 }
 
 // appendLsTime appends "Jan  2 15:04" for a file of the last half year, and
-// "Jan  2  2006" for an older one or one of the future.
-func appendLsTime(b []byte, ns, now int64) []byte {
-	c := civilTime(ns)
+// "Jan  2  2006" for an older one or one of the future, by a clock that is ahead
+// of UTC.
+func appendLsTime(b []byte, ns, ahead, now int64) []byte {
+	c := civilTime(ns + ahead)
 	b = append(append(b, months[c.month-1]...), ' ')
 	b = append(appendPadded(b, uint64(c.day), 2, ' '), ' ')
 	if ns > now || now-ns > halfYear || now-ns < 0 {

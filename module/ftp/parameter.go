@@ -33,7 +33,7 @@ func (s *session) modeVerb(arg []byte) (reply, error) {
 	case isWord(arg, "S"):
 		s.deflate = false
 		return replyModeStream, nil
-	case isWord(arg, "Z") && s.e.deflater != nil:
+	case isWord(arg, "Z") && s.e.has&NeedDeflate != 0:
 		s.deflate = true
 		return replyModeDeflate, nil
 	}
@@ -69,11 +69,18 @@ func (s *session) restVerb(arg []byte) (reply, error) {
 	if !ok {
 		return replyBadArgument, nil
 	}
+	if offset > 0 && s.noOffset() {
+		return replyNoASCIIRest, nil
+	}
 	s.rest, s.until = offset, 0
 	b := append(s.e.scratch[:0], "350 Restarting at "...)
 	s.sendLine(append(appendInt(b, offset), '.'))
 	return "", nil
 }
+
+// noOffset says that offsets are refused, for under TYPE A they do not count what
+// RETR sends.
+func (s *session) noOffset() bool { return s.e.config.Behaviour.NoASCIIRest && !s.binary }
 
 // rangVerb has the next RETR, STOR or HASH take a part of the file only, both
 // ends included (draft-bryan-ftp-range §3). "RANG 1 0" takes it back.

@@ -92,7 +92,7 @@ func (s *session) dropData() {
 	if s.conn != 0 {
 		s.e.world.Close(s.conn)
 	}
-	s.listener, s.conn, s.data = 0, 0, dataNone
+	s.listener, s.conn, s.data, s.joinsOnce = 0, 0, dataNone, false
 }
 
 // connect brings the data connection about. It returns ErrAgain while that has
@@ -131,7 +131,13 @@ func (s *session) secureData() error {
 		return nil
 	}
 	s.data = dataSecuring
-	if err := s.e.world.StartTLS(s.conn, nil); err != nil {
+	var err error
+	if s.joins || s.joinsOnce {
+		err = s.e.joiner.JoinTLS(s.conn)
+	} else {
+		err = s.e.world.StartTLS(s.conn, nil)
+	}
+	if err != nil {
 		return err
 	}
 	return ErrAgain

@@ -42,15 +42,20 @@ type session struct {
 	failures int // failed logins
 	user     []byte
 	rights   Rights
+	able     Abilities // what its files can do; all before the login
+	masked   bool      // SITE UMASK was said
+	umask    uint32    // with this
 
 	dir     []byte // the current directory, relative to the root; empty is the root
-	from    []byte // what RNFR named; empty for nothing
+	from    []byte // what RNFR or SITE CPFR named; empty for nothing
+	copies  bool   // it was SITE CPFR
 	rest    int64  // what REST or RANG said: the first byte that counts
 	until   int64  // what RANG said: the first byte that no longer counts; 0 for none
 	binary  bool   // the representation type: image, not ASCII
 	deflate bool   // MODE Z
 	level   int    // of MODE Z, 0 for the world's own choice
 	facts   facts  // what OPTS MLST picked
+	utf8    bool   // OPTS UTF8 ON was said
 
 	idle      int64     // what SITE IDLE said, 0 for nothing
 	algorithm Algorithm // what OPTS HASH picked
@@ -58,6 +63,8 @@ type session struct {
 	secure      bool // the control connection is under TLS
 	bufferSized bool // PBSZ was said
 	protected   bool // PROT P was said: data connections go under TLS
+	joins       bool // SSCN ON was said: there we are the TLS client
+	joinsOnce   bool // CPSV was said: so on the next of them
 
 	extended bool // EPSV ALL was said
 	data     dataState
@@ -86,7 +93,7 @@ func (s *session) reset() {
 		e: s.e, queued: s.queued,
 		lines:  lines{},
 		unsent: s.unsent[:0], user: s.user[:0], dir: s.dir[:0], from: s.from[:0],
-		facts: allFacts,
+		facts: allFacts, able: allAbilities,
 	}
 	s.lines.buf = s.lines.short[:0]
 	s.readable = true
@@ -107,7 +114,7 @@ func (s *session) handleEvent(event *Event) {
 	case EventReady:
 		s.waiting = false
 	case EventTransfer:
-		if event.Handle == s.transfer.file && s.transfer.state == transferMoving {
+		if event.Handle == s.transfer.file && s.transfer.state == transferMoving && s.transfer.dtp == nil {
 			s.transferred(event.Err, event.Bytes)
 		}
 	}
@@ -143,7 +150,7 @@ func (s *session) proceed() bool {
 		// First the line: an ABOR must not wait for a long listing, nor an upload
 		// be committed whose client is gone.
 		line := s.proceedLine()
-		if s.phase == phaseLost || line && s.transfer.state == transferCommitting {
+		if s.phase == phaseLost || line && s.transfer.state >= transferCommitting {
 			return true
 		}
 		return s.proceedTransfer() || line

@@ -2,29 +2,67 @@ package ftp
 
 import "bytes"
 
+// SiteVerbs is the table of all commands of SITE, in rows like those of [Verbs].
+func SiteVerbs() []Verb { return siteTable() }
+
+func siteTable() []Verb {
+	return []Verb{
+		{Name: "CHMOD", Syntax: "<sp> mode <sp> pathname", Argument: RequiredPathname, Right: RightWrite, Able: AbleModes, run: (*session).siteChmod},
+		{Name: "COPY", Syntax: `<sp> from <sp> to, names with spaces "quoted"`, Argument: RequiredPathname, Needs: NeedCopy, Naming: true, Right: RightRead | RightWrite, Able: AbleUpload, run: (*session).siteCopy},
+		{Name: "CPFR", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedCopy, Right: RightRead | RightWrite, Able: AbleUpload, run: (*session).siteCopyFrom},
+		{Name: "CPTO", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedCopy, Naming: true, Right: RightRead | RightWrite, Able: AbleUpload, run: (*session).siteCopyTo},
+		{Name: "HELP", run: (*session).siteHelp},
+		{Name: "IDLE", Syntax: "[<sp> seconds]", Argument: OptionalArgument, run: (*session).siteIdle},
+		{Name: "MKDIR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightMkdir, Able: AbleMkdir, run: (*session).siteMkdir},
+		{Name: "RMDIR", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedTrees, Right: RightDelete, Able: AbleTree, run: (*session).siteRmdir},
+		{Name: "SYMLINK", Syntax: `<sp> target <sp> name, names with spaces "quoted"`, Argument: RequiredPathname, Needs: NeedLinks, Naming: true, Right: RightWrite, Able: AbleSymlink, run: (*session).siteSymlink},
+		{Name: "UMASK", Syntax: "[<sp> mask]", Argument: OptionalArgument, Needs: NeedUmask, Right: RightWrite, Able: AbleUmask, run: (*session).siteUmask},
+		{Name: "UTIME", Syntax: "<sp> YYYYMMDDhhmm[ss] <sp> pathname | <sp> pathname <sp> atime <sp> mtime <sp> ctime <sp> UTC", Argument: RequiredPathname, Right: RightWrite, Able: AbleTimes, run: (*session).siteUtime},
+		{Name: "WHO", Needs: NeedLister, Right: RightAdmin, run: (*session).siteWho},
+	}
+}
+
 // siteVerb carries out what RFC 959 leaves to each site.
 func (s *session) siteVerb(arg []byte) (reply, error) {
 	word, rest, _ := bytes.Cut(arg, []byte{' '})
-	switch {
-	case isWord(word, "HELP"):
-		s.sendLine(append(s.e.scratch[:0], "214-SITE commands:\r\n"+
-			" SITE CHMOD <sp> mode <sp> pathname\r\n"+
-			" SITE IDLE [<sp> seconds]\r\n"+
-			" SITE MKDIR <sp> pathname\r\n"+
-			" SITE UTIME <sp> YYYYMMDDhhmm[ss] <sp> pathname\r\n"+
-			" SITE UTIME <sp> pathname <sp> atime <sp> mtime <sp> ctime <sp> UTC\r\n"+
-			"214 End."...))
-		return "", nil
-	case isWord(word, "CHMOD"):
-		return s.siteChmod(rest)
-	case isWord(word, "IDLE"):
-		return s.siteIdle(rest)
-	case isWord(word, "MKDIR"):
-		return s.siteMkdir(rest)
-	case isWord(word, "UTIME"):
-		return s.siteUtime(rest)
+	for i := range s.e.sites {
+		if v := &s.e.sites[i]; isWord(word, v.Name) {
+			return s.obeySite(v, rest)
+		}
 	}
 	return replyNoSite, nil
+}
+
+func (s *session) obeySite(v *Verb, arg []byte) (reply, error) {
+	if !s.e.offers(v) {
+		return s.e.refusal(v), nil
+	}
+	if r := v.checkArgument(arg); r != "" {
+		return r, nil
+	}
+	r, err := v.run(s, arg)
+	if err != nil && err != ErrAgain {
+		return replyTo(err, v.Naming), nil
+	}
+	return r, err
+}
+
+// siteHelp lists the commands that can do something for this account.
+func (s *session) siteHelp([]byte) (reply, error) {
+	b := append(s.e.scratch[:0], "214-SITE commands:\r\n"...)
+	for i := range s.e.sites {
+		v := &s.e.sites[i]
+		if !s.serves(v) {
+			continue
+		}
+		b = append(append(b, " SITE "...), v.Name...)
+		if v.Syntax != "" {
+			b = append(append(b, ' '), v.Syntax...)
+		}
+		b = append(b, "\r\n"...)
+	}
+	s.sendLine(append(b, "214 End."...))
+	return "", nil
 }
 
 // siteChmod sets the nine permission bits, given in octal.
@@ -71,14 +109,84 @@ func (s *session) siteIdle(arg []byte) (reply, error) {
 
 // siteMkdir makes a directory and those that it lies in.
 func (s *session) siteMkdir(arg []byte) (reply, error) {
-	if len(arg) == 0 {
-		return replyNeedArgument, nil
-	}
 	name, err := s.resolve(arg)
 	if err != nil {
 		return "", err
 	}
 	return s.mkdir(name, true)
+}
+
+// siteRmdir removes a directory with all that is in it.
+func (s *session) siteRmdir(arg []byte) (reply, error) {
+	name, err := s.resolveBelow(arg)
+	if err != nil {
+		return "", err
+	}
+	return replyRemoved, s.e.feller.RemoveTree(s.handle, name)
+}
+
+// siteSymlink makes a symbolic link. Both arguments are pathnames of the
+// client's, as everywhere: there is none that leads out of the root.
+func (s *session) siteSymlink(arg []byte) (reply, error) {
+	target, rest, ok1 := cutPathname(arg)
+	link, rest, ok2 := cutPathname(rest)
+	if !ok1 || !ok2 || len(rest) > 0 {
+		return replyBadArgument, nil
+	}
+	name, err := s.resolveBelow(target)
+	if err != nil {
+		return "", err
+	}
+	target = bytes.Clone(name)
+	if name, err = s.resolveBelow(link); err != nil {
+		return "", err
+	}
+	return replyLinked, s.e.linker.Symlink(s.handle, target, name)
+}
+
+// siteUmask tells which permission bits new files and directories do not get, or
+// says so anew.
+func (s *session) siteUmask(arg []byte) (reply, error) {
+	if len(arg) == 0 {
+		if !s.masked {
+			return replyServerUmask, nil
+		}
+		s.sendLine(appendOctal(append(s.e.scratch[:0], "200 Current UMASK is "...), s.umask))
+		return "", nil
+	}
+	mask, ok := parseMode(arg)
+	if !ok {
+		return replyBadArgument, nil
+	}
+	if err := s.e.masker.SetUmask(s.handle, mask); err != nil {
+		return "", err
+	}
+	b := appendOctal(append(s.e.scratch[:0], "200 UMASK set to "...), mask)
+	if s.masked {
+		b = append(appendOctal(append(b, " (was "...), s.umask), ')')
+	}
+	s.masked, s.umask = true, mask
+	s.sendLine(b)
+	return "", nil
+}
+
+// appendOctal appends nine permission bits as three octal digits.
+func appendOctal(b []byte, mode uint32) []byte {
+	return append(b, '0'+byte(mode>>6&7), '0'+byte(mode>>3&7), '0'+byte(mode&7))
+}
+
+// cutPathname cuts one of several pathnames off the front of an argument: a word,
+// or what stands in quotes. It reports false when there is none.
+func cutPathname(arg []byte) (pathname, rest []byte, ok bool) {
+	arg = bytes.TrimLeft(arg, " ")
+	if len(arg) == 0 || arg[0] != '"' {
+		pathname, rest, _ = bytes.Cut(arg, []byte{' '})
+		return pathname, bytes.TrimLeft(rest, " "), len(pathname) > 0
+	}
+	if pathname, rest, ok = cutQuoted(arg); !ok || len(rest) > 0 && rest[0] != ' ' {
+		return nil, nil, false
+	}
+	return pathname, bytes.TrimLeft(rest, " "), len(pathname) > 0
 }
 
 // siteUtime sets the modification time.

@@ -36,7 +36,7 @@ func (s *session) appendProgress(b []byte) []byte {
 	case transferConnecting:
 		return append(b, " Waiting for the data connection\r\n"...)
 	case transferMoving:
-		moved = s.e.world.Progress(t.file)
+		moved = s.progress()
 	}
 	b = append(b, " Transfer under way, "...)
 	b = appendPadded(b, moved, 1, '0')

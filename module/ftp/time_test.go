@@ -73,9 +73,9 @@ func TestLsTime(t *testing.T) {
 		"1969-12-31 23:59:59": "Dec 31  1969",
 		"2200-01-01 00:00:00": "Jan  1  2200",
 	} {
-		assert.Equal(t, want, string(ftp.AppendLsTime(nil, at(text), now)), text)
+		assert.Equal(t, want, string(ftp.AppendLsTime(nil, at(text), 0, now)), text)
 	}
-	assert.Equal(t, "Sep 21  1677", string(ftp.AppendLsTime(nil, math.MinInt64, now)))
+	assert.Equal(t, "Sep 21  1677", string(ftp.AppendLsTime(nil, math.MinInt64, 0, now)))
 }
 
 // TestThreat32ClockBack: a clock that is set back does not undo time-outs.

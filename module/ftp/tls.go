@@ -49,6 +49,8 @@ func (s *session) pbszVerb(arg []byte) (reply, error) {
 func (s *session) protVerb(arg []byte) (reply, error) {
 	arg = bytes.TrimRight(arg, " ")
 	switch {
+	case !s.secure:
+		return replyNeedAuth, nil
 	case !s.bufferSized:
 		return replyNeedPBSZ, nil
 	case isWord(arg, "P"):
@@ -65,13 +67,53 @@ func (s *session) protVerb(arg []byte) (reply, error) {
 	return replyBadParameter, nil
 }
 
-// cccVerb: a control connection in the clear again would show the addresses and
-// names that TLS has just hidden, and let anybody add a command.
+// cccVerb puts the control connection in the clear again, if that is allowed
+// (RFC 4217 §6): it shows the addresses and names that TLS has just hidden, and
+// lets anybody add a command. Data connections stay as PROT has them.
 func (s *session) cccVerb([]byte) (reply, error) {
-	if !s.secure {
+	switch {
+	case !s.secure:
 		return replyNeedAuth, nil
+	case s.e.has&NeedCCC == 0 || s.e.config.Require >= RequireControl:
+		return replyStaySecure, nil
 	}
-	return replyStaySecure, nil
+	if err := s.e.unsealer.StopTLS(s.handle, []byte(replyClearControl+"\r\n")); err != nil {
+		return "", err
+	}
+	s.secure = false
+	return "", nil
+}
+
+// sscnVerb says who is the TLS client on data connections: the client of the
+// control connection, or we, so that two servers can do a handshake between them.
+func (s *session) sscnVerb(arg []byte) (reply, error) {
+	arg = bytes.TrimRight(arg, " ")
+	switch {
+	case isWord(arg, "ON") && !s.protected:
+		return replyNoJoin, nil
+	case isWord(arg, "ON"):
+		s.joins = true
+	case isWord(arg, "OFF"):
+		s.joins = false
+	case len(arg) > 0:
+		return replyBadParameter, nil
+	}
+	if s.joins {
+		return replyJoins, nil
+	}
+	return replyJoinsNot, nil
+}
+
+// cpsvVerb is PASV for a data connection on which we are the TLS client.
+func (s *session) cpsvVerb([]byte) (reply, error) {
+	if !s.protected {
+		return replyNoJoin, nil
+	}
+	r, err := s.pasvVerb(nil)
+	if r == "" {
+		s.joinsOnce = true
+	}
+	return r, err
 }
 
 // needData is what a transfer still needs before it can begin, "" for nothing.

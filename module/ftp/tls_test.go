@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"wasiftp/module/ftp"
+	"wasiftp/module/ftp/ftptest"
 )
 
 var offersTLS = ftp.Config{TLS: true}
@@ -61,12 +62,102 @@ func TestProtection(t *testing.T) {
 	for _, step := range [][2]string{
 		{"PBSZ 0", "503"}, {"PROT P", "503"}, {"CCC", "503"}, {"AUTH ssl", "234"}, {"PROT P", "503"},
 		{"PBSZ x", "501"}, {"PBSZ 4294967296", "501"}, {"PBSZ 0", "200"}, {"PROT S", "536"}, {"PROT E", "536"},
-		{"PROT X", "504"}, {"PROT C", "200"}, {"PROT P", "200"}, {"USER u", "331"}, {"PASS p", "230"}, {"CCC", "533"},
+		{"PROT X", "504"}, {"PROT C", "200"}, {"PROT P", "200"}, {"USER u", "331"}, {"PASS p", "230"}, {"CCC", "534"},
+		{"SSCN ON", "502"}, {"CPSV", "502"},
 	} {
 		assert.Equal(t, step[1], c.Code(step[0]), step[0])
 	}
 	assert.Contains(t, c.Do("FEAT"), "\r\n AUTH TLS\r\n PBSZ\r\n PROT\r\n")
+	assert.NotContains(t, c.Do("FEAT"), " CCC\r\n")
 	assert.Equal(t, "502", connect(newWorld(t, ftp.Config{})).Code("AUTH TLS"))
+}
+
+// TestCCC: only the control connection is in the clear then; what PROT said
+// stays, and cannot be changed by anybody on the way (RFC 4217 §6).
+func TestCCC(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, ftp.Config{TLS: true, Require: ftp.RequireLogin, Allow: ftp.Allow{CCC: true}})
+	c := connect(w)
+	for _, step := range [][2]string{
+		{"CCC", "503"}, {"AUTH TLS", "234"}, {"PBSZ 0", "200"}, {"PROT P", "200"}, {"USER u", "331"}, {"PASS p", "230"},
+		{"CCC", "200"}, {"PWD", "257"}, {"PROT C", "503"}, {"PBSZ 0", "503"}, {"CCC", "503"},
+	} {
+		assert.Equal(t, step[1], c.Code(step[0]), step[0])
+	}
+	assert.Contains(t, c.Do("FEAT"), "\r\n CCC\r\n")
+	listOver(t, w, c, "PASV")
+	assert.Equal(t, 1, w.Protected)
+	assert.Equal(t, "530", c.Code("USER u"), "a password must not go in the clear")
+	assert.Equal(t, "234", c.Code("AUTH TLS"), "TLS again, and all is forgotten")
+	assert.Equal(t, "503", c.Code("PROT P"))
+	assert.Equal(t, "530", c.Code("PWD"))
+}
+
+// TestThreat01InjectionBehindCCC: what came behind CCC under TLS is forgotten.
+func TestThreat01InjectionBehindCCC(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, ftp.Config{TLS: true, Allow: ftp.Allow{CCC: true}})
+	w.Put("a", "a")
+	c := connect(w)
+	for _, line := range []string{"AUTH TLS", "USER u", "PASS p"} {
+		assert.Regexp(t, "^[23]", c.Code(line))
+	}
+	c.Send("CCC\r\nDELE a\r\n")
+	w.Run()
+	assert.Equal(t, "200", c.Codes())
+	assert.Equal(t, "213", c.Code("SIZE a"))
+}
+
+func TestCCCIsRefusedWhereTLSIsRequired(t *testing.T) {
+	t.Parallel()
+	for _, require := range []ftp.Requirement{ftp.RequireControl, ftp.RequireTransfer} {
+		c := connect(newWorld(t, ftp.Config{TLS: true, Require: require, Allow: ftp.Allow{CCC: true}}))
+		assert.Equal(t, "234", c.Code("AUTH TLS"))
+		assert.Equal(t, "534", c.Code("CCC"))
+		assert.Equal(t, "200", c.Code("PBSZ 0"))
+	}
+}
+
+// TestJoining: SSCN and CPSV make us the TLS client on data connections, one for
+// good and the other once.
+func TestJoining(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, ftp.Config{TLS: true, Allow: ftp.Allow{SSCN: true, CPSV: true}})
+	c := connect(w)
+	for _, step := range [][2]string{
+		{"AUTH TLS", "234"}, {"PBSZ 0", "200"}, {"USER u", "331"}, {"PASS p", "230"}, {"SSCN ON", "503"}, {"CPSV", "503"},
+		{"PROT P", "200"}, {"SSCN x", "504"}, {"SSCN", "200"},
+	} {
+		assert.Equal(t, step[1], c.Code(step[0]), step[0])
+	}
+	joined := func(line string) int {
+		before := w.Joined
+		listOver(t, w, c, line)
+		return w.Joined - before
+	}
+	assert.Equal(t, []int{0, 1, 0}, []int{joined("PASV"), joined("CPSV"), joined("PASV")})
+	assert.Equal(t, "227", c.Code("CPSV"))
+	assert.Equal(t, 0, joined("PASV"), "PASV takes the place of CPSV")
+	assert.Equal(t, "200 SSCN:CLIENT METHOD", c.Do("SSCN ON"))
+	assert.Equal(t, []int{1, 1}, []int{joined("PASV"), joined("PASV")})
+	assert.Equal(t, "200 SSCN:SERVER METHOD", c.Do("SSCN OFF"))
+	assert.Equal(t, 0, joined("PASV"))
+	assert.Contains(t, c.Do("FEAT"), "\r\n SSCN\r\n CPSV\r\n")
+	assert.Equal(t, "200", c.Code("EPSV ALL"))
+	d := w.DialData(c.Passive("EPSV"))
+	assert.Equal(t, "503", c.Code("CPSV"))
+	assert.Equal(t, "150", c.Code("LIST"))
+	assert.Equal(t, 3, w.Joined, "a CPSV that was refused changes nothing")
+	d.Close()
+}
+
+// listOver lists by a data connection that a verb opens.
+func listOver(t *testing.T, w *ftptest.World, c *ftptest.Client, verb string) {
+	d := w.DialData(c.Passive(verb))
+	c.Send("LIST\r\n")
+	w.Run()
+	assert.Equal(t, "150 226", c.Codes(), verb)
+	d.Close()
 }
 
 func TestRequirement(t *testing.T) {

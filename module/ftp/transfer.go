@@ -8,9 +8,11 @@ type transferState uint8
 const (
 	transferIdle       transferState = iota
 	transferConnecting               // the data connection is awaited
-	transferMoving                   // the world moves the file's bytes
+	transferMoving                   // the file's bytes move
 	transferListing                  // the engine sends a listing
+	transferCopying                  // the next file of several is to be copied
 	transferCommitting               // an upload is whole and is made final
+	transferClearing                 // files that are in another now are deleted
 )
 
 // transfer is a file or a listing on its way over the data connection.
@@ -19,13 +21,18 @@ type transfer struct {
 	upload bool
 	file   Handle
 	list   *listing
-	sum    *sum   // the bytes are hashed and go nowhere
-	length int64  // most bytes to move; 0 is no limit
-	since  int64  // when its state began, or when bytes last moved
-	moved  uint64 // bytes that had moved by then
+	dtp    *dtp     // moves the bytes where the world does not
+	sum    *sum     // the bytes are hashed and go nowhere
+	copy   *copying // the bytes go to another file
+	length int64    // most bytes to move; 0 is no limit
+	since  int64    // when its state began, or when bytes last moved
+	moved  uint64   // bytes that had moved by then
 }
 
 func (s *session) retrVerb(arg []byte) (reply, error) {
+	if s.partly() && s.noOffset() {
+		return replyNoASCIIRest, nil
+	}
 	name, err := s.prepare(arg)
 	if err != nil {
 		return "", err
@@ -51,11 +58,17 @@ func (s *session) retrVerb(arg []byte) (reply, error) {
 }
 
 func (s *session) storVerb(arg []byte) (reply, error) {
-	if s.rest > 0 || s.until > 0 {
-		return s.upload(arg, OpenResume)
+	switch {
+	case !s.partly():
+		return s.upload(arg, OpenReplace)
+	case s.noOffset():
+		return replyNoASCIIRest, nil
 	}
-	return s.upload(arg, OpenReplace)
+	return s.upload(arg, OpenResume)
 }
+
+// partly says whether REST or RANG want less than the whole file.
+func (s *session) partly() bool { return s.rest > 0 || s.until > 0 }
 
 // rangeLength is how many bytes RANG wants, 0 for all.
 func (s *session) rangeLength() int64 { return max(s.until-s.rest, 0) }
@@ -160,10 +173,16 @@ func (s *session) proceedTransfer() bool {
 	switch s.transfer.state {
 	case transferConnecting:
 		return s.proceedConnecting()
+	case transferMoving:
+		return s.proceedMoving()
 	case transferListing:
 		return s.proceedListing()
 	case transferCommitting:
 		return s.proceedCommitting()
+	case transferCopying:
+		return s.proceedCopying()
+	case transferClearing:
+		return s.proceedClearing()
 	}
 	return false
 }
@@ -178,7 +197,7 @@ func (s *session) proceedConnecting() bool {
 		err = s.e.deflater.Deflate(s.conn, s.level)
 	}
 	if err == nil && t.list == nil {
-		err = s.e.world.Start(t.file, s.conn, !s.binary && !s.e.config.Behaviour.ASCIIVerbatim, t.length)
+		err = s.move()
 	}
 	if err != nil {
 		s.dataFailed(err)
@@ -190,9 +209,37 @@ func (s *session) proceedConnecting() bool {
 		return true
 	}
 	t.state = transferMoving
+	return true
+}
+
+// move has the file's bytes move from now on.
+func (s *session) move() error {
+	t := &s.transfer
+	ascii := !s.binary && !s.e.config.Behaviour.ASCIIVerbatim
+	if s.e.transferer == nil {
+		t.dtp = s.e.newDTP(ascii, t.length)
+		return nil
+	}
+	if err := s.e.transferer.Start(t.file, s.conn, ascii, t.length); err != nil {
+		return err
+	}
 	// The world has taken the data connection over.
 	s.conn, s.data = 0, dataNone
-	return true
+	return nil
+}
+
+// progress is how many bytes have moved, or been hashed or copied, so far.
+func (s *session) progress() uint64 {
+	switch t := &s.transfer; {
+	case t.sum != nil:
+		return s.e.hasher.Progress(t.file)
+	case t.copy != nil:
+		return s.e.copier.Progress(t.file)
+	case t.dtp == nil:
+		return s.e.transferer.Progress(t.file)
+	default:
+		return t.moved
+	}
 }
 
 // dataFailed ends a transfer, if there is one, for want of a data connection.
@@ -204,17 +251,20 @@ func (s *session) dataFailed(err error) {
 	s.finish(replyToData(err))
 }
 
-// transferred is told that the world has moved all it could.
+// transferred is told that all has moved that could.
 func (s *session) transferred(err error, bytes uint64) {
 	s.transfer.moved = bytes
 	switch {
 	case s.transfer.sum != nil:
 		s.hashed(s.transfer.sum, err)
+	case err != nil && s.transfer.copy != nil:
+		s.copyFailed(err)
 	case err != nil:
 		s.finish(replyToTransfer(err))
 	case s.transfer.upload:
 		s.transfer.state = transferCommitting
 	default:
+		s.dropData()
 		s.finish(replyTransferDone)
 	}
 }
@@ -228,12 +278,20 @@ func (s *session) proceedCommitting() bool {
 		s.waiting = true
 		return false
 	}
-	if err != nil {
-		s.finish(replyToTransfer(err))
-		return true
+	copies := s.transfer.copy != nil
+	if err == nil {
+		s.transfer.file = 0
 	}
-	s.transfer.file = 0
-	s.finish(replyTransferDone)
+	switch {
+	case copies && err != nil:
+		s.copyFailed(err)
+	case copies:
+		s.copied()
+	case err != nil:
+		s.finish(replyToTransfer(err))
+	default:
+		s.finish(replyTransferDone)
+	}
 	return true
 }
 
@@ -241,7 +299,7 @@ func (s *session) proceedCommitting() bool {
 func (s *session) stalled() {
 	t := &s.transfer
 	if t.state == transferMoving {
-		if moved := s.e.world.Progress(t.file); moved != t.moved {
+		if moved := s.progress(); moved != t.moved {
 			t.moved, t.since = moved, s.e.now
 			return
 		}
@@ -270,6 +328,9 @@ func (s *session) dropTransfer() {
 	}
 	if t.list != nil {
 		s.dropList(t.list)
+	}
+	if t.dtp != nil {
+		s.dropMoving(t)
 	}
 	if t.state != transferIdle {
 		s.waiting = false

@@ -19,14 +19,15 @@ type Verb struct {
 	Name     string
 	Syntax   string // of the argument, for HELP
 	Argument Argument
-	NoLogin  bool   // it works before the login
-	AtOnce   bool   // it is answered during a transfer, not held until its end
-	Neutral  bool   // it may stand between REST or RNFR and the command they prepare
-	Needs    Need   // it is there where all this is
-	Naming   bool   // it gives a file its name
-	Feature  string // what FEAT says of it, "" for nothing (RFC 2389 §3)
-	Right    Rights // what the world will ask of the account; 0 for nothing
-	Section  string // where it is defined
+	NoLogin  bool      // it works before the login
+	AtOnce   bool      // it is answered during a transfer, not held until its end
+	Neutral  bool      // it may stand between REST or RNFR and the command they prepare
+	Needs    Need      // it is there where all this is
+	Naming   bool      // it gives a file its name
+	Feature  string    // what FEAT says of it, "" for nothing (RFC 2389 §3)
+	Right    Rights    // what the world will ask of the account; 0 for nothing
+	Able     Abilities // what the account's files must be able to do
+	Section  string    // where it is defined
 
 	// run carries the command out, and returns what to reply, or the fault, or
 	// neither when it has replied itself. After ErrAgain it runs again, from the
@@ -35,7 +36,7 @@ type Verb struct {
 }
 
 // Need is what the world or the configuration has to offer.
-type Need uint8
+type Need uint16
 
 // What a verb can need.
 const (
@@ -44,6 +45,19 @@ const (
 	NeedDeflate      // a [Deflater]
 	NeedSpace        // a [Spacer]
 	NeedHosts        // a [Hosts]
+	NeedActive       // a world that can connect to clients
+	NeedCCC          // an [Unsealer], and that it is allowed
+	NeedSSCN         // a [Joiner], and that it is allowed
+	NeedCPSV         // the same
+	NeedCreated      // a [Creator]
+	NeedUmask        // a [Masker]
+	NeedLister       // a [Lister]
+	NeedCopy         // a [Copier], and Allow.SiteCopy
+	NeedCombine      // a [Copier], and Allow.Combine
+	NeedLinks        // a [Linker], and Allow.SiteSymlink
+	NeedTrees        // a [Feller], and Allow.SiteRmdir
+
+	needAllowed = NeedCopy | NeedCombine | NeedLinks | NeedTrees | NeedSSCN | NeedCPSV
 )
 
 // Verbs is the table of all verbs that the engine knows.
@@ -70,14 +84,16 @@ func verbTable() []Verb {
 		{Name: "AUTH", Syntax: "<sp> TLS | TLS-C | SSL", Argument: RequiredArgument, NoLogin: true, Needs: NeedTLS, Feature: "AUTH TLS", Section: "RFC 4217 §4", run: (*session).authVerb},
 		{Name: "PBSZ", Syntax: "<sp> 0", Argument: RequiredArgument, NoLogin: true, Needs: NeedTLS, Feature: "PBSZ", Section: "RFC 4217 §8", run: (*session).pbszVerb},
 		{Name: "PROT", Syntax: "<sp> C | P", Argument: RequiredArgument, NoLogin: true, Needs: NeedTLS, Feature: "PROT", Section: "RFC 4217 §9", run: (*session).protVerb},
-		{Name: "CCC", NoLogin: true, Needs: NeedTLS, Section: "RFC 4217 §6", run: (*session).cccVerb},
+		{Name: "CCC", NoLogin: true, Needs: NeedTLS, Feature: "CCC", Section: "RFC 4217 §6", run: (*session).cccVerb},
+		{Name: "SSCN", Syntax: "[<sp> ON | OFF]", Argument: OptionalArgument, Needs: NeedTLS | NeedSSCN, Feature: "SSCN", Section: "by practice", run: (*session).sscnVerb},
 
 		// RFC 959 §4.1.2: transfer parameters.
-		{Name: "PORT", Syntax: "<sp> h1,h2,h3,h4,p1,p2", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).portVerb},
+		{Name: "PORT", Syntax: "<sp> h1,h2,h3,h4,p1,p2", Argument: RequiredArgument, Neutral: true, Needs: NeedActive, Section: "RFC 959 §4.1.2", run: (*session).portVerb},
 		{Name: "PASV", Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).pasvVerb},
-		{Name: "EPRT", Syntax: "<sp> |family|address|port|", Argument: RequiredArgument, Neutral: true, Feature: "EPRT", Section: "RFC 2428 §2", run: (*session).eprtVerb},
+		{Name: "CPSV", Neutral: true, Needs: NeedTLS | NeedCPSV, Feature: "CPSV", Section: "by practice", run: (*session).cpsvVerb},
+		{Name: "EPRT", Syntax: "<sp> |family|address|port|", Argument: RequiredArgument, Neutral: true, Needs: NeedActive, Feature: "EPRT", Section: "RFC 2428 §2", run: (*session).eprtVerb},
 		{Name: "EPSV", Syntax: "[<sp> 1 | 2 | ALL]", Argument: OptionalArgument, Neutral: true, Feature: "EPSV", Section: "RFC 2428 §3", run: (*session).epsvVerb},
-		{Name: "LPRT", Syntax: "<sp> af,hal,h1,…,pal,p1,p2", Argument: RequiredArgument, Neutral: true, Section: "RFC 1639 §2", run: (*session).lprtVerb},
+		{Name: "LPRT", Syntax: "<sp> af,hal,h1,…,pal,p1,p2", Argument: RequiredArgument, Neutral: true, Needs: NeedActive, Section: "RFC 1639 §2", run: (*session).lprtVerb},
 		{Name: "LPSV", Neutral: true, Section: "RFC 1639 §3", run: (*session).lpsvVerb},
 		{Name: "PRET", Syntax: "<sp> command", Argument: RequiredArgument, Neutral: true, Section: "by practice", run: (*session).pretVerb},
 		{Name: "TYPE", Syntax: "<sp> A | I | L 8", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).typeVerb},
@@ -111,10 +127,12 @@ func verbTable() []Verb {
 		{Name: "XPWD", Neutral: true, Section: "RFC 1123 §4.1.3.1", run: (*session).pwdVerb},
 		{Name: "SIZE", Syntax: "<sp> pathname", Argument: RequiredPathname, Neutral: true, Feature: "SIZE", Section: "RFC 3659 §4", run: (*session).sizeVerb},
 		{Name: "MDTM", Syntax: "[<sp> YYYYMMDDHHMMSS] <sp> pathname", Argument: RequiredPathname, Neutral: true, Feature: "MDTM", Right: RightWrite, Section: "RFC 3659 §3", run: (*session).mdtmVerb},
-		{Name: "MFMT", Syntax: "<sp> YYYYMMDDHHMMSS <sp> pathname", Argument: RequiredPathname, Feature: "MFMT", Right: RightWrite, Section: "draft-somers-ftp-mfxx §3", run: (*session).mfmtVerb},
-		{Name: "SITE", Syntax: "<sp> HELP | CHMOD | IDLE | MKDIR | UTIME", Argument: RequiredPathname, Right: RightWrite, Section: "RFC 959 §4.1.3", run: (*session).siteVerb},
-		{Name: "MFF", Syntax: "<sp> *(Modify=YYYYMMDDHHMMSS; | UNIX.mode=mode;) <sp> pathname", Argument: RequiredPathname, Feature: "MFF Modify;UNIX.mode;", Right: RightWrite, Section: "draft-somers-ftp-mfxx §5", run: (*session).mffVerb},
-		{Name: "AVBL", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Neutral: true, Needs: NeedSpace, Feature: "AVBL", Right: RightWrite, Section: "draft-peterson-streamlined-ftp-command-extensions §4", run: (*session).avblVerb},
+		{Name: "MFMT", Syntax: "<sp> YYYYMMDDHHMMSS <sp> pathname", Argument: RequiredPathname, Feature: "MFMT", Right: RightWrite, Able: AbleTimes, Section: "draft-somers-ftp-mfxx §3", run: (*session).mfmtVerb},
+		{Name: "MFCT", Syntax: "<sp> YYYYMMDDHHMMSS <sp> pathname", Argument: RequiredPathname, Needs: NeedCreated, Feature: "MFCT", Right: RightWrite, Able: AbleCreated, Section: "draft-somers-ftp-mfxx §4", run: (*session).mfctVerb},
+		{Name: "SITE", Syntax: "<sp> command [<sp> argument]", Argument: RequiredPathname, Section: "RFC 959 §4.1.3", run: (*session).siteVerb},
+		{Name: "COMB", Syntax: `<sp> target 1*(<sp> part), names with spaces "quoted"`, Argument: RequiredPathname, Needs: NeedCombine, Naming: true, Feature: "COMB", Right: RightRead | RightWrite | RightDelete, Able: AbleUpload, Section: "by practice", run: (*session).combVerb},
+		{Name: "MFF", Syntax: "<sp> *(Modify=YYYYMMDDHHMMSS; | Create=YYYYMMDDHHMMSS; | UNIX.mode=mode;) <sp> pathname", Argument: RequiredPathname, Feature: "MFF", Right: RightWrite, Section: "draft-somers-ftp-mfxx §5", run: (*session).mffVerb},
+		{Name: "AVBL", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Neutral: true, Needs: NeedSpace, Feature: "AVBL", Right: RightWrite, Able: AbleSpace, Section: "draft-peterson-streamlined-ftp-command-extensions §4", run: (*session).avblVerb},
 
 		// Hashes.
 		{Name: "HASH", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedHash, Feature: "HASH", Right: RightRead, Section: "draft-bryan-ftpext-hash §3", run: (*session).hashVerb},
@@ -175,7 +193,7 @@ func (s *session) answersNow(line []byte) bool {
 		return len(verb) == 0
 	}
 	if v.Name == "ABOR" {
-		return s.transfer.state != transferCommitting
+		return s.transfer.state < transferCommitting
 	}
 	return s.held == 0 && v.AtOnce && len(arg) == 0
 }
@@ -209,7 +227,7 @@ func (s *session) obey(line []byte) error {
 // (RFC 959 §4.1.3, RFC 3659 §5.3).
 func (s *session) forget(v *Verb) {
 	s.rest, s.until = 0, 0
-	if v.Name != "RNFR" {
+	if v.Name != "RNFR" && !(s.copies && v.Name == "SITE") {
 		s.from = s.from[:0]
 	}
 }
@@ -226,8 +244,12 @@ func (s *session) check(v *Verb, word, arg []byte) reply {
 		return replyBadArgument
 	}
 	if !s.e.offers(v) {
-		return replyNotImplemented
+		return s.e.refusal(v)
 	}
+	return v.checkArgument(arg)
+}
+
+func (v *Verb) checkArgument(arg []byte) reply {
 	switch v.Argument {
 	case NoArgument:
 		if len(bytes.TrimLeft(arg, " ")) > 0 {
@@ -243,6 +265,40 @@ func (s *session) check(v *Verb, word, arg []byte) reply {
 
 // offers says whether a verb is there for clients of this engine.
 func (e *Engine) offers(v *Verb) bool { return v.run != nil && v.Needs&^e.has == 0 }
+
+// refusal is the reply to a verb that is not there.
+func (e *Engine) refusal(v *Verb) reply {
+	switch lacks := v.Needs &^ e.has; {
+	case lacks&needAllowed != 0:
+		return replyTurnedOff
+	case lacks == NeedActive:
+		return replyPassiveOnly
+	}
+	return replyNotImplemented
+}
+
+// featureNeeds are those of features whose verbs are there without them.
+var featureNeeds = map[string]Need{"MODE Z": NeedDeflate, "CCC": NeedCCC}
+
+// serves says whether a verb can do anything for this session's account or,
+// before the login, for some account.
+func (s *session) serves(v *Verb) bool {
+	switch {
+	case !s.e.offers(v), s.e.has&featureNeeds[v.Feature] != featureNeeds[v.Feature]:
+		return false
+	case s.login != loginDone:
+		return true
+	}
+	switch v.Name {
+	case "REST", "RANG":
+		return s.rights&(RightRead|RightWrite) != 0
+	case "MDTM":
+		return true // it tells, too
+	case "MFF":
+		return s.rights&RightWrite != 0 && s.able&(AbleTimes|AbleCreated|AbleModes) != 0
+	}
+	return s.rights&v.Right == v.Right && s.able&v.Able == v.Able
+}
 
 // maxStrange is how many commands that nobody understands or may give a client
 // can send before its login.

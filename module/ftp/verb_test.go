@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"wasiftp/module/ftp"
+	"wasiftp/module/ftp/ftptest"
 )
 
 // beforeLogin is what may be answered to somebody who has not logged in.
@@ -53,7 +54,7 @@ func TestThreat13LongArguments(t *testing.T) {
 			continue
 		}
 		for _, length := range []int{0, 1, limit - 1, limit, limit + 1, 65536} {
-			w := newWorld(t, ftp.Config{LineLength: limit, TLS: true})
+			w := newWorld(t, ftp.Config{LineLength: limit, TLS: true, Allow: allowed})
 			c := w.LoginAs("u", "p")
 			line := verb.Name + " "
 			if length > 0 {
@@ -82,6 +83,19 @@ func TestThreat13LongArguments(t *testing.T) {
 	assert.Equal(t, 1, w.Held())
 }
 
+// allowed turns on whatever can be turned on.
+var allowed = ftp.Allow{SiteCopy: true, SiteSymlink: true, SiteRmdir: true, Combine: true, CCC: true, SSCN: true, CPSV: true}
+
+// everyVerb are all verbs, and the commands of SITE by their whole names.
+func everyVerb() []ftp.Verb {
+	verbs := ftp.Verbs()
+	for _, v := range ftp.SiteVerbs() {
+		v.Name = "SITE " + v.Name
+		verbs = append(verbs, v)
+	}
+	return verbs
+}
+
 // TestThreat25Rights: no verb does what the account has no right to. A verb that
 // changes something has its right in the table, so a new one cannot be missed.
 func TestThreat25Rights(t *testing.T) {
@@ -89,35 +103,43 @@ func TestThreat25Rights(t *testing.T) {
 	arguments := map[string]string{
 		"RETR": "hello.txt", "STOR": "new", "STOU": "new", "APPE": "hello.txt", "LIST": "sub", "NLST": "sub", "MLSD": "sub",
 		"DELE": "hello.txt", "RNFR": "hello.txt", "MKD": "new", "XMKD": "new", "RMD": "empty", "XRMD": "empty",
-		"MDTM": "20010101000000 hello.txt", "MFMT": "20010101000000 hello.txt", "SITE": "CHMOD 600 hello.txt", "RNTO": "new",
-		"MFF": "Modify=20010101000000;UNIX.mode=600; hello.txt", "AVBL": "sub",
+		"MDTM": "20010101000000 hello.txt", "MFMT": "20010101000000 hello.txt", "MFCT": "20010101000000 hello.txt", "RNTO": "new",
+		"MFF": "Modify=20010101000000;UNIX.mode=600; hello.txt", "AVBL": "sub", "COMB": "new hello.txt",
 		"HASH": "hello.txt", "XCRC": "hello.txt", "XMD5": "hello.txt", "XSHA1": "hello.txt", "XSHA256": "hello.txt", "XSHA512": "hello.txt",
+		"SITE CHMOD": "600 hello.txt", "SITE COPY": "hello.txt new", "SITE CPFR": "hello.txt", "SITE CPTO": "new", "SITE MKDIR": "new",
+		"SITE RMDIR": "empty", "SITE SYMLINK": "hello.txt new", "SITE UMASK": "027", "SITE UTIME": "hello.txt 20010101000000", "SITE WHO": "",
 	}
-	for _, verb := range ftp.Verbs() {
+	const all = ftptest.All | ftp.RightAdmin
+	sets := []ftp.Rights{all}
+	for right := ftp.RightRead; right <= ftp.RightAdmin; right <<= 1 {
+		sets = append(sets, right, all&^right)
+	}
+	for _, verb := range everyVerb() {
 		if verb.Right == 0 {
 			continue
 		}
 		argument, ok := arguments[verb.Name]
 		assert.True(t, ok, "the test knows no argument for %s", verb.Name)
-		for right := ftp.RightRead; right <= ftp.RightMkdir; right <<= 1 {
-			w := newWorld(t, ftp.Config{})
+		for _, rights := range sets {
+			w := newWorld(t, ftp.Config{Allow: allowed})
 			w.Mkfolder("empty")
-			account := w.Accounts["u"]
-			account.Rights = right
-			w.Accounts["u"] = account
+			w.Accounts["u"] = ftptest.Account{Password: "p", Rights: rights}
 			c := w.LoginAs("u", "p")
 			before := len(w.Files)
-			if verb.Name == "RNTO" {
+			switch verb.Name {
+			case "RNTO":
 				c.Do("RNFR hello.txt")
+			case "SITE CPTO":
+				c.Do("SITE CPFR hello.txt")
 			}
 			c.Passive("PASV")
-			code := c.Code(verb.Name + " " + argument)
-			if right == verb.Right {
-				assert.NotEqual(t, "550", code, verb.Name)
+			code := c.Code(strings.TrimSpace(verb.Name + " " + argument))
+			if rights&verb.Right == verb.Right {
+				assert.Regexp(t, "^[123]", code, "%s with rights %b", verb.Name, rights)
 				continue
 			}
-			if verb.Name != "RNFR" {
-				assert.Equal(t, "550", code, "%s with right %b", verb.Name, right)
+			if verb.Name != "RNFR" && verb.Name != "SITE CPFR" {
+				assert.Equal(t, "550", code, "%s with rights %b", verb.Name, rights)
 			}
 			assert.Len(t, w.Files, before)
 			assert.Equal(t, "hello\n", string(w.Files["hello.txt"].Data))
@@ -127,7 +149,8 @@ func TestThreat25Rights(t *testing.T) {
 
 func TestFeatures(t *testing.T) {
 	t.Parallel()
-	_, c := login(t)
+	w := newWorld(t, ftp.Config{Allow: allowed})
+	c := w.LoginAs("u", "p")
 	feat := c.Do("FEAT")
 	for _, verb := range ftp.Verbs() {
 		assert.NotEmpty(t, verb.Section, verb.Name)
@@ -143,7 +166,10 @@ func TestFeatures(t *testing.T) {
 	assert.Equal(t, "502", c.Code("SMNT x"))
 	assert.Equal(t, "504", c.Code("HELP NONE"))
 	assert.Equal(t, "504", c.Code("SITE NONE"))
-	assert.Equal(t, "214", c.Code("SITE HELP"))
+	for _, site := range ftp.SiteVerbs() {
+		line := strings.TrimSpace("SITE " + site.Name + " " + site.Syntax)
+		assert.Equal(t, site.Name != "WHO", strings.Contains(c.Do("SITE HELP"), "\r\n "+line+"\r\n"), line)
+	}
 	assert.Equal(t, "501", c.Code("OPTS NONE"))
 }
 

@@ -2,7 +2,9 @@ package ftp
 
 import "net/netip"
 
-// World is all that the engine can reach: what a link target joins it to.
+// World is all that the engine can reach: what a link target joins it to. It is a
+// [Transferer] as well, or it has [Streams]; what else it can do is found by type
+// assertion too.
 //
 // No method blocks. Where an answer has to be waited for, the method returns
 // [ErrAgain]; an event follows, and the engine then makes the same call again.
@@ -11,7 +13,6 @@ type World interface {
 	Sockets
 	Accounts
 	Files
-	Transfers
 }
 
 // Handle names something the world holds for the engine: a session's control
@@ -81,6 +82,7 @@ const (
 	RightDelete
 	RightRename
 	RightMkdir
+	RightAdmin // sees who is there (SITE WHO)
 )
 
 // Files are the storage below an account's root. A name is relative to the
@@ -147,6 +149,7 @@ type FileInfo struct {
 	Type    FileType
 	Mode    uint32 // the nine permission bits
 	Links   uint32
+	Created int64 // ns since 1970; 0 is not known
 }
 
 // Entry is a file in a directory.
@@ -156,8 +159,8 @@ type Entry struct {
 	Target []byte // of a link
 }
 
-// Transfers move a file's bytes: the world's part of the server-DTP.
-type Transfers interface {
+// Transferer is a [World] that moves a file's bytes: it is the server-DTP.
+type Transferer interface {
 	// Start moves the bytes between the file and the data connection, which
 	// it takes over, until the sender's end. EventTransfer follows with the
 	// result. With ascii it converts LF in the file to CRLF on the wire and
@@ -170,12 +173,29 @@ type Transfers interface {
 	Progress(file Handle) uint64
 }
 
+// Streams is a [World] that is no [Transferer]: the engine moves the bytes itself,
+// between open files and data connections.
+type Streams interface {
+	// ReadFile reads on in a file that is open for reading; 0 without an error
+	// is its end. WriteFile writes on in an upload, and takes all of p or as much
+	// as it finds handy. Both may answer ErrAgain, as those of [Files].
+	ReadFile(file Handle, p []byte) (int, error)
+	WriteFile(file Handle, p []byte) (int, error)
+
+	// Reset closes a data connection so that the client sees it broken: in
+	// stream mode, a clean end would look like that of the file.
+	Reset(conn Handle)
+}
+
 // Hasher is a [World] that hashes files.
 type Hasher interface {
 	// Hash hashes the next length bytes of a file that is open for reading; 0
-	// is all that are left. EventTransfer follows, and Progress, Close and the
-	// limits of time are as for a transfer.
+	// is all that are left. EventTransfer follows, and Close and the limits of
+	// time are as for a transfer.
 	Hash(file Handle, algorithm Algorithm, length int64) error
+
+	// Progress is how many bytes have been hashed so far.
+	Progress(file Handle) uint64
 
 	// Digest appends the hash that was made.
 	Digest(file Handle, b []byte) ([]byte, error)
@@ -187,6 +207,32 @@ type Deflater interface {
 	// Deflate compresses what is written to a data connection, and expands
 	// what is read, from now on. level is 1 to 9, or 0 for the world's choice.
 	Deflate(conn Handle, level int) error
+}
+
+// Namer is a [World] where clients may write names in another character set than
+// UTF-8.
+type Namer interface {
+	// Names has names be UTF-8 from now on, or not any more. It appends to b how
+	// a name is written now that was name before. With ErrUnsupported, names are
+	// the same either way.
+	Names(session Handle, utf8 bool, name, b []byte) ([]byte, error)
+}
+
+// Unsealer is a [World] that can end TLS before the control connection ends
+// (CCC).
+type Unsealer interface {
+	// StopTLS says reply as the last thing under TLS. The control connection
+	// forgets what comes before the client has ended TLS too, and goes on in the
+	// clear.
+	StopTLS(session Handle, reply []byte) error
+}
+
+// Joiner is a [World] that can play the client's part in TLS, for transfers
+// between two servers (SSCN, CPSV).
+type Joiner interface {
+	// JoinTLS is StartTLS for a data connection, whose other end plays the
+	// server's part.
+	JoinTLS(conn Handle) error
 }
 
 // Spacer is a [World] that knows how much room there is.
@@ -201,6 +247,102 @@ type Hosts interface {
 	// Host says which host the next Login is at; an empty name is none. A host
 	// that is not known is ErrNotExist.
 	Host(session Handle, name []byte) error
+}
+
+// Abilities are what an account's files can do.
+type Abilities uint32
+
+// The abilities that files can lack. The numbers are those of the boundary.
+const (
+	AbleUpload   Abilities = 1 << iota // to take uploads
+	AbleTimes                          // to set modification times
+	AbleCreated                        // to tell and set creation times
+	AbleModes                          // to set permission bits
+	AbleUmask                          // to keep to a mask for new files
+	AbleSpace                          // to tell how much room there is
+	AbleSymlink                        // to make symbolic links
+	AbleTree                           // to remove a directory with all that is in it
+	AbleMkdir                          // to make directories
+	allAbilities = 1<<iota - 1
+)
+
+// Abler is a [World] whose accounts have files of different kinds. Without it
+// all files can do what the world can.
+type Abler interface {
+	// Abilities are those of the account that the session is logged in to.
+	Abilities(session Handle) Abilities
+}
+
+// Masker is a [World] that gives new files fewer permissions.
+type Masker interface {
+	// SetUmask says which of the nine permission bits new files and
+	// directories do not get, until the login ends. It may answer ErrAgain.
+	SetUmask(session Handle, mask uint32) error
+}
+
+// Lister is a [World] that knows all sessions, those of other engines too.
+type Lister interface {
+	// Sessions calls yield for some of the sessions whose number is above
+	// after, in order, as many as the world finds handy at a time; for none at
+	// the end. It is ErrPermission for who may not know.
+	Sessions(session Handle, after uint64, yield func(SessionInfo)) error
+}
+
+// SessionInfo describes a session. Its slices are lent for the time of the call.
+type SessionInfo struct {
+	Number uint64
+	Began  int64  // ns since 1970
+	Bytes  uint64 // that what it is doing has moved
+	Client netip.AddrPort
+	Doing  Doing
+	User   []byte // empty before the login
+	Name   []byte // of the file that it does something with
+}
+
+// Doing is what a session does.
+type Doing uint8
+
+// What a session can be seen to do.
+const (
+	DoingNothing Doing = iota
+	DoingList
+	DoingDownload
+	DoingUpload
+	DoingHash
+	DoingCopy
+)
+
+// Creator is a [World] with creation times.
+type Creator interface {
+	// SetCreated sets the creation time, in ns since 1970. It may answer
+	// ErrAgain, as those of [Files].
+	SetCreated(session Handle, name []byte, created int64) error
+}
+
+// Linker is a [World] with symbolic links.
+type Linker interface {
+	// Symlink makes a link to the file called target, which need not be there.
+	// It may answer ErrAgain, as those of [Files].
+	Symlink(session Handle, target, name []byte) error
+}
+
+// Feller is a [World] that removes a directory with all that is in it.
+type Feller interface {
+	// RemoveTree may answer ErrAgain, as those of [Files].
+	RemoveTree(session Handle, name []byte) error
+}
+
+// Copier is a [World] that copies files.
+type Copier interface {
+	// Copy begins to copy a file, to the end of what is there already or in
+	// place of it. It may answer ErrAgain, and ErrName when both are the same
+	// file. EventTransfer follows for the handle, and the limits of
+	// time are as for a transfer; Commit then makes the copy final, and Close
+	// gives it up.
+	Copy(session Handle, from, to []byte, appends bool) (Handle, error)
+
+	// Progress is how many bytes have been copied so far.
+	Progress(file Handle) uint64
 }
 
 // Error is a fault that the world reports to the engine.

@@ -114,16 +114,19 @@ func TestThreat31UnknownFlags(t *testing.T) {
 	t.Parallel()
 	c := newGuestStage(t, nil).cast()
 	for _, flags := range []uint64{1 << 4, 1 << 31, math.MaxUint32} {
-		for _, n := range []int{wasi.NetAddress, wasi.NetListen, wasi.FileStat, wasi.FileList, wasi.FileOpen, wasi.FileRemove, wasi.TransferStart} {
+		for _, n := range []int{wasi.NetAddress, wasi.NetListen, wasi.FileStat, wasi.FileList, wasi.FileOpen, wasi.FileRemove,
+			wasi.FileCopy, wasi.TransferStart} {
 			i := wasi.Table[n]
 			args, at := c.args(i)
 			for param, p := range i.Params {
 				switch {
 				case p.Kind == wasi.Uint32:
 					args[at[param]] = flags
-				case p.Name == "name":
+				case p.Name == "name", p.Name == "from":
 					c.Poke(kit.TextAt, []byte("name"))
 					args[at[param]], args[at[param]+1] = c.At(kit.TextAt), 4
+				case p.Name == "to":
+					args[at[param]], args[at[param]+1] = c.At(kit.TextAt), 3
 				}
 			}
 			if errno := c.Raw(n, args...); errno != wasi.EINVAL {
@@ -144,7 +147,7 @@ func TestThreat31Names(t *testing.T) {
 	tried := 0
 	everyParam(func(n int, i wasi.Import, param int) {
 		switch i.Params[param].Name {
-		case "name", "from", "to":
+		case "name", "from", "to", "target":
 			if i.Group != "files" {
 				return
 			}

@@ -23,6 +23,7 @@ func TestThreat31DataConnectionAbused(t *testing.T) {
 		args []any
 	}
 	tls, deflate := step{wasi.NetStartTLS, []any{conn, 0, 0}}, step{wasi.NetDeflate, []any{conn, 9}}
+	join := step{wasi.NetJoinTLS, []any{conn}}
 	start, write := step{wasi.TransferStart, []any{file, conn, 0, 0}}, step{wasi.NetWrite, []any{conn, "text", 1000, "result"}}
 	hash, digest := step{wasi.TransferHash, []any{file, 0, 0}}, step{wasi.TransferDigest, []any{file, "text", 64, "result"}}
 	closeConn, closeFile := step{wasi.HandleClose, []any{conn}}, step{wasi.HandleClose, []any{file}}
@@ -31,6 +32,7 @@ func TestThreat31DataConnectionAbused(t *testing.T) {
 		{write, tls, write, deflate, write}, {write, deflate, write, start, write}, {write, closeConn, deflate}, {deflate, write, closeConn, tls},
 		{tls, closeConn}, {deflate, closeConn}, {start, tls}, {start, start}, {start, hash}, {hash, start}, {hash, hash, digest, closeFile, digest},
 		{start, closeFile, closeConn}, {hash, closeFile}, {start, digest, closeFile}, {tls, write, start, closeFile},
+		{join, tls}, {tls, join}, {join, deflate, start}, {write, join, write, closeConn}, {start, join, closeFile},
 	} {
 		p := s.puppet()
 		p.login()
@@ -63,6 +65,25 @@ func TestThreat31DataConnectionAbused(t *testing.T) {
 		p.lives()
 		p.Conn.Close()
 	}
+	witness.lives()
+}
+
+// TLS put on and taken off the control connection at any time: only its own
+// session may suffer.
+func TestThreat31ControlTLSAbused(t *testing.T) {
+	t.Parallel()
+	s := newGuestStage(t, nil)
+	witness := s.puppet()
+	p := s.puppet()
+	text := p.At(kit.TextAt)
+	start := kit.Numbers(wasi.NetStartTLS, p.Session, text, 4)
+	stop := kit.Numbers(wasi.NetStopTLS, p.Session, text, 4)
+	p.Send("call %s", stop)
+	if errno := p.Errno(p.Reply()); errno != wasi.EINVAL {
+		t.Errorf("net_stop_tls in the clear: %v, not EINVAL", errno)
+	}
+	p.Send("call %s\ncall %s\ncall %s\ncall %s\ncall %s", start, stop, start, stop, start)
+	p.Conn.Close()
 	witness.lives()
 }
 

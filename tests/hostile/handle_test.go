@@ -70,7 +70,7 @@ func TestThreat31HoardingHandles(t *testing.T) {
 	s := newGuestStage(t, nil)
 	s.put("file", "content")
 	closed := closedPort(t)
-	for _, n := range []int{wasi.NetListen, wasi.NetDial, wasi.FileOpen, wasi.FileList} {
+	for _, n := range []int{wasi.NetListen, wasi.NetDial, wasi.FileOpen, wasi.FileList, wasi.FileCopy} {
 		p := s.puppet()
 		p.login()
 		take := func() wasi.Errno {
@@ -81,6 +81,8 @@ func TestThreat31HoardingHandles(t *testing.T) {
 				return p.Dial(closed)
 			case wasi.FileOpen:
 				return p.Named(n, "file", 0, 0, p.At(kit.ResultAt), p.At(kit.Result2At))
+			case wasi.FileCopy:
+				return p.copies("file", "copy")
 			}
 			return p.Named(n, ".", 0, p.At(kit.ResultAt))
 		}

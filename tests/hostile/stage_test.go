@@ -90,6 +90,7 @@ func (s *stage) config(module []byte) host.Config {
 		}),
 		TLS:    host.TLS{Config: &tls.Config{Certificates: []tls.Certificate{certificate()}}},
 		Limits: host.Limits{MemoryPerInstance: 32 << 20},
+		Allow:  host.Allow{SiteCopy: true, SiteSymlink: true, SiteRmdir: true, Combine: true, CCC: true, SSCN: true, CPSV: true},
 	}
 }
 

@@ -9,7 +9,9 @@
 //	file NAME CONTENT [TIME]  a file that is there from the start
 //	dir NAME                  a directory that is there from the start
 //	link NAME TARGET          a symbolic link that is there from the start
-//	needs WORD                only for worlds that have it: links, modes, bytes, ipv6, deflate, space
+//	needs WORD                only for worlds that have it: links, modes, bytes, ipv6, anonymous, deflate, space, created;
+//	                          what else is needed is seen by itself: active, admin, copy, hash, hosts, ports (that close),
+//	                          symlink, trees, umask, urgent, who
 //
 //	> LINE                    sends the line and CRLF
 //	>> "BYTES"                sends these bytes and nothing else
@@ -53,6 +55,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -157,15 +160,12 @@ func Parse(name, text string) (*Script, error) {
 			return nil, fmt.Errorf("%s: %s: %w", at, line, err)
 		}
 		st := step{at: at, text: line, do: do}
-		last := len(s.Cases) - 1
-		switch {
-		case word == "needs" && last < 0:
-			needs = append(needs, rest)
-		case word == "needs":
-			s.Cases[last].Needs = append(s.Cases[last].Needs[:len(s.Cases[last].Needs):len(s.Cases[last].Needs)], rest)
-		case last < 0:
+		need := needOf(word, rest)
+		if last := len(s.Cases) - 1; last < 0 {
+			needs = withNeed(needs, need)
 			common = append(common, st)
-		default:
+		} else {
+			s.Cases[last].Needs = withNeed(s.Cases[last].Needs, need)
 			s.Cases[last].steps = append(s.Cases[last].steps, st)
 		}
 	}
@@ -178,4 +178,48 @@ func Parse(name, text string) (*Script, error) {
 		return nil, fmt.Errorf("%s: no cases", name)
 	}
 	return s, nil
+}
+
+// verbNeeds are what a world must have for a line to be understood.
+var verbNeeds = map[string]string{
+	"PORT": "active", "EPRT": "active", "LPRT": "active", "HOST": "hosts",
+	"COMB": "copy", "SITE COPY": "copy", "SITE CPFR": "copy", "SITE CPTO": "copy", "SITE SYMLINK": "symlink", "SITE RMDIR": "trees",
+	"SITE UMASK": "umask", "SITE WHO": "who", "MFCT": "created",
+	"HASH": "hash", "XCRC": "hash", "XMD5": "hash", "XSHA1": "hash", "XSHA256": "hash", "XSHA512": "hash",
+}
+
+// needOf is what a world must have for a step, "" for nothing.
+func needOf(word, rest string) string {
+	switch word {
+	case "needs":
+		return rest
+	case "port", "eprt", "listen":
+		return "active"
+	case "login":
+		if rest == "admin" {
+			return rest
+		}
+	case "urgent":
+		return "urgent"
+	case "no-data":
+		return "ports"
+	case ">":
+		verb, arg, _ := strings.Cut(strings.ToUpper(rest), " ")
+		sub, _, _ := strings.Cut(arg, " ")
+		switch verb {
+		case "OPTS":
+			verb = sub
+		case "SITE":
+			verb += " " + sub
+		}
+		return verbNeeds[verb]
+	}
+	return ""
+}
+
+func withNeed(needs []string, need string) []string {
+	if need == "" || slices.Contains(needs, need) {
+		return needs
+	}
+	return append(slices.Clip(needs), need)
 }

@@ -42,6 +42,14 @@ func netDial(session uint32, addr unsafe.Pointer, conn *uint32) uint32
 //go:noescape
 func netStartTls(conn uint32, reply unsafe.Pointer, replyLen uint32) uint32
 
+//go:wasmimport ftphost net_join_tls
+//go:noescape
+func netJoinTls(conn uint32) uint32
+
+//go:wasmimport ftphost net_stop_tls
+//go:noescape
+func netStopTls(session uint32, reply unsafe.Pointer, replyLen uint32) uint32
+
 //go:wasmimport ftphost net_deflate
 //go:noescape
 func netDeflate(conn uint32, level uint32) uint32
@@ -61,6 +69,22 @@ func authCheck(session uint32, user unsafe.Pointer, userLen uint32, password uns
 //go:wasmimport ftphost auth_clear
 //go:noescape
 func authClear(session uint32) uint32
+
+//go:wasmimport ftphost session_abilities
+//go:noescape
+func sessionAbilities(session uint32, abilities *uint32) uint32
+
+//go:wasmimport ftphost session_umask
+//go:noescape
+func sessionUmask(session uint32, mask uint32) uint32
+
+//go:wasmimport ftphost session_names
+//go:noescape
+func sessionNames(session uint32, on uint32, name unsafe.Pointer, nameLen uint32, buf unsafe.Pointer, bufLen uint32, n *uint32) uint32
+
+//go:wasmimport ftphost session_list
+//go:noescape
+func sessionList(session uint32, after int64, buf unsafe.Pointer, bufLen uint32, n *uint32) uint32
 
 //go:wasmimport ftphost file_stat
 //go:noescape
@@ -98,6 +122,10 @@ func fileRename(session uint32, from unsafe.Pointer, fromLen uint32, to unsafe.P
 //go:noescape
 func fileSetTime(session uint32, name unsafe.Pointer, nameLen uint32, mtime int64) uint32
 
+//go:wasmimport ftphost file_set_created
+//go:noescape
+func fileSetCreated(session uint32, name unsafe.Pointer, nameLen uint32, created int64) uint32
+
 //go:wasmimport ftphost file_set_mode
 //go:noescape
 func fileSetMode(session uint32, name unsafe.Pointer, nameLen uint32, mode uint32) uint32
@@ -105,6 +133,14 @@ func fileSetMode(session uint32, name unsafe.Pointer, nameLen uint32, mode uint3
 //go:wasmimport ftphost file_space
 //go:noescape
 func fileSpace(session uint32, name unsafe.Pointer, nameLen uint32, bytes *uint64) uint32
+
+//go:wasmimport ftphost file_symlink
+//go:noescape
+func fileSymlink(session uint32, name unsafe.Pointer, nameLen uint32, target unsafe.Pointer, targetLen uint32) uint32
+
+//go:wasmimport ftphost file_copy
+//go:noescape
+func fileCopy(session uint32, from unsafe.Pointer, fromLen uint32, to unsafe.Pointer, toLen uint32, flags uint32, file *uint32) uint32
 
 //go:wasmimport ftphost transfer_start
 //go:noescape

@@ -5,6 +5,7 @@
 package ftphost
 
 import (
+	"math"
 	"net/netip"
 	"unsafe"
 
@@ -19,11 +20,22 @@ type World struct {
 }
 
 var (
-	_ ftp.World    = (*World)(nil)
-	_ ftp.Hasher   = (*World)(nil)
-	_ ftp.Deflater = (*World)(nil)
-	_ ftp.Spacer   = (*World)(nil)
-	_ ftp.Hosts    = (*World)(nil)
+	_ ftp.World      = (*World)(nil)
+	_ ftp.Transferer = (*World)(nil)
+	_ ftp.Unsealer   = (*World)(nil)
+	_ ftp.Namer      = (*World)(nil)
+	_ ftp.Joiner     = (*World)(nil)
+	_ ftp.Hasher     = (*World)(nil)
+	_ ftp.Deflater   = (*World)(nil)
+	_ ftp.Spacer     = (*World)(nil)
+	_ ftp.Hosts      = (*World)(nil)
+	_ ftp.Abler      = (*World)(nil)
+	_ ftp.Masker     = (*World)(nil)
+	_ ftp.Lister     = (*World)(nil)
+	_ ftp.Creator    = (*World)(nil)
+	_ ftp.Linker     = (*World)(nil)
+	_ ftp.Feller     = (*World)(nil)
+	_ ftp.Copier     = (*World)(nil)
 )
 
 func pointer(p []byte) (unsafe.Pointer, uint32) {
@@ -63,12 +75,21 @@ func Config(size uint32) (c ftp.Config, ok bool) {
 		return ftp.Config{}, false
 	}
 	w, ok := wasi.GetConfig(buf[:min(n, size)])
+	for since, ahead := range w.Zone.Changes {
+		c.Zone = append(c.Zone, ftp.ZoneChange{Since: nanoseconds(since), Ahead: nanoseconds(int64(ahead))})
+	}
 	return ftp.Config{
 		LoginTime: w.LoginTime, IdleTime: w.IdleTime, StallTime: w.StallTime, DataTime: w.DataTime,
 		FailureDelay: w.FailureDelay, LoginFailures: int(w.LoginFailures), LineLength: int(w.LineLength),
 		AllowForeignData: w.ForeignData, TLS: w.TLS, Require: ftp.Requirement(w.TLSRequired), Greeting: w.Greeting,
-		Behaviour: ftp.Behaviour(w.Behaviour),
+		Behaviour: ftp.Behaviour(w.Behaviour), Allow: ftp.Allow(w.Allow), Zone: c.Zone,
 	}, ok
+}
+
+// nanoseconds is a number of seconds, as near as int64 can hold it.
+func nanoseconds(s int64) int64 {
+	const limit = math.MaxInt64 / 1_000_000_000
+	return min(max(s, -limit), limit) * 1_000_000_000
 }
 
 func address(session ftp.Handle, side uint32) netip.AddrPort {
@@ -133,6 +154,24 @@ func (*World) StartTLS(conn ftp.Handle, reply []byte) error {
 	return fault(netStartTls(uint32(conn), p, size))
 }
 
+// Names implements [ftp.Namer].
+func (*World) Names(session ftp.Handle, utf8 bool, name, b []byte) ([]byte, error) {
+	var n uint32
+	old, oldLen := pointer(name)
+	p, room := pointer(b[len(b):cap(b)])
+	errno := sessionNames(uint32(session), flag(utf8, 1), old, oldLen, p, room, &n)
+	return b[:len(b)+int(min(n, room))], fault(errno)
+}
+
+// JoinTLS implements [ftp.Joiner].
+func (*World) JoinTLS(conn ftp.Handle) error { return fault(netJoinTls(uint32(conn))) }
+
+// StopTLS implements [ftp.Unsealer].
+func (*World) StopTLS(session ftp.Handle, reply []byte) error {
+	p, size := pointer(reply)
+	return fault(netStopTls(uint32(session), p, size))
+}
+
 // Close implements [ftp.Sockets].
 func (*World) Close(h ftp.Handle) { handleClose(uint32(h)) }
 
@@ -156,6 +195,7 @@ var types = [...]ftp.FileType{
 func fileInfo(s wasi.Stat) ftp.FileInfo {
 	return ftp.FileInfo{
 		ModTime: s.ModTime, Size: s.Size, Type: types[s.Mode>>16&3], Mode: s.Mode & 0o777, Links: s.Links,
+		Created: s.Created,
 	}
 }
 
@@ -254,12 +294,12 @@ func (*World) SetMode(session ftp.Handle, name []byte, mode uint32) error {
 	return fault(fileSetMode(uint32(session), p, size, mode))
 }
 
-// Start implements [ftp.Transfers].
+// Start implements [ftp.Transferer].
 func (*World) Start(file, conn ftp.Handle, ascii bool, length int64) error {
 	return fault(transferStart(uint32(file), uint32(conn), flag(ascii, wasi.TransferASCII), length))
 }
 
-// Progress implements [ftp.Transfers].
+// Progress implements [ftp.Transferer] and [ftp.Hasher].
 func (*World) Progress(file ftp.Handle) uint64 {
 	var n uint64
 	if transferProgress(uint32(file), &n) != 0 {
@@ -302,4 +342,68 @@ func (*World) Space(session ftp.Handle, name []byte) (uint64, error) {
 func (*World) Host(session ftp.Handle, name []byte) error {
 	p, size := pointer(name)
 	return fault(authHost(uint32(session), p, size))
+}
+
+// Abilities implements [ftp.Abler].
+func (*World) Abilities(session ftp.Handle) ftp.Abilities {
+	var abilities uint32
+	if sessionAbilities(uint32(session), &abilities) != 0 {
+		return 0
+	}
+	return ftp.Abilities(abilities)
+}
+
+// SetUmask implements [ftp.Masker].
+func (*World) SetUmask(session ftp.Handle, mask uint32) error {
+	return fault(sessionUmask(uint32(session), mask))
+}
+
+// Sessions implements [ftp.Lister].
+func (w *World) Sessions(session ftp.Handle, after uint64, yield func(ftp.SessionInfo)) error {
+	var n uint32
+	p, size := pointer(w.page[:])
+	if errno := sessionList(uint32(session), int64(after), p, size, &n); errno != 0 {
+		return fault(errno)
+	}
+	rest := w.page[:min(int(n), len(w.page))]
+	for {
+		who, user, name, tail, ok := wasi.NextWho(rest)
+		if !ok {
+			return nil
+		}
+		info := ftp.SessionInfo{Number: who.Number, Began: who.Began, Bytes: who.Bytes, Client: who.Client, User: user, Name: name}
+		if who.Doing <= wasi.DoingCopy { // a host of tomorrow may know more
+			info.Doing = ftp.Doing(who.Doing)
+		}
+		yield(info)
+		rest = tail
+	}
+}
+
+// SetCreated implements [ftp.Creator].
+func (*World) SetCreated(session ftp.Handle, name []byte, created int64) error {
+	p, size := pointer(name)
+	return fault(fileSetCreated(uint32(session), p, size, created))
+}
+
+// Symlink implements [ftp.Linker].
+func (*World) Symlink(session ftp.Handle, target, name []byte) error {
+	p, size := pointer(name)
+	t, tLen := pointer(target)
+	return fault(fileSymlink(uint32(session), p, size, t, tLen))
+}
+
+// RemoveTree implements [ftp.Feller].
+func (*World) RemoveTree(session ftp.Handle, name []byte) error {
+	p, size := pointer(name)
+	return fault(fileRemove(uint32(session), p, size, wasi.RemoveTree))
+}
+
+// Copy implements [ftp.Copier].
+func (*World) Copy(session ftp.Handle, from, to []byte, appends bool) (ftp.Handle, error) {
+	var h uint32
+	f, fLen := pointer(from)
+	t, tLen := pointer(to)
+	errno := fileCopy(uint32(session), f, fLen, t, tLen, flag(appends, wasi.CopyAppend), &h)
+	return ftp.Handle(h), fault(errno)
 }

@@ -27,7 +27,7 @@ func readBoundary() *boundary {
 	b := &boundary{files: map[string]*ast.File{}, text: map[string][]byte{}, info: types.Info{Defs: map[*ast.Ident]types.Object{}}}
 	fset := token.NewFileSet()
 	var files []*ast.File
-	for _, name := range []string{"errno.go", "record.go", "config.go"} {
+	for _, name := range []string{"errno.go", "record.go", "config.go", "who.go", "zone.go"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			log.Fatal(err)

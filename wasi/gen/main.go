@@ -37,11 +37,15 @@ func main() {
 	if text, err = os.ReadFile(readme); err != nil {
 		log.Fatal(err)
 	}
-	clients, err := os.ReadFile("../tests/clients.md")
-	if err != nil {
-		log.Fatal(err)
+	tables := map[string]string{"imports": importTable(), "verbs": verbTable()}
+	for name, file := range map[string]string{"clients": "../tests/clients.md", "runtimes": "../tests/runtimes/table.md"} {
+		table, err := os.ReadFile(file)
+		if err != nil {
+			log.Fatal(err)
+		}
+		tables[name] = string(table)
 	}
-	for name, table := range map[string]string{"imports": importTable(), "verbs": verbTable(), "clients": string(clients)} {
+	for name, table := range tables {
 		text = replaceBetween(text, "<!-- "+name+" -->\n", "<!-- /"+name+" -->", table)
 	}
 	write(readme, text)

@@ -47,6 +47,15 @@ type Network interface {
 	Wait(list []Interest, timeout int64)
 }
 
+// Preopened is a [Network] of a runtime that can neither listen nor connect by
+// itself: it has the listeners that it was started with.
+type Preopened interface {
+	Network
+
+	// Control are the listeners that control connections come to.
+	Control() []Socket
+}
+
 // Interest is a socket that is waited for.
 type Interest struct {
 	Socket   Socket

@@ -31,7 +31,7 @@ type Listener struct {
 
 // Connect makes a control connection. It does not run the engine.
 func (w *World) Connect() *Client {
-	s := &session{conn: &conn{w: w, wantRead: true}, server: w.Server, peer: w.Peer}
+	s := &session{conn: &conn{w: w, wantRead: true}, server: w.Server, peer: w.Peer, began: w.Now}
 	s.handle = w.newHandle(s)
 	s.owner = s.handle
 	w.sessions = append(w.sessions, s)
@@ -218,6 +218,9 @@ func (d *Data) Drop() { d.conn.hang(true) }
 
 // Closed reports whether the server has closed the data connection.
 func (d *Data) Closed() bool { return d.conn.serverClosed }
+
+// Reset reports whether the server broke the data connection off.
+func (d *Data) Reset() bool { return d.conn.reset }
 
 // Get fetches with a transfer command over a passive data connection. It
 // returns what came, and the codes of all replies.

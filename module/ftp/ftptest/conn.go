@@ -16,6 +16,7 @@ type conn struct {
 	clientClosed  bool // it will send no more
 	clientGone    bool // it reads no more either
 	serverClosed  bool
+	reset         bool // when the server closed it
 	wantRead      bool
 	wantWrite     bool
 	dialling      bool

@@ -14,6 +14,7 @@ type File struct {
 	Type    ftp.FileType
 	Data    []byte
 	ModTime int64
+	Created int64 // 0 is not known
 	Mode    uint32
 	Target  string // of a link
 }
@@ -29,6 +30,8 @@ type openFile struct {
 	moved  uint64
 	length int64     // most bytes of an upload; 0 is no limit
 	sum    hash.Hash // of a file that is hashed
+	source []byte    // of a copy: what is yet to be copied
+	copies bool
 	ascii  bool
 	over   bool // it has ended: only Commit or Close may follow
 }
@@ -68,7 +71,7 @@ func (w *World) Content(name string) (content string, ok bool) {
 }
 
 func (f *File) info() ftp.FileInfo {
-	return ftp.FileInfo{ModTime: f.ModTime, Size: uint64(len(f.Data)), Type: f.Type, Mode: f.Mode, Links: 1}
+	return ftp.FileInfo{ModTime: f.ModTime, Size: uint64(len(f.Data)), Type: f.Type, Mode: f.Mode, Links: 1, Created: f.Created}
 }
 
 // begin does what is common to all calls on files.
@@ -81,7 +84,7 @@ func (w *World) begin(call string, h ftp.Handle, right ftp.Rights, name []byte, 
 	if err := w.wait(s, call, append([]any{string(name)}, more...)...); err != nil {
 		return nil, err
 	}
-	if s.rights&right != right || s.rights == 0 {
+	if rights := s.account.Rights; rights&right != right || rights == 0 {
 		return nil, ftp.ErrPermission
 	}
 	return s, nil
@@ -228,7 +231,7 @@ func (w *World) Commit(h ftp.Handle) error {
 	if !ok {
 		return ftp.ErrStorage
 	}
-	if u.mode == ftp.OpenRead || !u.over {
+	if u.mode == ftp.OpenRead || !u.over && !w.plain {
 		w.broken("Commit: not a whole upload")
 	}
 	if err := w.wait(u.owner, "Commit", u.name); err != nil {
@@ -237,14 +240,15 @@ func (w *World) Commit(h ftp.Handle) error {
 	if old := w.Files[u.name]; old != nil && u.mode == ftp.OpenResume {
 		u.data = append(u.data, old.Data[min(len(u.data), len(old.Data)):]...)
 	}
-	w.Files[u.name] = &File{Data: u.data, ModTime: w.Now, Mode: 0o644}
+	w.Files[u.name] = &File{Data: u.data, ModTime: w.Now, Mode: u.owner.mode(0o644, 0o666)}
 	delete(w.handles, h)
 	return nil
 }
 
 // Mkdir makes a directory.
 func (w *World) Mkdir(h ftp.Handle, name []byte) error {
-	if _, err := w.begin("Mkdir", h, ftp.RightMkdir, name); err != nil {
+	s, err := w.begin("Mkdir", h, ftp.RightMkdir, name)
+	if err != nil {
 		return err
 	}
 	if w.find(name) != nil {
@@ -253,8 +257,17 @@ func (w *World) Mkdir(h ftp.Handle, name []byte) error {
 	if err := w.parent(name); err != nil {
 		return err
 	}
-	w.Mkfolder(string(name)).ModTime = w.Now
+	f := w.Mkfolder(string(name))
+	f.ModTime, f.Mode = w.Now, s.mode(0o755, 0o777)
 	return nil
+}
+
+// mode is that of a new file, by itself or under a mask.
+func (s *session) mode(own, most uint32) uint32 {
+	if s.umask == nil {
+		return own
+	}
+	return most &^ *s.umask
 }
 
 // RemoveFile removes a file.

@@ -18,7 +18,30 @@ func (w *World) StartTLS(h ftp.Handle, reply []byte) error {
 		s.toClient = slices.Concat(s.toClient, reply)
 		return nil
 	}
+	w.Protected++
 	w.event(ftp.EventWritable, c.owner, h, nil, 0)
+	return nil
+}
+
+// JoinTLS is StartTLS, but remembers that it was this one.
+func (w *World) JoinTLS(h ftp.Handle) error {
+	c, ok := get[*conn](w, "JoinTLS", h)
+	if !ok {
+		return ftp.ErrStorage
+	}
+	w.Joined++
+	w.event(ftp.EventWritable, c.owner, h, nil, 0)
+	return nil
+}
+
+// StopTLS says the reply and forgets what arrived.
+func (w *World) StopTLS(h ftp.Handle, reply []byte) error {
+	s, ok := get[*session](w, "StopTLS", h)
+	if !ok {
+		return ftp.ErrStorage
+	}
+	s.toServer = nil
+	s.toClient = slices.Concat(s.toClient, reply)
 	return nil
 }
 

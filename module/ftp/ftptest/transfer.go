@@ -44,6 +44,9 @@ func (w *World) move(u *openFile) bool {
 	if u.sum != nil {
 		return w.moveHash(u)
 	}
+	if u.copies {
+		return w.moveCopy(u)
+	}
 	if u.mode == ftp.OpenRead {
 		return w.moveDown(u)
 	}
@@ -96,10 +99,11 @@ func (w *World) over(u *openFile, err error) {
 	w.drop(u)
 }
 
-// drop closes a transfer's data connection.
+// drop closes a transfer's data connection; a download that is not over breaks.
 func (w *World) drop(u *openFile) {
 	w.transfers = slices.DeleteFunc(w.transfers, func(t *openFile) bool { return t == u })
 	if u.conn != nil {
 		u.conn.serverClosed = true
+		u.conn.reset = u.mode == ftp.OpenRead && !u.over
 	}
 }

@@ -23,13 +23,14 @@ var (
 // Start is the time at which a world begins: 2024-06-01 12:00:00 UTC, in ns.
 const Start int64 = 1717243200_000000000
 
-// All is every right there is.
+// All is every right on files there is.
 const All = ftp.RightRead | ftp.RightList | ftp.RightWrite | ftp.RightDelete | ftp.RightRename | ftp.RightMkdir
 
 // Account is who may log in.
 type Account struct {
 	Password string
 	Rights   ftp.Rights
+	Lacks    ftp.Abilities // what its files cannot do
 }
 
 // World is an [ftp.World] in memory, and all that lies around it. It is for one
@@ -60,6 +61,13 @@ type World struct {
 	// Attempts are the addresses that were dialled, in order.
 	Attempts []netip.AddrPort
 
+	// Protected and Joined are how many data connections went under TLS, with us
+	// as the server and as the client.
+	Protected, Joined int
+
+	// Renamed, if not nil, is what [ftp.Namer] makes of a name; nil leaves it.
+	Renamed func(utf8 bool, name string) string
+
 	handles   map[ftp.Handle]any
 	last      ftp.Handle
 	port      uint16
@@ -68,12 +76,16 @@ type World struct {
 	sessions  []*session
 	transfers []*openFile
 	waiting   map[netip.AddrPort]*Listener // of clients
+	plain     bool                         // the engine moves the bytes of files
 }
 
 // NewWorld is a world with account "u", password "p", all rights, and an engine.
 func NewWorld(config ftp.Config) *World {
 	w := &World{
-		Now: Start, Accounts: map[string]Account{"u": {"p", All}, "ro": {"p", ftp.RightRead | ftp.RightList}},
+		Now: Start, Accounts: map[string]Account{
+			"u": {Password: "p", Rights: All}, "ro": {Password: "p", Rights: ftp.RightRead | ftp.RightList},
+			"admin": {Password: "p", Rights: All | ftp.RightAdmin},
+		},
 		Files: map[string]*File{}, Server: ServerAddress, Peer: ClientAddress,
 		handles: map[ftp.Handle]any{}, port: 50000, waiting: map[netip.AddrPort]*Listener{},
 	}
@@ -85,7 +97,10 @@ func NewWorld(config ftp.Config) *World {
 type session struct {
 	*conn
 	server, peer netip.AddrPort
-	rights       ftp.Rights
+	account      Account // the zero value before the login
+	user         string
+	umask        *uint32 // nil for none
+	began        int64
 	asked        string // the call under way
 	rounds       int    // until its answer is there
 }
@@ -204,14 +219,14 @@ func (w *World) Login(h ftp.Handle, user, password []byte) (ftp.Rights, error) {
 	if !ok || account.Password != string(password) {
 		return 0, ftp.ErrPermission
 	}
-	s.rights = account.Rights
+	s.account, s.user, s.umask = account, string(user), nil
 	return account.Rights, nil
 }
 
 // Logout takes the rights away.
 func (w *World) Logout(h ftp.Handle) {
 	if s, ok := get[*session](w, "Logout", h); ok {
-		s.rights = 0
+		s.account, s.user, s.umask = Account{}, "", nil
 	}
 }
 
@@ -227,6 +242,26 @@ func (w *World) checkName(call string, name []byte) {
 			return
 		}
 	}
+}
+
+// Names has names be others, if the test wants that.
+func (w *World) Names(h ftp.Handle, utf8 bool, name, b []byte) ([]byte, error) {
+	if _, ok := get[*session](w, "Names", h); !ok {
+		return nil, ftp.ErrStorage
+	}
+	if w.Fault != nil {
+		if err := w.Fault("Names", string(name)); err != nil {
+			return nil, err
+		}
+	}
+	if w.Renamed == nil {
+		return append(b, name...), nil
+	}
+	text := w.Renamed(utf8, string(name))
+	if len(text) > cap(b)-len(b) {
+		return nil, ftp.ErrName
+	}
+	return append(b, text...), nil
 }
 
 // Host knows all hosts of example.org.

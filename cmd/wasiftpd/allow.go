@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"wasiftp/host"
+)
+
+// allowances are the words of --allow, with what each turns on.
+var allowances = []struct {
+	word, text string
+	set        func(*host.Config) *bool
+}{
+	{"site-copy", "SITE CPFR, CPTO and COPY copy a file", func(c *host.Config) *bool { return &c.Allow.SiteCopy }},
+	{"site-symlink", "SITE SYMLINK makes a symbolic link", func(c *host.Config) *bool { return &c.Allow.SiteSymlink }},
+	{"site-rmdir", "SITE RMDIR removes a folder and all that is in it", func(c *host.Config) *bool { return &c.Allow.SiteRmdir }},
+	{"comb", "COMB puts files together to one", func(c *host.Config) *bool { return &c.Allow.Combine }},
+	{"ccc", "CCC ends TLS on the control connection; anybody on the\nway may add commands then", func(c *host.Config) *bool { return &c.Allow.CCC }},
+	{"sscn", "SSCN makes us the TLS client of another server (FXP),\nwhose certificate is not checked", func(c *host.Config) *bool { return &c.Allow.SSCN }},
+	{"cpsv", "CPSV does so for one transfer", func(c *host.Config) *bool { return &c.Allow.CPSV }},
+}
+
+func (o *options) addAllowTo(f *pflag.FlagSet) {
+	var help strings.Builder
+	help.WriteString("turn on what `WORDS` say, separated by commas; repeatable:")
+	for _, a := range allowances {
+		fmt.Fprintf(&help, "\n%-13s %s", a.word, strings.ReplaceAll(a.text, "\n", "\n"+strings.Repeat(" ", 14)))
+	}
+	f.Func("allow", help.String(), o.setAllow)
+}
+
+func (o *options) setAllow(words string) error {
+	for word := range strings.SplitSeq(words, ",") {
+		found := false
+		for _, a := range allowances {
+			if a.word == strings.TrimSpace(word) {
+				*a.set(&o.config), found = true, true
+			}
+		}
+		if !found {
+			return fmt.Errorf("%q can't be allowed; see wasiftpd --help", word)
+		}
+	}
+	return nil
+}

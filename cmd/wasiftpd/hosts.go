@@ -1,0 +1,99 @@
+package main
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/certmagic"
+)
+
+// virtualHost is one of --host. What it is not given, it has from the other flags.
+type virtualHost struct {
+	name      string // in lower case
+	root      string
+	users     string
+	anonymous string
+	cert, key string // files
+}
+
+const hostHelp = "`NAME[,KEY=VALUE...]`: serve clients that name the host NAME, by HOST\n" +
+	"or in the TLS handshake, otherwise; repeatable. KEY is root, users,\n" +
+	"anonymous, or cert and key, with VALUE as in the flags. users and\n" +
+	"anonymous let in nobody but those. Other names are then refused"
+
+// setHost reads a host as docker reads a mount: quotes keep a comma together.
+func (o *options) setHost(s string) error {
+	fields, err := csv.NewReader(strings.NewReader(s)).Read()
+	if err != nil || !certmagic.SubjectQualifiesForCert(fields[0]) || strings.ContainsAny(fields[0], "*=") {
+		return fmt.Errorf("%q does not begin with a host such as ftp.example.org", s)
+	}
+	h := virtualHost{name: strings.ToLower(strings.TrimSuffix(fields[0], "."))}
+	if slices.ContainsFunc(o.hosts, func(other virtualHost) bool { return other.name == h.name }) {
+		return fmt.Errorf("the host %s is given twice", h.name)
+	}
+	keys := map[string]func(string) error{
+		"root": text(&h.root), "users": text(&h.users), "anonymous": oneOf(&h.anonymous, "off", "ro", "rw"),
+		"cert": text(&h.cert), "key": text(&h.key),
+	}
+	for _, field := range fields[1:] {
+		key, value, _ := strings.Cut(field, "=")
+		set, known := keys[key]
+		if !known {
+			return fmt.Errorf("%q is none of root=DIR, users=FILE, anonymous=off|ro|rw, cert=FILE, key=FILE", field)
+		}
+		if err := set(value); err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+	}
+	if (h.cert == "") != (h.key == "") {
+		return fmt.Errorf("the host %s needs cert and key, or neither", h.name)
+	}
+	o.hosts = append(o.hosts, h)
+	if h.cert != "" {
+		o.tls.hosts = append(o.tls.hosts, h)
+	}
+	o.config.Hosts = append(o.config.Hosts, h.name)
+	return nil
+}
+
+func text(target *string) func(string) error {
+	return func(s string) error {
+		if s == "" {
+			return errors.New("nothing is given")
+		}
+		*target = s
+		return nil
+	}
+}
+
+// at is what the flags say of a host.
+func (o *options) at(h virtualHost) *options {
+	own := *o
+	if h.root != "" {
+		own.root = h.root
+	}
+	if h.users != "" || h.anonymous != "" {
+		own.users, own.usersFile, own.anonymous = nil, h.users, h.anonymous
+	}
+	return &own
+}
+
+// openHosts opens the accounts of all virtual hosts. They share what the machine
+// has once: folders and the room for password checks.
+func (o *options) openHosts(a *accounts) error {
+	a.hosts = map[string]*accounts{}
+	for _, h := range o.hosts {
+		own := &accounts{
+			byName: map[string]account{}, roots: a.roots, seed: a.seed, slots: a.slots,
+			clientAuth: a.clientAuth, perUser: a.perUser, suffix: "@" + h.name,
+		}
+		if err := o.at(h).fill(own); err != nil {
+			return fmt.Errorf("--host %s: %w", h.name, err)
+		}
+		a.hosts[h.name] = own
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package fscontract
+
+import (
+	"io/fs"
+	"os"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// able is a storage as one that can do more than most, or the end of the test.
+func able[T any](t *testing.T, s storage) T {
+	t.Helper()
+	more, ok := s.FS.(T)
+	if !ok {
+		t.Skip("this storage cannot do that")
+	}
+	return more
+}
+
+func testCreated(t *testing.T, s storage) {
+	creator := able[interface {
+		SetCreated(name string, created time.Time) error
+	}](t, s)
+	created := func(name string) time.Time {
+		info, err := s.Stat(name)
+		require.NoError(t, err)
+		require.Implements(t, (*interface{ Created() time.Time })(nil), info)
+		return info.(interface{ Created() time.Time }).Created()
+	}
+	before := time.Now().Add(-time.Minute)
+	put(t, s, "file", "content")
+	require.NoError(t, s.Mkdir("dir"))
+	for _, name := range []string{"file", "dir"} {
+		assert.True(t, created(name).After(before), "%s is new", name)
+		want := time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
+		require.NoError(t, creator.SetCreated(name, want))
+		assert.True(t, want.Equal(created(name)), name)
+	}
+	upload(t, s, "file", os.O_APPEND, 0, "more")
+	assert.Equal(t, 2001, created("file").Year(), "it is still the same file")
+	s.wantError(t, creator.SetCreated("missing", before), fs.ErrNotExist)
+}
+
+func testUmask(t *testing.T, s storage) {
+	masker := able[interface{ Umask(fs.FileMode) fs.FS }](t, s)
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has one permission bit")
+	}
+	mode := func(name string) fs.FileMode {
+		info, err := s.Stat(name)
+		require.NoError(t, err)
+		return info.Mode().Perm()
+	}
+	put(t, s, "old", "")
+	was := mode("old")
+	for _, mask := range []fs.FileMode{0, 0o022, 0o027, 0o077, 0o002} {
+		masked := masker.Umask(mask).(FS)
+		name := mask.String()
+		require.NoError(t, masked.Mkdir("dir"+name))
+		assert.Equal(t, 0o777&^mask, mode("dir"+name))
+		for i, flag := range []int{os.O_TRUNC, os.O_EXCL, os.O_APPEND, 0} {
+			file := name + string('0'+rune(i))
+			upload(t, masked, file, flag, 0, "content")
+			assert.Equal(t, 0o666&^mask, mode(file), "%v %d", mask, flag)
+			assert.Equal(t, "content", get(t, s, file))
+		}
+		put(t, masked, "old", "replaced")
+		assert.Equal(t, was, mode("old"), "what is there keeps its permissions")
+		_, err := masked.Create("old", os.O_EXCL, 0)
+		s.wantError(t, err, fs.ErrExist)
+	}
+	require.NoError(t, s.Mkdir("plain"))
+	put(t, s, "plain/file", "")
+	assert.Equal(t, was, mode("plain/file"), "a mask is for what is made through it")
+}
+
+func testSymlink(t *testing.T, s storage) {
+	linker := able[interface {
+		Symlink(target, name string) error
+	}](t, s)
+	put(t, s, "file", "content")
+	require.NoError(t, s.Mkdir("dir"))
+	require.NoError(t, s.Mkdir("dir/below"))
+	if err := linker.Symlink("file", "link"); err != nil && runtime.GOOS == "windows" {
+		t.Skip("making symbolic links takes rights there that tests don't have")
+	}
+	for _, name := range []string{"dir/link", "dir/below/link"} {
+		require.NoError(t, linker.Symlink("file", name))
+	}
+	require.NoError(t, linker.Symlink("dir/below", "dir/below/self"))
+	for _, name := range []string{"link", "dir/link", "dir/below/link"} {
+		assert.Equal(t, "content", get(t, s, name))
+	}
+	info, err := s.Stat("dir/below/self")
+	require.NoError(t, err)
+	assert.True(t, info.IsDir())
+
+	require.NoError(t, linker.Symlink("to/come", "early"))
+	_, err = s.Stat("early")
+	s.wantError(t, err, fs.ErrNotExist)
+	s.wantError(t, linker.Symlink("dir", "file"), fs.ErrExist)
+	s.wantError(t, linker.Symlink("dir", "link"), fs.ErrExist)
+	s.wantError(t, linker.Symlink("file", "none/link"), fs.ErrNotExist)
+	for _, bad := range []string{"", ".", "..", "../file", "/file", "dir/../../file", "a//b"} {
+		assert.Error(t, linker.Symlink(bad, "new"), bad)
+		assert.Error(t, linker.Symlink("file", bad), bad)
+	}
+	assert.Equal(t, "content", get(t, s, "file"))
+	require.NoError(t, s.Remove("link"))
+	assert.Equal(t, "content", get(t, s, "file"))
+}
+
+func testRemoveAll(t *testing.T, s storage) {
+	feller := able[interface{ RemoveAll(name string) error }](t, s)
+	for _, dir := range []string{"dir", "dir/below", "dir/below/deep", "directory"} {
+		require.NoError(t, s.Mkdir(dir))
+	}
+	for _, name := range []string{"dir/a", "dir/below/b", "dir/below/deep/c", "directory/kept", "kept"} {
+		put(t, s, name, name)
+	}
+	if linker, ok := s.FS.(interface {
+		Symlink(target, name string) error
+	}); ok && runtime.GOOS != "windows" {
+		require.NoError(t, linker.Symlink("directory", "dir/below/link"))
+	}
+	require.NoError(t, feller.RemoveAll("dir"))
+	_, err := s.Stat("dir")
+	s.wantError(t, err, fs.ErrNotExist)
+	assert.Equal(t, "directory/kept", get(t, s, "directory/kept"))
+	assert.Equal(t, "kept", get(t, s, "kept"))
+	require.NoError(t, feller.RemoveAll("directory/kept"), "a file")
+	assert.Empty(t, list(t, s, "directory", -1))
+
+	assert.NoError(t, feller.RemoveAll("missing"))
+	s.wantError(t, feller.RemoveAll("."), fs.ErrPermission)
+	for _, bad := range []string{"", "..", "../x", "/", "directory/.."} {
+		s.wantError(t, feller.RemoveAll(bad), fs.ErrInvalid, syscall.EINVAL)
+	}
+	assert.Len(t, list(t, s, ".", -1), 2)
+}

@@ -1,0 +1,136 @@
+package fsbridge
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// Create opens an upload. flag and offset are those of [Dir.Create]. It is
+// hidden until it is committed and gone when it is aborted. When two change one
+// file each is applied whole to what the file is when it is committed; one with
+// os.O_EXCL fails then if the file has been made meanwhile.
+func (m *Memory) Create(name string, flag int, offset int64) (Upload, error) {
+	return m.create(name, flag, offset, 0o644)
+}
+
+func (m *Memory) create(name string, flag int, offset int64, perm fs.FileMode) (Upload, error) {
+	if err := checkUpload(name, flag, offset); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u := &memoryUpload{memory: m, name: name, flag: flag, offset: offset, perm: perm}
+	if _, _, err := u.target(); err != nil {
+		return nil, err
+	}
+	if err := m.take(nodeCost); err != nil {
+		return nil, &fs.PathError{Op: "create", Path: name, Err: err}
+	}
+	return u, nil
+}
+
+type memoryUpload struct {
+	memory *Memory
+	name   string
+	flag   int
+	offset int64
+	perm   fs.FileMode // of a new file
+	data   []byte
+	ended  bool
+}
+
+func (u *memoryUpload) Write(p []byte) (int, error) {
+	u.memory.mu.Lock()
+	defer u.memory.mu.Unlock()
+	err := fs.ErrClosed
+	if !u.ended {
+		err = u.memory.take(int64(len(p)))
+	}
+	if err != nil {
+		return 0, &fs.PathError{Op: "write", Path: u.name, Err: err}
+	}
+	u.data = append(u.data, p...)
+	return len(p), nil
+}
+
+func (u *memoryUpload) Commit() error {
+	u.memory.mu.Lock()
+	defer u.memory.mu.Unlock()
+	if u.ended {
+		return fs.ErrClosed
+	}
+	parent, old, err := u.target()
+	if err != nil {
+		u.end()
+		return err
+	}
+	n := &node{mode: u.perm, created: time.Now()}
+	if old != nil {
+		n = old
+	}
+	before, written := n.data, int64(len(u.data))
+	switch u.flag {
+	case os.O_APPEND:
+		n.data = append(n.data, u.data...)
+	case 0:
+		tail := min(u.offset+written, int64(len(before)))
+		n.data = slices.Concat(before[:u.offset], u.data, before[tail:])
+	default:
+		n.data = u.data
+	}
+	n.mtime = time.Now()
+	u.memory.used += int64(len(n.data) - len(before))
+	if old == nil {
+		u.memory.used += nodeCost
+		parent.put(path.Base(u.name), n)
+	}
+	u.end()
+	return nil
+}
+
+func (u *memoryUpload) Abort() error {
+	u.memory.mu.Lock()
+	defer u.memory.mu.Unlock()
+	if u.ended {
+		return fs.ErrClosed
+	}
+	u.end()
+	return nil
+}
+
+// end gives back what the upload itself has taken.
+func (u *memoryUpload) end() {
+	u.ended = true
+	u.memory.used -= nodeCost + int64(len(u.data))
+	u.data = nil
+}
+
+// target finds where the upload goes, and the file that is there, if any.
+func (u *memoryUpload) target() (parent, old *node, err error) {
+	parent, base, err := u.memory.parent("create", u.name)
+	if err != nil {
+		return nil, nil, err
+	}
+	var size int64
+	if old = parent.children[base]; old != nil {
+		size = int64(len(old.data))
+	}
+	switch {
+	case old != nil && u.flag == os.O_EXCL:
+		err = syscall.EEXIST
+	case old != nil && old.children != nil:
+		err = syscall.EISDIR
+	case old == nil && u.flag == 0 && u.offset > 0:
+		err = syscall.ENOENT
+	case u.flag == 0 && u.offset > size:
+		err = syscall.EINVAL
+	}
+	if err != nil {
+		return nil, nil, &fs.PathError{Op: "create", Path: u.name, Err: err}
+	}
+	return parent, old, nil
+}

@@ -1,0 +1,187 @@
+package host
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io/fs"
+	"syscall"
+	"time"
+
+	"wasiftp/wasi"
+)
+
+// change asks for something to be done to a file, and has it observed.
+func (s *session) change(key questionKey, e Event, work func() error) wasi.Errno {
+	_, errno := s.ask(key, func(context.Context) answer {
+		err := work()
+		if err == nil {
+			s.observe(e)
+		}
+		return answer{errno: errnoOf(err)}
+	})
+	return errno
+}
+
+func (sh *shard) fileMkdir(a *args) wasi.Errno {
+	s, fsys, name, errno := sh.files(a, MakeDir)
+	if errno != wasi.OK {
+		return errno
+	}
+	return s.change(questionKey{call: wasi.FileMkdir, name: name}, Event{Kind: Made, Path: "/" + name}, func() error {
+		if m, ok := fsys.(MkdirFS); ok {
+			return m.Mkdir(name)
+		}
+		return errors.ErrUnsupported
+	})
+}
+
+func (sh *shard) fileRemove(a *args) wasi.Errno {
+	s, fsys, name, errno := sh.files(a, Delete)
+	if errno != wasi.OK {
+		return errno
+	}
+	kind := a.uint32(2)
+	switch {
+	case kind > wasi.RemoveTree:
+		return wasi.EINVAL
+	case kind == wasi.RemoveTree && !sh.server.config.Allow.SiteRmdir:
+		return wasi.EACCES
+	}
+	key := questionKey{call: wasi.FileRemove, name: name, flags: kind}
+	return s.change(key, Event{Kind: Deleted, Path: "/" + name}, func() error {
+		remove := removal(fsys, kind)
+		if remove == nil {
+			return errors.ErrUnsupported
+		}
+		info, err := s.visible(fsys, name, true)
+		switch {
+		case err != nil && !errors.Is(err, fs.ErrPermission):
+			return err
+		case name == ".":
+			return fs.ErrPermission
+		case err == nil && kind != wasi.RemoveFile && !info.IsDir():
+			return syscall.ENOTDIR
+		case err == nil && kind == wasi.RemoveFile && info.IsDir():
+			return syscall.EISDIR
+		}
+		return remove(name)
+	})
+}
+
+// removal is how files remove one kind of thing; nil when they cannot.
+func removal(fsys FS, kind uint32) func(name string) error {
+	if kind == wasi.RemoveTree {
+		if r, ok := fsys.(RemoveAllFS); ok {
+			return r.RemoveAll
+		}
+	} else if r, ok := fsys.(RemoveFS); ok {
+		return r.Remove
+	}
+	return nil
+}
+
+func (sh *shard) fileRename(a *args) wasi.Errno {
+	s, fsys, from, errno := sh.files(a, Rename)
+	if errno != wasi.OK {
+		return errno
+	}
+	to, ok := s.name(a, 2)
+	if !ok || from == "." || to == "." {
+		return wasi.EINVAL
+	}
+	key := questionKey{call: wasi.FileRename, name: from, to: to}
+	return s.change(key, Event{Kind: Renamed, Path: "/" + from, To: "/" + to}, func() error {
+		r, ok := fsys.(RenameFS)
+		if !ok {
+			return errors.ErrUnsupported
+		}
+		if _, err := describe(fsys, to, true); err == nil && !s.can(Delete) && from != to {
+			return fs.ErrPermission
+		}
+		return r.Rename(from, to)
+	})
+}
+
+func (sh *shard) fileSetTime(a *args) wasi.Errno {
+	s, fsys, name, errno := sh.files(a, Write)
+	if errno != wasi.OK {
+		return errno
+	}
+	mtime := a.int64(2)
+	key := questionKey{call: wasi.FileSetTime, name: name, number: mtime}
+	return s.change(key, Event{Kind: Changed, Path: "/" + name}, func() error {
+		if c, ok := fsys.(ChtimesFS); ok {
+			return c.Chtimes(name, time.Unix(0, mtime))
+		}
+		return errors.ErrUnsupported
+	})
+}
+
+func (sh *shard) fileSetCreated(a *args) wasi.Errno {
+	s, fsys, name, errno := sh.files(a, Write)
+	if errno != wasi.OK {
+		return errno
+	}
+	created := a.int64(2)
+	key := questionKey{call: wasi.FileSetCreated, name: name, number: created}
+	return s.change(key, Event{Kind: Changed, Path: "/" + name}, func() error {
+		if c, ok := fsys.(CreatedFS); ok {
+			return c.SetCreated(name, time.Unix(0, created))
+		}
+		return errors.ErrUnsupported
+	})
+}
+
+func (sh *shard) fileSymlink(a *args) wasi.Errno {
+	s, fsys, name, errno := sh.files(a, Write)
+	if errno != wasi.OK {
+		return errno
+	}
+	target, ok := s.name(a, 2)
+	switch {
+	case !ok || name == "." || target == ".":
+		return wasi.EINVAL
+	case !sh.server.config.Allow.SiteSymlink:
+		return wasi.EACCES
+	}
+	key := questionKey{call: wasi.FileSymlink, name: name, to: target}
+	return s.change(key, Event{Kind: Linked, Path: "/" + name, To: "/" + target}, func() error {
+		if l, ok := fsys.(SymlinkFS); ok {
+			return l.Symlink(target, name)
+		}
+		return errors.ErrUnsupported
+	})
+}
+
+func (sh *shard) fileSetMode(a *args) wasi.Errno {
+	s, fsys, name, errno := sh.files(a, Write)
+	if errno != wasi.OK {
+		return errno
+	}
+	mode := a.uint32(2) & 0o777
+	key := questionKey{call: wasi.FileSetMode, name: name, flags: mode}
+	return s.change(key, Event{Kind: Changed, Path: "/" + name}, func() error {
+		if c, ok := fsys.(ChmodFS); ok {
+			return c.Chmod(name, fs.FileMode(mode))
+		}
+		return errors.ErrUnsupported
+	})
+}
+
+func (sh *shard) fileSpace(a *args) wasi.Errno {
+	s, fsys, name, errno := sh.files(a, Write)
+	if errno != wasi.OK {
+		return errno
+	}
+	result, errno := s.ask(questionKey{call: wasi.FileSpace, name: name}, func(context.Context) answer {
+		f, ok := fsys.(SpaceFS)
+		if !ok {
+			return answer{errno: wasi.ENOSYS}
+		}
+		n, err := f.Space(name)
+		return answer{errno: errnoOf(err), stat: wasi.Stat{Size: uint64(max(n, 0))}}
+	})
+	binary.LittleEndian.PutUint64(a.bytes(2), result.stat.Size)
+	return errno
+}

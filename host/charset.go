@@ -1,0 +1,219 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/ianaindex"
+
+	"wasiftp/wasi"
+)
+
+// charset makes the names of files what clients without UTF-8 expect, and back;
+// nil leaves them as they are. Nothing is lost: what the character set has not is
+// written as %u20AC, %U0001F600 or, a byte that is not UTF-8, %xFF. A name is
+// taken only if it would be shown by the very bytes that were sent, so that no two
+// spellings are one file.
+type charset struct{ encoding encoding.Encoding }
+
+var (
+	errCharset      = errors.New("no such character set is known")
+	errCharsetASCII = errors.New("ASCII is not ASCII in this character set, so that no command could be read")
+)
+
+var charsets sync.Map // by name; finding out whether one serves takes some milliseconds
+
+// newCharset finds a character set by the name that IANA or browsers know it by.
+// "" and UTF-8 are nil.
+func newCharset(name string) (*charset, error) {
+	if name == "" || strings.EqualFold(name, "UTF-8") || strings.EqualFold(name, "UTF8") {
+		return nil, nil
+	}
+	if known, ok := charsets.Load(name); ok {
+		return known.(*charset), nil
+	}
+	e, err := ianaindex.IANA.Encoding(name)
+	if err != nil || e == nil {
+		e, err = htmlindex.Get(name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", name, errCharset)
+	}
+	c := &charset{e}
+	if !c.serves() {
+		return nil, fmt.Errorf("%q: %w", name, errCharsetASCII)
+	}
+	charsets.Store(name, c)
+	return c, nil
+}
+
+// CheckCharset says what is wrong with a character set for [Config] or [Account],
+// nil if nothing is.
+func CheckCharset(name string) error {
+	_, err := newCharset(name)
+	return err
+}
+
+// serves says whether commands and pathnames can be read byte by byte: ASCII is
+// itself, and no other character begins with ASCII, or has a byte below those that
+// every such character set uses, among them "/", NUL and the ends of lines.
+func (c *charset) serves() bool {
+	for r := rune(0); r < 1<<16; r++ {
+		b, ok := c.encode(r)
+		switch {
+		case r < utf8.RuneSelf && (!ok || b != string(r)):
+			return false
+		case r < utf8.RuneSelf || !ok:
+		case b[0] < utf8.RuneSelf || strings.IndexFunc(b, func(r rune) bool { return r < '0' }) >= 0:
+			return false
+		}
+	}
+	return true
+}
+
+// encode is a character in the character set; ok is false for one that is not in
+// it, or would come back as another.
+func (c *charset) encode(r rune) (b string, ok bool) {
+	b, err := c.encoding.NewEncoder().String(string(r))
+	if err != nil {
+		return "", false
+	}
+	back, err := c.encoding.NewDecoder().String(b)
+	return b, err == nil && back == string(r) && r != utf8.RuneError
+}
+
+// plain says whether a name is the same in every character set.
+func plain(name string) bool {
+	for i := range len(name) {
+		if name[i] >= utf8.RuneSelf || name[i] == '%' {
+			return false
+		}
+	}
+	return true
+}
+
+// outgoing is a name as clients get it.
+func (c *charset) outgoing(name string) string {
+	if c == nil || plain(name) {
+		return name
+	}
+	var b strings.Builder
+	for len(name) > 0 {
+		r, size := utf8.DecodeRuneInString(name)
+		text, ok := c.encode(r)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, "%%x%02X", name[0])
+		case r == '%' && c.escaped(name) != "":
+			b.WriteString("%u0025")
+		case ok:
+			b.WriteString(text)
+		case r > 0xffff:
+			fmt.Fprintf(&b, "%%U%08X", r)
+		default:
+			fmt.Fprintf(&b, "%%u%04X", r)
+		}
+		name = name[size:]
+	}
+	return b.String()
+}
+
+// incoming is the name that clients get as text; ok is false when there is none.
+func (c *charset) incoming(text string) (name string, ok bool) {
+	if c == nil || plain(text) {
+		return text, true
+	}
+	decoded, err := c.encoding.NewDecoder().String(text)
+	if err != nil {
+		return "", false
+	}
+	var b strings.Builder
+	for len(decoded) > 0 {
+		escape := c.escaped(decoded)
+		if escape == "" {
+			b.WriteByte(decoded[0])
+			decoded = decoded[1:]
+			continue
+		}
+		b.WriteString(c.unescaped(escape))
+		decoded = decoded[len(escape):]
+	}
+	name = b.String()
+	return name, c.outgoing(name) == text
+}
+
+// escapes are the digits of each kind of escape.
+var escapes = map[byte]int{'x': 2, 'u': 4, 'U': 8}
+
+// escaped is the escape at the beginning of s, "" if there is none.
+func (c *charset) escaped(s string) string {
+	if len(s) < 2 || s[0] != '%' {
+		return ""
+	}
+	size := 2 + escapes[s[1]]
+	if size == 2 || len(s) < size || c.unescaped(s[:size]) == "" {
+		return ""
+	}
+	return s[:size]
+}
+
+// unescaped is what an escape stands for, "" for something that needs none.
+func (c *charset) unescaped(escape string) string {
+	digits := escape[2:]
+	n, err := strconv.ParseUint(digits, 16, 32)
+	if err != nil || strings.ToUpper(digits) != digits {
+		return ""
+	}
+	if escape[1] == 'x' {
+		if n < utf8.RuneSelf {
+			return ""
+		}
+		return string([]byte{byte(n)})
+	}
+	r := rune(min(n, utf8.MaxRune+1))
+	if _, has := c.encode(r); has && r != '%' || !utf8.ValidRune(r) || escape[1] == 'U' && r <= 0xffff {
+		return ""
+	}
+	return string(r)
+}
+
+// charset is how this session's client writes names at present.
+func (s *session) charset() *charset {
+	l := s.login.Load()
+	if l == nil || s.utf8 {
+		return nil
+	}
+	return l.names
+}
+
+// sessionNames has names be UTF-8, or not any more (OPTS UTF8), and says how one
+// that the client wrote is written now.
+func (sh *shard) sessionNames(a *args) wasi.Errno {
+	s, errno := sh.session(a)
+	if errno != wasi.OK {
+		return errno
+	}
+	if a.uint32(1) > 1 || len(a.bytes(2)) > maxLine {
+		return wasi.EINVAL
+	}
+	name, ok := s.charset().incoming(a.string(2))
+	if !ok {
+		return wasi.EINVAL
+	}
+	before := s.utf8
+	s.utf8 = a.uint32(1) == 1
+	name = s.charset().outgoing(name)
+	if len(name) > len(a.bytes(3)) {
+		s.utf8 = before
+		return wasi.EINVAL
+	}
+	copy(a.bytes(3), name)
+	putUint32(a.bytes(4), uint32(len(name)))
+	return wasi.OK
+}

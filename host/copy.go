@@ -1,0 +1,94 @@
+package host
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"wasiftp/wasi"
+)
+
+// fileCopy begins to copy a file: an upload that is filled from a file, and not
+// from a data connection. Where both are the kernel's, it copies alone, and may
+// share the blocks.
+func (sh *shard) fileCopy(a *args) wasi.Errno {
+	s, fsys, from, errno := sh.files(a, Read|Write)
+	if errno != wasi.OK {
+		return errno
+	}
+	to, ok := s.name(a, 2)
+	flags, allow := a.uint32(3), sh.server.config.Allow
+	switch {
+	case !ok || from == to || flags&^wasi.CopyAppend != 0:
+		return wasi.EINVAL
+	case !allow.SiteCopy && !allow.Combine:
+		return wasi.EACCES
+	case len(s.objects) >= maxOwned:
+		return wasi.EMFILE
+	}
+	key := questionKey{call: wasi.FileCopy, name: from, to: to, flags: flags}
+	result, errno := s.ask(key, func(context.Context) answer {
+		f := &openFile{session: s, name: to, from: from}
+		stat, err := f.openCopy(fsys, flags)
+		if err != nil {
+			return answer{errno: errnoOf(err)}
+		}
+		return answer{file: f, stat: stat}
+	})
+	if errno != wasi.OK {
+		return errno
+	}
+	handle, errno := s.own(result.file)
+	if errno != wasi.OK {
+		result.file.end()
+		return errno
+	}
+	result.file.startCopy(handle, int64(result.stat.Size))
+	putUint32(a.bytes(4), handle)
+	return wasi.OK
+}
+
+// openCopy opens both files, and describes the one that is read. Opening the other
+// may empty it, so it must not be the same by another name.
+func (f *openFile) openCopy(fsys FS, flags uint32) (wasi.Stat, error) {
+	source := &openFile{session: f.session, name: f.from}
+	stat, err := source.open(fsys, 0, 0)
+	if err != nil {
+		return wasi.Stat{}, err
+	}
+	if isSame(fsys, source.reader, f.name) {
+		err = syscall.EINVAL
+	} else {
+		open := uint32(wasi.OpenWrite | wasi.OpenTruncate)
+		if flags&wasi.CopyAppend != 0 {
+			open = wasi.OpenWrite | wasi.OpenAppend
+		}
+		_, err = f.openUpload(fsys, open, 0)
+	}
+	if err != nil {
+		source.reader.Close()
+		return wasi.Stat{}, err
+	}
+	f.source = source.reader
+	return stat, nil
+}
+
+// isSame says whether a name is that of an open file.
+func isSame(fsys FS, file fs.File, name string) bool {
+	info, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	other, err := fs.Stat(fsys, name)
+	return err == nil && os.SameFile(info, other)
+}
+
+// startCopy copies size bytes: a file that grows meanwhile would never end.
+func (f *openFile) startCopy(handle uint32, size int64) {
+	t := &transfer{file: f, length: size, began: time.Now(), finished: make(chan struct{})}
+	f.transfer = t
+	f.session.does(handle, wasi.DoingCopy, f.from, &t.bytes)
+	f.session.server.work.Go(func() { t.run(handle) })
+}

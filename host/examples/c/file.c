@@ -1,0 +1,215 @@
+// Files below the root. The kernel resolves every name, and lets none lead out.
+#include "host.h"
+
+enum { FOR_WRITING = 1, TRUNCATE = 2, APPEND = 4, EXCLUSIVE = 8 };
+
+static int beneath(const char *name, int flags, mode_t mode)
+{
+	struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC), .mode = mode, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+	int fd = (int)syscall(SYS_openat2, root, name, &how, sizeof how);
+	if (fd < 0 && errno == EAGAIN) // something was renamed meanwhile
+		errno = EBUSY;
+	return fd;
+}
+
+// closing closes what a call was made on, and says how that call went.
+static uint32_t closing(int fd, int result)
+{
+	uint32_t error = result < 0 ? fault(errno) : OK;
+	close(fd);
+	return error;
+}
+
+// parent opens the directory that a name is in; base is the rest of the name.
+static int parent(char *name, const char **base)
+{
+	char *slash = strrchr(name, '/');
+	*base = slash ? slash + 1 : name;
+	if (slash)
+		*slash = 0;
+	return beneath(slash ? name : ".", O_PATH | O_DIRECTORY, 0);
+}
+
+static void put_stat(uint8_t *record, const struct stat *st)
+{
+	uint32_t type = S_ISREG(st->st_mode) ? 0 : S_ISDIR(st->st_mode) ? 1 : S_ISLNK(st->st_mode) ? 2 : 3;
+	memset(record, 0, STAT);
+	put(record, 8, (uint64_t)st->st_mtim.tv_sec * SECOND + (uint64_t)st->st_mtim.tv_nsec);
+	put(record + 8, 8, (uint64_t)st->st_size);
+	put(record + 16, 4, type << 16 | (st->st_mode & 0777));
+	put(record + 20, 4, st->st_nlink);
+}
+
+uint32_t file_stat(struct args *a)
+{
+	struct stat st;
+	if (a->n[2] > 1)
+		return E_INVAL;
+	int fd = beneath(a->name[0], O_PATH | (a->n[2] == 1 ? O_NOFOLLOW : 0), 0);
+	uint32_t error = closing(fd, fd < 0 ? fd : fstat(fd, &st));
+	if (!error)
+		put_stat(a->p[3], &st);
+	return error;
+}
+
+static int real(const struct dirent *e) { return strcmp(e->d_name, ".") && strcmp(e->d_name, ".."); }
+
+static int by_bytes(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+
+uint32_t file_list(struct args *a)
+{
+	struct object *d;
+	if (a->n[2] > 1)
+		return E_INVAL;
+	int fd = beneath(a->name[0], O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fault(errno);
+	if (!(d = own(a->o[0], DIRECTORY, fd)))
+		return E_MFILE;
+	if ((d->count = scandirat(fd, ".", &d->names, real, by_bytes)) < 0) {
+		uint32_t error = fault(errno);
+		return end(d), error;
+	}
+	d->bare = a->n[2] == 1;
+	put(a->p[3], 4, d->handle);
+	return OK;
+}
+
+// entry makes a directory record and returns its size: 0 when it does not fit, or the file is gone.
+static size_t entry(struct object *d, const char *name, uint8_t *to, size_t room)
+{
+	char target[NAME];
+	ssize_t aim = 0;
+	struct stat st = {0};
+	size_t n = strlen(name);
+	if (!d->bare && fstatat(d->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	if (S_ISLNK(st.st_mode) && (aim = readlinkat(d->fd, name, target, sizeof target)) < 0)
+		return 0;
+	if (room < DIRENT + n + (size_t)aim)
+		return 0;
+	memset(to, 0, DIRENT);
+	if (!d->bare)
+		put_stat(to, &st);
+	put(to + STAT, 2, n);
+	put(to + STAT + 2, 2, (uint64_t)aim);
+	memcpy(to + DIRENT, name, n);
+	memcpy(to + DIRENT + n, target, (size_t)aim);
+	return DIRENT + n + (size_t)aim;
+}
+
+uint32_t file_list_next(struct args *a)
+{
+	struct object *d = a->o[0];
+	size_t used = 0;
+	for (; d->at < d->count && (used == 0 || a->size[1] - used >= DIRENT + 255 + NAME); d->at++)
+		used += entry(d, d->names[d->at]->d_name, a->p[1] + used, a->size[1] - used);
+	put(a->p[2], 4, used);
+	return OK;
+}
+
+// place brings an upload to where it begins. One at a time may write a file.
+static int place(int fd, uint64_t flags, int64_t offset, const struct stat *st)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno = EBUSY, -1;
+	if (flags & TRUNCATE)
+		return ftruncate(fd, 0);
+	if (!(flags & APPEND) && offset > st->st_size)
+		return errno = EINVAL, -1;
+	return lseek(fd, flags & APPEND ? 0 : offset, flags & APPEND ? SEEK_END : SEEK_SET) < 0 ? -1 : 0;
+}
+
+uint32_t file_open(struct args *a)
+{
+	struct object *f;
+	struct stat st;
+	uint64_t flags = a->n[2];
+	int64_t offset = (int64_t)a->n[3];
+	bool upload = flags & FOR_WRITING;
+	if (!(a->o[0]->account->rights & (upload ? WRITE : READ)))
+		return E_ACCES;
+	if (flags > 15 || offset < 0 || (offset > 0 && flags & (TRUNCATE | EXCLUSIVE)))
+		return E_INVAL;
+	int make = upload && (offset == 0 || flags & APPEND) ? O_CREAT | (flags & EXCLUSIVE ? O_EXCL : 0) : 0;
+	int fd = beneath(a->name[0], O_NONBLOCK | O_NOCTTY | (upload ? O_WRONLY : O_RDONLY) | make, make ? 0644 : 0);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return closing(fd, -1);
+	if (!S_ISREG(st.st_mode))
+		return close(fd), S_ISDIR(st.st_mode) ? E_ISDIR : E_ACCES;
+	if ((upload ? place(fd, flags, offset, &st) : lseek(fd, offset, SEEK_SET)) < 0)
+		return closing(fd, -1);
+	if (!(f = own(a->o[0], TRANSFER, fd)))
+		return E_MFILE;
+	f->upload = upload;
+	put(a->p[4], 4, f->handle);
+	put_stat(a->p[5], &st);
+	return OK;
+}
+
+// file_commit has little to do: an upload is in its place while it goes on.
+uint32_t file_commit(struct args *a)
+{
+	struct object *f = a->o[0];
+	if (!f->upload || !f->begun || f->result)
+		return E_INVAL;
+	if (!f->ended)
+		return E_BUSY;
+	return end(f), OK;
+}
+
+uint32_t file_mkdir(struct args *a)
+{
+	const char *base;
+	int dir = parent(a->name[0], &base);
+	return closing(dir, dir < 0 ? dir : mkdirat(dir, base, 0755));
+}
+
+uint32_t file_remove(struct args *a)
+{
+	const char *base;
+	if (a->n[2] > 1)
+		return E_INVAL;
+	if (!strcmp(a->name[0], "."))
+		return E_ACCES;
+	int dir = parent(a->name[0], &base);
+	return closing(dir, dir < 0 ? dir : unlinkat(dir, base, a->n[2] == 1 ? AT_REMOVEDIR : 0));
+}
+
+uint32_t file_rename(struct args *a)
+{
+	const char *base, *base2;
+	if (!strcmp(a->name[0], ".") || !strcmp(a->name[1], "."))
+		return E_INVAL;
+	int from = parent(a->name[0], &base), to = from < 0 ? from : parent(a->name[1], &base2);
+	uint32_t error = closing(to, to < 0 ? to : renameat(from, base, to, base2));
+	close(from);
+	return error;
+}
+
+// changeable opens what is about to be changed.
+static int changeable(struct args *a) { return beneath(a->name[0], O_RDONLY | O_NONBLOCK | O_NOCTTY, 0); }
+
+uint32_t file_set_time(struct args *a)
+{
+	int64_t ns = (int64_t)a->n[2], rest = (ns % SECOND + SECOND) % SECOND;
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {(ns - rest) / SECOND, rest}};
+	int fd = changeable(a);
+	return closing(fd, fd < 0 ? fd : futimens(fd, times));
+}
+
+uint32_t file_set_mode(struct args *a)
+{
+	int fd = changeable(a);
+	return closing(fd, fd < 0 ? fd : fchmod(fd, a->n[2] & 0777));
+}
+
+uint32_t file_space(struct args *a)
+{
+	struct statvfs v;
+	int fd = changeable(a);
+	uint32_t error = closing(fd, fd < 0 ? fd : fstatvfs(fd, &v));
+	if (!error)
+		put(a->p[2], 8, (uint64_t)v.f_bavail * v.f_frsize);
+	return error;
+}

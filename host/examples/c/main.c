@@ -1,0 +1,292 @@
+// The program: flags, accounts, and the loop.
+#include "host.h"
+
+enum { LISTENERS = 8, ACCOUNTS = 32, EVENTS = 4 * OBJECTS, PATIENCE = 1000, MS = 1000000 };
+
+struct object objects[OBJECTS];
+int first_port, last_port, root;
+
+static int listeners[LISTENERS], listening;
+static struct account accounts[ACCOUNTS];
+static int known;
+static uint8_t queue[EVENTS][EVENT]; // for the next step
+static uint32_t posted, fetched;
+static volatile sig_atomic_t stopping;
+
+void die(const char *what, const char *why)
+{
+	fprintf(stderr, "wasiftpc: %s: %s\n", what, why);
+	exit(1);
+}
+
+uint32_t fault(int error)
+{
+	static const int faults[][2] = {
+		{0, OK}, {EACCES, E_ACCES}, {EPERM, E_ACCES}, {EXDEV, E_ACCES}, {EROFS, E_ACCES}, {ENXIO, E_ACCES}, {EADDRINUSE, E_ADDRINUSE},
+		{EAGAIN, E_AGAIN}, {EBUSY, E_BUSY}, {ECONNREFUSED, E_CONNREFUSED}, {ECONNRESET, E_CONNRESET}, {EDQUOT, E_DQUOT},
+		{EEXIST, E_EXIST}, {EFBIG, E_FBIG}, {EINVAL, E_INVAL}, {ENAMETOOLONG, E_INVAL}, {EISDIR, E_ISDIR}, {EMFILE, E_MFILE},
+		{ENFILE, E_MFILE}, {ENOENT, E_NOENT}, {ELOOP, E_NOENT}, {ENOSPC, E_NOSPC}, {ENOTDIR, E_NOTDIR}, {ENOTEMPTY, E_NOTEMPTY},
+		{EPIPE, E_PIPE}, {ETIMEDOUT, E_TIMEDOUT},
+	};
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+		if (faults[i][0] == error)
+			return (uint32_t)faults[i][1];
+	return E_IO;
+}
+
+int64_t now(void)
+{
+	static int64_t offset;
+	struct timespec t, wall;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	if (!offset) {
+		clock_gettime(CLOCK_REALTIME, &wall);
+		offset = (int64_t)(wall.tv_sec - t.tv_sec) * SECOND + wall.tv_nsec - t.tv_nsec;
+	}
+	return (int64_t)t.tv_sec * SECOND + t.tv_nsec + offset;
+}
+
+void post(int kind, struct object *o, uint32_t error, uint64_t value)
+{
+	if (posted == EVENTS)
+		return;
+	uint8_t *e = queue[posted++];
+	memset(e, 0, EVENT);
+	put(e, 2, (uint64_t)kind);
+	put(e + 2, 2, error);
+	put(e + 4, 4, o ? o->session->handle : 0);
+	put(e + 8, 4, o ? o->handle : 0);
+	put(e + 16, 8, value);
+}
+
+uint32_t events_read(struct args *a)
+{
+	uint32_t n = a->size[0] / EVENT, left = posted - fetched;
+	n = n < left ? n : left;
+	memcpy(a->p[0], queue[fetched], n * EVENT);
+	fetched += n;
+	put(a->p[1], 4, n);
+	return OK;
+}
+
+// config_read tells the engine its limits (wasi/config.go), and that there is no TLS.
+uint32_t config_read(struct args *a)
+{
+	static const int64_t seconds[] = {120, 300, 300, 30, 1}; // to log in, idle, stalled, for data connections, after a failed login
+	if (a->size[0] < CONFIG)
+		return E_INVAL;
+	memset(a->p[0], 0, CONFIG);
+	for (int i = 0; i < 5; i++)
+		put(a->p[0] + 8 * i, 8, (uint64_t)seconds[i] * SECOND);
+	put(a->p[0] + 40, 4, 5);    // failed logins
+	put(a->p[0] + 44, 4, 4096); // bytes of a line
+	put(a->p[0] + 48, 4, 2048); // there is no MODE Z
+	put(a->p[1], 4, CONFIG);
+	return OK;
+}
+
+// same does not tell by its time how much of a password was right.
+static bool same(const char *want, const uint8_t *p, uint32_t size)
+{
+	uint8_t differs = strlen(want) != size;
+	for (uint32_t i = 0, n = (uint32_t)strlen(want); i < n && i < size; i++)
+		differs |= (uint8_t)want[i] ^ p[i];
+	return !differs;
+}
+
+uint32_t auth_host(struct args *a) { return (void)a, OK; } // every name is this host's
+
+uint32_t auth_check(struct args *a)
+{
+	const struct account *found = NULL;
+	for (int i = 0; i < known; i++)
+		if (same(accounts[i].name, a->p[1], a->size[1]) & (!accounts[i].password || same(accounts[i].password, a->p[2], a->size[2])))
+			found = &accounts[i];
+	if (!found)
+		return E_ACCES;
+	a->o[0]->account = found;
+	put(a->p[3], 4, found->rights);
+	return OK;
+}
+
+uint32_t auth_clear(struct args *a) { return a->o[0]->account = NULL, OK; }
+
+// session_abilities are uploads, times, modes, space and directories.
+uint32_t session_abilities(struct args *a)
+{
+	if (!a->o[0]->account)
+		return E_ACCES;
+	put(a->p[1], 4, 1 | 2 | 8 | 32 | 256);
+	return OK;
+}
+
+static void admit(const char *name, const char *password, const char *rights)
+{
+	if (known == ACCOUNTS || (strcmp(rights, "ro") && strcmp(rights, "rw")))
+		die(name, "one user too many, or with rights other than ro and rw");
+	accounts[known++] = (struct account){name, password, rights[1] == 'w' ? READ_WRITE : READ_ONLY};
+}
+
+static void add_user(char *text)
+{
+	char *password = strchr(text, ':');
+	if (!password)
+		die(text, "is not NAME:PASSWORD");
+	*password++ = 0;
+	char *rights = strrchr(password, ':');
+	bool said = rights && (!strcmp(rights, ":ro") || !strcmp(rights, ":rw"));
+	if (said)
+		*rights++ = 0;
+	admit(text, password, said ? rights : "ro");
+}
+
+static void listen_at(char *address)
+{
+	struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *found;
+	char *colon = strrchr(address, ':'), *host = address, text[NI_MAXHOST], service[NI_MAXSERV];
+	if (!colon)
+		die(address, "is not HOST:PORT");
+	*colon = 0;
+	if (*host == '[' && colon[-1] == ']')
+		colon[-1] = 0, host++;
+	if (getaddrinfo(*host ? host : NULL, colon + 1, &hints, &found))
+		die(host, "no such address");
+	for (struct addrinfo *i = found; i && listening < LISTENERS; i = i->ai_next) {
+		int fd = socket(i->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+		struct sockaddr_storage at;
+		socklen_t size = sizeof at;
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+		if (bind(fd, i->ai_addr, i->ai_addrlen) < 0 || listen(fd, 128) < 0)
+			die(host, strerror(errno));
+		getsockname(fd, (struct sockaddr *)&at, &size);
+		getnameinfo((struct sockaddr *)&at, size, text, sizeof text, service, sizeof service, NI_NUMERICHOST | NI_NUMERICSERV);
+		printf(at.ss_family == AF_INET6 ? "ftp://[%s]:%s/\n" : "ftp://%s:%s/\n", text, service);
+		listeners[listening++] = fd;
+	}
+	freeaddrinfo(found);
+}
+
+// wait_for waits until something is ready or the time has come, and posts what happened.
+static void wait_for(int64_t until)
+{
+	static struct pollfd polled[LISTENERS + OBJECTS];
+	static struct object *whose[LISTENERS + OBJECTS];
+	nfds_t n = 0;
+	for (; n < (nfds_t)listening; n++)
+		polled[n] = (struct pollfd){stopping ? -1 : listeners[n], POLLIN, 0};
+	for (struct object *o = objects; o < objects + OBJECTS; o++) {
+		if (o->kind == PARTING && until > o->until)
+			until = o->until;
+		if (o->kind != FREE && o->wants) {
+			whose[n] = o;
+			polled[n++] = (struct pollfd){o->kind == TRANSFER ? o->conn : o->fd, o->wants, 0};
+		}
+	}
+	int64_t left = (until - now() + MS - 1) / MS;
+	if (poll(polled, n, left < 0 ? 0 : left > 60000 ? 60000 : (int)left) <= 0)
+		return;
+	for (nfds_t i = (nfds_t)listening; i < n; i++)
+		if (polled[i].revents)
+			object_ready(whose[i], polled[i].revents);
+	for (int i = 0; i < listening; i++)
+		for (int fd; polled[i].revents && (fd = accept4(listeners[i], NULL, NULL, SOCK_CLOEXEC)) >= 0;)
+			session_open(fd);
+}
+
+// all_gone ends those whose time has passed, and tells whether there is anything left.
+static bool all_gone(void)
+{
+	bool gone = true;
+	for (struct object *o = objects; o < objects + OBJECTS; o++) {
+		if (o->kind == PARTING && now() >= o->until) {
+			close(o->fd);
+			o->kind = FREE;
+		}
+		gone = gone && o->kind == FREE;
+	}
+	return gone;
+}
+
+// step calls the engine. One that fails is not called again, for it would still answer: its sessions end, and another
+// takes its place.
+static int64_t step(void)
+{
+	static const char sorry[] = "421 Service not available, closing control connection.\r\n";
+	int64_t next;
+	uint32_t count = posted;
+	fetched = 0;
+	if (!guest_step(now(), count, &next)) {
+		for (struct object *o = objects; o < objects + OBJECTS; o++)
+			if (o->kind == SESSION) {
+				send(o->fd, sorry, sizeof sorry - 1, MSG_NOSIGNAL);
+				end(o);
+			}
+		guest_stop();
+		guest_start();
+		count = posted;
+		next = 0;
+	}
+	memmove(queue, queue[count], (posted - count) * EVENT);
+	posted -= count;
+	return next;
+}
+
+static void run(void)
+{
+	int64_t next = 0; // when the engine wants a step; 0 is never
+	for (int hungry = 0, draining = 0; !all_gone() || !stopping;) {
+		if (stopping && !draining++)
+			post(EVENT_DRAIN, NULL, OK, 0);
+		int64_t until = next ? next : INT64_MAX / 2;
+		if (hungry > PATIENCE && until < now() + MS) // it asks for one step after the other
+			until = now() + MS;
+		wait_for(posted ? 0 : until);
+		if (!posted && (!next || now() < next))
+			continue;
+		hungry = posted ? 0 : hungry + 1;
+		next = step();
+	}
+}
+
+static void stop(int signal) { stopping = signal; }
+
+int main(int argc, char **argv)
+{
+	static const struct option flags[] = {
+		{"module", 1, NULL, 'm'}, {"listen", 1, NULL, 'l'}, {"root", 1, NULL, 'r'}, {"user", 1, NULL, 'u'},
+		{"anonymous", 1, NULL, 'a'}, {"passive-ports", 1, NULL, 'p'}, {0},
+	};
+	char standard[] = "127.0.0.1:2121", *places[LISTENERS] = {standard}, *module = "wasiftp.wasm", *dir = ".", *anonymous = NULL;
+	int count = 0;
+	for (int c; (c = getopt_long(argc, argv, "", flags, NULL)) != -1;)
+		if (c == 'm')
+			module = optarg;
+		else if (c == 'l' && count < LISTENERS)
+			places[count++] = optarg;
+		else if (c == 'r')
+			dir = optarg;
+		else if (c == 'u')
+			add_user(optarg);
+		else if (c == 'a')
+			anonymous = optarg;
+		else if (c != 'p' || sscanf(optarg, "%d-%d", &first_port, &last_port) != 2 || first_port < 1 || first_port > last_port || last_port > 65535)
+			die("usage", "[--module FILE] [--listen ADDR]... [--root DIR] [--user NAME:PASSWORD[:ro|rw]]... [--anonymous off|ro|rw] [--passive-ports A-B]");
+	anonymous = anonymous ? anonymous : known ? "off" : "ro";
+	if (strcmp(anonymous, "off"))
+		admit("anonymous", NULL, anonymous), admit("ftp", NULL, anonymous);
+	if ((root = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+		die(dir, strerror(errno));
+	srand((unsigned)now());
+	struct sigaction once = {.sa_handler = stop, .sa_flags = (int)SA_RESETHAND};
+	sigaction(SIGINT, &once, NULL);
+	sigaction(SIGTERM, &once, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	guest_load(module);
+	guest_start();
+	for (int i = 0; i < count || i == 0; i++)
+		listen_at(places[i]);
+	fflush(stdout);
+	run();
+	return 0;
+}

@@ -1,0 +1,98 @@
+package host
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"wasiftp/wasi"
+)
+
+// present are the sessions that there are, of all shards, by number: what an
+// administrator may be told of.
+type present struct {
+	mu       sync.Mutex
+	sessions []*session
+}
+
+func byNumber(s *session, id uint64) int { return cmp.Compare(s.id, id) }
+
+func (p *present) add(s *session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at, _ := slices.BinarySearchFunc(p.sessions, s.id, byNumber)
+	p.sessions = slices.Insert(p.sessions, at, s)
+}
+
+func (p *present) remove(s *session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if at, ok := slices.BinarySearchFunc(p.sessions, s.id, byNumber); ok {
+		p.sessions = slices.Delete(p.sessions, at, at+1)
+	}
+}
+
+// page appends records of the sessions numbered above after, as many as there is
+// room for. It reports false when there is not even room for one.
+func (p *present) page(b []byte, after uint64) (page []byte, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at, found := slices.BinarySearchFunc(p.sessions, after, byNumber)
+	if found {
+		at++
+	}
+	page = b
+	for _, s := range p.sessions[at:] {
+		var fits bool
+		if page, fits = s.appendWho(page); !fits {
+			return page, len(page) > len(b)
+		}
+	}
+	return page, true
+}
+
+// activity is what a session can be seen to do. It is not changed but replaced.
+type activity struct {
+	handle uint32 // of what it is done with
+	doing  uint32
+	name   string
+	bytes  *atomic.Int64 // nil where none are counted
+}
+
+// does notes what the session does until it has closed the handle.
+func (s *session) does(handle, doing uint32, name string, bytes *atomic.Int64) {
+	s.doing.Store(&activity{handle, doing, name, bytes})
+}
+
+func (s *session) appendWho(b []byte) ([]byte, bool) {
+	who := wasi.Who{Number: s.id, Began: unixNano(s.began), Client: s.client}
+	var user, name string
+	if l := s.login.Load(); l != nil {
+		user = l.name
+	}
+	if d := s.doing.Load(); d != nil {
+		who.Doing, name = d.doing, d.name
+		if d.bytes != nil {
+			who.Bytes = uint64(d.bytes.Load())
+		}
+	}
+	return wasi.AppendWho(b, who, user, name)
+}
+
+func (sh *shard) sessionList(a *args) wasi.Errno {
+	s, errno := sh.session(a)
+	if errno != wasi.OK {
+		return errno
+	}
+	if !s.can(Admin) {
+		return wasi.EACCES
+	}
+	buf := a.bytes(2)
+	page, ok := sh.server.present.page(buf[:0:min(len(buf), maxPage)], uint64(a.int64(1)))
+	if !ok {
+		return wasi.EINVAL
+	}
+	putUint32(a.bytes(3), uint32(len(page)))
+	return wasi.OK
+}

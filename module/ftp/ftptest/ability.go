@@ -1,0 +1,168 @@
+package ftptest
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"wasiftp/module/ftp"
+)
+
+// Abilities are all but those that the account lacks.
+func (w *World) Abilities(h ftp.Handle) ftp.Abilities {
+	s, ok := get[*session](w, "Abilities", h)
+	if !ok || s.account.Rights == 0 {
+		return 0
+	}
+	return math.MaxUint32 &^ s.account.Lacks
+}
+
+// able is begin for a call that some files cannot do.
+func (w *World) able(ability ftp.Abilities, call string, h ftp.Handle, right ftp.Rights, name []byte, more ...any) (*session, error) {
+	s, err := w.begin(call, h, right, name, more...)
+	if err == nil && s.account.Lacks&ability != 0 {
+		err = ftp.ErrUnsupported
+	}
+	return s, err
+}
+
+// SetUmask is for files and directories to come.
+func (w *World) SetUmask(h ftp.Handle, mask uint32) error {
+	s, err := w.able(ftp.AbleUmask, "SetUmask", h, ftp.RightWrite, []byte("."), mask)
+	if err == nil {
+		s.umask = &mask
+	}
+	return err
+}
+
+// sessionPage is how many sessions are told at a time.
+const sessionPage = 3
+
+// Sessions are those of this world, by their handles.
+func (w *World) Sessions(h ftp.Handle, after uint64, yield func(ftp.SessionInfo)) error {
+	me, ok := get[*session](w, "Sessions", h)
+	if !ok || me.account.Rights&ftp.RightAdmin == 0 {
+		return ftp.ErrPermission
+	}
+	told := 0
+	for _, s := range w.sessions {
+		if uint64(s.handle) <= after || w.handles[s.handle] != s || told == sessionPage {
+			continue
+		}
+		told++
+		info := ftp.SessionInfo{Number: uint64(s.handle), Began: s.began, Client: s.peer, User: []byte(s.user)}
+		w.describe(s, &info)
+		yield(info)
+	}
+	return nil
+}
+
+// describe says what a session is doing.
+func (w *World) describe(s *session, info *ftp.SessionInfo) {
+	i := slices.IndexFunc(w.transfers, func(u *openFile) bool { return u.owner == s })
+	if i < 0 {
+		return
+	}
+	u := w.transfers[i]
+	info.Name, info.Bytes, info.Doing = []byte(u.name), u.moved, ftp.DoingUpload
+	switch {
+	case u.copies:
+		info.Doing = ftp.DoingCopy
+	case u.sum != nil:
+		info.Doing = ftp.DoingHash
+	case u.mode == ftp.OpenRead:
+		info.Doing = ftp.DoingDownload
+	}
+}
+
+// SetCreated sets the creation time.
+func (w *World) SetCreated(h ftp.Handle, name []byte, created int64) error {
+	if _, err := w.able(ftp.AbleCreated, "SetCreated", h, ftp.RightWrite, name, created); err != nil {
+		return err
+	}
+	f := w.find(name)
+	if f == nil {
+		return ftp.ErrNotExist
+	}
+	f.Created = created
+	return nil
+}
+
+// Symlink makes a link, which nothing here follows.
+func (w *World) Symlink(h ftp.Handle, target, name []byte) error {
+	w.checkName("Symlink", target)
+	if _, err := w.able(ftp.AbleSymlink, "Symlink", h, ftp.RightWrite, name, string(target)); err != nil {
+		return err
+	}
+	if w.find(name) != nil {
+		return ftp.ErrExist
+	}
+	if err := w.parent(name); err != nil {
+		return err
+	}
+	w.Files[string(name)] = &File{Type: ftp.Link, ModTime: w.Now, Mode: 0o777, Target: "/" + string(target)}
+	return nil
+}
+
+// RemoveTree removes a directory with all that is in it.
+func (w *World) RemoveTree(h ftp.Handle, name []byte) error {
+	if _, err := w.able(ftp.AbleTree, "RemoveTree", h, ftp.RightDelete, name); err != nil {
+		return err
+	}
+	switch f := w.find(name); {
+	case string(name) == ".":
+		w.broken("RemoveTree: of the root")
+		return ftp.ErrPermission
+	case f == nil:
+		return ftp.ErrNotExist
+	case f.Type != ftp.Dir:
+		return ftp.ErrNotDir
+	}
+	for path := range w.Files {
+		if path == string(name) || strings.HasPrefix(path, string(name)+"/") {
+			delete(w.Files, path)
+		}
+	}
+	return nil
+}
+
+// Copy begins to copy a file.
+func (w *World) Copy(h ftp.Handle, from, to []byte, appends bool) (ftp.Handle, error) {
+	w.checkName("Copy", to)
+	s, err := w.able(ftp.AbleUpload, "Copy", h, ftp.RightRead|ftp.RightWrite, from, string(to), appends)
+	if err != nil {
+		return 0, err
+	}
+	source, old := w.find(from), w.find(to)
+	switch {
+	case string(from) == string(to):
+		return 0, ftp.ErrName
+	case source == nil:
+		return 0, ftp.ErrNotExist
+	case source.Type == ftp.Dir, old != nil && old.Type == ftp.Dir:
+		return 0, ftp.ErrIsDir
+	case old != nil && !appends && s.account.Rights&ftp.RightDelete == 0:
+		return 0, ftp.ErrPermission
+	}
+	if err := w.parent(to); err != nil {
+		return 0, err
+	}
+	u := &openFile{owner: s, name: string(to), mode: ftp.OpenReplace, copies: true, source: slices.Clone(source.Data)}
+	if appends && old != nil {
+		u.mode, u.data = ftp.OpenAppend, slices.Clone(old.Data)
+	}
+	u.handle = w.newHandle(u)
+	w.transfers = append(w.transfers, u)
+	return u.handle, nil
+}
+
+func (w *World) moveCopy(u *openFile) bool {
+	n := min(len(u.source), hashPiece)
+	u.data = append(u.data, u.source[:n]...)
+	u.source = u.source[n:]
+	u.moved += uint64(n)
+	if n == 0 {
+		w.over(u, nil)
+	}
+	return true
+}

@@ -1,0 +1,209 @@
+package ftp_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"wasiftp/module/ftp"
+	"wasiftp/module/ftp/ftptest"
+)
+
+func TestRmdir(t *testing.T) {
+	t.Parallel()
+	allowing(t, func(w *ftptest.World, c *ftptest.Client) {
+		w.Put("sub/a/b/c", "")
+		w.Put("subway", "")
+		for _, line := range []string{
+			"550 SITE RMDIR hello.txt", "550 SITE RMDIR none", "550 SITE RMDIR /", "550 SITE RMDIR sub/..", "501 SITE RMDIR",
+			"250 CWD sub", "250 SITE RMDIR a", "250 CDUP", "250 SITE RMDIR sub",
+		} {
+			assert.Equal(t, line[:3], c.Code(line[4:]), line)
+		}
+		assert.Len(t, w.Files, 2)
+	})
+}
+
+func TestSymlink(t *testing.T) {
+	t.Parallel()
+	allowing(t, func(w *ftptest.World, c *ftptest.Client) {
+		for _, line := range []string{
+			"250 CWD sub", "250 SITE SYMLINK ../hello.txt link", `250 SITE SYMLINK "../../../../etc/pass wd" "/a link"`,
+			"501 SITE SYMLINK", "501 SITE SYMLINK x", "501 SITE SYMLINK a b c", `501 SITE SYMLINK "a" "b`, "550 SITE SYMLINK / x", "550 SITE SYMLINK x /",
+			"553 SITE SYMLINK x in.txt", "553 SITE SYMLINK x none/y",
+		} {
+			assert.Equal(t, line[:3], c.Code(line[4:]), line)
+		}
+		assert.Equal(t, "/hello.txt", w.Files["sub/link"].Target)
+		assert.Equal(t, "/etc/pass wd", w.Files["a link"].Target, "no pathname leads out of the root")
+	})
+}
+
+func TestUmask(t *testing.T) {
+	t.Parallel()
+	allowing(t, func(w *ftptest.World, c *ftptest.Client) {
+		assert.Equal(t, "200 Current UMASK is the server's own.", c.Do("SITE UMASK"))
+		assert.Equal(t, "200 UMASK set to 027", c.Do("SITE UMASK 27"))
+		assert.Equal(t, "200 UMASK set to 077 (was 027)", c.Do("SITE UMASK 0077"))
+		assert.Equal(t, "200 Current UMASK is 077", c.Do("SITE UMASK"))
+		for _, bad := range []string{"8", "1777", "-1", "u=rwx", "07 7"} {
+			assert.Equal(t, "501", c.Code("SITE UMASK "+bad), bad)
+		}
+		c.Do("MKD d")
+		assert.Equal(t, "150 226", c.Upload("STOR f", "x"))
+		assert.EqualValues(t, 0o700, w.Files["d"].Mode)
+		assert.EqualValues(t, 0o600, w.Files["f"].Mode)
+		c.Do("USER u")
+		c.Do("PASS p")
+		assert.Contains(t, c.Do("SITE UMASK"), "the server's own", "a mask ends with its login")
+	})
+}
+
+func TestWho(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, ftp.Config{Allow: allowed})
+	w.Put("big", strings.Repeat("x", 100_000))
+	w.Accounts["e\x01vil\x7f"] = ftptest.Account{Password: "p", Rights: ftptest.All}
+	w.Room = 10_000
+	w.LoginAs("e\x01vil\x7f", "p")
+	w.Connect()
+	for range 5 {
+		w.LoginAs("u", "p")
+	}
+	busy := w.LoginAs("u", "p")
+	busy.Do("TYPE I")
+	w.DialData(busy.Passive("PASV"))
+	busy.Do("RETR big")
+	w.Peer = netip.MustParseAddrPort("[2001:db8::1]:40000")
+	admin := w.LoginAs("admin", "p")
+	lines := strings.Split(admin.Do("SITE WHO"), "\r\n")
+	assert.Len(t, lines, 11)
+	assert.Equal(t, "211-Sessions:", lines[0])
+	assert.Equal(t, " 1 192.0.2.7 e?vil? since 2024-06-01 12:00:00: idle", lines[1])
+	assert.Equal(t, " 2 192.0.2.7 (not logged in) since 2024-06-01 12:00:00: idle", lines[2])
+	assert.Regexp(t, `^ \d+ 192.0.2.7 u since 2024-06-01 12:00:00: RETR /big, 10000 bytes$`, lines[8])
+	assert.Regexp(t, `^ \d+ 2001:db8::1 admin since .*: idle$`, lines[9])
+	assert.Equal(t, "211 End.", lines[10])
+	assert.Equal(t, "550 Permission denied.", w.LoginAs("u", "p").Do("SITE WHO"))
+	assert.Equal(t, "501", admin.Code("SITE WHO x"))
+}
+
+// TestFeaturesOfAnAccount: FEAT lists what works for who asks, now: before the
+// login what does for somebody, and then what the account may do and its files can.
+func TestFeaturesOfAnAccount(t *testing.T) {
+	t.Parallel()
+	const data = "HOST|TVFS|EPRT|EPSV|MODE Z|REST STREAM|RANG STREAM|"
+	const hashes = "HASH SHA-256*;SHA-512;SHA-1;MD5;CRC32|XCRC|XMD5|XSHA1|XSHA256|XSHA512|"
+	const facts, someFacts = "MLST type*;size*;modify*;create*;perm*;UNIX.mode*;|SIZE|MDTM|", "MLST type*;size*;modify*;perm*;UNIX.mode*;|SIZE|MDTM|"
+	const always = "UTF8|CLNT|CSID|LANG EN*"
+	const everything = data + facts + "MFMT|MFCT|COMB|MFF Modify;Create;UNIX.mode;|AVBL|" + hashes + always
+	for _, test := range []struct {
+		rights ftp.Rights
+		lacks  ftp.Abilities
+		want   string
+	}{
+		{ftptest.All, 0, everything},
+		{ftptest.All, ftp.AbleCreated, data + someFacts + "MFMT|COMB|MFF Modify;UNIX.mode;|AVBL|" + hashes + always},
+		{ftptest.All, ftp.AbleTimes | ftp.AbleSpace, data + facts + "MFCT|COMB|MFF Create;UNIX.mode;|" + hashes + always},
+		{ftptest.All, ftp.AbleTimes | ftp.AbleCreated | ftp.AbleModes | ftp.AbleUpload | ftp.AbleSpace, data + someFacts + hashes + always},
+		{ftp.RightRead | ftp.RightList, 0, data + facts + hashes + always},
+		{ftp.RightWrite, 0, data + facts + "MFMT|MFCT|MFF Modify;Create;UNIX.mode;|AVBL|" + always},
+		{ftp.RightList, 0, strings.ReplaceAll(data, "REST STREAM|RANG STREAM|", "") + facts + always},
+	} {
+		w := newWorld(t, ftp.Config{Allow: allowed})
+		w.Accounts["u"] = ftptest.Account{Password: "p", Rights: test.rights, Lacks: test.lacks}
+		c := connect(w)
+		for _, want := range []string{everything, test.want, everything} {
+			lines := strings.Split(c.Do("FEAT"), "\r\n")
+			assert.Equal(t, strings.ReplaceAll(" "+want, "|", "\r\n "), strings.Join(lines[1:len(lines)-1], "\r\n"))
+			if want == everything && c.Code("STAT") == "530" {
+				c.Do("USER u")
+				c.Do("PASS p")
+			} else {
+				c.Do("REIN")
+			}
+		}
+	}
+}
+
+// TestSiteHelpOfAnAccount: SITE HELP tells what works for who asks.
+func TestSiteHelpOfAnAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, ftp.Config{Allow: allowed})
+	w.Accounts["u"] = ftptest.Account{Password: "p", Rights: ftptest.All, Lacks: ftp.AbleModes | ftp.AbleSymlink | ftp.AbleTree | ftp.AbleUmask}
+	for user, want := range map[string]string{
+		"u": "COPY CPFR CPTO HELP IDLE MKDIR UTIME", "ro": "HELP IDLE",
+		"admin": "CHMOD COPY CPFR CPTO HELP IDLE MKDIR RMDIR SYMLINK UMASK UTIME WHO",
+	} {
+		var names []string
+		for line := range strings.SplitSeq(w.LoginAs(user, "p").Do("SITE HELP"), "\r\n") {
+			if strings.HasPrefix(line, " SITE ") {
+				names = append(names, strings.Fields(line)[1])
+			}
+		}
+		assert.Equal(t, want, strings.Join(names, " "), user)
+	}
+}
+
+func TestCreated(t *testing.T) {
+	t.Parallel()
+	allowing(t, func(w *ftptest.World, c *ftptest.Client) {
+		assert.NotContains(t, c.Do("MLST hello.txt"), "create=")
+		assert.Equal(t, "213 Create=20200101000000; hello.txt", c.Do("MFCT 20200101000000 hello.txt"))
+		assert.Contains(t, c.Do("MLST hello.txt"), ";modify=20240601120000;create=20200101000000;perm=")
+		assert.Equal(t, "213", c.Code("MFF Create=20210101000000;Modify=20220101000000; hello.txt"))
+		assert.Contains(t, c.Do("MLST hello.txt"), ";modify=20220101000000;create=20210101000000;perm=")
+		for _, line := range []string{"501 MFCT hello.txt", "501 MFCT 2020 hello.txt", "550 MFCT 20200101000000 none", "501 MFF Create=x; hello.txt", "504 MFF Size=1; hello.txt"} {
+			assert.Equal(t, line[:3], c.Code(line[4:]), line)
+		}
+		w.Accounts["u"] = ftptest.Account{Password: "p", Rights: ftptest.All, Lacks: ftp.AbleCreated}
+		c = w.LoginAs("u", "p")
+		assert.Equal(t, "504", c.Code("MFF Modify=20230101000000;Create=20230101000000; hello.txt"))
+		assert.Contains(t, c.Do("MLST hello.txt"), ";modify=20220101000000;", "all or nothing")
+	})
+}
+
+// TestFeaturesOfAWorld: what the world cannot do is no feature, before the login
+// and after it.
+func TestFeaturesOfAWorld(t *testing.T) {
+	t.Parallel()
+	w := ftptest.NewWorld(ftp.Config{})
+	told := &teller{World: w, Transferer: w}
+	e := ftp.New(told, ftp.Config{Allow: allowed})
+	e.Step(1, []ftp.Event{{Kind: ftp.EventOpen, Session: 1}})
+	told.left = "FEAT\r\nUSER u\r\nPASS p\r\nFEAT\r\nSITE HELP\r\nSITE WHO\r\nSITE UMASK\r\nMFCT 20200101000000 x\r\nMFF Create=20200101000000; x\r\n"
+	for range 10 {
+		e.Step(1, []ftp.Event{{Kind: ftp.EventReadable, Session: 1, Handle: 1}})
+	}
+	for _, word := range []string{"MODE Z", "HASH", "XCRC", "AVBL", "HOST", "MFCT", "COMB", "Create", "create", "UMASK", "WHO", "COPY"} {
+		assert.NotContains(t, told.text, word)
+	}
+	assert.Equal(t, 2, strings.Count(told.text, " MFF Modify;UNIX.mode;\r\n"))
+	assert.Equal(t, 3, strings.Count(told.text, "\r\n502 "), told.text)
+	assert.Contains(t, told.text, "\r\n504 ")
+}
+
+// teller is a world whose client says what is left, and notes what it hears.
+type teller struct {
+	ftp.World
+	ftp.Transferer
+	left, text string
+}
+
+func (w *teller) Read(_ ftp.Handle, p []byte) (int, error) {
+	if w.left == "" {
+		return 0, ftp.ErrAgain
+	}
+	n := copy(p, w.left)
+	w.left = w.left[n:]
+	return n, nil
+}
+
+func (w *teller) Write(_ ftp.Handle, p []byte) (int, error) {
+	w.text += string(p)
+	return len(p), nil
+}
+
+func (w *teller) Login(ftp.Handle, []byte, []byte) (ftp.Rights, error) { return ftptest.All, nil }

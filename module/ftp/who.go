@@ -1,0 +1,60 @@
+package ftp
+
+// siteWho tells who is there, of all engines of the host.
+func (s *session) siteWho([]byte) (reply, error) {
+	if s.rights&RightAdmin == 0 {
+		return "", ErrPermission
+	}
+	l := s.beginList(0, nil, nil, listRequest{form: formSessions, control: true})
+	l.done = false
+	return "", nil
+}
+
+// readSessions reads the next sessions into the listing.
+func (s *session) readSessions(l *listing) error {
+	before := l.after
+	err := s.e.lister.Sessions(s.handle, l.after, l.tell)
+	l.done = l.after == before
+	return err
+}
+
+// doings are what sessions do, by the verb that has it done, mostly.
+var doings = [...]string{
+	DoingList: "LIST", DoingDownload: "RETR", DoingUpload: "STOR", DoingHash: "HASH", DoingCopy: "SITE COPY",
+}
+
+// addSession takes a session into the listing.
+func (l *listing) addSession(info SessionInfo) {
+	if info.Number <= l.after {
+		return // or it would never end
+	}
+	l.after = info.Number
+	b := appendInt(append(l.out, ' '), int64(info.Number))
+	b = info.Client.Addr().Unmap().AppendTo(append(b, ' '))
+	b = append(b, ' ')
+	if len(info.User) == 0 {
+		b = append(b, "(not logged in)"...)
+	} else {
+		b = appendName(b, info.User)
+	}
+	b = appendMoment(append(b, " since "...), info.Began)
+	if info.Doing == DoingNothing {
+		l.out = append(b, ": idle\r\n"...)
+		return
+	}
+	b = append(append(b, ": "...), doings[info.Doing]...)
+	b = appendName(append(b, " /"...), info.Name)
+	b = appendPadded(append(b, ", "...), info.Bytes, 1, '0')
+	l.out = append(b, " bytes\r\n"...)
+}
+
+// appendMoment appends a time as people write it.
+func appendMoment(b []byte, ns int64) []byte {
+	c := civilTime(ns)
+	b = appendPadded(b, uint64(max(c.year, 0)), 4, '0')
+	b = appendPadded(append(b, '-'), uint64(c.month), 2, '0')
+	b = appendPadded(append(b, '-'), uint64(c.day), 2, '0')
+	b = appendPadded(append(b, ' '), uint64(c.hour), 2, '0')
+	b = appendPadded(append(b, ':'), uint64(c.minute), 2, '0')
+	return appendPadded(append(b, ':'), uint64(c.second), 2, '0')
+}

@@ -1,0 +1,203 @@
+package hostile
+
+import (
+	"encoding/binary"
+	"math"
+	"strings"
+	"testing"
+
+	"wasiftp/host"
+	"wasiftp/wasi"
+	"wasiftp/wasi/hosttest/kit"
+)
+
+// copies begins to copy a file.
+func (p *puppet) copies(from, to string) wasi.Errno {
+	p.t.Helper()
+	p.Poke(kit.TextAt, []byte(from+to))
+	at, middle := p.At(kit.TextAt), p.At(kit.TextAt)+uint64(len(from))
+	return p.Call(wasi.FileCopy, p.Session, at, uint64(len(from)), middle, uint64(len(to)), 0, p.At(kit.ResultAt))
+}
+
+// What is not turned on stays off, whatever the engine thinks.
+func TestThreat31TurnedOff(t *testing.T) {
+	t.Parallel()
+	s := newGuestStage(t, func(c *host.Config) { c.Allow = host.Allow{} })
+	s.put("file", "content")
+	if err := s.files.Mkdir("dir"); err != nil {
+		t.Fatal(err)
+	}
+	p := s.puppet()
+	p.login()
+	if errno := p.copies("file", "copy"); errno != wasi.EACCES {
+		t.Errorf("file_copy: %v, not EACCES", errno)
+	}
+	if errno := p.Named(wasi.FileRemove, "dir", wasi.RemoveTree); errno != wasi.EACCES {
+		t.Errorf("file_remove of a tree: %v, not EACCES", errno)
+	}
+	p.Poke(kit.TextAt, []byte("linkfile"))
+	if errno := p.Call(wasi.FileSymlink, p.Session, p.At(kit.TextAt), 4, p.At(kit.TextAt+4), 4); errno != wasi.EACCES {
+		t.Errorf("file_symlink: %v, not EACCES", errno)
+	}
+	p.lives()
+}
+
+// A copy is an upload like any other: it is not final before it has ended, goes to
+// no data connection, and what is given up is not there.
+func TestThreat31Copies(t *testing.T) {
+	t.Parallel()
+	s := newGuestStage(t, nil)
+	s.put("file", strings.Repeat("content", 100_000))
+	p := s.puppet()
+	p.login()
+	if errno := p.copies("file", "given-up"); errno != wasi.OK {
+		t.Fatal(errno)
+	}
+	p.Must(wasi.HandleClose, p.Number(kit.ResultAt))
+	if errno := p.copies("file", "copy"); errno != wasi.OK {
+		t.Fatal(errno)
+	}
+	file := p.Number(kit.ResultAt)
+	conn, _ := p.Data()
+	if errno := p.Raw(wasi.TransferStart, file, conn, 0, 0); errno != wasi.EBADF {
+		t.Errorf("transfer_start of a copy: %v, not EBADF", errno)
+	}
+	if errno := p.Raw(wasi.TransferHash, file, 0, 0); errno != wasi.EBADF {
+		t.Errorf("transfer_hash of a copy: %v, not EBADF", errno)
+	}
+	if errno := p.Raw(wasi.FileCommit, file); errno != wasi.EBUSY && errno != wasi.EAGAIN {
+		t.Errorf("file_commit at once: %v", errno)
+	}
+	if e := p.Event(wasi.EventTransfer, file); e.Errno != wasi.OK || e.Value != 700_000 {
+		t.Errorf("the copy ended with %v after %d bytes", e.Errno, e.Value)
+	}
+	p.Must(wasi.FileCommit, file)
+	if info, err := s.files.Stat("copy"); err != nil || info.Size() != 700_000 {
+		t.Errorf("the copy: %v", err)
+	}
+	if _, err := s.files.Stat("given-up"); err == nil {
+		t.Error("what was given up is there")
+	}
+	for from, to := range map[string]string{"file": "file", ".": "x", "none": "x"} {
+		if errno := p.copies(from, to); errno == wasi.OK {
+			t.Errorf("%s was copied to %s", from, to)
+		}
+	}
+	if errno := p.copies("file", "."); errno != wasi.EISDIR {
+		t.Errorf("file_copy onto the root: %v", errno)
+	}
+	if errno := p.Named(wasi.FileRemove, ".", wasi.RemoveTree); errno != wasi.EACCES {
+		t.Errorf("file_remove of the root: %v", errno)
+	}
+	p.lives()
+}
+
+func (p *puppet) sessions(after, size uint64) wasi.Errno {
+	p.t.Helper()
+	return p.Call(wasi.SessionList, p.Session, after, p.At(kit.BufferAt), size, p.At(kit.ResultAt))
+}
+
+// Who is there is for administrators, whatever the guest thinks.
+func TestThreat31SessionsAreSecret(t *testing.T) {
+	t.Parallel()
+	p := newGuestStage(t, nil).puppet()
+	for _, step := range []func(){func() {}, p.login} {
+		step()
+		if errno := p.sessions(0, 4096); errno != wasi.EACCES {
+			t.Errorf("session_list without the right: %v, not EACCES", errno)
+		}
+	}
+}
+
+func TestThreat31Sessions(t *testing.T) {
+	t.Parallel()
+	s := newGuestStage(t, func(c *host.Config) { c.Authenticator = withRights(c.Authenticator, host.Admin) })
+	p := s.puppet()
+	p.login()
+	witness := s.puppet()
+	if errno := p.sessions(0, 4096); errno != wasi.OK {
+		t.Fatal(errno)
+	}
+	page := p.Peek(kit.BufferAt, p.Number(kit.ResultAt))
+	first, user, _, rest, _ := wasi.NextWho(page)
+	second, nobody, _, rest, ok := wasi.NextWho(rest)
+	if !ok || len(rest) > 0 || string(user) != "user" || len(nobody) > 0 || first.Number >= second.Number {
+		t.Errorf("%+v %q, %+v %q", first, user, second, nobody)
+	}
+	if first.Client.String() != p.Conn.LocalAddr().String() {
+		t.Errorf("its client is %s, not %s", first.Client, p.Conn.LocalAddr())
+	}
+	for _, size := range []uint64{0, 1, wasi.WhoSize - 1} {
+		if errno := p.sessions(0, size); errno != wasi.EINVAL {
+			t.Errorf("session_list into %d bytes: %v, not EINVAL", size, errno)
+		}
+	}
+	for _, after := range []uint64{second.Number, math.MaxInt64, math.MaxUint64} {
+		if errno := p.sessions(after, 4096); errno != wasi.OK || p.Number(kit.ResultAt) != 0 {
+			t.Errorf("session_list after %d: %v, %d bytes", after, errno, p.Number(kit.ResultAt))
+		}
+	}
+	witness.lives()
+}
+
+// A mask and abilities are of a login.
+func TestThreat31Umask(t *testing.T) {
+	t.Parallel()
+	s := newGuestStage(t, nil)
+	p := s.puppet()
+	refused := func(when string) {
+		if errno := p.Call(wasi.SessionUmask, p.Session, 0o77); errno != wasi.EACCES {
+			t.Errorf("session_umask %s: %v", when, errno)
+		}
+		if errno := p.Call(wasi.SessionAbilities, p.Session, p.At(kit.ResultAt)); errno != wasi.EACCES {
+			t.Errorf("session_abilities %s: %v", when, errno)
+		}
+	}
+	refused("before the login")
+	p.login()
+	p.Must(wasi.SessionUmask, p.Session, 0o77)
+	if errno := p.Named(wasi.FileMkdir, "private"); errno != wasi.OK {
+		t.Fatal(errno)
+	}
+	if info, _ := s.files.Stat("private"); info.Mode().Perm() != 0o700 {
+		t.Errorf("under a mask: %v", info.Mode())
+	}
+	if errno := p.Call(wasi.SessionUmask, p.Session, 0o1000); errno != wasi.EINVAL {
+		t.Errorf("session_umask of ten bits: %v", errno)
+	}
+	able := uint32(p.Must(wasi.SessionAbilities, p.Session, p.At(kit.ResultAt)))
+	if want := uint32(wasi.AbleUpload | wasi.AbleTimes | wasi.AbleCreated | wasi.AbleModes | wasi.AbleUmask | wasi.AbleTree |
+		wasi.AbleMkdir); able != want {
+		t.Errorf("a tree in memory is able to %b, not %b", able, want)
+	}
+	p.Must(wasi.AuthClear, p.Session)
+	refused("after auth_clear")
+	p.login()
+	if errno := p.Named(wasi.FileMkdir, "public"); errno != wasi.OK {
+		t.Fatal(errno)
+	}
+	if info, _ := s.files.Stat("public"); info.Mode().Perm() != 0o755 {
+		t.Errorf("after the next login: %v", info.Mode())
+	}
+}
+
+// A creation time that the guest makes up is stored or refused.
+func TestThreat31CreationTimes(t *testing.T) {
+	t.Parallel()
+	s := newGuestStage(t, nil)
+	s.put("file", "")
+	p := s.puppet()
+	p.login()
+	for _, created := range []int64{math.MinInt64, -1, 0, 1, math.MaxInt64} {
+		if errno := p.Named(wasi.FileSetCreated, "file", uint64(created)); errno != wasi.OK && errno != wasi.EINVAL {
+			t.Errorf("file_set_created %d: %v", created, errno)
+		}
+		if errno := p.Named(wasi.FileStat, "file", 0, p.At(kit.BufferAt)); errno != wasi.OK {
+			t.Fatal(errno)
+		}
+		told := int64(binary.LittleEndian.Uint64(p.Peek(kit.BufferAt, wasi.StatSize)[24:]))
+		if told != created && told != 0 {
+			t.Errorf("%d is told as %d", created, told)
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package runtimes
+
+import (
+	"cmp"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"wasiftp/tests/script"
+)
+
+// The component is run by wasmtime's command line, and by jco under Node.
+
+// componentEnvironment has a server listen at ports that it prints.
+func componentEnvironment() []string {
+	listen := "WASIFTP_LISTEN=127.0.0.1:0"
+	if script.HasIPv6() {
+		listen += ",[::1]:0"
+	}
+	return append([]string{listen}, environment...)
+}
+
+func addresses() int {
+	if script.HasIPv6() {
+		return 2
+	}
+	return 1
+}
+
+// wasmtimePath is where wasmtime is, if it is.
+func wasmtimePath() (string, error) {
+	if path, err := exec.LookPath("wasmtime"); err == nil {
+		return path, nil
+	}
+	path, err := filepath.Abs("../../bin/wasmtime")
+	_, missing := os.Stat(path)
+	return path, cmp.Or(err, missing)
+}
+
+func wasmtimeMissing() string {
+	if _, err := wasmtimePath(); err != nil {
+		return "there is no wasmtime; make bin/wasmtime installs it there"
+	}
+	return ""
+}
+
+// compiled is the component as machine code, made once: each start would take a
+// second to make it again.
+var compiled = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(temporary, "wasip2.cwasm")
+	wasmtime, err := wasmtimePath()
+	if err != nil {
+		return "", err
+	}
+	return path, exec.Command(wasmtime, "compile", "-o", path, component).Run()
+})
+
+const component = "../../module/wasiftp-wasip2.wasm"
+
+func startWasmtime(t testing.TB, root string) script.Network {
+	t.Helper()
+	wasmtime, err := wasmtimePath()
+	require.NoError(t, err)
+	require.FileExists(t, component, "make wasm makes it")
+	module, err := compiled()
+	require.NoError(t, err)
+	args := []string{"run", "--allow-precompiled", "-S", "inherit-network", "--dir", root + "::/"}
+	for _, v := range componentEnvironment() {
+		args = append(args, "--env", v)
+	}
+	return networkOf(t, run(t, addresses(), wasmtime, append(args, module)...))
+}
+
+const jcoPath = "../../module/wasip2/node_modules/.bin/jco"
+
+func jcoMissing() string {
+	if _, err := exec.LookPath("node"); err != nil {
+		return "there is no node; the Debian package nodejs has it"
+	}
+	if _, err := os.Stat(jcoPath); err != nil {
+		return "there is no jco; npm ci --prefix module/wasip2 installs it"
+	}
+	return ""
+}
+
+// transpiled is the program that jco run makes of the component and then runs, made
+// once. To start a server that nobody could log in to ends at once.
+var transpiled = sync.OnceValues(func() (string, error) {
+	dir := filepath.Join(temporary, "jco")
+	command := exec.Command(jcoPath, "run", "--jco-dir", dir, "--jco-import", "../../module/wasip2/root.js", component)
+	command.Env = append(os.Environ(), "WASIFTP_ANONYMOUS=off")
+	command.Run()
+	path := filepath.Join(dir, "_run.js")
+	_, err := os.Stat(path)
+	return path, err
+})
+
+func startJco(t testing.TB, root string) script.Network {
+	t.Helper()
+	require.FileExists(t, component, "make wasm makes it")
+	path, err := transpiled()
+	require.NoError(t, err)
+	command := exec.Command("node", path)
+	command.Env = append(append(os.Environ(), "WASIFTP_ROOT="+root), componentEnvironment()...)
+	return networkOf(t, runCommand(t, addresses(), command))
+}

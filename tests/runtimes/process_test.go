@@ -1,0 +1,88 @@
+package runtimes
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// temporary is where things are that all tests of this package share.
+var temporary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "wasiftp-runtimes")
+	if err != nil {
+		panic(err)
+	}
+	temporary = dir
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// run runs a server until the test ends, and waits for the first n lines that it
+// prints: it then serves.
+func run(t testing.TB, n int, path string, args ...string) (lines []string) {
+	t.Helper()
+	return runCommand(t, n, exec.Command(path, args...))
+}
+
+// processes are the last that a test or benchmark has run, by its name.
+var (
+	processes      = map[string]*os.Process{}
+	processesMutex sync.Mutex
+)
+
+func runCommand(t testing.TB, n int, command *exec.Cmd) (lines []string) {
+	t.Helper()
+	out, in, err := os.Pipe()
+	require.NoError(t, err)
+	log := &logged{}
+	command.Stdout, command.Stderr = in, log
+	require.NoError(t, command.Start())
+	in.Close()
+	processesMutex.Lock()
+	processes[t.Name()] = command.Process
+	processesMutex.Unlock()
+	t.Cleanup(func() {
+		command.Process.Kill()
+		command.Wait()
+		out.Close()
+		if t.Failed() {
+			t.Logf("%q said:\n%s", command.Args, log)
+		}
+	})
+	scanner := bufio.NewScanner(out)
+	for range n {
+		require.True(t, scanner.Scan(), "%q does not say that it serves, but:\n%s", command.Args, log)
+		lines = append(lines, scanner.Text())
+	}
+	go func() {
+		for scanner.Scan() {
+		}
+	}()
+	return lines
+}
+
+// logged is what a process writes to its standard error.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}

@@ -1,0 +1,186 @@
+// Package runtimes runs the engine's link targets under the runtimes that they are
+// made for, each as a process of its own, and holds the conversations of ../testdata
+// with them. It is apart because it is slow.
+package runtimes
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"wasiftp/tests/script"
+)
+
+// target is an engine under a runtime.
+type target struct {
+	name    string // of the link target
+	runtime string
+	lacks   []string // of what scripts may need, what this one has not
+	tls     bool
+
+	// missing says why it cannot be run here, "" if it can.
+	missing func() string
+
+	// start serves a folder until the test ends, to the accounts u (all rights), ro
+	// (a reader) and anonymous (a reader too).
+	start func(t testing.TB, root string) script.Network
+}
+
+func (to target) String() string { return to.name + " on " + to.runtime }
+
+// here skips a test of a target that cannot be run here.
+func (to target) here(t testing.TB) {
+	t.Helper()
+	if why := to.missing(); why != "" {
+		t.Skipf("%s is not run here: %s", to, why)
+	}
+}
+
+func (to target) serve(t testing.TB, root string) script.Folder {
+	t.Helper()
+	return script.Folder{Network: to.start(t, root), Root: root, Lacks: to.lacks}
+}
+
+// targets are all there are. The first is what the others are measured by.
+var targets = []target{
+	{name: "ftphost", runtime: "wasiftpd", tls: true, missing: nothing, start: startProgram},
+	{
+		name: "wasip1", runtime: "wazero run", missing: nothing, start: startWazero,
+		lacks: []string{"active", "admin", "bytes", "copy", "created", "deflate", "hosts", "ipv6", "modes", "ports", "space", "symlink", "trees",
+			"umask", "urgent", "who"},
+	},
+	{
+		name: "wamr", runtime: "iwasm", missing: made(iwasm), start: startIwasm,
+		lacks: []string{"deflate", "hosts", "modes", "space", "urgent"},
+	},
+	{
+		name: "ftphost", runtime: "the host in C", missing: made(hostInC), start: startHostInC,
+		lacks: []string{"deflate", "hash"},
+	},
+	{name: "wasip2", runtime: "wasmtime run", missing: wasmtimeMissing, start: startWasmtime, lacks: componentLacks},
+	{name: "wasip2", runtime: "jco run", missing: jcoMissing, start: startJco, lacks: componentLacks},
+}
+
+var componentLacks = []string{"bytes", "deflate", "hash", "hosts", "modes", "space", "urgent"}
+
+func nothing() string { return "" }
+
+// environment are the settings of a standalone server.
+var environment = []string{"WASIFTP_USERS=u:p:rw,ro:p", "WASIFTP_ANONYMOUS=ro"}
+
+// program is the built wasiftpd.
+var program = built("wasiftp/cmd/wasiftpd")
+
+func startProgram(t testing.TB, root string) script.Network {
+	t.Helper()
+	path, err := program()
+	require.NoError(t, err)
+	args := []string{"serve", "--root", root, "--listen", "127.0.0.1:0", "--cache-dir", filepath.Join(temporary, "program"),
+		"--anonymous", "ro", "--user", "u:p:rw", "--user", "ro:p:ro"}
+	if !script.HasIPv6() {
+		return networkOf(t, run(t, 1, path, args...))
+	}
+	return networkOf(t, run(t, 2, path, append(args, "--listen", "[::1]:0")...))
+}
+
+// networkOf finds where a server says it is.
+func networkOf(t testing.TB, lines []string) (n script.Network) {
+	t.Helper()
+	for _, line := range lines {
+		u, err := url.Parse(line)
+		require.NoError(t, err)
+		at, err := netip.ParseAddrPort(u.Host)
+		require.NoError(t, err, line)
+		if at.Addr().Is4() {
+			n.IPv4 = at
+		} else {
+			n.IPv6 = at
+		}
+	}
+	return n
+}
+
+// wazero is its command line, of the version that go.mod names.
+var wazero = built("github.com/tetratelabs/wazero/cmd/wazero")
+
+// passivePorts is how many passive ports a server gets that cannot open its own.
+const passivePorts = 8
+
+func startWazero(t testing.TB, root string) script.Network {
+	t.Helper()
+	path, err := wazero()
+	require.NoError(t, err)
+	first := freePorts(t, 1+passivePorts)
+	args := []string{"run", "-cachedir=" + filepath.Join(temporary, "wazero"), "-mount=" + root + ":/"}
+	for i := range 1 + passivePorts {
+		args = append(args, fmt.Sprintf("-listen=127.0.0.1:%d", first+i))
+	}
+	for _, v := range append(environment, fmt.Sprintf("WASIFTP_PASSIVE=127.0.0.1:%d-%d", first+1, first+passivePorts)) {
+		args = append(args, "-env="+v)
+	}
+	run(t, 1, path, append(args, module(t, "wasip1"))...)
+	return script.Network{IPv4: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(first))}
+}
+
+// module is a link target's artefact.
+func module(t testing.TB, name string) string {
+	path, err := filepath.Abs("../../module/wasiftp-" + name + ".wasm")
+	require.NoError(t, err)
+	require.FileExists(t, path, "make wasm makes it")
+	return path
+}
+
+// ports are what freePorts goes through: below those that the system gives to whoever
+// asks for any, and beginning where other processes hardly do.
+var ports = struct {
+	sync.Mutex
+	next int
+}{next: 10000 + os.Getpid()*1009%15000}
+
+// freePorts finds n ports next to each other that nobody uses, and returns the
+// first. They are not found twice.
+func freePorts(t testing.TB, n int) int {
+	t.Helper()
+	ports.Lock()
+	defer ports.Unlock()
+	for ports.next+n < 32000 {
+		first := ports.next
+		ports.next += n
+		if free(first, n) {
+			return first
+		}
+	}
+	t.Fatal("there are no ports left")
+	return 0
+}
+
+func free(first, n int) bool {
+	for i := range n {
+		l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", first+i))
+		if err != nil {
+			return false
+		}
+		l.Close()
+	}
+	return true
+}
+
+// built builds a program once.
+func built(what string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		path := filepath.Join(temporary, filepath.Base(what)+".exe")
+		out, err := exec.Command("go", "build", "-o", path, what).CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("building %s: %w\n%s", what, err, out)
+		}
+		return path, err
+	})
+}

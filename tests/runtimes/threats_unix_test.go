@@ -1,0 +1,168 @@
+//go:build unix
+
+package runtimes
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"wasiftp/tests/script"
+)
+
+// converse holds a conversation that is written here.
+func converse(t *testing.T, world script.World, text string) {
+	t.Helper()
+	s, err := script.Parse(t.Name(), text)
+	require.NoError(t, err)
+	for _, c := range s.Cases {
+		assert.NoError(t, c.Run(world))
+	}
+}
+
+// TestThreat26TwoUploads: of two sessions that upload to one file at once, whatever
+// they call it, one is refused, and a client that goes away leaves the file free.
+func TestThreat26TwoUploads(t *testing.T) {
+	eachTarget(t, func(t *testing.T, to target) {
+		root := t.TempDir()
+		require.NoError(t, os.Mkdir(filepath.Join(root, "d"), 0o755))
+		require.NoError(t, os.Symlink("d", filepath.Join(root, "other")))
+		world := to.serve(t, root)
+		converse(t, world, `== Two uploads
+login
+epsv
+> STOR d/up
+< 150
+write "first"
+session 2
+login
+epsv
+> STOR d/up
+< 450
+> STOR other/up
+< 450
+> APPE d/up
+< 450
+session 1
+close
+< 226
+has d/up "first"
+session 2
+> STOR other/up
+< 150
+write "second"
+> STAT
+< 211
+drop
+`)
+		// The server learns when it does that the second one has gone.
+		require.Eventually(t, func() bool {
+			s, err := script.Parse(t.Name(), "== Again\nlogin\nepsv\n> STOR d/up\n< 150\nsend \"third\"\n< 226\nhas d/up \"third\"\n")
+			require.NoError(t, err)
+			return s.Cases[0].Run(world) == nil
+		}, script.Patience, 10*time.Millisecond)
+	})
+}
+
+// TestThreat10Links: a link that somebody has planted does not lead out, whatever
+// the runtime thinks of links.
+func TestThreat10Links(t *testing.T) {
+	eachTarget(t, func(t *testing.T, to target) {
+		above := t.TempDir()
+		root, outside := filepath.Join(above, "root"), filepath.Join(above, "outside")
+		for _, dir := range []string{root, outside, filepath.Join(root, "d")} {
+			require.NoError(t, os.Mkdir(dir, 0o755))
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(outside, "secret"), []byte("secret"), 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(root, "d", "in"), []byte("in"), 0o644))
+		for name, target := range map[string]string{
+			"absolute": outside, "relative": "../outside", "d/deep": "../../outside", "chain": "relative",
+			"file": "../outside/secret", "inside": "d", "d/up": "..",
+		} {
+			require.NoError(t, os.Symlink(target, filepath.Join(root, name)))
+		}
+		world := to.serve(t, root)
+		for _, link := range []string{"absolute", "relative", "d/deep", "chain", "inside/deep", "d/up/d/deep"} {
+			converse(t, world, fmt.Sprintf(`== A link that leads out
+login
+pasv
+> RETR %[1]s/secret
+< 550
+> STOR %[1]s/secret
+< 550
+> STOR %[1]s/new
+< 550
+> SIZE %[1]s/secret
+< 550
+> CWD %[1]s
+< 550
+> DELE %[1]s/secret
+< 550
+> MKD %[1]s/made
+< 550
+> RNFR %[1]s/secret
+< 550
+> RNFR d/in
+< 350
+> RNTO %[1]s/in
+< 550
+> NLST %[1]s
+< 550
+> MFMT 20200101000000 %[1]s/secret
+< 550
+`, link))
+		}
+		converse(t, world, `== A link to a file outside, and one that stays inside
+login
+pasv
+> RETR file
+< 550
+> STOR file
+< 550
+> APPE file
+< 550
+> RETR inside/in
+< 150
+receive "in"
+< 226
+`)
+		same(t, []byte("secret"), filepath.Join(outside, "secret"))
+		entries, err := os.ReadDir(outside)
+		require.NoError(t, err)
+		assert.Len(t, entries, 1)
+	})
+}
+
+// TestThreat11SpecialFiles: what is neither a file nor a directory is refused, and
+// nobody waits for the other end of a pipe.
+func TestThreat11SpecialFiles(t *testing.T) {
+	eachTarget(t, func(t *testing.T, to target) {
+		root := t.TempDir()
+		if err := syscall.Mkfifo(filepath.Join(root, "pipe"), 0o644); err != nil {
+			t.Skipf("there are no pipes here: %v", err)
+		}
+		require.NoError(t, os.Symlink("pipe", filepath.Join(root, "link")))
+		for _, name := range []string{"pipe", "link"} {
+			converse(t, to.serve(t, root), fmt.Sprintf(`== A pipe
+login
+pasv
+> RETR %[1]s
+< 550
+> STOR %[1]s
+< 550
+> APPE %[1]s
+< 550
+> CWD %[1]s
+< 550
+> NOOP
+< 200
+`, name))
+		}
+	})
+}

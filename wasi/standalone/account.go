@@ -1,0 +1,60 @@
+package standalone
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"strings"
+
+	"wasiftp/module/ftp"
+)
+
+// digest is a password as something of equal length, so that comparing takes
+// equal time.
+type digest [sha256.Size]byte
+
+func digestOf(password []byte) digest { return sha256.Sum256(password) }
+
+// Login implements [ftp.Accounts]. Whether a user is known makes no difference to
+// the time it takes.
+func (w *world) Login(h ftp.Handle, user, password []byte) (ftp.Rights, error) {
+	s, ok := w.objects[h].(*session)
+	if !ok {
+		return 0, ftp.ErrStorage
+	}
+	name, given := digestOf(user), digestOf(password)
+	var rights ftp.Rights
+	known := false
+	for _, u := range w.settings.Users {
+		wanted := digestOf([]byte(u.Name))
+		same := subtle.ConstantTimeCompare(name[:], wanted[:])
+		known = known || same == 1
+		if same&subtle.ConstantTimeCompare(given[:], u.password[:]) == 1 {
+			rights = u.Rights
+		}
+	}
+	if !known && isAnonymous(string(user)) {
+		rights = w.settings.Anonymous
+	}
+	if rights == 0 {
+		return 0, ftp.ErrPermission
+	}
+	s.rights = rights
+	return rights, nil
+}
+
+// isAnonymous says whether a name is one of RFC 1635's.
+func isAnonymous(name string) bool {
+	return strings.EqualFold(name, "anonymous") || strings.EqualFold(name, "ftp")
+}
+
+// Logout implements [ftp.Accounts].
+func (w *world) Logout(h ftp.Handle) {
+	if s, ok := w.objects[h].(*session); ok {
+		s.rights = 0
+	}
+}
+
+// Abilities implements [ftp.Abler]: WASI has no permission bits.
+func (w *world) Abilities(ftp.Handle) ftp.Abilities {
+	return ftp.AbleUpload | ftp.AbleTimes | ftp.AbleMkdir
+}

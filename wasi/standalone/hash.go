@@ -1,0 +1,95 @@
+package standalone
+
+import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"hash"
+	"hash/crc32"
+	"slices"
+
+	"wasiftp/module/ftp"
+)
+
+var hashes = [...]func() hash.Hash{
+	ftp.SHA256: sha256.New, ftp.SHA512: sha512.New, ftp.SHA1: sha1.New, ftp.MD5: md5.New,
+	ftp.CRC32: func() hash.Hash { return crc32.NewIEEE() },
+}
+
+// hashPiece is how many bytes of each file are hashed in one turn of the loop, so
+// that none keeps the sessions waiting.
+const hashPiece = 64 << 10
+
+// sum is the hash of a file that is being made.
+type sum struct {
+	hash.Hash
+	left int64 // bytes to go; below 0 for all there are
+	done uint64
+}
+
+// Hash implements [ftp.Hasher].
+func (w *world) Hash(h ftp.Handle, algorithm ftp.Algorithm, length int64) error {
+	f, ok := w.objects[h].(*openFile)
+	if !ok || f.reader == nil {
+		return ftp.ErrStorage
+	}
+	if length == 0 {
+		length = -1
+	}
+	f.sum = &sum{Hash: hashes[algorithm](), left: length}
+	w.hashing = append(w.hashing, f)
+	return nil
+}
+
+// Progress implements [ftp.Hasher].
+func (w *world) Progress(h ftp.Handle) uint64 {
+	if f, ok := w.objects[h].(*openFile); ok && f.sum != nil {
+		return f.sum.done
+	}
+	return 0
+}
+
+// Digest implements [ftp.Hasher].
+func (w *world) Digest(h ftp.Handle, b []byte) ([]byte, error) {
+	f, ok := w.objects[h].(*openFile)
+	if !ok || f.sum == nil {
+		return b, ftp.ErrStorage
+	}
+	return f.sum.Sum(b), nil
+}
+
+// hash hashes a piece of each file that is being hashed.
+func (w *world) hash() {
+	w.hashing = slices.DeleteFunc(w.hashing, func(f *openFile) bool {
+		ended, err := f.hashPiece(w)
+		if ended {
+			w.events = append(w.events, ftp.Event{
+				Kind: ftp.EventTransfer, Session: f.session.handle, Handle: f.handle, Err: err, Bytes: f.sum.done,
+			})
+		}
+		return ended
+	})
+}
+
+func (f *openFile) hashPiece(w *world) (ended bool, err error) {
+	p := w.piece[:]
+	if f.sum.left >= 0 {
+		p = p[:min(int64(len(p)), f.sum.left)]
+	}
+	n := 0
+	if len(p) > 0 {
+		n, err = w.ReadFile(f.handle, p)
+	}
+	f.sum.Write(p[:n])
+	f.sum.done += uint64(n)
+	if f.sum.left >= 0 {
+		f.sum.left -= int64(n)
+	}
+	return n == 0, err
+}
+
+// stopHashing gives up what is being made of a file.
+func (w *world) stopHashing(f *openFile) {
+	w.hashing = slices.DeleteFunc(w.hashing, func(other *openFile) bool { return other == f })
+}

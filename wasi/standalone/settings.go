@@ -1,0 +1,244 @@
+package standalone
+
+import (
+	"errors"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"wasiftp/module/ftp"
+)
+
+// Settings are how a standalone server behaves.
+type Settings struct {
+	Listen      []netip.AddrPort // where control connections come to, where the runtime can listen
+	Passive     Passive
+	Users       []User
+	Anonymous   ftp.Rights // of those without a password; 0 lets none in
+	MaxSessions int        // at a time; 0 is no limit
+	FollowLinks bool       // links are listed as what they lead to
+	Engine      ftp.Config
+}
+
+// Passive says where passive data connections arrive.
+type Passive struct {
+	Address     netip.Addr // what PASV announces; the zero value is the control connection's own
+	First, Last uint16     // ports; both 0 is any free one
+}
+
+// User is who may log in with a password.
+type User struct {
+	Name     string
+	Rights   ftp.Rights
+	password digest
+}
+
+// The rights of readers and of those who may do all.
+const (
+	ReadOnly  = ftp.RightRead | ftp.RightList
+	ReadWrite = ReadOnly | ftp.RightWrite | ftp.RightDelete | ftp.RightRename | ftp.RightMkdir
+)
+
+// variable is an environment variable, and what its value means.
+type variable struct {
+	name string
+	set  func(s *Settings, value string) error
+}
+
+var variables = []variable{
+	{"WASIFTP_LISTEN", (*Settings).setListen},
+	{"WASIFTP_PASSIVE", (*Settings).setPassive},
+	{"WASIFTP_USERS", (*Settings).setUsers},
+	{"WASIFTP_ANONYMOUS", (*Settings).setAnonymous},
+	{"WASIFTP_IDLE_TIMEOUT", (*Settings).setIdleTimeout},
+	{"WASIFTP_MAX_SESSIONS", (*Settings).setMaxSessions},
+	{"WASIFTP_BEHAVIOUR", (*Settings).setBehaviour},
+}
+
+// ReadSettings reads the settings from the environment. A variable that is not
+// set, or empty, leaves the default. All faults are in the one error.
+func ReadSettings(getenv func(string) string) (Settings, error) {
+	s := Settings{
+		Listen:      []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:2121")},
+		MaxSessions: 1000,
+		Engine: ftp.Config{
+			LoginTime: int64(2 * time.Minute), IdleTime: int64(5 * time.Minute), StallTime: int64(5 * time.Minute),
+			DataTime: int64(30 * time.Second), FailureDelay: int64(time.Second), LoginFailures: 5,
+		},
+	}
+	var faults []error
+	for _, v := range variables {
+		if value := getenv(v.name); value != "" {
+			if err := v.set(&s, value); err != nil {
+				faults = append(faults, errors.New(v.name+": "+err.Error()))
+			}
+		}
+	}
+	if getenv("WASIFTP_ANONYMOUS") == "" && len(s.Users) == 0 {
+		s.Anonymous = ReadOnly
+	}
+	if len(faults) == 0 && s.Anonymous == 0 && len(s.Users) == 0 {
+		faults = append(faults, errors.New("WASIFTP_USERS: nobody could log in; write NAME:PASSWORD, or set WASIFTP_ANONYMOUS to ro"))
+	}
+	return s, errors.Join(faults...)
+}
+
+func (s *Settings) setListen(value string) error {
+	s.Listen = nil
+	for text := range strings.SplitSeq(value, ",") {
+		text = strings.TrimSpace(text)
+		everywhere := strings.HasPrefix(text, ":")
+		if everywhere {
+			text = "0.0.0.0" + text
+		}
+		at, err := netip.ParseAddrPort(text)
+		if err != nil {
+			return errors.New(strconv.Quote(text) + " is no ADDRESS:PORT such as 127.0.0.1:2121 or :2121")
+		}
+		s.Listen = append(s.Listen, at)
+		if everywhere {
+			s.Listen = append(s.Listen, netip.AddrPortFrom(netip.IPv6Unspecified(), at.Port()))
+		}
+	}
+	return nil
+}
+
+func (s *Settings) setPassive(value string) error {
+	fault := errors.New(strconv.Quote(value) + " is no ADDRESS:FIRST-LAST such as 203.0.113.7:50000-50099")
+	i := strings.LastIndexByte(value, ':')
+	a, b, ranged := strings.Cut(value[i+1:], "-")
+	if !ranged {
+		b = a
+	}
+	first, errA := strconv.ParseUint(a, 10, 16)
+	last, errB := strconv.ParseUint(b, 10, 16)
+	if errA != nil || errB != nil || first == 0 || first > last {
+		return fault
+	}
+	s.Passive = Passive{First: uint16(first), Last: uint16(last)}
+	if i < 0 {
+		return nil
+	}
+	addr, err := netip.ParseAddr(strings.Trim(value[:i], "[]"))
+	if err != nil || addr.IsUnspecified() || addr.Zone() != "" {
+		return fault
+	}
+	s.Passive.Address = addr.Unmap()
+	return nil
+}
+
+func (s *Settings) setUsers(value string) error {
+	for line := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
+		u, err := parseUser(line)
+		if err != nil {
+			return err // without the line: it has a password in it
+		}
+		for _, other := range s.Users {
+			if other.Name == u.Name {
+				return errors.New("user " + strconv.Quote(u.Name) + " is given twice")
+			}
+		}
+		s.Users = append(s.Users, u)
+	}
+	return nil
+}
+
+func parseUser(line string) (User, error) {
+	name, password, _ := strings.Cut(line, ":")
+	u := User{Name: name, Rights: ReadOnly}
+	if i := strings.LastIndexByte(password, ':'); i >= 0 {
+		if rights, ok := parseRights(password[i+1:]); ok {
+			u.Rights, password = rights, password[:i]
+		}
+	}
+	switch {
+	case name == "":
+		return u, errors.New("a user's name is missing; write NAME:PASSWORD, NAME:PASSWORD:ro or NAME:PASSWORD:rw, with commas between users")
+	case password == "":
+		return u, errors.New("user " + strconv.Quote(name) + " has no password; write NAME:PASSWORD, NAME:PASSWORD:ro or NAME:PASSWORD:rw, with commas between users")
+	}
+	u.password = digestOf([]byte(password))
+	return u, nil
+}
+
+var rightNames = []struct {
+	name   string
+	rights ftp.Rights
+}{
+	{"ro", ReadOnly}, {"rw", ReadWrite},
+	{"read", ftp.RightRead}, {"list", ftp.RightList}, {"write", ftp.RightWrite},
+	{"delete", ftp.RightDelete}, {"rename", ftp.RightRename}, {"mkdir", ftp.RightMkdir},
+}
+
+// parseRights reads ro, rw, or single rights with + between them.
+func parseRights(text string) (rights ftp.Rights, ok bool) {
+words:
+	for word := range strings.SplitSeq(text, "+") {
+		for _, known := range rightNames {
+			if word == known.name {
+				rights |= known.rights
+				continue words
+			}
+		}
+		return 0, false
+	}
+	return rights, true
+}
+
+func (s *Settings) setAnonymous(value string) error {
+	switch value {
+	case "off":
+		s.Anonymous = 0
+	case "ro":
+		s.Anonymous = ReadOnly
+	case "rw":
+		s.Anonymous = ReadWrite
+	default:
+		return errors.New(strconv.Quote(value) + " is none of off, ro, rw")
+	}
+	return nil
+}
+
+func (s *Settings) setIdleTimeout(value string) error {
+	d, err := time.ParseDuration(value)
+	if err != nil || d <= 0 {
+		return errors.New(strconv.Quote(value) + " is no length of time such as 90s, 5m or 1h30m")
+	}
+	s.Engine.IdleTime = int64(d)
+	return nil
+}
+
+func (s *Settings) setMaxSessions(value string) error {
+	n, err := strconv.ParseUint(value, 10, 31)
+	if err != nil {
+		return errors.New(strconv.Quote(value) + " is no whole number, 0 or more")
+	}
+	s.MaxSessions = int(n)
+	return nil
+}
+
+func (s *Settings) setBehaviour(value string) error {
+	b := &s.Engine.Behaviour
+	words := []struct {
+		word string
+		set  *bool
+	}{
+		{"ascii-verbatim", &b.ASCIIVerbatim}, {"no-ascii-size", &b.NoASCIISize}, {"no-ascii-rest", &b.NoASCIIRest}, {"mkdir-existing", &b.MkdirExisting},
+		{"make-parents", &b.MakeParents}, {"empty-nlst-fails", &b.EmptyNLSTFails}, {"hide-dot-files", &b.HideDotFiles},
+		{"follow-links", &s.FollowLinks},
+	}
+next:
+	for text := range strings.SplitSeq(value, ",") {
+		known := make([]string, 0, len(words))
+		for _, w := range words {
+			if w.word == strings.TrimSpace(text) {
+				*w.set = true
+				continue next
+			}
+			known = append(known, w.word)
+		}
+		return errors.New(strconv.Quote(text) + " is none of " + strings.Join(known, ", "))
+	}
+	return nil
+}

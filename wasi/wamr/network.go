@@ -1,0 +1,220 @@
+//go:build wasip1
+
+// Package wamr is the TCP of WAMR, the WebAssembly runtime of small devices, as
+// its program iwasm gives it to modules: calls of its own to open, bind, listen
+// and connect, and the preview's for the rest.
+package wamr
+
+import (
+	"errors"
+	"net/netip"
+	"syscall"
+	"unsafe"
+
+	"wasiftp/module/ftp"
+	"wasiftp/wasi/standalone"
+)
+
+// Network implements [standalone.Network]. Its zero value is ready.
+type Network struct {
+	asked   []subscription
+	answers []event
+	dialled map[standalone.Socket]netip.AddrPort // not known to be connected
+	unread  [1024]byte
+}
+
+// New makes a network: WAMR needs no settings.
+func New(standalone.Settings) (standalone.Network, error) { return &Network{}, nil }
+
+const (
+	streams = 1   // sock_open's kind of socket
+	backlog = 128 // connections that may wait to be accepted
+)
+
+// open makes a socket on which nothing blocks.
+func open(family netip.Addr) (standalone.Socket, error) {
+	var fd uint32
+	if errno := sockOpen(0, kindOf(family), streams, &fd); errno != 0 {
+		return 0, fault(errno)
+	}
+	if err := syscall.SetNonblock(int(fd), true); err != nil {
+		syscall.Close(int(fd))
+		return 0, fault(err)
+	}
+	return standalone.Socket(fd), nil
+}
+
+// Listen implements [standalone.Network].
+func (n *Network) Listen(at netip.AddrPort) (standalone.Socket, netip.AddrPort, error) {
+	s, err := open(at.Addr())
+	if err != nil {
+		return 0, netip.AddrPort{}, err
+	}
+	if errno := listen(uint32(s), at); errno != 0 {
+		n.Close(s, false)
+		return 0, netip.AddrPort{}, fault(errno)
+	}
+	return s, localAddress(s), nil
+}
+
+func listen(fd uint32, at netip.AddrPort) syscall.Errno {
+	if errno := sockSetReuseAddr(fd, 1); errno != 0 {
+		return errno
+	}
+	if at.Addr().Is6() { // IPv4 has a listener of its own
+		if errno := sockSetIPv6Only(fd, 1); errno != 0 {
+			return errno
+		}
+	}
+	address := putAddress(at)
+	if errno := sockBind(fd, unsafe.Pointer(&address)); errno != 0 {
+		return errno
+	}
+	// WAMR's bind has it that closing breaks connections, and those that are
+	// accepted inherit it.
+	if errno := sockSetLinger(fd, 0, 0); errno != 0 {
+		return errno
+	}
+	return sockListen(fd, backlog)
+}
+
+// localAddress is the zero value when WAMR does not tell.
+func localAddress(s standalone.Socket) netip.AddrPort {
+	var address [addressSize]byte
+	if sockAddrLocal(uint32(s), unsafe.Pointer(&address)) != 0 {
+		return netip.AddrPort{}
+	}
+	return getAddress(address)
+}
+
+// peerAddress is the zero value when WAMR does not tell.
+func peerAddress(s standalone.Socket) netip.AddrPort {
+	var address [addressSize]byte
+	if sockAddrRemote(uint32(s), unsafe.Pointer(&address)) != 0 {
+		return netip.AddrPort{}
+	}
+	return getAddress(address)
+}
+
+// Accept implements [standalone.Network].
+func (n *Network) Accept(listener standalone.Socket) (conn standalone.Socket, local, peer netip.AddrPort, err error) {
+	fd, _, err := syscall.Accept(int(listener))
+	if err == syscall.ECONNABORTED { // it is gone already
+		return 0, netip.AddrPort{}, netip.AddrPort{}, ftp.ErrAgain
+	}
+	if err != nil {
+		return 0, netip.AddrPort{}, netip.AddrPort{}, fault(err)
+	}
+	conn = standalone.Socket(fd)
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		n.Close(conn, true)
+		return 0, netip.AddrPort{}, netip.AddrPort{}, fault(err)
+	}
+	sockSetKeepAlive(uint32(fd), 1)
+	sockSetNoDelay(uint32(fd), 1)
+	return conn, localAddress(conn), peerAddress(conn), nil
+}
+
+// Dial implements [standalone.Network].
+func (n *Network) Dial(to netip.AddrPort) (standalone.Socket, error) {
+	s, err := open(to.Addr())
+	if err != nil {
+		return 0, err
+	}
+	if n.dialled == nil {
+		n.dialled = map[standalone.Socket]netip.AddrPort{}
+	}
+	n.dialled[s] = to
+	if err := n.Connected(s); err != nil && err != ftp.ErrAgain {
+		n.Close(s, false)
+		return 0, err
+	}
+	return s, nil
+}
+
+// Connected implements [standalone.Network]. WAMR has no call that tells how a
+// connection went; connecting again does.
+func (n *Network) Connected(conn standalone.Socket) error {
+	to, unknown := n.dialled[conn]
+	if !unknown {
+		return nil
+	}
+	address := putAddress(to)
+	errno := sockConnect(uint32(conn), unsafe.Pointer(&address))
+	if errno != 0 && errno != syscall.EISCONN {
+		return fault(errno)
+	}
+	delete(n.dialled, conn)
+	return nil
+}
+
+// Read implements [standalone.Network].
+func (n *Network) Read(conn standalone.Socket, p []byte) (int, error) {
+	count, err := syscall.Read(int(conn), p)
+	if err != nil {
+		return 0, fault(err)
+	}
+	return count, nil
+}
+
+// Write implements [standalone.Network].
+func (n *Network) Write(conn standalone.Socket, p []byte) (int, error) {
+	// iwasm does not ignore SIGPIPE: writing to a connection that is known to
+	// be broken would end it, and all sessions with it.
+	if n.broken(conn) {
+		return 0, ftp.ErrReset
+	}
+	count, err := syscall.Write(int(conn), p)
+	if err != nil {
+		return 0, fault(err)
+	}
+	return count, nil
+}
+
+// Close implements [standalone.Network].
+func (n *Network) Close(s standalone.Socket, reset bool) {
+	delete(n.dialled, s)
+	if reset {
+		sockSetLinger(uint32(s), 1, 0)
+	} else {
+		n.drain(s)
+	}
+	syscall.Close(int(s))
+}
+
+// drain forgets what has arrived. Closing with something unread would reset the
+// connection, and the client might lose the last reply.
+func (n *Network) drain(s standalone.Socket) {
+	for range 64 {
+		if count, err := syscall.Read(int(s), n.unread[:]); count <= 0 || err != nil {
+			return
+		}
+	}
+}
+
+// fault is what the engine calls an error of package syscall.
+func fault(err error) error {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return ftp.ErrStorage
+	}
+	switch errno {
+	case syscall.EAGAIN, syscall.EINTR, syscall.EINPROGRESS, syscall.EALREADY:
+		return ftp.ErrAgain
+	case syscall.EACCES, syscall.EPERM, syscall.ENOTCAPABLE:
+		return ftp.ErrPermission
+	case syscall.EADDRINUSE:
+		return ftp.ErrBusy
+	case syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT, syscall.ENOSYS:
+		return ftp.ErrUnsupported
+	case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM:
+		return ftp.ErrTooMany
+	case syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH:
+		return ftp.ErrRefused
+	case syscall.ETIMEDOUT:
+		return ftp.ErrTimeout
+	case syscall.ECONNRESET, syscall.EPIPE, syscall.ENOTCONN:
+		return ftp.ErrReset
+	}
+	return ftp.ErrStorage
+}

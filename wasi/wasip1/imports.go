@@ -1,0 +1,122 @@
+//go:build wasip1
+
+package wasip1
+
+import (
+	"runtime"
+	"structs"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"wasiftp/module/ftp"
+)
+
+// What WASI preview 1 has for sockets, and a little for any descriptor.
+
+//go:wasmimport wasi_snapshot_preview1 sock_accept
+//go:noescape
+func sockAccept(fd uint32, flags uint32, conn *uint32) syscall.Errno
+
+//go:wasmimport wasi_snapshot_preview1 sock_recv
+//go:noescape
+func sockRecv(fd uint32, iovs *iovec, count uint32, flags uint32, n *uint32, outFlags *uint16) syscall.Errno
+
+//go:wasmimport wasi_snapshot_preview1 sock_send
+//go:noescape
+func sockSend(fd uint32, iovs *iovec, count uint32, flags uint32, n *uint32) syscall.Errno
+
+//go:wasmimport wasi_snapshot_preview1 sock_shutdown
+func sockShutdown(fd uint32, how uint32) syscall.Errno
+
+//go:wasmimport wasi_snapshot_preview1 fd_close
+func fdClose(fd uint32) syscall.Errno
+
+//go:wasmimport wasi_snapshot_preview1 fd_fdstat_get
+//go:noescape
+func fdStatGet(fd uint32, stat *fdStat) syscall.Errno
+
+//go:wasmimport wasi_snapshot_preview1 fd_fdstat_set_flags
+func fdStatSetFlags(fd uint32, flags uint32) syscall.Errno
+
+//go:wasmimport wasi_snapshot_preview1 poll_oneoff
+//go:noescape
+func pollOneoff(in *subscription, out *[32]byte, count uint32, events *uint32) syscall.Errno
+
+// subscription is one to a clock: a length of time that has to pass.
+type subscription struct {
+	_         structs.HostLayout
+	user      uint64
+	kind      uint64 // 0 is a clock
+	clock     uint64
+	timeout   uint64 // ns
+	precision uint64
+	flags     uint64
+}
+
+// sleep lets time pass. Go's own would have its scheduler look for work first, at
+// many times the cost.
+func sleep(d time.Duration) {
+	var out [32]byte
+	var n uint32
+	s := subscription{clock: clockMonotonic, timeout: uint64(d)}
+	pollOneoff(&s, &out, 1, &n)
+}
+
+// iovec is a piece of memory to read to or to write from.
+type iovec struct {
+	_          structs.HostLayout
+	data, size uint32
+}
+
+// fdStat is what a descriptor is.
+type fdStat struct {
+	_        structs.HostLayout
+	fileType uint8
+	flags    uint16
+	rights   [2]uint64
+}
+
+const (
+	clockMonotonic = 1
+	typeSocket     = 6 // a stream's
+	flagNonblock   = 4
+	recvPeek       = 1
+	shutdownWrite  = 2
+)
+
+func vector(p []byte) iovec {
+	return iovec{data: uint32(uintptr(unsafe.Pointer(unsafe.SliceData(p)))), size: uint32(len(p))}
+}
+
+// receive reads from a connection. p must be on the heap, where nothing moves.
+func receive(fd uint32, p []byte, flags uint32) (int, syscall.Errno) {
+	var n uint32
+	var out uint16
+	v := vector(p)
+	errno := sockRecv(fd, &v, 1, flags, &n, &out)
+	runtime.KeepAlive(p)
+	return int(n), errno
+}
+
+// send writes to a connection. p must be on the heap.
+func send(fd uint32, p []byte) (int, syscall.Errno) {
+	var n uint32
+	v := vector(p)
+	errno := sockSend(fd, &v, 1, 0, &n)
+	runtime.KeepAlive(p)
+	return int(n), errno
+}
+
+// fault is the engine's error for an error number of a socket, nil for none.
+func fault(errno syscall.Errno) error {
+	switch errno {
+	case 0:
+		return nil
+	case syscall.EAGAIN, syscall.EINTR:
+		return ftp.ErrAgain
+	case syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM:
+		return ftp.ErrTooMany
+	}
+	return ftp.ErrReset
+}

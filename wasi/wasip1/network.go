@@ -1,0 +1,241 @@
+//go:build wasip1
+
+// Package wasip1 is TCP as plain WASI preview 1 has it: listeners that the
+// runtime was started with, and what they accept. It tells no address, connects
+// to nobody, and cannot break a connection off.
+package wasip1
+
+import (
+	"errors"
+	"net/netip"
+	"strconv"
+	"syscall"
+	"time"
+
+	"wasiftp/module/ftp"
+	"wasiftp/wasi/standalone"
+)
+
+// firstDescriptor is the first that is not a standard stream.
+const firstDescriptor = 3
+
+// Network is a [standalone.Preopened]. The first of the runtime's listeners is
+// for control connections, the others are the passive ports in their order.
+type Network struct {
+	control *listener
+	passive []*listener
+	first   uint16        // port of the first passive listener
+	pause   time.Duration // until the next look at what is waited for
+	byte    []byte        // to peek into
+}
+
+// listener is one of the runtime's.
+type listener struct {
+	fd      uint32
+	open    bool
+	arrived []uint32 // connections that Wait has taken
+}
+
+// New finds the listeners.
+func New(settings standalone.Settings) (standalone.Network, error) {
+	var all []*listener
+	for fd := uint32(firstDescriptor); ; fd++ {
+		var stat fdStat
+		if fdStatGet(fd, &stat) != 0 {
+			break
+		}
+		if stat.fileType != typeSocket {
+			continue
+		}
+		if fdStatSetFlags(fd, flagNonblock) != 0 {
+			return nil, errors.New("a listener of this runtime cannot be used without waiting")
+		}
+		all = append(all, &listener{fd: fd})
+	}
+	if len(all) == 0 {
+		return nil, errors.New("there is no listener: have the runtime open some, as -listen=127.0.0.1:2121 does for wazero, the first for control connections, the others for passive data connections")
+	}
+	p := settings.Passive
+	ports := 0
+	if p.First != 0 {
+		ports = int(p.Last) - int(p.First) + 1
+	}
+	if len(all) < 2 || ports != len(all)-1 || !p.Address.IsValid() {
+		return nil, errors.New("WASIFTP_PASSIVE: the runtime has opened " + strconv.Itoa(len(all)-1) +
+			" listeners behind the first, for passive data connections; say at which address and ports clients reach them, as in 127.0.0.1:50000-50003")
+	}
+	all[0].open = true
+	return &Network{control: all[0], passive: all[1:], first: p.First, byte: make([]byte, 1)}, nil
+}
+
+// Control implements [standalone.Preopened].
+func (n *Network) Control() []standalone.Socket {
+	return []standalone.Socket{standalone.Socket(n.control.fd)}
+}
+
+// Listen implements [standalone.Network].
+func (n *Network) Listen(at netip.AddrPort) (standalone.Socket, netip.AddrPort, error) {
+	i := int(at.Port()) - int(n.first)
+	if i < 0 || i >= len(n.passive) {
+		return 0, at, ftp.ErrUnsupported
+	}
+	l := n.passive[i]
+	if l.open {
+		return 0, at, ftp.ErrBusy
+	}
+	for n.take(l) {
+	}
+	l.turnAway()
+	l.open = true
+	return standalone.Socket(l.fd), at, nil
+}
+
+// listener finds a listener by its descriptor, nil for that of a connection.
+func (n *Network) listener(s standalone.Socket) *listener {
+	if n.control.fd == uint32(s) {
+		return n.control
+	}
+	for _, l := range n.passive {
+		if l.fd == uint32(s) {
+			return l
+		}
+	}
+	return nil
+}
+
+// take takes a connection that has arrived, and reports false when there is none.
+func (n *Network) take(l *listener) bool {
+	var conn uint32
+	if sockAccept(l.fd, flagNonblock, &conn) != 0 {
+		return false
+	}
+	l.arrived = append(l.arrived, conn)
+	return true
+}
+
+func (l *listener) turnAway() {
+	for _, conn := range l.arrived {
+		hangUp(conn)
+	}
+	l.arrived = l.arrived[:0]
+}
+
+// Accept implements [standalone.Network].
+func (n *Network) Accept(s standalone.Socket) (conn standalone.Socket, local, peer netip.AddrPort, err error) {
+	l := n.listener(s)
+	if len(l.arrived) == 0 {
+		var fd uint32
+		err = fault(sockAccept(l.fd, flagNonblock, &fd))
+		return standalone.Socket(fd), local, peer, err
+	}
+	conn = standalone.Socket(l.arrived[0])
+	l.arrived = append(l.arrived[:0], l.arrived[1:]...)
+	n.pause = 0
+	return conn, local, peer, nil
+}
+
+// Dial implements [standalone.Network].
+func (n *Network) Dial(netip.AddrPort) (standalone.Socket, error) { return 0, ftp.ErrUnsupported }
+
+// Connected implements [standalone.Network].
+func (n *Network) Connected(standalone.Socket) error { return ftp.ErrUnsupported }
+
+// Read implements [standalone.Network].
+func (n *Network) Read(conn standalone.Socket, p []byte) (int, error) {
+	size, errno := receive(uint32(conn), p, 0)
+	return n.moved(size, errno)
+}
+
+// Write implements [standalone.Network].
+func (n *Network) Write(conn standalone.Socket, p []byte) (int, error) {
+	size, errno := send(uint32(conn), p)
+	return n.moved(size, errno)
+}
+
+// moved is what a call that moves bytes answers. Where some have moved, more will
+// soon.
+func (n *Network) moved(size int, errno syscall.Errno) (int, error) {
+	if errno != 0 {
+		return 0, fault(errno)
+	}
+	n.pause = 0
+	return size, nil
+}
+
+// Close implements [standalone.Network]. wazero closes a connection only when its
+// garbage is collected, so its end is said before.
+func (n *Network) Close(s standalone.Socket, _ bool) {
+	if l := n.listener(s); l != nil {
+		l.turnAway()
+		l.open = false
+		return
+	}
+	hangUp(uint32(s))
+}
+
+func hangUp(conn uint32) {
+	sockShutdown(conn, shutdownWrite)
+	fdClose(conn)
+}
+
+// How long the pauses between two looks are: short after something has moved,
+// each twice as long as the one before, up to what nobody feels and an idle
+// processor hardly either.
+const (
+	firstPause = 50 * time.Microsecond
+	lastPause  = 20 * time.Millisecond
+)
+
+// Wait implements [standalone.Network]. The runtime's own poll says of any socket
+// that it is ready, so there is nothing to do but to look at each again and again.
+// Whether there is room to write cannot be seen: that is tried.
+func (n *Network) Wait(list []standalone.Interest, timeout int64) {
+	began := time.Now()
+	for {
+		if n.look(list) || timeout == 0 {
+			return
+		}
+		pause := min(max(2*n.pause, firstPause), lastPause)
+		if timeout > 0 {
+			left := time.Duration(timeout) - time.Since(began)
+			if left <= 0 {
+				return
+			}
+			pause = min(pause, left)
+		}
+		n.pause = pause
+		sleep(pause)
+		if tried := writers(list); tried {
+			n.look(list)
+			return
+		}
+	}
+}
+
+// look finds out who has something to read, and reports whether anybody has.
+func (n *Network) look(list []standalone.Interest) (found bool) {
+	for i := range list {
+		if list[i].Readable && n.readable(list[i].Socket) {
+			list[i].Ready, found = true, true
+		}
+	}
+	return found
+}
+
+func (n *Network) readable(s standalone.Socket) bool {
+	if l := n.listener(s); l != nil {
+		return len(l.arrived) > 0 || n.take(l)
+	}
+	_, errno := receive(uint32(s), n.byte, recvPeek)
+	return errno != syscall.EAGAIN
+}
+
+// writers has all be tried who wait for room, and reports whether there are any.
+func writers(list []standalone.Interest) (found bool) {
+	for i := range list {
+		if list[i].Writable {
+			list[i].Ready, found = true, true
+		}
+	}
+	return found
+}

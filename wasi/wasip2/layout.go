@@ -1,0 +1,97 @@
+package wasip2
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"wasiftp/module/ftp"
+)
+
+// Where the canonical ABI puts what a function returns. A result begins with a
+// byte that is 0 when the function succeeded; what follows is at an offset that
+// its alignment asks for.
+const (
+	resultSize = 40 // enough for the largest, an address
+
+	unit  = 1 // after which an error-code follows when there is nothing else to return
+	words = 4 // handles, a list, an address, or the error instead
+	long  = 8 // the 64 bits of check-write, or the error instead
+)
+
+// The cases of stream-error. The failure's handle follows 4 bytes on.
+const (
+	streamFailed = 0
+	streamClosed = 1
+)
+
+// The cases of ip-address-family, and of ip-socket-address.
+const (
+	familyIPv4 = 0
+	familyIPv6 = 1
+)
+
+// flatAddress is an ip-socket-address as parameters: family, then the fields of
+// an IPv4 (port, 4 bytes) or IPv6 address (port, flow, 8 groups, scope).
+func flatAddress(a netip.AddrPort) (family uint32, fields [11]uint32) {
+	fields[0] = uint32(a.Port())
+	if a.Addr().Is4() {
+		for i, b := range a.Addr().As4() {
+			fields[1+i] = uint32(b)
+		}
+		return familyIPv4, fields
+	}
+	ip := a.Addr().As16()
+	for i := range 8 {
+		fields[2+i] = uint32(binary.BigEndian.Uint16(ip[2*i:]))
+	}
+	return familyIPv6, fields
+}
+
+// getAddress is the ip-socket-address in a result.
+func getAddress(result []byte) netip.AddrPort {
+	const ports, ipv4, ipv6 = words + 4, words + 6, words + 12
+	port := binary.LittleEndian.Uint16(result[ports:])
+	if result[words] == familyIPv4 {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(result[ipv4:])), port)
+	}
+	var ip [16]byte
+	for i := range 8 {
+		binary.BigEndian.PutUint16(ip[2*i:], binary.LittleEndian.Uint16(result[ipv6+2*i:]))
+	}
+	return netip.AddrPortFrom(netip.AddrFrom16(ip), port)
+}
+
+// faults are the cases of error-code.
+var faults = [...]ftp.Error{
+	ftp.ErrStorage,     // unknown
+	ftp.ErrPermission,  // access-denied
+	ftp.ErrUnsupported, // not-supported
+	ftp.ErrName,        // invalid-argument
+	ftp.ErrTooMany,     // out-of-memory
+	ftp.ErrTimeout,     // timeout
+	ftp.ErrBusy,        // concurrency-conflict
+	ftp.ErrStorage,     // not-in-progress
+	ftp.ErrAgain,       // would-block
+	ftp.ErrStorage,     // invalid-state
+	ftp.ErrTooMany,     // new-socket-limit
+	ftp.ErrPermission,  // address-not-bindable
+	ftp.ErrTooMany,     // address-in-use: as the boundary says it
+	ftp.ErrRefused,     // remote-unreachable
+	ftp.ErrRefused,     // connection-refused
+	ftp.ErrReset,       // connection-reset
+	ftp.ErrReset,       // connection-aborted
+}
+
+// fault is the error in a result whose error is an error-code, nil for none; at
+// is the offset of what follows the first byte.
+func fault(result []byte, at int) error {
+	if result[0] == 0 {
+		return nil
+	}
+	if code := int(result[at]); code < len(faults) {
+		return faults[code]
+	}
+	return ftp.ErrStorage
+}
+
+func word(b []byte, at int) uint32 { return binary.LittleEndian.Uint32(b[at:]) }

@@ -1,0 +1,98 @@
+//go:build wasip1
+
+package wasip2
+
+import "wasiftp/wasi/standalone"
+
+const (
+	lingerCheck   = 20e6  // how often those that linger are looked at, in ns
+	longestStay   = 120e9 // for a client that does not take the rest, in ns
+	mostLingering = 64
+	mostDiscarded = 16 // connections of a listener's, or pieces of a connection's
+)
+
+// lingering is a connection that was closed while the runtime had not yet sent
+// all of it: a stream that is dropped takes that with it.
+type lingering struct {
+	*socket
+	until uint64
+}
+
+// Close implements [standalone.Network]. WASI 0.2 has no way to reset a
+// connection: the other end sees it break only if it is sending.
+func (n *Network) Close(s standalone.Socket, reset bool) {
+	closing := n.sockets[s]
+	delete(n.sockets, s)
+	switch {
+	case closing.input == 0:
+		n.turnAway(closing)
+	case !reset:
+		n.discard(closing)
+		if !n.sent(closing) {
+			n.stay(closing)
+			return
+		}
+	}
+	closing.drop()
+}
+
+// turnAway closes what still waits at a listener: jco leaves it open for ever.
+func (n *Network) turnAway(listener *socket) {
+	for range mostDiscarded {
+		s, err := n.accept(listener)
+		if err != nil {
+			return // nobody, or not a listener
+		}
+		s.drop()
+	}
+}
+
+// discard takes in what nobody will read: with that left, the system would answer
+// the other end by a reset, which can overtake what was written.
+func (n *Network) discard(s *socket) {
+	for range mostDiscarded {
+		if got, err := n.read(s, pieceSize); err != nil || len(got) == 0 {
+			return
+		}
+	}
+}
+
+// sent reports whether the runtime holds nothing back any more, or never will
+// send it.
+func (n *Network) sent(s *socket) bool {
+	if s.room == 0 {
+		return true // nothing was written
+	}
+	if room, err := n.room(s); err != nil || room == s.room {
+		return true
+	}
+	// wasmtime looks after what it writes in the background only when asked.
+	pollableReady(s.pollable(&s.outputEvents, s.output, subscribeOutput))
+	room, err := n.room(s)
+	return err != nil || room == s.room
+}
+
+func (n *Network) stay(s *socket) {
+	if len(n.lingering) == mostLingering {
+		n.lingering[0].drop()
+		n.lingering = append(n.lingering[:0], n.lingering[1:]...)
+	}
+	n.lingering = append(n.lingering, lingering{s, monotonicNow() + longestStay})
+}
+
+// linger lets go of those that have lingered enough.
+func (n *Network) linger() {
+	if len(n.lingering) == 0 {
+		return
+	}
+	now, left := monotonicNow(), n.lingering[:0]
+	for _, l := range n.lingering {
+		if n.sent(l.socket) || now >= l.until {
+			l.drop()
+		} else {
+			left = append(left, l)
+		}
+	}
+	clear(n.lingering[len(left):])
+	n.lingering = left
+}

@@ -1,0 +1,265 @@
+//go:build wasip1
+
+// Package wasip2 is the network of WASI 0.2, wasi:sockets, for a component made
+// of standard Go: the compiler knows preview 1 only, so what a component needs
+// besides is declared here by hand.
+package wasip2
+
+import (
+	"net/netip"
+	"unsafe"
+
+	"wasiftp/module/ftp"
+	"wasiftp/wasi/standalone"
+)
+
+// pieceSize is the most that one call reads or writes. The runtime may hold on to
+// as much for each connection until its client takes it.
+const pieceSize = 64 << 10
+
+// Network is a [standalone.Network] of a component. Make it by [NewNetwork].
+type Network struct {
+	network   uint32
+	sockets   map[standalone.Socket]*socket
+	lingering []lingering
+	polled    []uint32
+	asker     []int // whose interest each of polled is
+	timer     timer
+	result    [resultSize]byte
+}
+
+var _ standalone.Network = (*Network)(nil)
+
+// NewNetwork is the network that the runtime lets this component have.
+func NewNetwork() *Network {
+	return &Network{network: instanceNetwork(), sockets: make(map[standalone.Socket]*socket)}
+}
+
+// socket is a tcp-socket with all that hangs on it. No handle is ever 0, so 0 is
+// one that there is not.
+type socket struct {
+	handle, input, output uint32
+	events                uint32 // pollables are made when first waited for, and kept
+	inputEvents           uint32
+	outputEvents          uint32
+	room                  uint64 // the most that there ever was in output
+	ended                 bool   // input has said so
+}
+
+func (n *Network) out() unsafe.Pointer { return unsafe.Pointer(&n.result) }
+
+func (n *Network) add(s *socket) standalone.Socket {
+	n.sockets[standalone.Socket(s.handle)] = s
+	return standalone.Socket(s.handle)
+}
+
+// drop lets go of everything, children first.
+func (s *socket) drop() {
+	for _, pollable := range [...]uint32{s.events, s.inputEvents, s.outputEvents} {
+		if pollable != 0 {
+			dropPollable(pollable)
+		}
+	}
+	if s.input != 0 {
+		dropInput(s.input)
+		dropOutput(s.output)
+	}
+	dropSocket(s.handle)
+}
+
+func (n *Network) create(family uint32) (*socket, error) {
+	createSocket(family, n.out())
+	if err := fault(n.result[:], words); err != nil {
+		return nil, err
+	}
+	return &socket{handle: n.handle(0)}, nil
+}
+
+// handle is the i-th handle of a result.
+func (n *Network) handle(i int) uint32 { return word(n.result[:], words+4*i) }
+
+// Listen implements [standalone.Network].
+func (n *Network) Listen(at netip.AddrPort) (standalone.Socket, netip.AddrPort, error) {
+	family, a := flatAddress(at)
+	s, err := n.create(family)
+	if err != nil {
+		return 0, netip.AddrPort{}, err
+	}
+	s.events = subscribeSocket(s.handle)
+	startBind(s.handle, n.network, family, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], n.out())
+	if err = n.finish(s, finishBind); err == nil {
+		startListen(s.handle, n.out())
+		err = n.finish(s, finishListen)
+	}
+	if err == nil {
+		localAddress(s.handle, n.out())
+		err = fault(n.result[:], words)
+	}
+	if err != nil {
+		s.drop()
+		return 0, netip.AddrPort{}, err
+	}
+	return n.add(s), getAddress(n.result[:]), nil
+}
+
+// finish ends what was started. To bind and to listen depend on nobody outside,
+// so waiting is short; most runtimes are done at once.
+func (n *Network) finish(s *socket, ask func(socket uint32, result unsafe.Pointer)) error {
+	err := fault(n.result[:], unit)
+	if err != nil {
+		return err
+	}
+	for {
+		ask(s.handle, n.out())
+		if err = fault(n.result[:], unit); err != ftp.ErrAgain {
+			return err
+		}
+		pollableBlock(s.events)
+	}
+}
+
+// Accept implements [standalone.Network].
+func (n *Network) Accept(listener standalone.Socket) (conn standalone.Socket, local, peer netip.AddrPort, err error) {
+	for {
+		s, err := n.accept(n.sockets[listener])
+		if err != nil {
+			return 0, local, peer, err
+		}
+		localAddress(s.handle, n.out())
+		local, err = getAddress(n.result[:]), fault(n.result[:], words)
+		if err == nil {
+			remoteAddress(s.handle, n.out())
+			peer, err = getAddress(n.result[:]), fault(n.result[:], words)
+		}
+		if err == nil {
+			return n.add(s), local, peer, nil
+		}
+		s.drop() // its client has gone already
+	}
+}
+
+func (n *Network) accept(listener *socket) (*socket, error) {
+	accept(listener.handle, n.out())
+	if err := fault(n.result[:], words); err != nil {
+		return nil, err
+	}
+	return &socket{handle: n.handle(0), input: n.handle(1), output: n.handle(2)}, nil
+}
+
+// Dial implements [standalone.Network].
+func (n *Network) Dial(to netip.AddrPort) (standalone.Socket, error) {
+	family, a := flatAddress(to)
+	s, err := n.create(family)
+	if err != nil {
+		return 0, err
+	}
+	startConnect(s.handle, n.network, family, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], n.out())
+	if err := fault(n.result[:], unit); err != nil {
+		s.drop()
+		return 0, err
+	}
+	return n.add(s), nil
+}
+
+// Connected implements [standalone.Network].
+func (n *Network) Connected(conn standalone.Socket) error {
+	s := n.sockets[conn]
+	if s.output != 0 {
+		return nil
+	}
+	finishConnect(s.handle, n.out())
+	if err := fault(n.result[:], words); err != nil {
+		return err
+	}
+	s.input, s.output = n.handle(0), n.handle(1)
+	return nil
+}
+
+// Read implements [standalone.Network].
+func (n *Network) Read(conn standalone.Socket, p []byte) (int, error) {
+	s := n.sockets[conn]
+	if s.ended || len(p) == 0 {
+		return 0, nil
+	}
+	got, err := n.read(s, min(len(p), pieceSize))
+	if err == nil && len(got) == 0 {
+		err = ftp.ErrAgain
+	}
+	if err == errClosed {
+		s.ended = true
+		err = nil
+	}
+	return copy(p, got), err
+}
+
+// read lends what has arrived, nothing when that is nothing.
+func (n *Network) read(s *socket, most int) ([]byte, error) {
+	lending = true
+	readInput(s.input, uint64(most), n.out())
+	lending = false
+	if err := n.streamFault(words); err != nil {
+		return nil, err
+	}
+	return borrow(word(n.result[:], words), word(n.result[:], words+4)), nil
+}
+
+// Write implements [standalone.Network].
+func (n *Network) Write(conn standalone.Socket, p []byte) (int, error) {
+	s := n.sockets[conn]
+	written := 0
+	for written < len(p) {
+		room, err := n.room(s)
+		if err != nil {
+			return written, err
+		}
+		if room == 0 {
+			break
+		}
+		piece := p[written:]
+		piece = piece[:min(uint64(len(piece)), room, pieceSize)]
+		writeOutput(s.output, unsafe.Pointer(unsafe.SliceData(piece)), uint32(len(piece)), n.out())
+		if err := n.streamFault(words); err != nil {
+			return written, brokenEnd(err)
+		}
+		written += len(piece)
+	}
+	if written == 0 && len(p) > 0 {
+		return 0, ftp.ErrAgain
+	}
+	return written, nil
+}
+
+// room is how many bytes the runtime takes now.
+func (n *Network) room(s *socket) (uint64, error) {
+	checkWrite(s.output, n.out())
+	if err := n.streamFault(long); err != nil {
+		return 0, brokenEnd(err)
+	}
+	room := uint64(word(n.result[:], long)) | uint64(word(n.result[:], long+4))<<32
+	s.room = max(s.room, room)
+	return room, nil
+}
+
+// errClosed is a stream's end that is not a failure.
+const errClosed = ftp.ErrCanceled
+
+// brokenEnd is what it means to one who writes that nobody reads any more.
+func brokenEnd(err error) error {
+	if err == errClosed {
+		return ftp.ErrReset
+	}
+	return err
+}
+
+// streamFault is the error in a result whose error is a stream-error. What
+// failed in particular is text that nobody would read.
+func (n *Network) streamFault(at int) error {
+	if n.result[0] == 0 {
+		return nil
+	}
+	if n.result[at] == streamClosed {
+		return errClosed
+	}
+	dropError(word(n.result[:], at+4))
+	return ftp.ErrReset
+}

@@ -39,8 +39,6 @@ func (f Folder) Has(need string) bool {
 	switch need {
 	case "links", "modes":
 		return runtime.GOOS != "windows"
-	case "created":
-		return runtime.GOOS == "windows"
 	case "bytes", "space":
 		return runtime.GOOS == "linux"
 	case "ipv6":

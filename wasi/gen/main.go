@@ -1,6 +1,7 @@
 // Command gen writes what follows from the table of imports: the guest's
-// declarations, abi.txt, and the tables in ABI.md and in README.md (that of the
-// clients as their tests left it). Run it by go generate in the folder wasi.
+// declarations, abi.txt, and the tables in ABI.md and in README.md (those of the
+// clients and of the runtimes as their tests left them); and the list of the
+// built .wasm files. Run it by go generate in the folder wasi.
 package main
 
 import (
@@ -33,11 +34,14 @@ func main() {
 	}
 	write("ABI.md", document(text))
 
+	artefacts := readArtefacts()
+	write("../module/artefacts.txt", artefactList(artefacts))
+
 	const readme = "../README.md"
 	if text, err = os.ReadFile(readme); err != nil {
 		log.Fatal(err)
 	}
-	tables := map[string]string{"imports": importTable(), "verbs": verbTable()}
+	tables := map[string]string{"imports": importTable(), "verbs": verbTable(), "artefacts": artefactTable(artefacts)}
 	for name, file := range map[string]string{"clients": "../tests/clients.md", "runtimes": "../tests/runtimes/table.md"} {
 		table, err := os.ReadFile(file)
 		if err != nil {

@@ -43,6 +43,8 @@ func (f Folder) Has(need string) bool {
 		return runtime.GOOS == "linux"
 	case "ipv6":
 		return HasIPv6()
+	case "created":
+		return false
 	}
 	return true
 }

@@ -63,13 +63,13 @@ func TestDocumentedRecords(t *testing.T) {
 	var event [EventSize]byte
 	Event{Kind: 0x101, Errno: 0x202, Session: 0x303, Handle: 0x404, Value: 0x505}.Put(event[:])
 	var stat [StatSize]byte
-	Stat{ModTime: 0x101, Size: 0x202, Mode: 0x303, Links: 0x404}.Put(stat[:])
+	Stat{ModTime: 0x101, Size: 0x202, Mode: 0x303, Links: 0x404, Created: 0x505}.Put(stat[:])
 	for start, record := range map[string]struct {
 		bytes []byte
 		want  map[string]uint64
 	}{
 		"| event | 24 |": {event[:], map[string]uint64{"kind": 0x101, "errno": 0x202, "session": 0x303, "handle": 0x404, "zero": 0, "value": 0x505}},
-		"| stat | 24 |":  {stat[:], map[string]uint64{"mtime": 0x101, "size": 0x202, "mode": 0x303, "links": 0x404}},
+		"| stat | 32 |":  {stat[:], map[string]uint64{"mtime": 0x101, "size": 0x202, "mode": 0x303, "links": 0x404, "created": 0x505}},
 	} {
 		end := 0
 		fields := layout(row(t, start))
@@ -106,9 +106,23 @@ func TestDocumentedAddress(t *testing.T) {
 func TestDocumentedDirent(t *testing.T) {
 	t.Parallel()
 	b, _ := AppendDirent(make([]byte, 0, 100), Stat{}, "name", "to")
-	fields := layout(row(t, "| directory entry | 28 and more |"))
+	fields := layout(row(t, "| directory entry | 36 and more |"))
 	if len(fields) != 2 || number(b, fields[0]) != 4 || number(b, fields[1]) != 2 || string(b[DirentSize:]) != "nameto" {
 		t.Errorf("%v of %v", fields, b)
+	}
+}
+
+func TestDocumentedSession(t *testing.T) {
+	t.Parallel()
+	who := Who{Number: 0x101, Began: 0x202, Bytes: 0x303, Client: netip.MustParseAddrPort("127.0.0.1:513"), Doing: 0x404}
+	b, _ := AppendWho(make([]byte, 0, 100), who, "user", "to")
+	line := row(t, "| session | 52 and more |")
+	var got []uint64
+	for _, f := range layout(line) {
+		got = append(got, number(b, f))
+	}
+	if !slices.Equal(got, []uint64{0x101, 0x202, 0x303, 0x404, 4, 2}) || !strings.Contains(line, "24 address record of the client") || GetAddr(b[24:]) != who.Client || string(b[WhoSize:]) != "userto" {
+		t.Errorf("%s of %v", line, b)
 	}
 }
 

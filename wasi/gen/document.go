@@ -73,20 +73,22 @@ func (b *boundary) rows(g *ast.GenDecl) string {
 
 var layoutLine = regexp.MustCompile(`(?m)^//\t(\d+ .*)\n`)
 
-// records are the layouts, as the comments of record.go have them.
+// records are the layouts, as the comments of record.go and who.go have them.
 func (b *boundary) records() string {
 	out := "| record | bytes | layout |\n|---|---|---|\n"
-	for _, r := range [...]struct{ name, size, after string }{
-		{"event", "EventSize", "// Event is what"}, {"address", "AddrSize", "// PutAddr writes"}, {"stat", "StatSize", "// Stat describes"},
-		{"directory entry", "DirentSize", "// AppendDirent appends"},
+	for _, r := range [...]struct{ name, size, more, file, after string }{
+		{"event", "EventSize", "", "record.go", "// Event is what"}, {"address", "AddrSize", "", "record.go", "// PutAddr writes"},
+		{"stat", "StatSize", "", "record.go", "// Stat describes"},
+		{"directory entry", "DirentSize", " and more", "record.go", "// AppendDirent appends"},
+		{"session", "WhoSize", " and more", "who.go", "// Who describes"},
 	} {
-		text := b.text["record.go"]
-		line := layoutLine.FindSubmatch(text[bytes.Index(text, []byte(r.after)):])
-		size := b.constant(r.size).String()
-		if r.size == "DirentSize" {
-			size += " and more"
+		text := b.text[r.file]
+		comment, _, _ := bytes.Cut(text[bytes.Index(text, []byte(r.after)):], []byte("{"))
+		var lines []string
+		for _, line := range layoutLine.FindAllSubmatch(comment, -1) {
+			lines = append(lines, string(line[1]))
 		}
-		out += fmt.Sprintf("| %s | %s | %s |\n", r.name, size, line[1])
+		out += fmt.Sprintf("| %s | %s%s | %s |\n", r.name, b.constant(r.size), r.more, strings.Join(lines, " · "))
 	}
 	return out
 }
@@ -129,7 +131,7 @@ func (b *boundary) config() string {
 // numbers are the constants that no other table has.
 func (b *boundary) numbers() string {
 	var out []string
-	for _, about := range []string{"Flags of file_stat", "Kinds of file_remove", "Algorithms of", "Sides of", "File types"} {
+	for _, about := range []string{"Flags of file_stat", "Kinds of file_remove", "Algorithms of", "Sides of", "Doings of", "File types"} {
 		for _, d := range b.files["record.go"].Decls {
 			if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.CONST && strings.HasPrefix(g.Doc.Text(), about) {
 				title := strings.Join(strings.Fields(g.Doc.Text()), " ")
@@ -145,7 +147,7 @@ func document(text []byte) []byte {
 	b := readBoundary()
 	for name, table := range map[string]string{
 		"errnos": b.constants("errno.go", "The errno values"), "events": b.constants("record.go", "Event kinds"),
-		"rights": b.constants("record.go", "Rights an account"), "open": b.constants("record.go", "Flags of file_open"),
+		"rights": b.constants("record.go", "Rights an account"), "abilities": b.constants("record.go", "Abilities of"), "open": b.constants("record.go", "Flags of file_open"),
 		"records": b.records(), "config": b.config(), "numbers": b.numbers(),
 	} {
 		text = replaceBetween(text, "<!-- "+name+" -->\n", "<!-- /"+name+" -->", table)

@@ -56,22 +56,22 @@ var targets = []target{
 	{name: "ftphost", runtime: "Python", missing: noPython, start: startPython},
 	{
 		name: "wasip1", runtime: "wazero run", missing: nothing, start: startWazero,
-		lacks: []string{"active", "admin", "bytes", "copy", "created", "deflate", "hosts", "ipv6", "modes", "ports", "space", "symlink", "trees",
-			"umask", "urgent", "who"},
+		lacks: append([]string{"active", "ipv6", "ports"}, standaloneLacks...),
 	},
 	{
 		name: "wamr", runtime: "iwasm", missing: made(iwasm), start: startIwasm,
-		lacks: []string{"deflate", "hosts", "modes", "space", "urgent"},
+		lacks: standaloneLacks,
 	},
 	{
 		name: "ftphost", runtime: "the host in C", missing: made(hostInC), start: startHostInC,
-		lacks: []string{"deflate", "hash"},
+		lacks: []string{"admin", "copy", "deflate", "hash", "symlink", "trees", "umask", "who"},
 	},
-	{name: "wasip2", runtime: "wasmtime run", missing: wasmtimeMissing, start: startWasmtime, lacks: componentLacks},
-	{name: "wasip2", runtime: "jco run", missing: jcoMissing, start: startJco, lacks: componentLacks},
+	{name: "wasip2", runtime: "wasmtime run", missing: wasmtimeMissing, start: startWasmtime, lacks: standaloneLacks},
+	{name: "wasip2", runtime: "jco run", missing: jcoMissing, start: startJco, lacks: standaloneLacks},
 }
 
-var componentLacks = []string{"bytes", "deflate", "hash", "hosts", "modes", "space", "urgent"}
+// standaloneLacks is what no server has whose world is wasi/standalone.
+var standaloneLacks = []string{"admin", "bytes", "copy", "deflate", "hosts", "modes", "space", "symlink", "trees", "umask", "urgent", "who"}
 
 func nothing() string { return "" }
 

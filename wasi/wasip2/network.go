@@ -13,8 +13,8 @@ import (
 	"wasiftp/wasi/standalone"
 )
 
-// pieceSize is the most that one call reads or writes. The runtime may hold on to
-// as much for each connection until its client takes it.
+// pieceSize is the most that one call writes. The runtime may hold on to as much
+// for each connection until its client takes it.
 const pieceSize = 64 << 10
 
 // Network is a [standalone.Network] of a component. Make it by [NewNetwork].
@@ -181,7 +181,7 @@ func (n *Network) Read(conn standalone.Socket, p []byte) (int, error) {
 	if s.ended || len(p) == 0 {
 		return 0, nil
 	}
-	got, err := n.read(s, min(len(p), pieceSize))
+	got, err := n.read(s, min(len(p), listSize))
 	if err == nil && len(got) == 0 {
 		err = ftp.ErrAgain
 	}

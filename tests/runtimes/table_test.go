@@ -118,7 +118,7 @@ func sessionsAtOnce(t *testing.T, world script.Folder) (served int) {
 // rates are the last columns of a row: how fast one stream is, as a part of the
 // first target's rate in the same minute.
 func (to target) rates(t *testing.T) string {
-	if to.name == targets[0].name {
+	if to.String() == targets[0].String() {
 		return " 1 | 1 |"
 	}
 	content := script.Bytes(rateSize)

@@ -52,6 +52,8 @@ func (to target) serve(t testing.TB, root string) script.Folder {
 // targets are all there are. The first is what the others are measured by.
 var targets = []target{
 	{name: "ftphost", runtime: "wasiftpd", tls: true, missing: nothing, start: startProgram},
+	{name: "ftphost", runtime: "Node.js", missing: noNode, start: startNode},
+	{name: "ftphost", runtime: "Python", missing: noPython, start: startPython},
 	{
 		name: "wasip1", runtime: "wazero run", missing: nothing, start: startWazero,
 		lacks: append([]string{"active", "ipv6", "ports"}, standaloneLacks...),
@@ -83,8 +85,13 @@ func startProgram(t testing.TB, root string) script.Network {
 	t.Helper()
 	path, err := program()
 	require.NoError(t, err)
-	args := []string{"serve", "--root", root, "--listen", "127.0.0.1:0", "--cache-dir", filepath.Join(temporary, "program"),
-		"--anonymous", "ro", "--user", "u:p:rw", "--user", "ro:p:ro"}
+	return startFlagged(t, root, path, "serve", "--cache-dir", filepath.Join(temporary, "program"))
+}
+
+// startFlagged runs a server that has wasiftpd's flags.
+func startFlagged(t testing.TB, root, path string, args ...string) script.Network {
+	t.Helper()
+	args = append(args, "--root", root, "--listen", "127.0.0.1:0", "--anonymous", "ro", "--user", "u:p:rw", "--user", "ro:p:ro")
 	if !script.HasIPv6() {
 		return networkOf(t, run(t, 1, path, args...))
 	}

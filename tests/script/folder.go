@@ -39,12 +39,12 @@ func (f Folder) Has(need string) bool {
 	switch need {
 	case "links", "modes":
 		return runtime.GOOS != "windows"
-	case "created":
-		return runtime.GOOS == "windows"
 	case "bytes", "space":
 		return runtime.GOOS == "linux"
 	case "ipv6":
 		return HasIPv6()
+	case "created":
+		return false
 	}
 	return true
 }

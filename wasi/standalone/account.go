@@ -53,8 +53,3 @@ func (w *world) Logout(h ftp.Handle) {
 		s.rights = 0
 	}
 }
-
-// Abilities implements [ftp.Abler]: WASI has no permission bits.
-func (w *world) Abilities(ftp.Handle) ftp.Abilities {
-	return ftp.AbleUpload | ftp.AbleTimes | ftp.AbleMkdir
-}

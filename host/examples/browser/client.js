@@ -1,0 +1,88 @@
+// An FTP client for what a person types: it makes the data connections.
+
+import { bytes, text } from '../js/abi.js';
+
+const downloads = ['RETR', 'LIST', 'NLST', 'MLSD'];
+const uploads = ['STOR', 'APPE', 'STOU'];
+
+export class Client {
+  buffered = '';
+  replies = []; // complete, not yet asked for
+  asking = () => {};
+
+  // say is told each line that goes either way; conn is the control connection,
+  // connect(port) gives a data connection.
+  constructor(conn, connect, say) {
+    Object.assign(this, { conn, connect, say });
+  }
+
+  // listen reads replies until the server hangs up.
+  async listen() {
+    try {
+      for await (const data of this.conn.iterator()) this.take(text(data));
+    } catch {
+      // It hung up in another way.
+    }
+    this.over = true;
+    this.asking();
+  }
+
+  take(received) {
+    const lines = (this.buffered + received).split('\r\n');
+    this.buffered = lines.pop();
+    for (const line of lines) {
+      this.say('reply', line);
+      this.first ??= line;
+      if (!line.startsWith(`${this.first.slice(0, 3)} `)) continue; // more of it follows
+      this.replies.push(line);
+      this.first = undefined;
+      const port = line.match(/^229 .*\(\|\|\|(\d+)\|\)/) ?? line.match(/^227 .*,(\d+),(\d+)\)/);
+      if (port) this.port = port[2] ? port[1] * 256 + Number(port[2]) : Number(port[1]);
+      this.asking();
+    }
+  }
+
+  // reply promises the next reply, '' when the server has hung up.
+  async reply() {
+    while (this.replies.length === 0 && !this.over) await new Promise((resolve) => { this.asking = resolve; });
+    return this.replies.shift() ?? '';
+  }
+
+  async send(line, byItself) {
+    this.say(byItself ? 'own' : 'command', /^pass /i.test(line) ? 'PASS ****' : line);
+    this.replies = []; // what the server said unasked
+    this.conn.write(bytes(`${line}\r\n`));
+    return this.reply();
+  }
+
+  // command does what a person typed, and promises what a download brought,
+  // undefined for all else. content is for an upload.
+  async command(line, content) {
+    const verb = line.trim().split(' ')[0].toUpperCase();
+    if (![...downloads, ...uploads].includes(verb)) {
+      await this.send(line);
+      return undefined;
+    }
+    if (!this.port && !(await this.send('EPSV', true)).startsWith('229')) return undefined;
+    const data = this.connect(this.port);
+    this.port = undefined;
+    if (!(await this.send(line)).startsWith('150')) {
+      data?.destroy();
+      return undefined;
+    }
+    if (uploads.includes(verb)) data.write(content ?? new Uint8Array(), () => data.end());
+    const received = uploads.includes(verb) ? undefined : await collect(data);
+    await this.reply();
+    return received;
+  }
+}
+
+async function collect(data) {
+  const pieces = [];
+  try {
+    for await (const piece of data.iterator()) pieces.push(piece);
+  } catch {
+    return undefined; // the reply says what happened
+  }
+  return new Uint8Array(await new Blob(pieces).arrayBuffer());
+}

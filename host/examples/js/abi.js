@@ -1,0 +1,259 @@
+// The boundary between the engine (the guest) and a host in JavaScript: what
+// wasi/abi.txt says, and the few functions of WASI that Go's runtime needs.
+// Nothing here knows Node.js or a browser.
+//
+// Names of files are strings in which each character is one byte (Latin-1): a
+// client's names may hold any bytes, and are not always UTF-8.
+
+export const errno = {
+  OK: 0, EACCES: 2, EADDRINUSE: 3, EAGAIN: 6, EBADF: 8, EBUSY: 10, ECANCELED: 11, ECONNREFUSED: 14, ECONNRESET: 15,
+  EDQUOT: 19, EEXIST: 20, EFAULT: 21, EFBIG: 22, EINVAL: 28, EIO: 29, EISDIR: 31, EMFILE: 33, ENOENT: 44, ENOSPC: 51,
+  ENOSYS: 52, ENOTDIR: 54, ENOTEMPTY: 55, EPIPE: 64, EPROTO: 65, ETIMEDOUT: 73,
+};
+
+// What systems call in other ways.
+const aliases = {
+  EPERM: 'EACCES', EROFS: 'EACCES', EXDEV: 'EACCES', ENXIO: 'EACCES', ELOOP: 'ENOENT', ENAMETOOLONG: 'EINVAL', ENFILE: 'EMFILE',
+  ENOTSUP: 'ENOSYS', EOPNOTSUPP: 'ENOSYS', ERR_STREAM_PREMATURE_CLOSE: 'ECONNRESET', ERR_STREAM_DESTROYED: 'ECONNRESET',
+};
+
+// Fault is an error that crosses the boundary as an errno.
+export class Fault extends Error {
+  constructor(code) {
+    super(code);
+    this.code = code;
+  }
+}
+
+export function need(condition, code) {
+  if (!condition) throw new Fault(code);
+}
+
+// errnoOf is the errno that an error crosses as; EIO is every unknown one.
+export const errnoOf = (err) => errno[err?.code] ?? errno[aliases[err?.code]] ?? errno.EIO;
+
+export const event = { OPEN: 1, READABLE: 2, WRITABLE: 3, READY: 4, TRANSFER: 5, DRAIN: 6 };
+export const right = { READ: 1, LIST: 2, WRITE: 4, DELETE: 8, RENAME: 16, MKDIR: 32 };
+export const rights = { ro: right.READ | right.LIST, rw: 63 };
+export const open = { WRITE: 1, TRUNCATE: 2, APPEND: 4, EXCLUSIVE: 8 };
+export const type = { FILE: 0, DIR: 1 << 16, LINK: 2 << 16, OTHER: 3 << 16 };
+export const hashes = ['sha256', 'sha512', 'sha1', 'md5', 'crc32'];
+
+const ABI_VERSION = 1;
+const EVENT_SIZE = 24;
+const ENTRY_SIZE = 28;
+
+// The imports with the kinds of their parameters. A kind in capitals is a handle
+// that must be of that kind, ANY one of any.
+const imports = {
+  config_read: 'out ret32', events_read: 'out ret32',
+  net_address: 'SESSION u32 retaddr', net_read: 'SESSION out ret32', net_write: 'ANY in ret32',
+  net_listen: 'SESSION u32 ret32 retaddr', net_accept: 'LISTENER ret32', net_dial: 'SESSION addr ret32',
+  net_start_tls: 'ANY in', net_deflate: 'DATA u32', handle_close: 'ANY',
+  auth_host: 'SESSION in', auth_check: 'SESSION in in ret32', auth_clear: 'SESSION',
+  file_stat: 'SESSION in u32 stat', file_list: 'SESSION in u32 ret32', file_list_next: 'DIR out ret32',
+  file_open: 'SESSION in u32 i64 ret32 stat', file_commit: 'FILE', file_mkdir: 'SESSION in', file_remove: 'SESSION in u32',
+  file_rename: 'SESSION in in', file_set_time: 'SESSION in i64', file_set_mode: 'SESSION in u32', file_space: 'SESSION in ret64',
+  transfer_start: 'FILE DATA u32 i64', transfer_progress: 'FILE ret64', transfer_hash: 'FILE u32 i64', transfer_digest: 'FILE out ret32',
+};
+const sizes = { ret32: 4, ret64: 8, addr: 20, retaddr: 20, stat: 24 };
+
+const at = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+export const put32 = (bytes, value) => at(bytes).setUint32(0, value, true);
+export const put64 = (bytes, value) => at(bytes).setBigUint64(0, BigInt(value), true);
+export const text = (bytes) => String.fromCharCode.apply(null, bytes);
+export const bytes = (text) => Uint8Array.from(text, (c) => c.charCodeAt(0));
+
+// putStat writes { mtime, size, mode, links }: ns since 1970 as a BigInt, bytes,
+// a type with nine permission bits, a count.
+export function putStat(bytes, stat) {
+  const view = at(bytes);
+  view.setBigInt64(0, stat.mtime, true);
+  view.setBigUint64(8, BigInt(stat.size), true);
+  view.setUint32(16, stat.mode, true);
+  view.setUint32(20, stat.links, true);
+}
+
+export const noStat = { mtime: 0n, size: 0, mode: 0, links: 0 };
+export const isDir = (stat) => (stat.mode & type.OTHER) === type.DIR;
+
+// putEntry writes a directory record, and returns its size: 0 when it does not fit.
+export function putEntry(page, { stat, name, target = '' }) {
+  const size = ENTRY_SIZE + name.length + target.length;
+  if (size > page.length) return 0;
+  putStat(page, stat);
+  at(page).setUint16(24, name.length, true);
+  at(page).setUint16(26, target.length, true);
+  page.set(bytes(name + target), ENTRY_SIZE);
+  return size;
+}
+
+// An address is { ip, port }, ip being 4 or 16 bytes.
+export function putAddress(bytes, { ip, port }) {
+  bytes.fill(0);
+  at(bytes).setUint16(0, ip.length === 4 ? 4 : 6, true);
+  at(bytes).setUint16(2, port, true);
+  bytes.set(ip, 4);
+}
+
+export function getAddress(bytes) {
+  const family = at(bytes).getUint16(0, true);
+  need(family === 4 || family === 6, 'EINVAL');
+  return { ip: bytes.slice(4, family === 4 ? 8 : 20), port: at(bytes).getUint16(2, true) };
+}
+
+function putEvent(bytes, e) {
+  const view = at(bytes);
+  view.setUint16(0, e.kind, true);
+  view.setUint16(2, e.errno ?? 0, true);
+  view.setUint32(4, e.session ?? 0, true);
+  view.setUint32(8, e.handle ?? 0, true);
+  view.setUint32(12, 0, true);
+  view.setBigUint64(16, BigInt(e.value ?? 0), true);
+}
+
+// configRecord is what the engine is told at its start: times in seconds for the
+// login, between commands, without data, for a data connection and after a failed
+// login; failed logins and bytes of a line; no flags and so no TLS; no texts.
+export function configRecord() {
+  const record = new Uint8Array(64);
+  [120, 300, 300, 30, 1].forEach((seconds, n) => at(record).setBigInt64(8 * n, BigInt(seconds * 1e9), true));
+  [5, 4096, 0].forEach((value, n) => at(record).setUint32(40 + 4 * n, value, true));
+  return record;
+}
+
+// now is ns since 1970 and never goes back.
+export const now = () => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1e3)) * 1000n;
+
+// Engine is a running instance of the module. calls has a function for each
+// import, which gets its arguments decoded: a handle as its object, a pointer as
+// the bytes it leads to, void once the call returns. It throws a Fault for an
+// errno that is not OK. objects finds the object of a handle.
+export class Engine {
+  events = []; // not yet taken by the guest
+  printed = ''; // the first of what the guest said on its standard error
+
+  constructor(calls, objects, config, log) {
+    Object.assign(this, { calls, objects, config, log });
+  }
+
+  // start resolves once the engine has its configuration.
+  async start(module) {
+    const host = { ftphost: {}, wasi_snapshot_preview1: {} };
+    for (const { module: space, name } of WebAssembly.Module.imports(module)) {
+      host[space] ??= {};
+      host[space][name] = space === 'ftphost' ? this.import(name) : system(this)[name] ?? (() => errno.ENOSYS);
+    }
+    const { exports } = await WebAssembly.instantiate(module, host);
+    this.exports = exports;
+    exports._initialize();
+    if (exports.ftp_abi_version() !== ABI_VERSION) throw new Error(`the module was built for another ABI version than ${ABI_VERSION}`);
+    const result = exports.ftp_start(this.config.length);
+    if (result !== errno.OK) throw new Error(`the engine refused its configuration: errno ${result}`);
+  }
+
+  // step lets the engine work, and returns when it wants to be called again even
+  // without an event, in ns since 1970; 0 is never. It throws when the guest
+  // traps. Nothing stops a guest that loops for ever: JavaScript has no means.
+  step() {
+    return this.exports.ftp_step(now(), this.events.length);
+  }
+
+  // import is the function that the guest calls by this name. Whatever happens
+  // in it, the guest gets an errno.
+  import(name) {
+    const call = { config_read: (out, n) => this.readConfig(out, n), events_read: (out, n) => this.readEvents(out, n) }[name] ?? this.calls[name];
+    if (!imports[name] || !call) return () => errno.ENOSYS;
+    const kinds = imports[name].split(' ');
+    return (...values) => {
+      try {
+        call(...this.decode(kinds, values));
+        return errno.OK;
+      } catch (err) {
+        if (!err.code) this.log(`${name}: ${err.stack}`);
+        return errnoOf(err);
+      }
+    };
+  }
+
+  decode(kinds, values) {
+    const memory = this.exports.memory.buffer;
+    let next = 0;
+    const decoded = kinds.map((kind) => {
+      const value = values[next++];
+      if (kind === 'i64') return BigInt.asIntN(64, value);
+      if (kind === 'u32' || kind === kind.toUpperCase()) return value >>> 0;
+      const size = sizes[kind] ?? values[next++] >>> 0;
+      need((value >>> 0) + size <= memory.byteLength, 'EFAULT');
+      return new Uint8Array(memory, value >>> 0, size);
+    });
+    return decoded.map((value, n) => (kinds[n] === kinds[n].toUpperCase() ? this.object(value, kinds[n]) : value));
+  }
+
+  object(handle, kind) {
+    const object = this.objects.get(handle);
+    need(object && (kind === 'ANY' || object.kind === kind), 'EBADF');
+    return object;
+  }
+
+  readConfig(out, n) {
+    need(out.length >= this.config.length, 'EINVAL');
+    out.set(this.config);
+    put32(n, this.config.length);
+  }
+
+  readEvents(out, n) {
+    const taken = this.events.splice(0, Math.floor(out.length / EVENT_SIZE));
+    taken.forEach((e, i) => putEvent(out.subarray(i * EVENT_SIZE, (i + 1) * EVENT_SIZE), e));
+    put32(n, taken.length);
+  }
+}
+
+// system is WASI for a guest that has no files, no arguments and no environment.
+function system(engine) {
+  const part = (pointer, size) => new Uint8Array(engine.exports.memory.buffer, pointer >>> 0, size >>> 0); // or the guest traps
+  const nothing = (count, size) => (put32(part(count, 4), 0), put32(part(size, 4), 0), errno.OK);
+  return {
+    args_sizes_get: nothing, environ_sizes_get: nothing, args_get: () => errno.OK, environ_get: () => errno.OK,
+    sched_yield: () => errno.OK,
+    clock_time_get(clock, precision, result) {
+      put64(part(result, 8), clock === 0 ? BigInt(Date.now()) * 1000000n : now());
+      return errno.OK;
+    },
+    random_get(pointer, size) {
+      if (size >>> 0 > 4096) return errno.EINVAL;
+      crypto.getRandomValues(part(pointer, size));
+      return errno.OK;
+    },
+    fd_write(fd, vectors, count, result) {
+      if (fd !== 1 && fd !== 2) return errno.EBADF;
+      if (count >>> 0 > 64) return errno.EINVAL;
+      let written = 0;
+      for (let i = 0; i < count; i++) {
+        const vector = at(part(vectors + 8 * i, 8));
+        const data = part(vector.getUint32(0, true), vector.getUint32(4, true));
+        written += data.length;
+        if (fd === 2) engine.printed += text(data.subarray(0, 4096 - engine.printed.length)); // a stack overflow alone prints 30,000 frames
+      }
+      put32(part(result, 4), written);
+      return errno.OK;
+    },
+    // There is nothing to wait for but the time, and nobody may wait here: all
+    // subscriptions to a clock are over at once.
+    poll_oneoff(subscriptions, events, count, result) {
+      if (count === 0 || count >>> 0 > 64) return errno.EINVAL;
+      for (let i = 0; i < count; i++) {
+        const subscription = part(subscriptions + 48 * i, 48);
+        const happened = part(events + 32 * i, 32).fill(0);
+        happened.set(subscription.subarray(0, 8));
+        happened[10] = subscription[8];
+        if (subscription[8] !== 0) happened[8] = errno.EBADF;
+      }
+      put32(part(result, 4), count);
+      return errno.OK;
+    },
+    proc_exit(code) {
+      throw new Error(`the engine exited with ${code}`);
+    },
+  };
+}

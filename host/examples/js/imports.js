@@ -1,0 +1,217 @@
+// The imports, by their names in wasi/table.go.
+
+import { Fault, getAddress, hashes, isDir, need, noStat, open, put32, put64, putAddress, putStat, right, text } from './abi.js';
+import { Data, Listener } from './data.js';
+import { Connection, maxOwned, maxUnsent } from './session.js';
+import { Directory, OpenFile } from './transfer.js';
+
+const maxName = 64 << 10;
+const lowestPort = 1024; // below are the services that a bounce attack is after (RFC 2577 §3)
+
+// name is a parameter that names a file: relative to the root, with no element
+// that leads anywhere but down.
+function name(bytes) {
+  need(bytes.length <= maxName, 'EINVAL');
+  const name = text(bytes);
+  need(name === '.' || name.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && !part.includes('\0')), 'EINVAL');
+  return name;
+}
+
+const exists = (promise) => promise.then(() => true, () => false);
+
+// openUpload opens an upload. Whoever may not delete may not overwrite either,
+// only make new files and add to the end of old ones.
+async function openUpload(files, path, flags, offset, mayDelete) {
+  const stat = await files.stat(path, false).catch(() => noStat);
+  need(!isDir(stat), 'EISDIR');
+  let how = { offset };
+  if (flags & open.EXCLUSIVE) how = { exclusive: true };
+  else if (flags & open.APPEND) how = { append: true };
+  else if (offset > stat.size) throw new Fault('EINVAL');
+  else if (flags & open.TRUNCATE) how = mayDelete ? { truncate: true } : { exclusive: true };
+  else need(mayDelete || offset >= stat.size, 'EACCES');
+  const file = await files.write(path, how).catch((err) => {
+    throw err.code === 'EEXIST' && !(flags & open.EXCLUSIVE) ? new Fault('EACCES') : err;
+  });
+  return new OpenFile(file, stat, true);
+}
+
+// change is an import that alters one file.
+const change = (needed, call, work) => (session, nameBytes, ...rest) => {
+  const files = session.allowed(needed);
+  const path = name(nameBytes);
+  return session.ask([call, path, ...rest].join('\0'), () => work(files, path, ...rest));
+};
+
+export const calls = {
+  net_address(session, side, out) {
+    need(side <= 1, 'EINVAL');
+    putAddress(out, side === 0 ? session.local : session.client);
+  },
+  net_read(session, out, n) {
+    put32(n, 0);
+    put32(n, session.read(out));
+  },
+  net_write(conn, data, n) {
+    need(conn instanceof Connection && conn.conn, 'EBADF');
+    put32(n, 0);
+    put32(n, conn.write(data));
+  },
+  net_listen(session, family, handle, out) {
+    need(family === 0 || family === (session.local.ip.length === 4 ? 4 : 6), 'EINVAL');
+    need(session.owned.size < maxOwned, 'EMFILE');
+    const port = session.server.ports.take(session);
+    need(port, 'EADDRINUSE');
+    const listener = new Listener(port);
+    put32(handle, session.own(listener));
+    port.accept((conn, ip) => listener.accept(conn, ip));
+    putAddress(out, { ip: session.local.ip, port: port.port });
+  },
+  net_accept(listener, handle) {
+    const data = new Data();
+    need(listener.session.owned.size < maxOwned, 'EMFILE');
+    const conn = listener.take();
+    put32(handle, listener.session.own(data));
+    data.attach(listener.server, conn);
+  },
+  net_dial(session, addr, handle) {
+    const { ip, port } = getAddress(addr);
+    need(port >= lowestPort && String(ip) === String(session.client.ip), 'EACCES');
+    const data = new Data();
+    put32(handle, session.own(data));
+    data.dial(port);
+  },
+  net_deflate(data, level) {
+    need(data.conn && !data.compressed && level <= 9, 'EINVAL');
+    need(data.unsent === 0, 'EBUSY');
+    const conn = data.server.deflated?.(data.conn, level || 6);
+    need(conn, 'ENOSYS');
+    Object.assign(data, { conn, compressed: true });
+  },
+  handle_close(object) {
+    object.close();
+  },
+
+  auth_host(session, name) {
+    need(name.length <= maxName, 'EINVAL');
+    session.abandon(); // a login under way would be at the host before
+  },
+  auth_check(session, user, password, out) {
+    need(user.length <= maxName && password.length <= maxName, 'EINVAL');
+    const account = session.server.login(text(user), text(password)); // at once: this host hashes nothing
+    need(account, 'EACCES');
+    session.account = account;
+    put32(out, account.rights);
+  },
+  auth_clear(session) {
+    session.account = undefined;
+  },
+
+  file_stat(session, nameBytes, flags, out) {
+    const files = session.allowed(63);
+    const path = name(nameBytes);
+    need(flags <= 1, 'EINVAL');
+    const stat = session.ask(['stat', path, flags].join('\0'), () => files.stat(path, flags === 1));
+    // An account that can only upload changes directories, but learns nothing of files.
+    need(session.can(right.READ | right.LIST) || isDir(stat), 'EACCES');
+    putStat(out, stat);
+  },
+  file_list(session, nameBytes, flags, handle) {
+    const files = session.allowed(right.LIST);
+    const path = name(nameBytes);
+    need(flags <= 1, 'EINVAL');
+    need(session.owned.size < maxOwned, 'EMFILE');
+    const dir = session.ask(['list', path, flags].join('\0'), async () => new Directory(await files.list(path, flags === 1)));
+    put32(handle, session.own(dir));
+  },
+  file_list_next(dir, out, n) {
+    const room = Math.min(out.length, maxUnsent);
+    const page = dir.session.ask(['next', dir.handle, room].join('\0'), () => dir.page(room));
+    out.set(page);
+    put32(n, page.length);
+  },
+  file_open(session, nameBytes, flags, offset, handle, out) {
+    const files = session.allowed(flags & open.WRITE ? right.WRITE : right.READ);
+    const path = name(nameBytes);
+    need(flags < 16 && offset >= 0 && !(offset > 0 && flags & (open.TRUNCATE | open.EXCLUSIVE)), 'EINVAL');
+    need(session.owned.size < maxOwned, 'EMFILE');
+    const mayDelete = session.can(right.DELETE);
+    const file = session.ask(['open', path, flags, offset].join('\0'), async () => {
+      if (flags & open.WRITE) return openUpload(files, path, flags, Number(offset), mayDelete);
+      const { file, stat } = await files.read(path, Number(offset));
+      return new OpenFile(file, stat, false);
+    });
+    put32(handle, session.own(file));
+    putStat(out, file.stat);
+  },
+  file_commit(file) {
+    need(file.upload && file.state, 'EINVAL');
+    need(file.state !== 'running', 'EBUSY');
+    need(!file.failed, 'EINVAL'); // what broke off is not whole, whatever the guest says
+    const key = `commit\0${file.handle}`;
+    need(file.state !== 'committing' || file.session.asked?.key === key, 'EBUSY');
+    try {
+      file.session.ask(key, () => file.file.close());
+    } catch (err) {
+      if (err.code === 'EAGAIN') file.state = 'committing';
+      if (err.code === 'EAGAIN' || err.code === 'EBUSY') throw err;
+      file.session.disown(file);
+      throw err;
+    }
+    file.session.disown(file);
+  },
+  file_mkdir: change(right.MKDIR, 'mkdir', (files, path) => files.mkdir(path)),
+  file_remove: (session, nameBytes, kind) => {
+    session.allowed(right.DELETE);
+    need(kind <= 1, 'EINVAL');
+    change(right.DELETE, 'remove', async (files, path) => {
+      need(path !== '.', 'EACCES');
+      const dir = isDir(await files.stat(path, true));
+      need(dir === (kind === 1), dir ? 'EISDIR' : 'ENOTDIR');
+      await files.remove(path, dir);
+    })(session, nameBytes, kind);
+  },
+  file_rename(session, fromBytes, toBytes) {
+    const files = session.allowed(right.RENAME);
+    const [from, to] = [name(fromBytes), name(toBytes)];
+    need(from !== '.' && to !== '.', 'EINVAL');
+    const mayReplace = session.can(right.DELETE) || from === to;
+    session.ask(['rename', from, to].join('\0'), async () => {
+      need(mayReplace || !(await exists(files.stat(to, true))), 'EACCES');
+      await files.rename(from, to);
+    });
+  },
+  file_set_time: change(right.WRITE, 'time', (files, path, mtime) => files.setTime(path, mtime)),
+  file_set_mode: change(right.WRITE, 'mode', (files, path, mode) => files.setMode(path, mode & 0o777)),
+  file_space(session, nameBytes, out) {
+    const files = session.allowed(right.WRITE);
+    const path = name(nameBytes);
+    put64(out, session.ask(`space\0${path}`, () => files.space(path)));
+  },
+
+  transfer_start(file, data, flags, length) {
+    need(data.session === file.session && data.conn && !file.state, 'EBADF');
+    need(flags <= 1 && length >= 0, 'EINVAL');
+    need(data.unsent === 0, 'EBUSY');
+    file.session.disown(data);
+    const move = file.upload ? file.receive : file.send;
+    file.run(() => move.call(file, data.conn, flags === 1, Number(length)), data.conn);
+  },
+  transfer_progress(file, out) {
+    need(file.state, 'EINVAL');
+    put64(out, file.bytes);
+  },
+  transfer_hash(file, algorithm, length) {
+    need(!file.upload && !file.state, 'EBADF');
+    need(algorithm < hashes.length && length >= 0, 'EINVAL');
+    const digest = file.server.digest?.(hashes[algorithm]);
+    need(digest, 'ENOSYS');
+    file.run(() => file.hash(digest, Number(length)));
+  },
+  transfer_digest(file, out, n) {
+    need(file.state !== 'running', 'EBUSY');
+    need(file.digest && file.digest.length <= out.length, 'EINVAL');
+    out.set(file.digest);
+    put32(n, file.digest.length);
+  },
+};

@@ -1,0 +1,110 @@
+// The one instance of the engine, and when it is called.
+
+import { Engine, configRecord, event, now } from './abi.js';
+import { calls } from './imports.js';
+import { Session } from './session.js';
+
+const soon = globalThis.setImmediate ?? queueMicrotask;
+const unavailable = Uint8Array.from('421 Service not available, closing control connection.\r\n', (c) => c.charCodeAt(0));
+
+// Server is a host for one instance of the engine. Node.js and a browser bring
+// the sockets and files, which a platform has:
+//
+//   login(user, password)  { rights, files } or undefined
+//   ports.take(session)    a passive port { port, accept(found), close() }; undefined when none is free
+//   dial(session, port)    promises a connection to the client
+//   deflated(conn, level)  the connection in MODE Z; left out where that cannot be had
+//   digest(algorithm)      { update(bytes), digest() }, the last may promise it; left out where that cannot be had
+//   log(text)
+//
+// A connection has of a Node.js socket: iterator(), write(bytes, done), end(done),
+// destroy(), destroySoon(), resetAndDestroy() and setTimeout(). Files are promised
+// by stat, list, read, write, mkdir, remove, rename, setTime, setMode and space.
+export class Server {
+  objects = new Map(); // by handle
+  lastHandle = 0;
+
+  // module is a compiled WebAssembly.Module.
+  constructor(module, platform) {
+    Object.assign(this, { module }, platform);
+  }
+
+  // start makes sure that there is an engine.
+  start() {
+    this.started ??= this.instantiate().catch((err) => {
+      this.started = undefined;
+      throw err;
+    });
+    return this.started;
+  }
+
+  async instantiate() {
+    const engine = new Engine(calls, this.objects, configRecord(), this.log);
+    await engine.start(this.module);
+    this.engine = engine;
+  }
+
+  // open gives the engine a new control connection. An end is { ip, port }.
+  async open(conn, local, client) {
+    try {
+      await this.start();
+    } catch (err) {
+      this.log(`no engine for a session: ${err.message}`);
+      conn.write(unavailable, () => conn.destroySoon());
+      return;
+    }
+    const session = Object.assign(new Session(), { local, client });
+    session.attach(this, conn);
+    this.add(session);
+    session.post(event.OPEN);
+    session.receive();
+  }
+
+  // drain makes idle sessions end with 421, the others when they are idle.
+  drain() {
+    this.post({ kind: event.DRAIN });
+  }
+
+  add(object) {
+    do this.lastHandle = (this.lastHandle + 1) >>> 0;
+    while (this.lastHandle === 0 || this.objects.has(this.lastHandle));
+    object.handle = this.lastHandle;
+    this.objects.set(object.handle, object);
+    return object;
+  }
+
+  post(e) {
+    this.engine?.events.push(e);
+    this.wake();
+  }
+
+  wake() {
+    if (!this.due) soon(() => this.step());
+    this.due = true;
+  }
+
+  step() {
+    this.due = false;
+    clearTimeout(this.timer);
+    try {
+      const next = this.engine?.step() ?? 0n;
+      if (next > 0n) this.timer = setTimeout(() => this.wake(), Math.min(Number((next - now()) / 1000000n) + 1, 3600e3));
+    } catch (err) {
+      this.abandon(err);
+    }
+  }
+
+  // abandon ends all sessions and the instance: one that has trapped would still
+  // answer. The next session gets another.
+  abandon(err) {
+    const [said] = this.engine.printed.split('\n');
+    this.log(`the engine failed; its sessions end: ${err.message}${said && ': '}${said}`);
+    this.engine = this.started = undefined;
+    for (const object of [...this.objects.values()]) {
+      if (object.kind !== 'SESSION') continue;
+      object.conn.write(unavailable, () => {});
+      object.close();
+    }
+    this.objects.clear();
+  }
+}

@@ -1,0 +1,151 @@
+// What is on the host's side of a control connection.
+
+import { Fault, errnoOf, event, need } from './abi.js';
+
+export const maxOwned = 16; // listeners, connections, files and directories of a session; the engine needs four
+export const maxUnsent = 64 << 10;
+const lingerTime = 2e3; // ms, as all times of timers
+const stallTime = 300e3;
+
+// hangUp ends a connection once what was written is sent, if the other end takes it.
+export function hangUp(conn) {
+  conn.setTimeout(stallTime, () => conn.destroy());
+  conn.destroySoon();
+}
+
+// Connection is one that the guest writes to: of a session, or for data.
+export class Connection {
+  unsent = 0;
+
+  attach(server, conn) {
+    Object.assign(this, { server, conn });
+  }
+
+  write(data) {
+    need(this.conn && !this.broken, 'EPIPE');
+    const n = Math.min(data.length, maxUnsent - this.unsent);
+    this.starved = n < data.length;
+    need(n > 0 || data.length === 0, 'EAGAIN');
+    this.unsent += n;
+    this.conn.write(data.slice(0, n), (err) => this.sent(n, err)); // a copy: the guest goes on with its buffer
+    return n;
+  }
+
+  sent(n, err) {
+    this.unsent -= n;
+    this.broken ??= err;
+    if (this.starved) this.post(event.WRITABLE);
+    this.starved = false;
+  }
+
+  post(kind, err) {
+    this.server.post({ kind, session: (this.session ?? this).handle, handle: this.handle, errno: err && errnoOf(err) });
+  }
+}
+
+export class Session extends Connection {
+  kind = 'SESSION';
+  owned = new Set();
+  arrived = new Uint8Array();
+  working = 0; // questions under way, abandoned ones too
+
+  // receive gives the guest what arrives, a piece at a time, so that a client
+  // cannot make the host keep its bytes. Once the session is over it discards
+  // what comes: closing with bytes unread would reset the connection.
+  async receive() {
+    try {
+      for await (const chunk of this.conn.iterator({ destroyOnReturn: false })) {
+        if (this.over) continue;
+        this.arrived = chunk;
+        this.post(event.READABLE);
+        await new Promise((resolve) => { this.taken = resolve; });
+      }
+      this.ended = true;
+    } catch (err) {
+      this.failed = err;
+    }
+    if (this.over) this.conn.destroySoon();
+    else this.post(event.READABLE);
+  }
+
+  read(out) {
+    if (this.arrived.length === 0) {
+      if (this.failed) throw this.failed;
+      need(this.ended, 'EAGAIN');
+      return 0;
+    }
+    const n = Math.min(out.length, this.arrived.length);
+    out.set(this.arrived.subarray(0, n));
+    this.arrived = this.arrived.subarray(n);
+    if (this.arrived.length === 0) this.taken();
+    return n;
+  }
+
+  // ask answers a call that may wait: the guest gets EAGAIN, then the event, and
+  // calls again for what work came to. Another question abandons the one before.
+  ask(key, work) {
+    const asked = this.asked;
+    if (asked?.key === key) {
+      need(asked.done, 'EAGAIN');
+      this.asked = undefined;
+      if (asked.error) throw asked.error;
+      return asked.answer;
+    }
+    need(this.working < maxOwned, 'EBUSY');
+    this.abandon();
+    this.working++;
+    this.asked = { key };
+    this.answer(this.asked, work);
+    throw new Fault('EAGAIN');
+  }
+
+  async answer(asked, work) {
+    try {
+      asked.answer = await work();
+    } catch (err) {
+      asked.error = err;
+    }
+    this.working--;
+    asked.done = true;
+    if (this.asked === asked) this.post(event.READY);
+    else asked.answer?.close?.();
+  }
+
+  abandon() {
+    if (this.asked?.done) this.asked.answer?.close?.();
+    this.asked = undefined;
+  }
+
+  own(object) {
+    need(this.owned.size < maxOwned, 'EMFILE');
+    this.owned.add(this.server.add(Object.assign(object, { server: this.server, session: this })));
+    return object.handle;
+  }
+
+  disown(object) {
+    this.owned.delete(object);
+    this.server.objects.delete(object.handle);
+  }
+
+  // allowed gives the account's files for a call that needs a right.
+  allowed(needed) {
+    need((this.account?.rights ?? 0) & needed, 'EACCES');
+    return this.account.files;
+  }
+
+  can(wanted) {
+    return (this.account.rights & wanted) !== 0;
+  }
+
+  // close ends the session and all it owns, once what it wrote is sent.
+  close() {
+    this.over = true;
+    for (const object of this.owned) object.close();
+    this.abandon();
+    this.account = undefined;
+    this.server.objects.delete(this.handle);
+    this.conn.setTimeout(stallTime, () => this.conn.destroy());
+    this.conn.end(() => setTimeout(() => this.conn.destroy(), this.ended || this.failed ? 0 : lingerTime));
+    this.taken?.();
+  }
+}

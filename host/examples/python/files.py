@@ -1,0 +1,159 @@
+"""One folder of the operating system, and nothing outside it.
+
+Every folder on the way to a file is opened from the one above it, and none through a
+link: what is looked at is what is opened, and a link that is changed meanwhile leads
+nowhere else. It takes a POSIX system."""
+
+import errno
+import os
+import stat
+from contextlib import contextmanager
+
+from abi import STAT_RECORD, TYPE, Fault, need
+
+FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # O_NONBLOCK: never wait for the other end of a pipe
+MAX_LINKS = 40
+
+
+def record(info):
+    """A stat record and its mode."""
+    types = {stat.S_IFREG: TYPE.FILE, stat.S_IFDIR: TYPE.DIR, stat.S_IFLNK: TYPE.LINK}
+    mode = types.get(stat.S_IFMT(info.st_mode), TYPE.OTHER) | info.st_mode & 0o777
+    return STAT_RECORD.pack(info.st_mtime_ns, info.st_size, mode, info.st_nlink)
+
+
+def read_link(name, folder):
+    """Where a link leads; None for what is no link."""
+    try:
+        return os.readlink(name, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENOENT):
+            return None
+        raise
+
+
+class Files:
+    def __init__(self, root):
+        self.root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.uploading = set()  # device and inode
+
+    @contextmanager
+    def at(self, name, follow=True):
+        """The folder, open, and the last element of what name leads to. That is then no
+        link, or may be one when follow is false. Links are followed as long as they are
+        relative and stay inside."""
+        folders, todo, last, links = [os.dup(self.root)], name.split(b"/")[::-1], b".", 0
+        try:
+            while todo:
+                last = todo.pop()
+                if last in (b"", b"."):
+                    last = b"."
+                    continue
+                if last == b"..":
+                    need(len(folders) > 1, "EACCES")
+                    os.close(folders.pop())
+                    last = b"."
+                    continue
+                target = read_link(last, folders[-1]) if todo or follow else None
+                if target is not None:
+                    links += 1
+                    need(links <= MAX_LINKS, "ELOOP")
+                    need(not target.startswith(b"/"), "EACCES")
+                    todo += target.split(b"/")[::-1]
+                    last = b"."
+                elif todo:
+                    folders.append(os.open(last, FOLDER, dir_fd=folders[-1]))
+                    last = b"."
+            yield folders[-1], last
+        finally:
+            for folder in folders:
+                os.close(folder)
+
+    def stat(self, name, link=False):
+        with self.at(name, not link) as (folder, last):
+            return os.stat(last, dir_fd=folder, follow_symlinks=False)
+
+    def list(self, name, names_only):
+        """Yields (stat record, name, target) for each entry, sorted by name. What is in
+        the folder is known when the first is asked for, and that it is one before."""
+        with self.at(name) as (folder, last):
+            fd = os.open(last, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        return self.entries(fd, names_only)
+
+    def entries(self, fd, names_only):
+        try:
+            yield  # so that closing what was never read closes the folder
+            for name in sorted(map(os.fsencode, os.listdir(fd))):
+                if names_only:
+                    yield bytes(STAT_RECORD.size), name, b""
+                    continue
+                try:
+                    info = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                    target = read_link(name, fd) if stat.S_ISLNK(info.st_mode) else b""
+                except OSError:
+                    continue  # it went away meanwhile
+                yield record(info), name, target or b""
+        finally:
+            os.close(fd)
+
+    def open(self, folder, last, flags):
+        """Opens a regular file and nothing else."""
+        fd = os.open(last, flags | FILE, 0o644, dir_fd=folder)
+        info = os.fstat(fd)
+        if stat.S_ISREG(info.st_mode):
+            return fd, info
+        os.close(fd)
+        raise Fault("EISDIR" if stat.S_ISDIR(info.st_mode) else "EACCES")
+
+    def read(self, name):
+        with self.at(name) as (folder, last):
+            return self.open(folder, last, os.O_RDONLY)
+
+    def write(self, name, flags, offset):
+        """Opens an upload in place. One at a time may write to a file."""
+        with self.at(name, not flags & os.O_EXCL) as (folder, last):
+            fd, info = self.open(folder, last, os.O_WRONLY | flags & ~os.O_TRUNC | (0 if offset else os.O_CREAT))
+        key = info.st_dev, info.st_ino
+        if key in self.uploading:
+            os.close(fd)
+            raise Fault("EBUSY")
+        self.uploading.add(key)
+        if flags & os.O_TRUNC:
+            os.ftruncate(fd, 0)
+        os.lseek(fd, offset, os.SEEK_SET)
+        return fd, key
+
+    def close(self, fd, key=None):
+        self.uploading.discard(key)
+        os.close(fd)
+
+    def mkdir(self, name):
+        with self.at(name, False) as (folder, last):
+            os.mkdir(last, 0o755, dir_fd=folder)
+
+    def remove(self, name, folder_wanted):
+        with self.at(name, False) as (folder, last):
+            (os.rmdir if folder_wanted else os.unlink)(last, dir_fd=folder)
+
+    def rename(self, old, new):
+        with self.at(old, False) as (folder, last), self.at(new, False) as (to_folder, to_last):
+            os.rename(last, to_last, src_dir_fd=folder, dst_dir_fd=to_folder)
+
+    def set_time(self, name, mtime):
+        with self.at(name) as (folder, last):
+            now = os.stat(last, dir_fd=folder, follow_symlinks=False)
+            os.utime(last, ns=(now.st_atime_ns, mtime), dir_fd=folder, follow_symlinks=False)
+
+    def set_mode(self, name, mode):
+        with self.at(name) as (folder, last):
+            os.chmod(last, mode, dir_fd=folder, follow_symlinks=False)
+
+    def space(self, name):
+        with self.at(name) as (folder, last):
+            fd = os.open(last, os.O_RDONLY | FILE, dir_fd=folder)
+        try:
+            free = os.fstatvfs(fd)
+            return free.f_bavail * free.f_frsize
+        finally:
+            os.close(fd)

@@ -1,0 +1,265 @@
+"""The imports, by their names in wasi/table.go."""
+
+import os
+import zlib
+
+from abi import HASHES, OPEN, RIGHT, TYPE, Fault, get_address, need, put32, put64, put_address
+from data import Data, Listener
+from files import record
+from session import MAX_OWNED, MAX_UNSENT, Connection, ip_of
+from transfer import Directory, OpenFile
+
+MAX_NAME = 64 << 10
+LOWEST_PORT = 1024  # below are the services that a bounce attack is after (RFC 2577 §3)
+
+
+def name(data):
+    """A parameter that names a file: relative to the root, with no element that leads
+    anywhere but down."""
+    need(len(data) <= MAX_NAME and b"\0" not in data, "EINVAL")
+    need(data == b"." or not {b"", b".", b".."} & set(data.split(b"/")), "EINVAL")
+    return data
+
+
+def is_dir(stat):
+    return record_mode(stat) & TYPE.MASK == TYPE.DIR
+
+
+def record_mode(stat):
+    return int.from_bytes(stat[16:20], "little")
+
+
+def net_address(session, side, out):
+    need(side <= 1, "EINVAL")
+    address = session.client if side else session.local
+    put_address(out, ip_of(address), address[1])
+
+
+def net_read(session, out, n):
+    put32(n, 0)
+    data = session.read(len(out))
+    out[: len(data)] = data
+    put32(n, len(data))
+
+
+def net_write(conn, data, n):
+    need(isinstance(conn, Connection) and conn.sock, "EBADF")
+    put32(n, 0)
+    put32(n, conn.write(data))
+
+
+def net_listen(session, family, handle, out):
+    need(family in (0, 4 if len(session.local_ip) == 4 else 6), "EINVAL")
+    need(len(session.owned) < MAX_OWNED, "EMFILE")
+    sock = session.server.listen(session.local)
+    put32(handle, Listener(session, sock).handle)
+    put_address(out, session.local_ip, sock.getsockname()[1])
+
+
+def net_accept(listener, handle):
+    sock, data = listener.take(), Data()
+    try:
+        put32(handle, listener.session.own(data))
+    except Fault:
+        sock.close()
+        raise
+    data.attach(sock)
+
+
+def net_dial(session, address, handle):
+    ip, port = get_address(address)
+    need(port >= LOWEST_PORT and ip == session.client_ip, "EACCES")
+    data = Data()
+    put32(handle, session.own(data))
+    data.dialling = session.server.loop.create_task(data.dial(port))
+
+
+def net_deflate(data, level):
+    need(data.sock and not data.compressor and level <= 9, "EINVAL")
+    need(not data.unsent, "EBUSY")
+    data.deflate(level or zlib.Z_DEFAULT_COMPRESSION)
+
+
+def handle_close(owned):
+    owned.close()
+
+
+def auth_host(session, host):
+    need(len(host) <= MAX_NAME, "EINVAL")
+    session.abandon()  # a login under way would be at the host before
+
+
+def auth_check(session, user, password, rights):
+    need(len(user) <= MAX_NAME and len(password) <= MAX_NAME, "EINVAL")
+    account = session.server.login(user, password)  # at once: this host hashes nothing
+    need(account, "EACCES")
+    session.account = account
+    put32(rights, account[0])
+
+
+def auth_clear(session):
+    session.account = None
+
+
+def file_stat(session, path, flags, out):
+    files, path = session.files(63), name(path)
+    need(flags <= 1, "EINVAL")
+    stat = session.ask(("stat", path, flags), lambda: record(files.stat(path, flags == 1)))
+    # An account that can only upload changes directories, but learns nothing of files.
+    need(is_dir(stat) or session.can(RIGHT.READ | RIGHT.LIST), "EACCES")
+    out[:] = stat
+
+
+def file_list(session, path, flags, handle):
+    files, path = session.files(RIGHT.LIST), name(path)
+    need(flags <= 1, "EINVAL")
+    need(len(session.owned) < MAX_OWNED, "EMFILE")
+    put32(handle, session.own(session.ask(("list", path, flags), lambda: Directory(files.list(path, flags == 1)))))
+
+
+def file_list_next(directory, out, n):
+    room = min(len(out), MAX_UNSENT)
+    page = directory.session.ask(("next", directory.handle, room), lambda: directory.page(room))
+    out[: len(page)] = page
+    put32(n, len(page))
+
+
+def file_open(session, path, flags, offset, handle, out):
+    files, path = session.files(RIGHT.WRITE if flags & OPEN.WRITE else RIGHT.READ), name(path)
+    need(flags < 16 and offset >= 0 and not (offset and flags & (OPEN.TRUNCATE | OPEN.EXCLUSIVE)), "EINVAL")
+    need(len(session.owned) < MAX_OWNED, "EMFILE")
+    opener = open_upload if flags & OPEN.WRITE else open_download
+    may_delete = session.can(RIGHT.DELETE)
+    file = session.ask(("open", path, flags, offset), lambda: opener(files, path, flags, offset, may_delete))
+    put32(handle, session.own(file))
+    out[:] = file.stat
+
+
+def open_download(files, path, flags, offset, may_delete):
+    fd, info = files.read(path)
+    os.lseek(fd, offset, os.SEEK_SET)
+    return OpenFile(files, (fd,), record(info), False)
+
+
+def open_upload(files, path, flags, offset, may_delete):
+    """Whoever may not delete may not overwrite either, only make new files and add to the
+    end of old ones."""
+    try:
+        info = files.stat(path)
+        stat, size = record(info), info.st_size
+        need(not is_dir(stat), "EISDIR")
+    except OSError:
+        stat, size = bytes(24), 0
+    how = 0
+    if flags & OPEN.EXCLUSIVE:
+        how = os.O_EXCL
+    elif flags & OPEN.APPEND:
+        how, offset = os.O_APPEND, 0
+    elif offset > size:
+        raise Fault("EINVAL")
+    elif flags & OPEN.TRUNCATE:
+        how = os.O_TRUNC if may_delete else os.O_EXCL
+    else:
+        need(may_delete or offset >= size, "EACCES")
+    try:
+        return OpenFile(files, files.write(path, how, offset), stat, True)
+    except FileExistsError:
+        raise Fault("EEXIST" if flags & OPEN.EXCLUSIVE else "EACCES") from None
+
+
+def file_commit(file):
+    need(file.upload and file.task, "EINVAL")
+    need(file.finished, "EBUSY")
+    need(not file.failed, "EINVAL")  # what broke off is not whole, whatever the guest says
+    key = ("commit", file.handle)
+    asked = file.session.asked
+    need(not file.committing or asked and asked.key == key, "EBUSY")
+    try:
+        file.session.ask(key, lambda: file.files.close(*file.opened))
+    except Fault as fault:
+        if str(fault) == "EAGAIN":
+            file.committing = True
+        raise
+    except OSError:
+        file.session.disown(file)
+        raise
+    file.session.disown(file)
+
+
+def change(right, work):
+    """An import that alters one file."""
+
+    def call(session, path, *rest):
+        files, path = session.files(right), name(path)
+        session.ask((work, path, *rest), lambda: work(files, path, *rest))
+
+    return call
+
+
+file_mkdir = change(RIGHT.MKDIR, lambda files, path: files.mkdir(path))
+file_set_time = change(RIGHT.WRITE, lambda files, path, mtime: files.set_time(path, mtime))
+file_set_mode = change(RIGHT.WRITE, lambda files, path, mode: files.set_mode(path, mode & 0o777))
+
+
+def file_remove(session, path, kind):
+    files, path = session.files(RIGHT.DELETE), name(path)
+    need(kind <= 1, "EINVAL")
+
+    def work():
+        need(path != b".", "EACCES")
+        directory = is_dir(record(files.stat(path, True)))
+        need(directory == bool(kind), "EISDIR" if directory else "ENOTDIR")
+        files.remove(path, directory)
+
+    session.ask(("remove", path, kind), work)
+
+
+def file_rename(session, old, new):
+    files, old, new = session.files(RIGHT.RENAME), name(old), name(new)
+    need(b"." not in (old, new), "EINVAL")
+    may_delete = session.can(RIGHT.DELETE)
+
+    def work():
+        if not may_delete and old != new:
+            try:
+                files.stat(new, True)
+                raise Fault("EACCES")
+            except FileNotFoundError:
+                pass
+        files.rename(old, new)
+
+    session.ask(("rename", old, new), work)
+
+
+def file_space(session, path, out):
+    files, path = session.files(RIGHT.WRITE), name(path)
+    put64(out, session.ask(("space", path), lambda: files.space(path)))
+
+
+def transfer_start(file, data, flags, length):
+    need(data.session is file.session and data.sock and not file.task, "EBADF")
+    need(flags <= 1 and length >= 0, "EINVAL")
+    need(not data.unsent, "EBUSY")
+    file.session.disown(data)
+    file.start((file.receive if file.upload else file.send)(data, flags == 1, length), data)
+
+
+def transfer_progress(file, out):
+    need(file.task, "EINVAL")
+    put64(out, file.bytes)
+
+
+def transfer_hash(file, algorithm, length):
+    need(not file.upload and not file.task, "EBADF")
+    need(algorithm < len(HASHES) and length >= 0, "EINVAL")
+    file.start(file.hash(HASHES[algorithm], length))
+
+
+def transfer_digest(file, out, n):
+    need(not file.task or file.finished, "EBUSY")
+    need(file.digest and len(file.digest) <= len(out), "EINVAL")
+    out[: len(file.digest)] = file.digest
+    put32(n, len(file.digest))
+
+
+CALLS = {n: f for n, f in globals().items() if n.startswith(("net_", "handle_", "auth_", "file_", "transfer_"))}

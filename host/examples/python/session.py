@@ -1,0 +1,238 @@
+"""What is on the host's side of a control connection."""
+
+import asyncio
+import socket
+from contextlib import suppress
+
+from abi import EVENT, Fault, need
+
+MAX_OWNED = 16  # listeners, connections, files and directories of a session; the engine needs four
+MAX_UNSENT = 64 << 10
+LINGER_TIME, STALL_TIME = 2, 300
+
+
+def ip_of(address):
+    """4 or 16 bytes. An IPv4 address mapped into IPv6 is the IPv4 address that it
+    stands for."""
+    text = address[0].partition("%")[0].removeprefix("::ffff:")
+    return socket.inet_pton(socket.AF_INET if "." in text else socket.AF_INET6, text)
+
+
+class Owned:
+    """What a session owns by a handle of its own."""
+
+    handle = None
+
+    def given_up(self):
+        """Gives up what the object holds. Nothing is said to the guest."""
+
+    def close(self):
+        self.session.disown(self)
+        self.given_up()
+
+    def post(self, kind, errno=0, value=0):
+        self.server.post(kind, errno, self.session.handle, self.handle, value)
+
+
+class Connection(Owned):
+    """A connection that the guest writes to: a session's, or one for data."""
+
+    sock = None
+    compressor = expander = None
+    broken = None
+    starved = over = flushing = False
+
+    def attach(self, sock):
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock, self.unsent = sock, bytearray()
+
+    def write(self, data):
+        """Takes as much as there is room for."""
+        if self.broken:
+            raise self.broken
+        taken = data[: max(MAX_UNSENT - len(self.unsent), 0)]
+        self.starved = len(taken) < len(data)
+        need(taken or not data, "EAGAIN")
+        self.unsent += self.compressor.compress(taken) if self.compressor else taken
+        self.flush()
+        return len(taken)
+
+    def flush(self):
+        """Sends what it can, and the rest as soon as there is room."""
+        try:
+            while self.unsent:
+                del self.unsent[: self.sock.send(self.unsent)]
+        except BlockingIOError:
+            if not self.flushing:
+                self.flushing = True
+                self.server.loop.add_writer(self.sock, self.flush)
+            return
+        except OSError as error:
+            self.broken = error
+            self.unsent.clear()
+        if self.flushing:
+            self.server.loop.remove_writer(self.sock)
+        self.flushing = False
+        if self.over:
+            self.finish()
+        elif self.starved:
+            self.starved = False
+            self.post(EVENT.WRITABLE)
+
+    def given_up(self):
+        """Ends the connection, once what was written is sent."""
+        self.over = True
+        self.deadline = self.server.loop.call_later(STALL_TIME, self.destroy)
+        self.flush()
+
+    def finish(self):
+        self.destroy()
+
+    def destroy(self):
+        self.deadline.cancel()
+        if self.sock.fileno() >= 0:
+            self.server.loop.remove_writer(self.sock)
+            self.sock.close()
+
+
+class Question:
+    """A call of the guest's that may have to wait."""
+
+    answer = error = None
+    done = False
+
+    def __init__(self, key):
+        self.key = key
+
+    def discard(self):
+        if isinstance(self.answer, Owned):
+            self.answer.given_up()
+
+
+class Session(Connection):
+    kind = "SESSION"
+    account = None  # (rights, files) once logged in
+    asked = None
+    working = 0  # questions under way, abandoned ones too
+    arrived = b""
+    ended = failed = None
+
+    def __init__(self, server, sock):
+        self.server, self.session, self.owned = server, self, []
+        self.local, self.client = sock.getsockname(), sock.getpeername()
+        self.local_ip, self.client_ip = ip_of(self.local), ip_of(self.client)
+        self.attach(sock)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)  # clients send ABOR as urgent data
+        server.add(self)
+        self.post(EVENT.OPEN)
+        server.loop.add_reader(sock, self.receive)
+
+    def receive(self):
+        """Gives the guest what has come, a piece at a time, so that a client cannot make
+        the host keep its bytes. Once the session is over it discards what comes: closing
+        with bytes unread would reset the connection."""
+        try:
+            self.arrived = self.sock.recv(4096)
+            self.ended = not self.arrived
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.failed = error
+        if not self.over:
+            self.server.loop.remove_reader(self.sock)
+            self.post(EVENT.READABLE)
+        elif self.ended or self.failed:
+            self.server.loop.remove_reader(self.sock)
+            if not self.unsent:
+                self.destroy()
+
+    def read(self, size):
+        if not self.arrived:
+            if self.failed:
+                raise self.failed
+            need(self.ended, "EAGAIN")
+            return b""
+        data, self.arrived = self.arrived[:size], self.arrived[size:]
+        if not self.arrived:
+            self.server.loop.add_reader(self.sock, self.receive)
+        return data
+
+    def ask(self, key, work):
+        """Answers a call that may wait: the guest gets EAGAIN, then the event, and calls
+        again for what work, on a thread, came to. Another question abandons the one
+        before."""
+        asked = self.asked
+        if asked and asked.key == key:
+            need(asked.done, "EAGAIN")
+            self.asked = None
+            if asked.error:
+                raise asked.error
+            return asked.answer
+        need(self.working < MAX_OWNED, "EBUSY")
+        self.abandon()
+        self.working += 1
+        self.asked = Question(key)
+        self.server.loop.create_task(self.find_out(self.asked, work))
+        raise Fault("EAGAIN")
+
+    async def find_out(self, asked, work):
+        try:
+            asked.answer = await asyncio.to_thread(work)
+        except Exception as error:
+            asked.error = error
+        asked.done = True
+        self.working -= 1
+        if asked is self.asked:
+            self.post(EVENT.READY)
+        else:
+            asked.discard()
+
+    def abandon(self):
+        if self.asked and self.asked.done:
+            self.asked.discard()
+        self.asked = None
+
+    def own(self, owned):
+        need(len(self.owned) < MAX_OWNED, "EMFILE")
+        owned.server, owned.session = self.server, self
+        self.owned.append(self.server.add(owned))
+        return owned.handle
+
+    def disown(self, owned):
+        self.server.objects.pop(owned.handle, None)
+        if owned in self.owned:
+            self.owned.remove(owned)
+
+    def can(self, right):
+        return bool(self.account and self.account[0] & right)
+
+    def files(self, right):
+        """The account's files, for a call that needs a right."""
+        need(self.can(right), "EACCES")
+        return self.account[1]
+
+    def given_up(self):
+        for owned in list(self.owned):
+            owned.close()
+        self.abandon()
+        self.account = None
+        if not self.ended and not self.failed:
+            self.server.loop.add_reader(self.sock, self.receive)
+        super().given_up()
+
+    def finish(self):
+        with suppress(OSError):
+            self.sock.shutdown(socket.SHUT_WR)
+        if self.ended or self.failed:
+            self.destroy()
+        else:
+            self.deadline.cancel()
+            self.deadline = self.server.loop.call_later(LINGER_TIME, self.destroy)
+
+    def destroy(self):
+        if self.sock.fileno() >= 0:
+            self.server.loop.remove_reader(self.sock)
+        super().destroy()
+        self.server.closed(self)

@@ -124,7 +124,7 @@ func (o *options) runHost(out io.Writer, checks []kit.Check) (holds bool, err er
 	if o.target.Address == "" {
 		o.target.Address, err = h.announced()
 	} else {
-		err = listening(o.target.Address)
+		err = h.listens(o.target.Address)
 	}
 	if err == nil {
 		if o.target.Root == "" && h.hasRoot {

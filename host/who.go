@@ -34,8 +34,9 @@ func (p *present) remove(s *session) {
 }
 
 // page appends records of the sessions numbered above after, as many as there is
-// room for. It reports false when there is not even room for one.
-func (p *present) page(b []byte, after uint64) (page []byte, ok bool) {
+// room for, with names as the reader's charset has them. It reports false when
+// there is not even room for one.
+func (p *present) page(b []byte, after uint64, names *charset) (page []byte, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	at, found := slices.BinarySearchFunc(p.sessions, after, byNumber)
@@ -45,7 +46,7 @@ func (p *present) page(b []byte, after uint64) (page []byte, ok bool) {
 	page = b
 	for _, s := range p.sessions[at:] {
 		var fits bool
-		if page, fits = s.appendWho(page); !fits {
+		if page, fits = s.appendWho(page, names); !fits {
 			return page, len(page) > len(b)
 		}
 	}
@@ -65,7 +66,7 @@ func (s *session) does(handle, doing uint32, name string, bytes *atomic.Int64) {
 	s.doing.Store(&activity{handle, doing, name, bytes})
 }
 
-func (s *session) appendWho(b []byte) ([]byte, bool) {
+func (s *session) appendWho(b []byte, names *charset) ([]byte, bool) {
 	who := wasi.Who{Number: s.id, Began: unixNano(s.began), Client: s.client}
 	var user, name string
 	if l := s.login.Load(); l != nil {
@@ -77,7 +78,7 @@ func (s *session) appendWho(b []byte) ([]byte, bool) {
 			who.Bytes = uint64(d.bytes.Load())
 		}
 	}
-	return wasi.AppendWho(b, who, user, name)
+	return wasi.AppendWho(b, who, user, names.outgoing(name))
 }
 
 func (sh *shard) sessionList(a *args) wasi.Errno {
@@ -89,7 +90,7 @@ func (sh *shard) sessionList(a *args) wasi.Errno {
 		return wasi.EACCES
 	}
 	buf := a.bytes(2)
-	page, ok := sh.server.present.page(buf[:0:min(len(buf), maxPage)], uint64(a.int64(1)))
+	page, ok := sh.server.present.page(buf[:0:min(len(buf), maxPage)], uint64(a.int64(1)), s.charset())
 	if !ok {
 		return wasi.EINVAL
 	}

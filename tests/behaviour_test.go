@@ -20,7 +20,7 @@ func TestBehaviour(t *testing.T) {
 	require.NoError(t, putFile(files, ".dots", []byte("a\nb\n"), past))
 	_, network := serve(t, host.Config{Authenticator: accounts(files), Behaviour: host.Behaviour{
 		ASCIIVerbatim: true, NoASCIISize: true, MkdirExisting: true, MakeParents: true, EmptyNLSTFails: true, HideDotFiles: true,
-		Owner: "somebody", Group: "all", NoASCIIRest: true, NoModeZ: true,
+		Owner: "somebody", Group: "all", NoASCIIRest: true, NoModeZ: true, NoHash: true,
 	}, ListZone: time.FixedZone("", 26*3600)})
 	c := login(t, network, "u")
 	_, code := c.get("NLST")
@@ -29,6 +29,7 @@ func TestBehaviour(t *testing.T) {
 	assert.Equal(t, 550, c.do("SIZE .dots"))
 	assert.Equal(t, 504, c.do("REST 1"))
 	assert.Equal(t, 504, c.do("MODE Z"))
+	assert.Equal(t, 502, c.do("HASH .dots"))
 	content, _ := c.get("RETR .dots")
 	assert.Equal(t, "a\nb\n", string(content))
 	assert.Equal(t, 226, c.store("STOR a/b/c", "x"))

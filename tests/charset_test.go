@@ -26,7 +26,7 @@ func TestCharset(t *testing.T) {
 	_, network := serve(t, host.Config{
 		Charset: "windows-1252", Observer: seen,
 		Authenticator: host.AuthenticatorFunc(func(_ context.Context, l host.Login) (*host.Account, error) {
-			account := host.Account{FS: files, Rights: host.ReadWrite}
+			account := host.Account{FS: files, Rights: host.ReadWrite | host.Admin}
 			account.Charset = map[string]string{"j": "Shift_JIS", "wrong": "UTF-16"}[l.User]
 			return &account, nil
 		}),
@@ -70,6 +70,15 @@ func TestCharset(t *testing.T) {
 	holds(t, files, "日", "€")
 	assert.Equal(t, "/€uro", seen.of(host.Uploaded)[0].Path)
 	assert.Equal(t, "/日", seen.of(host.Renamed)[0].To)
+
+	d := c.data()
+	require.Equal(t, 150, c.do("STOR \x80uro"))
+	who := login(t, network, "u")
+	assert.Contains(t, who.say("SITE WHO").Text(), "STOR /\x80uro")
+	assert.Equal(t, 200, who.do("OPTS UTF8 ON"))
+	assert.Contains(t, who.say("SITE WHO").Text(), "STOR /€uro")
+	d.Close()
+	assert.Equal(t, 226, c.reply().Code)
 
 	c = login(t, network, "j")
 	for _, bad := range []string{"\x80", "\x95", "a\xff\xff", "%u0025", "\x87\x90"} {

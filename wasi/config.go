@@ -36,12 +36,13 @@ type Behaviour struct {
 	HideDotFiles   bool   // flag 512: LIST, NLST and STAT leave names out that begin with a dot, unless asked by -a
 	NoASCIIRest    bool   // flag 1024: REST, and RANG for RETR and STOR, are refused under TYPE A, where they do not count what is sent (RFC 3659 §5.3)
 	NoModeZ        bool   // flag 2048: MODE Z is refused
+	NoHash         bool   // flag 4096: HASH, XCRC and the like are refused
 	Owner, Group   string // whom LIST says that files belong to; "" is ftp
 }
 
 // switches are the flags, from bit shiftBehaviour on.
-func (b *Behaviour) switches() [8]*bool {
-	return [...]*bool{&b.ASCIIVerbatim, &b.NoASCIISize, &b.MkdirExisting, &b.MakeParents, &b.EmptyNLSTFails, &b.HideDotFiles, &b.NoASCIIRest, &b.NoModeZ}
+func (b *Behaviour) switches() [9]*bool {
+	return [...]*bool{&b.ASCIIVerbatim, &b.NoASCIISize, &b.MkdirExisting, &b.MakeParents, &b.EmptyNLSTFails, &b.HideDotFiles, &b.NoASCIIRest, &b.NoModeZ, &b.NoHash}
 }
 
 // Allow is what is off unless it is turned on.

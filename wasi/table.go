@@ -202,7 +202,7 @@ var Table = [importCount]Import{
 	SessionUmask: {"session_umask", "sessions", []Param{{"session", Handle}, {"mask", Uint32}},
 		"may wait: which of the nine permission bits new files and directories of this login do not get; EACCES without the right to write, EINVAL for other bits; ENOSYS where the files have none"},
 	SessionNames: {"session_names", "sessions", []Param{{"session", Handle}, {"on", Uint32}, {"name", In}, {"buf", Out}, {"n", RetUint32}},
-		"has names be UTF-8 from now on (on 1), or in the character set of the account's clients again (on 0); buf gets the n bytes by which a name is written now that was name before; EINVAL when it is none, buf is too small or on another number; ENOSYS when names are bytes, whatever they mean"},
+		"has names be UTF-8 from now on (on 1), or in the character set of the account's clients again (on 0); buf gets the n bytes by which a name is written now that was name before; EINVAL when it is none, buf is too small or on another number; ENOSYS when names are what they are"},
 	SessionList: {"session_list", "sessions", []Param{{"session", Handle}, {"after", Int64}, {"buf", Out}, {"n", RetUint32}},
 		"fills buf with whole session records of the host's sessions numbered above after, in order; n is in bytes, 0 at the end; EACCES without the right of an administrator, EINVAL when buf has no room for the next one; ENOSYS when the host tells of none"},
 

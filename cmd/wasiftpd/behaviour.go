@@ -25,6 +25,7 @@ var behaviours = []struct {
 	{"hide-dot-files", "listings leave dot files out unless asked by -a", func(c *host.Config) *bool { return &c.Behaviour.HideDotFiles }},
 	{"follow-links", "links are listed as what they lead to", func(c *host.Config) *bool { return &c.FollowLinks }},
 	{"no-mode-z", "MODE Z is refused, which takes up to 1 MB a transfer", func(c *host.Config) *bool { return &c.Behaviour.NoModeZ }},
+	{"no-hash", "HASH, XCRC and the like are refused, which read\na whole file", func(c *host.Config) *bool { return &c.Behaviour.NoHash }},
 }
 
 func (o *options) addBehaviourTo(f *pflag.FlagSet) {

@@ -27,8 +27,14 @@ func TestModule(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	t.Parallel()
-	want := regexp.MustCompile(`^wasiftpd \S+ \(go1\.\S+ \w+/\w+\)\nABI [1-9]\d*\nmodule SHA-256 [0-9a-f]{64}\n$`)
-	if code, stdout, stderr := run(t, nil, "version"); code != 0 || stderr != "" || !want.MatchString(stdout) {
-		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
+	want := regexp.MustCompile(`^wasiftpd \S+ \(go1\.\S+ \w+/\w+\)\nABI [1-9]\d*\nmodule SHA-256 ([0-9a-f]{64})\n\n` +
+		`([0-9a-f]{64}) +[1-9]\d+ host/wasiftp\.wasm\n([0-9a-f]{64} +[1-9]\d+ module/wasiftp-\w+\.wasm\n){3}$`)
+	code, stdout, stderr := run(t, nil, "version")
+	match := want.FindStringSubmatch(stdout)
+	if code != 0 || stderr != "" || match == nil {
+		t.Fatalf("exit code %d, %q, %q", code, stdout, stderr)
+	}
+	if match[1] != match[2] {
+		t.Errorf("the built-in module is %s, and the list has %s: run make wasm", match[1], match[2])
 	}
 }

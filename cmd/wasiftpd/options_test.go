@@ -66,7 +66,9 @@ func TestFlags(t *testing.T) {
 		}},
 		{[]string{"--allow=site-symlink"}, func(o *options) { o.config.Allow.SiteSymlink = true }},
 		{[]string{"--allow=ccc,sscn,cpsv"}, func(o *options) { o.config.Allow.CCC, o.config.Allow.SSCN, o.config.Allow.CPSV = true, true, true }},
-		{[]string{"--behaviour=no-ascii-rest,no-mode-z"}, func(o *options) { o.config.Behaviour.NoASCIIRest, o.config.Behaviour.NoModeZ = true, true }},
+		{[]string{"--behaviour=no-ascii-rest,no-mode-z,no-hash"}, func(o *options) {
+			o.config.Behaviour.NoASCIIRest, o.config.Behaviour.NoModeZ, o.config.Behaviour.NoHash = true, true, true
+		}},
 		{[]string{"--charset=windows-1252"}, func(o *options) { o.config.Charset = "windows-1252" }},
 		{[]string{"--list-time-zone=UTC"}, func(o *options) { o.config.ListZone = time.UTC }},
 		{[]string{"--owner=me"}, func(o *options) { o.config.Behaviour.Owner, o.config.Behaviour.Group = "me", "me" }},

@@ -62,6 +62,17 @@ func TestNoModeZ(t *testing.T) {
 	})
 }
 
+func TestNoHash(t *testing.T) {
+	t.Parallel()
+	behaving(t, ftp.Behaviour{NoHash: true}, func(_ *ftptest.World, c *ftptest.Client) {
+		assert.NotRegexp(t, "HASH|XCRC|XMD5|XSHA", c.Do("FEAT"))
+		for _, verb := range []string{"HASH", "XCRC", "XMD5", "XSHA1", "XSHA256", "XSHA512"} {
+			assert.Equal(t, "502", c.Code(verb+" hello.txt"), verb)
+		}
+		assert.Equal(t, "501", c.Code("OPTS HASH SHA-1"))
+	})
+}
+
 // TestZone: LIST has the hour of the zone at the time of the file, and all that
 // machines read is UTC.
 func TestZone(t *testing.T) {

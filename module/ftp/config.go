@@ -46,6 +46,7 @@ type Behaviour struct {
 	HideDotFiles   bool   // LIST, NLST and STAT leave names out that begin with a dot, unless asked by -a
 	NoASCIIRest    bool   // REST, and RANG for RETR and STOR, are refused under TYPE A, where they do not count what is sent (RFC 3659 §5.3)
 	NoModeZ        bool   // MODE Z is refused
+	NoHash         bool   // HASH, XCRC and the like are refused
 	Owner, Group   string // whom LIST says that files belong to; "" is ftp
 }
 

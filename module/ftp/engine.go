@@ -83,7 +83,7 @@ func New(world World, config Config) *Engine {
 			panic("ftp: the world is no Transferer and has no Streams")
 		}
 	}
-	if e.hasher, ok = world.(Hasher); ok {
+	if e.hasher, ok = world.(Hasher); ok && !config.Behaviour.NoHash {
 		e.has |= NeedHash
 	}
 	if e.deflater, ok = world.(Deflater); ok && !config.Behaviour.NoModeZ {

@@ -41,8 +41,8 @@ type Need uint16
 // What a verb can need.
 const (
 	NeedTLS     Need = 1 << iota
-	NeedHash         // a [Hasher]
-	NeedDeflate      // a [Deflater]
+	NeedHash         // a [Hasher], and no Behaviour.NoHash
+	NeedDeflate      // a [Deflater], and no Behaviour.NoModeZ
 	NeedSpace        // a [Spacer]
 	NeedHosts        // a [Hosts]
 	NeedActive       // a world that can connect to clients

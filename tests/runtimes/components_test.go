@@ -43,7 +43,7 @@ func wasmtimePath() (string, error) {
 
 func wasmtimeMissing() string {
 	if _, err := wasmtimePath(); err != nil {
-		return "there is no wasmtime; make bin/wasmtime installs it there"
+		return "there is no wasmtime; make wasip2 installs it in bin"
 	}
 	return ""
 }
@@ -82,7 +82,7 @@ func jcoMissing() string {
 		return "there is no node; the Debian package nodejs has it"
 	}
 	if _, err := os.Stat(jcoPath); err != nil {
-		return "there is no jco; npm ci --prefix module/wasip2 installs it"
+		return "there is no jco; make wasip2 installs it"
 	}
 	return ""
 }

@@ -52,26 +52,29 @@ func (to target) serve(t testing.TB, root string) script.Folder {
 // targets are all there are. The first is what the others are measured by.
 var targets = []target{
 	{name: "ftphost", runtime: "wasiftpd", tls: true, missing: nothing, start: startProgram},
-	{name: "ftphost", runtime: "Node.js", missing: noNode, start: startNode},
-	{name: "ftphost", runtime: "Python", missing: noPython, start: startPython},
+	{name: "ftphost", runtime: "Node.js", missing: noNode, start: startNode, lacks: exampleLacks},
+	{name: "ftphost", runtime: "Python", missing: noPython, start: startPython, lacks: exampleLacks},
 	{
 		name: "wasip1", runtime: "wazero run", missing: nothing, start: startWazero,
-		lacks: []string{"active", "admin", "bytes", "copy", "created", "deflate", "hosts", "ipv6", "modes", "ports", "space", "symlink", "trees",
-			"umask", "urgent", "who"},
+		lacks: append([]string{"active", "ipv6", "ports"}, standaloneLacks...),
 	},
 	{
 		name: "wamr", runtime: "iwasm", missing: made(iwasm), start: startIwasm,
-		lacks: []string{"deflate", "hosts", "modes", "space", "urgent"},
+		lacks: standaloneLacks,
 	},
 	{
 		name: "ftphost", runtime: "the host in C", missing: made(hostInC), start: startHostInC,
-		lacks: []string{"deflate", "hash"},
+		lacks: append([]string{"deflate", "hash"}, exampleLacks...),
 	},
-	{name: "wasip2", runtime: "wasmtime run", missing: wasmtimeMissing, start: startWasmtime, lacks: componentLacks},
-	{name: "wasip2", runtime: "jco run", missing: jcoMissing, start: startJco, lacks: componentLacks},
+	{name: "wasip2", runtime: "wasmtime run", missing: wasmtimeMissing, start: startWasmtime, lacks: standaloneLacks},
+	{name: "wasip2", runtime: "jco run", missing: jcoMissing, start: startJco, lacks: standaloneLacks},
 }
 
-var componentLacks = []string{"bytes", "deflate", "hash", "hosts", "modes", "space", "urgent"}
+// exampleLacks is what none of the example hosts has.
+var exampleLacks = []string{"admin", "copy", "symlink", "trees", "umask", "who"}
+
+// standaloneLacks is what no server has whose world is wasi/standalone.
+var standaloneLacks = []string{"admin", "bytes", "copy", "deflate", "hosts", "modes", "space", "symlink", "trees", "umask", "urgent", "who"}
 
 func nothing() string { return "" }
 

@@ -73,20 +73,31 @@ func (b *boundary) rows(g *ast.GenDecl) string {
 
 var layoutLine = regexp.MustCompile(`(?m)^//\t(\d+ .*)\n`)
 
-// records are the layouts, as the comments of record.go have them.
+// layout is what the comment that begins so has of a record, in one line.
+func layout(text []byte, comment string) string {
+	text = text[bytes.Index(text, []byte(comment)):]
+	text, _, _ = bytes.Cut(text, []byte("\nfunc "))
+	text, _, _ = bytes.Cut(text, []byte("\ntype "))
+	var lines []string
+	for _, line := range layoutLine.FindAllSubmatch(append(text, '\n'), -1) {
+		lines = append(lines, string(line[1]))
+	}
+	return strings.Join(lines, " · ")
+}
+
+// records are the layouts, as the comments have them.
 func (b *boundary) records() string {
 	out := "| record | bytes | layout |\n|---|---|---|\n"
-	for _, r := range [...]struct{ name, size, after string }{
-		{"event", "EventSize", "// Event is what"}, {"address", "AddrSize", "// PutAddr writes"}, {"stat", "StatSize", "// Stat describes"},
-		{"directory entry", "DirentSize", "// AppendDirent appends"},
+	for _, r := range [...]struct{ name, size, file, comment string }{
+		{"event", "EventSize", "record.go", "// Event is what"}, {"address", "AddrSize", "record.go", "// PutAddr writes"},
+		{"stat", "StatSize", "record.go", "// Stat describes"}, {"directory entry", "DirentSize", "record.go", "// AppendDirent appends"},
+		{"session", "WhoSize", "who.go", "// Who describes"}, {"change of the zone", "zoneSize", "zone.go", "// Zone says"},
 	} {
-		text := b.text["record.go"]
-		line := layoutLine.FindSubmatch(text[bytes.Index(text, []byte(r.after)):])
 		size := b.constant(r.size).String()
-		if r.size == "DirentSize" {
+		if r.size == "DirentSize" || r.size == "WhoSize" {
 			size += " and more"
 		}
-		out += fmt.Sprintf("| %s | %s | %s |\n", r.name, size, line[1])
+		out += fmt.Sprintf("| %s | %s | %s |\n", r.name, size, layout(b.text[r.file], r.comment))
 	}
 	return out
 }
@@ -129,7 +140,7 @@ func (b *boundary) config() string {
 // numbers are the constants that no other table has.
 func (b *boundary) numbers() string {
 	var out []string
-	for _, about := range []string{"Flags of file_stat", "Kinds of file_remove", "Algorithms of", "Sides of", "File types"} {
+	for _, about := range []string{"Flags of file_stat", "Kinds of file_remove", "Algorithms of", "Sides of", "Abilities of", "Doings of", "File types"} {
 		for _, d := range b.files["record.go"].Decls {
 			if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.CONST && strings.HasPrefix(g.Doc.Text(), about) {
 				title := strings.Join(strings.Fields(g.Doc.Text()), " ")

@@ -1,6 +1,7 @@
 // Command gen writes what follows from the table of imports: the guest's
-// declarations, abi.txt, and the tables in ABI.md and in README.md (that of the
-// clients as their tests left it). Run it by go generate in the folder wasi.
+// declarations, abi.txt, and the tables in ABI.md and in README.md (those of the
+// clients and of the runtimes as their tests left them); and the list of the
+// built .wasm files. Run it by go generate in the folder wasi.
 package main
 
 import (
@@ -33,11 +34,14 @@ func main() {
 	}
 	write("ABI.md", document(text))
 
+	artefacts := readArtefacts()
+	write("../module/artefacts.txt", artefactList(artefacts))
+
 	const readme = "../README.md"
 	if text, err = os.ReadFile(readme); err != nil {
 		log.Fatal(err)
 	}
-	tables := map[string]string{"imports": importTable(), "verbs": verbTable()}
+	tables := map[string]string{"imports": importTable(), "verbs": verbTable(), "artefacts": artefactTable(artefacts)}
 	for name, file := range map[string]string{"clients": "../tests/clients.md", "runtimes": "../tests/runtimes/table.md"} {
 		table, err := os.ReadFile(file)
 		if err != nil {
@@ -185,7 +189,7 @@ func importTable() string {
 	return b.String()
 }
 
-// verbTable is README's table of verbs, a row a document.
+// verbTable is README's table of verbs, a row a document that has several.
 func verbTable() string {
 	var order []string
 	verbs := map[string][]string{}
@@ -197,12 +201,22 @@ func verbTable() string {
 		verbs[document] = append(verbs[document], "`"+v.Name+"`")
 	}
 	var b strings.Builder
+	var few []string
 	b.WriteString("| document | verbs |\n|---|---|\n")
 	for _, document := range order {
-		fmt.Fprintf(&b, "| %s | %s |\n", document, strings.Join(verbs[document], " "))
+		said := strings.Join(verbs[document], " ")
+		if len(verbs[document]) < fewVerbs {
+			few = append(few, document+" "+said)
+			continue
+		}
+		fmt.Fprintf(&b, "| %s | %s |\n", document, said)
 	}
+	fmt.Fprintf(&b, "| others | %s |\n", strings.Join(few, ", "))
 	return b.String()
 }
+
+// Documents of fewer verbs share a row.
+const fewVerbs = 3
 
 func replaceBetween(text []byte, from, to, with string) []byte {
 	head, rest, ok := bytes.Cut(text, []byte(from))

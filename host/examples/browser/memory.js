@@ -1,6 +1,6 @@
 // Files in memory, as server.js wants them.
 
-import { Fault, need, noStat, type } from '../js/abi.js';
+import { Fault, able, need, noStat, type } from '../js/abi.js';
 
 const nanoseconds = () => BigInt(Date.now()) * 1000000n;
 
@@ -10,6 +10,7 @@ const file = (content = new Uint8Array()) => ({ content, mtime: nanoseconds(), m
 
 export class Memory {
   root = folder();
+  abilities = able.UPLOAD | able.TIMES | able.MODES | able.MKDIR;
 
   // changed is called after every change.
   constructor(changed) {

@@ -4,6 +4,7 @@ import { bytes, rights, text } from '../js/abi.js';
 import { crc32 } from '../js/crc32.js';
 import { Server } from '../js/server.js';
 import { Client } from './client.js';
+import { md5 } from './md5.js';
 import { Memory } from './memory.js';
 import { Ports, connection, here } from './network.js';
 
@@ -54,15 +55,18 @@ function show(line, data) {
   add('p', 'note', note);
 }
 
-// digest is one for HASH: the browser's own, which wants all at once, or CRC-32.
+// digest is one for HASH: CRC-32, MD5, or the browser's own. The last two want all
+// at once.
 function digest(algorithm) {
-  const name = { sha256: 'SHA-256', sha512: 'SHA-512', sha1: 'SHA-1' }[algorithm];
   if (algorithm === 'crc32') return crc32();
-  if (!name || !crypto.subtle) return undefined;
+  const name = { sha256: 'SHA-256', sha512: 'SHA-512', sha1: 'SHA-1' }[algorithm];
   const pieces = [];
   return {
     update: (data) => pieces.push(data),
-    digest: async () => new Uint8Array(await crypto.subtle.digest(name, await new Blob(pieces).arrayBuffer())),
+    async digest() {
+      const data = new Uint8Array(await new Blob(pieces).arrayBuffer());
+      return name ? new Uint8Array(await crypto.subtle.digest(name, data)) : md5(data);
+    },
   };
 }
 
@@ -134,7 +138,7 @@ if (!response.ok) add('p', 'bad', 'There is no ../../wasiftp.wasm: serve the fol
 const module = await response.arrayBuffer();
 $('size').textContent = `${(module.byteLength / 1e6).toFixed(1)} MB`;
 const ftp = new Server(await WebAssembly.compile(module), {
-  login, ports, digest, dial: () => Promise.reject(Object.assign(new Error(), { code: 'ECONNREFUSED' })), log: (line) => add('p', 'bad', line),
+  login, ports, digest: crypto.subtle && digest, dial: () => Promise.reject(Object.assign(new Error(), { code: 'ECONNREFUSED' })), log: (line) => add('p', 'bad', line),
 });
 files.root.children.set('welcome.txt', { content: new TextEncoder().encode(welcome), mtime: BigInt(Date.now()) * 1000000n, mode: 0o644 });
 showFiles();

@@ -69,7 +69,7 @@ uint32_t events_read(struct args *a)
 	return OK;
 }
 
-// config_read tells the engine its limits (wasi/config.go), and that there is no TLS.
+// config_read tells the engine its limits (wasi/config.go), and what there is not; nor is there TLS.
 uint32_t config_read(struct args *a)
 {
 	static const int64_t seconds[] = {120, 300, 300, 30, 1}; // to log in, idle, stalled, for data connections, after a failed login
@@ -80,7 +80,7 @@ uint32_t config_read(struct args *a)
 		put(a->p[0] + 8 * i, 8, (uint64_t)seconds[i] * SECOND);
 	put(a->p[0] + 40, 4, 5);    // failed logins
 	put(a->p[0] + 44, 4, 4096); // bytes of a line
-	put(a->p[0] + 48, 4, 2048); // there is no MODE Z
+	put(a->p[0] + 48, 4, 2048 | 4096); // there is no MODE Z and no HASH
 	put(a->p[1], 4, CONFIG);
 	return OK;
 }

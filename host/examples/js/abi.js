@@ -35,13 +35,15 @@ export const errnoOf = (err) => errno[err?.code] ?? errno[aliases[err?.code]] ??
 export const event = { OPEN: 1, READABLE: 2, WRITABLE: 3, READY: 4, TRANSFER: 5, DRAIN: 6 };
 export const right = { READ: 1, LIST: 2, WRITE: 4, DELETE: 8, RENAME: 16, MKDIR: 32 };
 export const rights = { ro: right.READ | right.LIST, rw: 63 };
+export const able = { UPLOAD: 1, TIMES: 2, MODES: 8, SPACE: 32, MKDIR: 256 };
+export const without = { MODE_Z: 2048, HASH: 4096 }; // flags of the configuration
 export const open = { WRITE: 1, TRUNCATE: 2, APPEND: 4, EXCLUSIVE: 8 };
 export const type = { FILE: 0, DIR: 1 << 16, LINK: 2 << 16, OTHER: 3 << 16 };
 export const hashes = ['sha256', 'sha512', 'sha1', 'md5', 'crc32'];
 
-const ABI_VERSION = 1;
+const ABI_VERSION = 2;
 const EVENT_SIZE = 24;
-const ENTRY_SIZE = 28;
+const ENTRY_SIZE = 36;
 
 // The imports with the kinds of their parameters. A kind in capitals is a handle
 // that must be of that kind, ANY one of any.
@@ -50,13 +52,13 @@ const imports = {
   net_address: 'SESSION u32 retaddr', net_read: 'SESSION out ret32', net_write: 'ANY in ret32',
   net_listen: 'SESSION u32 ret32 retaddr', net_accept: 'LISTENER ret32', net_dial: 'SESSION addr ret32',
   net_start_tls: 'ANY in', net_deflate: 'DATA u32', handle_close: 'ANY',
-  auth_host: 'SESSION in', auth_check: 'SESSION in in ret32', auth_clear: 'SESSION',
+  auth_host: 'SESSION in', auth_check: 'SESSION in in ret32', auth_clear: 'SESSION', session_abilities: 'SESSION ret32',
   file_stat: 'SESSION in u32 stat', file_list: 'SESSION in u32 ret32', file_list_next: 'DIR out ret32',
   file_open: 'SESSION in u32 i64 ret32 stat', file_commit: 'FILE', file_mkdir: 'SESSION in', file_remove: 'SESSION in u32',
   file_rename: 'SESSION in in', file_set_time: 'SESSION in i64', file_set_mode: 'SESSION in u32', file_space: 'SESSION in ret64',
   transfer_start: 'FILE DATA u32 i64', transfer_progress: 'FILE ret64', transfer_hash: 'FILE u32 i64', transfer_digest: 'FILE out ret32',
 };
-const sizes = { ret32: 4, ret64: 8, addr: 20, retaddr: 20, stat: 24 };
+const sizes = { ret32: 4, ret64: 8, addr: 20, retaddr: 20, stat: 32 };
 
 const at = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 export const put32 = (bytes, value) => at(bytes).setUint32(0, value, true);
@@ -72,6 +74,7 @@ export function putStat(bytes, stat) {
   view.setBigUint64(8, BigInt(stat.size), true);
   view.setUint32(16, stat.mode, true);
   view.setUint32(20, stat.links, true);
+  view.setBigInt64(24, 0n, true); // when it was created, which this host does not tell
 }
 
 export const noStat = { mtime: 0n, size: 0, mode: 0, links: 0 };
@@ -82,8 +85,8 @@ export function putEntry(page, { stat, name, target = '' }) {
   const size = ENTRY_SIZE + name.length + target.length;
   if (size > page.length) return 0;
   putStat(page, stat);
-  at(page).setUint16(24, name.length, true);
-  at(page).setUint16(26, target.length, true);
+  at(page).setUint16(32, name.length, true);
+  at(page).setUint16(34, target.length, true);
   page.set(bytes(name + target), ENTRY_SIZE);
   return size;
 }
@@ -114,11 +117,11 @@ function putEvent(bytes, e) {
 
 // configRecord is what the engine is told at its start: times in seconds for the
 // login, between commands, without data, for a data connection and after a failed
-// login; failed logins and bytes of a line; no flags and so no TLS; no texts.
-export function configRecord() {
+// login; failed logins and bytes of a line; flags, but not of TLS; no texts.
+export function configRecord(flags) {
   const record = new Uint8Array(64);
   [120, 300, 300, 30, 1].forEach((seconds, n) => at(record).setBigInt64(8 * n, BigInt(seconds * 1e9), true));
-  [5, 4096, 0].forEach((value, n) => at(record).setUint32(40 + 4 * n, value, true));
+  [5, 4096, flags].forEach((value, n) => at(record).setUint32(40 + 4 * n, value, true));
   return record;
 }
 

@@ -107,6 +107,11 @@ export const calls = {
     session.account = undefined;
   },
 
+  session_abilities(session, out) {
+    need(session.account, 'EACCES');
+    put32(out, session.account.files.abilities);
+  },
+
   file_stat(session, nameBytes, flags, out) {
     const files = session.allowed(63);
     const path = name(nameBytes);
@@ -163,7 +168,7 @@ export const calls = {
   file_mkdir: change(right.MKDIR, 'mkdir', (files, path) => files.mkdir(path)),
   file_remove: (session, nameBytes, kind) => {
     session.allowed(right.DELETE);
-    need(kind <= 1, 'EINVAL');
+    need(kind <= 1, kind === 2 ? 'ENOSYS' : 'EINVAL'); // 2 is a folder with all that is in it
     change(right.DELETE, 'remove', async (files, path) => {
       need(path !== '.', 'EACCES');
       const dir = isDir(await files.stat(path, true));

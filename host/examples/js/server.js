@@ -1,6 +1,6 @@
 // The one instance of the engine, and when it is called.
 
-import { Engine, configRecord, event, now } from './abi.js';
+import { Engine, configRecord, event, now, without } from './abi.js';
 import { calls } from './imports.js';
 import { Session } from './session.js';
 
@@ -19,7 +19,8 @@ const unavailable = Uint8Array.from('421 Service not available, closing control 
 //
 // A connection has of a Node.js socket: iterator(), write(bytes, done), end(done),
 // destroy(), destroySoon(), resetAndDestroy() and setTimeout(). Files are promised
-// by stat, list, read, write, mkdir, remove, rename, setTime, setMode and space.
+// by stat, list, read, write, mkdir, remove, rename, setTime, setMode and space;
+// abilities say which of these they have.
 export class Server {
   objects = new Map(); // by handle
   lastHandle = 0;
@@ -39,7 +40,8 @@ export class Server {
   }
 
   async instantiate() {
-    const engine = new Engine(calls, this.objects, configRecord(), this.log);
+    const flags = (this.deflated ? 0 : without.MODE_Z) | (this.digest ? 0 : without.HASH);
+    const engine = new Engine(calls, this.objects, configRecord(flags), this.log);
     await engine.start(this.module);
     this.engine = engine;
   }

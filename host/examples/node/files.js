@@ -7,7 +7,7 @@
 // against the checks here, except at the last element, which O_NOFOLLOW guards.
 
 import { constants, promises as fs } from 'node:fs';
-import { Fault, need, noStat, type } from '../js/abi.js';
+import { Fault, able, need, noStat, type } from '../js/abi.js';
 
 const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 const holds = process.platform === 'linux';
@@ -50,6 +50,7 @@ const lstat = (path) => fs.lstat(path, { bigint: true });
 
 export class Files {
   uploading = new Set(); // device and inode
+  abilities = able.UPLOAD | able.TIMES | (holds || constants.O_SYMLINK ? able.MODES : 0) | able.SPACE | able.MKDIR;
 
   constructor(root) {
     this.root = root; // a real path

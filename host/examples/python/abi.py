@@ -27,13 +27,14 @@ ALIASES = dict(
 EVENT = SimpleNamespace(OPEN=1, READABLE=2, WRITABLE=3, READY=4, TRANSFER=5, DRAIN=6)
 RIGHT = SimpleNamespace(READ=1, LIST=2, WRITE=4, DELETE=8, RENAME=16, MKDIR=32)
 RIGHTS = {"off": 0, "ro": RIGHT.READ | RIGHT.LIST, "rw": 63}
+ABLE = SimpleNamespace(UPLOAD=1, TIMES=2, MODES=8, SPACE=32, MKDIR=256)
 OPEN = SimpleNamespace(WRITE=1, TRUNCATE=2, APPEND=4, EXCLUSIVE=8)
 TYPE = SimpleNamespace(FILE=0, DIR=1 << 16, LINK=2 << 16, OTHER=3 << 16, MASK=0xFFFF << 16)
 HASHES = ["sha256", "sha512", "sha1", "md5", "crc32"]
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 EVENT_RECORD = struct.Struct("<HHIIIQ")
-STAT_RECORD = struct.Struct("<qQII")
+STAT_RECORD = struct.Struct("<qQIIq")
 STEP_SECONDS = 5  # for one call into the engine, which then counts as hung
 MEMORY = 256 << 20
 
@@ -44,13 +45,13 @@ IMPORTS = dict(
     net_address="SESSION u32 retaddr", net_read="SESSION out ret32", net_write="ANY in ret32",
     net_listen="SESSION u32 ret32 retaddr", net_accept="LISTENER ret32", net_dial="SESSION addr ret32",
     net_start_tls="ANY in", net_deflate="DATA u32", handle_close="ANY",
-    auth_host="SESSION in", auth_check="SESSION in in ret32", auth_clear="SESSION",
+    auth_host="SESSION in", auth_check="SESSION in in ret32", auth_clear="SESSION", session_abilities="SESSION ret32",
     file_stat="SESSION in u32 stat", file_list="SESSION in u32 ret32", file_list_next="DIR out ret32",
     file_open="SESSION in u32 i64 ret32 stat", file_commit="FILE", file_mkdir="SESSION in", file_remove="SESSION in u32",
     file_rename="SESSION in in", file_set_time="SESSION in i64", file_set_mode="SESSION in u32", file_space="SESSION in ret64",
     transfer_start="FILE DATA u32 i64", transfer_progress="FILE ret64", transfer_hash="FILE u32 i64", transfer_digest="FILE out ret32",
 )
-SIZES = dict(ret32=4, ret64=8, addr=20, retaddr=20, stat=24)
+SIZES = dict(ret32=4, ret64=8, addr=20, retaddr=20, stat=STAT_RECORD.size)
 
 
 class Fault(Exception):

@@ -9,7 +9,7 @@ import os
 import stat
 from contextlib import contextmanager
 
-from abi import STAT_RECORD, TYPE, Fault, need
+from abi import ABLE, STAT_RECORD, TYPE, Fault, need
 
 FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # O_NONBLOCK: never wait for the other end of a pipe
@@ -20,7 +20,7 @@ def record(info):
     """A stat record and its mode."""
     types = {stat.S_IFREG: TYPE.FILE, stat.S_IFDIR: TYPE.DIR, stat.S_IFLNK: TYPE.LINK}
     mode = types.get(stat.S_IFMT(info.st_mode), TYPE.OTHER) | info.st_mode & 0o777
-    return STAT_RECORD.pack(info.st_mtime_ns, info.st_size, mode, info.st_nlink)
+    return STAT_RECORD.pack(info.st_mtime_ns, info.st_size, mode, info.st_nlink, 0)  # nobody asks when it was created
 
 
 def read_link(name, folder):
@@ -34,6 +34,8 @@ def read_link(name, folder):
 
 
 class Files:
+    abilities = ABLE.UPLOAD | ABLE.TIMES | ABLE.MODES | ABLE.SPACE | ABLE.MKDIR
+
     def __init__(self, root):
         self.root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.uploading = set()  # device and inode

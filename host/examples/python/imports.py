@@ -3,7 +3,7 @@
 import os
 import zlib
 
-from abi import HASHES, OPEN, RIGHT, TYPE, Fault, get_address, need, put32, put64, put_address
+from abi import HASHES, OPEN, RIGHT, STAT_RECORD, TYPE, Fault, get_address, need, put32, put64, put_address
 from data import Data, Listener
 from files import record
 from session import MAX_OWNED, MAX_UNSENT, Connection, ip_of
@@ -101,6 +101,11 @@ def auth_clear(session):
     session.account = None
 
 
+def session_abilities(session, abilities):
+    need(session.account, "EACCES")
+    put32(abilities, session.account[1].abilities)
+
+
 def file_stat(session, path, flags, out):
     files, path = session.files(63), name(path)
     need(flags <= 1, "EINVAL")
@@ -149,7 +154,7 @@ def open_upload(files, path, flags, offset, may_delete):
         stat, size = record(info), info.st_size
         need(not is_dir(stat), "EISDIR")
     except OSError:
-        stat, size = bytes(24), 0
+        stat, size = bytes(STAT_RECORD.size), 0
     how = 0
     if flags & OPEN.EXCLUSIVE:
         how = os.O_EXCL
@@ -203,7 +208,7 @@ file_set_mode = change(RIGHT.WRITE, lambda files, path, mode: files.set_mode(pat
 
 def file_remove(session, path, kind):
     files, path = session.files(RIGHT.DELETE), name(path)
-    need(kind <= 1, "EINVAL")
+    need(kind <= 1, "ENOSYS" if kind == 2 else "EINVAL")  # 2 is a folder with all that is in it
 
     def work():
         need(path != b".", "EACCES")
@@ -262,4 +267,4 @@ def transfer_digest(file, out, n):
     put32(n, len(file.digest))
 
 
-CALLS = {n: f for n, f in globals().items() if n.startswith(("net_", "handle_", "auth_", "file_", "transfer_"))}
+CALLS = {n: f for n, f in globals().items() if n.startswith(("net_", "handle_", "auth_", "session_", "file_", "transfer_"))}

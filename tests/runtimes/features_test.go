@@ -1,0 +1,68 @@
+package runtimes
+
+import (
+	"errors"
+	"net/textproto"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// features are lines of FEAT, and how to find out whether they are true.
+var features = [][2]string{
+	{"HASH", "HASH file"}, {"XCRC", "XCRC file"}, {"XMD5", "XMD5 file"}, {"XSHA1", "XSHA1 file"}, {"XSHA256", "XSHA256 file"}, {"XSHA512", "XSHA512 file"},
+	{"MODE Z", "MODE Z"}, {"AVBL", "AVBL"}, {"EPRT", "EPRT |1|127.0.0.1|2000|"}, {"EPSV", "EPSV"}, {"CCC", "CCC"}, {"SSCN", "SSCN ON"}, {"CPSV", "CPSV"},
+	{"MDTM", "MDTM file"}, {"MFMT", "MFMT 20200101000000 file"}, {"MFCT", "MFCT 20200101000000 file"}, {"COMB", "COMB both file other"},
+	{"UNIX.mode;", "MFF UNIX.mode=644; file"}, {"Modify;", "MFF Modify=20200101000000; file"}, {"Create;", "MFF Create=20200101000000; file"},
+	{"SIZE", "SIZE file"}, {"REST STREAM", "REST 0"}, {"RANG STREAM", "RANG 1 2"}, {"MLST", "MLST file"}, {"UTF8", "OPTS UTF8 ON"},
+}
+
+// algorithms are those of FEAT's line of HASH.
+var algorithms = []string{"SHA-256", "SHA-512", "SHA-1", "MD5", "CRC32"}
+
+// siteCommands are lines of SITE HELP, and how to find out whether they are true.
+var siteCommands = [][2]string{
+	{"SITE CHMOD", "SITE CHMOD 644 file"}, {"SITE UTIME", "SITE UTIME 20200101000000 file"}, {"SITE MKDIR", "SITE MKDIR new/dir"},
+	{"SITE UMASK", "SITE UMASK 022"}, {"SITE COPY", "SITE COPY file copy"}, {"SITE SYMLINK", "SITE SYMLINK file link"},
+	{"SITE RMDIR", "SITE RMDIR dir"}, {"SITE WHO", "SITE WHO"}, {"SITE IDLE", "SITE IDLE 60"},
+}
+
+// What FEAT and SITE HELP tell of works, and what works besides RFC 959 they tell of.
+func TestFeaturesAreTrue(t *testing.T) {
+	eachTarget(t, func(t *testing.T, to target) {
+		world := to.serve(t, t.TempDir())
+		for _, name := range []string{"file", "other", "dir/file"} {
+			path := filepath.Join(world.Root, name)
+			require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+			require.NoError(t, os.WriteFile(path, []byte("hello"), 0o644))
+		}
+		c := login(t, world.Network, "u")
+		features := append([][2]string{}, features...)
+		for _, a := range algorithms {
+			features = append(features, [2]string{a, "OPTS HASH " + a}, [2]string{a, "HASH file"})
+		}
+		told := say(t, c, 211, "FEAT")
+		for _, f := range features {
+			assert.Equal(t, works(t, c, f[1]), strings.Contains(told, f[0]), "%s, which FEAT tells of or not:\n%s", f, told)
+		}
+		say(t, c, 200, "MODE S")
+		told = say(t, c, 214, "SITE HELP")
+		for _, f := range siteCommands {
+			assert.Equal(t, works(t, c, f[1]), strings.Contains(told, f[0]), "%s, which SITE HELP tells of or not:\n%s", f, told)
+		}
+	})
+}
+
+// works says whether a command does something.
+func works(t *testing.T, c *textproto.Conn, line string) bool {
+	t.Helper()
+	require.NoError(t, c.PrintfLine("%s", line))
+	code, _, err := c.ReadResponse(0)
+	var broken *textproto.Error
+	require.True(t, err == nil || errors.As(err, &broken), "%v", err)
+	return code < 400
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"log"
+	"os"
+	"strings"
+)
+
+// artefact is a WebAssembly file that follows from the sources.
+type artefact struct {
+	path   string // in the repository
+	size   int
+	digest string // SHA-256
+}
+
+// readArtefacts are those that make wasm builds.
+func readArtefacts() (all []artefact) {
+	for _, path := range []string{"host/wasiftp.wasm", "module/wasiftp-wasip1.wasm", "module/wasiftp-wasip2.wasm", "module/wasiftp-wamr.wasm"} {
+		b, err := os.ReadFile("../" + path)
+		if err != nil {
+			log.Fatalf("%v; make wasm builds it", err)
+		}
+		all = append(all, artefact{path, len(b), fmt.Sprintf("%x", sha256.Sum256(b))})
+	}
+	return all
+}
+
+// artefactList is what the program tells of them.
+func artefactList(all []artefact) []byte {
+	var b strings.Builder
+	for _, a := range all {
+		fmt.Fprintf(&b, "%s %8d %s\n", a.digest, a.size, a.path)
+	}
+	return []byte(b.String())
+}
+
+// artefactTable is README's.
+func artefactTable(all []artefact) string {
+	var b strings.Builder
+	b.WriteString("| file | bytes | SHA-256 |\n|---|---|---|\n")
+	for _, a := range all {
+		fmt.Fprintf(&b, "| `%s` | %d | `%s` |\n", a.path, a.size, a.digest)
+	}
+	return b.String()
+}

@@ -37,8 +37,8 @@ func TestHostKit(t *testing.T) {
 		SiteCopy: true, SiteSymlink: true, SiteRmdir: true, Combine: true, CCC: true, SSCN: true, CPSV: true,
 	}}
 	each, follow := all, all
-	each.SessionsPerInstance, follow.FollowLinks = 1, true
-	const forbidden, unlessAllowed = "when that is not allowed|^file_set_created", "^file_copy|^file_symlink|^net_join_tls|^net_stop_tls"
+	each.SessionsPerInstance, follow.FollowLinks, follow.Charset = 1, true, "windows-1252"
+	const forbidden, unlessAllowed = "when that is not allowed|^file_set_created", "kind 2|^file_copy|^file_symlink|^net_join_tls|^net_stop_tls"
 	for _, h := range []struct {
 		name  string
 		start func(*testing.T) kit.Target
@@ -46,7 +46,7 @@ func TestHostKit(t *testing.T) {
 	}{
 		{"a folder", func(t *testing.T) kit.Target { return kitFolder(t, all, "tcp4") }, forbidden},
 		{"IPv6", func(t *testing.T) kit.Target { return kitFolder(t, all, "tcp6") }, forbidden + "|another address than the client's"},
-		{"links followed", func(t *testing.T) kit.Target { return kitFolder(t, follow, "tcp4") }, forbidden},
+		{"links followed, a character set", func(t *testing.T) kit.Target { return kitFolder(t, follow, "tcp4") }, forbidden},
 		{"an instance each", func(t *testing.T) kit.Target { return kitFolder(t, each, "tcp4") },
 			forbidden + "|^net_read|^net_write: .*control|another's|^handle_close: a session|order in which|however late|hangs up in the middle"},
 		{"memory", func(t *testing.T) kit.Target { return kitServer(t, host.Config{}, "tcp4", fsbridge.NewMemory()) },

@@ -40,22 +40,47 @@ var changeChecks = []Check{
 		c.enter()
 		c.refused(wasi.EINVAL, wasi.FileRemove, c.words(c.made("file", content), 3)...)
 	}},
-	{Import: "file_remove", Proves: []string{"result"}, Promise: "kind 2 removes a directory with all that is in it, where that is allowed, and no more", Run: func(c *Trial) {
+	{Import: "file_remove", Proves: []string{"result"}, Promise: "kind 2 removes a directory with all that is in it, and no more", Run: func(c *Trial) {
 		c.enter()
+		c.fells()
 		folder, beside := c.folder("folder"), c.made("beside", content)
-		inside := c.made("folder/file", content)
+		c.made("folder/file", content)
 		c.folder("folder/below")
-		errno := c.Named(wasi.FileRemove, folder, wasi.RemoveTree)
-		if !c.config().Allow.SiteRmdir || errno == wasi.ENOSYS {
-			if errno == wasi.OK {
-				c.T.Errorf("it is not allowed, and OK")
-			}
-			c.has(inside, content)
-			return
-		}
-		c.succeed(wasi.FileRemove, errno)
+		c.made("folder/below/file", content)
+		c.succeed(wasi.FileRemove, c.Named(wasi.FileRemove, folder, wasi.RemoveTree))
 		c.refused(wasi.ENOENT, wasi.FileStat, c.words(folder, 0, c.At(ResultAt))...)
 		c.has(beside, content)
+	}},
+	{Import: "file_remove", Proves: []string{"ENOENT", "ENOTDIR"}, Promise: "kind 2 is ENOENT when there is none, and ENOTDIR for a file", Run: func(c *Trial) {
+		c.enter()
+		c.fells()
+		file := c.made("file", content)
+		c.refused(wasi.ENOENT, wasi.FileRemove, c.words(c.name("none"), wasi.RemoveTree)...)
+		c.refused(wasi.ENOTDIR, wasi.FileRemove, c.words(file, wasi.RemoveTree)...)
+		c.has(file, content)
+	}},
+	{Import: "file_remove", Proves: []string{"result"}, Promise: "kind 2 removes the links in a directory, and not what they lead to", Run: func(c *Trial) {
+		c.enter()
+		c.fells()
+		file, other := c.made("file", content), c.folder("other")
+		inside := c.made("other/file", content)
+		folder := c.folder("folder")
+		c.link("folder/to file", "../"+file)
+		c.link("folder/to other", "../"+other)
+		c.succeed(wasi.FileRemove, c.Named(wasi.FileRemove, folder, wasi.RemoveTree))
+		c.refused(wasi.ENOENT, wasi.FileStat, c.words(folder, 0, c.At(ResultAt))...)
+		c.has(file, content)
+		c.has(inside, content)
+	}},
+	{Import: "file_remove", Proves: []string{"EACCES"}, Promise: "EACCES for kind 2 when that is not allowed", Run: func(c *Trial) {
+		c.enter()
+		folder := c.folder("folder")
+		inside := c.made("folder/file", content)
+		if c.config().Allow.SiteRmdir {
+			c.T.Skipf(NotChecked + "the configuration allows it")
+		}
+		c.denied(wasi.FileRemove, c.Named(wasi.FileRemove, folder, wasi.RemoveTree))
+		c.has(inside, content)
 	}},
 	{Import: "file_remove", Proves: []string{"result"}, Promise: "removes a link, and not what it leads to", Run: func(c *Trial) {
 		c.enter()
@@ -70,7 +95,7 @@ var changeChecks = []Check{
 	{Import: "file_remove", Proves: []string{"result"}, Promise: "the root stays", Run: func(c *Trial) {
 		c.enter()
 		c.made("file", content)
-		for _, kind := range []uint64{wasi.RemoveFile, wasi.RemoveDir} {
+		for _, kind := range []uint64{wasi.RemoveFile, wasi.RemoveDir, wasi.RemoveTree} {
 			if errno := c.Named(wasi.FileRemove, ".", kind); errno == wasi.OK {
 				c.T.Errorf("kind %d: OK", kind)
 			}
@@ -154,6 +179,18 @@ var changeChecks = []Check{
 			}
 		}
 	}},
+	{Import: "file_symlink", Proves: []string{"result", "ENOENT"}, Promise: "the target may be missing; ENOENT when the directory above the link is", Run: func(c *Trial) {
+		c.enter()
+		c.needs(wasi.FileSymlink)
+		link, target := c.name("link"), c.name("target")
+		c.succeed(wasi.FileSymlink, c.pair(wasi.FileSymlink, link, target))
+		c.refused(wasi.ENOENT, wasi.FileStat, c.words(link, 0, c.At(ResultAt))...)
+		c.put(target, content)
+		c.has(link, content)
+		if errno := c.pair(wasi.FileSymlink, c.name("none")+"/link", target); errno != wasi.ENOENT {
+			c.T.Errorf("in a directory that is not there: %v, not ENOENT", errno)
+		}
+	}},
 	{Import: "file_symlink", Proves: []string{"EACCES"}, Promise: "EACCES when that is not allowed", Run: func(c *Trial) {
 		c.enter()
 		c.forbids(wasi.FileSymlink)
@@ -173,16 +210,17 @@ var changeChecks = []Check{
 		c.copies(c.made("short", content), to, 0, len(content))
 		c.has(to, content)
 	}},
-	{Import: "file_copy", Proves: []string{"EINVAL", "ENOENT"}, Promise: "EINVAL when both are the same file, or for an unknown flag, ENOENT when there is none", Run: func(c *Trial) {
+	{Import: "file_copy", Proves: []string{"EINVAL", "ENOENT", "EISDIR"}, Promise: "EINVAL when both are the same file, or for an unknown flag, ENOENT when there is none, EISDIR for a directory", Run: func(c *Trial) {
 		c.enter()
 		c.needs(wasi.FileCopy)
-		from := c.made("from", content)
+		from, folder := c.made("from", content), c.folder("folder")
 		for _, call := range []struct {
 			from, to string
 			flags    uint64
 			want     wasi.Errno
 		}{
 			{from, from, 0, wasi.EINVAL}, {from, c.name("to"), 2, wasi.EINVAL}, {c.name("none"), c.name("to"), 0, wasi.ENOENT},
+			{from, c.name("none") + "/to", 0, wasi.ENOENT}, {folder, c.name("to"), 0, wasi.EISDIR}, {from, folder, 0, wasi.EISDIR},
 		} {
 			if errno := c.pair(wasi.FileCopy, call.from, call.to, call.flags, c.At(ResultAt)); errno != call.want && errno != wasi.ENOSYS {
 				c.T.Errorf("%q to %q with flags %d: %v, not %v", call.from, call.to, call.flags, errno, call.want)
@@ -257,6 +295,15 @@ func (c *Trial) pair(n int, first, second string, rest ...uint64) wasi.Errno {
 	return c.Call(n, append([]uint64{c.Session, c.At(TextAt), uint64(len(first)), middle, uint64(len(second))}, rest...)...)
 }
 
+// fells ends the check of removing a directory with all that is in it, where the
+// configuration does not allow that.
+func (c *Trial) fells() {
+	c.T.Helper()
+	if !c.config().Allow.SiteRmdir {
+		c.T.Skipf(NotOffered + "the configuration does not allow it")
+	}
+}
+
 // denied checks that an import is EACCES, or not there at all.
 func (c *Trial) denied(n int, errno wasi.Errno) {
 	c.T.Helper()
@@ -274,5 +321,8 @@ func (c *Trial) copies(from, to string, flags uint64, size int) {
 	c.succeed(wasi.FileCopy, c.pair(wasi.FileCopy, from, to, flags, c.At(ResultAt)))
 	file := c.Number(ResultAt)
 	c.moved(c.Event(wasi.EventTransfer, file), size)
+	if n := c.progress(file); n != uint64(size) {
+		c.T.Errorf("transfer_progress says %d bytes, not %d", n, size)
+	}
 	c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
 }

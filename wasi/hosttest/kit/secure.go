@@ -105,23 +105,40 @@ var secureChecks = []Check{
 		c.refused(wasi.EINVAL, wasi.NetStartTLS, conn, c.At(TextAt), 0)
 	}},
 
-	{Import: "net_join_tls", Proves: []string{"result"}, Promise: "is the client in the handshake of a data connection, which goes on behind it", Run: func(c *Trial) {
-		c.needsTLS()
-		c.needs(wasi.NetJoinTLS)
-		c.enter()
-		file := c.Open(c.made("file", content), 0, 0)
-		conn, plain := c.Data()
-		c.Must(wasi.NetJoinTLS, conn)
-		server := tls.Server(plain, &tls.Config{Certificates: []tls.Certificate{certificate(c.T)}})
-		if err := server.Handshake(); err != nil {
-			c.T.Fatalf("the handshake: %v", err)
-		}
-		if e := c.Event(wasi.EventWritable, conn); e.Errno != wasi.OK {
-			c.T.Fatalf("EventWritable says %v, not OK", e.Errno)
-		}
+	{Import: "net_join_tls", Proves: []string{"result", "EventWritable"}, Promise: "is the client in the handshake of a data connection, which goes on behind it once EventWritable has said OK", Run: func(c *Trial) {
+		c.joins()
+		name := c.name("file")
+		file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
+		conn, server := c.joinedData()
+		c.Must(wasi.TransferStart, file, conn, 0, 0)
+		io.WriteString(server, content)
+		server.CloseWrite()
+		c.finish(c.Event(wasi.EventTransfer, file))
+		c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
+		file = c.Open(name, 0, 0)
+		conn, server = c.joinedData()
 		c.Must(wasi.TransferStart, file, conn, 0, 0)
 		c.ended(server, content)
 		c.finish(c.Event(wasi.EventTransfer, file))
+	}},
+	{Import: "net_join_tls", Proves: []string{"EventWritable", "EPROTO"}, Promise: "EventWritable says EPROTO when the handshake fails", Run: func(c *Trial) {
+		c.joins()
+		conn, other := c.Data()
+		c.Must(wasi.NetJoinTLS, conn)
+		io.WriteString(other, "this is no handshake, but some text\r\n")
+		other.CloseWrite()
+		if e := c.Event(wasi.EventWritable, conn); e.Errno != wasi.EPROTO {
+			c.T.Errorf("it says %v, not EPROTO", e.Errno)
+		}
+		c.Must(wasi.HandleClose, conn)
+	}},
+	{Import: "net_join_tls", Proves: []string{"EINVAL"}, Promise: "EINVAL for a connection that is protected, be it as a server or as a client", Run: func(c *Trial) {
+		c.joins()
+		conn, _ := c.joinedData()
+		c.refused(wasi.EINVAL, wasi.NetJoinTLS, conn)
+		c.refused(wasi.EINVAL, wasi.NetStartTLS, conn, c.At(TextAt), 0)
+		conn, _ = c.secureData()
+		c.refused(wasi.EINVAL, wasi.NetJoinTLS, conn)
 	}},
 	{Import: "net_join_tls", Proves: []string{"EACCES"}, Promise: "EACCES when that is not allowed", Run: func(c *Trial) {
 		c.needsTLS()
@@ -132,6 +149,12 @@ var secureChecks = []Check{
 	}},
 
 	{Import: "net_stop_tls", Proves: []string{"result"}, Promise: "says reply as the last thing under TLS, and goes on in the clear", Run: stopsTLS},
+	{Import: "net_stop_tls", Proves: []string{"EINVAL"}, Promise: "EINVAL for a connection that is not protected", Run: func(c *Trial) {
+		c.needs(wasi.NetStopTLS)
+		c.refused(wasi.EINVAL, wasi.NetStopTLS, c.Session, c.At(TextAt), 0)
+		stopsTLS(c)
+		c.refused(wasi.EINVAL, wasi.NetStopTLS, c.Session, c.At(TextAt), 0)
+	}},
 	{Import: "net_stop_tls", Proves: []string{"EACCES"}, Promise: "EACCES when that is not allowed", Run: func(c *Trial) {
 		c.forbids(wasi.NetStopTLS)
 		c.secured()
@@ -267,6 +290,30 @@ func (c *Trial) secureData() (uint64, *tls.Conn) {
 		c.T.Fatalf("EventWritable says %v, not OK", e.Errno)
 	}
 	return conn, client
+}
+
+// joins is a session whose data connections may be joined.
+func (c *Trial) joins() {
+	c.T.Helper()
+	c.needsTLS()
+	c.needs(wasi.NetJoinTLS)
+	c.secured()
+	c.enter()
+}
+
+// joinedData is a data connection on which the host is the TLS client.
+func (c *Trial) joinedData() (uint64, *tls.Conn) {
+	c.T.Helper()
+	conn, plain := c.Data()
+	c.Must(wasi.NetJoinTLS, conn)
+	server := tls.Server(plain, &tls.Config{Certificates: []tls.Certificate{certificate(c.T)}})
+	if err := server.Handshake(); err != nil {
+		c.T.Fatalf("the handshake: %v", err)
+	}
+	if e := c.Event(wasi.EventWritable, conn); e.Errno != wasi.OK {
+		c.T.Fatalf("EventWritable says %v, not OK", e.Errno)
+	}
+	return conn, server
 }
 
 func (c *Trial) secureContent(name string) string {

@@ -170,9 +170,12 @@ func (s *stream) busy() bool {
 // if that was asked for meanwhile.
 func (s *stream) flush() {
 	s.mu.Lock()
-	for len(s.unsent) > 0 && s.writeErr == nil {
-		batch, conn := s.unsent, s.conn
-		s.unsent, s.sending = nil, len(batch)
+	for s.writeErr == nil {
+		batch, conn := s.due(), s.conn
+		if len(batch) == 0 {
+			break
+		}
+		s.sending = len(batch)
 		s.mu.Unlock()
 		_, err := conn.Write(batch)
 		s.mu.Lock()
@@ -189,6 +192,17 @@ func (s *stream) flush() {
 	if starved && !closing {
 		s.post(wasi.EventWritable)
 	}
+}
+
+// due takes what is to be sent next. Before an upgrade that is what was unsent
+// when it was asked for: what came after it waits.
+func (s *stream) due() (batch []byte) {
+	batch, s.unsent = s.unsent, nil
+	if s.upgrade != nil {
+		batch, s.unsent = batch[:s.upgrade.after], batch[s.upgrade.after:]
+		s.upgrade.after = 0
+	}
+	return batch
 }
 
 // close sends what is unsent and then ends the connection. A client that takes

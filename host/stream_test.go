@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"compress/zlib"
+	"crypto/tls"
 	"io"
 	"net"
 	"testing"
@@ -248,6 +249,31 @@ func TestStreamHoldsBackAClient(t *testing.T) {
 				t.Errorf("at the end: %d, %v", n, errno)
 			}
 		}
+		s.close(time.Second)
+	})
+}
+
+// What is written behind an upgrade waits for it, also while something from before
+// is still on its way.
+func TestStreamHoldsBackBehindAnUpgrade(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, _, client := streamOn(t)
+		s.receive()
+		s.write([]byte("one, "))
+		synctest.Wait()
+		s.write([]byte("two, "))
+		if errno := s.upgradeTo(&upgrade{config: &tls.Config{}, reply: []byte("the reply")}); errno != wasi.OK {
+			t.Fatal(errno)
+		}
+		s.write([]byte("three"))
+		const want = "one, two, the reply"
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(client, got); err != nil || string(got) != want {
+			t.Errorf("the client gets %q, %v", got, err)
+		}
+		client.Close()
+		synctest.Wait()
 		s.close(time.Second)
 	})
 }

@@ -245,6 +245,7 @@ func (s strict) Read(p []byte) (int, error) {
 type upgrade struct {
 	config  *tls.Config // nil ends TLS
 	reply   []byte      // what is said before
+	after   int         // bytes that were unsent when it was asked for, and still are
 	tight   bool        // TLS may end before the connection does
 	lenient bool        // it may end without the client's close_notify
 }
@@ -258,7 +259,7 @@ func (s *stream) upgradeTo(u *upgrade) wasi.Errno {
 		return wasi.EINVAL
 	}
 	s.arrived = nil
-	s.upgrade = u
+	s.upgrade, u.after = u, len(s.unsent)
 	if s.resume != nil {
 		s.conn.SetReadDeadline(time.Unix(1, 0)) // wakes the receiver
 		s.proceed()

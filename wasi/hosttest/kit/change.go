@@ -228,6 +228,22 @@ var changeChecks = []Check{
 		}
 		c.has(from, content)
 	}},
+	{Import: "file_copy", Proves: []string{"EINVAL"}, Promise: "EINVAL when both are the same file by another name, through a link", Run: func(c *Trial) {
+		c.enter()
+		c.needs(wasi.FileCopy)
+		file := c.made("file", content)
+		link := c.link("link", file)
+		for from, to := range map[string]string{file: link, link: file} {
+			errno := c.pair(wasi.FileCopy, from, to, 0, c.At(ResultAt))
+			if errno == wasi.ENOSYS {
+				c.T.Skipf(NotOffered + "file_copy is ENOSYS")
+			}
+			if errno != wasi.EINVAL {
+				c.T.Errorf("%q to %q: %v, not EINVAL", from, to, errno)
+			}
+		}
+		c.has(file, content)
+	}},
 	{Import: "file_copy", Proves: []string{"result"}, Promise: "a copy that is given up is aborted, and nothing is left open", Run: func(c *Trial) {
 		c.enter()
 		c.needs(wasi.FileCopy)

@@ -61,13 +61,11 @@ var sessionChecks = []Check{
 	}},
 	{Import: "session_names", Proves: []string{"result"}, Promise: "a name that is written anew is the same file's, and comes back as it was", Run: func(c *Trial) {
 		c.enter()
-		c.succeed(wasi.SessionNames, c.rewritten("name", 1, outSize))
-		name := c.made("\u00fc\u20ac", content)
-		c.succeed(wasi.SessionNames, c.rewritten(name, 0, outSize))
+		name := c.made("\u00fc", content)
+		c.succeed(wasi.SessionNames, c.rewritten(name, 1, outSize))
 		other := string(c.Peek(BufferAt, c.Number(ResultAt)))
-		c.named = append(c.named, other)
 		c.has(other, content)
-		c.succeed(wasi.SessionNames, c.rewritten(other, 1, outSize))
+		c.succeed(wasi.SessionNames, c.rewritten(other, 0, outSize))
 		if got := string(c.Peek(BufferAt, c.Number(ResultAt))); got != name {
 			c.T.Errorf("%q is %q, and back %q", name, other, got)
 		}

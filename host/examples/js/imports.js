@@ -168,7 +168,7 @@ export const calls = {
   file_mkdir: change(right.MKDIR, 'mkdir', (files, path) => files.mkdir(path)),
   file_remove: (session, nameBytes, kind) => {
     session.allowed(right.DELETE);
-    need(kind <= 1, kind === 2 ? 'ENOSYS' : 'EINVAL'); // 2 is a folder with all that is in it
+    need(kind <= 1, kind === 2 ? 'EACCES' : 'EINVAL'); // 2 is a folder with all that is in it
     change(right.DELETE, 'remove', async (files, path) => {
       need(path !== '.', 'EACCES');
       const dir = isDir(await files.stat(path, true));

@@ -208,7 +208,7 @@ file_set_mode = change(RIGHT.WRITE, lambda files, path, mode: files.set_mode(pat
 
 def file_remove(session, path, kind):
     files, path = session.files(RIGHT.DELETE), name(path)
-    need(kind <= 1, "ENOSYS" if kind == 2 else "EINVAL")  # 2 is a folder with all that is in it
+    need(kind <= 1, "EACCES" if kind == 2 else "EINVAL")  # 2 is a folder with all that is in it
 
     def work():
         need(path != b".", "EACCES")

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -32,27 +33,30 @@ const kitModule = "../wasi/hosttest/hosttest.wasm"
 // a skipped test; nothing else may be.
 func TestHostKit(t *testing.T) {
 	t.Parallel()
-	all := host.Config{Hosts: []string{}}
-	each := host.Config{Hosts: []string{}, SessionsPerInstance: 1}
-	follow := host.Config{Hosts: []string{}, FollowLinks: true}
+	all := host.Config{Hosts: []string{}, Allow: host.Allow{
+		SiteCopy: true, SiteSymlink: true, SiteRmdir: true, Combine: true, CCC: true, SSCN: true, CPSV: true,
+	}}
+	each, follow := all, all
+	each.SessionsPerInstance, follow.FollowLinks, follow.Charset = 1, true, "windows-1252"
+	const forbidden, unlessAllowed = "when that is not allowed|^file_set_created", "kind 2|^file_copy|^file_symlink|^net_join_tls|^net_stop_tls"
 	for _, h := range []struct {
 		name  string
 		start func(*testing.T) kit.Target
 		lacks string // a pattern of what it need not offer, or cannot be checked on it
 	}{
-		{"a folder", func(t *testing.T) kit.Target { return kitFolder(t, all, "tcp4") }, "^$"},
-		{"IPv6", func(t *testing.T) kit.Target { return kitFolder(t, all, "tcp6") }, "another address than the client's"},
-		{"links followed", func(t *testing.T) kit.Target { return kitFolder(t, follow, "tcp4") }, "^$"},
+		{"a folder", func(t *testing.T) kit.Target { return kitFolder(t, all, "tcp4") }, forbidden},
+		{"IPv6", func(t *testing.T) kit.Target { return kitFolder(t, all, "tcp6") }, forbidden + "|another address than the client's"},
+		{"links followed, a character set", func(t *testing.T) kit.Target { return kitFolder(t, follow, "tcp4") }, forbidden},
 		{"an instance each", func(t *testing.T) kit.Target { return kitFolder(t, each, "tcp4") },
-			"^net_read|^net_write: .*control|another's|^handle_close: a session|order in which|however late|hangs up in the middle"},
+			forbidden + "|^net_read|^net_write: .*control|another's|^handle_close: a session|order in which|however late|hangs up in the middle"},
 		{"memory", func(t *testing.T) kit.Target { return kitServer(t, host.Config{}, "tcp4", fsbridge.NewMemory()) },
-			"^file_space|link|32 bits|thousand entries|ENOENT when there is no such host"},
+			unlessAllowed + "|^file_space|link|32 bits|thousand entries|ENOENT when there is no such host"},
 		{"wasiftpd", func(t *testing.T) kit.Target {
 			path, err := program()
 			require.NoError(t, err)
 			return kitProgram(t, path, "serve", "--module", "{module}", "--root", "{root}", "--listen", "127.0.0.1:0", "--user", "u:p:rw", "--user", "ro:p:ro",
 				"--cache-dir", filepath.Join(temporary, "program"), "--tls", "self-signed", "--tls-dir", filepath.Join(t.TempDir(), "tls"))
-		}, "^auth_check: EMFILE|^auth_host: ENOENT|^life: EventOpen"},
+		}, unlessAllowed + "|^file_set_created|^session_list|^auth_check: EMFILE|^auth_host: ENOENT|^life: EventOpen"},
 	} {
 		t.Run(h.name, func(t *testing.T) {
 			t.Parallel()
@@ -104,7 +108,7 @@ func kitServer(t *testing.T, config host.Config, family string, files host.FS) k
 	return kit.Target{
 		Address: address.String(), Implicit: implicitPort(t, server).String(),
 		Stop: func() error { go server.Shutdown(t.Context()); return nil },
-		User: "u", Password: "p", Reader: "ro", ReaderPassword: "p", Single: "one", SinglePassword: "p",
+		User: "u", Password: "p", Reader: "ro", ReaderPassword: "p", Admin: "admin", AdminPassword: "p", Single: "one", SinglePassword: "p",
 	}
 }
 
@@ -164,6 +168,11 @@ func TestHostKitCommand(t *testing.T) {
 	require.NoError(t, err)
 	serving := []string{wasiftpd, "serve", "--root", "{root}", "--listen", "127.0.0.1:0", "--cache-dir", filepath.Join(temporary, "program"), "--user", "u:p:rw"}
 	ours := append(slices.Clone(serving), "--module", "{module}")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	free := l.Addr().String()
+	require.NoError(t, l.Close())
+	chosen := append(slices.Clone(ours), "--listen", free)
 	running := kitServer(t, host.Config{}, "tcp4", fsbridge.NewMemory())
 	for _, c := range []struct {
 		args []string
@@ -171,6 +180,7 @@ func TestHostKitCommand(t *testing.T) {
 		says string // a pattern
 	}{
 		{append([]string{"--run", "net_address", "--"}, ours...), 0, `(?m)^net_address +4 ok$`},
+		{append([]string{"--run", "net_address", "--address", free, "--"}, chosen...), 0, `(?m)^net_address +4 ok$`},
 		{append([]string{"--run", "link", "-v", "--"}, ours...), 0, `ok     file_stat: nothing outside the root`},
 		{[]string{"--run", "^file_list:", "--address", running.Address}, 0, `(?m)^file_list +\d+ ok$`},
 		{append([]string{"--user", "u:wrong", "--run", "^file_list:", "--"}, ours...), 1, `(?s)FAILED ENOTDIR for anything else\n +auth_check of u: EACCES, not OK\n.*, 0 hold, |promises checked: \d+ hold, [1-9]`},

@@ -112,20 +112,6 @@ func TestDocumentedDirent(t *testing.T) {
 	}
 }
 
-func TestDocumentedSession(t *testing.T) {
-	t.Parallel()
-	who := Who{Number: 0x101, Began: 0x202, Bytes: 0x303, Client: netip.MustParseAddrPort("127.0.0.1:513"), Doing: 0x404}
-	b, _ := AppendWho(make([]byte, 0, 100), who, "user", "to")
-	line := row(t, "| session | 52 and more |")
-	var got []uint64
-	for _, f := range layout(line) {
-		got = append(got, number(b, f))
-	}
-	if !slices.Equal(got, []uint64{0x101, 0x202, 0x303, 0x404, 4, 2}) || !strings.Contains(line, "24 address record of the client") || GetAddr(b[24:]) != who.Client || string(b[WhoSize:]) != "userto" {
-		t.Errorf("%s of %v", line, b)
-	}
-}
-
 // The configuration's numbers are where ABI.md says, and so is each flag.
 func TestDocumentedConfig(t *testing.T) {
 	t.Parallel()
@@ -155,29 +141,35 @@ func TestDocumentedConfig(t *testing.T) {
 			t.Errorf("%s is not at %d", name, f.offset)
 		}
 	}
-	c := Config{Greeting: "1", Behaviour: Behaviour{Owner: "22", Group: "333"}}
+	c := Config{Greeting: "1", Behaviour: Behaviour{Owner: "22", Group: "333"}, Zone: Zone("").Then(4, 5)}
 	b := c.Append(nil)
-	if !strings.Contains(lines, "52 u32 length of greeting, 56 of owner, 60 of group") || b[52] != 1 || b[56] != 2 || b[60] != 3 || string(b[64:]) != "122333" {
+	if !strings.Contains(lines, "52 u32 length of greeting, 56 of owner, 60 of group") || b[52] != 1 || b[56] != 2 || b[60] != 3 || string(b[64:70]) != "122333" || Zone(b[70:]) != c.Zone {
 		t.Errorf("the texts of %v are not where ABI.md says", b)
 	}
 }
 
-var flagRow = regexp.MustCompile(`(?m)^\| (\w+) \| flag (\d+):`)
+var flagRow = regexp.MustCompile(`(?m)^\| (\w+) \| flag (?:(\d+)|1<<(\d+)):`)
 
 func TestDocumentedFlags(t *testing.T) {
 	t.Parallel()
 	rows := flagRow.FindAllStringSubmatch(document(t), -1)
-	if len(rows) != 2+len(new(Behaviour).switches()) {
+	if len(rows) != 2+len(new(Behaviour).switches())+len(new(Allow).switches()) {
 		t.Errorf("ABI.md has %d flags", len(rows))
 	}
 	for _, m := range rows {
 		var c Config
 		value := reflect.ValueOf(&c).Elem().FieldByName(m[1])
-		if !value.IsValid() {
-			value = reflect.ValueOf(&c.Behaviour).Elem().FieldByName(m[1])
+		for _, group := range []any{&c.Behaviour, &c.Allow} {
+			if !value.IsValid() {
+				value = reflect.ValueOf(group).Elem().FieldByName(m[1])
+			}
 		}
 		value.SetBool(true)
 		want, _ := strconv.Atoi(m[2])
+		if m[3] != "" {
+			bit, _ := strconv.Atoi(m[3])
+			want = 1 << bit
+		}
 		if got := binary.LittleEndian.Uint32(c.Append(nil)[48:]); got != uint32(want) {
 			t.Errorf("%s is flag %d, not %d", m[1], got, want)
 		}
@@ -195,6 +187,28 @@ func TestDocumentNamesEveryImport(t *testing.T) {
 	for _, i := range Table {
 		if !strings.Contains(plan, "`"+i.Name+"`") {
 			t.Errorf("ABI.md does not say when %s is to be built", i.Name)
+		}
+	}
+}
+
+// The records of sessions and of the zone have their numbers where ABI.md says.
+func TestDocumentedSession(t *testing.T) {
+	t.Parallel()
+	b, _ := AppendWho(make([]byte, 0, 100), Who{Number: 0x101, Began: 0x202, Bytes: 0x303, Doing: 0x404}, "user", "na")
+	want := map[string]uint64{"number": 0x101, "began": 0x202, "bytes": 0x303, "doing": 0x404, "length of user": 4, "length of name": 2}
+	fields := layout(row(t, "| session | 52 and more |"))
+	for _, f := range fields {
+		if value, ok := want[f.name]; !ok || number(b, f) != value {
+			t.Errorf("%s at %d is %#x, not %#x", f.name, f.offset, number(b, f), value)
+		}
+	}
+	if len(fields) != len(want) || string(b[WhoSize:]) != "userna" {
+		t.Errorf("the session has %d fields and then %q", len(fields), b[WhoSize:])
+	}
+	zone := []byte(Zone("").Then(0x101, 0x202))
+	for _, f := range layout(row(t, "| change of the zone | 12 |")) {
+		if value := map[string]uint64{"since when": 0x101, "how far": 0x202}[f.name]; number(zone, f) != value {
+			t.Errorf("%s at %d is %#x, not %#x", f.name, f.offset, number(zone, f), value)
 		}
 	}
 }

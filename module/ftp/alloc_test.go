@@ -90,7 +90,7 @@ func (q *quiet) SetUmask(ftp.Handle, uint32) error          { return nil }
 func (q *quiet) SetCreated(ftp.Handle, []byte, int64) error { return nil }
 func (q *quiet) RemoveTree(ftp.Handle, []byte) error        { return nil }
 func (q *quiet) Sessions(_ ftp.Handle, after uint64, yield func(ftp.SessionInfo)) error {
-	for i := range min(after+100, 1000) - after {
+	for i := range min(100, max(after, 1000)-after) {
 		yield(ftp.SessionInfo{Number: after + i + 1, Client: ftptest.ClientAddress, Doing: ftp.DoingUpload, User: entryName, Name: entryName})
 	}
 	return nil

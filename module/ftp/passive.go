@@ -138,7 +138,7 @@ func (s *session) secureData() error {
 		err = s.e.world.StartTLS(s.conn, nil)
 	}
 	if err != nil {
-		return err
+		return ErrSecurity
 	}
 	return ErrAgain
 }

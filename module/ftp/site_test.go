@@ -2,6 +2,7 @@ package ftp_test
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -207,3 +208,37 @@ func (w *teller) Write(_ ftp.Handle, p []byte) (int, error) {
 }
 
 func (w *teller) Login(ftp.Handle, []byte, []byte) (ftp.Rights, error) { return ftptest.All, nil }
+
+// TestWorldThatLacksACall: a host need not have these, and the reply says so
+// before anything else is said.
+func TestWorldThatLacksACall(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, ftp.Config{TLS: true, Allow: ftp.Allow{SiteCopy: true, SiteSymlink: true, SiteRmdir: true, Combine: true, CCC: true, SSCN: true}})
+	w.Put("a", "x")
+	c := connect(w)
+	for _, line := range []string{"AUTH TLS", "PBSZ 0", "PROT P", "USER admin", "PASS p", "SSCN ON"} {
+		c.Do(line)
+	}
+	lacks := []string{"SetUmask", "Sessions", "SetCreated", "Symlink", "RemoveTree", "Copy", "StopTLS", "JoinTLS"}
+	w.Fault = func(call, _ string) error {
+		if slices.Contains(lacks, call) {
+			return ftp.ErrUnsupported
+		}
+		return nil
+	}
+	for _, line := range []string{
+		"SITE UMASK 022", "SITE WHO", "MFCT 20200101000000 a", "MFF Create=20200101000000; a", "SITE SYMLINK a b", "SITE RMDIR sub", "SITE COPY a b", "COMB b a",
+	} {
+		assert.Equal(t, "504 The storage cannot do that.", c.Do(line), line)
+	}
+	assert.Equal(t, "200 Current UMASK is the server's own.", c.Do("SITE UMASK"))
+	assert.Equal(t, "534 The control connection stays protected.", c.Do("CCC"))
+	assert.Equal(t, "503", c.Code("AUTH TLS"), "it is still protected")
+	d := w.DialData(c.Passive("PASV"))
+	c.Send("LIST\r\n")
+	w.Run()
+	assert.Contains(t, c.Codes(), "522")
+	d.Close()
+	w.Fault = nil
+	assert.Equal(t, "200", c.Code("CCC"))
+}

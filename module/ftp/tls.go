@@ -78,7 +78,7 @@ func (s *session) cccVerb([]byte) (reply, error) {
 		return replyStaySecure, nil
 	}
 	if err := s.e.unsealer.StopTLS(s.handle, []byte(replyClearControl+"\r\n")); err != nil {
-		return "", err
+		return replyStaySecure, nil
 	}
 	s.secure = false
 	return "", nil

@@ -1,9 +1,15 @@
 package ftp
 
+import "math"
+
 // siteWho tells who is there, of all engines of the host.
 func (s *session) siteWho([]byte) (reply, error) {
 	if s.rights&RightAdmin == 0 {
 		return "", ErrPermission
+	}
+	none := func(SessionInfo) {}
+	if err := s.e.lister.Sessions(s.handle, math.MaxInt64, none); err != nil {
+		return "", err // while the reply can still say so
 	}
 	l := s.beginList(0, nil, nil, listRequest{form: formSessions, control: true})
 	l.done = false

@@ -73,22 +73,31 @@ func (b *boundary) rows(g *ast.GenDecl) string {
 
 var layoutLine = regexp.MustCompile(`(?m)^//\t(\d+ .*)\n`)
 
-// records are the layouts, as the comments of record.go and who.go have them.
+// layout is what the comment that begins so has of a record, in one line.
+func layout(text []byte, comment string) string {
+	text = text[bytes.Index(text, []byte(comment)):]
+	text, _, _ = bytes.Cut(text, []byte("\nfunc "))
+	text, _, _ = bytes.Cut(text, []byte("\ntype "))
+	var lines []string
+	for _, line := range layoutLine.FindAllSubmatch(append(text, '\n'), -1) {
+		lines = append(lines, string(line[1]))
+	}
+	return strings.Join(lines, " · ")
+}
+
+// records are the layouts, as the comments have them.
 func (b *boundary) records() string {
 	out := "| record | bytes | layout |\n|---|---|---|\n"
-	for _, r := range [...]struct{ name, size, more, file, after string }{
-		{"event", "EventSize", "", "record.go", "// Event is what"}, {"address", "AddrSize", "", "record.go", "// PutAddr writes"},
-		{"stat", "StatSize", "", "record.go", "// Stat describes"},
-		{"directory entry", "DirentSize", " and more", "record.go", "// AppendDirent appends"},
-		{"session", "WhoSize", " and more", "who.go", "// Who describes"},
+	for _, r := range [...]struct{ name, size, file, comment string }{
+		{"event", "EventSize", "record.go", "// Event is what"}, {"address", "AddrSize", "record.go", "// PutAddr writes"},
+		{"stat", "StatSize", "record.go", "// Stat describes"}, {"directory entry", "DirentSize", "record.go", "// AppendDirent appends"},
+		{"session", "WhoSize", "who.go", "// Who describes"}, {"change of the zone", "zoneSize", "zone.go", "// Zone says"},
 	} {
-		text := b.text[r.file]
-		comment, _, _ := bytes.Cut(text[bytes.Index(text, []byte(r.after)):], []byte("{"))
-		var lines []string
-		for _, line := range layoutLine.FindAllSubmatch(comment, -1) {
-			lines = append(lines, string(line[1]))
+		size := b.constant(r.size).String()
+		if r.size == "DirentSize" || r.size == "WhoSize" {
+			size += " and more"
 		}
-		out += fmt.Sprintf("| %s | %s%s | %s |\n", r.name, b.constant(r.size), r.more, strings.Join(lines, " · "))
+		out += fmt.Sprintf("| %s | %s | %s |\n", r.name, size, layout(b.text[r.file], r.comment))
 	}
 	return out
 }
@@ -131,7 +140,7 @@ func (b *boundary) config() string {
 // numbers are the constants that no other table has.
 func (b *boundary) numbers() string {
 	var out []string
-	for _, about := range []string{"Flags of file_stat", "Kinds of file_remove", "Algorithms of", "Sides of", "Doings of", "File types"} {
+	for _, about := range []string{"Flags of file_stat", "Kinds of file_remove", "Algorithms of", "Sides of", "Abilities of", "Doings of", "File types"} {
 		for _, d := range b.files["record.go"].Decls {
 			if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.CONST && strings.HasPrefix(g.Doc.Text(), about) {
 				title := strings.Join(strings.Fields(g.Doc.Text()), " ")
@@ -147,7 +156,7 @@ func document(text []byte) []byte {
 	b := readBoundary()
 	for name, table := range map[string]string{
 		"errnos": b.constants("errno.go", "The errno values"), "events": b.constants("record.go", "Event kinds"),
-		"rights": b.constants("record.go", "Rights an account"), "abilities": b.constants("record.go", "Abilities of"), "open": b.constants("record.go", "Flags of file_open"),
+		"rights": b.constants("record.go", "Rights an account"), "open": b.constants("record.go", "Flags of file_open"),
 		"records": b.records(), "config": b.config(), "numbers": b.numbers(),
 	} {
 		text = replaceBetween(text, "<!-- "+name+" -->\n", "<!-- /"+name+" -->", table)

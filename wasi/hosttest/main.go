@@ -74,6 +74,7 @@ func main() {
 	set.StringVar(&o.target.Implicit, "implicit", "", "where it listens for implicit TLS, as `ADDRESS:PORT`")
 	account("user", "the account that may do all, as `USER:PASSWORD` (default u:p)", &o.target.User, &o.target.Password)
 	account("reader", "an account that may only read and list, as `USER:PASSWORD`", &o.target.Reader, &o.target.ReaderPassword)
+	account("admin", "an account that may see who is there, as `USER:PASSWORD`", &o.target.Admin, &o.target.AdminPassword)
 	account("single", "an account that may have one session at a time, as `USER:PASSWORD`", &o.target.Single, &o.target.SinglePassword)
 	set.DurationVar(&o.target.Patience, "patience", 5*time.Second, "how long to wait for what must happen")
 	set.StringVar(&o.module, "module", "", "write the module to this `FILE`")
@@ -120,11 +121,10 @@ func (o *options) runHost(out io.Writer, checks []kit.Check) (holds bool, err er
 	if err != nil {
 		return false, err
 	}
-	defer h.end()
 	if o.target.Address == "" {
 		o.target.Address, err = h.announced()
 	} else {
-		err = listening(o.target.Address)
+		err = h.listens(o.target.Address)
 	}
 	if err == nil {
 		if o.target.Root == "" && h.hasRoot {
@@ -133,6 +133,7 @@ func (o *options) runHost(out io.Writer, checks []kit.Check) (holds bool, err er
 		o.target.Stop = h.stop
 		holds, err = o.check(out, checks)
 	}
+	h.end()
 	if err != nil {
 		err = fmt.Errorf("%w%s", err, said)
 	}

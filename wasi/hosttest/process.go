@@ -110,8 +110,9 @@ func addressIn(line string) string {
 	return ""
 }
 
-// listening waits until somebody does.
-func listening(address string) error {
+// listens waits until it does.
+func (h *process) listens(address string) error {
+	go io.Copy(io.Discard, h.output)
 	for deadline := time.Now().Add(startTime); ; time.Sleep(50 * time.Millisecond) {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {

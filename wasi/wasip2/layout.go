@@ -18,11 +18,8 @@ const (
 	long  = 8 // the 64 bits of check-write, or the error instead
 )
 
-// The cases of stream-error. The failure's handle follows 4 bytes on.
-const (
-	streamFailed = 0
-	streamClosed = 1
-)
+// errClosed is a stream's end that is not a failure.
+const errClosed = ftp.ErrCanceled
 
 // The cases of ip-address-family, and of ip-socket-address.
 const (
@@ -92,6 +89,19 @@ func fault(result []byte, at int) error {
 		return faults[code]
 	}
 	return ftp.ErrStorage
+}
+
+// streamFault is the error in a result whose error is a stream-error: errClosed,
+// or a failure with the handle of what it was in particular. at is as for fault.
+func streamFault(result []byte, at int) (failure uint32, err error) {
+	const closed = 1 // the case; last-operation-failed is 0
+	switch {
+	case result[0] == 0:
+		return 0, nil
+	case result[at] == closed:
+		return 0, errClosed
+	}
+	return word(result, at+4), ftp.ErrReset
 }
 
 func word(b []byte, at int) uint32 { return binary.LittleEndian.Uint32(b[at:]) }

@@ -59,3 +59,23 @@ func TestEveryErrorCodeIsAFault(t *testing.T) {
 	}
 	assert.NoError(t, fault([]byte{0, 3}, unit))
 }
+
+func TestStreamErrors(t *testing.T) {
+	t.Parallel()
+	for _, at := range []int{words, long} {
+		result := make([]byte, resultSize)
+		failure, err := streamFault(result, at)
+		assert.Zero(t, failure)
+		assert.NoError(t, err)
+
+		result[0], result[at+4] = 1, 7
+		failure, err = streamFault(result, at)
+		assert.EqualValues(t, 7, failure)
+		assert.Equal(t, ftp.ErrReset, err)
+
+		result[at] = 1
+		failure, err = streamFault(result, at)
+		assert.Zero(t, failure, "an end has no handle")
+		assert.Equal(t, errClosed, err)
+	}
+}

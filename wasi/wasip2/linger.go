@@ -51,7 +51,7 @@ func (n *Network) turnAway(listener *socket) {
 // the other end by a reset, which can overtake what was written.
 func (n *Network) discard(s *socket) {
 	for range mostDiscarded {
-		if got, err := n.read(s, pieceSize); err != nil || len(got) == 0 {
+		if got, err := n.read(s, listSize); err != nil || len(got) == 0 {
 			return
 		}
 	}

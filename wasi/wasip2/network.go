@@ -13,8 +13,8 @@ import (
 	"wasiftp/wasi/standalone"
 )
 
-// pieceSize is the most that one call reads or writes. The runtime may hold on to
-// as much for each connection until its client takes it.
+// pieceSize is the most that one call writes. The runtime may hold on to as much
+// for each connection until its client takes it.
 const pieceSize = 64 << 10
 
 // Network is a [standalone.Network] of a component. Make it by [NewNetwork].
@@ -134,7 +134,7 @@ func (n *Network) Accept(listener standalone.Socket) (conn standalone.Socket, lo
 		if err == nil {
 			return n.add(s), local, peer, nil
 		}
-		s.drop() // its client has gone already
+		s.drop() // reset already, and nobody can say whose it was
 	}
 }
 
@@ -181,7 +181,7 @@ func (n *Network) Read(conn standalone.Socket, p []byte) (int, error) {
 	if s.ended || len(p) == 0 {
 		return 0, nil
 	}
-	got, err := n.read(s, min(len(p), pieceSize))
+	got, err := n.read(s, min(len(p), listSize))
 	if err == nil && len(got) == 0 {
 		err = ftp.ErrAgain
 	}
@@ -240,9 +240,6 @@ func (n *Network) room(s *socket) (uint64, error) {
 	return room, nil
 }
 
-// errClosed is a stream's end that is not a failure.
-const errClosed = ftp.ErrCanceled
-
 // brokenEnd is what it means to one who writes that nobody reads any more.
 func brokenEnd(err error) error {
 	if err == errClosed {
@@ -251,15 +248,12 @@ func brokenEnd(err error) error {
 	return err
 }
 
-// streamFault is the error in a result whose error is a stream-error. What
-// failed in particular is text that nobody would read.
+// streamFault is the error of a stream's call. What failed in particular is text
+// that nobody would read.
 func (n *Network) streamFault(at int) error {
-	if n.result[0] == 0 {
-		return nil
+	failure, err := streamFault(n.result[:], at)
+	if failure != 0 {
+		dropError(failure)
 	}
-	if n.result[at] == streamClosed {
-		return errClosed
-	}
-	dropError(word(n.result[:], at+4))
-	return ftp.ErrReset
+	return err
 }

@@ -44,6 +44,9 @@ func (w *World) Sessions(h ftp.Handle, after uint64, yield func(ftp.SessionInfo)
 	if !ok || me.account.Rights&ftp.RightAdmin == 0 {
 		return ftp.ErrPermission
 	}
+	if err := w.fault("Sessions", ""); err != nil {
+		return err
+	}
 	told := 0
 	for _, s := range w.sessions {
 		if uint64(s.handle) <= after || w.handles[s.handle] != s || told == sessionPage {

@@ -139,10 +139,8 @@ func (w *World) Listen(h ftp.Handle, family int) (ftp.Handle, netip.AddrPort, er
 	if !ok {
 		return 0, netip.AddrPort{}, ftp.ErrStorage
 	}
-	if w.Fault != nil {
-		if err := w.Fault("Listen", ""); err != nil {
-			return 0, netip.AddrPort{}, err
-		}
+	if err := w.fault("Listen", ""); err != nil {
+		return 0, netip.AddrPort{}, err
 	}
 	is4 := s.server.Addr().Unmap().Is4()
 	if family == 4 && !is4 || family == 6 && is4 {

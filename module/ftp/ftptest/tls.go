@@ -29,6 +29,9 @@ func (w *World) JoinTLS(h ftp.Handle) error {
 	if !ok {
 		return ftp.ErrStorage
 	}
+	if err := w.fault("JoinTLS", ""); err != nil {
+		return err
+	}
 	w.Joined++
 	w.event(ftp.EventWritable, c.owner, h, nil, 0)
 	return nil
@@ -39,6 +42,9 @@ func (w *World) StopTLS(h ftp.Handle, reply []byte) error {
 	s, ok := get[*session](w, "StopTLS", h)
 	if !ok {
 		return ftp.ErrStorage
+	}
+	if err := w.fault("StopTLS", ""); err != nil {
+		return err
 	}
 	s.toServer = nil
 	s.toClient = slices.Concat(s.toClient, reply)

@@ -51,8 +51,9 @@ type World struct {
 	// Async, if not nil, has every call that may wait do so, for a random while.
 	Async *rand.Rand
 
-	// Fault, if not nil, is asked before each call on files and accounts; what
-	// it returns other than nil is that call's answer.
+	// Fault, if not nil, is asked before each call on files and accounts, and
+	// before some on connections; what it returns other than nil is that call's
+	// answer.
 	Fault func(call, name string) error
 
 	// Broken lists what the engine should not have done.
@@ -196,14 +197,18 @@ func (w *World) wait(s *session, call string, args ...any) error {
 		return ftp.ErrAgain
 	}
 	s.asked = ""
-	if w.Fault != nil {
-		name := ""
-		if len(args) > 0 {
-			name = fmt.Sprint(args[0])
-		}
-		return w.Fault(call, name)
+	name := ""
+	if w.Fault != nil && len(args) > 0 {
+		name = fmt.Sprint(args[0])
 	}
-	return nil
+	return w.fault(call, name)
+}
+
+func (w *World) fault(call, name string) error {
+	if w.Fault == nil {
+		return nil
+	}
+	return w.Fault(call, name)
 }
 
 // Login checks the credentials.
@@ -249,10 +254,8 @@ func (w *World) Names(h ftp.Handle, utf8 bool, name, b []byte) ([]byte, error) {
 	if _, ok := get[*session](w, "Names", h); !ok {
 		return nil, ftp.ErrStorage
 	}
-	if w.Fault != nil {
-		if err := w.Fault("Names", string(name)); err != nil {
-			return nil, err
-		}
+	if err := w.fault("Names", string(name)); err != nil {
+		return nil, err
 	}
 	if w.Renamed == nil {
 		return append(b, name...), nil

@@ -77,6 +77,14 @@ var faultless = map[string]func(*cast) any{
 	"mtime":           func(*cast) any { return int(time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC).UnixNano()) },
 	"length":          func(*cast) any { return 0 },
 	"algorithm":       func(*cast) any { return wasi.HashSHA256 },
+
+	"mask":               func(*cast) any { return 0o022 },
+	"on":                 func(*cast) any { return 1 },
+	"session_names.name": func(*cast) any { return "name" },
+	"after":              func(*cast) any { return 0 },
+	"created":            func(*cast) any { return int(time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC).UnixNano()) },
+	"file_symlink.name":  func(c *cast) any { return c.fresh },
+	"target":             func(c *cast) any { return c.file },
 }
 
 // given is the entry of faultless for a parameter.

@@ -38,7 +38,49 @@ var changeChecks = []Check{
 	}},
 	{Import: "file_remove", Proves: []string{"EINVAL"}, Promise: "EINVAL for another kind", Run: func(c *Trial) {
 		c.enter()
-		c.refused(wasi.EINVAL, wasi.FileRemove, c.words(c.made("file", content), 2)...)
+		c.refused(wasi.EINVAL, wasi.FileRemove, c.words(c.made("file", content), 3)...)
+	}},
+	{Import: "file_remove", Proves: []string{"result"}, Promise: "kind 2 removes a directory with all that is in it, and no more", Run: func(c *Trial) {
+		c.enter()
+		c.fells()
+		folder, beside := c.folder("folder"), c.made("beside", content)
+		c.made("folder/file", content)
+		c.folder("folder/below")
+		c.made("folder/below/file", content)
+		c.succeed(wasi.FileRemove, c.Named(wasi.FileRemove, folder, wasi.RemoveTree))
+		c.refused(wasi.ENOENT, wasi.FileStat, c.words(folder, 0, c.At(ResultAt))...)
+		c.has(beside, content)
+	}},
+	{Import: "file_remove", Proves: []string{"ENOENT", "ENOTDIR"}, Promise: "kind 2 is ENOENT when there is none, and ENOTDIR for a file", Run: func(c *Trial) {
+		c.enter()
+		c.fells()
+		file := c.made("file", content)
+		c.refused(wasi.ENOENT, wasi.FileRemove, c.words(c.name("none"), wasi.RemoveTree)...)
+		c.refused(wasi.ENOTDIR, wasi.FileRemove, c.words(file, wasi.RemoveTree)...)
+		c.has(file, content)
+	}},
+	{Import: "file_remove", Proves: []string{"result"}, Promise: "kind 2 removes the links in a directory, and not what they lead to", Run: func(c *Trial) {
+		c.enter()
+		c.fells()
+		file, other := c.made("file", content), c.folder("other")
+		inside := c.made("other/file", content)
+		folder := c.folder("folder")
+		c.link("folder/to file", "../"+file)
+		c.link("folder/to other", "../"+other)
+		c.succeed(wasi.FileRemove, c.Named(wasi.FileRemove, folder, wasi.RemoveTree))
+		c.refused(wasi.ENOENT, wasi.FileStat, c.words(folder, 0, c.At(ResultAt))...)
+		c.has(file, content)
+		c.has(inside, content)
+	}},
+	{Import: "file_remove", Proves: []string{"EACCES"}, Promise: "EACCES for kind 2 when that is not allowed", Run: func(c *Trial) {
+		c.enter()
+		folder := c.folder("folder")
+		inside := c.made("folder/file", content)
+		if c.config().Allow.SiteRmdir {
+			c.T.Skipf(NotChecked + "the configuration allows it")
+		}
+		c.denied(wasi.FileRemove, c.Named(wasi.FileRemove, folder, wasi.RemoveTree))
+		c.has(inside, content)
 	}},
 	{Import: "file_remove", Proves: []string{"result"}, Promise: "removes a link, and not what it leads to", Run: func(c *Trial) {
 		c.enter()
@@ -53,7 +95,7 @@ var changeChecks = []Check{
 	{Import: "file_remove", Proves: []string{"result"}, Promise: "the root stays", Run: func(c *Trial) {
 		c.enter()
 		c.made("file", content)
-		for _, kind := range []uint64{wasi.RemoveFile, wasi.RemoveDir} {
+		for _, kind := range []uint64{wasi.RemoveFile, wasi.RemoveDir, wasi.RemoveTree} {
 			if errno := c.Named(wasi.FileRemove, ".", kind); errno == wasi.OK {
 				c.T.Errorf("kind %d: OK", kind)
 			}
@@ -110,6 +152,99 @@ var changeChecks = []Check{
 		c.refused(wasi.ENOENT, wasi.FileSetTime, c.words(c.name("none"), 0)...)
 	}},
 
+	{Import: "file_set_created", Proves: []string{"result", "ENOENT"}, Promise: "sets the creation time, to the second at least; ENOENT when there is none", Run: func(c *Trial) {
+		c.enter()
+		file, want := c.made("file", content), time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
+		c.succeed(wasi.FileSetCreated, c.Named(wasi.FileSetCreated, file, uint64(want.UnixNano())))
+		if got := c.stat(file).Created; got != want.UnixNano() {
+			c.T.Errorf("%v was set, and is now %v", want, time.Unix(0, got).UTC())
+		}
+		c.refused(wasi.ENOENT, wasi.FileSetCreated, c.words(c.name("none"), 0)...)
+	}},
+
+	{Import: "file_symlink", Proves: []string{"result", "EEXIST"}, Promise: "makes a link that leads to the file, from another directory too; EEXIST when there is such a name", Run: func(c *Trial) {
+		c.enter()
+		c.needs(wasi.FileSymlink)
+		file := c.made("file", content)
+		c.folder("folder")
+		for _, link := range []string{c.name("link"), c.name("folder/link")} {
+			c.succeed(wasi.FileSymlink, c.pair(wasi.FileSymlink, link, file))
+			c.has(link, content)
+			c.succeed(wasi.FileStat, c.Named(wasi.FileStat, link, wasi.StatLink, c.At(ResultAt)))
+			if s := wasi.GetStat(c.Peek(ResultAt, wasi.StatSize)); s.Mode&wasi.TypeMask != wasi.TypeLink {
+				c.T.Errorf("the link is %+v", s)
+			}
+			if errno := c.pair(wasi.FileSymlink, link, file); errno != wasi.EEXIST {
+				c.T.Errorf("where there is one: %v, not EEXIST", errno)
+			}
+		}
+	}},
+	{Import: "file_symlink", Proves: []string{"result", "ENOENT"}, Promise: "the target may be missing; ENOENT when the directory above the link is", Run: func(c *Trial) {
+		c.enter()
+		c.needs(wasi.FileSymlink)
+		link, target := c.name("link"), c.name("target")
+		c.succeed(wasi.FileSymlink, c.pair(wasi.FileSymlink, link, target))
+		c.refused(wasi.ENOENT, wasi.FileStat, c.words(link, 0, c.At(ResultAt))...)
+		c.put(target, content)
+		c.has(link, content)
+		if errno := c.pair(wasi.FileSymlink, c.name("none")+"/link", target); errno != wasi.ENOENT {
+			c.T.Errorf("in a directory that is not there: %v, not ENOENT", errno)
+		}
+	}},
+	{Import: "file_symlink", Proves: []string{"EACCES"}, Promise: "EACCES when that is not allowed", Run: func(c *Trial) {
+		c.enter()
+		c.forbids(wasi.FileSymlink)
+		c.denied(wasi.FileSymlink, c.pair(wasi.FileSymlink, c.name("link"), c.made("file", content)))
+	}},
+
+	{Import: "file_copy", Proves: []string{"result", "EventTransfer"}, Promise: "copies a file, which EventTransfer and file_commit end; flag 1 adds it to the end of another", Run: func(c *Trial) {
+		c.enter()
+		c.needs(wasi.FileCopy)
+		large := string(pattern(1<<20 + 3))
+		from, to := c.made("from", large), c.name("to")
+		for flags, want := range []string{large, large + large} {
+			c.copies(from, to, uint64(flags), len(large))
+			c.has(to, want)
+		}
+		c.has(from, large)
+		c.copies(c.made("short", content), to, 0, len(content))
+		c.has(to, content)
+	}},
+	{Import: "file_copy", Proves: []string{"EINVAL", "ENOENT", "EISDIR"}, Promise: "EINVAL when both are the same file, or for an unknown flag, ENOENT when there is none, EISDIR for a directory", Run: func(c *Trial) {
+		c.enter()
+		c.needs(wasi.FileCopy)
+		from, folder := c.made("from", content), c.folder("folder")
+		for _, call := range []struct {
+			from, to string
+			flags    uint64
+			want     wasi.Errno
+		}{
+			{from, from, 0, wasi.EINVAL}, {from, c.name("to"), 2, wasi.EINVAL}, {c.name("none"), c.name("to"), 0, wasi.ENOENT},
+			{from, c.name("none") + "/to", 0, wasi.ENOENT}, {folder, c.name("to"), 0, wasi.EISDIR}, {from, folder, 0, wasi.EISDIR},
+		} {
+			if errno := c.pair(wasi.FileCopy, call.from, call.to, call.flags, c.At(ResultAt)); errno != call.want && errno != wasi.ENOSYS {
+				c.T.Errorf("%q to %q with flags %d: %v, not %v", call.from, call.to, call.flags, errno, call.want)
+			}
+		}
+		c.has(from, content)
+	}},
+	{Import: "file_copy", Proves: []string{"result"}, Promise: "a copy that is given up is aborted, and nothing is left open", Run: func(c *Trial) {
+		c.enter()
+		c.needs(wasi.FileCopy)
+		from, to := c.made("from", string(pattern(large))), c.name("to")
+		for range 10 {
+			c.succeed(wasi.FileCopy, c.pair(wasi.FileCopy, from, to, 0, c.At(ResultAt)))
+			c.Must(wasi.HandleClose, c.Number(ResultAt))
+		}
+		c.put(to, content)
+		c.has(to, content)
+	}},
+	{Import: "file_copy", Proves: []string{"EACCES"}, Promise: "EACCES when that is not allowed", Run: func(c *Trial) {
+		c.enter()
+		c.forbids(wasi.FileCopy)
+		c.denied(wasi.FileCopy, c.pair(wasi.FileCopy, c.made("from", content), c.name("to"), 0, c.At(ResultAt)))
+	}},
+
 	{Import: "file_set_mode", Proves: []string{"result", "ENOENT"}, Promise: "sets the nine permission bits; ENOENT when there is none", Run: func(c *Trial) {
 		c.enter()
 		file := c.made("file", content)
@@ -149,7 +284,45 @@ func (c *Trial) folder(name string) string {
 
 func (c *Trial) rename(from, to string) wasi.Errno {
 	c.T.Helper()
-	c.Poke(TextAt, []byte(from+to))
-	middle := c.At(TextAt + uint64(len(from)))
-	return c.Call(wasi.FileRename, c.Session, c.At(TextAt), uint64(len(from)), middle, uint64(len(to)))
+	return c.pair(wasi.FileRename, from, to)
+}
+
+// pair makes an import whose first parameters are a session and two names.
+func (c *Trial) pair(n int, first, second string, rest ...uint64) wasi.Errno {
+	c.T.Helper()
+	c.Poke(TextAt, []byte(first+second))
+	middle := c.At(TextAt + uint64(len(first)))
+	return c.Call(n, append([]uint64{c.Session, c.At(TextAt), uint64(len(first)), middle, uint64(len(second))}, rest...)...)
+}
+
+// fells ends the check of removing a directory with all that is in it, where the
+// configuration does not allow that.
+func (c *Trial) fells() {
+	c.T.Helper()
+	if !c.config().Allow.SiteRmdir {
+		c.T.Skipf(NotOffered + "the configuration does not allow it")
+	}
+}
+
+// denied checks that an import is EACCES, or not there at all.
+func (c *Trial) denied(n int, errno wasi.Errno) {
+	c.T.Helper()
+	if errno == wasi.ENOSYS {
+		c.T.Skipf(NotOffered+"%s is ENOSYS", wasi.Table[n].Name)
+	}
+	if errno != wasi.EACCES {
+		c.T.Errorf("%v, not EACCES", errno)
+	}
+}
+
+// copies copies a file of size bytes.
+func (c *Trial) copies(from, to string, flags uint64, size int) {
+	c.T.Helper()
+	c.succeed(wasi.FileCopy, c.pair(wasi.FileCopy, from, to, flags, c.At(ResultAt)))
+	file := c.Number(ResultAt)
+	c.moved(c.Event(wasi.EventTransfer, file), size)
+	if n := c.progress(file); n != uint64(size) {
+		c.T.Errorf("transfer_progress says %d bytes, not %d", n, size)
+	}
+	c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
 }

@@ -24,6 +24,9 @@ var fileChecks = []Check{
 		if off := time.Unix(0, s.ModTime).Sub(before).Abs(); off > time.Hour {
 			c.T.Errorf("a file just made was changed %v ago", off)
 		}
+		if off := time.Unix(0, s.Created).Sub(before).Abs(); off > time.Hour && s.Created != 0 {
+			c.T.Errorf("a file just made was created %v ago", off)
+		}
 	}},
 	{Import: "file_stat", Proves: []string{"result"}, Promise: "describes the root and a directory", Run: func(c *Trial) {
 		c.enter()

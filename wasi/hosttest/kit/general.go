@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"wasiftp/wasi"
 )
@@ -57,11 +58,40 @@ var harmless = map[int]func(c *cast) wasi.Errno{
 	wasi.NetStartTLS: func(c *cast) wasi.Errno {
 		return c.Raw(wasi.NetStartTLS, c.handles["conn"], c.At(TextAt), 1)
 	},
+	wasi.NetJoinTLS:  func(c *cast) wasi.Errno { return c.Raw(wasi.NetJoinTLS, 0) },
+	wasi.NetStopTLS:  func(c *cast) wasi.Errno { return c.Raw(wasi.NetStopTLS, 0, c.At(TextAt), 0) },
+	wasi.FileSymlink: func(c *cast) wasi.Errno { return c.pair(wasi.FileSymlink, c.file, c.file) },
+	wasi.FileCopy:    func(c *cast) wasi.Errno { return c.pair(wasi.FileCopy, c.file, c.file, 0, c.At(ResultAt)) },
+}
+
+// allowed says which imports are off unless the configuration turns them on.
+var allowed = map[int]func(wasi.Allow) bool{
+	wasi.NetJoinTLS:  func(a wasi.Allow) bool { return a.SSCN || a.CPSV },
+	wasi.NetStopTLS:  func(a wasi.Allow) bool { return a.CCC },
+	wasi.FileSymlink: func(a wasi.Allow) bool { return a.SiteSymlink },
+	wasi.FileCopy:    func(a wasi.Allow) bool { return a.SiteCopy || a.Combine },
+}
+
+// needs ends the check of an import that the configuration does not allow.
+func (c *Trial) needs(n int) {
+	c.T.Helper()
+	if allow := allowed[n]; allow != nil && !allow(c.config().Allow) {
+		c.T.Skipf(NotOffered+"the configuration does not allow %s", wasi.Table[n].Name)
+	}
+}
+
+// forbids ends the check of an import that the configuration allows.
+func (c *Trial) forbids(n int) {
+	c.T.Helper()
+	if allowed[n](c.config().Allow) {
+		c.T.Skipf(NotChecked+"the configuration allows %s", wasi.Table[n].Name)
+	}
 }
 
 // offered ends the check of an import that the host does not have.
 func (c *cast) offered(n int) {
 	c.T.Helper()
+	c.needs(n)
 	if !Optional(n) {
 		return
 	}
@@ -152,6 +182,7 @@ func (c *cast) ready(n int) []uint64 {
 
 func answersOnce(t *Trial, n int) {
 	c := t.cast()
+	c.offered(n)
 	args := c.ready(n)
 	errno := c.Raw(n, args...)
 	if errno == wasi.EAGAIN {
@@ -188,7 +219,11 @@ func abandoned(t *Trial, n int) {
 	if s := wasi.GetStat(c.Peek(ResultAt, wasi.StatSize)); last != wasi.OK || s.Mode&wasi.TypeMask != wasi.TypeDir {
 		c.T.Errorf("file_stat of the root in between: %v, with mode %#x, not OK and a directory", last, s.Mode)
 	}
-	if errno := c.Call(n, args...); errno == wasi.EBUSY || errno == wasi.EMFILE || errno == wasi.EBADF {
+	errno := c.Call(n, args...)
+	for deadline := time.Now().Add(c.patience / 2); errno == wasi.EBUSY && time.Now().Before(deadline); {
+		errno = c.Call(n, args...) // what was given up may still be at work
+	}
+	if errno == wasi.EBUSY || errno == wasi.EMFILE || errno == wasi.EBADF {
 		c.T.Errorf("asked again in the end: %v", errno)
 	}
 }

@@ -38,6 +38,10 @@ type Target struct {
 	// "" leaves out what needs one.
 	Reader, ReaderPassword string
 
+	// Admin and AdminPassword are of an account that may see who is there; ""
+	// leaves out what needs one.
+	Admin, AdminPassword string
+
 	// Single and SinglePassword are of an account that may have one session at
 	// a time; "" leaves out what needs one.
 	Single, SinglePassword string
@@ -75,7 +79,7 @@ func (c Check) Name() string {
 // Checks are all there are, in the order in which someone who writes a host
 // wants to see them.
 func Checks() []Check {
-	checks := slices.Concat(lifeChecks, eventChecks, controlChecks, dataChecks, closeChecks, secureChecks, accountChecks,
+	checks := slices.Concat(lifeChecks, eventChecks, controlChecks, dataChecks, closeChecks, secureChecks, accountChecks, sessionChecks,
 		fileChecks, openChecks, changeChecks, transferChecks)
 	for n := range wasi.Table {
 		checks = append(checks, generalChecks(n)...)

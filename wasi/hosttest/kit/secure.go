@@ -3,10 +3,16 @@ package kit
 import (
 	"bytes"
 	"compress/zlib"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"io"
+	"math/big"
 	"net"
 	"strings"
+	"time"
 
 	"wasiftp/wasi"
 )
@@ -97,6 +103,62 @@ var secureChecks = []Check{
 		c.refused(wasi.EINVAL, wasi.NetStartTLS, conn, c.At(TextAt), 1)
 		conn, _ = c.secureData()
 		c.refused(wasi.EINVAL, wasi.NetStartTLS, conn, c.At(TextAt), 0)
+	}},
+
+	{Import: "net_join_tls", Proves: []string{"result", "EventWritable"}, Promise: "is the client in the handshake of a data connection, which goes on behind it once EventWritable has said OK", Run: func(c *Trial) {
+		c.joins()
+		name := c.name("file")
+		file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
+		conn, server := c.joinedData()
+		c.Must(wasi.TransferStart, file, conn, 0, 0)
+		io.WriteString(server, content)
+		server.CloseWrite()
+		c.finish(c.Event(wasi.EventTransfer, file))
+		c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
+		file = c.Open(name, 0, 0)
+		conn, server = c.joinedData()
+		c.Must(wasi.TransferStart, file, conn, 0, 0)
+		c.ended(server, content)
+		c.finish(c.Event(wasi.EventTransfer, file))
+	}},
+	{Import: "net_join_tls", Proves: []string{"EventWritable", "EPROTO"}, Promise: "EventWritable says EPROTO when the handshake fails", Run: func(c *Trial) {
+		c.joins()
+		conn, other := c.Data()
+		c.Must(wasi.NetJoinTLS, conn)
+		io.WriteString(other, "this is no handshake, but some text\r\n")
+		other.CloseWrite()
+		if e := c.Event(wasi.EventWritable, conn); e.Errno != wasi.EPROTO {
+			c.T.Errorf("it says %v, not EPROTO", e.Errno)
+		}
+		c.Must(wasi.HandleClose, conn)
+	}},
+	{Import: "net_join_tls", Proves: []string{"EINVAL"}, Promise: "EINVAL for a connection that is protected, be it as a server or as a client", Run: func(c *Trial) {
+		c.joins()
+		conn, _ := c.joinedData()
+		c.refused(wasi.EINVAL, wasi.NetJoinTLS, conn)
+		c.refused(wasi.EINVAL, wasi.NetStartTLS, conn, c.At(TextAt), 0)
+		conn, _ = c.secureData()
+		c.refused(wasi.EINVAL, wasi.NetJoinTLS, conn)
+	}},
+	{Import: "net_join_tls", Proves: []string{"EACCES"}, Promise: "EACCES when that is not allowed", Run: func(c *Trial) {
+		c.needsTLS()
+		c.forbids(wasi.NetJoinTLS)
+		c.enter()
+		conn, _ := c.Data()
+		c.denied(wasi.NetJoinTLS, c.Raw(wasi.NetJoinTLS, conn))
+	}},
+
+	{Import: "net_stop_tls", Proves: []string{"result"}, Promise: "says reply as the last thing under TLS, and goes on in the clear", Run: stopsTLS},
+	{Import: "net_stop_tls", Proves: []string{"EINVAL"}, Promise: "EINVAL for a connection that is not protected", Run: func(c *Trial) {
+		c.needs(wasi.NetStopTLS)
+		c.refused(wasi.EINVAL, wasi.NetStopTLS, c.Session, c.At(TextAt), 0)
+		stopsTLS(c)
+		c.refused(wasi.EINVAL, wasi.NetStopTLS, c.Session, c.At(TextAt), 0)
+	}},
+	{Import: "net_stop_tls", Proves: []string{"EACCES"}, Promise: "EACCES when that is not allowed", Run: func(c *Trial) {
+		c.forbids(wasi.NetStopTLS)
+		c.secured()
+		c.denied(wasi.NetStopTLS, c.Raw(wasi.NetStopTLS, c.Session, c.At(TextAt), 0))
 	}},
 
 	{Import: "net_deflate", Proves: []string{"result"}, Promise: "compresses a download, at each level", Run: func(c *Trial) {
@@ -230,6 +292,30 @@ func (c *Trial) secureData() (uint64, *tls.Conn) {
 	return conn, client
 }
 
+// joins is a session whose data connections may be joined.
+func (c *Trial) joins() {
+	c.T.Helper()
+	c.needsTLS()
+	c.needs(wasi.NetJoinTLS)
+	c.secured()
+	c.enter()
+}
+
+// joinedData is a data connection on which the host is the TLS client.
+func (c *Trial) joinedData() (uint64, *tls.Conn) {
+	c.T.Helper()
+	conn, plain := c.Data()
+	c.Must(wasi.NetJoinTLS, conn)
+	server := tls.Server(plain, &tls.Config{Certificates: []tls.Certificate{certificate(c.T)}})
+	if err := server.Handshake(); err != nil {
+		c.T.Fatalf("the handshake: %v", err)
+	}
+	if e := c.Event(wasi.EventWritable, conn); e.Errno != wasi.OK {
+		c.T.Fatalf("EventWritable says %v, not OK", e.Errno)
+	}
+	return conn, server
+}
+
 func (c *Trial) secureContent(name string) string {
 	c.T.Helper()
 	file := c.Open(name, 0, 0)
@@ -248,6 +334,45 @@ func (c *Trial) deflated(level uint64) (uint64, *net.TCPConn) {
 	conn, client := c.Data()
 	c.succeed(wasi.NetDeflate, c.Raw(wasi.NetDeflate, conn, level))
 	return conn, client
+}
+
+func stopsTLS(c *Trial) {
+	c.secured()
+	c.needs(wasi.NetStopTLS)
+	conn := c.Conn.(*tls.Conn)
+	text := c.Text("200 in the clear\r\n")
+	c.Send("call %s\n%s", Numbers(wasi.NetStopTLS, c.Session, text[0], text[1]), strings.Repeat("pages\n", 1000))
+	if reply, err := c.lines.ReadString('\n'); err != nil || reply != "200 in the clear\r\n" {
+		c.T.Fatalf("the last reply under TLS is %q, %v", reply, err)
+	}
+	late := time.AfterFunc(2*time.Second, func() { conn.CloseWrite() }) // a host may wait for us
+	if rest, err := c.Rest(); rest != "" || err != nil {
+		c.T.Fatalf("after the last reply TLS ends with %q, %v", rest, err)
+	}
+	late.Stop()
+	conn.CloseWrite()
+	c.Conn = conn.NetConn()
+	c.Conn.SetDeadline(time.Now().Add(c.patience)) // CloseWrite has ended the time for writing
+	c.lines.Reset(c.Conn)
+	if errno := c.Errno(c.Reply()); errno != wasi.OK {
+		c.T.Fatalf("%v, not OK", errno)
+	}
+	c.life() // what was sent under TLS behind the call must not be obeyed before it
+}
+
+// certificate is one that nobody trusts.
+func certificate(t T) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatalf("no key: %v", err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatalf("no certificate: %v", err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 func compress(s string) []byte {

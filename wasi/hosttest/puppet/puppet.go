@@ -259,7 +259,7 @@ func Obey(handle uint32, line string) {
 	}
 }
 
-// call makes the import that the words say. What came before a handshake is
+// call makes the import that the words say. What came before TLS begins or ends is
 // forgotten, as an engine must.
 func call(handle uint32, words []string) uint32 {
 	args := make([]uint64, len(words))
@@ -267,7 +267,8 @@ func call(handle uint32, words []string) uint32 {
 		args[i] = Value(word)
 	}
 	errno := Import(int(args[0]), args[1:]...)
-	if s := sessions[handle]; s != nil && args[0] == wasi.NetStartTLS && errno == 0 && uint32(args[1]) == handle {
+	changes := args[0] == wasi.NetStartTLS || args[0] == wasi.NetStopTLS
+	if s := sessions[handle]; s != nil && changes && errno == 0 && uint32(args[1]) == handle {
 		s.begun = ""
 	}
 	return errno

@@ -1,0 +1,240 @@
+package kit
+
+import (
+	"io"
+	"math"
+	"net"
+	"time"
+
+	"wasiftp/wasi"
+)
+
+var sessionChecks = []Check{
+	{Import: "session_abilities", Proves: []string{"result"}, Promise: "tells what the account's files can do, and the imports keep to it", Run: abilities},
+	{Import: "session_abilities", Proves: []string{"EACCES"}, Promise: "EACCES before the login", Run: func(c *Trial) {
+		c.refused(wasi.EACCES, wasi.SessionAbilities, c.Session, c.At(ResultAt))
+		c.enter()
+		c.Must(wasi.AuthClear, c.Session)
+		c.refused(wasi.EACCES, wasi.SessionAbilities, c.Session, c.At(ResultAt))
+	}},
+
+	{Import: "session_umask", Proves: []string{"result"}, Promise: "new files and directories do not get these bits, until the next login", Run: func(c *Trial) {
+		c.enter()
+		before := c.stat(c.made("before", content)).Mode & 0o777
+		c.succeed(wasi.SessionUmask, c.Call(wasi.SessionUmask, c.Session, 0o077))
+		for _, name := range []string{c.made("file", content), c.folder("folder")} {
+			if mode := c.stat(name).Mode & 0o777; mode&0o077 != 0 || mode&0o400 == 0 {
+				c.T.Errorf("under the mask 077 %q is made with %o", name, mode)
+			}
+		}
+		c.succeed(wasi.SessionUmask, c.Call(wasi.SessionUmask, c.Session, 0o022))
+		if mode := c.stat(c.made("other", content)).Mode & 0o777; mode&0o022 != 0 || mode&0o044 == 0 {
+			c.T.Errorf("under the mask 022 a file is made with %o", mode)
+		}
+		c.succeed(wasi.SessionUmask, c.Call(wasi.SessionUmask, c.Session, 0o777))
+		c.enter()
+		if mode := c.stat(c.made("again", content)).Mode & 0o777; mode != before {
+			c.T.Errorf("before the mask a file was made with %o, and after the next login with %o", before, mode)
+		}
+	}},
+	{Import: "session_umask", Proves: []string{"EACCES"}, Promise: "EACCES without the right to write, and before the login", Run: func(c *Trial) {
+		c.refused(wasi.EACCES, wasi.SessionUmask, c.Session, 0o022)
+		c.onlyRead()
+		c.refused(wasi.EACCES, wasi.SessionUmask, c.Session, 0o022)
+	}},
+	{Import: "session_umask", Proves: []string{"EINVAL"}, Promise: "EINVAL for other bits than the nine", Run: func(c *Trial) {
+		c.enter()
+		for _, mask := range []uint64{0o1000, 0o1022, 1 << 31} {
+			c.refused(wasi.EINVAL, wasi.SessionUmask, c.Session, mask)
+		}
+	}},
+
+	{Import: "session_names", Proves: []string{"result"}, Promise: "has names be UTF-8 or not, and says how one is written now", Run: func(c *Trial) {
+		c.enter()
+		for _, on := range []uint64{1, 0, 1} {
+			c.succeed(wasi.SessionNames, c.rewritten("a/name", on, outSize))
+			if got := string(c.Peek(BufferAt, c.Number(ResultAt))); got != "a/name" {
+				c.T.Errorf("a name without any strange letter is now %q", got)
+			}
+		}
+		c.has(c.made("\u00fc", content), content)
+	}},
+	{Import: "session_names", Proves: []string{"result"}, Promise: "a name that is written anew is the same file's, and comes back as it was", Run: func(c *Trial) {
+		c.enter()
+		c.succeed(wasi.SessionNames, c.rewritten("name", 1, outSize))
+		name := c.made("\u00fc\u20ac", content)
+		c.succeed(wasi.SessionNames, c.rewritten(name, 0, outSize))
+		other := string(c.Peek(BufferAt, c.Number(ResultAt)))
+		c.named = append(c.named, other)
+		c.has(other, content)
+		c.succeed(wasi.SessionNames, c.rewritten(other, 1, outSize))
+		if got := string(c.Peek(BufferAt, c.Number(ResultAt))); got != name {
+			c.T.Errorf("%q is %q, and back %q", name, other, got)
+		}
+		c.has(name, content)
+	}},
+	{Import: "session_names", Proves: []string{"EINVAL"}, Promise: "EINVAL when buf is too small, or for another switch", Run: func(c *Trial) {
+		c.enter()
+		c.succeed(wasi.SessionNames, c.rewritten("name", 1, 4))
+		for on, room := range map[uint64]uint64{1: 3, 2: outSize} {
+			if errno := c.rewritten("name", on, room); errno != wasi.EINVAL {
+				c.T.Errorf("4 bytes into %d, with the switch %d: %v, not EINVAL", room, on, errno)
+			}
+		}
+	}},
+
+	{Import: "session_list", Proves: []string{"result"}, Promise: "has every session of the host once, in the order of their numbers, by whatever pages", Run: listsSessions},
+	{Import: "session_list", Proves: []string{"result"}, Promise: "tells what a session does, with which file, and how many bytes of it are moved", Run: seesDoings},
+	{Import: "session_list", Proves: []string{"EINVAL"}, Promise: "EINVAL when buf has no room for one", Run: func(c *Trial) {
+		c.administer()
+		for _, room := range []uint64{0, wasi.WhoSize - 1} {
+			c.refused(wasi.EINVAL, wasi.SessionList, c.Session, 0, c.At(BufferAt), room, c.At(ResultAt))
+		}
+	}},
+	{Import: "session_list", Proves: []string{"EACCES"}, Promise: "EACCES without the right of an administrator, and before the login", Run: func(c *Trial) {
+		c.refused(wasi.EACCES, wasi.SessionList, c.Session, 0, c.At(BufferAt), outSize, c.At(ResultAt))
+		c.onlyRead()
+		c.refused(wasi.EACCES, wasi.SessionList, c.Session, 0, c.At(BufferAt), outSize, c.At(ResultAt))
+	}},
+}
+
+// abilities compares what files are said to be able to with what they do.
+func abilities(c *Trial) {
+	c.enter()
+	able := uint32(c.Must(wasi.SessionAbilities, c.Session, c.At(ResultAt)))
+	file := c.made("file", content)
+	for _, a := range []struct {
+		able  uint32
+		n     int
+		errno wasi.Errno
+	}{
+		{wasi.AbleTimes, wasi.FileSetTime, c.Named(wasi.FileSetTime, file, 0)},
+		{wasi.AbleCreated, wasi.FileSetCreated, c.Named(wasi.FileSetCreated, file, 0)},
+		{wasi.AbleModes, wasi.FileSetMode, c.Named(wasi.FileSetMode, file, 0o644)},
+		{wasi.AbleUmask, wasi.SessionUmask, c.Call(wasi.SessionUmask, c.Session, 0o022)},
+		{wasi.AbleSpace, wasi.FileSpace, c.Named(wasi.FileSpace, ".", c.At(ResultAt))},
+		{wasi.AbleMkdir, wasi.FileMkdir, c.Named(wasi.FileMkdir, c.name("folder"))},
+		{wasi.AbleSymlink, wasi.FileSymlink, c.pair(wasi.FileSymlink, c.name("link"), file)},
+		{wasi.AbleTree, wasi.FileRemove, c.Named(wasi.FileRemove, c.name("none"), wasi.RemoveTree)},
+	} {
+		if a.errno == wasi.EACCES {
+			continue // the configuration does not allow it
+		}
+		if can := able&a.able != 0; can != (a.errno != wasi.ENOSYS) {
+			c.T.Errorf("the abilities %#x say %v to %s, and it is %v", able, can, wasi.Table[a.n].Name, a.errno)
+		}
+	}
+	if able&wasi.AbleUpload == 0 {
+		c.T.Errorf("the abilities %#x have no uploads, of which the kit has just made one", able)
+	}
+}
+
+// rewritten makes session_names.
+func (c *Trial) rewritten(name string, on, room uint64) wasi.Errno {
+	c.T.Helper()
+	text := c.Text(name)
+	return c.Raw(wasi.SessionNames, c.Session, on, text[0], text[1], c.At(BufferAt), room, c.At(ResultAt))
+}
+
+// administer logs the session in to the account that may see the others.
+func (c *Trial) administer() {
+	c.T.Helper()
+	if c.Target.Admin == "" {
+		c.T.Skipf(NotChecked + "for want of an account that may see who is there")
+	}
+	if errno := c.Login(c.Target.Admin, c.Target.AdminPassword); errno != wasi.OK {
+		c.T.Fatalf("auth_check of %s: %v, not OK", c.Target.Admin, errno)
+	}
+}
+
+// listed reads session records by pages of a size, and calls yield for each.
+func (c *Trial) listed(room uint64, yield func(who wasi.Who, user, name string)) {
+	c.T.Helper()
+	for last := uint64(0); ; {
+		c.succeed(wasi.SessionList, c.Raw(wasi.SessionList, c.Session, last, c.At(BufferAt), room, c.At(ResultAt)))
+		page := c.Peek(BufferAt, min(c.Number(ResultAt), room))
+		if len(page) == 0 {
+			return
+		}
+		for len(page) > 0 {
+			who, user, name, rest, ok := wasi.NextWho(page)
+			if !ok || who.Number <= last {
+				c.T.Fatalf("after session %d comes %d, or no whole record", last, who.Number)
+			}
+			yield(who, string(user), string(name))
+			last, page = who.Number, rest
+		}
+	}
+}
+
+func listsSessions(c *Trial) {
+	c.administer()
+	own := c.Conn.LocalAddr().String()
+	others := map[string]bool{own: true}
+	for range 3 {
+		others[c.Connect(c.T).Conn.LocalAddr().String()] = true
+	}
+	for _, room := range []uint64{200, outSize} {
+		found := map[string]bool{}
+		c.listed(room, func(who wasi.Who, user, _ string) {
+			client := net.TCPAddrFromAddrPort(who.Client).String()
+			if began := time.Since(time.Unix(0, who.Began)).Abs(); client == own && (user != c.Target.Admin || began > time.Hour) {
+				c.T.Errorf("the session that asks is %+v of %q", who, user)
+			}
+			found[client] = true
+		})
+		for client := range others {
+			if !found[client] {
+				c.T.Errorf("by pages of %d bytes the session of %s is missing", room, client)
+			}
+		}
+	}
+	c.succeed(wasi.SessionList, c.Raw(wasi.SessionList, c.Session, math.MaxInt64, c.At(BufferAt), outSize, c.At(ResultAt)))
+	if n := c.Number(ResultAt); n != 0 {
+		c.T.Errorf("above the highest number there are %d bytes of sessions", n)
+	}
+}
+
+func seesDoings(c *Trial) {
+	c.enter()
+	file := c.made("large", string(pattern(large)))
+	p := c.Connect(c.T)
+	p.Login(c.Target.User, c.Target.Password)
+	c.administer()
+	sees := func(doing uint32, file string, bytes uint64) {
+		c.T.Helper()
+		client := p.Conn.LocalAddr().String()
+		c.listed(outSize, func(who wasi.Who, user, name string) {
+			if net.TCPAddrFromAddrPort(who.Client).String() != client {
+				return
+			}
+			if who.Doing != doing || user != c.Target.User || file != "" && name != file || who.Bytes < bytes {
+				c.T.Errorf("it is told of as %+v of %q with %q, not as doing %d with %q and %d bytes or more", who, user, name, doing, file, bytes)
+			}
+		})
+	}
+	sees(wasi.DoingNothing, "", 0)
+
+	dir := p.List(".", 0)
+	sees(wasi.DoingList, "", 0)
+	p.Must(wasi.HandleClose, dir)
+	sees(wasi.DoingNothing, "", 0)
+
+	download := p.Open(file, 0, 0)
+	conn, client := p.Data()
+	p.Must(wasi.TransferStart, download, conn, 0, 0)
+	io.ReadFull(client, make([]byte, large/2))
+	sees(wasi.DoingDownload, file, 1)
+	io.Copy(io.Discard, client)
+	c.moved(p.Event(wasi.EventTransfer, download), large)
+	p.Must(wasi.HandleClose, download)
+	sees(wasi.DoingNothing, "", 0)
+
+	name := c.name("new")
+	upload := p.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
+	conn, _ = p.Data()
+	p.Must(wasi.TransferStart, upload, conn, 0, 0)
+	sees(wasi.DoingUpload, name, 0)
+	p.Must(wasi.HandleClose, upload)
+	sees(wasi.DoingNothing, "", 0)
+}

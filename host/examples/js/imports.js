@@ -17,8 +17,6 @@ function name(bytes) {
   return name;
 }
 
-const exists = (promise) => promise.then(() => true, () => false);
-
 // openUpload opens an upload. Whoever may not delete may not overwrite either,
 // only make new files and add to the end of old ones.
 async function openUpload(files, path, flags, offset, mayDelete) {
@@ -182,7 +180,7 @@ export const calls = {
     need(from !== '.' && to !== '.', 'EINVAL');
     const mayReplace = session.can(right.DELETE) || from === to;
     session.ask(['rename', from, to].join('\0'), async () => {
-      need(mayReplace || !(await exists(files.stat(to, true))), 'EACCES');
+      need(mayReplace || !(await files.stat(to, true).catch(() => false)), 'EACCES');
       await files.rename(from, to);
     });
   },

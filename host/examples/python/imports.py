@@ -22,11 +22,7 @@ def name(data):
 
 
 def is_dir(stat):
-    return record_mode(stat) & TYPE.MASK == TYPE.DIR
-
-
-def record_mode(stat):
-    return int.from_bytes(stat[16:20], "little")
+    return STAT_RECORD.unpack(stat)[2] & TYPE.MASK == TYPE.DIR
 
 
 def net_address(session, side, out):

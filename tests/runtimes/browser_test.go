@@ -55,6 +55,8 @@ func TestBrowser(t *testing.T) {
 		{"type", "RETR drüben.bin", "3 bytes came"},
 		{"save", "drüben.bin", "\x00\x01\n"},
 		{"type", "HASH drüben.bin", "213 SHA-256 0-2 "},
+		{"type", "XMD5 drüben.bin", "250 69cf161bcbd1a4ca49aefcb3de11c428"},
+		{"type", "FEAT", "MD5;CRC32"},
 		{"type", "RNFR drüben.bin", "350 "},
 		{"type", "RNTO /moved", "250 "},
 		{"type", "APPE /moved", "226 "},

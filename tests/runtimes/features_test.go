@@ -5,11 +5,14 @@ import (
 	"net/textproto"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"wasiftp/module/ftp"
 )
 
 // features are lines of FEAT, and how to find out whether they are true.
@@ -19,6 +22,8 @@ var features = [][2]string{
 	{"MDTM", "MDTM file"}, {"MFMT", "MFMT 20200101000000 file"}, {"MFCT", "MFCT 20200101000000 file"}, {"COMB", "COMB both file other"},
 	{"UNIX.mode;", "MFF UNIX.mode=644; file"}, {"Modify;", "MFF Modify=20200101000000; file"}, {"Create;", "MFF Create=20200101000000; file"},
 	{"SIZE", "SIZE file"}, {"REST STREAM", "REST 0"}, {"RANG STREAM", "RANG 1 2"}, {"MLST", "MLST file"}, {"UTF8", "OPTS UTF8 ON"},
+	{"TVFS", "CWD /"}, {"CLNT", "CLNT test"}, {"CSID", "CSID Name=test;"}, {"LANG EN*", "LANG EN"},
+	{"PBSZ", "PBSZ 0"}, {"PROT", "PROT P"}, {"AUTH TLS", "AUTH TLS"}, // nowhere: none of them has a certificate here
 }
 
 // algorithms are those of FEAT's line of HASH.
@@ -41,7 +46,7 @@ func TestFeaturesAreTrue(t *testing.T) {
 			require.NoError(t, os.WriteFile(path, []byte("hello"), 0o644))
 		}
 		c := login(t, world.Network, "u")
-		features := append([][2]string{}, features...)
+		features := slices.Clone(features)
 		for _, a := range algorithms {
 			features = append(features, [2]string{a, "OPTS HASH " + a}, [2]string{a, "HASH file"})
 		}
@@ -55,6 +60,22 @@ func TestFeaturesAreTrue(t *testing.T) {
 			assert.Equal(t, works(t, c, f[1]), strings.Contains(told, f[0]), "%s, which SITE HELP tells of or not:\n%s", f, told)
 		}
 	})
+}
+
+// A feature that is new, or a command of SITE, has a row above. HOST comes before the
+// login, and rfc7151-host.txt has it; of MFF it is the facts.
+func TestEveryFeatureIsTried(t *testing.T) {
+	t.Parallel()
+	tried := map[string]bool{"HOST": true, "MFF": true, "SITE HELP": true, "SITE CPFR": true, "SITE CPTO": true}
+	for _, f := range slices.Concat(features, siteCommands) {
+		tried[f[0]] = true
+	}
+	for _, v := range ftp.Verbs() {
+		assert.True(t, v.Feature == "" || tried[v.Feature], v.Feature)
+	}
+	for _, v := range ftp.SiteVerbs() {
+		assert.True(t, tried["SITE "+v.Name], v.Name)
+	}
 }
 
 // works says whether a command does something.

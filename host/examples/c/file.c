@@ -169,7 +169,7 @@ uint32_t file_remove(struct args *a)
 {
 	const char *base;
 	if (a->n[2] > 1)
-		return a->n[2] == 2 ? E_NOSYS : E_INVAL; // 2 is a folder with all that is in it
+		return a->n[2] == 2 ? E_ACCES : E_INVAL; // 2 is a folder with all that is in it
 	if (!strcmp(a->name[0], "."))
 		return E_ACCES;
 	int dir = parent(a->name[0], &base);

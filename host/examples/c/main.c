@@ -16,7 +16,7 @@ static volatile sig_atomic_t stopping;
 void die(const char *what, const char *why)
 {
 	fprintf(stderr, "wasiftpc: %s: %s\n", what, why);
-	exit(1);
+	exit(2);
 }
 
 uint32_t fault(int error)
@@ -144,7 +144,7 @@ static void listen_at(char *address)
 {
 	struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *found;
 	char *colon = strrchr(address, ':'), *host = address, text[NI_MAXHOST], service[NI_MAXSERV];
-	if (!colon)
+	if (!colon || atoi(colon + 1) > 65535)
 		die(address, "is not HOST:PORT");
 	*colon = 0;
 	if (*host == '[' && colon[-1] == ']')
@@ -253,9 +253,10 @@ static void stop(int signal) { stopping = signal; }
 
 int main(int argc, char **argv)
 {
+	static const char usage[] = "[--module FILE] [--listen ADDR]... [--root DIR] [--user NAME:PASSWORD[:ro|rw]]... [--anonymous off|ro|rw] [--passive-ports A-B]";
 	static const struct option flags[] = {
 		{"module", 1, NULL, 'm'}, {"listen", 1, NULL, 'l'}, {"root", 1, NULL, 'r'}, {"user", 1, NULL, 'u'},
-		{"anonymous", 1, NULL, 'a'}, {"passive-ports", 1, NULL, 'p'}, {0},
+		{"anonymous", 1, NULL, 'a'}, {"passive-ports", 1, NULL, 'p'}, {"help", 0, NULL, 'h'}, {0},
 	};
 	char standard[] = "127.0.0.1:2121", *places[LISTENERS] = {standard}, *module = "wasiftp.wasm", *dir = ".", *anonymous = NULL;
 	int count = 0;
@@ -270,8 +271,10 @@ int main(int argc, char **argv)
 			add_user(optarg);
 		else if (c == 'a')
 			anonymous = optarg;
+		else if (c == 'h')
+			return puts(usage), 0;
 		else if (c != 'p' || sscanf(optarg, "%d-%d", &first_port, &last_port) != 2 || first_port < 1 || first_port > last_port || last_port > 65535)
-			die("usage", "[--module FILE] [--listen ADDR]... [--root DIR] [--user NAME:PASSWORD[:ro|rw]]... [--anonymous off|ro|rw] [--passive-ports A-B]");
+			die("usage", usage);
 	anonymous = anonymous ? anonymous : known ? "off" : "ro";
 	if (strcmp(anonymous, "off"))
 		admit("anonymous", NULL, anonymous), admit("ftp", NULL, anonymous);

@@ -195,6 +195,8 @@ static void gather(struct object *l)
 		struct sockaddr_storage from = address(fd, getpeername);
 		bool ours = same_ip(&from, &l->session->peer);
 		l->crowded |= ours && l->arrived >= 0;
+		if (l->crowded)
+			shutdown(l->fd, SHUT_RD), l->wants = 0; // nobody else may come
 		if (!ours || l->crowded) {
 			close(fd);
 			continue;

@@ -17,8 +17,6 @@ function name(bytes) {
   return name;
 }
 
-const exists = (promise) => promise.then(() => true, () => false);
-
 // openUpload opens an upload. Whoever may not delete may not overwrite either,
 // only make new files and add to the end of old ones.
 async function openUpload(files, path, flags, offset, mayDelete) {
@@ -168,7 +166,7 @@ export const calls = {
   file_mkdir: change(right.MKDIR, 'mkdir', (files, path) => files.mkdir(path)),
   file_remove: (session, nameBytes, kind) => {
     session.allowed(right.DELETE);
-    need(kind <= 1, kind === 2 ? 'ENOSYS' : 'EINVAL'); // 2 is a folder with all that is in it
+    need(kind <= 1, kind === 2 ? 'EACCES' : 'EINVAL'); // 2 is a folder with all that is in it
     change(right.DELETE, 'remove', async (files, path) => {
       need(path !== '.', 'EACCES');
       const dir = isDir(await files.stat(path, true));
@@ -182,7 +180,7 @@ export const calls = {
     need(from !== '.' && to !== '.', 'EINVAL');
     const mayReplace = session.can(right.DELETE) || from === to;
     session.ask(['rename', from, to].join('\0'), async () => {
-      need(mayReplace || !(await exists(files.stat(to, true))), 'EACCES');
+      need(mayReplace || !(await files.stat(to, true).catch(() => false)), 'EACCES');
       await files.rename(from, to);
     });
   },

@@ -22,11 +22,7 @@ def name(data):
 
 
 def is_dir(stat):
-    return record_mode(stat) & TYPE.MASK == TYPE.DIR
-
-
-def record_mode(stat):
-    return int.from_bytes(stat[16:20], "little")
+    return STAT_RECORD.unpack(stat)[2] & TYPE.MASK == TYPE.DIR
 
 
 def net_address(session, side, out):
@@ -208,7 +204,7 @@ file_set_mode = change(RIGHT.WRITE, lambda files, path, mode: files.set_mode(pat
 
 def file_remove(session, path, kind):
     files, path = session.files(RIGHT.DELETE), name(path)
-    need(kind <= 1, "ENOSYS" if kind == 2 else "EINVAL")  # 2 is a folder with all that is in it
+    need(kind <= 1, "EACCES" if kind == 2 else "EINVAL")  # 2 is a folder with all that is in it
 
     def work():
         need(path != b".", "EACCES")

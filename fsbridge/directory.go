@@ -62,7 +62,7 @@ func (d *directory) readAhead(n int) {
 		entries, d.err = d.file.ReadDir(n - len(d.ahead))
 		for _, entry := range entries {
 			if !hiddenName(entry.Name()) {
-				d.ahead = append(d.ahead, entry)
+				d.ahead = append(d.ahead, typedEntry(entry))
 			}
 		}
 	}

@@ -5,6 +5,8 @@
 package main
 
 import (
+	"os"
+
 	"wasiftp/wasi/standalone"
 	"wasiftp/wasi/wasip2"
 )
@@ -15,6 +17,7 @@ func main() {}
 
 //go:wasmexport wasi:cli/run@0.2.0#run
 func run() uint32 {
-	code := standalone.Main(func(standalone.Settings) (standalone.Network, error) { return wasip2.NewNetwork(), nil })
-	return min(uint32(code), 1) // a result, which is either ok or not
+	// A result that is not ok would have jco print a trace besides.
+	os.Exit(standalone.Main(func(standalone.Settings) (standalone.Network, error) { return wasip2.NewNetwork(), nil }))
+	return 0
 }

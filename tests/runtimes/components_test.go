@@ -2,12 +2,14 @@ package runtimes
 
 import (
 	"cmp"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"wasiftp/tests/script"
@@ -48,6 +50,8 @@ func wasmtimeMissing() string {
 	return ""
 }
 
+const component = "../../module/wasiftp-wasip2.wasm"
+
 // compiled is the component as machine code, made once: each start would take a
 // second to make it again.
 var compiled = sync.OnceValues(func() (string, error) {
@@ -59,20 +63,24 @@ var compiled = sync.OnceValues(func() (string, error) {
 	return path, exec.Command(wasmtime, "compile", "-o", path, component).Run()
 })
 
-const component = "../../module/wasiftp-wasip2.wasm"
+// wasmtime is the command that runs the component with these flags.
+func wasmtime(t testing.TB, flags ...string) *exec.Cmd {
+	t.Helper()
+	path, err := wasmtimePath()
+	require.NoError(t, err)
+	require.FileExists(t, component, "make wasm makes it")
+	compiled, err := compiled()
+	require.NoError(t, err)
+	return exec.Command(path, append(append([]string{"run", "--allow-precompiled"}, flags...), compiled)...)
+}
 
 func startWasmtime(t testing.TB, root string) script.Network {
 	t.Helper()
-	wasmtime, err := wasmtimePath()
-	require.NoError(t, err)
-	require.FileExists(t, component, "make wasm makes it")
-	module, err := compiled()
-	require.NoError(t, err)
-	args := []string{"run", "--allow-precompiled", "-S", "inherit-network", "--dir", root + "::/"}
+	flags := []string{"-S", "inherit-network", "--dir", root + "::/"}
 	for _, v := range componentEnvironment() {
-		args = append(args, "--env", v)
+		flags = append(flags, "--env", v)
 	}
-	return networkOf(t, run(t, addresses(), wasmtime, append(args, module)...))
+	return networkOf(t, runCommand(t, addresses(), wasmtime(t, flags...)))
 }
 
 const jcoPath = "../../module/wasip2/node_modules/.bin/jco"
@@ -107,4 +115,30 @@ func startJco(t testing.TB, root string) script.Network {
 	command := exec.Command("node", path)
 	command.Env = append(append(os.Environ(), "WASIFTP_ROOT="+root), componentEnvironment()...)
 	return networkOf(t, runCommand(t, addresses(), command))
+}
+
+// What keeps a component from serving is said in words.
+func TestComponentUsage(t *testing.T) {
+	if why := wasmtimeMissing(); why != "" {
+		t.Skip(why)
+	}
+	busy, err := net.Listen("tcp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer busy.Close()
+	const network, listen = "inherit-network", "WASIFTP_LISTEN="
+	dir := t.TempDir() + "::/"
+	for want, flags := range map[string][]string{
+		"there is no folder to serve":       {"-S", network},
+		"not allowed; choose another":       {"--dir", dir},
+		"in use; choose another":            {"-S", network, "--dir", dir, "--env", listen + busy.Addr().String()},
+		"is no ADDRESS:PORT":                {"-S", network, "--dir", dir, "--env", listen + "x"},
+		"nobody could log in; write NAME:P": {"-S", network, "--dir", dir, "--env", "WASIFTP_ANONYMOUS=off"},
+	} {
+		out, err := wasmtime(t, flags...).CombinedOutput()
+		var exit *exec.ExitError
+		if assert.ErrorAs(t, err, &exit, "%q", flags) {
+			assert.Equal(t, 1, exit.ExitCode())
+		}
+		assert.Contains(t, string(out), want)
+	}
 }

@@ -3,6 +3,9 @@ package runtimes
 import (
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"wasiftp/tests/script"
 )
 
@@ -12,5 +15,15 @@ func TestConversations(t *testing.T) {
 			to.here(t)
 			script.HoldInTurn(t, script.ReadAll(t, "../testdata/script/*.txt"), to.serve)
 		})
+	}
+}
+
+// converse holds a conversation that is written here.
+func converse(t *testing.T, world script.World, text string) {
+	t.Helper()
+	s, err := script.Parse(t.Name(), text)
+	require.NoError(t, err)
+	for _, c := range s.Cases {
+		assert.NoError(t, c.Run(world))
 	}
 }

@@ -71,7 +71,10 @@ drop
 // descriptors is how many the test's server holds.
 func descriptors(t *testing.T) int {
 	t.Helper()
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", processes[t.Name()].Pid))
+	processesMutex.Lock()
+	process := processes[t.Name()]
+	processesMutex.Unlock()
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", process.Pid))
 	require.NoError(t, err)
 	return len(entries)
 }

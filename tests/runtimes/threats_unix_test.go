@@ -16,16 +16,6 @@ import (
 	"wasiftp/tests/script"
 )
 
-// converse holds a conversation that is written here.
-func converse(t *testing.T, world script.World, text string) {
-	t.Helper()
-	s, err := script.Parse(t.Name(), text)
-	require.NoError(t, err)
-	for _, c := range s.Cases {
-		assert.NoError(t, c.Run(world))
-	}
-}
-
 // TestThreat26TwoUploads: of two sessions that upload to one file at once, whatever
 // they call it, one is refused, and a client that goes away leaves the file free.
 func TestThreat26TwoUploads(t *testing.T) {
@@ -160,8 +150,11 @@ pasv
 < 550
 > CWD %[1]s
 < 550
-> NOOP
-< 200
+> MLSD
+< 150
+receive
+!| type=file;* %[1]s
+< 226
 `, name))
 		}
 	})

@@ -179,7 +179,9 @@ func (w *world) Dial(h ftp.Handle, to netip.AddrPort) (ftp.Handle, error) {
 	if !ok {
 		return 0, ftp.ErrStorage
 	}
-	if to.Port() < lowestPort || !s.peer.IsValid() || to.Addr().Unmap() != s.peer.Addr() {
+	// Clients do not say a zone; theirs is the one they come from.
+	to = netip.AddrPortFrom(to.Addr().Unmap().WithZone(s.peer.Addr().Zone()), to.Port())
+	if to.Port() < lowestPort || !s.peer.IsValid() || to.Addr() != s.peer.Addr() {
 		return 0, ftp.ErrPermission
 	}
 	socket, err := w.network.Dial(to)

@@ -156,6 +156,26 @@ func TestDialledConnection(t *testing.T) {
 	assert.Len(t, s.objects, 1, "only the session is left")
 }
 
+// An address that is good on one network only comes with its zone. In FTP nobody
+// says one.
+func TestClientInAZone(t *testing.T) {
+	t.Parallel()
+	at, from := netip.MustParseAddrPort("[fe80::1%2]:2121"), netip.MustParseAddrPort("[fe80::7%2]:40000")
+	s := newServer(t, "LISTEN="+at.String(), "PASSIVE=50000")
+	s.put("a", "hello")
+	c := s.connect(at, from)
+	s.say(c, "USER u")
+	s.say(c, "PASS p")
+	assert.Contains(t, s.say(c, "EPRT |2|fe80::7|40000|"), "200 ")
+	assert.Contains(t, s.say(c, "RETR a"), "226 ")
+	assert.Equal(t, []netip.AddrPort{from}, s.dialled)
+	assert.Contains(t, s.say(c, "EPSV"), "(|||50000|)")
+	data := s.connect(netip.AddrPortFrom(at.Addr(), 50000), from)
+	require.NotNil(t, data)
+	assert.Contains(t, s.say(c, "RETR a"), "226 ")
+	assert.Equal(t, "hello", data.toClient.String())
+}
+
 func TestMaxSessions(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, "MAX_SESSIONS=2")

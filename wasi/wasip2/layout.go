@@ -3,6 +3,7 @@ package wasip2
 import (
 	"encoding/binary"
 	"net/netip"
+	"strconv"
 
 	"wasiftp/module/ftp"
 )
@@ -41,12 +42,14 @@ func flatAddress(a netip.AddrPort) (family uint32, fields [11]uint32) {
 	for i := range 8 {
 		fields[2+i] = uint32(binary.BigEndian.Uint16(ip[2*i:]))
 	}
+	scope, _ := strconv.ParseUint(a.Addr().Zone(), 10, 32) // no zone is no number, and scope 0
+	fields[10] = uint32(scope)
 	return familyIPv6, fields
 }
 
-// getAddress is the ip-socket-address in a result.
+// getAddress is the ip-socket-address in a result. A scope is a zone by its number.
 func getAddress(result []byte) netip.AddrPort {
-	const ports, ipv4, ipv6 = words + 4, words + 6, words + 12
+	const ports, ipv4, ipv6, scopes = words + 4, words + 6, words + 12, words + 28
 	port := binary.LittleEndian.Uint16(result[ports:])
 	if result[words] == familyIPv4 {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(result[ipv4:])), port)
@@ -55,7 +58,11 @@ func getAddress(result []byte) netip.AddrPort {
 	for i := range 8 {
 		binary.BigEndian.PutUint16(ip[2*i:], binary.LittleEndian.Uint16(result[ipv6+2*i:]))
 	}
-	return netip.AddrPortFrom(netip.AddrFrom16(ip), port)
+	addr := netip.AddrFrom16(ip)
+	if scope := word(result, scopes); scope != 0 {
+		addr = addr.WithZone(strconv.FormatUint(uint64(scope), 10))
+	}
+	return netip.AddrPortFrom(addr, port)
 }
 
 // faults are the cases of error-code.
@@ -72,7 +79,7 @@ var faults = [...]ftp.Error{
 	ftp.ErrStorage,     // invalid-state
 	ftp.ErrTooMany,     // new-socket-limit
 	ftp.ErrPermission,  // address-not-bindable
-	ftp.ErrTooMany,     // address-in-use: as the boundary says it
+	ftp.ErrBusy,        // address-in-use
 	ftp.ErrRefused,     // remote-unreachable
 	ftp.ErrRefused,     // connection-refused
 	ftp.ErrReset,       // connection-reset

@@ -22,6 +22,9 @@ func TestAddressIsFlattened(t *testing.T) {
 	family, fields = flatAddress(netip.MustParseAddrPort("[2001:db8::1]:21"))
 	assert.EqualValues(t, 1, family)
 	assert.Equal(t, [11]uint32{21, 0, 0x2001, 0xdb8, 0, 0, 0, 0, 0, 1, 0}, fields)
+
+	_, fields = flatAddress(netip.MustParseAddrPort("[fe80::1%7]:21"))
+	assert.Equal(t, [11]uint32{21, 0, 0xfe80, 0, 0, 0, 0, 0, 0, 1, 7}, fields)
 }
 
 func TestAddressOfResult(t *testing.T) {
@@ -31,6 +34,8 @@ func TestAddressOfResult(t *testing.T) {
 
 	ipv6 := [resultSize]byte{4: 1, 8: 21, 16: 0x01, 17: 0x20, 18: 0xb8, 19: 0x0d, 30: 1}
 	assert.Equal(t, netip.MustParseAddrPort("[2001:db8::1]:21"), getAddress(ipv6[:]))
+	ipv6[32] = 7
+	assert.Equal(t, netip.MustParseAddrPort("[2001:db8::1%7]:21"), getAddress(ipv6[:]))
 }
 
 // The cases of an enum are known by their order only: it is that of the WIT.
@@ -43,7 +48,7 @@ func TestEveryErrorCodeIsAFault(t *testing.T) {
 	want := map[string]ftp.Error{
 		"access-denied": ftp.ErrPermission, "not-supported": ftp.ErrUnsupported, "invalid-argument": ftp.ErrName,
 		"out-of-memory": ftp.ErrTooMany, "timeout": ftp.ErrTimeout, "concurrency-conflict": ftp.ErrBusy, "would-block": ftp.ErrAgain,
-		"new-socket-limit": ftp.ErrTooMany, "address-not-bindable": ftp.ErrPermission, "address-in-use": ftp.ErrTooMany,
+		"new-socket-limit": ftp.ErrTooMany, "address-not-bindable": ftp.ErrPermission, "address-in-use": ftp.ErrBusy,
 		"remote-unreachable": ftp.ErrRefused, "connection-refused": ftp.ErrRefused,
 		"connection-reset": ftp.ErrReset, "connection-aborted": ftp.ErrReset,
 	}

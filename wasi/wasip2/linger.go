@@ -5,7 +5,7 @@ package wasip2
 import "wasiftp/wasi/standalone"
 
 const (
-	lingerCheck   = 20e6  // how often those that linger are looked at, in ns
+	firstCheck    = 20e6  // until one that lingers is looked at, in ns
 	longestStay   = 120e9 // for a client that does not take the rest, in ns
 	mostLingering = 64
 	mostDiscarded = 16 // connections of a listener's, or pieces of a connection's
@@ -15,7 +15,8 @@ const (
 // all of it: a stream that is dropped takes that with it.
 type lingering struct {
 	*socket
-	until uint64
+	since uint64 // by the monotonic clock
+	next  uint64 // when to look at it
 }
 
 // Close implements [standalone.Network]. WASI 0.2 has no way to reset a
@@ -77,21 +78,40 @@ func (n *Network) stay(s *socket) {
 		n.lingering[0].drop()
 		n.lingering = append(n.lingering[:0], n.lingering[1:]...)
 	}
-	n.lingering = append(n.lingering, lingering{s, monotonicNow() + longestStay})
+	now := monotonicNow()
+	n.lingering = append(n.lingering, lingering{socket: s, since: now, next: now + firstCheck})
 }
 
-// linger lets go of those that have lingered enough.
+// untilLinger is timeout, or less if one that lingers has to be looked at before.
+func (n *Network) untilLinger(timeout int64) int64 {
+	if len(n.lingering) == 0 {
+		return timeout
+	}
+	now := monotonicNow()
+	for _, l := range n.lingering {
+		if left := int64(max(l.next, now) - now); timeout < 0 || left < timeout {
+			timeout = left
+		}
+	}
+	return timeout
+}
+
+// linger lets go of those that have lingered enough. The longer one has, the
+// longer it is left alone.
 func (n *Network) linger() {
 	if len(n.lingering) == 0 {
 		return
 	}
 	now, left := monotonicNow(), n.lingering[:0]
 	for _, l := range n.lingering {
-		if n.sent(l.socket) || now >= l.until {
-			l.drop()
-		} else {
-			left = append(left, l)
+		if now >= l.next {
+			if now-l.since >= longestStay || n.sent(l.socket) {
+				l.drop()
+				continue
+			}
+			l.next = now + max(firstCheck, (now-l.since)/8)
 		}
+		left = append(left, l)
 	}
 	clear(n.lingering[len(left):])
 	n.lingering = left

@@ -48,9 +48,7 @@ func (n *Network) Wait(list []standalone.Interest, timeout int64) {
 	for i := range list {
 		n.poll(&list[i], i)
 	}
-	if len(n.lingering) > 0 && (timeout < 0 || timeout > lingerCheck) {
-		timeout = lingerCheck
-	}
+	timeout = n.untilLinger(timeout)
 	if timeout >= 0 || len(n.polled) == 0 {
 		if timeout < 0 {
 			timeout = longestTimer

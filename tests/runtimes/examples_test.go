@@ -83,7 +83,7 @@ func TestExamplesRefuseBadFlags(t *testing.T) {
 			{"--module", "no-such-module"}, {"--module", "examples_test.go"}, {"--user", "u"}, {"--anonymous", "yes"},
 			{"--passive-ports", "2-1"}, {"--passive-ports", "0-0"},
 		} {
-			refused := exec.Command(command[0], append(command[1:len(command):len(command)], flags...)...)
+			refused := exec.CommandContext(patience(t), command[0], append(command[1:len(command):len(command)], flags...)...)
 			var log, said strings.Builder
 			refused.Stderr, refused.Stdout = &log, &said
 			var exit *exec.ExitError
@@ -96,7 +96,7 @@ func TestExamplesRefuseBadFlags(t *testing.T) {
 			assert.NotContains(t, log.String(), "Traceback", "%q", flags)
 			assert.NotContains(t, log.String(), "    at ", "%q", flags)
 		}
-		help, err := exec.Command(command[0], append(command[1:len(command):len(command)], "--help")...).Output()
+		help, err := exec.CommandContext(patience(t), command[0], append(command[1:len(command):len(command)], "--help")...).Output()
 		require.NoError(t, err)
 		assert.Contains(t, string(help), "--passive-ports")
 	})

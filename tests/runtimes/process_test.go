@@ -3,12 +3,15 @@ package runtimes
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"os"
 	"os/exec"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"wasiftp/tests/script"
 )
 
 // temporary is where things are that all tests of this package share.
@@ -85,4 +88,11 @@ func (l *logged) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
+}
+
+// patience is for a program that should end by itself.
+func patience(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), script.Patience)
+	t.Cleanup(cancel)
+	return ctx
 }

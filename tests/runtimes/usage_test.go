@@ -27,7 +27,7 @@ func TestUsage(t *testing.T) {
 		"there is no folder to serve":             {listen(0), listen(1), "-env=WASIFTP_PASSIVE=127.0.0.1:50000"},
 	} {
 		args = append(append([]string{"run", "-cachedir=" + filepath.Join(temporary, "wazero")}, args...), module(t, "wasip1"))
-		out, err := exec.Command(path, args...).CombinedOutput()
+		out, err := exec.CommandContext(patience(t), path, args...).CombinedOutput()
 		var exit *exec.ExitError
 		if assert.ErrorAs(t, err, &exit, "%q", args) {
 			assert.Equal(t, 2, exit.ExitCode(), "%s", out)

@@ -5,7 +5,7 @@ import "bytes"
 const (
 	// pieceSize is how many bytes of a file the engine holds for a transfer that
 	// it moves itself.
-	pieceSize = 128 << 10
+	pieceSize = 256 << 10
 
 	// So many server-DTPs are kept for the next transfers.
 	spareDTPs = 16

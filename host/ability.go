@@ -10,37 +10,25 @@ import (
 
 // abilitiesOf finds out what files can do beyond being read. Whether they know how
 // much room there is depends on more than their type, so that is tried.
-func abilitiesOf(fsys FS, rights Rights) (able uint32) {
-	if _, ok := fsys.(CreateFS); ok {
-		able |= wasi.AbleUpload
-	}
-	if _, ok := fsys.(MkdirFS); ok {
-		able |= wasi.AbleMkdir
-	}
-	if _, ok := fsys.(ChtimesFS); ok {
-		able |= wasi.AbleTimes
-	}
-	if _, ok := fsys.(CreatedFS); ok {
-		able |= wasi.AbleCreated
-	}
-	if _, ok := fsys.(ChmodFS); ok {
-		able |= wasi.AbleModes
-	}
-	if _, ok := fsys.(UmaskFS); ok {
-		able |= wasi.AbleUmask
-	}
-	if _, ok := fsys.(SymlinkFS); ok {
-		able |= wasi.AbleSymlink
-	}
-	if _, ok := fsys.(RemoveAllFS); ok {
-		able |= wasi.AbleTree
-	}
+func abilitiesOf(fsys FS, rights Rights) uint32 {
+	able := abilityOf[CreateFS](fsys, wasi.AbleUpload) | abilityOf[MkdirFS](fsys, wasi.AbleMkdir) |
+		abilityOf[ChtimesFS](fsys, wasi.AbleTimes) | abilityOf[CreatedFS](fsys, wasi.AbleCreated) |
+		abilityOf[ChmodFS](fsys, wasi.AbleModes) | abilityOf[UmaskFS](fsys, wasi.AbleUmask) |
+		abilityOf[SymlinkFS](fsys, wasi.AbleSymlink) | abilityOf[RemoveAllFS](fsys, wasi.AbleTree)
 	if f, ok := fsys.(SpaceFS); ok && rights&Write != 0 {
 		if _, err := f.Space("."); !errors.Is(err, errors.ErrUnsupported) {
 			able |= wasi.AbleSpace
 		}
 	}
 	return able
+}
+
+// abilityOf is able when files have the methods of T.
+func abilityOf[T FS](fsys FS, able uint32) uint32 {
+	if _, ok := fsys.(T); ok {
+		return able
+	}
+	return 0
 }
 
 func (sh *shard) sessionAbilities(a *args) wasi.Errno {

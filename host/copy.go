@@ -40,9 +40,8 @@ func (sh *shard) fileCopy(a *args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	handle, errno := s.own(result.file)
+	handle, errno := s.ownFile(result.file)
 	if errno != wasi.OK {
-		result.file.end()
 		return errno
 	}
 	result.file.startCopy(handle, int64(result.stat.Size))

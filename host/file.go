@@ -221,14 +221,22 @@ func (sh *shard) fileOpen(a *args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	handle, errno := s.own(result.file)
+	handle, errno := s.ownFile(result.file)
 	if errno != wasi.OK {
-		result.file.end()
 		return errno
 	}
 	putUint32(a.bytes(4), handle)
 	result.stat.Put(a.bytes(5))
 	return wasi.OK
+}
+
+// ownFile gives a file that was just opened its handle.
+func (s *session) ownFile(f *openFile) (uint32, wasi.Errno) {
+	handle, errno := s.own(f)
+	if errno != wasi.OK {
+		f.end()
+	}
+	return handle, errno
 }
 
 func (f *openFile) open(fsys FS, flags uint32, offset int64) (wasi.Stat, error) {

@@ -36,7 +36,8 @@ func encodeLines(dst io.Writer, src io.Reader) error {
 }
 
 // appendCRLF appends p to out with every bare LF as CRLF; last is the byte
-// before p.
+// before p. The engine has the same for worlds that cannot transfer
+// (module/ftp/dtp.go): neither side may import the other's.
 func appendCRLF(out, p []byte, last byte) []byte {
 	for {
 		at := bytes.IndexByte(p, '\n')

@@ -103,14 +103,20 @@ func (sh *shard) fileRename(a *args) wasi.Errno {
 	})
 }
 
-func (sh *shard) fileSetTime(a *args) wasi.Errno {
+// set asks for something about a file to be set, by what is asked for besides its
+// name.
+func (sh *shard) set(a *args, key questionKey, work func(fsys FS, name string) error) wasi.Errno {
 	s, fsys, name, errno := sh.files(a, Write)
 	if errno != wasi.OK {
 		return errno
 	}
+	key.name = name
+	return s.change(key, Event{Kind: Changed, Path: "/" + name}, func() error { return work(fsys, name) })
+}
+
+func (sh *shard) fileSetTime(a *args) wasi.Errno {
 	mtime := a.int64(2)
-	key := questionKey{call: wasi.FileSetTime, name: name, number: mtime}
-	return s.change(key, Event{Kind: Changed, Path: "/" + name}, func() error {
+	return sh.set(a, questionKey{call: wasi.FileSetTime, number: mtime}, func(fsys FS, name string) error {
 		if c, ok := fsys.(ChtimesFS); ok {
 			return c.Chtimes(name, time.Unix(0, mtime))
 		}
@@ -119,15 +125,20 @@ func (sh *shard) fileSetTime(a *args) wasi.Errno {
 }
 
 func (sh *shard) fileSetCreated(a *args) wasi.Errno {
-	s, fsys, name, errno := sh.files(a, Write)
-	if errno != wasi.OK {
-		return errno
-	}
 	created := a.int64(2)
-	key := questionKey{call: wasi.FileSetCreated, name: name, number: created}
-	return s.change(key, Event{Kind: Changed, Path: "/" + name}, func() error {
+	return sh.set(a, questionKey{call: wasi.FileSetCreated, number: created}, func(fsys FS, name string) error {
 		if c, ok := fsys.(CreatedFS); ok {
 			return c.SetCreated(name, time.Unix(0, created))
+		}
+		return errors.ErrUnsupported
+	})
+}
+
+func (sh *shard) fileSetMode(a *args) wasi.Errno {
+	mode := a.uint32(2) & 0o777
+	return sh.set(a, questionKey{call: wasi.FileSetMode, flags: mode}, func(fsys FS, name string) error {
+		if c, ok := fsys.(ChmodFS); ok {
+			return c.Chmod(name, fs.FileMode(mode))
 		}
 		return errors.ErrUnsupported
 	})
@@ -149,21 +160,6 @@ func (sh *shard) fileSymlink(a *args) wasi.Errno {
 	return s.change(key, Event{Kind: Linked, Path: "/" + name, To: "/" + target}, func() error {
 		if l, ok := fsys.(SymlinkFS); ok {
 			return l.Symlink(target, name)
-		}
-		return errors.ErrUnsupported
-	})
-}
-
-func (sh *shard) fileSetMode(a *args) wasi.Errno {
-	s, fsys, name, errno := sh.files(a, Write)
-	if errno != wasi.OK {
-		return errno
-	}
-	mode := a.uint32(2) & 0o777
-	key := questionKey{call: wasi.FileSetMode, name: name, flags: mode}
-	return s.change(key, Event{Kind: Changed, Path: "/" + name}, func() error {
-		if c, ok := fsys.(ChmodFS); ok {
-			return c.Chmod(name, fs.FileMode(mode))
 		}
 		return errors.ErrUnsupported
 	})

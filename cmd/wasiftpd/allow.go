@@ -1,19 +1,13 @@
 package main
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/spf13/pflag"
 
 	"wasiftp/host"
 )
 
 // allowances are the words of --allow, with what each turns on.
-var allowances = []struct {
-	word, text string
-	set        func(*host.Config) *bool
-}{
+var allowances = []word{
 	{"site-copy", "SITE CPFR, CPTO and COPY copy a file", func(c *host.Config) *bool { return &c.Allow.SiteCopy }},
 	{"site-symlink", "SITE SYMLINK makes a symbolic link", func(c *host.Config) *bool { return &c.Allow.SiteSymlink }},
 	{"site-rmdir", "SITE RMDIR removes a folder and all that is in it", func(c *host.Config) *bool { return &c.Allow.SiteRmdir }},
@@ -24,25 +18,7 @@ var allowances = []struct {
 }
 
 func (o *options) addAllowTo(f *pflag.FlagSet) {
-	var help strings.Builder
-	help.WriteString("turn on what `WORDS` say, separated by commas; repeatable:")
-	for _, a := range allowances {
-		fmt.Fprintf(&help, "\n%-13s %s", a.word, strings.ReplaceAll(a.text, "\n", "\n"+strings.Repeat(" ", 14)))
-	}
-	f.Func("allow", help.String(), o.setAllow)
+	f.Func("allow", wordsHelp("turn on what `WORDS` say, separated by commas; repeatable:", allowances), o.setAllow)
 }
 
-func (o *options) setAllow(words string) error {
-	for word := range strings.SplitSeq(words, ",") {
-		found := false
-		for _, a := range allowances {
-			if a.word == strings.TrimSpace(word) {
-				*a.set(&o.config), found = true, true
-			}
-		}
-		if !found {
-			return fmt.Errorf("%q can't be allowed; see wasiftpd --help", word)
-		}
-	}
-	return nil
-}
+func (o *options) setAllow(list string) error { return o.turnOn(allowances, list, "can't be allowed") }

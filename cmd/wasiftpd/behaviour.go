@@ -12,10 +12,7 @@ import (
 )
 
 // behaviours are the words of --behaviour, with what each turns on.
-var behaviours = []struct {
-	word, text string
-	set        func(*host.Config) *bool
-}{
+var behaviours = []word{
 	{"ascii-verbatim", "files go as they are under TYPE A too", func(c *host.Config) *bool { return &c.Behaviour.ASCIIVerbatim }},
 	{"no-ascii-size", "SIZE is refused under TYPE A", func(c *host.Config) *bool { return &c.Behaviour.NoASCIISize }},
 	{"no-ascii-rest", "REST is refused under TYPE A, where it counts\nthe file's own bytes", func(c *host.Config) *bool { return &c.Behaviour.NoASCIIRest }},
@@ -29,30 +26,15 @@ var behaviours = []struct {
 }
 
 func (o *options) addBehaviourTo(f *pflag.FlagSet) {
-	var help strings.Builder
-	help.WriteString("where servers differ and some client minds, do as `WORDS` say,\nseparated by commas:")
-	for _, b := range behaviours {
-		fmt.Fprintf(&help, "\n%-17s %s", b.word, strings.ReplaceAll(b.text, "\n", "\n"+strings.Repeat(" ", 18)))
-	}
-	f.Func("behaviour", help.String(), o.setBehaviour)
+	does := "where servers differ and some client minds, do as `WORDS` say,\nseparated by commas:"
+	f.Func("behaviour", wordsHelp(does, behaviours), o.setBehaviour)
 	f.Func("charset", "names of files are UTF-8 here, and `NAME` for clients that don't say\nOPTS UTF8 ON, as in Windows-1252 or Shift_JIS (default as they are)", o.setCharset)
 	f.Func("list-time-zone", "the times of LIST are those of `ZONE`, as in Europe/Berlin, or of\nthis machine's when Local (default UTC)", o.setListZone)
 	f.Func("owner", "say in listings that files belong to `OWNER[:GROUP]` (default ftp:ftp)", o.setOwner)
 }
 
-func (o *options) setBehaviour(words string) error {
-	for word := range strings.SplitSeq(words, ",") {
-		found := false
-		for _, b := range behaviours {
-			if b.word == strings.TrimSpace(word) {
-				*b.set(&o.config), found = true, true
-			}
-		}
-		if !found {
-			return fmt.Errorf("%q is no behaviour; see wasiftpd --help", word)
-		}
-	}
-	return nil
+func (o *options) setBehaviour(list string) error {
+	return o.turnOn(behaviours, list, "is no behaviour")
 }
 
 func (o *options) setCharset(name string) error {

@@ -6,6 +6,9 @@ import { hangUp } from './session.js';
 
 const piece = 256 << 10;
 
+// done promises that what calls back has succeeded.
+const done = (start) => new Promise((resolve, reject) => start((err) => (err ? reject(err) : resolve())));
+
 export class Directory {
   kind = 'DIR';
 
@@ -81,10 +84,11 @@ export class OpenFile {
     for await (const data of this.pieces(length)) {
       const out = ascii ? toWire(data, last) : data;
       last = data.at(-1);
-      await new Promise((resolve, reject) => conn.write(out, (err) => (err ? reject(err) : resolve())));
+      await done((then) => conn.write(out, then));
       this.bytes += out.length;
     }
-    await new Promise((resolve) => conn.end(resolve));
+    need(!this.over, 'ECANCELED'); // Node.js never calls back whoever ends what is destroyed
+    await done((then) => conn.end(then));
   }
 
   async receive(conn, ascii, length) {

@@ -2,6 +2,7 @@
 
 import { randomInt } from 'node:crypto';
 import net from 'node:net';
+import { finished } from 'node:stream';
 import zlib from 'node:zlib';
 import { Fault } from '../js/abi.js';
 
@@ -153,7 +154,7 @@ export function deflated(conn, level) {
     },
     write: (data, done) => writing().write(data, done),
     end(done) {
-      conn.once('finish', done).once('close', done);
+      finished(conn, { readable: false }, done);
       writing().end();
     },
     destroySoon() {

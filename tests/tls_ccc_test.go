@@ -26,7 +26,12 @@ func clearing(t testing.TB, config host.TLS) (script.Network, *fsbridge.Memory, 
 // cleared says CCC and takes the reply, and the server's close_notify.
 func (c *private) cleared() *talk {
 	c.t.Helper()
-	require.Equal(c.t, 200, c.do("CCC"))
+	return c.clearedBy("CCC", 200)
+}
+
+func (c *private) clearedBy(verb string, code int) *talk {
+	c.t.Helper()
+	require.Equal(c.t, code, c.do(verb))
 	_, err := c.in.ReadByte()
 	require.Equal(c.t, io.EOF, err, "no close_notify")
 	return &talk{t: c.t, network: c.network, control: c.tcp, in: bufio.NewReader(c.tcp)}
@@ -95,6 +100,28 @@ func TestCCC(t *testing.T) {
 	})
 }
 
+// TestREINUnderTLS: behind it the session is where it was after the greeting, in
+// the clear, and may begin TLS again (RFC 4217 §11).
+func TestREINUnderTLS(t *testing.T) {
+	eachVersion(t, func(t *testing.T, version uint16) {
+		network, _, _ := clearing(t, host.TLS{})
+		c := loginTLS(t, network, clientTLS(version))
+		open := c.clearedBy("REIN", 220)
+		require.NoError(t, c.tls.CloseWrite())
+		assert.Equal(t, 530, open.do("PWD"))
+		open.enter("u")
+		content, code := open.get("RETR secret")
+		assert.Equal(t, 226, code)
+		assert.Equal(t, "the secret", string(content))
+
+		again := open.auth(clientTLS(version))
+		again.protect().enter("u")
+		under, code := again.get("RETR secret")
+		assert.Equal(t, 226, code)
+		assert.Equal(t, "the secret", under)
+	})
+}
+
 // TestThreat01CommandsBeforeCloseNotify: a command that somebody on the way adds
 // in the clear, before CCC or between it and the client's close_notify, is not
 // obeyed; nor is what stands under TLS behind CCC.
@@ -156,6 +183,7 @@ func TestCCCIsNotForAll(t *testing.T) {
 		network, _, _ := observed(t, config)
 		c := loginTLS(t, network, clientTLS(tls.VersionTLS13))
 		assert.Equal(t, 534, c.do("CCC"))
+		assert.Equal(t, 503, c.do("REIN"))
 		c.alive()
 	}
 }

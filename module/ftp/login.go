@@ -17,13 +17,14 @@ const (
 )
 
 // greet says the first words of the session.
-func (s *session) greet() {
+func (s *session) greet() { s.sendLine(s.greeting()) }
+
+func (s *session) greeting() []byte {
 	if s.e.config.Greeting == "" {
-		s.say(replyGreeting)
-		return
+		return append(s.e.scratch[:0], replyGreeting...)
 	}
 	b := append(s.e.scratch[:0], "220 "...)
-	s.sendLine(appendName(b, []byte(s.e.config.Greeting)))
+	return appendName(b, []byte(s.e.config.Greeting))
 }
 
 // userVerb begins a login. RFC 959 §4.1.1 allows USER at any time: what the
@@ -127,14 +128,17 @@ func (s *session) acctVerb([]byte) (reply, error) {
 	return replySuperfluous, nil
 }
 
-// reinVerb puts the session where it was after the greeting (RFC 959 §4.1.1).
-// RFC 4217 §11 wants it in the clear again as well: whoever wants that connects
-// anew.
+// reinVerb puts the session where it was after the greeting (RFC 959 §4.1.1), in
+// the clear again (RFC 4217 §11). Where that is not allowed whoever wants it
+// connects anew.
 func (s *session) reinVerb([]byte) (reply, error) {
-	if s.secure {
+	if s.secure && !s.mayUnseal() {
 		return replyNotSecure, nil
 	}
 	s.reinitialize()
+	if s.secure {
+		return s.unseal(s.greeting()), nil
+	}
 	s.greet()
 	return "", nil
 }

@@ -74,14 +74,23 @@ func (s *session) cccVerb([]byte) (reply, error) {
 	switch {
 	case !s.secure:
 		return replyNeedAuth, nil
-	case s.e.has&NeedCCC == 0 || s.e.config.Require >= RequireControl:
+	case !s.mayUnseal():
 		return replyStaySecure, nil
 	}
-	if err := s.e.unsealer.StopTLS(s.handle, []byte(replyClearControl+"\r\n")); err != nil {
-		return replyStaySecure, nil
+	return s.unseal([]byte(replyClearControl)), nil
+}
+
+func (s *session) mayUnseal() bool {
+	return s.e.has&NeedCCC != 0 && s.e.config.Require < RequireControl
+}
+
+// unseal ends TLS with a last line under it.
+func (s *session) unseal(line []byte) reply {
+	if err := s.e.unsealer.StopTLS(s.handle, append(line, "\r\n"...)); err != nil {
+		return replyStaySecure
 	}
 	s.secure = false
-	return "", nil
+	return ""
 }
 
 // sscnVerb says who is the TLS client on data connections: the client of the

@@ -93,6 +93,22 @@ func TestCCC(t *testing.T) {
 	assert.Equal(t, "530", c.Code("PWD"))
 }
 
+// TestREINUnderTLS: REIN ends TLS as CCC does, and forgets all else as well.
+func TestREINUnderTLS(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, ftp.Config{TLS: true, Greeting: "Hello", Allow: ftp.Allow{CCC: true}})
+	c := connect(w)
+	for _, line := range []string{"AUTH TLS", "PBSZ 0", "PROT P", "USER u", "PASS p", "PASV"} {
+		assert.Regexp(t, "^[23]", c.Code(line), line)
+	}
+	assert.Equal(t, "220 Hello", c.Do("REIN"))
+	for _, step := range [][2]string{
+		{"PWD", "530"}, {"PROT P", "503"}, {"USER u", "331"}, {"PASS p", "230"}, {"RETR a", "425"}, {"AUTH TLS", "234"}, {"PROT P", "503"},
+	} {
+		assert.Equal(t, step[1], c.Code(step[0]), step[0])
+	}
+}
+
 // TestThreat01InjectionBehindCCC: what came behind CCC under TLS is forgotten.
 func TestThreat01InjectionBehindCCC(t *testing.T) {
 	t.Parallel()

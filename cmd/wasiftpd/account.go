@@ -71,7 +71,7 @@ func (o *options) fill(a *accounts) error {
 	}
 	for _, u := range o.users {
 		rights, _ := parseRights(u.rights)
-		if err := a.add(u.name, newPlainSecret(u.password), own, rights); err != nil {
+		if err := a.add(newAccount(u.name, own, rights), newPlainSecret(u.password)); err != nil {
 			return usageError{fmt.Errorf("--user: %w", err)}
 		}
 	}
@@ -110,7 +110,9 @@ func (o *options) addEntry(a *accounts, e entry, own *fsbridge.Dir) (err error) 
 			return err
 		}
 	}
-	return a.add(e.name, e.secret, root, e.rights)
+	account := newAccount(e.name, root, e.rights)
+	account.Charset = e.charset
+	return a.add(account, e.secret)
 }
 
 func (o *options) anonymousRights() host.Rights {
@@ -132,11 +134,12 @@ func newAccount(name string, root *fsbridge.Dir, rights host.Rights) host.Accoun
 	return host.Account{Name: name, FS: root, Rights: rights}
 }
 
-func (a *accounts) add(name string, s secret, root *fsbridge.Dir, rights host.Rights) error {
+func (a *accounts) add(own host.Account, s secret) error {
+	name := own.Name
 	if _, ok := a.byName[name]; ok {
 		return fmt.Errorf("user %q is given twice", name)
 	}
-	own := newAccount(name+a.suffix, root, rights)
+	own.Name += a.suffix
 	own.MaxSessions = a.perUser
 	a.byName[name] = account{own, s}
 	if s != nil {

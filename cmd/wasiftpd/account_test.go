@@ -33,7 +33,7 @@ func TestLogin(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()
 	write(t, dir, "here", "")
 	write(t, other, "there", "")
-	users := write(t, dir, "users", "argon:"+argonHash+":"+other+":rw\n"+"bcrypt:"+bcryptHash4+"::ro\n")
+	users := write(t, dir, "users", "argon:"+argonHash+":"+other+":rw\n"+"bcrypt:"+bcryptHash4+"::ro:charset=Big5\n")
 	a := openAccounts(t, "--root", dir, "--users", users, "--user", "plain:secret:rw", "--anonymous", "ro")
 	for _, test := range []struct {
 		user, password string
@@ -62,6 +62,9 @@ func TestLogin(t *testing.T) {
 		if err != nil || account.Name != test.name || account.Rights != test.rights {
 			t.Errorf("%s with %q: %+v, %v; want %+v", test.user, test.password, account, err, test)
 			continue
+		}
+		if got := account.Charset == "Big5"; got != (test.name == "bcrypt") {
+			t.Errorf("%s writes names in %q", test.user, account.Charset)
 		}
 		if _, err := fs.Stat(account.FS, test.sees); err != nil {
 			t.Errorf("%s does not see its folder: %v", test.user, err)
@@ -126,7 +129,7 @@ func TestThreat16UnknownUser(t *testing.T) {
 		if name == "locked" {
 			own = nil
 		}
-		if err := a.add(name, own, nil, host.ReadOnly); err != nil {
+		if err := a.add(host.Account{Name: name, Rights: host.ReadOnly}, own); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -11,10 +11,12 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"wasiftp/host"
 )
 
 func (p *program) passwdCommand() *cobra.Command {
-	var root, rights string
+	var root, rights, charset string
 	cmd := &cobra.Command{
 		Use:   "passwd NAME",
 		Short: "Print a line for the users file",
@@ -25,20 +27,24 @@ func (p *program) passwdCommand() *cobra.Command {
 			if len(args) == 0 {
 				args = []string{""}
 			}
-			return p.passwd(args[0], root, rights)
+			return p.passwd(args[0], root, rights, charset)
 		},
 	}
 	cmd.Flags().StringVar(&root, "root", "", "the user's folder `DIR`, counted from the current one (default that of wasiftpd --root)")
 	cmd.Flags().StringVar(&rights, "rights", "ro", "the user's `RIGHTS`: "+rightsHelp)
+	cmd.Flags().StringVar(&charset, "charset", "", "the character set `NAME` of the user's client, for names of files (default that of wasiftpd --charset)")
 	return cmd
 }
 
-func (p *program) passwd(name, root, rights string) error {
+func (p *program) passwd(name, root, rights, charset string) error {
 	if err := checkName(name); err != nil {
 		return usageError{err}
 	}
 	if _, err := parseRights(rights); err != nil {
 		return usageError{fmt.Errorf("--rights: %w", err)}
+	}
+	if err := host.CheckCharset(charset); err != nil {
+		return usageError{fmt.Errorf("--charset: %w", err)}
 	}
 	if strings.ContainsFunc(root, unicode.IsControl) {
 		return usageError{errors.New("--root: a folder with control characters in its name can't stand in a users file")}
@@ -60,6 +66,9 @@ func (p *program) passwd(name, root, rights string) error {
 	hash, err := hashPassword(password)
 	if err != nil {
 		return err
+	}
+	if charset != "" {
+		rights += ":" + charsetSetting + charset
 	}
 	_, err = fmt.Fprintf(p.stdout, "%s:%s:%s:%s\n", name, hash, root, rights)
 	return err

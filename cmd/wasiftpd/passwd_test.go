@@ -15,7 +15,7 @@ func TestPasswd(t *testing.T) {
 	for stdin, password := range map[string]string{
 		"secret\n": "secret", "secret": "secret", "a:b c \r\n": "a:b c ", "pässwörd\nmore\n": "pässwörd",
 	} {
-		code, line, stderr := run(t, strings.NewReader(stdin), "passwd", "alice", "--root", dir, "--rights", "ro,write")
+		code, line, stderr := run(t, strings.NewReader(stdin), "passwd", "alice", "--root", dir, "--rights", "ro,write", "--charset", "Shift_JIS")
 		if code != 0 || stderr != "" {
 			t.Fatalf("passwd for %q: exit code %d, %s", stdin, code, stderr)
 		}
@@ -24,7 +24,7 @@ func TestPasswd(t *testing.T) {
 			t.Fatalf("%q gives %d entries, %v", line, len(entries), err)
 		}
 		e := entries[0]
-		if e.name != "alice" || e.root != dir || e.rights != host.ReadOnly|host.Write {
+		if e.name != "alice" || e.root != dir || e.rights != host.ReadOnly|host.Write || e.charset != "Shift_JIS" {
 			t.Errorf("%q gives %+v", line, e)
 		}
 		for try, want := range map[string]bool{password: true, password + "x": false, password[1:]: false, "": false} {

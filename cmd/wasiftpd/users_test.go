@@ -23,7 +23,8 @@ func TestUsersFile(t *testing.T) {
 		"  # bob left\n"+
 		"bob:*::ro\n"+
 		"zoë k:"+bcryptHash4+":sub/folder:read,list\n"+
-		"dan:!"+bcryptHash4+":C:\\data:write"), filepath.Join(dir, "users"))
+		"dan:!"+bcryptHash4+":C:\\data:write\n"+
+		"eiji:*:C:\\data:ro:charset=Shift_JIS"), filepath.Join(dir, "users"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,20 +33,22 @@ func TestUsersFile(t *testing.T) {
 		name, root string
 		locked     bool
 		rights     host.Rights
+		charset    string
 	}{
-		{3, "alice", "/srv/alice", false, host.ReadWrite},
-		{5, "bob", "", true, host.ReadOnly},
-		{6, "zoë k", filepath.Join(dir, "sub/folder"), false, host.ReadOnly},
-		{7, "dan", filepath.Join(dir, `C:\data`), true, host.Write},
+		{3, "alice", "/srv/alice", false, host.ReadWrite, ""},
+		{5, "bob", "", true, host.ReadOnly, ""},
+		{6, "zoë k", filepath.Join(dir, "sub/folder"), false, host.ReadOnly, ""},
+		{7, "dan", filepath.Join(dir, `C:\data`), true, host.Write, ""},
+		{8, "eiji", filepath.Join(dir, `C:\data`), true, host.ReadOnly, "Shift_JIS"},
 	} {
 		got := entries[i]
 		if got.line != want.line || got.name != want.name || got.root != want.root ||
-			(got.secret == nil) != want.locked || got.rights != want.rights {
+			(got.secret == nil) != want.locked || got.rights != want.rights || got.charset != want.charset {
 			t.Errorf("entry %d is %+v, want %+v", i, got, want)
 		}
 	}
-	if len(entries) != 4 {
-		t.Errorf("%d entries, want 4", len(entries))
+	if len(entries) != 5 {
+		t.Errorf("%d entries, want 5", len(entries))
 	}
 }
 
@@ -64,6 +67,8 @@ func TestUsersFileFaults(t *testing.T) {
 		"bob:$argon2i"+argonHash[9:]+"::ro\n"+
 		"bob:"+strings.Replace(argonHash, "v=19", "v=16", 1)+"::ro\n"+
 		"a\x1b:"+argonHash+"::ro\n"+
+		"carol:*::ro:charset=klingon\n"+
+		"carol:*:charset=Shift_JIS\n"+
 		strings.Repeat("x", 1<<17)), "users")
 	want := []string{
 		"users:1: it is not NAME:HASH:ROOT:RIGHTS",
@@ -78,7 +83,9 @@ func TestUsersFileFaults(t *testing.T) {
 		"users:11: " + errHash.Error(),
 		"users:12: " + errHash.Error(),
 		"users:13: a user's name can't hold",
-		"users:14: bufio.Scanner: token too long",
+		`users:14: "klingon": no such character set`,
+		"users:15: it is not NAME:HASH:ROOT:RIGHTS",
+		"users:16: bufio.Scanner: token too long",
 	}
 	if err == nil {
 		t.Fatal("no fault was found")

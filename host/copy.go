@@ -1,7 +1,6 @@
 package host
 
 import (
-	"context"
 	"io/fs"
 	"os"
 	"syscall"
@@ -29,22 +28,13 @@ func (sh *shard) fileCopy(a *args) wasi.Errno {
 		return wasi.EMFILE
 	}
 	key := questionKey{call: wasi.FileCopy, name: from, to: to, flags: flags}
-	result, errno := s.ask(key, func(context.Context) answer {
-		f := &openFile{session: s, name: to, from: from}
-		stat, err := f.openCopy(fsys, flags)
-		if err != nil {
-			return answer{errno: errnoOf(err)}
-		}
-		return answer{file: f, stat: stat}
+	handle, opened, errno := s.askOpen(key, openFile{name: to, from: from}, func(f *openFile) (wasi.Stat, error) {
+		return f.openCopy(fsys, flags)
 	})
 	if errno != wasi.OK {
 		return errno
 	}
-	handle, errno := s.ownFile(result.file)
-	if errno != wasi.OK {
-		return errno
-	}
-	result.file.startCopy(handle, int64(result.stat.Size))
+	opened.file.startCopy(handle, int64(opened.stat.Size))
 	putUint32(a.bytes(4), handle)
 	return wasi.OK
 }

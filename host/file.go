@@ -210,33 +210,36 @@ func (sh *shard) fileOpen(a *args) wasi.Errno {
 		return wasi.EMFILE
 	}
 	key := questionKey{call: wasi.FileOpen, name: name, flags: flags, number: offset}
-	result, errno := s.ask(key, func(context.Context) answer {
-		f := &openFile{session: s, name: name}
-		stat, err := f.open(fsys, flags, offset)
-		if err != nil {
-			return answer{errno: errnoOf(err)}
-		}
-		return answer{file: f, stat: stat}
+	handle, opened, errno := s.askOpen(key, openFile{name: name}, func(f *openFile) (wasi.Stat, error) {
+		return f.open(fsys, flags, offset)
 	})
 	if errno != wasi.OK {
 		return errno
 	}
-	handle, errno := s.ownFile(result.file)
-	if errno != wasi.OK {
-		return errno
-	}
 	putUint32(a.bytes(4), handle)
-	result.stat.Put(a.bytes(5))
+	opened.stat.Put(a.bytes(5))
 	return wasi.OK
 }
 
-// ownFile gives a file that was just opened its handle.
-func (s *session) ownFile(f *openFile) (uint32, wasi.Errno) {
-	handle, errno := s.own(f)
+// askOpen asks for a file to be opened, and gives it a handle.
+func (s *session) askOpen(key questionKey, file openFile, open func(*openFile) (wasi.Stat, error)) (uint32, answer, wasi.Errno) {
+	opened, errno := s.ask(key, func(context.Context) answer {
+		f := file
+		f.session = s
+		stat, err := open(&f)
+		if err != nil {
+			return answer{errno: errnoOf(err)}
+		}
+		return answer{file: &f, stat: stat}
+	})
 	if errno != wasi.OK {
-		f.end()
+		return 0, answer{}, errno
 	}
-	return handle, errno
+	handle, errno := s.own(opened.file)
+	if errno != wasi.OK {
+		opened.file.end()
+	}
+	return handle, opened, errno
 }
 
 func (f *openFile) open(fsys FS, flags uint32, offset int64) (wasi.Stat, error) {

@@ -18,12 +18,22 @@ func TestConversations(t *testing.T) {
 	}
 }
 
-// converse holds a conversation that is written here.
+// converse holds conversations that are written here.
 func converse(t *testing.T, world script.World, text string) {
+	t.Helper()
+	hold(t, world, parse(t, text))
+}
+
+func parse(t *testing.T, text string) []script.Case {
 	t.Helper()
 	s, err := script.Parse(t.Name(), text)
 	require.NoError(t, err)
-	for _, c := range s.Cases {
+	return s.Cases
+}
+
+func hold(t *testing.T, world script.World, cases []script.Case) {
+	t.Helper()
+	for _, c := range cases {
 		assert.NoError(t, c.Run(world))
 	}
 }

@@ -47,6 +47,58 @@ epsv
 < 150
 receive-some
 drop
+== Aborted
+login
+epsv
+> TYPE I
+< 200
+> RETR large
+< 150
+receive-some
+> ABOR
+< 426
+< 226
+> QUIT
+< 221
+end
+== Gone in the midst of a compressed download
+needs deflate
+login
+> MODE Z
+< 200
+epsv
+> TYPE I
+< 200
+> RETR large
+< 150
+receive-some
+drop
+== Gone in the midst of a compressed upload
+needs deflate
+login
+> MODE Z
+< 200
+epsv
+> STOR b
+connect
+< 150
+write "\x78\x9c"
+drop
+== Gone before a hash
+login
+>> "HASH large\r\n"
+drop
+== Gone before a listing
+login
+epsv
+connect
+>> "MLSD\r\n"
+drop
+== Gone before a connection that the client takes, and one that nobody does
+login
+port
+>> "RETR large\r\n"
+drop
 == Gone with ports that nobody used, and one that somebody did
 login
 epsv
@@ -54,36 +106,72 @@ epsv
 connect
 drop
 `
+	const closing = `
+== Gone with the data connection first
+needs deflate
+login
+> MODE Z
+< 200
+epsv
+> TYPE I
+< 200
+> RETR large
+< 150
+receive-some
+close
+< 426
+drop
+`
 	eachTarget(t, func(t *testing.T, to target) {
 		root := t.TempDir()
 		world := to.serve(t, root)
+		require.NoError(t, world.WriteFile("a", []byte("hello"), time.Now()))
+		require.NoError(t, world.WriteFile("large", script.Bytes(8<<20), time.Now()))
+		can := func(text string) []script.Case {
+			return slices.DeleteFunc(parse(t, text), func(c script.Case) bool {
+				return slices.ContainsFunc(c.Needs, func(need string) bool { return !world.Has(need) })
+			})
+		}
+		those := &clinging{Folder: world}
+		t.Cleanup(those.leave)
+		hold(t, those, can(sessions))
 		if !world.Has("ports") {
 			t.Skip("this runtime closes connections when it likes")
 		}
-		require.NoError(t, world.WriteFile("a", []byte("hello"), time.Now()))
-		require.NoError(t, world.WriteFile("large", script.Bytes(8<<20), time.Now()))
-		converse(t, world, sessions)
-		leavesNothing(t, root, func() { converse(t, world, sessions) })
-		leavesNothing(t, root, func() { converse(t, clinging{world, t}, sessions) })
+		leavesNothing(t, root, func() { hold(t, world, can(sessions+closing)) })
+		leavesNothing(t, root, func() {
+			hold(t, those, can(sessions))
+			if !world.Has("break") {
+				those.leave()
+			}
+		})
 	})
 }
 
-// clinging is a world whose clients never close a data connection of theirs.
+// clinging is a world whose clients keep their data connections until they leave,
+// and read nothing more of them.
 type clinging struct {
-	script.World
-	t *testing.T
+	script.Folder
+	kept []script.Conn
 }
 
 type unclosed struct{ script.Conn }
 
 func (unclosed) Close() error { return nil }
 
-func (c clinging) Dial(control script.Conn, to netip.AddrPort) (script.Conn, error) {
-	conn, err := c.World.Dial(control, to)
+func (c *clinging) Dial(control script.Conn, to netip.AddrPort) (script.Conn, error) {
+	conn, err := c.Folder.Dial(control, to)
 	if err == nil {
-		c.t.Cleanup(func() { conn.Close() })
+		c.kept = append(c.kept, conn)
 	}
 	return unclosed{conn}, err
+}
+
+func (c *clinging) leave() {
+	for _, conn := range c.kept {
+		conn.Close()
+	}
+	c.kept = nil
 }
 
 // leavesNothing does something often. A file that is kept shows at once; of other

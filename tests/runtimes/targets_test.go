@@ -66,8 +66,8 @@ var targets = []target{
 		name: "ftphost", runtime: "the host in C", missing: made(hostInC), start: startHostInC,
 		lacks: append([]string{"deflate", "hash"}, exampleLacks...),
 	},
-	{name: "wasip2", runtime: "wasmtime run", missing: wasmtimeMissing, start: startWasmtime, lacks: standaloneLacks},
-	{name: "wasip2", runtime: "jco run", missing: jcoMissing, start: startJco, lacks: standaloneLacks},
+	{name: "wasip2", runtime: "wasmtime run", missing: wasmtimeMissing, start: startWasmtime, lacks: componentLacks},
+	{name: "wasip2", runtime: "jco run", missing: jcoMissing, start: startJco, lacks: componentLacks},
 }
 
 // exampleLacks is what none of the example hosts has.
@@ -75,6 +75,9 @@ var exampleLacks = []string{"admin", "copy", "symlink", "trees", "umask", "who"}
 
 // standaloneLacks is what no server has whose world is wasi/standalone.
 var standaloneLacks = []string{"admin", "bytes", "copy", "deflate", "hosts", "modes", "space", "symlink", "trees", "umask", "urgent", "who"}
+
+// componentLacks is what no component has: WASI 0.2 cannot break a connection.
+var componentLacks = append([]string{"break"}, standaloneLacks...)
 
 func nothing() string { return "" }
 

@@ -5,14 +5,17 @@ package wasip2
 import "wasiftp/wasi/standalone"
 
 const (
-	firstCheck    = 20e6  // until one that lingers is looked at, in ns
-	longestStay   = 120e9 // for a client that does not take the rest, in ns
+	firstCheck    = 20e6 // until one that lingers is looked at, in ns
+	lastCheck     = 10e9 // the longest between two looks
 	mostLingering = 64
 	mostDiscarded = 16 // connections of a listener's, or pieces of a connection's
 )
 
 // lingering is a connection that was closed while the runtime had not yet sent
-// all of it: a stream that is dropped takes that with it.
+// all of it: to drop a stream takes that with it in some runtimes, and in others
+// (wasmtime 49) waits for it, and all sessions with it, as long as the client
+// likes. So one is only dropped when that is sent, or the connection broken; while
+// too many linger none is accepted.
 type lingering struct {
 	*socket
 	since uint64 // by the monotonic clock
@@ -24,17 +27,20 @@ type lingering struct {
 func (n *Network) Close(s standalone.Socket, reset bool) {
 	closing := n.sockets[s]
 	delete(n.sockets, s)
-	switch {
-	case closing.input == 0:
+	if closing.input == 0 {
 		n.turnAway(closing)
-	case !reset:
-		n.discard(closing)
-		if !n.sent(closing) {
-			n.stay(closing)
-			return
-		}
+		closing.drop()
+		return
 	}
-	closing.drop()
+	if !reset {
+		n.discard(closing)
+	}
+	if n.sent(closing) {
+		closing.drop()
+		return
+	}
+	now := monotonicNow()
+	n.lingering = append(n.lingering, lingering{socket: closing, since: now, next: now + firstCheck})
 }
 
 // turnAway closes what still waits at a listener: jco leaves it open for ever.
@@ -73,15 +79,6 @@ func (n *Network) sent(s *socket) bool {
 	return err != nil || room == s.room
 }
 
-func (n *Network) stay(s *socket) {
-	if len(n.lingering) == mostLingering {
-		n.lingering[0].drop()
-		n.lingering = append(n.lingering[:0], n.lingering[1:]...)
-	}
-	now := monotonicNow()
-	n.lingering = append(n.lingering, lingering{socket: s, since: now, next: now + firstCheck})
-}
-
 // untilLinger is timeout, or less if one that lingers has to be looked at before.
 func (n *Network) untilLinger(timeout int64) int64 {
 	if len(n.lingering) == 0 {
@@ -96,8 +93,8 @@ func (n *Network) untilLinger(timeout int64) int64 {
 	return timeout
 }
 
-// linger lets go of those that have lingered enough. The longer one has, the
-// longer it is left alone.
+// linger lets go of those that nothing keeps any more. The longer one has
+// lingered, the longer it is left alone.
 func (n *Network) linger() {
 	if len(n.lingering) == 0 {
 		return
@@ -105,11 +102,11 @@ func (n *Network) linger() {
 	now, left := monotonicNow(), n.lingering[:0]
 	for _, l := range n.lingering {
 		if now >= l.next {
-			if now-l.since >= longestStay || n.sent(l.socket) {
+			if n.sent(l.socket) {
 				l.drop()
 				continue
 			}
-			l.next = now + max(firstCheck, (now-l.since)/8)
+			l.next = now + min(max(firstCheck, (now-l.since)/8), lastCheck)
 		}
 		left = append(left, l)
 	}

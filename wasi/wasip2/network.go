@@ -125,6 +125,10 @@ func (n *Network) Accept(listener standalone.Socket) (conn standalone.Socket, lo
 		if err != nil {
 			return 0, local, peer, err
 		}
+		if len(n.lingering) >= mostLingering {
+			s.drop()
+			continue
+		}
 		localAddress(s.handle, n.out())
 		local, err = getAddress(n.result[:]), fault(n.result[:], words)
 		if err == nil {

@@ -92,7 +92,7 @@ platforms: ## build for every platform
 
 .PHONY: race
 race: ## the tests under the race detector
-	go test -race ./...
+	go test -race -timeout 30m ./...
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each

@@ -178,7 +178,7 @@ func (c *clinging) leave() {
 // descriptors a few come and go, such as those of spare ports.
 func leavesNothing(t *testing.T, root string, do func()) {
 	t.Helper()
-	const rounds, few = 50, 10
+	const rounds, few = 25, 10
 	before := len(descriptors(t))
 	for range rounds {
 		do()

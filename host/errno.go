@@ -12,12 +12,15 @@ import (
 	"wasiftp/wasi"
 )
 
-// errnos says which errno an error crosses the boundary as; the first match
-// counts. Whatever is not here is EIO.
-var errnos = []struct {
+// crossing is what errno an error crosses the boundary as.
+type crossing struct {
 	err   error
 	errno wasi.Errno
-}{
+}
+
+// crossings are all there are; the first match counts. Whatever is not here is
+// EIO.
+var crossings = append(systemCrossings, []crossing{
 	{syscall.ENOTDIR, wasi.ENOTDIR},
 	{syscall.EISDIR, wasi.EISDIR},
 	{syscall.ENOTEMPTY, wasi.ENOTEMPTY}, // before ErrExist, which it also is
@@ -47,7 +50,7 @@ var errnos = []struct {
 	{net.ErrClosed, wasi.ECANCELED},
 	{io.ErrClosedPipe, wasi.EPIPE},
 	{io.ErrUnexpectedEOF, wasi.ECONNRESET},
-}
+}...)
 
 // errnoOf is the errno that an error crosses the boundary as.
 func errnoOf(err error) wasi.Errno {
@@ -57,9 +60,9 @@ func errnoOf(err error) wasi.Errno {
 	if errno, ok := err.(wasi.Errno); ok {
 		return errno
 	}
-	for _, e := range errnos {
-		if errors.Is(err, e.err) {
-			return e.errno
+	for _, c := range crossings {
+		if errors.Is(err, c.err) {
+			return c.errno
 		}
 	}
 	return wasi.EIO

@@ -256,7 +256,7 @@ func TestErrnoOf(t *testing.T) {
 		}
 	}
 	reached := map[wasi.Errno]bool{wasi.OK: true, wasi.EIO: true}
-	for _, e := range errnos {
+	for _, e := range crossings {
 		for _, err := range []error{e.err, &fs.PathError{Op: "open", Path: "/secret", Err: e.err}, errors.Join(errors.New("x"), e.err)} {
 			if got := errnoOf(err); got != e.errno {
 				t.Errorf("%v crosses as %v, not %v", err, got, e.errno)

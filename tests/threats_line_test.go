@@ -71,8 +71,9 @@ func TestThreat12LineParser(t *testing.T) {
 	assert.Equal(t, 200, c.reply().Code)
 }
 
+// TestThreat13LongArguments runs by itself: it looks at the memory of the whole
+// process.
 func TestThreat13LongArguments(t *testing.T) {
-	t.Parallel()
 	const limit = 4096
 	network, _ := memoryNetwork(t)
 	var before, after runtime.MemStats

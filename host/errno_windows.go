@@ -1,0 +1,32 @@
+package host
+
+import (
+	"golang.org/x/sys/windows"
+
+	"wasiftp/wasi"
+)
+
+// systemCrossings are the system's own: to Windows the names of the syscall
+// package are errors that Go made up.
+var systemCrossings = []crossing{
+	{windows.ERROR_DIRECTORY, wasi.ENOTDIR},
+	{windows.ERROR_DIR_NOT_EMPTY, wasi.ENOTEMPTY},
+	{windows.ERROR_WRITE_PROTECT, wasi.EACCES},
+	{windows.ERROR_INVALID_NAME, wasi.EINVAL},
+	{windows.ERROR_FILENAME_EXCED_RANGE, wasi.EINVAL},
+	{windows.ERROR_DISK_FULL, wasi.ENOSPC},
+	{windows.ERROR_HANDLE_DISK_FULL, wasi.ENOSPC},
+	{windows.ERROR_DISK_QUOTA_EXCEEDED, wasi.EDQUOT},
+	{windows.ERROR_FILE_TOO_LARGE, wasi.EFBIG},
+	{windows.ERROR_SHARING_VIOLATION, wasi.EBUSY},
+	{windows.ERROR_LOCK_VIOLATION, wasi.EBUSY},
+	{windows.ERROR_TOO_MANY_OPEN_FILES, wasi.EMFILE},
+	{windows.WSAEMFILE, wasi.EMFILE},
+	{windows.WSAEADDRINUSE, wasi.EADDRINUSE},
+	{windows.WSAECONNREFUSED, wasi.ECONNREFUSED},
+	{windows.WSAECONNRESET, wasi.ECONNRESET},
+	{windows.WSAECONNABORTED, wasi.ECONNRESET},
+	{windows.WSAESHUTDOWN, wasi.EPIPE},
+	{windows.ERROR_BROKEN_PIPE, wasi.EPIPE},
+	{windows.WSAETIMEDOUT, wasi.ETIMEDOUT},
+}

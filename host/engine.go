@@ -273,6 +273,10 @@ func (p *program) instantiate(imports importer, patience time.Duration) (*instan
 	return i, nil
 }
 
+// sinceBegan is a monotonic clock in ns that never shows 0: Go's runtime takes that
+// for a broken one, and Windows' clock stands still for milliseconds.
+func sinceBegan(began time.Time) int64 { return max(1, int64(time.Since(began))) }
+
 // moduleConfig gives the guest's runtime a real clock and real randomness, which
 // wazero's own defaults are not.
 func (i *instance) moduleConfig() wazero.ModuleConfig {
@@ -284,7 +288,7 @@ func (i *instance) moduleConfig() wazero.ModuleConfig {
 	began := time.Now()
 	monotonic := func() int64 {
 		i.checkDeadline()
-		return int64(time.Since(began))
+		return sinceBegan(began)
 	}
 	sleep := func(ns int64) {
 		i.checkDeadline()

@@ -35,11 +35,11 @@ func TestUsersFile(t *testing.T) {
 		rights     host.Rights
 		charset    string
 	}{
-		{3, "alice", "/srv/alice", false, host.ReadWrite, ""},
+		{3, "alice", below(dir, "/srv/alice"), false, host.ReadWrite, ""},
 		{5, "bob", "", true, host.ReadOnly, ""},
 		{6, "zoë k", filepath.Join(dir, "sub/folder"), false, host.ReadOnly, ""},
-		{7, "dan", filepath.Join(dir, `C:\data`), true, host.Write, ""},
-		{8, "eiji", filepath.Join(dir, `C:\data`), true, host.ReadOnly, "Shift_JIS"},
+		{7, "dan", below(dir, `C:\data`), true, host.Write, ""},
+		{8, "eiji", below(dir, `C:\data`), true, host.ReadOnly, "Shift_JIS"},
 	} {
 		got := entries[i]
 		if got.line != want.line || got.name != want.name || got.root != want.root ||
@@ -50,6 +50,15 @@ func TestUsersFile(t *testing.T) {
 	if len(entries) != 5 {
 		t.Errorf("%d entries, want 5", len(entries))
 	}
+}
+
+// below is where a path leads that counts from dir, if it is not absolute on this
+// system.
+func below(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
 }
 
 func TestUsersFileFaults(t *testing.T) {

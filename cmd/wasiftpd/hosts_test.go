@@ -72,7 +72,7 @@ func TestHostsInTheClear(t *testing.T) {
 	if log := s.log.until(`user=bob@alpha.example.org`); !strings.Contains(log, "logged in") {
 		t.Errorf("no login at alpha:\n%s", log)
 	}
-	if banner := s.out.String(); !strings.Contains(banner, "Who names the host alpha.example.org is served from /") {
+	if banner := s.out.String(); !strings.Contains(banner, "Who names the host alpha.example.org is served from ") {
 		t.Errorf("the banner does not tell of alpha:\n%s", banner)
 	}
 }

@@ -105,16 +105,22 @@ func TestExamplesRefuseBadFlags(t *testing.T) {
 // login is a session of an account, for what no well-behaved client does.
 func login(t *testing.T, world script.Network, user string) *textproto.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp", world.IPv4.String())
+	c, err := loginFrom(t, "127.0.0.1", world, user)
 	require.NoError(t, err)
-	require.NoError(t, conn.SetDeadline(time.Now().Add(script.Patience)))
-	c := textproto.NewConn(conn)
-	t.Cleanup(func() { c.Close() })
-	_, _, err = c.ReadResponse(220)
-	require.NoError(t, err)
+	return c
+}
+
+// loginFrom is login from one of this machine's own addresses; the error is that
+// the server turns it away.
+func loginFrom(t *testing.T, from string, world script.Network, user string) (*textproto.Conn, error) {
+	t.Helper()
+	c := textproto.NewConn(dialFrom(t, from, world.IPv4))
+	if _, _, err := c.ReadResponse(220); err != nil {
+		return nil, err
+	}
 	say(t, c, 331, "USER "+user)
 	say(t, c, 230, "PASS p")
-	return c
+	return c, nil
 }
 
 func say(t *testing.T, c *textproto.Conn, code int, line string) (reply string) {

@@ -2,24 +2,40 @@
 
 package wasip2
 
-import "wasiftp/wasi/standalone"
+import (
+	"net/netip"
+
+	"wasiftp/wasi/standalone"
+)
 
 const (
 	firstCheck    = 20e6 // until one that lingers is looked at, in ns
 	lastCheck     = 10e9 // the longest between two looks
-	mostLingering = 64
+	mostLingering = 256
+	mostOfOne     = 32 // of an address's
 	mostDiscarded = 16 // connections of a listener's, or pieces of a connection's
 )
 
 // lingering is a connection that was closed while the runtime had not yet sent
 // all of it: to drop a stream takes that with it in some runtimes, and in others
 // (wasmtime 49) waits for it, and all sessions with it, as long as the client
-// likes. So one is only dropped when that is sent, or the connection broken; while
-// too many linger none is accepted.
+// likes. So one is only dropped when that is sent, or the connection broken.
 type lingering struct {
 	*socket
 	since uint64 // by the monotonic clock
 	next  uint64 // when to look at it
+}
+
+// crowded reports whether too many linger for another connection, of those in all
+// or of that address.
+func (n *Network) crowded(peer netip.Addr) bool {
+	ofOne := 0
+	for _, l := range n.lingering {
+		if l.peer == peer {
+			ofOne++
+		}
+	}
+	return ofOne >= mostOfOne || len(n.lingering) >= mostLingering
 }
 
 // Close implements [standalone.Network]. WASI 0.2 has no way to reset a

@@ -42,6 +42,7 @@ type socket struct {
 	events                uint32 // pollables are made when first waited for, and kept
 	inputEvents           uint32
 	outputEvents          uint32
+	peer                  netip.Addr
 	room                  uint64 // the most that there ever was in output
 	ended                 bool   // input has said so
 }
@@ -125,20 +126,16 @@ func (n *Network) Accept(listener standalone.Socket) (conn standalone.Socket, lo
 		if err != nil {
 			return 0, local, peer, err
 		}
-		if len(n.lingering) >= mostLingering {
-			s.drop()
-			continue
-		}
 		localAddress(s.handle, n.out())
 		local, err = getAddress(n.result[:]), fault(n.result[:], words)
 		if err == nil {
 			remoteAddress(s.handle, n.out())
 			peer, err = getAddress(n.result[:]), fault(n.result[:], words)
 		}
-		if err == nil {
+		if s.peer = peer.Addr(); err == nil && !n.crowded(s.peer) {
 			return n.add(s), local, peer, nil
 		}
-		s.drop() // reset already, and nobody can say whose it was
+		s.drop() // one too many, or reset already, and nobody can say whose it was
 	}
 }
 
@@ -157,6 +154,7 @@ func (n *Network) Dial(to netip.AddrPort) (standalone.Socket, error) {
 	if err != nil {
 		return 0, err
 	}
+	s.peer = to.Addr()
 	startConnect(s.handle, n.network, family, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], n.out())
 	if err := fault(n.result[:], unit); err != nil {
 		s.drop()

@@ -19,6 +19,7 @@ const (
 // greet says the first words of the session.
 func (s *session) greet() { s.sendLine(s.greeting()) }
 
+// greeting is the first line of the session; the engine's scratch buffer has it.
 func (s *session) greeting() []byte {
 	if s.e.config.Greeting == "" {
 		return append(s.e.scratch[:0], replyGreeting...)

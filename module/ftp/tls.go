@@ -80,6 +80,7 @@ func (s *session) cccVerb([]byte) (reply, error) {
 	return s.unseal([]byte(replyClearControl)), nil
 }
 
+// mayUnseal reports whether TLS may end before the control connection does.
 func (s *session) mayUnseal() bool {
 	return s.e.has&NeedCCC != 0 && s.e.config.Require < RequireControl
 }

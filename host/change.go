@@ -23,16 +23,21 @@ func (s *session) change(key questionKey, e Event, work func() error) wasi.Errno
 	return errno
 }
 
+// using calls what files may have besides being read.
+func using[T FS](fsys FS, call func(T) error) error {
+	if able, ok := fsys.(T); ok {
+		return call(able)
+	}
+	return errors.ErrUnsupported
+}
+
 func (sh *shard) fileMkdir(a *args) wasi.Errno {
 	s, fsys, name, errno := sh.files(a, MakeDir)
 	if errno != wasi.OK {
 		return errno
 	}
 	return s.change(questionKey{call: wasi.FileMkdir, name: name}, Event{Kind: Made, Path: "/" + name}, func() error {
-		if m, ok := fsys.(MkdirFS); ok {
-			return m.Mkdir(name)
-		}
-		return errors.ErrUnsupported
+		return using(fsys, func(m MkdirFS) error { return m.Mkdir(name) })
 	})
 }
 
@@ -92,14 +97,12 @@ func (sh *shard) fileRename(a *args) wasi.Errno {
 	}
 	key := questionKey{call: wasi.FileRename, name: from, to: to}
 	return s.change(key, Event{Kind: Renamed, Path: "/" + from, To: "/" + to}, func() error {
-		r, ok := fsys.(RenameFS)
-		if !ok {
-			return errors.ErrUnsupported
-		}
-		if _, err := describe(fsys, to, true); err == nil && !s.can(Delete) && from != to {
-			return fs.ErrPermission
-		}
-		return r.Rename(from, to)
+		return using(fsys, func(r RenameFS) error {
+			if _, err := describe(fsys, to, true); err == nil && !s.can(Delete) && from != to {
+				return fs.ErrPermission
+			}
+			return r.Rename(from, to)
+		})
 	})
 }
 
@@ -117,30 +120,21 @@ func (sh *shard) set(a *args, key questionKey, work func(fsys FS, name string) e
 func (sh *shard) fileSetTime(a *args) wasi.Errno {
 	mtime := a.int64(2)
 	return sh.set(a, questionKey{call: wasi.FileSetTime, number: mtime}, func(fsys FS, name string) error {
-		if c, ok := fsys.(ChtimesFS); ok {
-			return c.Chtimes(name, time.Unix(0, mtime))
-		}
-		return errors.ErrUnsupported
+		return using(fsys, func(c ChtimesFS) error { return c.Chtimes(name, time.Unix(0, mtime)) })
 	})
 }
 
 func (sh *shard) fileSetCreated(a *args) wasi.Errno {
 	created := a.int64(2)
 	return sh.set(a, questionKey{call: wasi.FileSetCreated, number: created}, func(fsys FS, name string) error {
-		if c, ok := fsys.(CreatedFS); ok {
-			return c.SetCreated(name, time.Unix(0, created))
-		}
-		return errors.ErrUnsupported
+		return using(fsys, func(c CreatedFS) error { return c.SetCreated(name, time.Unix(0, created)) })
 	})
 }
 
 func (sh *shard) fileSetMode(a *args) wasi.Errno {
 	mode := a.uint32(2) & 0o777
 	return sh.set(a, questionKey{call: wasi.FileSetMode, flags: mode}, func(fsys FS, name string) error {
-		if c, ok := fsys.(ChmodFS); ok {
-			return c.Chmod(name, fs.FileMode(mode))
-		}
-		return errors.ErrUnsupported
+		return using(fsys, func(c ChmodFS) error { return c.Chmod(name, fs.FileMode(mode)) })
 	})
 }
 
@@ -158,10 +152,7 @@ func (sh *shard) fileSymlink(a *args) wasi.Errno {
 	}
 	key := questionKey{call: wasi.FileSymlink, name: name, to: target}
 	return s.change(key, Event{Kind: Linked, Path: "/" + name, To: "/" + target}, func() error {
-		if l, ok := fsys.(SymlinkFS); ok {
-			return l.Symlink(target, name)
-		}
-		return errors.ErrUnsupported
+		return using(fsys, func(l SymlinkFS) error { return l.Symlink(target, name) })
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
-	"time"
 
 	"wasiftp/wasi"
 )
@@ -24,8 +23,6 @@ func (sh *shard) fileCopy(a *args) wasi.Errno {
 		return wasi.EINVAL
 	case !allow.SiteCopy && !allow.Combine:
 		return wasi.EACCES
-	case len(s.objects) >= maxOwned:
-		return wasi.EMFILE
 	}
 	key := questionKey{call: wasi.FileCopy, name: from, to: to, flags: flags}
 	handle, opened, errno := s.askOpen(key, openFile{name: to, from: from}, func(f *openFile) (wasi.Stat, error) {
@@ -34,7 +31,9 @@ func (sh *shard) fileCopy(a *args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	opened.file.startCopy(handle, int64(opened.stat.Size))
+	t := opened.file.begin(handle, wasi.DoingCopy)
+	t.length = int64(opened.stat.Size) // a file that grows meanwhile would never end
+	sh.server.work.Go(func() { t.run(handle) })
 	putUint32(a.bytes(4), handle)
 	return wasi.OK
 }
@@ -72,12 +71,4 @@ func isSame(fsys FS, file fs.File, name string) bool {
 	}
 	other, err := fs.Stat(fsys, name)
 	return err == nil && os.SameFile(info, other)
-}
-
-// startCopy copies size bytes: a file that grows meanwhile would never end.
-func (f *openFile) startCopy(handle uint32, size int64) {
-	t := &transfer{file: f, length: size, began: time.Now(), finished: make(chan struct{})}
-	f.transfer = t
-	f.session.does(handle, wasi.DoingCopy, f.from, &t.bytes)
-	f.session.server.work.Go(func() { t.run(handle) })
 }

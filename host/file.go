@@ -203,11 +203,8 @@ func (sh *shard) fileOpen(a *args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	switch {
-	case flags&^openFlags != 0 || offset < 0 || offset > 0 && flags&(wasi.OpenTruncate|wasi.OpenExclusive) != 0:
+	if flags&^openFlags != 0 || offset < 0 || offset > 0 && flags&(wasi.OpenTruncate|wasi.OpenExclusive) != 0 {
 		return wasi.EINVAL
-	case len(s.objects) >= maxOwned:
-		return wasi.EMFILE
 	}
 	key := questionKey{call: wasi.FileOpen, name: name, flags: flags, number: offset}
 	handle, opened, errno := s.askOpen(key, openFile{name: name}, func(f *openFile) (wasi.Stat, error) {
@@ -223,6 +220,9 @@ func (sh *shard) fileOpen(a *args) wasi.Errno {
 
 // askOpen asks for a file to be opened, and gives it a handle.
 func (s *session) askOpen(key questionKey, file openFile, open func(*openFile) (wasi.Stat, error)) (uint32, answer, wasi.Errno) {
+	if len(s.objects) >= maxOwned {
+		return 0, answer{}, wasi.EMFILE
+	}
 	opened, errno := s.ask(key, func(context.Context) answer {
 		f := file
 		f.session = s

@@ -9,8 +9,9 @@ import (
 // FS is what an account sees: any [fs.FS] is one, and read-only. What else it
 // can do is found by type assertion: [fs.StatFS], [fs.ReadLinkFS] (Lstat and
 // ReadLink), [CreateFS], [MkdirFS], [RemoveFS], [RenameFS], [ChtimesFS],
-// [ChmodFS], [CreatedFS], [UmaskFS], [SymlinkFS], [RemoveAllFS] and [SpaceFS]. A file that Open returns may be an [io.Seeker], to be read from an
-// offset, and an *os.File, to be sent by the kernel alone.
+// [ChmodFS], [CreatedFS], [UmaskFS], [SymlinkFS], [RemoveAllFS] and [SpaceFS]. A
+// file that Open returns may be an [io.Seeker], to be read from an offset, and an
+// *os.File, to be sent by the kernel alone.
 //
 // Names are as [fs.ValidPath] has them, but may hold any byte except NUL and
 // "/" in an element. Methods are called from many goroutines and may take their

@@ -7,7 +7,6 @@ import (
 	"crypto/sha512"
 	"hash"
 	"hash/crc32"
-	"time"
 
 	"wasiftp/wasi"
 )
@@ -34,10 +33,9 @@ func (sh *shard) transferHash(a *args) wasi.Errno {
 		return wasi.EBUSY
 	}
 	s.working++
-	t := &transfer{file: f, hash: hashes[algorithm](), length: length, began: time.Now(), finished: make(chan struct{})}
-	f.transfer = t
 	handle := a.handle(0)
-	s.does(handle, wasi.DoingHash, f.name, &t.bytes)
+	t := f.begin(handle, wasi.DoingHash)
+	t.hash, t.length = hashes[algorithm](), length
 	sh.server.work.Go(func() {
 		s.hashing.Lock()
 		defer s.hashing.Unlock()

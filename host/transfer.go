@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
@@ -54,17 +55,21 @@ func (sh *shard) transferStart(a *args) wasi.Errno {
 	if c.cancel != nil {
 		c.cancel()
 	}
-	f.transfer = &transfer{
-		file: f, conn: c.conn, ascii: a.uint32(2)&wasi.TransferASCII != 0,
-		length: a.int64(3), began: time.Now(), finished: make(chan struct{}),
-	}
 	handle, doing := a.handle(0), uint32(wasi.DoingDownload)
 	if f.upload != nil {
 		doing = wasi.DoingUpload
 	}
-	f.session.does(handle, doing, f.name, &f.transfer.bytes)
-	sh.server.work.Go(func() { f.transfer.run(handle) })
+	t := f.begin(handle, doing)
+	t.conn, t.ascii, t.length = c.conn, a.uint32(2)&wasi.TransferASCII != 0, a.int64(3)
+	sh.server.work.Go(func() { t.run(handle) })
 	return wasi.OK
+}
+
+// begin gives a file its transfer, and notes what the session does.
+func (f *openFile) begin(handle, doing uint32) *transfer {
+	f.transfer = &transfer{file: f, began: time.Now(), finished: make(chan struct{})}
+	f.session.does(handle, doing, cmp.Or(f.from, f.name), &f.transfer.bytes)
+	return f.transfer
 }
 
 func (sh *shard) transferProgress(a *args) wasi.Errno {

@@ -1,16 +1,18 @@
 package ftp
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // copying is files that the world copies into one, one after the other: a file
 // and its copy, or what COMB puts together.
 type copying struct {
 	to       []byte
-	parts    []byte // names, each ended by NUL
-	at       int    // where among them the one begins that is being copied or deleted
-	copied   int    // how many are
-	combines bool   // they go to the end of what is there, and are then deleted
-	left     bool   // one of them could not be
+	parts    [][]byte // names
+	at       int      // which of them is being copied, or deleted
+	combines bool     // they go to the end of what is there, and are then deleted
+	left     bool     // one of them could not be
 }
 
 // siteCopyFrom names the file that SITE CPTO copies.
@@ -38,7 +40,7 @@ func (s *session) siteCopyTo(arg []byte) (reply, error) {
 	if err != nil {
 		return "", err
 	}
-	err = s.beginCopy(&copying{to: bytes.Clone(name), parts: append(bytes.Clone(s.from), 0)})
+	err = s.beginCopy(&copying{to: bytes.Clone(name), parts: [][]byte{bytes.Clone(s.from)}})
 	if err != ErrAgain {
 		s.from = s.from[:0]
 	}
@@ -51,11 +53,11 @@ func (s *session) siteCopy(arg []byte) (reply, error) {
 	if err != nil {
 		return "", err
 	}
-	if bytes.Count(c.parts, []byte{0}) != 1 {
+	if len(c.parts) != 1 {
 		return replyBadArgument, nil
 	}
 	// COMB names the target first, this the source.
-	c.to, c.parts = c.part(), append(c.to, 0)
+	c.to, c.parts[0] = c.parts[0], c.to
 	if err = s.checkParts(c); err == nil {
 		err = s.beginCopy(c)
 	}
@@ -101,7 +103,7 @@ func (s *session) parseCopying(arg []byte) (*copying, error) {
 		case bytes.Equal(c.to, name) || c.has(name):
 			return nil, replyPartTwice
 		default:
-			c.parts = append(append(c.parts, name...), 0)
+			c.parts = append(c.parts, bytes.Clone(name))
 		}
 		arg = rest
 	}
@@ -110,27 +112,14 @@ func (s *session) parseCopying(arg []byte) (*copying, error) {
 
 // has says whether a name is among the parts.
 func (c *copying) has(name []byte) bool {
-	for rest := c.parts; len(rest) > 0; {
-		var part []byte
-		part, rest, _ = bytes.Cut(rest, []byte{0})
-		if bytes.Equal(part, name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.parts, func(part []byte) bool { return bytes.Equal(part, name) })
 }
 
 // checkParts looks at one part a stage: all must be there before the first is
 // copied.
 func (s *session) checkParts(c *copying) error {
-	rest := c.parts
-	for i := 0; len(rest) > 0; i++ {
-		var part []byte
-		part, rest, _ = bytes.Cut(rest, []byte{0})
-		if i < s.stage {
-			continue
-		}
-		info, err := s.e.world.Stat(s.handle, part, false)
+	for ; s.stage < len(c.parts); s.stage++ {
+		info, err := s.e.world.Stat(s.handle, c.parts[s.stage], false)
 		switch {
 		case err == ErrNotExist:
 			return replyNotExist // of a part, whatever the reply for a target would be
@@ -139,16 +128,12 @@ func (s *session) checkParts(c *copying) error {
 		case info.Type != Regular:
 			return replyNotPlain
 		}
-		s.stage++
 	}
 	return nil
 }
 
 // part is the name of the one that is being copied or deleted.
-func (c *copying) part() []byte {
-	part, _, _ := bytes.Cut(c.parts[c.at:], []byte{0})
-	return part
-}
+func (c *copying) part() []byte { return c.parts[c.at] }
 
 // beginCopy begins to copy the first file. It goes on like a transfer, but
 // without a data connection: ABOR ends it, STAT tells how far it has come.
@@ -185,8 +170,7 @@ func (s *session) proceedCopying() bool {
 func (s *session) copied() {
 	t := &s.transfer
 	c := t.copy
-	c.copied++
-	c.at += len(c.part()) + 1
+	c.at++
 	switch {
 	case c.at < len(c.parts):
 		t.state = transferCopying
@@ -207,11 +191,10 @@ func (s *session) copyFailed(err error) {
 		s.finishStatus(r)
 		return
 	}
-	copied := int64(c.copied)
 	s.dropTransfer()
 	s.heard = s.e.now
 	b := append(append(s.e.scratch[:0], r...), " Parts in the target: "...)
-	s.sendLine(append(appendInt(b, copied), ", deleted: none."...))
+	s.sendLine(append(appendInt(b, int64(c.at)), ", deleted: none."...))
 }
 
 // proceedClearing deletes the next part.
@@ -226,7 +209,7 @@ func (s *session) proceedClearing() bool {
 		return false
 	}
 	c.left = c.left || err != nil
-	c.at += len(c.part()) + 1
+	c.at++
 	switch {
 	case c.at < len(c.parts):
 	case c.left:

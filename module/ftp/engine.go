@@ -83,21 +83,23 @@ func New(world World, config Config) *Engine {
 			panic("ftp: the world is no Transferer and has no Streams")
 		}
 	}
-	if e.hasher, ok = world.(Hasher); ok && !config.Behaviour.NoHash {
-		e.has |= NeedHash
-	}
-	if e.deflater, ok = world.(Deflater); ok && !config.Behaviour.NoModeZ {
-		e.has |= NeedDeflate
-	}
-	if e.spacer, ok = world.(Spacer); ok {
-		e.has |= NeedSpace
-	}
-	if e.hosts, ok = world.(Hosts); ok {
-		e.has |= NeedHosts
-	}
 	e.namer, _ = world.(Namer)
-	e.joinTLS()
-	e.joinFiles()
+	e.abler, _ = world.(Abler)
+	behaviour, allow := &config.Behaviour, &config.Allow
+	find(e, &e.hasher, !behaviour.NoHash, NeedHash)
+	find(e, &e.deflater, !behaviour.NoModeZ, NeedDeflate)
+	find(e, &e.spacer, true, NeedSpace)
+	find(e, &e.hosts, true, NeedHosts)
+	find(e, &e.unsealer, allow.CCC, NeedCCC)
+	find(e, &e.joiner, allow.SSCN, NeedSSCN)
+	find(e, &e.joiner, allow.CPSV, NeedCPSV)
+	find(e, &e.creator, true, NeedCreated)
+	find(e, &e.masker, true, NeedUmask)
+	find(e, &e.lister, true, NeedLister)
+	find(e, &e.linker, allow.SiteSymlink, NeedLinks)
+	find(e, &e.feller, allow.SiteRmdir, NeedTrees)
+	find(e, &e.copier, allow.SiteCopy, NeedCopy)
+	find(e, &e.copier, allow.Combine, NeedCombine)
 	e.index = make(map[uint64]*Verb, len(e.verbs))
 	for i := range e.verbs {
 		e.index[verbKey([]byte(e.verbs[i].Name))] = &e.verbs[i]
@@ -105,46 +107,12 @@ func New(world World, config Config) *Engine {
 	return e
 }
 
-// joinFiles finds what else the world can do with files and sessions.
-func (e *Engine) joinFiles() {
-	allow := &e.config.Allow
-	e.abler, _ = e.world.(Abler)
+// find finds out whether the world is a T too; what needs one is there where that
+// is allowed besides.
+func find[T any](e *Engine, part *T, allowed bool, need Need) {
 	var ok bool
-	if e.creator, ok = e.world.(Creator); ok {
-		e.has |= NeedCreated
-	}
-	if e.masker, ok = e.world.(Masker); ok {
-		e.has |= NeedUmask
-	}
-	if e.lister, ok = e.world.(Lister); ok {
-		e.has |= NeedLister
-	}
-	if e.linker, ok = e.world.(Linker); ok && allow.SiteSymlink {
-		e.has |= NeedLinks
-	}
-	if e.feller, ok = e.world.(Feller); ok && allow.SiteRmdir {
-		e.has |= NeedTrees
-	}
-	if e.copier, ok = e.world.(Copier); ok && allow.SiteCopy {
-		e.has |= NeedCopy
-	}
-	if ok && allow.Combine {
-		e.has |= NeedCombine
-	}
-}
-
-// joinTLS finds out what the world can do with TLS besides, and may.
-func (e *Engine) joinTLS() {
-	allow := &e.config.Allow
-	var ok bool
-	if e.unsealer, ok = e.world.(Unsealer); ok && allow.CCC {
-		e.has |= NeedCCC
-	}
-	if e.joiner, ok = e.world.(Joiner); ok && allow.SSCN {
-		e.has |= NeedSSCN
-	}
-	if ok && allow.CPSV {
-		e.has |= NeedCPSV
+	if *part, ok = e.world.(T); ok && allowed {
+		e.has |= need
 	}
 }
 

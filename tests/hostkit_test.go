@@ -1,7 +1,6 @@
 package tests
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -135,15 +134,7 @@ func kitProgram(t *testing.T, args ...string) kit.Target {
 		args[i] = fill.Replace(args[i])
 	}
 	command := exec.Command(args[0], args[1:]...)
-	stdout, err := command.StdoutPipe()
-	require.NoError(t, err)
-	command.Stderr = &logged{t: t}
-	require.NoError(t, command.Start())
-	t.Cleanup(func() {
-		command.Process.Kill()
-		command.Wait()
-	})
-	lines := bufio.NewScanner(stdout)
+	lines := launch(t, command)
 	for lines.Scan() {
 		u, err := url.Parse(strings.Fields(lines.Text() + " -")[0])
 		if err == nil && u.Scheme == "ftp" {

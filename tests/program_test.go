@@ -42,18 +42,9 @@ func startProgram(t testing.TB, root string) script.Network {
 		args = append(args, "--listen", "[::1]:0")
 		families++
 	}
-	command := exec.Command(path, args...)
-	stdout, err := command.StdoutPipe()
-	require.NoError(t, err)
-	command.Stderr = &logged{t: t}
-	require.NoError(t, command.Start())
-	t.Cleanup(func() {
-		command.Process.Kill()
-		command.Wait()
-	})
+	lines := launch(t, exec.Command(path, args...))
 
 	var network script.Network
-	lines := bufio.NewScanner(stdout)
 	for range families {
 		require.True(t, lines.Scan(), "the program says no address")
 		u, err := url.Parse(lines.Text())
@@ -67,6 +58,20 @@ func startProgram(t testing.TB, root string) script.Network {
 		}
 	}
 	return network
+}
+
+// launch runs a command until the test ends. The result is what it says.
+func launch(t testing.TB, command *exec.Cmd) *bufio.Scanner {
+	t.Helper()
+	stdout, err := command.StdoutPipe()
+	require.NoError(t, err)
+	command.Stderr = &logged{t: t}
+	require.NoError(t, command.Start())
+	t.Cleanup(func() {
+		command.Process.Kill()
+		command.Wait()
+	})
+	return bufio.NewScanner(stdout)
 }
 
 // administrators is a users file with one, made by the program.

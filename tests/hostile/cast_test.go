@@ -28,21 +28,14 @@ func (s *stage) cast() *cast {
 	return c
 }
 
-// takes says which handles a parameter takes: what the boundary promises, and
-// not what the host does.
+// takes says which handles a parameter takes.
 func takes(t *testing.T, i wasi.Import, param string) []string {
 	t.Helper()
-	if i.Name == "net_write" || i.Name == "net_start_tls" {
-		return []string{"conn", "session"}
+	kinds := kit.Takes(i, param)
+	if kinds == nil {
+		t.Fatalf("%s has a handle called %s: say in kit.Takes which handles it takes", i.Name, param)
 	}
-	switch param {
-	case "session", "conn", "listener", "file", "dir":
-		return []string{param}
-	case "handle":
-		return []string{"session", "conn", "listener", "file", "dir"}
-	}
-	t.Fatalf("%s has a handle called %s: say which handles it takes", i.Name, param)
-	return nil
+	return kinds
 }
 
 // args are such that the import finds no fault with them. at[n] is where the

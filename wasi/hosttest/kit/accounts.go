@@ -88,10 +88,16 @@ var accountChecks = []Check{
 // onlyRead logs the session in to the account that may only read.
 func (c *Trial) onlyRead() {
 	c.T.Helper()
-	if c.Target.Reader == "" {
-		c.T.Skipf(NotChecked + "for want of an account that may only read")
+	c.loginAs(c.Target.Reader, c.Target.ReaderPassword, "that may only read")
+}
+
+// loginAs logs the session in to an account that not every host is started with.
+func (c *Trial) loginAs(user, password, what string) {
+	c.T.Helper()
+	if user == "" {
+		c.T.Skipf(NotChecked+"for want of an account %s", what)
 	}
-	if errno := c.Login(c.Target.Reader, c.Target.ReaderPassword); errno != wasi.OK {
-		c.T.Fatalf("auth_check of %s: %v, not OK", c.Target.Reader, errno)
+	if errno := c.Login(user, password); errno != wasi.OK {
+		c.T.Fatalf("auth_check of %s: %v, not OK", user, errno)
 	}
 }

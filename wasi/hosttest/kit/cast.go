@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -36,9 +37,10 @@ func (c *Trial) cast() *cast {
 	return s
 }
 
-// takes says which kinds of handles a parameter takes, by its name; the first
-// is the one that a faultless call is given.
-func takes(i wasi.Import, param string) []string {
+// Takes says which kinds of handles a parameter takes, by its name: what the
+// boundary promises, and not what a host does. The first is the one that a
+// faultless call is given; nil is a name that stands for none.
+func Takes(i wasi.Import, param string) []string {
 	if i.Name == "net_write" || i.Name == "net_start_tls" {
 		return []string{"conn", "session"}
 	}
@@ -108,7 +110,7 @@ func (c *cast) args(n int) (args []uint64, at []int) {
 		at = append(at, len(args))
 		switch p.Kind {
 		case wasi.Handle:
-			args = append(args, c.handles[takes(i, p.Name)[0]])
+			args = append(args, c.handles[Takes(i, p.Name)[0]])
 		case wasi.Out:
 			args = append(args, c.At(out), outSize)
 			out += outSize
@@ -174,6 +176,19 @@ func (c *Trial) upload(file uint64, content string, flags, length uint64) wasi.E
 	client.Write([]byte(content)) // a host that has enough may hang up
 	client.CloseWrite()
 	return c.Event(wasi.EventTransfer, file)
+}
+
+// resetUpload is an upload whose client resets the connection in its midst, and how
+// it ended.
+func (c *Trial) resetUpload() (file uint64, e wasi.Event) {
+	c.T.Helper()
+	file = c.Open(c.name("file"), wasi.OpenWrite|wasi.OpenTruncate, 0)
+	conn, client := c.Data()
+	c.Must(wasi.TransferStart, file, conn, 0, 0)
+	io.WriteString(client, content)
+	client.SetLinger(0)
+	client.Close()
+	return file, c.Event(wasi.EventTransfer, file)
 }
 
 // finish checks that a transfer ended well.

@@ -156,7 +156,7 @@ func badHandles(t *Trial, n int) {
 		}
 		bad := map[string]uint64{"0": 0, "0xffffffff": math.MaxUint32, "a listener that was closed": closed, "2^30": 1 << 30}
 		for what, handle := range c.handles {
-			if !slices.Contains(takes(i, p.Name), what) {
+			if !slices.Contains(Takes(i, p.Name), what) {
 				bad["a "+what] = handle
 			}
 		}

@@ -65,7 +65,7 @@ func TestEveryParameterIsKnown(t *testing.T) {
 		for _, p := range i.Params {
 			switch p.Kind {
 			case wasi.Handle:
-				assert.NotEmpty(t, takes(i, p.Name), "%s has a handle called %s: say in takes which handles that is", i.Name, p.Name)
+				assert.NotEmpty(t, Takes(i, p.Name), "%s has a handle called %s: say in Takes which handles that is", i.Name, p.Name)
 			case wasi.Uint32, wasi.Int64, wasi.In, wasi.InAddr:
 				assert.NotNil(t, given(i, p), "%s has a parameter called %s: say in faultless what it is given", i.Name, p.Name)
 			}

@@ -113,13 +113,8 @@ var openChecks = []Check{
 	}},
 	{Import: "file_commit", Proves: []string{"EINVAL"}, Promise: "EINVAL for an upload that broke off", Run: func(c *Trial) {
 		c.enter()
-		file := c.Open(c.name("file"), wasi.OpenWrite|wasi.OpenTruncate, 0)
-		conn, client := c.Data()
-		c.Must(wasi.TransferStart, file, conn, 0, 0)
-		io.WriteString(client, content)
-		client.SetLinger(0)
-		client.Close()
-		if e := c.Event(wasi.EventTransfer, file); e.Errno == wasi.OK {
+		file, e := c.resetUpload()
+		if e.Errno == wasi.OK {
 			c.T.Fatalf("an upload that was reset ends with %v", e.Errno)
 		}
 		c.refused(wasi.EINVAL, wasi.FileCommit, file)

@@ -89,12 +89,7 @@ var secureChecks = []Check{
 		c.enter()
 		conn, client := c.Data()
 		c.Must(wasi.NetStartTLS, conn, c.At(TextAt), 0)
-		io.WriteString(client, "this is no handshake, but some text\r\n")
-		client.CloseWrite()
-		if e := c.Event(wasi.EventWritable, conn); e.Errno != wasi.EPROTO {
-			c.T.Errorf("it says %v, not EPROTO", e.Errno)
-		}
-		c.Must(wasi.HandleClose, conn)
+		c.noHandshake(conn, client)
 	}},
 	{Import: "net_start_tls", Proves: []string{"EINVAL"}, Promise: "EINVAL for a reply on a data connection, and for a connection that is protected", Run: func(c *Trial) {
 		c.secured()
@@ -125,12 +120,7 @@ var secureChecks = []Check{
 		c.joins()
 		conn, other := c.Data()
 		c.Must(wasi.NetJoinTLS, conn)
-		io.WriteString(other, "this is no handshake, but some text\r\n")
-		other.CloseWrite()
-		if e := c.Event(wasi.EventWritable, conn); e.Errno != wasi.EPROTO {
-			c.T.Errorf("it says %v, not EPROTO", e.Errno)
-		}
-		c.Must(wasi.HandleClose, conn)
+		c.noHandshake(conn, other)
 	}},
 	{Import: "net_join_tls", Proves: []string{"EINVAL"}, Promise: "EINVAL for a connection that is protected, be it as a server or as a client", Run: func(c *Trial) {
 		c.joins()
@@ -275,6 +265,17 @@ func (c *Trial) secured() {
 	if errno := c.Errno(c.Reply()); errno != wasi.OK {
 		c.T.Fatalf("%v, not OK", errno)
 	}
+}
+
+// noHandshake makes the handshake of a data connection fail, and closes that.
+func (c *Trial) noHandshake(conn uint64, other *net.TCPConn) {
+	c.T.Helper()
+	io.WriteString(other, "this is no handshake, but some text\r\n")
+	other.CloseWrite()
+	if e := c.Event(wasi.EventWritable, conn); e.Errno != wasi.EPROTO {
+		c.T.Errorf("it says %v, not EPROTO", e.Errno)
+	}
+	c.Must(wasi.HandleClose, conn)
 }
 
 // secureData is a data connection behind a handshake.

@@ -137,12 +137,7 @@ func (c *Trial) rewritten(name string, on, room uint64) wasi.Errno {
 // administer logs the session in to the account that may see the others.
 func (c *Trial) administer() {
 	c.T.Helper()
-	if c.Target.Admin == "" {
-		c.T.Skipf(NotChecked + "for want of an account that may see who is there")
-	}
-	if errno := c.Login(c.Target.Admin, c.Target.AdminPassword); errno != wasi.OK {
-		c.T.Fatalf("auth_check of %s: %v, not OK", c.Target.Admin, errno)
-	}
+	c.loginAs(c.Target.Admin, c.Target.AdminPassword, "that may see who is there")
 }
 
 // listed reads session records by pages of a size, and calls yield for each.

@@ -7,6 +7,9 @@ export const maxUnsent = 64 << 10;
 const lingerTime = 2e3; // ms, as all times of timers
 const stallTime = 300e3;
 
+// success promises that what calls back has succeeded.
+export const success = (start) => new Promise((resolve, reject) => start((err) => (err ? reject(err) : resolve())));
+
 // hangUp ends a connection once what was written is sent, if the other end takes it.
 export function hangUp(conn) {
   conn.setTimeout(stallTime, () => conn.destroy());

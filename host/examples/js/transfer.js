@@ -2,12 +2,9 @@
 
 import { errnoOf, event, need, putEntry } from './abi.js';
 import { toFile, toWire } from './ascii.js';
-import { hangUp } from './session.js';
+import { hangUp, success } from './session.js';
 
 const piece = 256 << 10;
-
-// done promises that what calls back has succeeded.
-const done = (start) => new Promise((resolve, reject) => start((err) => (err ? reject(err) : resolve())));
 
 export class Directory {
   kind = 'DIR';
@@ -84,11 +81,11 @@ export class OpenFile {
     for await (const data of this.pieces(length)) {
       const out = ascii ? toWire(data, last) : data;
       last = data.at(-1);
-      await done((then) => conn.write(out, then));
+      await success((done) => conn.write(out, done));
       this.bytes += out.length;
     }
     need(!this.over, 'ECANCELED'); // Node.js never calls back whoever ends what is destroyed
-    await done((then) => conn.end(then));
+    await success((done) => conn.end(done));
   }
 
   async receive(conn, ascii, length) {

@@ -5,6 +5,7 @@ import net from 'node:net';
 import { finished } from 'node:stream';
 import zlib from 'node:zlib';
 import { Fault } from '../js/abi.js';
+import { success } from '../js/session.js';
 
 // address is { ip, port } of what Node.js says of one end of a connection. An
 // IPv4 address mapped into IPv6 is the IPv4 address that it stands for.
@@ -103,7 +104,7 @@ export function dial(session, port) {
 function data(conn) {
   conn.iterator = async function* (options) {
     yield* net.Socket.prototype.iterator.call(conn, options);
-    await new Promise((resolve, reject) => conn.write('', (err) => (err ? reject(err) : resolve())));
+    await success((done) => conn.write('', done));
   };
   return conn;
 }

@@ -46,16 +46,21 @@ func readBoundary() *boundary {
 	return b
 }
 
-// constants are the rows of a block of constants whose comment begins as said.
-func (b *boundary) constants(file, about string) string {
+// blocks are those of constants in a file whose comment begins as said.
+func (b *boundary) blocks(file, about string) (found []*ast.GenDecl) {
 	for _, d := range b.files[file].Decls {
 		if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.CONST && strings.HasPrefix(g.Doc.Text(), about) {
-			return b.rows(g)
+			found = append(found, g)
 		}
 	}
-	log.Fatalf("%s has no constants about %q", file, about)
-	return ""
+	if found == nil {
+		log.Fatalf("%s has no constants about %q", file, about)
+	}
+	return found
 }
+
+// constants are the rows of a block of constants whose comment begins as said.
+func (b *boundary) constants(file, about string) string { return b.rows(b.blocks(file, about)[0]) }
 
 func (b *boundary) rows(g *ast.GenDecl) string {
 	out := "| value | name | meaning |\n|---|---|---|\n"
@@ -141,11 +146,9 @@ func (b *boundary) config() string {
 func (b *boundary) numbers() string {
 	var out []string
 	for _, about := range []string{"Flags of file_stat", "Kinds of file_remove", "Algorithms of", "Sides of", "Abilities of", "Doings of", "File types"} {
-		for _, d := range b.files["record.go"].Decls {
-			if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.CONST && strings.HasPrefix(g.Doc.Text(), about) {
-				title := strings.Join(strings.Fields(g.Doc.Text()), " ")
-				out = append(out, title+"\n\n"+b.rows(g))
-			}
+		for _, g := range b.blocks("record.go", about) {
+			title := strings.Join(strings.Fields(g.Doc.Text()), " ")
+			out = append(out, title+"\n\n"+b.rows(g))
 		}
 	}
 	return strings.Join(out, "\n")

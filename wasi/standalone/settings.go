@@ -226,7 +226,7 @@ func (s *Settings) setBehaviour(value string) error {
 	}{
 		{"ascii-verbatim", &b.ASCIIVerbatim}, {"no-ascii-size", &b.NoASCIISize}, {"no-ascii-rest", &b.NoASCIIRest}, {"mkdir-existing", &b.MkdirExisting},
 		{"make-parents", &b.MakeParents}, {"empty-nlst-fails", &b.EmptyNLSTFails}, {"hide-dot-files", &b.HideDotFiles},
-		{"follow-links", &s.FollowLinks},
+		{"no-mode-z", &b.NoModeZ}, {"no-hash", &b.NoHash}, {"follow-links", &s.FollowLinks},
 	}
 next:
 	for text := range strings.SplitSeq(value, ",") {

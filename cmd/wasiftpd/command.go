@@ -28,7 +28,7 @@ type program struct {
 	// called they do what they always do.
 	interrupts func() <-chan os.Signal
 
-	// hangups starts catching the signal to load certificates again.
+	// hangups starts catching the signal to load files again.
 	hangups func() <-chan os.Signal
 
 	// tuneACME changes how certificates are issued; nil changes nothing.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,6 +70,31 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.cacheDir, "cache-dir", "", "keep the compiled engine in `DIR`, or nowhere when off\n(default wasiftpd in your cache folder)")
 	o.logFormat = "text"
 	f.Func("log-format", "log to stderr as `text|json` (default text)", oneOf(&o.logFormat, "text", "json"))
+}
+
+// anchor makes all paths absolute: files are opened by them again and again,
+// whatever has become of the current folder.
+func (o *options) anchor() {
+	anchor(&o.root, &o.usersFile, &o.tls.clientCA)
+	for _, files := range [][]string{o.tls.certs, o.tls.keys} {
+		for i := range files {
+			anchor(&files[i])
+		}
+	}
+	for _, hosts := range [][]virtualHost{o.hosts, o.tls.hosts} {
+		for i := range hosts {
+			h := &hosts[i]
+			anchor(&h.root, &h.users, &h.cert, &h.key)
+		}
+	}
+}
+
+func anchor(paths ...*string) {
+	for _, path := range paths {
+		if abs, err := filepath.Abs(*path); *path != "" && err == nil {
+			*path = abs
+		}
+	}
 }
 
 // listenTo adds addresses to target.

@@ -28,17 +28,18 @@ func (p *program) serveCommand() *cobra.Command {
 }
 
 func (p *program) serve(o *options) (err error) {
-	interrupts := p.interrupts()
+	interrupts, hangups := p.interrupts(), p.hangups()
 	logger := newLogger(p.stderr, o.logFormat)
+	o.anchor()
 
-	accounts, err := o.open()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	files := &follower{logger: logger, unseen: map[string]bool{}}
+	roster, err := o.roster(ctx, files)
 	if err != nil {
 		return err
 	}
-	defer accounts.close()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	if err := p.setUpTLS(ctx, o, logger); err != nil {
+	if err := p.setUpTLS(ctx, o, files); err != nil {
 		return err
 	}
 	listeners, err := o.listenAll()
@@ -46,13 +47,16 @@ func (p *program) serve(o *options) (err error) {
 		return err
 	}
 	defer closeAll(listeners)
-	server, err := o.newServer(accounts, logger)
+	server, err := o.newServer(roster, logger)
 	if err != nil {
 		return err
 	}
 	defer server.Close()
+	p.announce(o, roster.current.Load(), listeners)
 
-	p.announce(o, accounts, listeners)
+	roster.revoke = server.Revoke
+	roster.sweepAll()
+	go files.follow(ctx, hangups)
 	ended := make(chan error, len(listeners))
 	for _, l := range listeners {
 		serve := server.Serve
@@ -78,9 +82,9 @@ func (p *program) serve(o *options) (err error) {
 	}
 }
 
-func (o *options) newServer(a *accounts, logger *slog.Logger) (*host.Server, error) {
+func (o *options) newServer(r *roster, logger *slog.Logger) (*host.Server, error) {
 	config := o.config
-	config.Authenticator, config.Observer, config.Logger = a, observer{logger}, logger
+	config.Authenticator, config.Observer, config.Logger = r, observer{logger}, logger
 	var err error
 	if o.module != "" {
 		if config.Module, err = os.ReadFile(o.module); err != nil {

@@ -22,8 +22,9 @@ type DirOptions struct {
 	// Sync makes Commit wait until the file is on the disk.
 	Sync bool
 
-	// FileMode and DirMode are the permissions of new files and directories,
-	// before the umask. 0 means 0o644 and 0o755.
+	// FileMode and DirMode are the permissions of new files and directories, less
+	// those that the process's umask, or the default ACL of the directory that
+	// they are made in, takes. 0 means 0o666 and 0o777, as for other programs.
 	FileMode, DirMode fs.FileMode
 }
 
@@ -36,18 +37,49 @@ type DirOptions struct {
 //
 // Its methods may be called from many goroutines.
 type Dir struct {
+	way
 	root    *os.Root
 	options DirOptions
-	masked  bool // by Umask: options say the permissions, whatever the process's umask
-
-	// These are os.Root's methods, or faster ones that promise the same.
-	open    func(name string, flag int, perm fs.FileMode) (*os.File, error)
-	stat    func(name string) (fs.FileInfo, error)
-	lstat   func(name string) (fs.FileInfo, error)
-	opendir func(name string) (*os.File, error) // nil: open lists too
-	release func() error                        // nil: nothing to release
-
+	masked  bool  // by Umask: options say the permissions, whatever the process's umask
 	outside error // what os.Root says to a name that leads out
+}
+
+// way is how a Dir comes to a file by its name: as os.Root does, or faster and
+// without the right to read the directories that the name goes through.
+type way interface {
+	open(name string, flag int, perm fs.FileMode) (*os.File, error)
+	stat(name string) (fs.FileInfo, error)
+	lstat(name string) (fs.FileInfo, error)
+	readlink(name string) (string, error)
+	chmod(name string, mode fs.FileMode) error
+	chtimes(name string, mtime time.Time) error
+
+	// parent opens the directory dir for what is done to the files right in it.
+	parent(dir string) (parent, error)
+
+	// list gives the open directory as a root, to describe its entries.
+	list(name string, file *os.File) (*os.Root, error)
+
+	close() error
+}
+
+// parent is a directory that is held open for what is done to the files right in
+// it, wherever it is moved meanwhile. base is the name of such a file; a symbolic
+// link of that name is never followed. Those who use a parent are in one
+// goroutine at a time.
+type parent interface {
+	openFile(base string, flag int, perm fs.FileMode) (*os.File, error)
+	lstat(base string) (fs.FileInfo, error)
+	mkdir(base string, perm fs.FileMode) error
+	remove(base string) error    // a file or an empty directory
+	removeAll(base string) error // what is not there is no error
+	rename(base string, to parent, toBase string) error
+	link(base, newBase string) error
+	symlink(target, base string) error
+	chmod(base string, mode fs.FileMode) error
+	chtimes(base string, mtime time.Time) error
+	sync() error // brings the names in it to the disk
+	Close() error
 }
 
 var (
@@ -70,16 +102,16 @@ func OpenDir(root string, options DirOptions) (*Dir, error) {
 
 func openDir(name string, options DirOptions, fast bool) (*Dir, error) {
 	if options.FileMode.Perm() == 0 {
-		options.FileMode = 0o644
+		options.FileMode = 0o666
 	}
 	if options.DirMode.Perm() == 0 {
-		options.DirMode = 0o755
+		options.DirMode = 0o777
 	}
 	root, err := os.OpenRoot(name)
 	if err != nil {
 		return nil, err
 	}
-	d := &Dir{root: root, options: options, open: root.OpenFile, stat: root.Stat, lstat: root.Lstat}
+	d := &Dir{way: walk{root}, root: root, options: options}
 
 	// os.Root has an error of its own for this and does not export it.
 	var escape *fs.PathError
@@ -87,19 +119,13 @@ func openDir(name string, options DirOptions, fast bool) (*Dir, error) {
 		d.outside = escape.Err
 	}
 	if fast {
-		d.accelerate()
+		d.way = accelerated(root)
 	}
 	return d, nil
 }
 
 // Close closes the directory. Files and uploads that are open stay so.
-func (d *Dir) Close() error {
-	err := d.root.Close()
-	if d.release != nil {
-		err = errors.Join(err, d.release())
-	}
-	return err
-}
+func (d *Dir) Close() error { return d.way.close() }
 
 // Open opens a file, which is then an *[os.File], or a directory, which is then
 // an [fs.ReadDirFile]: its pages come in the order of the directory or, when
@@ -109,19 +135,18 @@ func (d *Dir) Open(name string) (fs.File, error) {
 		return nil, err
 	}
 	file, info, err := d.openFile(name, os.O_RDONLY, 0)
-	if err == nil && info.IsDir() {
-		if d.opendir != nil {
-			file.Close()
-			file, err = d.opendir(name)
-		}
-		if err == nil {
-			return &directory{file: file}, nil
-		}
-	}
 	if err != nil {
 		return nil, d.fault("open", name, err)
 	}
-	return file, nil
+	if !info.IsDir() {
+		return file, nil
+	}
+	root, err := d.way.list(name, file)
+	if err != nil {
+		file.Close()
+		return nil, d.fault("open", name, err)
+	}
+	return &directory{dir: d, name: name, file: file, root: root}, nil
 }
 
 // openFile opens a file or a directory and nothing else, and never waits for
@@ -174,16 +199,17 @@ func (d *Dir) ReadLink(name string) (string, error) {
 	if err := check("readlink", name); err != nil {
 		return "", err
 	}
-	target, err := d.root.Readlink(name)
+	target, err := d.readlink(name)
 	return target, d.fault("readlink", name, err)
 }
 
 // Mkdir makes a directory.
 func (d *Dir) Mkdir(name string) error {
-	return d.change("mkdir", name, func() error {
-		err := d.root.Mkdir(name, d.options.DirMode.Perm())
+	return d.changeIn("mkdir", name, func(p parent, base string) error {
+		perm := d.options.DirMode.Perm()
+		err := p.mkdir(base, perm)
 		if err == nil && d.masked {
-			err = d.root.Chmod(name, d.options.DirMode.Perm())
+			err = p.chmod(base, perm)
 		}
 		return err
 	})
@@ -191,14 +217,16 @@ func (d *Dir) Mkdir(name string) error {
 
 // Remove removes a file, an empty directory or a symbolic link, never what that
 // points to. A directory that holds an unfinished upload is not empty.
-func (d *Dir) Remove(name string) error {
-	return d.change("remove", name, func() error { return d.root.Remove(name) })
-}
+func (d *Dir) Remove(name string) error { return d.changeIn("remove", name, parent.remove) }
 
 // RemoveAll removes a file, or a directory with all that is in it, unfinished
 // uploads too, but nothing that links in it lead to. What is not there is no error.
 func (d *Dir) RemoveAll(name string) error {
-	return d.change("removeall", name, func() error { return d.root.RemoveAll(name) })
+	err := d.changeIn("removeall", name, parent.removeAll)
+	if errors.Is(err, fs.ErrNotExist) && !hiddenName(name) {
+		return nil
+	}
+	return err
 }
 
 // Symlink makes the symbolic link name to the file target, which is a name like
@@ -218,7 +246,7 @@ func (d *Dir) Symlink(target, name string) error {
 		if err != nil {
 			return err
 		}
-		return d.root.Symlink(text, name)
+		return d.inParent(name, func(p parent, base string) error { return p.symlink(text, base) })
 	})
 }
 
@@ -256,7 +284,14 @@ func (d *Dir) Rename(from, to string) error {
 	if err := visible("rename", to, checkChange("rename", to)); err != nil {
 		return err
 	}
-	return d.change("rename", from, func() error { return d.root.Rename(from, to) })
+	return d.changeIn("rename", from, func(p parent, base string) error {
+		toParent, toBase, err := d.parent(to)
+		if err != nil {
+			return err
+		}
+		defer toParent.Close()
+		return p.rename(base, toParent, toBase)
+	})
 }
 
 // Chtimes sets the modification time.
@@ -265,13 +300,13 @@ func (d *Dir) Chtimes(name string, mtime time.Time) error {
 		if !time.Unix(0, mtime.UnixNano()).Equal(mtime) {
 			return syscall.EINVAL // os counts nanoseconds in 64 bits and would wrap
 		}
-		return d.root.Chtimes(name, time.Time{}, mtime)
+		return d.chtimes(name, mtime)
 	})
 }
 
 // Chmod sets the nine permission bits; the others of mode are not looked at.
 func (d *Dir) Chmod(name string, mode fs.FileMode) error {
-	return d.change("chmod", name, func() error { return d.root.Chmod(name, mode.Perm()) })
+	return d.change("chmod", name, func() error { return d.chmod(name, mode.Perm()) })
 }
 
 func (d *Dir) change(op, name string, do func() error) error {
@@ -279,6 +314,26 @@ func (d *Dir) change(op, name string, do func() error) error {
 		return err
 	}
 	return d.fault(op, name, do())
+}
+
+// changeIn does something to a file in the directory that holds it.
+func (d *Dir) changeIn(op, name string, do func(p parent, base string) error) error {
+	return d.change(op, name, func() error { return d.inParent(name, do) })
+}
+
+func (d *Dir) inParent(name string, do func(p parent, base string) error) error {
+	p, base, err := d.parent(name)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	return do(p, base)
+}
+
+// parent opens the directory that holds the file name, or would.
+func (d *Dir) parent(name string) (p parent, base string, err error) {
+	p, err = d.way.parent(path.Dir(name))
+	return p, path.Base(name), err
 }
 
 // check refuses what no method of a Dir takes.

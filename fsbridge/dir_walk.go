@@ -1,6 +1,7 @@
 package fsbridge
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path"
@@ -89,11 +90,4 @@ func (w *walked) rename(base string, to parent, toBase string) error {
 	return w.whole.Rename(path.Join(w.dir, base), path.Join(other.dir, toBase))
 }
 
-func (w *walked) sync() error {
-	dir, err := w.Open(".")
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
-}
+func (w *walked) renameNew(string, string) error { return errors.ErrUnsupported }

@@ -30,10 +30,11 @@ type DirOptions struct {
 
 // Dir is a directory of the operating system, and nothing outside it.
 //
-// Symbolic links are followed as long as they are relative and stay inside; one
-// that leads out is refused with an error that is [fs.ErrPermission], and so is
-// opening what is neither a file nor a directory: a pipe, a device, a socket.
-// A link that is changed at the same time does not lead out either.
+// Symbolic links are followed as after chroot: one whose target begins with "/"
+// begins at the root of the Dir, so that it names nothing outside. A relative one
+// that climbs out of the root is refused with an error that is [fs.ErrPermission],
+// and so is opening what is neither a file nor a directory: a pipe, a device, a
+// socket. A link that is changed at the same time does not lead out either.
 //
 // Its methods may be called from many goroutines.
 type Dir struct {
@@ -81,6 +82,10 @@ type parent interface {
 	symlink(target, base string) error
 	chmod(base string, mode fs.FileMode) error
 	chtimes(base string, mtime time.Time) error
+	// ruled is whether its default ACL says the permissions of what is made in
+	// it, and the process's umask does not.
+	ruled() bool
+
 	Close() error
 }
 
@@ -143,7 +148,7 @@ func (d *Dir) Open(name string) (fs.File, error) {
 	if !info.IsDir() {
 		return file, nil
 	}
-	root, err := d.way.list(name, file)
+	root, err := d.list(name, file)
 	if err != nil {
 		file.Close()
 		return nil, d.fault("open", name, err)
@@ -211,10 +216,18 @@ func (d *Dir) Mkdir(name string) error {
 		perm := d.options.DirMode.Perm()
 		err := p.mkdir(base, perm)
 		if err == nil && d.masked {
-			err = p.chmod(base, perm)
+			d.unmask(p, base, perm)
 		}
 		return err
 	})
+}
+
+// unmask gives a new directory the permissions that the process's umask has taken
+// of it. Where that cannot be, on disks without permissions, it has fewer.
+func (d *Dir) unmask(p parent, base string, perm fs.FileMode) {
+	if info, err := p.lstat(base); err == nil && info.IsDir() && !p.ruled() {
+		p.chmod(base, permitted(perm, info.Mode()))
+	}
 }
 
 // Remove removes a file, an empty directory or a symbolic link, never what that
@@ -279,8 +292,8 @@ func (d *Dir) Umask(mask fs.FileMode) fs.FS {
 	return &masked
 }
 
-// Rename moves a file or a directory. A file of the new name is replaced, a
-// directory is not. An upload that is being written in place to the replaced
+// Rename moves a file or a directory. A file is replaced by a file, an empty
+// directory by a directory. An upload that is being written in place to the replaced
 // file ends as if it had ended before: its bytes go with the file.
 func (d *Dir) Rename(from, to string) error {
 	if err := visible("rename", to, checkChange("rename", to)); err != nil {
@@ -302,13 +315,47 @@ func (d *Dir) Chtimes(name string, mtime time.Time) error {
 		if !time.Unix(0, mtime.UnixNano()).Equal(mtime) {
 			return syscall.EINVAL // os counts nanoseconds in 64 bits and would wrap
 		}
+		if _, err := d.below(name); err != nil {
+			return err
+		}
 		return d.chtimes(name, mtime)
 	})
 }
 
-// Chmod sets the nine permission bits; the others of mode are not looked at.
+// Chmod sets the nine permission bits and, of a directory, those that make what is
+// in it belong to its group and keep others from removing it (02000 and 01000). The
+// first of these two stays with a directory that has it, as chmod(1) lets it. A
+// file gets none of the upper three: what somebody stores must not run as
+// somebody else.
 func (d *Dir) Chmod(name string, mode fs.FileMode) error {
-	return d.change("chmod", name, func() error { return d.chmod(name, mode.Perm()) })
+	return d.change("chmod", name, func() error {
+		info, err := d.below(name)
+		if err != nil {
+			return err
+		}
+		return d.chmod(name, permitted(mode, info.Mode()))
+	})
+}
+
+// permitted is what of a mode a file or directory that has the mode old gets.
+func permitted(mode, old fs.FileMode) fs.FileMode {
+	if !old.IsDir() {
+		return mode.Perm()
+	}
+	return mode.Perm() | mode&fs.ModeSticky | (mode|old)&fs.ModeSetgid
+}
+
+// below describes a file that is not the root by another name.
+func (d *Dir) below(name string) (fs.FileInfo, error) {
+	info, err := d.stat(name)
+	if err != nil {
+		return nil, err
+	}
+	root, err := d.stat(".")
+	if err == nil && os.SameFile(info, root) {
+		err = fs.ErrPermission
+	}
+	return info, err
 }
 
 func (d *Dir) change(op, name string, do func() error) error {
@@ -330,12 +377,6 @@ func (d *Dir) inParent(name string, do func(p parent, base string) error) error 
 	}
 	defer p.Close()
 	return do(p, base)
-}
-
-// parent opens the directory that holds the file name, or would.
-func (d *Dir) parent(name string) (p parent, base string, err error) {
-	p, err = d.way.parent(path.Dir(name))
-	return p, path.Base(name), err
 }
 
 // check refuses what no method of a Dir takes.

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -81,13 +82,39 @@ func (w *walked) chtimes(base string, mtime time.Time) error {
 }
 
 // rename goes by the names in the whole root if to is another directory: os.Root
-// renames nothing from one root to another.
+// renames nothing from one root to another. Nor does it replace an empty directory.
 func (w *walked) rename(base string, to parent, toBase string) error {
 	other := to.(*walked)
-	if other == w {
-		return w.Rename(base, toBase)
+	from, name := path.Join(w.dir, base), path.Join(other.dir, toBase)
+	rename := func() error {
+		if other == w {
+			return w.Rename(base, toBase)
+		}
+		return w.whole.Rename(from, name)
 	}
-	return w.whole.Rename(path.Join(w.dir, base), path.Join(other.dir, toBase))
+	info, err := w.Lstat(base)
+	if err != nil {
+		return err
+	}
+	there, err := other.Lstat(toBase)
+	switch {
+	case err == nil && there.IsDir() && from == name:
+		return nil
+	case err != nil || !there.IsDir() || os.SameFile(info, there):
+		return rename()
+	case !info.IsDir():
+		return syscall.EISDIR
+	case strings.HasPrefix(name, from+"/"):
+		return syscall.EINVAL
+	}
+	if err := other.Remove(toBase); err != nil {
+		return err
+	}
+	if err = rename(); err != nil {
+		other.Mkdir(toBase, there.Mode().Perm())
+	}
+	return err
 }
 
 func (w *walked) renameNew(string, string) error { return errors.ErrUnsupported }
+func (w *walked) ruled() bool                    { return false }

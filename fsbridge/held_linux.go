@@ -21,7 +21,6 @@ func (h *held) Close() error { return h.dir.Close() }
 
 func (h *held) fd() int { return int(h.dir.Fd()) }
 
-// openFile gives the file the whole of what the process's umask leaves of perm.
 func (h *held) openFile(base string, flag int, perm fs.FileMode) (file *os.File, err error) {
 	return file, again(func() error {
 		fd, err := unix.Openat(h.fd(), base, flag|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(perm.Perm()))
@@ -134,6 +133,15 @@ func (h *held) chtimes(base string, mtime time.Time) error {
 	return h.find(base, func(file *os.File) error { return chtimesFile(file, mtime) })
 }
 
+func (h *held) ruled() bool {
+	size := 0
+	viaProc(h.dir, func(path string) (err error) {
+		size, err = unix.Getxattr(path, "system.posix_acl_default", nil)
+		return err
+	})
+	return size > 0
+}
+
 // again repeats a call that a signal broke off, as FUSE and network file systems
 // let it happen.
 func again(call func() error) error {
@@ -167,9 +175,20 @@ func viaProc(file *os.File, do func(path string) error) error {
 	return fault
 }
 
+func systemMode(mode fs.FileMode) uint32 {
+	bits := uint32(mode.Perm())
+	if mode&fs.ModeSetgid != 0 {
+		bits |= unix.S_ISGID
+	}
+	if mode&fs.ModeSticky != 0 {
+		bits |= unix.S_ISVTX
+	}
+	return bits
+}
+
 func chmodFile(file *os.File, mode fs.FileMode) error {
 	return viaProc(file, func(path string) error {
-		return again(func() error { return unix.Chmod(path, uint32(mode.Perm())) })
+		return again(func() error { return unix.Chmod(path, systemMode(mode)) })
 	})
 }
 

@@ -77,6 +77,7 @@ func (c Contract) Run(t *testing.T) {
 		"rename":     testRename,
 		"chtimes":    testChtimes,
 		"chmod":      testChmod,
+		"upper bits": testUpperBits,
 		"created":    testCreated,
 		"umask":      testUmask,
 		"symlink":    testSymlink,

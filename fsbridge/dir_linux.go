@@ -1,42 +1,46 @@
 package fsbridge
 
 import (
+	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// accelerate lets the kernel resolve names, in one call where os.Root needs one
-// an element. It does nothing where the kernel, or a filter before it, does not
-// know openat2.
-func (d *Dir) accelerate() {
-	file, err := d.root.Open(".")
+// accelerated is the way on which the kernel resolves names, in one call where
+// os.Root opens each directory of a name, and needs to be allowed to read it. It
+// is os.Root's way where the kernel, or a filter before it, does not know openat2.
+func accelerated(root *os.Root) way {
+	slow := walk{root}
+	file, err := root.OpenFile(".", unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
-		return
+		return slow
 	}
-	conn, err := file.SyscallConn()
-	if err != nil {
-		file.Close()
-		return
+	b := beneath{walk: slow, file: file}
+	if b.conn, err = file.SyscallConn(); err == nil {
+		var fd int
+		if fd, err = b.openat2(".", unix.O_PATH, 0); err == nil {
+			unix.Close(fd)
+			return b
+		}
 	}
-	b := beneath{root: d.root, conn: conn}
-	fd, err := b.openat2(".", unix.O_PATH, 0)
-	if err != nil {
-		file.Close()
-		return
-	}
-	unix.Close(fd)
-	d.open, d.stat, d.lstat, d.opendir, d.release = b.open, b.stat, b.lstat, b.opendir, file.Close
+	file.Close()
+	return slow
 }
 
-// beneath does by openat2 what os.Root does by walking.
+// beneath is openat2 as a [way].
 type beneath struct {
-	root *os.Root
-	conn syscall.RawConn // of the same directory; keeps it open during a call
+	walk walk // has the last word
+	file *os.File
+	conn syscall.RawConn // of file, the root; keeps it open during a call
 }
+
+func (b beneath) close() error { return errors.Join(b.file.Close(), b.walk.close()) }
 
 func (b beneath) openat2(name string, flag int, perm fs.FileMode) (fd int, err error) {
 	how := unix.OpenHow{
@@ -45,11 +49,10 @@ func (b beneath) openat2(name string, flag int, perm fs.FileMode) (fd int, err e
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
 	}
 	closed := b.conn.Control(func(dir uintptr) {
-		for {
-			if fd, err = unix.Openat2(int(dir), name, &how); err != unix.EINTR {
-				return
-			}
-		}
+		err = again(func() (err error) {
+			fd, err = unix.Openat2(int(dir), name, &how)
+			return err
+		})
 	})
 	switch {
 	case closed != nil:
@@ -69,7 +72,7 @@ func (b beneath) open(name string, flag int, perm fs.FileMode) (*os.File, error)
 	}
 	fd, err := b.openat2(name, flag, perm)
 	if err == unix.EAGAIN {
-		return b.root.OpenFile(name, flag, perm)
+		return b.walk.open(name, flag, perm)
 	}
 	if err != nil {
 		return nil, err
@@ -77,32 +80,87 @@ func (b beneath) open(name string, flag int, perm fs.FileMode) (*os.File, error)
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// opendir is of os.Root because an *os.File that it did not make describes its
-// entries by their path, which begins at the process's working directory.
-func (b beneath) opendir(name string) (*os.File, error) {
-	return b.root.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY, 0)
+// find opens a file for nothing but to be described, or be changed by means of
+// [viaProc].
+func (b beneath) find(name string, flag int) (*os.File, error) {
+	return b.open(name, unix.O_PATH|flag, 0)
 }
 
 func (b beneath) stat(name string) (fs.FileInfo, error) {
-	return b.describe(name, unix.O_PATH, b.root.Stat)
+	if !strings.Contains(name, "/") {
+		info, err := b.walk.lstat(name) // which is then one call
+		if err != nil || info.Mode().Type() != fs.ModeSymlink {
+			return info, err
+		}
+	}
+	return b.describe(name, 0)
 }
 
 func (b beneath) lstat(name string) (fs.FileInfo, error) {
-	return b.describe(name, unix.O_PATH|unix.O_NOFOLLOW, b.root.Lstat)
+	if !strings.Contains(name, "/") {
+		return b.walk.lstat(name)
+	}
+	return b.describe(name, unix.O_NOFOLLOW)
 }
 
-func (b beneath) describe(name string, flag int, slow func(string) (fs.FileInfo, error)) (fs.FileInfo, error) {
-	if !strings.Contains(name, "/") {
-		return slow(name) // which is then one call
-	}
-	fd, err := b.openat2(name, flag, 0)
-	if err == unix.EAGAIN {
-		return slow(name)
-	}
+func (b beneath) describe(name string, flag int) (fs.FileInfo, error) {
+	file, err := b.find(name, flag)
 	if err != nil {
 		return nil, err
 	}
-	file := os.NewFile(uintptr(fd), name)
 	defer file.Close()
 	return file.Stat()
+}
+
+func (b beneath) readlink(name string) (string, error) {
+	p, err := b.parent(path.Dir(name))
+	if err != nil {
+		return "", err
+	}
+	defer p.Close()
+	return p.(*held).readlink(path.Base(name))
+}
+
+func (b beneath) chmod(name string, mode fs.FileMode) error {
+	file, err := b.find(name, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := chmodFile(file, mode); err != errNoProc {
+		return err
+	}
+	return b.walk.chmod(name, mode)
+}
+
+func (b beneath) chtimes(name string, mtime time.Time) error {
+	file, err := b.find(name, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := chtimesFile(file, mtime); err != errNoProc {
+		return err
+	}
+	return b.walk.chtimes(name, mtime)
+}
+
+func (b beneath) parent(dir string) (parent, error) {
+	file, err := b.find(dir, unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	return &held{file}, nil
+}
+
+// list is the same directory by another descriptor.
+func (b beneath) list(name string, file *os.File) (root *os.Root, err error) {
+	err = viaProc(file, func(path string) (err error) {
+		root, err = os.OpenRoot(path)
+		return err
+	})
+	if err == errNoProc {
+		return b.walk.list(name, file)
+	}
+	return root, err
 }

@@ -171,11 +171,11 @@ func (sh *shard) netAccept(a *args) wasi.Errno {
 
 // dataConn is a data connection, or the attempt at an active one.
 type dataConn struct {
-	session  *session
-	conn     net.Conn // nil while dialling
-	stream   *stream  // what the engine writes itself: listings
-	cancel   context.CancelFunc
-	securing bool // a TLS handshake is under way, or was
+	session *session
+	conn    net.Conn // nil while dialling
+	stream  *stream  // what the engine writes itself: listings
+	cancel  context.CancelFunc
+	tls     *closing // beneath TLS, from the begin of the handshake on; nil in the clear
 }
 
 func (c *dataConn) owner() *session { return c.session }

@@ -37,6 +37,7 @@ type Server struct {
 	perAccount map[string]int
 	lastID     uint64
 	present    present
+	uploads    uploads
 	idle       chan struct{} // closed when the last session of a draining server is over
 	idleOnce   sync.Once
 }
@@ -70,6 +71,7 @@ func New(config Config) (*Server, error) {
 	s := &Server{
 		config: config, engineConfig: engineConfig(&config), began: time.Now(), secret: rand.Text(), idle: make(chan struct{}),
 		listeners: map[net.Listener]struct{}{}, perAddress: map[netip.Addr]int{}, perAccount: map[string]int{},
+		uploads: uploads{open: map[uploadKey]*openFile{}},
 	}
 	if s.program, err = compile(&config); err != nil {
 		return nil, err

@@ -38,21 +38,16 @@ func (l *listener) end() {
 // accept takes what connects until there is too much to trust. Somebody else's
 // connection is closed unread, and the client's is still waited for.
 func (l *listener) accept() {
-	for {
-		conn, err := l.socket.Accept()
-		if err != nil {
-			return
-		}
+	s := l.session
+	s.server.acceptAll(l.socket, func(conn net.Conn) bool {
 		from := addrPort(conn.RemoteAddr())
-		if from.Addr() != l.session.client.Addr() && !l.session.server.config.AllowForeignDataAddress {
+		if from.Addr() != s.client.Addr() && !s.server.config.AllowForeignDataAddress {
 			conn.Close()
-			l.session.observe(Event{Kind: DataRefused, Data: from})
-			continue
+			s.observe(Event{Kind: DataRefused, Data: from})
+			return true
 		}
-		if !l.keep(conn) {
-			return
-		}
-	}
+		return l.keep(conn)
+	})
 }
 
 func (l *listener) keep(conn net.Conn) (more bool) {

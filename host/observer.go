@@ -73,5 +73,10 @@ type Event struct {
 	Bytes    int64 // that crossed the data connection, or were hashed or copied
 	Duration time.Duration
 	ASCII    bool  // line ends were converted
+	TLS      bool  // the data connection was under TLS
 	Err      error // why it failed; never contains a password
+
+	// TLSClosed says of an upload under TLS that its client has ended TLS, so
+	// that nobody can have cut the end off. See [TLS.Close].
+	TLSClosed bool
 }

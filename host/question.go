@@ -114,6 +114,12 @@ func (s *session) guarded(ctx context.Context, work func(context.Context) answer
 	return work(ctx)
 }
 
+// guard is guarded for a single call.
+func (s *session) guard(call func() error) (err error) {
+	defer s.recovered(func(fault error) { err = fault })
+	return call()
+}
+
 // recovered, when deferred, logs a panic and tells it as an error.
 func (s *session) recovered(failed func(error)) {
 	if p := recover(); p != nil {

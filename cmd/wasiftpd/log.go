@@ -49,6 +49,7 @@ func (o observer) Observe(e host.Event) {
 	add(transfer, slog.Int64("bytes", e.Bytes))
 	add(transfer || e.Duration != 0, slog.Float64("seconds", math.Round(e.Duration.Seconds()*1000)/1000))
 	add(transfer, slog.Bool("complete", e.Err == nil && e.Kind != host.UploadFailed))
+	add(e.TLS && e.Kind == host.Uploaded, slog.Bool("tls_closed", e.TLSClosed))
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("err", e.Err.Error()))
 	}

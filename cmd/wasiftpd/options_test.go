@@ -56,7 +56,8 @@ func TestFlags(t *testing.T) {
 		{[]string{"--tls-require=control"}, func(o *options) { o.tls.require = "control" }},
 		{[]string{"--tls-min=1.3"}, func(o *options) { o.tls.min = "1.3" }},
 		{[]string{"--tls-data-resumption=off"}, func(o *options) { o.tls.resumption = "off" }},
-		{[]string{"--tls-lenient-close"}, func(o *options) { o.config.TLS.LenientClose = true }},
+		{[]string{"--tls-close=require"}, func(o *options) { o.tls.close = "require" }},
+		{[]string{"--tls-close=require", "--tls-lenient-close"}, func(o *options) { o.tls.close = "prefer" }},
 		{[]string{"--tls-client-ca=f", "--tls-client-auth=login"}, func(o *options) { o.tls.clientCA, o.tls.clientAuth = "f", "login" }},
 		{[]string{"--behaviour=make-parents,hide-dot-files", "--behaviour", "follow-links"}, func(o *options) {
 			o.config.Behaviour.MakeParents, o.config.Behaviour.HideDotFiles, o.config.FollowLinks = true, true, true

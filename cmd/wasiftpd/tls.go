@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/caddyserver/certmagic"
@@ -28,6 +29,7 @@ type tlsOptions struct {
 	require    string
 	min        string
 	resumption string
+	close      string
 	clientCA   string
 	clientAuth string        // "require", "login" or "" when not given
 	hosts      []virtualHost // those with a certificate
@@ -49,11 +51,24 @@ func (o *options) addTLSTo(f *pflag.FlagSet) {
 	f.Func("tls-min", "the oldest TLS spoken: `1.2|1.3` (default 1.2)", oneOf(&t.min, "1.2", "1.3"))
 	f.Func("tls-data-resumption", "data connections that don't resume the TLS session of their\n"+
 		"control connection are logged, refused or ignored:\n`prefer|require|off` (default prefer)", oneOf(&t.resumption, "prefer", "require", "off"))
-	f.BoolVar(&o.config.TLS.LenientClose, "tls-lenient-close", false, "take an upload for complete even if TLS was not ended, as old\nclients do; whoever cuts the connection then shortens the file.\nLikewise who said CCC may go on in the clear without it, as curl does")
+	f.Func("tls-close", "an upload whose client ends the connection but not TLS is logged\n"+
+		"with tls_closed=false, or refused: `prefer|require` (default prefer).\n"+
+		"With prefer, whoever can cut the connection can shorten the file;\n"+
+		"with require, many clients cannot upload under TLS", oneOf(&t.close, "prefer", "require"))
+	f.BoolFunc("tls-lenient-close", "", t.setLenientClose)
+	f.MarkHidden("tls-lenient-close") // what --tls-close prefer was before
 	f.StringVar(&t.clientCA, "tls-client-ca", "", "ask for client certificates issued by those in `FILE`")
 	f.Func("tls-client-auth", "what they are for: `require|login`. require: nobody gets in without\n"+
 		"one, nor without his password (default). login: one with the\n"+
 		"common name of a user lets that user in whatever the password;\nwithout one the password counts", oneOf(&t.clientAuth, "require", "login"))
+}
+
+func (t *tlsOptions) setLenientClose(s string) error {
+	lenient, err := strconv.ParseBool(s)
+	if t.close = "require"; lenient {
+		t.close = "prefer"
+	}
+	return err
 }
 
 func (t *tlsOptions) setACME(s string) error {
@@ -140,6 +155,9 @@ func (p *program) setUpTLS(ctx context.Context, o *options, files *follower) err
 	config.DataResumption = map[string]host.DataResumption{
 		"require": host.RequireResumption, "off": host.IgnoreResumption,
 	}[t.resumption]
+	if t.close == "require" {
+		config.Close = host.RequireClose
+	}
 	if t.clientCA == "" {
 		return nil
 	}

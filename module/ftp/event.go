@@ -11,6 +11,7 @@ const (
 	EventReady                         // the answer that Session waits for is there
 	EventTransfer                      // the transfer of file Handle ended with Err after Bytes bytes
 	EventDrain                         // no new work: Session, or for 0 all, end with 421 once they are idle
+	EventHangup                        // the client of Session has hung up, though what it sent before is not read yet
 )
 
 // Event is one thing that happened. Events of a session that is gone, and of

@@ -116,6 +116,8 @@ func (s *session) handleEvent(event *Event) {
 		s.waiting = false
 	case EventDrain:
 		s.drained = true
+	case EventHangup:
+		s.hungUp()
 	case EventTransfer:
 		if event.Handle == s.transfer.file && s.transfer.state == transferMoving && s.transfer.dtp == nil {
 			s.transferred(event.Err, event.Bytes)
@@ -242,6 +244,26 @@ func (s *session) readMore() bool {
 		s.cut(s.held, len(l.buf))
 		s.say(replyLineTooLong)
 		return true
+	}
+	return false
+}
+
+// hungUp ends a session whose client is gone, if it would not soon be noticed
+// otherwise: a command or a transfer has to be waited for.
+func (s *session) hungUp() {
+	if s.phase == phaseActive && (s.waiting || s.transfer.state != transferIdle) && !s.quits() {
+		s.phase = phaseLost
+	}
+}
+
+// quits says whether QUIT is among the lines that are to be obeyed. Behind it the
+// end of the control connection is what was to come, and not an abort
+// (RFC 959 §4.1.1).
+func (s *session) quits() bool {
+	for line := range bytes.Lines(s.lines.buf) {
+		if verb, _ := cutCommand(trimLine(line)); isWord(verb, "QUIT") {
+			return true
+		}
 	}
 	return false
 }

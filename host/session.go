@@ -127,6 +127,10 @@ func (s *session) afterwards(giveUp func()) {
 
 // end closes the session and all that it owns.
 func (s *session) end() {
+	over := Event{Kind: Disconnected}
+	if l := s.login.Load(); l != nil {
+		over.User = l.name
+	}
 	for _, handle := range slices.Clone(s.objects) {
 		if o, errno := get[object](&s.shard.handles, handle); errno == wasi.OK {
 			o.end()
@@ -139,7 +143,8 @@ func (s *session) end() {
 	s.shard.handles.remove(s.handle)
 	delete(s.shard.sessions, s.handle)
 	s.server.present.remove(s)
-	s.observe(Event{Kind: Disconnected, Duration: time.Since(s.began)})
+	over.Duration = time.Since(s.began)
+	s.observe(over)
 	s.server.release(s)
 }
 

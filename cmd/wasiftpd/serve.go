@@ -49,7 +49,9 @@ func (p *program) serve(o *options) (err error) {
 		return err
 	}
 	defer closeAll(listeners)
-	server, err := o.newServer(accounts, logger)
+	repeated := newRepetitions(logger.Handler())
+	defer repeated.close()
+	server, err := o.newServer(accounts, slog.New(repeated))
 	if err != nil {
 		return err
 	}

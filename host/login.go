@@ -148,7 +148,7 @@ func (s *session) authenticate(ctx context.Context, given Login) answer {
 		return answer{errno: wasi.EMFILE}
 	}
 	if !errors.Is(err, ErrDenied) && ctx.Err() == nil {
-		s.server.config.Logger.Error("the authenticator failed", "session", s.id, "user", user, "err", err)
+		s.server.config.Logger.Error("the authenticator failed", "session", s.id, "client", s.client, "user", user, "err", err)
 	}
 	return answer{errno: wasi.EACCES}
 }

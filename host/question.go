@@ -123,7 +123,7 @@ func (s *session) guard(call func() error) (err error) {
 // recovered, when deferred, logs a panic and tells it as an error.
 func (s *session) recovered(failed func(error)) {
 	if p := recover(); p != nil {
-		s.server.config.Logger.Error("panic in a file system or authenticator", "session", s.id,
+		s.server.config.Logger.Error("panic in a file system or authenticator", "session", s.id, "client", s.client,
 			"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		failed(wasi.EIO)
 	}

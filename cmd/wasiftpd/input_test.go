@@ -107,6 +107,8 @@ func TestBadInput(t *testing.T) {
 		{[]string{"--sessions-per-instance", "1.5"}, 2, "--sessions-per-instance|\"1.5\""},
 		{[]string{"--idle-timeout", "5"}, 2, "--idle-timeout|\"5\"|5m"},
 		{[]string{"--idle-timeout", "-5m"}, 2, "--idle-timeout"},
+		{[]string{"--stop-timeout", "30"}, 2, "--stop-timeout|\"30\"|30s"},
+		{[]string{"--stop-timeout", "-1s"}, 2, "--stop-timeout|30s"},
 		{[]string{"--greeting", "a\r\n220 b"}, 2, "--greeting"},
 		{[]string{"--log-format", "xml"}, 2, "--log-format|\"xml\"|text, json"},
 		{[]string{"--nonsense"}, 2, "--nonsense|--help"},

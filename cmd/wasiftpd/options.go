@@ -34,6 +34,7 @@ type options struct {
 	config    host.Config
 
 	sessionsPerUser int
+	stopTimeout     time.Duration // 0 is for ever
 }
 
 // user is an account of --user.
@@ -59,6 +60,8 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.Func("max-sessions-per-address", "at most `N` sessions of a client address (default 100)", count(&o.config.Limits.SessionsPerAddress))
 	f.Func("max-sessions-per-user", "at most `N` sessions of a user, but for anonymous (default 0)", count(&o.sessionsPerUser))
 	f.Func("idle-timeout", "end sessions after `TIME` without command or data (default 5m)", o.setIdleTimeout)
+	o.stopTimeout = 30 * time.Second
+	f.Func("stop-timeout", "at the first Ctrl-C or SIGTERM, wait `TIME` for running transfers\nand then abort them; 0 is for ever (default 30s)", o.setStopTimeout)
 	f.BoolVar(&o.config.AllowForeignDataAddress, "allow-foreign-data-address", false,
 		"allow data connections with others than the client, for FXP;\nthis lets clients make the server connect anywhere")
 	f.BoolVar(&o.atomic, "atomic-uploads", false, "hide an upload until it is complete, drop it when aborted")
@@ -156,6 +159,15 @@ func (o *options) setIdleTimeout(s string) error {
 		return fmt.Errorf("%q is no length of time such as 90s, 5m or 1h30m", s)
 	}
 	o.config.Limits.IdleTime = d
+	return nil
+}
+
+func (o *options) setStopTimeout(s string) error {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return fmt.Errorf("%q is no length of time such as 30s or 5m, nor 0", s)
+	}
+	o.stopTimeout = d
 	return nil
 }
 

@@ -41,6 +41,8 @@ func TestFlags(t *testing.T) {
 		{[]string{"--max-sessions=0"}, func(o *options) { o.config.Limits.Sessions = 0 }},
 		{[]string{"--max-sessions-per-address=8"}, func(o *options) { o.config.Limits.SessionsPerAddress = 8 }},
 		{[]string{"--idle-timeout=90s"}, func(o *options) { o.config.Limits.IdleTime = 90 * time.Second }},
+		{[]string{"--stop-timeout=5m"}, func(o *options) { o.stopTimeout = 5 * time.Minute }},
+		{[]string{"--stop-timeout=0"}, func(o *options) { o.stopTimeout = 0 }},
 		{[]string{"--sessions-per-instance=1"}, func(o *options) { o.config.SessionsPerInstance = 1 }},
 		{[]string{"--module=m.wasm"}, func(o *options) { o.module = "m.wasm" }},
 		{[]string{"--cache-dir=off"}, func(o *options) { o.cacheDir = "off" }},

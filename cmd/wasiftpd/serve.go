@@ -29,6 +29,9 @@ func (p *program) serveCommand() *cobra.Command {
 
 func (p *program) serve(o *options) (err error) {
 	interrupts, hangups := p.interrupts(), p.hangups()
+	if p.outlive != nil {
+		p.outlive()
+	}
 	logger := newLogger(p.stderr, o.logFormat)
 	o.anchor()
 
@@ -47,7 +50,9 @@ func (p *program) serve(o *options) (err error) {
 		return err
 	}
 	defer closeAll(listeners)
-	server, err := o.newServer(roster, logger)
+	repeated := newRepetitions(logger.Handler())
+	defer repeated.close()
+	server, err := o.newServer(roster, slog.New(repeated))
 	if err != nil {
 		return err
 	}
@@ -63,21 +68,37 @@ func (p *program) serve(o *options) (err error) {
 		if l.implicit {
 			serve = server.ServeTLS
 		}
-		go func() { ended <- serve(l) }()
+		go func() { ended <- l.fault(serve(l)) }()
 	}
 	select {
 	case err := <-ended:
-		return fmt.Errorf("cannot go on listening: %w", err)
-	case <-interrupts:
-	}
-
-	fmt.Fprintln(p.stdout, "Stopping when the running transfers are done; Ctrl-C again stops at once.")
-	drained := make(chan error, 1)
-	go func() { drained <- server.Shutdown(context.Background()) }()
-	select {
-	case err := <-drained:
 		return err
 	case <-interrupts:
+	}
+	return p.stop(o, server, interrupts, logger)
+}
+
+// stop lets running transfers finish, until there is another interrupt or they
+// have had the time of --stop-timeout. What is aborted then is in the log.
+func (p *program) stop(o *options, server *host.Server, interrupts <-chan os.Signal, logger *slog.Logger) error {
+	ctx, within := context.Background(), ""
+	if o.stopTimeout > 0 {
+		limited, cancel := context.WithTimeout(ctx, o.stopTimeout)
+		defer cancel()
+		ctx, within = limited, fmt.Sprintf(", or after %v", o.stopTimeout)
+	}
+	fmt.Fprintf(p.stdout, "Stopping when the running transfers are done%s; Ctrl-C again stops at once.\n", within)
+	drained := make(chan error, 1)
+	go func() { drained <- server.Shutdown(ctx) }()
+	select {
+	case err := <-drained:
+		if errors.Is(err, context.DeadlineExceeded) {
+			logger.Warn("transfers that took longer than --stop-timeout were aborted", "timeout", o.stopTimeout.String())
+			return nil
+		}
+		return err
+	case <-interrupts:
+		logger.Info("transfers were aborted by a second signal")
 		return server.Close()
 	}
 }
@@ -105,6 +126,11 @@ func (o *options) newServer(r *roster, logger *slog.Logger) (*host.Server, error
 type listener struct {
 	net.Listener
 	implicit bool // TLS comes before the greeting
+}
+
+// fault says which listener failed.
+func (l listener) fault(err error) error {
+	return fmt.Errorf("cannot go on listening on %v: %w", l.Addr(), err)
 }
 
 // listenAll opens all listeners or none.

@@ -55,13 +55,7 @@ func (s *sweeper) clear(path string) {
 		return // whoever logs in is told
 	}
 	defer dir.Close()
-	able, ok := any(dir).(interface {
-		Sweep(ctx context.Context) (removed int, err error)
-	})
-	if !ok {
-		return
-	}
-	n, err := able.Sweep(s.ctx)
+	n, err := dir.Sweep(s.ctx)
 	if n > 0 {
 		s.logger.Info("unfinished uploads removed", "folder", path, "files", n)
 	}

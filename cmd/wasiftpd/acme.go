@@ -13,7 +13,7 @@ import (
 // issued has certificates issued for the hosts of --tls-acme, and renewed,
 // until ctx ends. It does not wait for them.
 func (p *program) issued(ctx context.Context, t *tlsOptions, logger *slog.Logger) (getCertificate, error) {
-	dir, err := t.keep()
+	dir, err := t.keep(logger)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -23,7 +24,7 @@ func TestBadInput(t *testing.T) {
 	cert, key := ca.files(dir, "a")
 	_, otherKey := ca.files(dir, "b")
 	open := filepath.Join(dir, "open")
-	if err := os.Mkdir(open, 0o755); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Join(open, "of others"), 0o755), os.Chmod(open, 0o777)); err != nil {
 		t.Fatal(err)
 	}
 	missing := filepath.Join(dir, "missing")

@@ -112,8 +112,8 @@ func (o *options) newServer(r *roster, logger *slog.Logger) (*host.Server, error
 			return nil, fmt.Errorf("cannot read the module: %w; give another with --module", err)
 		}
 	}
-	if config.CacheDir, err = openCache(o.cacheDir); err != nil {
-		logger.Warn("the compiled engine is not kept, so that each start takes longer", "err", err)
+	if config.CacheDir, err = openCache(o.cacheDir, logger); err != nil {
+		logger.Warn("the compiled engine is not kept, so that each start takes longer; choose a folder with --cache-dir", "err", err)
 	}
 	server, err := host.New(config)
 	if err != nil && o.module != "" {

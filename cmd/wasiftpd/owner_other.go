@@ -4,5 +4,5 @@ package main
 
 import "io/fs"
 
-// owner is the user whose file it is, where files have modes.
-func owner(fs.FileInfo) (uid int, known bool) { return 0, false }
+// owners are the user and the group whose file it is, where files have such.
+func owners(fs.FileInfo) (uid, gid int, known bool) { return 0, 0, false }

@@ -7,11 +7,11 @@ import (
 	"syscall"
 )
 
-// owner is the user whose file it is.
-func owner(info fs.FileInfo) (uid int, known bool) {
+// owners are the user and the group whose file it is.
+func owners(info fs.FileInfo) (uid, gid int, known bool) {
 	stat, known := info.Sys().(*syscall.Stat_t)
 	if !known {
-		return 0, false
+		return 0, 0, false
 	}
-	return int(stat.Uid), true
+	return int(stat.Uid), int(stat.Gid), true
 }

@@ -62,9 +62,6 @@ func keep(given string, usual []place, logger *slog.Logger) (string, error) {
 // kept are the names of all that we keep.
 var kept = []string{"compiled", "self-signed.pem", "acme"}
 
-// newPrefix is that of files of ours that are not yet whole.
-const newPrefix = ".new-"
-
 // usable says why nothing can be kept in a folder. One that has something of ours
 // need not be written to.
 func usable(dir string) error {
@@ -177,6 +174,12 @@ func trusted(path string) (string, error) {
 		rest = append(strings.Split(target, "/"), rest...)
 	}
 	return at, nil
+}
+
+// owner is the user whose file it is, where files have such.
+func owner(info fs.FileInfo) (uid int, known bool) {
+	uid, _, known = owners(info)
+	return uid, known
 }
 
 // checkOwner refuses what is neither ours nor root's.

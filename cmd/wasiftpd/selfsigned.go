@@ -85,7 +85,7 @@ func renew(file string, old *x509.Certificate, public netip.Addr, logger *slog.L
 func makeOwn(file string, public netip.Addr) (*tls.Certificate, error) {
 	content, err := makeCertificate(public, time.Now())
 	if err == nil {
-		err = writeWhole(file, content)
+		err = replaceFile(file, content)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a certificate: %w; choose a folder for it with --tls-dir", err)
@@ -142,18 +142,4 @@ func makeCertificate(public netip.Addr, now time.Time) ([]byte, error) {
 		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}),
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
 	), nil
-}
-
-// writeWhole writes a file that only we may read, or none.
-func writeWhole(file string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(file), newPrefix+"*") // made with 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(content)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
 }

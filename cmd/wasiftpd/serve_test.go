@@ -264,9 +264,10 @@ func TestServeWriteOnly(t *testing.T) {
 		fmt.Fprint(data, "bytes")
 		data.Close()
 		d.expect(226)
-		d.do(550, "RETR file")
 		d.do(550, "DELE file")
-		d.data(s.addr)
-		d.do(550, "NLST")
+		for _, command := range []string{"RETR file", "NLST"} {
+			d.data(s.addr)
+			d.do(550, command)
+		}
 	}
 }

@@ -12,10 +12,29 @@ import (
 // newLogger makes the one logger. Both handlers quote or escape whatever a
 // client can put into a name, so that an event is always one record.
 func newLogger(w io.Writer, format string) *slog.Logger {
+	w = &logWriter{to: w}
 	if format == "json" {
 		return slog.New(slog.NewJSONHandler(w, nil))
 	}
 	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+// logWriter begins a new line after one that a full disk has cut. Handlers write
+// a record a call, and one at a time.
+type logWriter struct {
+	to  io.Writer
+	cut bool
+}
+
+func (w *logWriter) Write(record []byte) (int, error) {
+	if w.cut {
+		record = append([]byte{'\n'}, record...)
+	}
+	n, err := w.to.Write(record)
+	if n > 0 {
+		w.cut = n < len(record)
+	}
+	return n, err
 }
 
 // observer logs what happens: a line for each event.

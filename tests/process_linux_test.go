@@ -174,3 +174,21 @@ func TestServiceWithoutHome(t *testing.T) {
 	assert.FileExists(t, filepath.Join(state, "self-signed.pem"))
 	assert.DirExists(t, filepath.Join(cache, "compiled"))
 }
+
+// TestStopWhileStarting: compiling may take a minute, and a file may never come.
+// A server that does not serve yet ends at once.
+func TestStopWhileStarting(t *testing.T) {
+	t.Parallel()
+	pipe := filepath.Join(t.TempDir(), "users")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	path, err := program()
+	require.NoError(t, err)
+	command := exec.Command(path, "--users", pipe)
+	require.NoError(t, command.Start())
+	writer, err := os.OpenFile(pipe, os.O_WRONLY, 0) // once it reads
+	require.NoError(t, err)
+	defer writer.Close()
+	require.NoError(t, command.Process.Signal(syscall.SIGTERM))
+	command.Wait()
+	assert.Equal(t, syscall.SIGTERM, command.ProcessState.Sys().(syscall.WaitStatus).Signal())
+}

@@ -28,7 +28,7 @@ func (p *program) serveCommand() *cobra.Command {
 }
 
 func (p *program) serve(o *options) (err error) {
-	interrupts, hangups := p.interrupts(), p.hangups()
+	hangups := p.hangups()
 	if p.outlive != nil {
 		p.outlive()
 	}
@@ -57,6 +57,7 @@ func (p *program) serve(o *options) (err error) {
 		return err
 	}
 	defer server.Close()
+	interrupts := p.interrupts() // before, there is nothing to wait for
 	p.announce(o, roster.current.Load(), listeners)
 
 	roster.revoke = server.Revoke

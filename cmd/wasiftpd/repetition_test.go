@@ -150,6 +150,13 @@ func TestRepetitionsOfKinds(t *testing.T) {
 	})
 }
 
+// apart is how many kinds are told apart at the moment.
+func (c *counts) apart() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.of)
+}
+
 // All the addresses there are take no more memory, and no more log, than a thousand.
 func TestRepetitionsBounded(t *testing.T) {
 	t.Parallel()
@@ -163,7 +170,7 @@ func TestRepetitionsBounded(t *testing.T) {
 			binary.BigEndian.PutUint32(ip[:], 1<<24+i)
 			o.Observe(host.Event{Kind: host.Refused, Client: netip.AddrPortFrom(netip.AddrFrom4(ip), 4711)})
 		}
-		if n := len(r.of); n > mostApart+1 {
+		if n := r.apart(); n > mostApart+1 {
 			t.Errorf("%d addresses are remembered", n)
 		}
 		if got := log.records(); len(got) != mostApart+1 {
@@ -174,7 +181,7 @@ func TestRepetitionsBounded(t *testing.T) {
 		checkLines(t, log.records(), fmt.Sprintf("level=WARN msg=refused client=others repeated=%d", addresses-mostApart-1))
 		time.Sleep(quietTime)
 		synctest.Wait()
-		if n := len(r.of); n != 0 {
+		if n := r.apart(); n != 0 {
 			t.Errorf("%d addresses are still remembered", n)
 		}
 	})

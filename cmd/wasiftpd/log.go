@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"strings"
 
 	"wasiftp/host"
 )
@@ -48,13 +49,17 @@ var levels = map[host.EventKind]slog.Level{
 	host.UploadFailed: slog.LevelWarn, host.DataRefused: slog.LevelWarn,
 }
 
-// byStranger says whether anybody can cause an event, as often as he likes.
+// byStranger says whether anybody can cause an event, as often as he likes. Who
+// gets in without a password is a stranger too, but for what he does to files.
 func byStranger(e host.Event) bool {
 	switch e.Kind {
 	case host.Connected, host.Refused, host.LoginFailed, host.DataRefused:
 		return true
+	case host.LoggedIn, host.LoggedOut, host.Disconnected:
+		name, _, _ := strings.Cut(e.User, "@") // of a virtual host
+		return name == "" || isAnonymous(name)
 	}
-	return e.Kind == host.Disconnected && e.User == "" // who never logged in
+	return false
 }
 
 // Observe is [host.Observer]'s.

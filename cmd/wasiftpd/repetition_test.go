@@ -138,15 +138,20 @@ func TestRepetitionsOfKinds(t *testing.T) {
 			o.Observe(host.Event{Kind: host.LoggedIn, Session: 7, Client: client, User: "anonymous"})
 			o.Observe(host.Event{Kind: host.LoggedOut, Session: 7, Client: client, User: "anonymous@a.example.org"})
 		}
+		for _, user := range []string{"alice", "bob"} { // each has a trouble of his own
+			for range times {
+				o.Error("the authenticator failed", "session", 7, "client", client, "user", user, "err", "no folder")
+			}
+		}
 		for range times { // the server's own troubles
 			o.Warn("no passive port", "session", 7, "client", client, "err", "none")
 			o.Error("an instance failed; its sessions end", "err", "trap")
 		}
-		if got := log.records(); len(got) != 5 {
+		if got := log.records(); len(got) != 7 {
 			t.Errorf("the log is\n%s", strings.Join(got, "\n"))
 		}
 		r.close()
-		if got := log.records(); len(got) != 8 || strings.Count(strings.Join(got, ""), " repeated=19") != 8 {
+		if got := log.records(); len(got) != 10 || strings.Count(strings.Join(got, ""), " repeated=19") != 10 {
 			t.Errorf("at the end the log is\n%s", strings.Join(got, "\n"))
 		}
 	})

@@ -92,11 +92,6 @@ type Files interface {
 	// Stat describes a file; with link, a link itself.
 	Stat(session Handle, name []byte, link bool) (FileInfo, error)
 
-	// Enter finds out whether a directory can become the current one:
-	// ErrNotDir for anything else, ErrPermission for one in which the
-	// account reaches nothing.
-	Enter(session Handle, name []byte) error
-
 	// List opens a directory for ListNext, and answers ErrNotDir for
 	// anything else. With namesOnly, the entries carry nothing but names.
 	List(session Handle, name []byte, namesOnly bool) (Handle, error)
@@ -238,6 +233,14 @@ type Joiner interface {
 	// JoinTLS is StartTLS for a data connection, whose other end plays the
 	// server's part.
 	JoinTLS(conn Handle) error
+}
+
+// Enterer is a [World] in which directories may be closed to the account.
+type Enterer interface {
+	// Enter finds out whether a directory can become the current one. It is
+	// ErrNotDir for anything else, and ErrPermission for one in which nothing can
+	// be reached. It may answer ErrAgain, as those of [Files].
+	Enter(session Handle, name []byte) error
 }
 
 // Spacer is a [World] that knows how much room there is.

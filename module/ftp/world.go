@@ -235,6 +235,14 @@ type Joiner interface {
 	JoinTLS(conn Handle) error
 }
 
+// Enterer is a [World] in which directories may be closed to the account.
+type Enterer interface {
+	// Enter finds out whether a directory can become the current one. It is
+	// ErrNotDir for anything else, and ErrPermission for one in which nothing can
+	// be reached. It may answer ErrAgain, as those of [Files].
+	Enter(session Handle, name []byte) error
+}
+
 // Spacer is a [World] that knows how much room there is.
 type Spacer interface {
 	// Space is how many bytes an upload to a directory could have. It may

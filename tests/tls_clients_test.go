@@ -43,6 +43,7 @@ type client struct {
 	tlsVerbs   []string
 	said       string // what stands before a verb in its log
 	gets       bool   // it can only fetch
+	once       bool   // its first data connection resumes the TLS session, but not each later one
 	byFamily   bool   // it takes the verb that the family of addresses needs
 	run        func(s *tlsSite, at netip.AddrPort, w way) (log string, err error)
 }
@@ -64,7 +65,7 @@ var clients = []client{
 	{name: "lftp", binary: "lftp", from: "Debian's lftp", securities: allWays, verbs: lftpVerbs, tlsVerbs: lftpVerbs, said: "---> ", byFamily: true, run: runLftp},
 	{name: "wget", binary: "wget", from: "Debian's wget", securities: allWays, verbs: allVerbs, tlsVerbs: allVerbs, said: "--> ", gets: true, byFamily: true, run: runWget},
 	{name: "Python ftplib", binary: "python3", from: "Debian's python3", securities: explicit, verbs: allVerbs, tlsVerbs: allVerbs, said: `\*cmd\* '`, byFamily: true, run: runPython},
-	{name: "Ruby Net::FTP", binary: "ruby", from: "Debian's ruby", securities: explicit, verbs: allVerbs, tlsVerbs: allVerbs, said: "put: ", byFamily: true, run: runRuby},
+	{name: "Ruby Net::FTP", binary: "ruby", from: "Debian's ruby", securities: explicit, verbs: allVerbs, tlsVerbs: allVerbs, said: "put: ", byFamily: true, once: true, run: runRuby},
 	{name: "Perl Net::FTP", binary: "perl", from: "Debian's libio-socket-ssl-perl", securities: allWays, verbs: allVerbs, tlsVerbs: allVerbs, said: ">>> ", byFamily: true, run: runPerl},
 	{name: "basic-ftp", binary: "node", from: "npm ci in tests/node", securities: allWays, verbs: passive, tlsVerbs: passive, said: "> ", run: runBasicFTP},
 	{name: "jlaffaye/ftp", securities: allWays, verbs: passive, tlsVerbs: passive, said: "^", run: runJlaffaye},
@@ -388,8 +389,9 @@ func (c *client) resumes(t *testing.T, s *tlsSite) string {
 			continue
 		}
 		s.gone(s.remote("up.bin"))
-		got, _ := os.ReadFile(s.local("down.bin"))
-		assert.Empty(t, got)
+		if got, _ := os.ReadFile(s.local("down.bin")); !c.once {
+			assert.Empty(t, got)
+		}
 	}
 	return cmp.Or(strings.Join(does, ", "), "–")
 }

@@ -172,6 +172,9 @@ type hidden struct {
 
 func (u *upload) Write(p []byte) (int, error) { return u.file.Write(p) }
 
+// Hidden says whether nobody sees the upload before it is committed.
+func (u *upload) Hidden() bool { return u.hidden != nil }
+
 // ReadFrom is that of *[os.File].
 func (u *upload) ReadFrom(r io.Reader) (int64, error) { return u.file.ReadFrom(r) }
 

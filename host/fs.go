@@ -54,6 +54,14 @@ type Upload = interface {
 	Abort() error
 }
 
+// HiddenUpload is an [Upload] that may be seen by nobody before it is committed.
+// Its end is then looked at more closely: what a client that has died leaves must
+// not look whole.
+type HiddenUpload interface {
+	Upload
+	Hidden() bool
+}
+
 // MkdirFS is an [FS] that makes directories. Mkdir fails with [fs.ErrExist]
 // when there is such a file.
 type MkdirFS interface {

@@ -43,6 +43,8 @@ type Dir struct {
 	options DirOptions
 	masked  bool  // by Umask: options say the permissions, whatever the process's umask
 	outside error // what os.Root says to a name that leads out
+
+	syncFile, closeFile func(*os.File) error // at the end of uploads; tests look on
 }
 
 // way is how a Dir comes to a file by its name: as os.Root does, or faster and
@@ -75,12 +77,11 @@ type parent interface {
 	remove(base string) error    // a file or an empty directory
 	removeAll(base string) error // what is not there is no error
 	rename(base string, to parent, toBase string) error
+	renameNew(base, newBase string) error // replaces no file; not every system can do it
 	link(base, newBase string) error
 	symlink(target, base string) error
 	chmod(base string, mode fs.FileMode) error
 	chtimes(base string, mtime time.Time) error
-	sync() error // brings the names in it to the disk
-
 	// ruled is whether its default ACL says the permissions of what is made in
 	// it, and the process's umask does not.
 	ruled() bool
@@ -117,7 +118,7 @@ func openDir(name string, options DirOptions, fast bool) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dir{way: walk{root}, root: root, options: options}
+	d := &Dir{way: walk{root}, root: root, options: options, syncFile: (*os.File).Sync, closeFile: (*os.File).Close}
 
 	// os.Root has an error of its own for this and does not export it.
 	var escape *fs.PathError

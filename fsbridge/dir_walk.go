@@ -1,6 +1,7 @@
 package fsbridge
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path"
@@ -115,13 +116,5 @@ func (w *walked) rename(base string, to parent, toBase string) error {
 	return err
 }
 
-func (w *walked) sync() error {
-	dir, err := w.Open(".")
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
-}
-
-func (w *walked) ruled() bool { return false }
+func (w *walked) renameNew(string, string) error { return errors.ErrUnsupported }
+func (w *walked) ruled() bool                    { return false }

@@ -77,6 +77,10 @@ func (h *held) rename(base string, to parent, toBase string) error {
 	return again(func() error { return unix.Renameat(h.fd(), base, to.(*held).fd(), toBase) })
 }
 
+func (h *held) renameNew(base, newBase string) error {
+	return again(func() error { return unix.Renameat2(h.fd(), base, h.fd(), newBase, unix.RENAME_NOREPLACE) })
+}
+
 func (h *held) remove(base string) error {
 	err := again(func() error { return unix.Unlinkat(h.fd(), base, 0) })
 	if err == nil {
@@ -127,15 +131,6 @@ func (h *held) chmod(base string, mode fs.FileMode) error {
 
 func (h *held) chtimes(base string, mtime time.Time) error {
 	return h.find(base, func(file *os.File) error { return chtimesFile(file, mtime) })
-}
-
-func (h *held) sync() error {
-	dir, err := h.openFile(".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }
 
 func (h *held) ruled() bool {

@@ -25,7 +25,7 @@ func (d *Dir) createHidden(name string, flag int, _ int64) (*upload, error) {
 		u.folder.Close()
 		return nil, err
 	}
-	if err = u.setMode(perm, old != nil || d.masked); err == nil && old != nil {
+	if err = u.setMode(perm, old != nil || d.masked && !u.folder.ruled()); err == nil && old != nil {
 		err = u.setOwner(old)
 	}
 	if err != nil {

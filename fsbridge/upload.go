@@ -188,7 +188,7 @@ func (u *upload) place(name string, flag int, offset int64) (err error) {
 		return errGone
 	}
 	if u.made {
-		return u.setMode(u.dir.options.FileMode.Perm(), u.dir.masked)
+		return u.setMode(u.dir.options.FileMode.Perm(), u.dir.masked && !u.folder.ruled())
 	}
 	switch flag {
 	case os.O_TRUNC:

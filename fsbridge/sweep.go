@@ -83,9 +83,9 @@ func (s *sweep) folder(name string, depth int) {
 			switch below := path.Join(name, e.name); {
 			case s.ctx.Err() != nil:
 				return
-			case e.mode.IsDir() && !hiddenName(e.name):
+			case e.mode.IsDir():
 				s.folder(below, depth+1)
-			case e.mode.IsRegular() && hiddenName(e.name):
+			case e.mode.IsRegular() && leftover(e.name):
 				stale, err := f.removeStale(e.name)
 				if s.met(below, err); stale {
 					s.removed++
@@ -122,7 +122,7 @@ func (d *Dir) clear(name string) bool {
 			}
 		}
 	}
-	return only(func(_ *folder, e entry) bool { return e.mode.IsRegular() && hiddenName(e.name) }) &&
+	return only(func(_ *folder, e entry) bool { return e.mode.IsRegular() && leftover(e.name) }) &&
 		only(func(f *folder, e entry) bool {
 			stale, _ := f.removeStale(e.name)
 			return stale
@@ -132,6 +132,7 @@ func (d *Dir) clear(name string) bool {
 // folder is a directory whose entries are read to be removed.
 type folder struct {
 	parent
+	dir  *Dir
 	file *os.File
 	rest []byte // of what the system has said of it and nobody has read
 }
@@ -152,7 +153,7 @@ func (d *Dir) openFolder(name string) (*folder, error) {
 		p.Close()
 		return nil, err
 	}
-	return &folder{parent: p, file: file}, nil
+	return &folder{parent: p, dir: d, file: file}, nil
 }
 
 func (f *folder) Close() error { return errors.Join(f.file.Close(), f.parent.Close()) }
@@ -182,7 +183,7 @@ func (f *folder) removeStale(name string) (bool, error) {
 	switch {
 	case err == nil:
 		defer file.Close()
-		err = lookAtLock(file, info)
+		err = f.dir.lookAtLock(file, info)
 		if err == nil {
 			defer funlock(file)
 			alone = ofThisMachine(file)

@@ -126,7 +126,11 @@ func (d *Dir) createInPlace(name string, flag int, offset int64) (u *upload, err
 		if err = u.place(name, flag, offset); err == nil {
 			return u, nil
 		}
-		u.leave()
+		if err == syscall.EBUSY {
+			u.close() // the file is another's, who was quicker
+		} else {
+			u.leave()
+		}
 		if err != errGone {
 			return nil, err
 		}
@@ -284,14 +288,14 @@ func (u *upload) Abort() error {
 
 // leave gives up an upload in place.
 func (u *upload) leave() error {
-	if u.made && u.hold != nil {
+	if u.made {
 		u.unmake()
 	}
 	return u.close()
 }
 
 // unmake removes a file that was made for bytes which did not come. The lock is
-// still held, so nobody writes to it.
+// still held, so that nobody writes to it.
 func (u *upload) unmake() {
 	info, err := u.file.Stat()
 	if err != nil || info.Size() > 0 {

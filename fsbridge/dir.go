@@ -228,8 +228,8 @@ func (d *Dir) Mkdir(name string) error {
 	return d.changeIn("mkdir", name, func(p parent, base string) error {
 		perm := d.options.DirMode.Perm()
 		err := p.mkdir(base, perm)
-		if err == nil && d.masked {
-			d.unmask(p, base, perm)
+		if err == nil && d.masked && !p.ruled() {
+			unmask(p, base, perm)
 		}
 		return err
 	})
@@ -237,8 +237,8 @@ func (d *Dir) Mkdir(name string) error {
 
 // unmask gives a new directory the permissions that the process's umask has taken
 // of it. Where that cannot be, on disks without permissions, it has fewer.
-func (d *Dir) unmask(p parent, base string, perm fs.FileMode) {
-	if info, err := p.lstat(base); err == nil && info.IsDir() && !p.ruled() {
+func unmask(p parent, base string, perm fs.FileMode) {
+	if info, err := p.lstat(base); err == nil && info.IsDir() {
 		p.chmod(base, permitted(perm, info.Mode()))
 	}
 }

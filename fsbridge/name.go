@@ -64,9 +64,9 @@ func validOnWindows(element string) bool {
 // hiddenPrefix begins the names of uploads that are not yet complete.
 const hiddenPrefix = ".wasiftp-upload-"
 
-// leftover reports whether the name of an entry is one that a hidden upload has given
-// its file.
-func leftover(element string) bool { return strings.HasPrefix(element, hiddenPrefix) }
+// hiddenByUs reports whether the name of an entry is one that a hidden upload has
+// given its file. What has such a name to some file systems only is not removed.
+func hiddenByUs(element string) bool { return strings.HasPrefix(element, hiddenPrefix) }
 
 // hiddenName reports whether an element of name is that of an unfinished upload, or
 // would be to some file system.

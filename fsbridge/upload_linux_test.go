@@ -175,3 +175,23 @@ func TestDiskThatFills(t *testing.T) {
 		})
 	}
 }
+
+// A link that was being moved to another disk is a leftover too, once it is old.
+func TestSweepRemovesOldLinks(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, d *Dir, root string) {
+		require.NoError(t, d.Mkdir("dir"))
+		link := filepath.Join(root, "dir", hiddenPrefix+"link")
+		require.NoError(t, os.Symlink("nowhere", link))
+		removed, err := d.Sweep(t.Context())
+		require.NoError(t, err)
+		assert.Zero(t, removed)
+		assert.ErrorIs(t, d.Remove("dir"), syscall.ENOTEMPTY)
+		old := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {Sec: 1e9}}
+		require.NoError(t, unix.UtimesNanoAt(unix.AT_FDCWD, link, old, unix.AT_SYMLINK_NOFOLLOW))
+		removed, err = d.Sweep(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, 1, removed)
+		require.NoError(t, d.Remove("dir"))
+	})
+}

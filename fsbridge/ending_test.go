@@ -279,3 +279,44 @@ func TestUploadsCloseWhatTheyOpen(t *testing.T) {
 		assert.LessOrEqual(t, open(), before, name)
 	}
 }
+
+// linkless is a directory on a disk that knows neither hard links nor a rename that
+// replaces nothing.
+type linkless struct {
+	parent
+	fault error
+}
+
+func (l linkless) renameNew(string, string) error { return l.fault }
+func (l linkless) link(string, string) error      { return l.fault }
+func (l linkless) rename(base string, _ parent, toBase string) error {
+	return l.parent.rename(base, l.parent, toBase)
+}
+
+func TestUniqueUploadWithoutHardLinks(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []error{syscall.EPERM, syscall.EOPNOTSUPP, syscall.EMLINK, syscall.ENOSYS, syscall.EINVAL} {
+		root := t.TempDir()
+		d := testDir(t, root, DirOptions{Atomic: true}, true)
+		for _, want := range []error{nil, fs.ErrExist} {
+			up, err := d.Create("file", os.O_EXCL, 0)
+			require.NoError(t, err)
+			other, err := d.Create("file", os.O_EXCL, 0)
+			require.NoError(t, err)
+			require.NoError(t, other.Abort())
+			u := up.(*upload)
+			u.folder = linkless{u.folder, fault}
+			_, err = io.WriteString(up, "content")
+			require.NoError(t, err)
+			if want != nil {
+				require.NoError(t, os.WriteFile(filepath.Join(root, "file"), []byte("another's"), 0o644))
+			}
+			assert.ErrorIs(t, up.Commit(), want)
+			content, err := os.ReadFile(filepath.Join(root, "file"))
+			require.NoError(t, err)
+			assert.Equal(t, map[bool]string{true: "content", false: "another's"}[want == nil], string(content))
+			assert.Equal(t, 1, seen(t, root), "nothing hidden is left")
+			require.NoError(t, os.Remove(filepath.Join(root, "file")))
+		}
+	}
+}

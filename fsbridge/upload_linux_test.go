@@ -195,3 +195,45 @@ func TestSweepRemovesOldLinks(t *testing.T) {
 		require.NoError(t, d.Remove("dir"))
 	})
 }
+
+func TestFileThatGrowsTooLarge(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	d := testDir(t, root, DirOptions{}, true)
+	const largest = 1<<44 - 4096 // on ext4, with its usual blocks
+	put(t, d, "file", "")
+	if os.Truncate(filepath.Join(root, "file"), largest) != nil || os.Truncate(filepath.Join(root, "file"), largest+1) == nil {
+		t.Skip("files may grow less or more on this disk")
+	}
+	for _, fill := range []func(io.Writer) error{
+		func(w io.Writer) error { _, err := io.WriteString(w, "more"); return err },
+		func(w io.Writer) error { _, err := io.Copy(w, strings.NewReader("more")); return err },
+	} {
+		up, err := d.Create("file", os.O_APPEND, 0)
+		require.NoError(t, err)
+		assert.ErrorIs(t, fill(up), syscall.EFBIG)
+		require.NoError(t, up.Abort())
+	}
+}
+
+// Where permissions cannot be set, as on disks that have none, a file is uploaded all
+// the same.
+func TestUploadWherePermissionsCannotBeSet(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root gives files away")
+	}
+	for _, options := range []DirOptions{{}, {Atomic: true}} {
+		root := t.TempDir()
+		t.Run("", func(t *testing.T) {
+			asNobody(t, root)
+			d := testDir(t, root, options, true)
+			d.flock = func(file *os.File, against bool) error {
+				return asRoot(func() error { return file.Chown(12345, 12345) })
+			}
+			masked := d.Umask(0).(*Dir)
+			require.NoError(t, write(masked, "file", os.O_TRUNC, "content"))
+			assert.Equal(t, "content", get(t, d, "file"))
+		})
+	}
+}

@@ -327,7 +327,11 @@ func (d *Dir) Rename(from, to string) error {
 			return err
 		}
 		defer toParent.Close()
-		if err := p.rename(base, toParent, toBase); err != nil || !d.options.Sync {
+		err = p.rename(base, toParent, toBase)
+		if errors.Is(err, syscall.ENOTEMPTY) && d.clear(to) {
+			err = p.rename(base, toParent, toBase)
+		}
+		if err != nil || !d.options.Sync {
 			return err
 		}
 		return d.flushNames(toParent, nil)

@@ -215,6 +215,13 @@ func TestFolderOfLeftoversIsRemoved(t *testing.T) {
 		leave(t, dir, 25*time.Hour)
 		require.NoError(t, d.Remove("dir"))
 		assert.NoDirExists(t, dir)
+
+		for _, name := range []string{"dir", "other"} {
+			require.NoError(t, d.Mkdir(name))
+			leave(t, filepath.Join(root, name), 25*time.Hour)
+		}
+		require.NoError(t, d.Rename("other", "dir"), "the folder of the new name is as good as empty")
+		assert.Equal(t, 1, seen(t, root))
 	})
 }
 

@@ -60,7 +60,7 @@ func (d *Dir) moveFile(ctx context.Context, p parent, base, to string) error {
 		return err
 	}
 	defer file.Close()
-	hold, err := lock(file)
+	hold, err := d.lock(file)
 	if err != nil {
 		return err
 	}
@@ -94,18 +94,17 @@ func (d *Dir) twin(info fs.FileInfo, to string) (*upload, error) {
 	if u.folder, u.base, err = d.parent(to); err != nil {
 		return nil, err
 	}
-	perm := info.Mode().Perm()
 	there, err := u.folder.lstat(u.base)
 	if err == nil && there.IsDir() {
 		err = syscall.EISDIR
 	} else {
-		err = u.hide(perm)
+		err = u.hide(u.permissions(info))
 	}
 	if err != nil {
 		u.folder.Close()
 		return nil, err
 	}
-	if err = u.setMode(perm, true); err == nil {
+	if err = u.setMode(info); err == nil {
 		err = u.setOwner(info)
 	}
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 // change asks for something to be done to a file, and has it observed.
 func (s *session) change(key questionKey, e Event, work func(context.Context) error) wasi.Errno {
+	e.User = s.user()
 	_, errno := s.ask(key, func(ctx context.Context) answer {
 		err := work(ctx)
 		if err == nil {

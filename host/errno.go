@@ -47,6 +47,7 @@ var crossings = append(systemCrossings, []crossing{
 	{os.ErrDeadlineExceeded, wasi.ETIMEDOUT},
 	{context.DeadlineExceeded, wasi.ETIMEDOUT},
 	{context.Canceled, wasi.ECANCELED},
+	{errGivenUp, wasi.ECANCELED},
 	{net.ErrClosed, wasi.ECANCELED},
 	{io.ErrClosedPipe, wasi.EPIPE},
 	{io.ErrUnexpectedEOF, wasi.ECONNRESET},

@@ -29,7 +29,8 @@ type CreateFS interface {
 	// replace a file, os.O_EXCL to make a new one (an error that is
 	// [fs.ErrExist] when there is one), os.O_APPEND to add to its end, or 0 to overwrite it from offset on.
 	// The file is made when missing. Its size is checked by the server: offset
-	// is never beyond the end.
+	// is never beyond the end. What the file holds should stay until the first
+	// byte or Commit: many an upload begins whose data connection never comes.
 	Create(name string, flag int, offset int64) (Upload, error)
 }
 

@@ -20,6 +20,7 @@ import (
 type transfer struct {
 	file     *openFile
 	conn     net.Conn // nil when the bytes are hashed, or go from file to file
+	tls      *closing // beneath its TLS; nil in the clear
 	ascii    bool
 	length   int64     // most bytes of the file; 0 is no limit, but for a copy
 	hash     hash.Hash // nil when the bytes are moved
@@ -45,6 +46,9 @@ func (sh *shard) transferStart(a *args) wasi.Errno {
 	if c.session != f.session || c.conn == nil || f.transfer != nil {
 		return wasi.EBADF
 	}
+	if f.taken {
+		return wasi.ECANCELED
+	}
 	if a.uint32(2)&^wasi.TransferASCII != 0 || a.int64(3) < 0 {
 		return wasi.EINVAL
 	}
@@ -60,7 +64,7 @@ func (sh *shard) transferStart(a *args) wasi.Errno {
 		doing = wasi.DoingUpload
 	}
 	t := f.begin(handle, doing)
-	t.conn, t.ascii, t.length = c.conn, a.uint32(2)&wasi.TransferASCII != 0, a.int64(3)
+	t.conn, t.tls, t.ascii, t.length = c.conn, c.tls, a.uint32(2)&wasi.TransferASCII != 0, a.int64(3)
 	sh.server.work.Go(func() { t.run(handle) })
 	return wasi.OK
 }
@@ -88,19 +92,22 @@ func (sh *shard) transferProgress(a *args) wasi.Errno {
 func (t *transfer) run(handle uint32) {
 	t.err = t.move()
 	t.duration = time.Since(t.began)
+	if t.err == nil && t.conn != nil && t.file.upload != nil {
+		t.file.session.stream.awaitOver() // a client that died has not ended its upload
+	}
 	if t.given.Load() {
 		t.err = errGivenUp
 	}
 	t.hangUp()
 	if t.file.source != nil {
-		t.file.source.Close()
+		t.file.session.guard(t.file.source.Close)
 	}
 	close(t.finished)
 	switch {
 	case t.hash != nil:
-		t.file.session.observe(t.event(Hashed, t.err))
+		t.file.observe(t.event(Hashed, t.err))
 	case t.file.upload == nil:
-		t.file.session.observe(t.event(Downloaded, t.err))
+		t.file.observe(t.event(Downloaded, t.err))
 	}
 	t.file.session.shard.post(wasi.Event{
 		Kind: wasi.EventTransfer, Session: t.file.session.handle, Handle: handle,
@@ -236,12 +243,9 @@ func (t *transfer) hangUp() {
 }
 
 func reset(conn net.Conn) {
-	switch c := conn.(type) {
-	case *net.TCPConn:
+	if c, ok := bottom(conn).(*net.TCPConn); ok {
 		c.SetLinger(0)
 		c.Close()
-	case interface{ NetConn() net.Conn }: // TLS
-		reset(c.NetConn())
 	}
 }
 
@@ -257,6 +261,7 @@ func (t *transfer) giveUp() {
 func (t *transfer) event(kind EventKind, err error) Event {
 	return Event{
 		Kind: kind, Path: "/" + t.file.name, Bytes: t.bytes.Load(), Duration: t.duration, ASCII: t.ascii, Err: err,
+		TLS: t.tls != nil, TLSClosed: t.tls != nil && t.file.upload != nil && t.err == nil && !t.tls.ended,
 	}
 }
 

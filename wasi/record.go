@@ -12,7 +12,9 @@ const (
 	EventWritable            // Handle has room again, or (after net_dial) is connected or failed with Errno
 	EventReady               // the answer that Session waits for is there
 	EventTransfer            // the transfer of file Handle ended with Errno after Value bytes
-	EventDrain               // no new work: sessions end with 421 once they are idle
+	EventDrain               // no new work: Session, or for 0 all, end with 421 once they are idle
+	EventClock               // reserved for the wall clock
+	EventHangup              // the client of Session has hung up, though what it sent before is not read yet
 )
 
 // Flags of file_stat, file_list, file_copy and transfer_start.

@@ -13,6 +13,7 @@ const (
 	replyTooLate        = reply("503 Too late: USER was said.")
 	replyGoodbye        = reply("221 Goodbye.")
 	replyDraining       = reply("421 The server is going down.")
+	replyDrained        = reply("421 The server ends this session.")
 	replyNotFTP         = reply("421 This is an FTP server.")
 	replyTooStrange     = reply("421 Too many bad commands.")
 	replyLoginTimeout   = reply("421 Login timed out.")

@@ -63,6 +63,7 @@ func Events(dst []ftp.Event, buf []byte) int {
 var eventKinds = [...]ftp.EventKind{
 	wasi.EventOpen: ftp.EventOpen, wasi.EventReadable: ftp.EventReadable, wasi.EventWritable: ftp.EventWritable,
 	wasi.EventReady: ftp.EventReady, wasi.EventTransfer: ftp.EventTransfer, wasi.EventDrain: ftp.EventDrain,
+	wasi.EventHangup: ftp.EventHangup,
 }
 
 // Config reads the configuration, size bytes long. ok is false when the host

@@ -136,7 +136,7 @@ func hear(e wasi.Event) {
 	}
 	s := sessions[e.Session]
 	switch {
-	case e.Kind == wasi.EventDrain:
+	case e.Kind == wasi.EventDrain && e.Session == 0:
 		for handle := range sessions {
 			tell(handle, e)
 		}

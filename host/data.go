@@ -99,7 +99,7 @@ func (sh *shard) netListen(a *args) wasi.Errno {
 	}
 	socket, err := listenInRange(s.local.Addr(), s.server.config.Passive.FirstPort, s.server.config.Passive.LastPort)
 	if err != nil {
-		s.server.config.Logger.Warn("no passive port", "session", s.id, "err", err)
+		s.server.config.Logger.Warn("no passive port", "session", s.id, "client", s.client, "err", err)
 		return errnoOf(err)
 	}
 	l := &listener{session: s, socket: socket}

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"wasiftp/wasi"
@@ -28,6 +29,7 @@ type Server struct {
 	secret       string           // of this server alone, among those with the same ticket keys
 	running      sync.WaitGroup   // the shards
 	work         sync.WaitGroup   // what they have others do: transfers, file operations
+	revocations  atomic.Uint64    // calls of Revoke
 
 	// ending is done once no more clients are wanted.
 	ending context.Context
@@ -40,6 +42,7 @@ type Server struct {
 	sessions   int
 	perAddress map[netip.Addr]int
 	perAccount map[string]int
+	logins     map[*login]struct{} // that have a place, also those that their sessions have not yet heard of
 	lastID     uint64
 	present    present
 	uploads    uploads
@@ -76,6 +79,7 @@ func New(config Config) (*Server, error) {
 	s := &Server{
 		config: config, engineConfig: engineConfig(&config), began: time.Now(), secret: rand.Text(), idle: make(chan struct{}),
 		listeners: map[net.Listener]struct{}{}, perAddress: map[netip.Addr]int{}, perAccount: map[string]int{},
+		logins:  map[*login]struct{}{},
 		uploads: uploads{open: map[uploadKey]*openFile{}},
 	}
 	s.ending, s.end = context.WithCancel(context.Background())
@@ -303,21 +307,28 @@ func (s *Server) retire(sh *shard) {
 	sh.do(func() { sh.stop("") })
 }
 
-func (s *Server) admitAccount(name string, limit int) bool {
+// admitAccount gives a login its place, unless there is none or an account was
+// revoked since.
+func (s *Server) admitAccount(l *login, limit int, since uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if limit > 0 && s.perAccount[name] >= limit {
-		return false
+	switch {
+	case s.revocations.Load() != since:
+		return errRevoked
+	case limit > 0 && s.perAccount[l.name] >= limit:
+		return errAccountFull
 	}
-	s.perAccount[name]++
-	return true
+	s.perAccount[l.name]++
+	s.logins[l] = struct{}{}
+	return nil
 }
 
-func (s *Server) releaseAccount(name string) {
+func (s *Server) releaseAccount(l *login) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.perAccount[name]--; s.perAccount[name] <= 0 {
-		delete(s.perAccount, name)
+	delete(s.logins, l)
+	if s.perAccount[l.name]--; s.perAccount[l.name] <= 0 {
+		delete(s.perAccount, l.name)
 	}
 }
 

@@ -124,9 +124,11 @@ func (s *session) disown(handle uint32) {
 // next waits for that: a client that tries again at once must not find the file
 // in use, by itself.
 func (s *session) afterwards(giveUp func()) {
-	before, done := s.ending, make(chan struct{})
+	before, done, user := s.ending, make(chan struct{}), s.login.Load()
 	s.ending = done
+	user.enter()
 	s.server.work.Go(func() {
+		defer user.leave()
 		defer close(done)
 		giveUp()
 		if before != nil {

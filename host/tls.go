@@ -20,7 +20,9 @@ type TLS struct {
 	// Config has the certificate; nil offers no TLS at all. Certificates may
 	// be picked by GetCertificate, and client certificates asked for by
 	// ClientAuth: what the client showed reaches the [Authenticator]. Its
-	// callbacks about session tickets are not used.
+	// callbacks about session tickets are not used. Where it names no
+	// NextProtos, a client that offers protocols (ALPN) must offer ftp or, on a
+	// data connection, ftp-data: one who meant HTTP or mail is not served.
 	Config *tls.Config
 
 	// Require is what a client must protect; zero requires nothing.
@@ -79,11 +81,18 @@ var errNotResumed = errors.New("the data connection does not resume the TLS sess
 // handshakeTime bounds a handshake.
 const handshakeTime = 30 * time.Second
 
+// What a client may name as its protocol (RFC 7301). ftp is in IANA's registry;
+// FileZilla calls its data connections ftp-data. Most clients name none.
+var (
+	controlProtocols = []string{"ftp"}
+	dataProtocols    = []string{"ftp-data", "ftp"}
+)
+
 // controlTLS is the configuration for the control connection of session id: its
 // tickets are marked with the id, and it takes none, so that whoever holds one
 // has gone through this very handshake.
 func (s *Server) controlTLS(id uint64) *tls.Config {
-	return s.bound(s.config.TLS.Config, id, tickets{
+	return s.bound(s.config.TLS.Config, id, controlProtocols, tickets{
 		mark: func(tls.ConnectionState) bool { return true },
 		take: func(*tls.SessionState) bool { return false },
 	})
@@ -104,7 +113,7 @@ func (s *Server) protection(id uint64, reply []byte) *upgrade {
 // the upload has broken off. So an upload gets a ticket only where its client
 // needs one for the next connection.
 func (s *Server) dataTLS(id uint64, upload bool) *tls.Config {
-	return s.bound(s.config.TLS.Config, id, tickets{
+	return s.bound(s.config.TLS.Config, id, dataProtocols, tickets{
 		mark: func(state tls.ConnectionState) bool { return state.DidResume },
 		take: func(session *tls.SessionState) bool { return s.issued(session, id) },
 		none: upload && s.config.TLS.DataResumption != RequireResumption,
@@ -118,10 +127,13 @@ type tickets struct {
 	none bool // with TLS 1.3, none is given out
 }
 
-// bound is a configuration that marks tickets with a session's id, and takes
-// them, where it may. What it picks for a client does so too.
-func (s *Server) bound(config *tls.Config, id uint64, t tickets) *tls.Config {
+// bound is a configuration that speaks the protocols, marks tickets with a
+// session's id, and takes them, where it may. What it picks for a client does so too.
+func (s *Server) bound(config *tls.Config, id uint64, protocols []string, t tickets) *tls.Config {
 	c, keys := config.Clone(), s.config.TLS.Config
+	if len(c.NextProtos) == 0 {
+		c.NextProtos = protocols
+	}
 	c.WrapSession = func(state tls.ConnectionState, session *tls.SessionState) ([]byte, error) {
 		if t.mark(state) {
 			session.Extra = append(session.Extra, s.ticketMark(id))
@@ -146,7 +158,7 @@ func (s *Server) bound(config *tls.Config, id uint64, t tickets) *tls.Config {
 			case err != nil:
 				return nil, err
 			case picked != nil:
-				return s.bound(picked, id, t), nil
+				return s.bound(picked, id, protocols, t), nil
 			}
 		}
 		if t.none && startsAnew(hello, c) {

@@ -29,9 +29,21 @@ var levels = map[host.EventKind]slog.Level{
 	host.UploadFailed: slog.LevelWarn, host.DataRefused: slog.LevelWarn,
 }
 
+// byStranger says whether anybody can cause an event, as often as he likes.
+func byStranger(e host.Event) bool {
+	switch e.Kind {
+	case host.Connected, host.Refused, host.LoginFailed, host.DataRefused:
+		return true
+	}
+	return e.Kind == host.Disconnected && e.User == "" // who never logged in
+}
+
 // Observe is [host.Observer]'s.
 func (o observer) Observe(e host.Event) {
-	level, ctx := levels[e.Kind], context.Background()
+	level, ctx := levels[e.Kind], deed
+	if byStranger(e) {
+		ctx = context.Background()
+	}
 	if !o.Enabled(ctx, level) {
 		return
 	}

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"os"
 	"slices"
@@ -132,9 +130,9 @@ func (t *tlsOptions) check() error {
 	return nil
 }
 
-// setUpTLS writes into the server's configuration what the flags say. Until ctx
-// ends the certificates are kept up to date.
-func (p *program) setUpTLS(ctx context.Context, o *options, logger *slog.Logger) error {
+// setUpTLS writes into the server's configuration what the flags say, and adds to
+// files what is to be followed. Until ctx ends issued certificates are renewed.
+func (p *program) setUpTLS(ctx context.Context, o *options, files *follower) error {
 	t := &o.tls
 	if err := t.check(); err != nil {
 		return usageError{err}
@@ -142,7 +140,7 @@ func (p *program) setUpTLS(ctx context.Context, o *options, logger *slog.Logger)
 	if !t.on() {
 		return nil
 	}
-	get, err := p.certificateSource(ctx, o, logger)
+	get, err := p.certificateSource(ctx, o, files)
 	if err != nil {
 		return err
 	}
@@ -163,14 +161,14 @@ func (p *program) setUpTLS(ctx context.Context, o *options, logger *slog.Logger)
 	if t.clientCA == "" {
 		return nil
 	}
-	return t.askClients(config)
+	return t.askClients(config, files)
 }
 
 // getCertificate is [tls.Config]'s GetCertificate.
 type getCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 
-func (p *program) certificateSource(ctx context.Context, o *options, logger *slog.Logger) (getCertificate, error) {
-	t := &o.tls
+func (p *program) certificateSource(ctx context.Context, o *options, files *follower) (getCertificate, error) {
+	t, logger := &o.tls, files.logger
 	if len(t.acme) > 0 {
 		return p.issued(ctx, t, logger)
 	}
@@ -199,7 +197,9 @@ func (p *program) certificateSource(ctx context.Context, o *options, logger *slo
 	if t.own == "self-signed" {
 		t.fingerprint = fingerprint(loaded[0].current.Load())
 	}
-	go loaded.follow(ctx, p.hangups(), logger)
+	for _, p := range loaded {
+		files.all = append(files.all, p)
+	}
 	return loaded.get, nil
 }
 
@@ -213,20 +213,18 @@ func (t *tlsOptions) keep() (string, error) {
 }
 
 // askClients asks clients for certificates.
-func (t *tlsOptions) askClients(config *host.TLS) error {
-	content, err := os.ReadFile(t.clientCA)
-	if err != nil {
-		return fmt.Errorf("cannot read the clients' CA: %w; give another with --tls-client-ca", err)
+func (t *tlsOptions) askClients(config *host.TLS, files *follower) error {
+	ca := &clientCA{file: t.clientCA}
+	if _, err := ca.load(files.logger); err != nil {
+		return err
 	}
-	config.Config.ClientCAs = x509.NewCertPool()
-	if !config.Config.ClientCAs.AppendCertsFromPEM(content) {
-		return fmt.Errorf("there is no certificate in %s; give another file with --tls-client-ca", t.clientCA)
-	}
-	config.Config.ClientAuth = tls.VerifyClientCertIfGiven
+	files.all = append(files.all, ca)
+	how := tls.VerifyClientCertIfGiven
 	if t.clientsBy() == "require" {
-		config.Config.ClientAuth = tls.RequireAndVerifyClientCert
+		how = tls.RequireAndVerifyClientCert
 		config.Require = max(config.Require, host.TLSForLogin) // in the clear there is none to show
 	}
+	ca.ask(config.Config, how)
 	return nil
 }
 

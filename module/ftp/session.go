@@ -34,6 +34,7 @@ type session struct {
 	current  int    // length of the line whose command waits for an answer, 0 if none does
 	held     int    // bytes of whole lines that wait for the end of the transfer
 	waiting  bool   // the world owes an answer: EventReady will say that it is there
+	drained  bool   // EventDrain was for this session alone
 	stage    int    // how far a command of several calls has come
 	strange  int    // bad commands before the login
 
@@ -113,6 +114,8 @@ func (s *session) handleEvent(event *Event) {
 		}
 	case EventReady:
 		s.waiting = false
+	case EventDrain:
+		s.drained = true
 	case EventHangup:
 		s.hungUp()
 	case EventTransfer:
@@ -159,11 +162,13 @@ func (s *session) proceed() bool {
 	case s.phase == phaseQuitting:
 		s.end()
 		return false
+	case s.current > 0:
 	case s.e.draining:
-		if s.current == 0 {
-			s.say(replyDraining)
-			return true
-		}
+		s.say(replyDraining)
+		return true
+	case s.drained:
+		s.say(replyDrained)
+		return true
 	}
 	return s.proceedLine()
 }

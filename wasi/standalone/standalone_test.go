@@ -264,6 +264,21 @@ func TestRights(t *testing.T) {
 	}
 }
 
+// TestRemovingAsksForTheKind: who may only delete is not shown what a name is, but
+// deletes files by DELE and directories by RMD.
+func TestRemovingAsksForTheKind(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, "USERS=box:p:delete")
+	s.put("file", "content")
+	require.NoError(t, s.dir.Mkdir("dir"))
+	c := s.login("box")
+	assert.Contains(t, s.say(c, "RMD file"), "550 ")
+	assert.Contains(t, s.say(c, "DELE dir"), "550 ")
+	assert.Equal(t, "content", s.content("file"))
+	assert.Contains(t, s.say(c, "RMD dir"), "250 ")
+	assert.Contains(t, s.say(c, "DELE file"), "250 ")
+}
+
 // TestHash: a file is hashed in pieces, and ABOR ends that.
 func TestHash(t *testing.T) {
 	t.Parallel()

@@ -90,7 +90,8 @@ func TestClientLftpListings(t *testing.T) {
 		assert.NoError(t, os.Chtimes(s.remote(name), past, past.Add(time.Duration(i)*time.Hour)))
 	}
 	for command, want := range map[string]string{
-		"nlist -tr o/?": "o/b o/c o/a", "nlist -S o/?": "o/b o/c o/a", "nlist o/*/*/*.txt": "o/deep/er/x.txt", "nlist -r o": "o/deep o/c o/b o/a",
+		"nlist -tr o/?": "o/b o/c o/a", "nlist -S o/?": "o/b o/c o/a",
+		"nlist o/*/*/*.txt": "o/deep/er/x.txt", "nlist -r o": "o/deep o/c o/b o/a",
 	} {
 		assert.Equal(t, want, strings.Join(strings.Fields(s.lftp(s.IPv4, "", command)), " "), command)
 	}

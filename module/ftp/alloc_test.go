@@ -194,7 +194,9 @@ func TestNoAllocationForTrees(t *testing.T) {
 	e := ftp.New(q, ftp.Config{StallTime: 1e12, DataTime: 1e12})
 	q.session(e, 1)
 	q.say(e, 1, "USER u\r\nPASS p\r\n")
-	for _, list := range []string{"LIST -R top", "LIST -tR top", "LIST -Sr top", "NLST -t top", "NLST to*/?/s*", "LIST -t /*/[a-c]/*/", "NLST */a/b/file"} {
+	for _, list := range []string{
+		"LIST -R top", "LIST -tR top", "LIST -Sr top", "NLST -t top", "NLST to*/?/s*", "LIST -t /*/[a-c]/*/", "NLST */a/b/file",
+	} {
 		text := "PASV\r\n" + list + "\r\n"
 		before := q.written
 		q.say(e, 1, text)
@@ -246,6 +248,9 @@ func TestNoAllocationForSessions(t *testing.T) {
 func TestSessionSize(t *testing.T) {
 	t.Parallel()
 	assert.LessOrEqual(t, ftp.SessionSize, unsafe.Sizeof([2048]byte{}))
+	for _, size := range ftp.Sizes {
+		assert.Equal(t, size[1], size[0])
+	}
 }
 
 func BenchmarkNoop(b *testing.B) {

@@ -27,6 +27,11 @@ func CutOptions(arg string) (flags, pathname string) {
 // SessionSize is how many bytes a session takes.
 const SessionSize = unsafe.Sizeof(session{})
 
+// Sizes are what the engine takes for the sizes of some types, and what they are.
+var Sizes = [][2]uintptr{
+	{levelSize, unsafe.Sizeof(level{})}, {subfolderSize, unsafe.Sizeof(subfolder{})}, {lineSize, unsafe.Sizeof(line{})},
+}
+
 // ListingSize is how many bytes the buffers of a session's listing take.
 func ListingSize(e *Engine, session Handle) int {
 	if l := e.sessions[session].transfer.list; l != nil {

@@ -53,7 +53,9 @@ func TestThreat19GlobBomb(t *testing.T) {
 	assert.Equal(t, "150 226", codes)
 	assert.Equal(t, 10, strings.Count(content, "\n"))
 	// What goes up again is no way to go down often.
-	for _, pattern := range []string{"*/../*/../*/../*", strings.Repeat("*/../", 500) + "*/../*9", strings.Repeat("*/", 1500) + "*"} {
+	for _, pattern := range []string{
+		"*/../*/../*/../*", strings.Repeat("*/../", 500) + "*/../*9", strings.Repeat("*/", 1500) + "*",
+	} {
 		_, codes = c.Get("NLST " + pattern)
 		assert.Equal(t, "150 226", codes, pattern)
 	}
@@ -102,9 +104,11 @@ func TestPatternTrees(t *testing.T) {
 			{"NLST [x]/k*", "[x]/k*/lit"},
 			{"NLST [x]/k*/*", "[x]/k*/lit"},
 			{"NLST a\\1/*.txt", "a1/f.txt"},
-			{"NLST file/*", "550"}, {"NLST none/*/x", "550"}, {"NLST f*/x", ""}, {"NLST */*/*/*/*/*/*", ""}, {"NLST no*/x", ""},
+			{"NLST file/*", "550"}, {"NLST none/*/x", "550"},
+			{"NLST f*/x", ""}, {"NLST */*/*/*/*/*/*", ""}, {"NLST no*/x", ""}, {"NLST */*/../none", ""},
 			{"NLST -d a*", "a1 a2"}, {"LIST -d a*/b*", "a1/b3 a1/bx a2/b4"}, {"LIST -d none", "550"},
-			{"LIST a*/b*", "a1/b3 a1/bx a2/b4"}, {"LIST -R a*/b*", "a1/b3 a1/bx a2/b4"}, {"LIST /?2/b4/*", "a2/b4/z.csv"}, {"LIST a1/b*", "b3 bx"},
+			{"LIST a*/b*", "a1/b3 a1/bx a2/b4"}, {"LIST -R a*/b*", "a1/b3 a1/bx a2/b4"},
+			{"LIST /?2/b4/*", "a2/b4/z.csv"}, {"LIST a1/b*", "b3 bx"},
 			{"MLSD a*/b*", "550"}, {"MLSD */", "550"},
 		} {
 			content, codes := c.Get(l.command)

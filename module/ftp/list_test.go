@@ -141,6 +141,21 @@ func TestThreat20Names(t *testing.T) {
 			assert.Contains(t, content, shown, command)
 		}
 	}
+	for i, name := range odd {
+		w.Put("trees/"+name+"/x", strings.Repeat("x", i))
+	}
+	for _, command := range []string{
+		"LIST -R trees", "LIST -tR trees", "LIST -rS trees/*/*", "NLST t*/*/x", "NLST -t t*/*/?", "NLST trees/*/",
+	} {
+		content, codes := c.Get(command)
+		assert.Equal(t, "150 226", codes)
+		lines := len(odd)
+		if strings.Contains(command, "R") {
+			lines = 4 * len(odd) // with an empty one and a heading
+		}
+		assert.Equal(t, lines, strings.Count(content, "\n"), command)
+		assert.Equal(t, lines, strings.Count(content, "\r"), command)
+	}
 	status := c.Do("STAT odd")
 	wellFormed(t, status+"\r\n")
 	assert.Equal(t, len(odd)+1, strings.Count(status, "\n"))

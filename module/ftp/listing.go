@@ -1,7 +1,5 @@
 package ftp
 
-import "unsafe"
-
 const (
 	// A listing is sent in pieces of this many bytes.
 	listPiece = 16 << 10
@@ -13,7 +11,7 @@ const (
 
 	// What a pattern may cost: so many steps for each name, and so many more
 	// in all. An honest pattern needs a few for each byte of a name.
-	patternSteps = 2048
+	patternSteps = 1024
 	patternSpare = 1 << 22
 )
 
@@ -267,22 +265,29 @@ func (s *session) nextFolder(l *listing) error {
 		return nil
 	}
 	pattern := l.goDown()
-	if len(t.path) > maxName {
+	name := s.nameBelow(l, t.path)
+	element, rest := cutElement(l.pattern[pattern:])
+	isFile := len(rest) == 0 && len(element) > 0 && !hasPattern(element)
+	if isFile {
+		name = appendElement(name, element)
+		s.e.name = name
+	}
+	switch {
+	case len(name) > maxName:
 		t.pass()
-		l.cut = true
+		l.leaveOut(ErrName)
 		return nil
+	case isFile:
+		return s.statBelow(l, name, element)
 	}
-	if file, rest := cutElement(l.pattern[pattern:]); len(rest) == 0 && len(file) > 0 && !hasPattern(file) {
-		return s.statBelow(l, file)
-	}
-	return s.listBelow(l, pattern)
+	return s.listBelow(l, name, pattern)
 }
 
-// listBelow goes into the folder at the tree's path.
-func (s *session) listBelow(l *listing, pattern int) error {
+// listBelow goes into a folder whose path is the tree's.
+func (s *session) listBelow(l *listing, name []byte, pattern int) error {
 	t := &l.tree
 	_, rest := cutElement(l.pattern[pattern:])
-	dir, err := s.e.world.List(s.handle, s.nameBelow(l, t.path), l.namesOnly(rest) && !l.dirs)
+	dir, err := s.e.world.List(s.handle, name, l.namesOnly(rest) && !l.dirs)
 	if err == ErrAgain {
 		return err
 	}
@@ -305,9 +310,9 @@ func (s *session) listBelow(l *listing, pattern int) error {
 
 // statBelow lists a file in the folder at the tree's path: what a pattern ends
 // with need not be a pattern.
-func (s *session) statBelow(l *listing, file []byte) error {
+func (s *session) statBelow(l *listing, name, file []byte) error {
 	t := &l.tree
-	info, err := s.e.world.Stat(s.handle, appendElement(s.nameBelow(l, t.path), file), false)
+	info, err := s.e.world.Stat(s.handle, name, false)
 	if err == ErrAgain {
 		return err
 	}
@@ -322,8 +327,9 @@ func (s *session) statBelow(l *listing, file []byte) error {
 	return nil
 }
 
-// leaveOut leaves a folder out that cannot be opened. What is beyond a limit of
-// names or handles has the listing cut; what is gone or forbidden is nobody's.
+// leaveOut leaves out what cannot be opened. The listing is cut only if that is for
+// a limit of the server's, of names or of handles: what has gone or may not be read
+// is not there for this client.
 func (l *listing) leaveOut(err error) {
 	l.cut = l.cut || err == ErrName || err == ErrTooMany
 }
@@ -351,7 +357,11 @@ func (l *listing) add(entry Entry) {
 	if l.hide && name[0] == '.' && len(l.pattern) == 0 || len(l.pattern) > 0 && !l.matches(name) {
 		return
 	}
-	if l.goesInto(entry.Type) {
+	switch {
+	case !l.goesInto(&entry):
+	case len(name) > maxName:
+		l.leaveOut(ErrName)
+	default:
 		l.tree.remember(l.rank(&entry.FileInfo), name)
 	}
 	if l.whole && !l.again && (!l.dirs || entry.Type == Dir) {
@@ -359,13 +369,14 @@ func (l *listing) add(entry Entry) {
 	}
 }
 
-// goesInto reports whether the listing goes into such a file. Only a pattern
-// follows links, as it is no deeper than it has elements.
-func (l *listing) goesInto(t FileType) bool {
+// goesInto reports whether the listing goes into a file. LIST -R follows no links,
+// for they may lead in circles; a pattern does, as it is no deeper than it has
+// elements.
+func (l *listing) goesInto(entry *Entry) bool {
 	if l.whole {
-		return t == Dir && l.recursive && l.form == formLong
+		return l.recursive && l.form == formLong && entry.Type == Dir && len(entry.Target) == 0
 	}
-	return t == Dir || t == Link
+	return entry.Type == Dir || entry.Type == Link
 }
 
 // append writes the line of one file.
@@ -415,5 +426,5 @@ func (s *session) dropList(l *listing) {
 
 // size is how many bytes a listing's buffers take.
 func (l *listing) size() int {
-	return cap(l.out) + cap(l.prefix) + l.tree.size() + cap(l.sorter.lines)*int(unsafe.Sizeof(line{}))
+	return cap(l.out) + cap(l.prefix) + cap(l.shown) + l.tree.size() + cap(l.sorter.lines)*lineSize
 }

@@ -13,6 +13,9 @@ const (
 	maxSortedBytes = 256 << 10
 )
 
+// lineSize is the size of what stands for a line that is yet to be sorted.
+const lineSize = 24
+
 // orderKey is what files are sorted by.
 type orderKey uint8
 

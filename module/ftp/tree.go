@@ -3,11 +3,16 @@ package ftp
 import (
 	"bytes"
 	"slices"
-	"unsafe"
 )
 
 // maxTree is how many bytes of names of folders yet to be listed are remembered.
 const maxTree = 256 << 10
+
+// The sizes of what stands for a folder on the way, and for one yet to be gone into.
+const (
+	levelSize     = 48
+	subfolderSize = 16
+)
 
 // tree is the way of a listing through folders, depth first. It remembers the
 // subfolders of the folders on its way. When these are too many, it forgets some
@@ -46,13 +51,15 @@ func (t *tree) begin(o order, scratch *[]byte) {
 	}
 }
 
+func (sub *subfolder) size() int { return int(sub.to-sub.from) + subfolderSize }
+
 func (t *tree) top() *level                { return &t.levels[len(t.levels)-1] }
 func (t *tree) folder() []byte             { return t.path[:t.top().end] }
 func (t *tree) name(sub *subfolder) []byte { return t.text[sub.from:sub.to] }
 
 // size is how many bytes are kept.
 func (t *tree) size() int {
-	return cap(t.text) + cap(t.names)*int(unsafe.Sizeof(subfolder{})) + cap(t.levels)*int(unsafe.Sizeof(level{}))
+	return cap(t.text) + cap(t.names)*subfolderSize + cap(t.levels)*levelSize
 }
 
 // last is the subfolder of the folder on top that was gone into last, empty for
@@ -80,7 +87,7 @@ func (t *tree) remember(rank int64, name []byte) {
 				return
 			}
 		}
-		if len(t.text)+len(name)+(len(t.names)+1)*int(unsafe.Sizeof(subfolder{})) <= maxTree {
+		if len(t.text)+len(name)+(len(t.names)+1)*subfolderSize <= maxTree {
 			break
 		}
 		t.forget()
@@ -93,18 +100,19 @@ func (t *tree) remember(rank int64, name []byte) {
 // forget makes room: the folder with the most names loses half of them, and so on
 // until there is enough. The one on top, which is being read, keeps one.
 func (t *tree) forget() {
-	for freed := 0; freed < maxTree/8; {
+	used := 0 // the names that were gone into take no more
+	for i := range t.names {
+		used += t.names[i].size()
+	}
+	for used > maxTree*7/8 {
 		i, count := t.widest()
-		if count == 0 {
-			break
-		}
 		if i == len(t.levels)-1 {
 			t.sort()
 		}
 		count = (count + 1) / 2
 		from := t.levels[i].names
-		for _, sub := range t.names[from : from+count] {
-			freed += int(sub.to-sub.from) + int(unsafe.Sizeof(sub))
+		for j := from; j < from+count; j++ {
+			used -= t.names[j].size()
 		}
 		t.names = slices.Delete(t.names, from, from+count)
 		t.levels[i].more = true
@@ -116,7 +124,8 @@ func (t *tree) forget() {
 }
 
 // widest is the level with the most names that can lose some, the outermost if
-// there are several. That on top must keep one.
+// there are several. That on top must keep one; there is always another to lose
+// some, as no name is longer than maxName.
 func (t *tree) widest() (widest, count int) {
 	end := len(t.names)
 	for i := len(t.levels) - 1; i >= 0; i-- {

@@ -76,6 +76,9 @@ func (l *listing) goDown() (pattern int) {
 // matches reports whether a name matches the element of the pattern: it may be
 // called so, too.
 func (l *listing) matches(name []byte) bool {
+	if l.steps < 0 {
+		return false
+	}
 	l.steps = min(l.steps+patternSteps, patternSpare)
 	if bytes.Equal(name, l.element) {
 		return true

@@ -49,6 +49,11 @@ func TestThreat19GlobBomb(t *testing.T) {
 	}
 	_, codes := c.Get("NLST *" + strings.Repeat("a", 125) + "b")
 	assert.Equal(t, "150 451", codes)
+	// A name that costs nothing does not hide that others were not looked at.
+	w.Put("z", "")
+	w.Page = 5000
+	_, codes = c.Get("NLST *" + strings.Repeat("a", 125) + "b")
+	assert.Equal(t, "150 451", codes)
 	content, codes := c.Get("NLST *a9?9")
 	assert.Equal(t, "150 226", codes)
 	assert.Equal(t, 10, strings.Count(content, "\n"))

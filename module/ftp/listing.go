@@ -22,7 +22,6 @@ type listing struct {
 	e      *Engine
 	facts  facts
 	rights Rights
-	now    int64
 
 	dir     Handle // the folder being read, 0 when there is none
 	again   bool   // it is read for its subfolders alone, as its lines are told
@@ -34,7 +33,7 @@ type listing struct {
 	element []byte // of it, what names in the folder must match
 	whole   bool   // entries of the folder are listed: no more elements follow
 	dirs    bool   // only folders are listed: the pattern ends in "/"
-	steps   int    // what the pattern may still cost
+	steps   int    // what the pattern may still cost; negative once it was too much
 	lines   int
 	hide    bool // names that begin with a dot
 
@@ -69,7 +68,7 @@ func (e *Engine) newListing() *listing {
 func (s *session) beginList(dir Handle, name, pathname, pattern []byte, request listRequest) *listing {
 	l := s.e.newListing()
 	*l = listing{
-		listRequest: request, e: s.e, facts: s.picked(), rights: s.rights, now: s.e.now,
+		listRequest: request, e: s.e, facts: s.picked(), rights: s.rights,
 		dir: dir, base: append(l.base[:0], name...), tree: l.tree,
 		prefix: l.prefix[:0], pattern: append(l.pattern[:0], pattern...), steps: patternSpare,
 		out: l.out[:0], sorter: l.sorter, shown: l.shown[:0], done: dir == 0, yield: l.yield, tell: l.tell,
@@ -389,7 +388,7 @@ func (l *listing) append(entry *Entry) {
 	}
 	switch l.form {
 	case formLong:
-		l.out = appendLong(l.out, &entry.FileInfo, &l.e.style, l.now)
+		l.out = appendLong(l.out, &entry.FileInfo, &l.e.style, l.e.now)
 	case formNames:
 		l.out = appendPlain(l.out, l.prefix)
 	case formFacts:

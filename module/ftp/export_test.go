@@ -29,7 +29,7 @@ const SessionSize = unsafe.Sizeof(session{})
 
 // Sizes are what the engine takes for the sizes of some types, and what they are.
 var Sizes = [][2]uintptr{
-	{levelSize, unsafe.Sizeof(level{})}, {subfolderSize, unsafe.Sizeof(subfolder{})}, {lineSize, unsafe.Sizeof(line{})},
+	{levelSize, unsafe.Sizeof(level{})}, {rankedSize, unsafe.Sizeof(ranked{})},
 }
 
 // ListingSize is how many bytes the buffers of a session's listing take.

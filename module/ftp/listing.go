@@ -381,7 +381,7 @@ func (l *listing) goesInto(entry *Entry) bool {
 // append writes the line of one file.
 func (l *listing) append(entry *Entry) {
 	l.lines++
-	from, name := len(l.out), entry.Name
+	name := entry.Name
 	if len(l.pattern) > 0 {
 		name = appendElement(append(l.shown[:0], l.tree.folder()...), name)
 		l.shown = name
@@ -408,7 +408,7 @@ func (l *listing) append(entry *Entry) {
 	}
 	l.out = append(l.out, '\r', '\n')
 	if l.sorter.holds {
-		l.held(&entry.FileInfo, from, at, end)
+		l.held(&entry.FileInfo, at, end)
 	}
 }
 
@@ -425,5 +425,5 @@ func (s *session) dropList(l *listing) {
 
 // size is how many bytes a listing's buffers take.
 func (l *listing) size() int {
-	return cap(l.out) + cap(l.prefix) + cap(l.shown) + l.tree.size() + cap(l.sorter.lines)*lineSize
+	return cap(l.out) + cap(l.prefix) + cap(l.shown) + l.tree.size() + cap(l.sorter.names)*rankedSize
 }

@@ -13,9 +13,6 @@ const (
 	maxSortedBytes = 256 << 10
 )
 
-// lineSize is the size of what stands for a line that is yet to be sorted.
-const lineSize = 24
-
 // orderKey is what files are sorted by.
 type orderKey uint8
 
@@ -57,32 +54,41 @@ func (o order) compare(rank1 int64, name1 []byte, rank2 int64, name2 []byte) int
 	return c
 }
 
-// line is where a line that is yet to be sorted stands in the output.
-type line struct {
-	rank      int64
-	from, to  uint32
-	name, end uint32 // of the file's name
+// ranked is a name that is to be put in order. It stands in a text somewhere.
+type ranked struct {
+	rank     int64
+	from, to uint32
+}
+
+const rankedSize = 16
+
+// in is the name.
+func (r *ranked) in(text []byte) []byte { return text[r.from:r.to] }
+
+// sort sorts names that stand in a text.
+func (o order) sort(names []ranked, text []byte) {
+	slices.SortFunc(names, func(a, b ranked) int { return o.compare(a.rank, a.in(text), b.rank, b.in(text)) })
 }
 
 // sorter holds the lines back that are yet to be sorted. They stand at the end of
 // the output.
 type sorter struct {
 	holds bool
-	from  int // where they begin
-	lines []line
+	from  int      // where they begin
+	names []ranked // one in each
 }
 
 // hold has the lines from now on held back.
 func (l *listing) hold() {
-	l.sorter = sorter{holds: true, from: len(l.out), lines: l.sorter.lines[:0]}
+	l.sorter = sorter{holds: true, from: len(l.out), names: l.sorter.names[:0]}
 }
 
-// held notes a line whose file is called out[name:end]. When there are too many,
-// they go as they are.
-func (l *listing) held(info *FileInfo, from, name, end int) {
+// held notes a line in which the file is called out[from:to]. When there are too
+// many, they go as they are.
+func (l *listing) held(info *FileInfo, from, to int) {
 	r := &l.sorter
-	r.lines = append(r.lines, line{l.rank(info), uint32(from), uint32(len(l.out)), uint32(name), uint32(end)})
-	r.holds = len(r.lines) < maxSortedLines && len(l.out)-r.from < maxSortedBytes
+	r.names = append(r.names, ranked{l.rank(info), uint32(from), uint32(to)})
+	r.holds = len(r.names) < maxSortedLines && len(l.out)-r.from < maxSortedBytes
 }
 
 // release sorts the lines that were held back.
@@ -92,12 +98,12 @@ func (l *listing) release() {
 		return
 	}
 	r.holds = false
-	slices.SortFunc(r.lines, func(a, b line) int {
-		return l.compare(a.rank, l.out[a.name:a.end], b.rank, l.out[b.name:b.end])
-	})
+	l.order.sort(r.names, l.out)
 	sorted := l.e.scratch[:0]
-	for _, line := range r.lines {
-		sorted = append(sorted, l.out[line.from:line.to]...)
+	for _, name := range r.names {
+		from := r.from + bytes.LastIndexByte(l.out[r.from:name.from], '\n') + 1
+		to := int(name.to) + bytes.IndexByte(l.out[name.to:], '\n') + 1
+		sorted = append(sorted, l.out[from:to]...)
 	}
 	copy(l.out[r.from:], sorted)
 	l.e.scratch = sorted

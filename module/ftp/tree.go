@@ -8,11 +8,8 @@ import (
 // maxTree is how many bytes of names of folders yet to be listed are remembered.
 const maxTree = 256 << 10
 
-// The sizes of what stands for a folder on the way, and for one yet to be gone into.
-const (
-	levelSize     = 48
-	subfolderSize = 16
-)
+// levelSize is the size of a level.
+const levelSize = 48
 
 // tree is the way of a listing through folders, depth first. It remembers the
 // subfolders of the folders on its way. When these are too many, it forgets some
@@ -23,8 +20,8 @@ type tree struct {
 	order   order
 	path    []byte // of the folder that was gone into last, relative to where the listing began
 	levels  []level
-	names   []subfolder // of each level those yet to be gone into, the next one last
-	text    []byte      // of the names
+	names   []ranked //  of each level those yet to be gone into, the next one last
+	text    []byte   // of the names
 	scratch *[]byte
 }
 
@@ -38,12 +35,6 @@ type level struct {
 	more    bool  // some subfolders are forgotten
 }
 
-// subfolder is a folder yet to be gone into.
-type subfolder struct {
-	rank     int64
-	from, to uint32 // its name in text
-}
-
 // begin begins anew, with the folder in which the listing begins.
 func (t *tree) begin(o order, scratch *[]byte) {
 	*t = tree{
@@ -51,15 +42,12 @@ func (t *tree) begin(o order, scratch *[]byte) {
 	}
 }
 
-func (sub *subfolder) size() int { return int(sub.to-sub.from) + subfolderSize }
-
-func (t *tree) top() *level                { return &t.levels[len(t.levels)-1] }
-func (t *tree) folder() []byte             { return t.path[:t.top().end] }
-func (t *tree) name(sub *subfolder) []byte { return t.text[sub.from:sub.to] }
+func (t *tree) top() *level    { return &t.levels[len(t.levels)-1] }
+func (t *tree) folder() []byte { return t.path[:t.top().end] }
 
 // size is how many bytes are kept.
 func (t *tree) size() int {
-	return cap(t.text) + cap(t.names)*subfolderSize + cap(t.levels)*levelSize
+	return cap(t.text) + cap(t.names)*rankedSize + cap(t.levels)*levelSize
 }
 
 // last is the subfolder of the folder on top that was gone into last, empty for
@@ -83,18 +71,18 @@ func (t *tree) remember(rank int64, name []byte) {
 		// All that are forgotten come behind all that are not.
 		if top.more {
 			latest := &t.names[top.names]
-			if t.order.compare(rank, name, latest.rank, t.name(latest)) > 0 {
+			if t.order.compare(rank, name, latest.rank, latest.in(t.text)) > 0 {
 				return
 			}
 		}
-		if len(t.text)+len(name)+(len(t.names)+1)*subfolderSize <= maxTree {
+		if len(t.text)+len(name)+(len(t.names)+1)*rankedSize <= maxTree {
 			break
 		}
 		t.forget()
 	}
 	from := len(t.text)
 	t.text = append(t.text, name...)
-	t.names = append(t.names, subfolder{rank, uint32(from), uint32(len(t.text))})
+	t.names = append(t.names, ranked{rank, uint32(from), uint32(len(t.text))})
 }
 
 // forget makes room: the folder with the most names loses half of them, and so on
@@ -102,7 +90,7 @@ func (t *tree) remember(rank int64, name []byte) {
 func (t *tree) forget() {
 	used := 0 // the names that were gone into take no more
 	for i := range t.names {
-		used += t.names[i].size()
+		used += int(t.names[i].to-t.names[i].from) + rankedSize
 	}
 	for used > maxTree*7/8 {
 		i, count := t.widest()
@@ -111,8 +99,8 @@ func (t *tree) forget() {
 		}
 		count = (count + 1) / 2
 		from := t.levels[i].names
-		for j := from; j < from+count; j++ {
-			used -= t.names[j].size()
+		for _, sub := range t.names[from : from+count] {
+			used -= int(sub.to-sub.from) + rankedSize
 		}
 		t.names = slices.Delete(t.names, from, from+count)
 		t.levels[i].more = true
@@ -148,7 +136,7 @@ func (t *tree) compact() {
 		}
 		sub := &t.names[i]
 		from := len(text)
-		text = append(text, t.name(sub)...)
+		text = append(text, sub.in(t.text)...)
 		sub.from, sub.to = uint32(from), uint32(len(text))
 	}
 	for ; level < len(t.levels); level++ {
@@ -160,9 +148,9 @@ func (t *tree) compact() {
 
 // sort sorts the subfolders of the folder on top.
 func (t *tree) sort() {
-	slices.SortFunc(t.names[t.top().names:], func(a, b subfolder) int {
-		return t.order.compare(b.rank, t.name(&b), a.rank, t.name(&a))
-	})
+	o := t.order
+	o.reverse = !o.reverse // as the next one comes last
+	o.sort(t.names[t.top().names:], t.text)
 }
 
 // climb leaves the folders of which nothing is left to be gone into. It reports
@@ -187,7 +175,7 @@ func (t *tree) next() bool {
 		t.text = t.text[:top.text]
 		return false
 	}
-	t.path = appendElement(t.folder(), t.name(&t.names[len(t.names)-1]))
+	t.path = appendElement(t.folder(), t.names[len(t.names)-1].in(t.text))
 	return true
 }
 

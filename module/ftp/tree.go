@@ -15,12 +15,13 @@ const levelSize = 48
 // subfolders of the folders on its way. When these are too many, it forgets some
 // that come late; their folder is read again when the others are done, from the
 // one on that was gone into last. As that is known by its place in the order, and
-// not by a count, a folder that changes meanwhile has nothing listed twice.
+// not by a count, a folder that changes meanwhile has nothing listed twice. Only
+// with -t or -S can a subfolder change its place itself, by its time or size.
 type tree struct {
 	order   order
 	path    []byte // of the folder that was gone into last, relative to where the listing began
 	levels  []level
-	names   []ranked //  of each level those yet to be gone into, the next one last
+	names   []ranked // of each level those yet to be gone into, the next one last
 	text    []byte   // of the names
 	scratch *[]byte
 }

@@ -211,7 +211,7 @@ var Table = [importCount]Import{
 	FileList: {"file_list", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"dir", RetUint32}},
 		"may wait: opens a directory; ENOTDIR for anything else, ENOENT when there is none; flag 1 asks for names only, the other fields being zero"},
 	FileListNext: {"file_list_next", "files", []Param{{"dir", Handle}, {"buf", Out}, {"n", RetUint32}},
-		"may wait: fills buf with whole directory records, of each entry but . and .. once; n is in bytes, 0 at the end"},
+		"may wait: fills buf with whole directory records, of each entry but . and .. once; n is in bytes, 0 at the end; a link that is shown as what it leads to keeps its target, for LIST -R goes into no link"},
 	FileOpen: {"file_open", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"offset", Int64}, {"file", RetUint32}, {"stat", RetStat}},
 		"may wait: opens a file for a transfer that begins at offset (see the open flags); ENOENT, EISDIR, EEXIST when OpenExclusive finds a file, EINVAL for an upload that begins past the end"},
 	FileCommit: {"file_commit", "files", []Param{{"file", Handle}},

@@ -157,7 +157,7 @@ type FileInfo struct {
 type Entry struct {
 	FileInfo
 	Name   []byte
-	Target []byte // of a link
+	Target []byte // of a link, also where FileInfo is of what it leads to
 }
 
 // Transferer is a [World] that moves a file's bytes: it is the server-DTP.

@@ -73,6 +73,22 @@ func (w *world) Stat(h ftp.Handle, name []byte, link bool) (ftp.FileInfo, error)
 	return fileInfo(info), nil
 }
 
+// Enter implements [ftp.Enterer].
+func (w *world) Enter(h ftp.Handle, name []byte) error {
+	s, err := w.files(h, 0)
+	if err != nil {
+		return err
+	}
+	info, err := w.visible(s, string(name), false)
+	if err == nil && !info.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	if err == nil {
+		err = w.dir.Enter(string(name))
+	}
+	return fault(err)
+}
+
 // fileInfo is what the engine knows of a file. WASI has no permissions: those are
 // what new files mostly have elsewhere.
 func fileInfo(info fs.FileInfo) ftp.FileInfo {
@@ -230,19 +246,20 @@ func (w *world) RemoveFile(h ftp.Handle, name []byte) error { return w.remove(h,
 func (w *world) RemoveDir(h ftp.Handle, name []byte) error { return w.remove(h, string(name), true) }
 
 func (w *world) remove(h ftp.Handle, name string, dir bool) error {
-	s, err := w.files(h, ftp.RightDelete)
-	if err != nil {
+	if _, err := w.files(h, ftp.RightDelete); err != nil {
 		return err
 	}
-	info, err := w.visible(s, name, true)
+	// Whoever may delete a file may know its kind, which the storage does not
+	// ask about.
+	info, err := w.dir.Lstat(name)
 	switch {
-	case err != nil && !errors.Is(err, fs.ErrPermission):
+	case err != nil:
 		return fault(err)
 	case name == ".":
 		return ftp.ErrPermission
-	case err == nil && dir && !info.IsDir():
+	case dir && !info.IsDir():
 		return ftp.ErrNotDir
-	case err == nil && !dir && info.IsDir():
+	case !dir && info.IsDir():
 		return ftp.ErrIsDir
 	}
 	return fault(w.dir.Remove(name))

@@ -79,7 +79,8 @@ func TestThreat22Repetitions(t *testing.T) {
 		if len(got) == 2 && strings.Contains(got[0], "2001") { // of the same moment
 			got[0], got[1] = got[1], got[0]
 		}
-		checkLines(t, got, refused+"client=192.0.2.1 data=192.0.2.9 repeated=2999", refused+"client=192.0.2.1 data=2001:db8::/64 repeated=3")
+		checkLines(t, got, refused+"client=192.0.2.1 data=192.0.2.9 repeated=2999",
+			refused+"client=192.0.2.1 data=2001:db8::/64 repeated=3")
 
 		refusals(o, 5, "192.0.2.9") // it goes on
 		time.Sleep(quietTime)

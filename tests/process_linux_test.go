@@ -2,13 +2,13 @@ package tests
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"testing"
 
@@ -31,7 +31,8 @@ func serving(t *testing.T, redirect string, args ...string) *launched {
 	t.Helper()
 	path, err := program()
 	require.NoError(t, err)
-	address := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(1 + rand.IntN(250)), byte(rand.IntN(256)), byte(1 + rand.IntN(250))}), 2121)
+	ip := netip.AddrFrom4([4]byte{127, byte(1 + rand.IntN(250)), byte(rand.IntN(256)), byte(1 + rand.IntN(250))})
+	address := netip.AddrPortFrom(ip, 2121)
 	words := append([]string{"-c", `exec "$0" "$@" ` + redirect, path, "serve", "--listen", address.String(), "--root", t.TempDir(),
 		"--user", "u:p:rw", "--cache-dir", filepath.Join(temporary, "program")}, args...)
 	return &launched{t, exec.Command("/bin/sh", words...), script.Network{IPv4: address}}
@@ -125,9 +126,9 @@ func TestNoRoomForLog(t *testing.T) {
 			l.use()
 			l.use()
 			for fd := range 3 {
-				if target, err := os.Readlink("/proc/" + strconv.Itoa(l.command.Process.Pid) + "/fd/" + strconv.Itoa(fd)); assert.NoError(t, err) {
-					assert.Regexp(t, `^(/dev/|pipe:)`, target, "descriptor %d", fd)
-				}
+				target, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", l.command.Process.Pid, fd))
+				require.NoError(t, err)
+				assert.Regexp(t, `^(/dev/|pipe:)`, target, "descriptor %d", fd)
 			}
 			l.stop()
 		})
@@ -150,4 +151,45 @@ func TestPipelineOfCommands(t *testing.T) {
 	command.Wait()
 	status := command.ProcessState.Sys().(syscall.WaitStatus)
 	assert.Equal(t, syscall.SIGPIPE, status.Signal())
+}
+
+// TestServiceWithoutHome: systemd gives a service no HOME, and folders of its
+// own by variables, with mode 0755.
+func TestServiceWithoutHome(t *testing.T) {
+	t.Parallel()
+	state, cache := t.TempDir(), t.TempDir()
+	require.NoError(t, os.Chmod(state, 0o755))
+	require.NoError(t, os.Chmod(cache, 0o755))
+	path, err := program()
+	require.NoError(t, err)
+	for range 2 { // it starts again, with what it has kept
+		command := exec.Command(path, "--listen", "127.0.0.1:0", "--root", t.TempDir(), "--tls", "self-signed")
+		command.Env = []string{"STATE_DIRECTORY=" + state + ":/other", "CACHE_DIRECTORY=" + cache}
+		said := launch(t, command)
+		require.True(t, said.Scan(), "it announces nothing")
+		assert.Contains(t, said.Text(), "(AUTH TLS)")
+		require.NoError(t, command.Process.Signal(syscall.SIGTERM))
+		for said.Scan() {
+		}
+	}
+	assert.FileExists(t, filepath.Join(state, "self-signed.pem"))
+	assert.DirExists(t, filepath.Join(cache, "compiled"))
+}
+
+// TestStopWhileStarting: compiling may take a minute, and a file may never come.
+// A server that does not serve yet ends at once.
+func TestStopWhileStarting(t *testing.T) {
+	t.Parallel()
+	pipe := filepath.Join(t.TempDir(), "users")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	path, err := program()
+	require.NoError(t, err)
+	command := exec.Command(path, "--users", pipe)
+	require.NoError(t, command.Start())
+	writer, err := os.OpenFile(pipe, os.O_WRONLY, 0) // once it reads
+	require.NoError(t, err)
+	defer writer.Close()
+	require.NoError(t, command.Process.Signal(syscall.SIGTERM))
+	command.Wait()
+	assert.Equal(t, syscall.SIGTERM, command.ProcessState.Sys().(syscall.WaitStatus).Signal())
 }

@@ -37,6 +37,7 @@ type counts struct {
 type kind struct {
 	message      string
 	client, data netip.Prefix // not valid where the record names none
+	user         string       // of an error: whose folder is not there, say, and only who is known has one
 	others       bool         // all addresses beyond mostApart
 }
 
@@ -103,6 +104,10 @@ func kindOf(record slog.Record) kind {
 			k.client = network(a.Value)
 		case "data":
 			k.data = network(a.Value)
+		case "user":
+			if record.Level >= slog.LevelError {
+				k.user = a.Value.String()
+			}
 		}
 		return true
 	})
@@ -151,6 +156,9 @@ func (t *tally) write(k kind) {
 	}
 	add("client", k.client)
 	add("data", k.data)
+	if k.user != "" {
+		record.AddAttrs(slog.String("user", k.user))
+	}
 	if k.others {
 		record.AddAttrs(slog.String("client", "others"))
 	}

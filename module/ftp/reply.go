@@ -223,6 +223,35 @@ func replyToTransfer(err error) reply {
 	return replyTransferFault
 }
 
+// replyToCommit is how an upload is told that came whole, but not to its place:
+// there is no data connection any more that could have broken, nor a range.
+func replyToCommit(err error) reply {
+	switch err {
+	case ErrReset, ErrRefused, ErrName:
+		err = ErrStorage
+	}
+	return replyToTransfer(err)
+}
+
+// ofStorage is a fault of the storage in the middle of a transfer: none of the data
+// connection, whatever a storage behind a network says, nor of a range.
+func ofStorage(err error) error {
+	switch err {
+	case ErrReset, ErrRefused, ErrTimeout, ErrCanceled, ErrSecurity, ErrName, ErrUnsupported, ErrTooMany:
+		return ErrStorage
+	}
+	return err
+}
+
+// ofData is a fault of the data connection in the middle of a transfer: none of the
+// storage.
+func ofData(err error) error {
+	if err == ErrTimeout || err == ErrCanceled {
+		return err
+	}
+	return ErrReset
+}
+
 // replyToData is how a data connection that did not come about is told.
 func replyToData(err error) reply {
 	switch err {

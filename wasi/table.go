@@ -155,6 +155,10 @@ const (
 // or name that nobody can act on EINVAL. Unless the errno is OK, nothing was done,
 // and what the pointers lead to means nothing.
 //
+// What reaches the storage or the network may come to whatever they say, EIO where
+// no errno of the boundary does. EBUSY is also for one question too many of a session,
+// and for a connection on which something written is still on its way.
+//
 // A host bounds what a session may hold at a time, besides its control connection:
 // at least four handles, and EMFILE for more than it allows.
 //

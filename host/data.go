@@ -38,21 +38,16 @@ func (l *listener) end() {
 // accept takes what connects until there is too much to trust. Somebody else's
 // connection is closed unread, and the client's is still waited for.
 func (l *listener) accept() {
-	for {
-		conn, err := l.socket.Accept()
-		if err != nil {
-			return
-		}
+	s := l.session
+	s.server.acceptAll(l.socket, func(conn net.Conn) bool {
 		from := addrPort(conn.RemoteAddr())
-		if !l.session.isClient(from.Addr()) && !l.session.server.config.AllowForeignDataAddress {
+		if !s.isClient(from.Addr()) && !s.server.config.AllowForeignDataAddress {
 			conn.Close()
-			l.session.observe(Event{Kind: DataRefused, Data: from})
-			continue
+			s.observe(Event{Kind: DataRefused, Data: from})
+			return true
 		}
-		if !l.keep(conn) {
-			return
-		}
-	}
+		return l.keep(conn)
+	})
 }
 
 func (l *listener) keep(conn net.Conn) (more bool) {
@@ -104,7 +99,7 @@ func (sh *shard) netListen(a *args) wasi.Errno {
 	}
 	socket, err := listenInRange(s.local.Addr(), s.server.config.Passive.FirstPort, s.server.config.Passive.LastPort)
 	if err != nil {
-		s.server.config.Logger.Warn("no passive port", "session", s.id, "err", err)
+		s.server.config.Logger.Warn("no passive port", "session", s.id, "client", s.client, "err", err)
 		return errnoOf(err)
 	}
 	l := &listener{session: s, socket: socket}
@@ -112,7 +107,7 @@ func (sh *shard) netListen(a *args) wasi.Errno {
 		socket.Close()
 		return errno
 	}
-	go l.accept()
+	s.server.work.Go(l.accept)
 	putUint32(a.bytes(2), l.handle)
 	wasi.PutAddr(a.bytes(3), s.announced(addrPort(socket.Addr()).Port()))
 	return wasi.OK
@@ -173,11 +168,11 @@ func (sh *shard) netAccept(a *args) wasi.Errno {
 
 // dataConn is a data connection, or the attempt at an active one.
 type dataConn struct {
-	session  *session
-	conn     net.Conn // nil while dialling
-	stream   *stream  // what the engine writes itself: listings
-	cancel   context.CancelFunc
-	securing bool // a TLS handshake is under way, or was
+	session *session
+	conn    net.Conn // nil while dialling
+	stream  *stream  // what the engine writes itself: listings
+	cancel  context.CancelFunc
+	tls     *closing // beneath TLS, from the begin of the handshake on; nil in the clear
 }
 
 func (c *dataConn) owner() *session { return c.session }

@@ -24,7 +24,7 @@ var crossings = append(systemCrossings, []crossing{
 	{syscall.ENOTDIR, wasi.ENOTDIR},
 	{syscall.EISDIR, wasi.EISDIR},
 	{syscall.ENOTEMPTY, wasi.ENOTEMPTY}, // before ErrExist, which it also is
-	{syscall.EXDEV, wasi.EACCES},        // out of the root
+	{syscall.EXDEV, wasi.EXDEV},
 	{syscall.EROFS, wasi.EACCES},
 	{syscall.ELOOP, wasi.ENOENT},
 	{syscall.ENXIO, wasi.EACCES}, // a pipe, a device
@@ -58,6 +58,7 @@ var crossings = append(systemCrossings, []crossing{
 	{os.ErrDeadlineExceeded, wasi.ETIMEDOUT},
 	{context.DeadlineExceeded, wasi.ETIMEDOUT},
 	{context.Canceled, wasi.ECANCELED},
+	{errGivenUp, wasi.ECANCELED},
 	{net.ErrClosed, wasi.ECANCELED},
 	{io.ErrClosedPipe, wasi.EPIPE},
 	{io.ErrUnexpectedEOF, wasi.ECONNRESET},

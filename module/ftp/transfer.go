@@ -265,7 +265,8 @@ func (s *session) transferred(err error, bytes uint64) {
 	case err != nil:
 		s.finish(replyToTransfer(err))
 	case s.transfer.upload:
-		s.transfer.state = transferCommitting
+		// A client that has hung up before the upload's end has died (RFC 959 §4.1.1).
+		s.transfer.state, s.readable = transferCommitting, true
 	default:
 		s.dropData()
 		s.finish(replyTransferDone)

@@ -139,7 +139,8 @@ func TestErrnosAreNamed(t *testing.T) {
 		for errno := range host.errnos(function, map[string]bool{}) {
 			ruled := map[string]bool{
 				"EINVAL": true, "EBADF": handle, "EACCES": i.Group == "files", "EMFILE": makes, "EAGAIN": waits, "errnoOf": waits || i.Group == "sockets",
-				"EBUSY": waits || i.Group == "sockets" || i.Group == "transfers", "EIO": waits,
+				"EBUSY": waits || i.Group == "sockets" || i.Group == "transfers", "EIO": waits || i.Group == "sockets",
+				"EXDEV": waits, "ECANCELED": i.Group == "transfers",
 			}
 			if !ruled[errno] && !strings.Contains(i.Text, errno) {
 				t.Errorf("%s: its text does not name %s, which host.%s returns", i.Name, errno, function)

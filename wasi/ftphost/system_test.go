@@ -49,7 +49,7 @@ func TestSystemErrnosAgree(t *testing.T) {
 	faultNames := map[string]ftp.Error{
 		"ErrPermission": ftp.ErrPermission, "ErrNotExist": ftp.ErrNotExist, "ErrNotDir": ftp.ErrNotDir, "ErrIsDir": ftp.ErrIsDir,
 		"ErrNotEmpty": ftp.ErrNotEmpty, "ErrName": ftp.ErrName, "ErrBusy": ftp.ErrBusy, "ErrNoSpace": ftp.ErrNoSpace, "ErrQuota": ftp.ErrQuota,
-		"ErrTooMany": ftp.ErrTooMany, "ErrUnsupported": ftp.ErrUnsupported,
+		"ErrTooMany": ftp.ErrTooMany, "ErrUnsupported": ftp.ErrUnsupported, "ErrOtherDisk": ftp.ErrOtherDisk,
 	}
 	for system, errno := range want {
 		if system != "EAGAIN" { // these have it of sockets as well, and look after files by themselves

@@ -51,6 +51,7 @@ type Engine struct {
 	ahead    int64 // how far people's clocks are ahead of it
 	steps    uint
 	draining bool
+	sought   bool // whether the world has virtual hosts is known
 
 	sessions map[Handle]*session
 	free     []*session
@@ -217,6 +218,7 @@ func (e *Engine) open(h Handle, secure bool) {
 	s.secure, s.bufferSized, s.protected = secure, secure, secure
 	e.sessions[h] = s
 	e.wake(s)
+	e.seekHosts(h)
 	if e.draining {
 		s.say(replyDraining)
 		return

@@ -155,7 +155,7 @@ func (s *session) listingFailed(err error) {
 		s.finishStatus(s.transfer.list.brokenReply())
 		return
 	}
-	s.finish(replyToTransfer(err))
+	s.finish(replyToTransfer(ofStorage(err)))
 }
 
 // The first and the last line of a reply that is a listing, and the last one of
@@ -197,7 +197,7 @@ func (s *session) sendListing() bool {
 		if l.control {
 			s.phase = phaseLost
 		} else {
-			s.finish(replyToTransfer(err))
+			s.finish(replyToTransfer(ofData(err)))
 		}
 		return true
 	}

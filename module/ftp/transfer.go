@@ -254,6 +254,9 @@ func (s *session) dataFailed(err error) {
 // transferred is told that all has moved that could.
 func (s *session) transferred(err error, bytes uint64) {
 	s.transfer.moved = bytes
+	if err == ErrName && s.transfer.length == 0 {
+		err = ErrStorage // there is no range that could be exceeded
+	}
 	switch {
 	case s.transfer.sum != nil:
 		s.hashed(s.transfer.sum, err)
@@ -289,7 +292,7 @@ func (s *session) proceedCommitting() bool {
 	case copies:
 		s.copied()
 	case err != nil:
-		s.finish(replyToTransfer(err))
+		s.finish(replyToCommit(err))
 	default:
 		s.finish(replyTransferDone)
 	}

@@ -35,7 +35,8 @@ type Sockets interface {
 	Write(conn Handle, p []byte) (int, error)
 
 	// Listen opens a passive data port. family is 0 for that of the control
-	// connection, else 4 or 6. The address is the one to announce.
+	// connection, else 4 or 6; one that the client cannot have is ErrName. The
+	// address is the one to announce.
 	Listen(session Handle, family int) (Handle, netip.AddrPort, error)
 
 	// Accept takes the data connection that came to a listener. After

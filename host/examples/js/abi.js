@@ -8,13 +8,15 @@
 export const errno = {
   OK: 0, EACCES: 2, EADDRINUSE: 3, EAGAIN: 6, EBADF: 8, EBUSY: 10, ECANCELED: 11, ECONNREFUSED: 14, ECONNRESET: 15,
   EDQUOT: 19, EEXIST: 20, EFAULT: 21, EFBIG: 22, EINVAL: 28, EIO: 29, EISDIR: 31, EMFILE: 33, ENOENT: 44, ENOSPC: 51,
-  ENOSYS: 52, ENOTDIR: 54, ENOTEMPTY: 55, EPIPE: 64, EPROTO: 65, ETIMEDOUT: 73,
+  ENOSYS: 52, ENOTDIR: 54, ENOTEMPTY: 55, EPIPE: 64, EPROTO: 65, ETIMEDOUT: 73, EXDEV: 75,
 };
 
 // What systems call in other ways.
 const aliases = {
-  EPERM: 'EACCES', EROFS: 'EACCES', EXDEV: 'EACCES', ENXIO: 'EACCES', ELOOP: 'ENOENT', ENAMETOOLONG: 'EINVAL', ENFILE: 'EMFILE',
-  ENOTSUP: 'ENOSYS', EOPNOTSUPP: 'ENOSYS', ERR_STREAM_PREMATURE_CLOSE: 'ECONNRESET', ERR_STREAM_DESTROYED: 'ECONNRESET',
+  EPERM: 'EACCES', EROFS: 'EACCES', ENXIO: 'EACCES', ELOOP: 'ENOENT', ENAMETOOLONG: 'EINVAL', ENFILE: 'EMFILE',
+  ENOTSUP: 'ENOSYS', EOPNOTSUPP: 'ENOSYS', EILSEQ: 'EINVAL', EMLINK: 'ENOSPC', ETXTBSY: 'EBUSY', EADDRNOTAVAIL: 'EADDRINUSE',
+  ECONNABORTED: 'ECONNRESET', ENETDOWN: 'ECONNRESET', ENETUNREACH: 'ECONNRESET', EHOSTUNREACH: 'ECONNRESET',
+  ERR_STREAM_PREMATURE_CLOSE: 'ECONNRESET', ERR_STREAM_DESTROYED: 'ECONNRESET',
 };
 
 // Fault is an error that crosses the boundary as an errno.
@@ -54,7 +56,7 @@ const imports = {
   net_address: 'SESSION u32 retaddr', net_read: 'SESSION out ret32', net_write: 'ANY in ret32',
   net_listen: 'SESSION u32 ret32 retaddr', net_accept: 'LISTENER ret32', net_dial: 'SESSION addr ret32',
   net_start_tls: 'ANY in', net_deflate: 'DATA u32', handle_close: 'ANY',
-  auth_host: 'SESSION in', auth_check: 'SESSION in in ret32', auth_clear: 'SESSION', session_abilities: 'SESSION ret32',
+  auth_check: 'SESSION in in ret32', auth_clear: 'SESSION', session_abilities: 'SESSION ret32',
   file_stat: 'SESSION in u32 stat', file_list: 'SESSION in u32 ret32', file_list_next: 'DIR out ret32',
   file_open: 'SESSION in u32 i64 ret32 stat', file_commit: 'FILE', file_mkdir: 'SESSION in', file_remove: 'SESSION in u32',
   file_rename: 'SESSION in in', file_set_time: 'SESSION in i64', file_set_mode: 'SESSION in u32', file_space: 'SESSION in ret64',

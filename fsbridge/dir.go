@@ -254,6 +254,9 @@ func (d *Dir) Remove(name string) error {
 		if errors.Is(err, fs.ErrExist) && d.clear(name) {
 			err = p.remove(base)
 		}
+		if errors.Is(err, syscall.EEXIST) { // what some network disks say of a full directory
+			err = syscall.ENOTEMPTY
+		}
 		return err
 	})
 }

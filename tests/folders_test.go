@@ -271,6 +271,13 @@ func TestFourDigitsOfAMode(t *testing.T) {
 	assert.Contains(t, c.say("MLST d/below").Text(), "UNIX.mode=02750;")
 }
 
+func openFolder(t testing.TB, root string) *fsbridge.Dir {
+	dir, err := fsbridge.OpenDir(root, fsbridge.DirOptions{})
+	require.NoError(t, err)
+	t.Cleanup(func() { dir.Close() })
+	return dir
+}
+
 // Links, as a client that knows nothing of them meets them.
 func TestThroughLinks(t *testing.T) {
 	t.Parallel()
@@ -310,6 +317,13 @@ func TestThroughLinks(t *testing.T) {
 	assert.Equal(t, 226, code)
 	assert.Contains(t, string(listing), "broken -> c19/nothing\r\n")
 	assert.Contains(t, string(listing), "year -> /c19/2026\r\n")
+	followed, network := serve(t, host.Config{Authenticator: accounts(openFolder(t, world.Root)), FollowLinks: true})
+	defer followed.Close()
+	listing, code = login(t, network, "u").get("MLSD")
+	assert.Equal(t, 226, code)
+	assert.Regexp(t, `type=dir;[^ ]* year\r\n`, string(listing))
+	assert.Regexp(t, `type=OS.unix=symlink;[^ ]* broken\r\n`, string(listing))
+
 	assert.Equal(t, 226, c.store("STOR broken", "made"), "where the link leads, as other programs do")
 	assert.Equal(t, 213, c.do("SIZE c19/nothing"))
 	assert.Equal(t, 226, c.store("STOR year/new", "made"))

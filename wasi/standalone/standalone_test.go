@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -313,4 +315,19 @@ func TestBrokenOff(t *testing.T) {
 	assert.Contains(t, s.say(c, "ABOR"), "426 ")
 	assert.True(t, data.closed)
 	assert.Equal(t, "part", s.content("up"), "what came stays, to be resumed")
+}
+
+// TestRecursionFollowsNoLinks: a link that is shown as the folder it leads to is
+// none that LIST -R or STAT -R goes into.
+func TestRecursionFollowsNoLinks(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, "BEHAVIOUR=follow-links")
+	require.NoError(t, os.Mkdir(filepath.Join(s.root, "sub"), 0o755))
+	if err := os.Symlink("..", filepath.Join(s.root, "sub", "circle")); err != nil {
+		t.Skip("no links here: ", err)
+	}
+	status := s.say(s.login("u"), "STAT -R")
+	assert.Regexp(t, `(?m)^d.* circle\r$`, status)
+	assert.Contains(t, status, "./sub:\r\n")
+	assert.NotContains(t, status, "circle:")
 }

@@ -17,7 +17,8 @@ func TestSpaceOfOtherDisks(t *testing.T) {
 		bsize, fragment int64
 		want            int64
 	}{
-		{1000, 1 << 20, 512, 512_000}, {0, 4096, 4096, 0}, {math.MaxUint64, 4096, 4096, math.MaxInt64}, {1 << 62, 1, 2, math.MaxInt64},
+		{1000, 1 << 20, 512, 512_000}, {0, 4096, 4096, 0},
+		{math.MaxUint64, 4096, 4096, math.MaxInt64}, {1 << 62, 1, 2, math.MaxInt64},
 	} {
 		stat := unix.Statfs_t{Bavail: disk.bavail}
 		set(&stat.Bsize, disk.bsize)

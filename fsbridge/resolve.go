@@ -52,17 +52,20 @@ func (d *Dir) parent(name string) (p parent, base string, err error) {
 // link has led out. Whether that name leads out is for the way to say again.
 func within[T any](d *Dir, name string, follow bool, do func(name string) (T, error)) (T, error) {
 	result, err := do(name)
-	if err == nil || !errors.Is(err, errOutside) && !errors.Is(err, d.outside) {
+	if err == nil || !d.leadsOut(err) {
 		return result, err
 	}
-	name, fault := resolve(d.way, name, follow)
-	if fault == nil && hiddenName(name) {
+	resolved, fault := resolve(d.way, name, follow)
+	if fault == nil && hiddenName(resolved) {
 		fault = fs.ErrNotExist
 	}
 	if fault != nil {
 		return result, fault
 	}
-	return do(name)
+	if strings.HasSuffix(name, "/.") {
+		resolved += "/." // of a directory that must be one to enter
+	}
+	return do(resolved)
 }
 
 // leadsToHidden says whether a name is that of a link that leads to an unfinished
@@ -74,6 +77,10 @@ func leadsToHidden(w way, name string) bool {
 	}
 	name, err = resolve(w, name, true)
 	return err == nil && hiddenName(name)
+}
+
+func (d *Dir) leadsOut(err error) bool {
+	return errors.Is(err, errOutside) || d.outside != nil && errors.Is(err, d.outside)
 }
 
 // resolve is name without links, but for a last one if that is not to be followed.

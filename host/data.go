@@ -107,7 +107,7 @@ func (sh *shard) netListen(a *args) wasi.Errno {
 		socket.Close()
 		return errno
 	}
-	go l.accept()
+	s.server.work.Go(l.accept)
 	putUint32(a.bytes(2), l.handle)
 	wasi.PutAddr(a.bytes(3), s.announced(addrPort(socket.Addr()).Port()))
 	return wasi.OK

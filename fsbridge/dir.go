@@ -15,8 +15,8 @@ type DirOptions struct {
 	// Atomic hides an upload that makes or replaces a file until it is
 	// committed, and removes it when it is aborted. It is written under a name
 	// of its own in the same directory, which nobody can list or reach through
-	// a Dir. An upload that goes on in a file, or adds to its end, is written
-	// in place all the same.
+	// a Dir; [Dir.Sweep] removes it if the process ends first. An upload that goes
+	// on in a file, or adds to its end, is written in place all the same.
 	Atomic bool
 
 	// Sync makes Commit wait until the file and its name are on the disk, and what
@@ -253,6 +253,9 @@ func (d *Dir) Remove(name string) error {
 		err := p.remove(base)
 		if errors.Is(err, fs.ErrExist) && d.clear(name) {
 			err = p.remove(base)
+		}
+		if errors.Is(err, syscall.EEXIST) { // what some network disks say of a full directory
+			err = syscall.ENOTEMPTY
 		}
 		return err
 	})

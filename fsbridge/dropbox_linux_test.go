@@ -136,6 +136,27 @@ func TestRootThatMayNotBeRead(t *testing.T) {
 	}
 }
 
+// A directory is entered by each of its names, or by none.
+func TestEnterThroughLinks(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	for name, mode := range map[string]fs.FileMode{"open": 0o100, "shut": 0o600} {
+		require.NoError(t, os.Mkdir(filepath.Join(root, name), mode))
+		require.NoError(t, os.Symlink(name, filepath.Join(root, name+" by link")))
+		require.NoError(t, os.Symlink("/"+name, filepath.Join(root, name+" from the root")))
+	}
+	asNobody(t, root)
+	for _, fast := range []bool{true, false} {
+		d := testDir(t, root, DirOptions{}, fast)
+		for _, by := range []string{"", " by link", " from the root"} {
+			if fast { // os.Root opens it for reading
+				assert.NoError(t, d.Enter("open"+by), by)
+			}
+			assert.ErrorIs(t, d.Enter("shut"+by), fs.ErrPermission, by)
+		}
+	}
+}
+
 // A parent is held through whatever becomes of its name, and leads nowhere else.
 func TestParentIsHeld(t *testing.T) {
 	t.Parallel()

@@ -125,7 +125,9 @@ func TestFailureToReachTheDisk(t *testing.T) {
 		syscall.EIO: true, syscall.ENOSPC: true, syscall.EDQUOT: true,
 		syscall.EINVAL: false, syscall.ENOSYS: false, syscall.EOPNOTSUPP: false, syscall.EROFS: false,
 	} {
-		for way, options := range map[string]DirOptions{"atomic": {Atomic: true}, "synced": {Sync: true}, "both": {Atomic: true, Sync: true}} {
+		for way, options := range map[string]DirOptions{
+			"atomic": {Atomic: true}, "synced": {Sync: true}, "both": {Atomic: true, Sync: true},
+		} {
 			root := t.TempDir()
 			d := testDir(t, root, options, true)
 			put(t, d, "file", "old")

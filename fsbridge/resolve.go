@@ -55,14 +55,17 @@ func within[T any](d *Dir, name string, follow bool, do func(name string) (T, er
 	if err == nil || !d.leadsOut(err) {
 		return result, err
 	}
-	name, fault := resolve(d.way, name, follow)
-	if fault == nil && hiddenName(name) {
+	resolved, fault := resolve(d.way, name, follow)
+	if fault == nil && hiddenName(resolved) {
 		fault = fs.ErrNotExist
 	}
 	if fault != nil {
 		return result, fault
 	}
-	return do(name)
+	if strings.HasSuffix(name, "/.") {
+		resolved += "/." // of a directory that must be one to enter
+	}
+	return do(resolved)
 }
 
 // leadsToHidden says whether a name is that of a link that leads to an unfinished

@@ -1,8 +1,9 @@
 package fsbridge
 
 import (
+	"errors"
 	"math"
-	"os"
+	"math/bits"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,14 +13,25 @@ func (d *Dir) Space(name string) (int64, error) {
 	if err := check("space", name); err != nil {
 		return 0, err
 	}
-	file, _, err := d.openFile(name, os.O_RDONLY, 0)
+	file, err := d.open(name, unix.O_PATH, 0) // it need not be readable
 	if err != nil {
 		return 0, d.fault("space", name, err)
 	}
 	defer file.Close()
 	var stat unix.Statfs_t
-	if err := unix.Fstatfs(int(file.Fd()), &stat); err != nil {
-		return 0, d.fault("space", name, err)
+	err = again(func() error { return unix.Fstatfs(int(file.Fd()), &stat) })
+	if err == nil && stat.Blocks == 0 {
+		err = errors.ErrUnsupported // of a disk that is a program, say, and does not tell
 	}
-	return int64(min(stat.Bavail*uint64(stat.Bsize), math.MaxInt64)), nil
+	return spaceOf(&stat), d.fault("space", name, err)
+}
+
+// spaceOf counts in fragments: on network disks, and on those that are programs, a
+// block is what is best moved at once.
+func spaceOf(stat *unix.Statfs_t) int64 {
+	most, free := bits.Mul64(stat.Bavail, uint64(stat.Frsize))
+	if most > 0 || free > math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return int64(free)
 }

@@ -81,7 +81,9 @@ func lastWords(listing []byte) (all []string) {
 // is told to those who ask for names.
 func TestBadEntrySpoilsNoListing(t *testing.T) {
 	t.Parallel()
-	for _, fault := range []error{syscall.EIO, syscall.ESTALE, syscall.EACCES, syscall.ENOTCONN, syscall.ELOOP, syscall.EREMOTEIO, fs.ErrNotExist, errors.New("other")} {
+	for _, fault := range []error{
+		syscall.EIO, syscall.ESTALE, syscall.EACCES, syscall.ENOTCONN, syscall.ELOOP, fs.ErrNotExist, errors.New("other"),
+	} {
 		t.Run(fault.Error(), func(t *testing.T) {
 			t.Parallel()
 			files := sick{Memory: fsbridge.NewMemory(), faults: map[string]error{"bad": fault, "dir/bad": fault}}
@@ -91,8 +93,8 @@ func TestBadEntrySpoilsNoListing(t *testing.T) {
 			}
 			c := login(t, serveFiles(t, files), "u")
 			for line, want := range map[string][]string{
-				"NLST": {"bad", "dir", "good"}, "NLST dir": {"dir/bad", "dir/good"}, "LIST": {"dir", "good"}, "MLSD": {"dir", "good"},
-				"LIST dir": {"good"}, "LIST -R": {"dir", "good", "./dir:", "good"},
+				"NLST": {"bad", "dir", "good"}, "NLST dir": {"dir/bad", "dir/good"},
+				"LIST": {"dir", "good"}, "MLSD": {"dir", "good"}, "LIST dir": {"good"}, "LIST -R": {"dir", "good", "./dir:", "good"},
 			} {
 				listing, code := c.get(line)
 				assert.Equal(t, 226, code, line)
@@ -156,9 +158,10 @@ func TestRemovingAsksForTheKind(t *testing.T) {
 		files := fsbridge.NewMemory()
 		require.NoError(t, files.Mkdir("dir"))
 		require.NoError(t, putFile(files, "file", nil, past))
-		_, network := serve(t, host.Config{Authenticator: host.AuthenticatorFunc(func(context.Context, host.Login) (*host.Account, error) {
+		only := func(context.Context, host.Login) (*host.Account, error) {
 			return &host.Account{FS: files, Rights: rights}, nil
-		})})
+		}
+		_, network := serve(t, host.Config{Authenticator: host.AuthenticatorFunc(only)})
 		c := login(t, network, "u")
 		assert.Equal(t, 550, c.do("RMD file"))
 		assert.Equal(t, 550, c.do("DELE dir"))
@@ -196,7 +199,7 @@ func TestRenameToAnotherDisk(t *testing.T) {
 		return files.Memory.Rename(from, to)
 	}
 	require.NoError(t, putFile(files, "file", nil, past))
-	_, network := serve(t, host.Config{Authenticator: host.AuthenticatorFunc(func(_ context.Context, login host.Login) (*host.Account, error) {
+	known := func(_ context.Context, login host.Login) (*host.Account, error) {
 		account := &host.Account{FS: files, Rights: host.ReadWrite}
 		switch login.User {
 		case "renamer":
@@ -205,7 +208,8 @@ func TestRenameToAnotherDisk(t *testing.T) {
 			account.Rights = host.ReadWrite &^ host.Write
 		}
 		return account, nil
-	})})
+	}
+	_, network := serve(t, host.Config{Authenticator: host.AuthenticatorFunc(known)})
 	rename := func(user, to string) script.Reply {
 		c := login(t, network, user)
 		require.Equal(t, 350, c.do("RNFR file"))
@@ -251,8 +255,8 @@ func TestFourDigitsOfAMode(t *testing.T) {
 	c := login(t, world.Network, "u")
 	require.Equal(t, 257, c.do("MKD d"))
 	for _, step := range []struct{ mode, fact, line string }{
-		{"2775", "UNIX.mode=02775;", "drwxrwsr-x"}, {"0750", "UNIX.mode=02750;", "drwxr-s---"}, {"3700", "UNIX.mode=03700;", "drwx--S--T"},
-		{"02771", "UNIX.mode=02771;", "drwxrws--x"},
+		{"2775", "UNIX.mode=02775;", "drwxrwsr-x"}, {"0750", "UNIX.mode=02750;", "drwxr-s---"},
+		{"3700", "UNIX.mode=03700;", "drwx--S--T"}, {"02771", "UNIX.mode=02771;", "drwxrws--x"},
 	} {
 		assert.Equal(t, 200, c.do("SITE CHMOD "+step.mode+" d"), step.mode)
 		assert.Contains(t, c.say("MLST d").Text(), step.fact)
@@ -269,6 +273,13 @@ func TestFourDigitsOfAMode(t *testing.T) {
 	require.Equal(t, 200, c.do("SITE UMASK 027"))
 	require.Equal(t, 257, c.do("MKD d/below"))
 	assert.Contains(t, c.say("MLST d/below").Text(), "UNIX.mode=02750;")
+}
+
+func openFolder(t testing.TB, root string) *fsbridge.Dir {
+	dir, err := fsbridge.OpenDir(root, fsbridge.DirOptions{})
+	require.NoError(t, err)
+	t.Cleanup(func() { dir.Close() })
+	return dir
 }
 
 // Links, as a client that knows nothing of them meets them.
@@ -295,11 +306,12 @@ func TestThroughLinks(t *testing.T) {
 		code int
 		line string
 	}{
-		{250, "CWD /year"}, {250, "CWD /"}, {257, "MKD year/d"}, {250, "RMD c19/2026/d"}, {550, "RMD year"}, {257, "MKD year/e"}, {250, "RMD year/e"},
-		{350, "RNFR full/file"}, {250, "RNTO year/file"}, {213, "SIZE c19/2026/file"}, {350, "RNFR year/file"}, {250, "RNTO full/file"},
-		{550, "SIZE broken"}, {550, "MDTM broken"}, {550, "SIZE c19/lost"}, {550, "SIZE passwd"}, {550, "CWD out"}, {550, "MKD broken"},
-		{350, "RNFR c19/lost"}, {250, "RNTO c19/found"}, {250, "DELE c19/found"}, {250, "DELE out"}, {250, "DELE passwd"},
-		{350, "RNFR full"}, {250, "RNTO empty"}, {257, "MKD other"}, {350, "RNFR other"}, {553, "RNTO empty"}, {350, "RNFR empty/file"}, {553, "RNTO other"},
+		{250, "CWD /year"}, {250, "CWD /"}, {257, "MKD year/d"}, {250, "RMD c19/2026/d"}, {550, "RMD year"}, {257, "MKD year/e"},
+		{250, "RMD year/e"}, {350, "RNFR full/file"}, {250, "RNTO year/file"}, {213, "SIZE c19/2026/file"},
+		{350, "RNFR year/file"}, {250, "RNTO full/file"}, {550, "SIZE broken"}, {550, "MDTM broken"}, {550, "SIZE c19/lost"},
+		{550, "SIZE passwd"}, {550, "CWD out"}, {550, "MKD broken"}, {350, "RNFR c19/lost"}, {250, "RNTO c19/found"},
+		{250, "DELE c19/found"}, {250, "DELE out"}, {250, "DELE passwd"}, {350, "RNFR full"}, {250, "RNTO empty"},
+		{257, "MKD other"}, {350, "RNFR other"}, {553, "RNTO empty"}, {350, "RNFR empty/file"}, {553, "RNTO other"},
 		{350, "RNFR other"}, {553, "RNTO empty/file"},
 	} {
 		assert.Equal(t, step.code, c.do(step.line), step.line)
@@ -310,6 +322,13 @@ func TestThroughLinks(t *testing.T) {
 	assert.Equal(t, 226, code)
 	assert.Contains(t, string(listing), "broken -> c19/nothing\r\n")
 	assert.Contains(t, string(listing), "year -> /c19/2026\r\n")
+	followed, network := serve(t, host.Config{Authenticator: accounts(openFolder(t, world.Root)), FollowLinks: true})
+	defer followed.Close()
+	listing, code = login(t, network, "u").get("MLSD")
+	assert.Equal(t, 226, code)
+	assert.Regexp(t, `type=dir;[^ ]* year\r\n`, string(listing))
+	assert.Regexp(t, `type=OS.unix=symlink;[^ ]* broken\r\n`, string(listing))
+
 	assert.Equal(t, 226, c.store("STOR broken", "made"), "where the link leads, as other programs do")
 	assert.Equal(t, 213, c.do("SIZE c19/nothing"))
 	assert.Equal(t, 226, c.store("STOR year/new", "made"))

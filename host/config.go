@@ -276,6 +276,9 @@ func (t *TLS) check(f *faults) {
 	if t.DataResumption > IgnoreResumption {
 		f.add("TLS.DataResumption is %d, which is none of the policies", t.DataResumption)
 	}
+	if t.Close > RequireClose {
+		f.add("TLS.Close is %d, which is none of the policies", t.Close)
+	}
 	if t.Require > TLSForTransfer {
 		f.add("TLS.Require is %d, which is none of the requirements", t.Require)
 	} else if t.Require != TLSOptional && t.Config == nil {

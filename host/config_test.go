@@ -149,7 +149,7 @@ var faulty = map[string]values{
 	"TLS.Config":         {&tls.Config{}, &tls.Config{Certificates: []tls.Certificate{}}},
 	"TLS.Require":        {TLSForLogin, TLSForControl, TLSForTransfer, TLSForTransfer + 1, TLSRequirement(math.MaxUint8)},
 	"TLS.DataResumption": {IgnoreResumption + 1, DataResumption(math.MaxUint8)},
-	"TLS.LenientClose":   anything,
+	"TLS.Close":          {RequireClose + 1, TLSClose(math.MaxUint8)},
 
 	"AllowForeignDataAddress": anything,
 	"Module":                  anything, // New tries it

@@ -151,3 +151,44 @@ func TestPipelineOfCommands(t *testing.T) {
 	status := command.ProcessState.Sys().(syscall.WaitStatus)
 	assert.Equal(t, syscall.SIGPIPE, status.Signal())
 }
+
+// TestServiceWithoutHome: systemd gives a service no HOME, and folders of its
+// own by variables, with mode 0755.
+func TestServiceWithoutHome(t *testing.T) {
+	t.Parallel()
+	state, cache := t.TempDir(), t.TempDir()
+	require.NoError(t, os.Chmod(state, 0o755))
+	require.NoError(t, os.Chmod(cache, 0o755))
+	path, err := program()
+	require.NoError(t, err)
+	for range 2 { // it starts again, with what it has kept
+		command := exec.Command(path, "--listen", "127.0.0.1:0", "--root", t.TempDir(), "--tls", "self-signed")
+		command.Env = []string{"STATE_DIRECTORY=" + state + ":/other", "CACHE_DIRECTORY=" + cache}
+		said := launch(t, command)
+		require.True(t, said.Scan(), "it announces nothing")
+		assert.Contains(t, said.Text(), "(AUTH TLS)")
+		require.NoError(t, command.Process.Signal(syscall.SIGTERM))
+		for said.Scan() {
+		}
+	}
+	assert.FileExists(t, filepath.Join(state, "self-signed.pem"))
+	assert.DirExists(t, filepath.Join(cache, "compiled"))
+}
+
+// TestStopWhileStarting: compiling may take a minute, and a file may never come.
+// A server that does not serve yet ends at once.
+func TestStopWhileStarting(t *testing.T) {
+	t.Parallel()
+	pipe := filepath.Join(t.TempDir(), "users")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	path, err := program()
+	require.NoError(t, err)
+	command := exec.Command(path, "--users", pipe)
+	require.NoError(t, command.Start())
+	writer, err := os.OpenFile(pipe, os.O_WRONLY, 0) // once it reads
+	require.NoError(t, err)
+	defer writer.Close()
+	require.NoError(t, command.Process.Signal(syscall.SIGTERM))
+	command.Wait()
+	assert.Equal(t, syscall.SIGTERM, command.ProcessState.Sys().(syscall.WaitStatus).Signal())
+}

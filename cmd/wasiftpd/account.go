@@ -67,13 +67,11 @@ func (o *options) fill(a *accounts, users []entry) error {
 }
 
 func (o *options) anonymousRights() host.Rights {
-	switch {
-	case o.anonymous == "rw":
-		return host.ReadWrite
-	case o.anonymous == "ro", o.anonymous == "" && len(o.users) == 0 && o.usersFile == "":
+	if o.anonymous == "" && len(o.users) == 0 && o.usersFile == "" {
 		return host.ReadOnly
 	}
-	return 0
+	rights, _ := parseRights(o.anonymous) // none for off
+	return rights
 }
 
 func (a *accounts) add(e entry) error {

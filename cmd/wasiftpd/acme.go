@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 
@@ -13,7 +14,7 @@ import (
 // issued has certificates issued for the hosts of --tls-acme, and renewed,
 // until ctx ends. It does not wait for them.
 func (p *program) issued(ctx context.Context, t *tlsOptions, logger *slog.Logger) (getCertificate, error) {
-	dir, err := t.keep()
+	dir, err := t.keep(logger)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +40,10 @@ func (p *program) issued(ctx context.Context, t *tlsOptions, logger *slog.Logger
 		p.tuneACME(&issuer)
 	}
 	config.Issuers = []certmagic.Issuer{certmagic.NewACMEIssuer(config, issuer)}
-	return config.GetCertificate, config.ManageAsync(ctx, t.acme)
+	if err := config.ManageAsync(ctx, t.acme); err != nil {
+		return nil, fmt.Errorf("cannot have certificates issued: %w; their folder is %s, of --tls-dir", err, dir)
+	}
+	return config.GetCertificate, nil
 }
 
 // zapToSlog passes certmagic's warnings and errors on to our log.

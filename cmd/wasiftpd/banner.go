@@ -31,8 +31,12 @@ func (p *program) announce(o *options, a *accounts, listeners []listener) {
 	for _, h := range o.hosts {
 		say("Who names the host %s is served from %s.", h.name, o.at(h).root)
 	}
-	if a.anonymous != nil && a.anonymous.writes() {
+	switch {
+	case a.anonymous == nil:
+	case a.anonymous.rights&(host.Delete|host.Rename) != 0:
 		say("Warning: whoever reaches this server may change and delete these files without a password.")
+	case a.anonymous.writes():
+		say("Warning: whoever reaches this server may put files there without a password.")
 	}
 	for _, l := range listeners {
 		addr, ok := l.Addr().(*net.TCPAddr)
@@ -68,9 +72,16 @@ func (o *options) url(l listener, anonymous bool) string {
 	return u.String()
 }
 
+// verbs are what somebody may do with a folder.
 func verbs(rights host.Rights) string {
-	if rights&^host.ReadOnly != 0 {
+	reads, writes := rights&host.ReadOnly != 0, rights&^(host.ReadOnly|host.Admin) != 0
+	switch {
+	case reads && writes:
 		return "read and write"
+	case reads:
+		return "read"
+	case writes:
+		return "write to"
 	}
-	return "read"
+	return "see nothing of"
 }

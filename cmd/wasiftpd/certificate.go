@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"os"
@@ -21,13 +22,15 @@ type pair struct {
 	host              string // the virtual host it is for, "" for any
 	current           atomic.Pointer[tls.Certificate]
 	last              string // what came of the latest load: the content's hash or the fault
+	logger            *slog.Logger
+	untimely          atomic.Pointer[x509.Certificate] // what was found not to be valid at its time
 }
 
 // loadCertificates reads all pairs, or finds the first that can't be used.
 func loadCertificates(certFiles, keyFiles []string, logger *slog.Logger) (certificates, error) {
 	var c certificates
 	for i := range certFiles {
-		p := &pair{certFile: certFiles[i], keyFile: keyFiles[i]}
+		p := &pair{certFile: certFiles[i], keyFile: keyFiles[i], logger: logger}
 		if _, err := p.load(logger); err != nil {
 			return nil, err
 		}
@@ -36,17 +39,39 @@ func loadCertificates(certFiles, keyFiles []string, logger *slog.Logger) (certif
 	return c, nil
 }
 
-// get is [tls.Config]'s GetCertificate: the virtual host's own, else the first
-// that suits the name and the algorithms of the client, and else the first.
+// get is [tls.Config]'s GetCertificate.
 func (c certificates) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	p := c.choose(hello)
+	p.checkTime()
+	return p.current.Load(), nil
+}
+
+// choose picks the virtual host's own, else the first that suits the name and the
+// algorithms of the client, and else the first.
+func (c certificates) choose(hello *tls.ClientHelloInfo) *pair {
 	for _, host := range []string{strings.ToLower(hello.ServerName), ""} {
 		for _, p := range c {
-			if cert := p.current.Load(); p.host == host && hello.SupportsCertificate(cert) == nil {
-				return cert, nil
+			if p.host == host && hello.SupportsCertificate(p.current.Load()) == nil {
+				return p
 			}
 		}
 	}
-	return c[0].current.Load(), nil
+	return c[0]
+}
+
+// checkTime warns of a certificate that is not valid by the clock of now, once:
+// the clock may have been set since it was loaded, and time goes on.
+func (p *pair) checkTime() {
+	cert, now := p.current.Load().Leaf, time.Now()
+	switch {
+	case validAt(cert, now):
+		p.untimely.Store(nil)
+	case p.untimely.Swap(cert) == cert:
+	case now.After(cert.NotAfter):
+		p.logger.Warn("the certificate has expired", "file", p.certFile, "at", cert.NotAfter)
+	default:
+		p.logger.Warn("the certificate is not valid yet", "file", p.certFile, "until", cert.NotBefore)
+	}
 }
 
 // load is [followed]'s.
@@ -60,11 +85,7 @@ func (p *pair) load(logger *slog.Logger) (changed bool, err error) {
 		return changed, err
 	}
 	p.current.Store(cert)
-	if now := time.Now(); now.After(cert.Leaf.NotAfter) {
-		logger.Warn("the certificate has expired", "file", p.certFile, "at", cert.Leaf.NotAfter)
-	} else if now.Before(cert.Leaf.NotBefore) {
-		logger.Warn("the certificate is not valid yet", "file", p.certFile, "until", cert.Leaf.NotBefore)
-	}
+	p.checkTime()
 	return true, nil
 }
 

@@ -68,6 +68,14 @@ func (p *program) command() *cobra.Command {
 		"Without a command it does what wasiftpd serve does."
 	root.Example = "  wasiftpd --root /srv/files\n" +
 		"  wasiftpd --listen :2121 --root /srv/files --users /etc/wasiftpd.users --passive-ports 50000-50099"
+	showVersion := root.Flags().Bool("version", false, "print what wasiftpd version prints")
+	serve := root.RunE
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if *showVersion {
+			return p.printVersion()
+		}
+		return serve(cmd, args)
+	}
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)

@@ -35,14 +35,14 @@ func (o *options) setHost(s string) error {
 		return fmt.Errorf("the host %s is given twice", h.name)
 	}
 	keys := map[string]func(string) error{
-		"root": text(&h.root), "users": text(&h.users), "anonymous": oneOf(&h.anonymous, "off", "ro", "rw"),
+		"root": text(&h.root), "users": text(&h.users), "anonymous": rightsOrOff(&h.anonymous),
 		"cert": text(&h.cert), "key": text(&h.key),
 	}
 	for _, field := range fields[1:] {
 		key, value, _ := strings.Cut(field, "=")
 		set, known := keys[key]
 		if !known {
-			return fmt.Errorf("%q is none of root=DIR, users=FILE, anonymous=off|ro|rw, cert=FILE, key=FILE", field)
+			return fmt.Errorf("%q is none of root=DIR, users=FILE, anonymous=off|RIGHTS, cert=FILE, key=FILE", field)
 		}
 		if err := set(value); err != nil {
 			return fmt.Errorf("%s: %w", key, err)

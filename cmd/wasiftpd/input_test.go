@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -23,7 +24,7 @@ func TestBadInput(t *testing.T) {
 	cert, key := ca.files(dir, "a")
 	_, otherKey := ca.files(dir, "b")
 	open := filepath.Join(dir, "open")
-	if err := os.Mkdir(open, 0o755); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Join(open, "of others"), 0o755), os.Chmod(open, 0o777)); err != nil {
 		t.Fatal(err)
 	}
 	missing := filepath.Join(dir, "missing")
@@ -94,6 +95,9 @@ func TestBadInput(t *testing.T) {
 		{[]string{"--anonymous", "off"}, 2, "nobody could log in|--user"},
 		{[]string{"--user", ":secret"}, 2, "--user|name is missing"},
 		{[]string{"--user", "alice"}, 2, "--user|password is empty|NAME:PASSWORD"},
+		{[]string{"--user", "alice:pass:secret"}, 2, "--user|\"alice\"|NAME:PASSWORD:RIGHTS|wo|mkdir|colon"},
+		{[]string{"--user", "alice:secret:"}, 2, "--user|\"alice\"|NAME:PASSWORD:RIGHTS"},
+		{[]string{"--user", "alice:secret:RW"}, 2, "--user|\"alice\"|NAME:PASSWORD:RIGHTS"},
 		{[]string{"--user", "alice::rw"}, 2, "--user|password is empty"},
 		{[]string{"--user", "#alice:secret"}, 2, "--user|begin with #"},
 		{[]string{"--user", "alice:a:ro", "--user", "alice:b:rw"}, 2, "--user|\"alice\" is given twice"},

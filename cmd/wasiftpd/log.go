@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"strings"
 
 	"wasiftp/host"
 )
@@ -12,10 +13,29 @@ import (
 // newLogger makes the one logger. Both handlers quote or escape whatever a
 // client can put into a name, so that an event is always one record.
 func newLogger(w io.Writer, format string) *slog.Logger {
+	w = &logWriter{to: w}
 	if format == "json" {
 		return slog.New(slog.NewJSONHandler(w, nil))
 	}
 	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+// logWriter begins a new line after one that a full disk has cut. Handlers write
+// a record a call, and one at a time.
+type logWriter struct {
+	to  io.Writer
+	cut bool
+}
+
+func (w *logWriter) Write(record []byte) (int, error) {
+	if w.cut {
+		record = append([]byte{'\n'}, record...)
+	}
+	n, err := w.to.Write(record)
+	if n > 0 {
+		w.cut = n < len(record)
+	}
+	return n, err
 }
 
 // observer logs what happens: a line for each event.
@@ -29,13 +49,17 @@ var levels = map[host.EventKind]slog.Level{
 	host.UploadFailed: slog.LevelWarn, host.DataRefused: slog.LevelWarn,
 }
 
-// byStranger says whether anybody can cause an event, as often as he likes.
+// byStranger says whether anybody can cause an event, as often as he likes. Who
+// gets in without a password is a stranger too, but for what he does to files.
 func byStranger(e host.Event) bool {
 	switch e.Kind {
 	case host.Connected, host.Refused, host.LoginFailed, host.DataRefused:
 		return true
+	case host.LoggedIn, host.LoggedOut, host.Disconnected:
+		name, _, _ := strings.Cut(e.User, "@") // of a virtual host
+		return name == "" || isAnonymous(name)
 	}
-	return e.Kind == host.Disconnected && e.User == "" // who never logged in
+	return false
 }
 
 // Observe is [host.Observer]'s.

@@ -54,6 +54,44 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// disk has room for some bytes.
+type disk struct {
+	room int
+	text strings.Builder
+}
+
+func (d *disk) Write(p []byte) (int, error) {
+	n := min(len(p), d.room)
+	d.room -= n
+	d.text.Write(p[:n])
+	if n < len(p) {
+		return n, errors.New("no space left on device")
+	}
+	return n, nil
+}
+
+// A disk that was full may have half a record; those that come later are whole.
+func TestLogOnFullDisk(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"text", "json"} {
+		d := &disk{room: 250}
+		logger := newLogger(d, format)
+		for range 20 {
+			logger.Info("before")
+		}
+		cut := d.text.Len()
+		d.room = 10_000
+		for range 20 {
+			logger.Info("after")
+		}
+		_, later, found := strings.Cut(d.text.String()[cut:], "\n")
+		if !found || strings.Count(later, "\n") != 20 {
+			t.Errorf("the log is\n%s", d.text.String())
+		}
+		checkRecords(t, format, later, 20)
+	}
+}
+
 func TestThreat22LogInjection(t *testing.T) {
 	t.Parallel()
 	event := host.Event{Kind: host.Renamed, Session: 7, Client: client, User: nasty, Path: nasty, To: nasty, Err: errors.New(nasty)}

@@ -30,6 +30,9 @@ func TestVersion(t *testing.T) {
 	want := regexp.MustCompile(`^wasiftpd \S+ \(go1\.\S+ \w+/\w+\)\nABI [1-9]\d*\nmodule SHA-256 ([0-9a-f]{64})\n\n` +
 		`([0-9a-f]{64}) +[1-9]\d+ host/wasiftp\.wasm\n([0-9a-f]{64} +[1-9]\d+ module/wasiftp-\w+\.wasm\n){3}$`)
 	code, stdout, stderr := run(t, nil, "version")
+	if code, flag, stderr := run(t, nil, "--version"); code != 0 || flag != stdout || stderr != "" {
+		t.Errorf("--version: exit code %d, %q, %q", code, flag, stderr)
+	}
 	match := want.FindStringSubmatch(stdout)
 	if code != 0 || stderr != "" || match == nil {
 		t.Fatalf("exit code %d, %q, %q", code, stdout, stderr)

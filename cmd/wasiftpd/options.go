@@ -46,10 +46,12 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.SortFlags = false
 	f.Func("listen", "listen on `ADDR`, as in 127.0.0.1:2121, the default; repeatable;\n:2121 is every address of this machine", listenTo(&o.listen))
 	f.StringVar(&o.root, "root", ".", "serve the folder `DIR`")
-	f.Func("anonymous", "what those without a password may do: `off|ro|rw`\n(default ro when no user is given, else off)", oneOf(&o.anonymous, "off", "ro", "rw"))
-	f.Func("user", "let in `NAME:PASSWORD[:ro|rw]`, to ro unless said; repeatable.\n"+
+	f.Func("anonymous", "what those without a password may do: `off|RIGHTS`, rights as\nbelow (default ro when no user is given, else off)", rightsOrOff(&o.anonymous))
+	f.Func("user", "let in `NAME:PASSWORD[:RIGHTS]`, to ro unless said; repeatable.\n"+
 		"For trying things out: others on this machine can see it.\n"+
-		"A password that ends in :ro or :rw needs its rights said", o.setUser)
+		"A password that holds a colon needs its rights said.\n"+
+		"RIGHTS are ro, rw, wo for a drop box that shows nothing, or some\n"+
+		"of read,list,write,delete,rename,mkdir,admin", o.setUser)
 	f.StringVar(&o.usersFile, "users", "", "let in the users of `FILE`; see wasiftpd passwd")
 	f.Func("host", hostHelp, o.setHost)
 	o.addTLSTo(f)
@@ -70,7 +72,7 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.Func("greeting", "greet clients with `TEXT`", o.setGreeting)
 	f.Func("sessions-per-instance", "at most `N` sessions an instance of the engine; 1 isolates\nmost and costs most, 0 is no limit (default 0)", count(&o.config.SessionsPerInstance))
 	f.StringVar(&o.module, "module", "", "run the engine in `FILE`, not the one built in")
-	f.StringVar(&o.cacheDir, "cache-dir", "", "keep the compiled engine in `DIR`, or nowhere when off\n(default wasiftpd in your cache folder)")
+	f.StringVar(&o.cacheDir, "cache-dir", "", "keep the compiled engine in `DIR`, or nowhere when off\n(default wasiftpd in your cache folder, else systemd's cache\nfolder, else /var/cache/wasiftpd)")
 	o.logFormat = "text"
 	f.Func("log-format", "log to stderr as `text|json` (default text)", oneOf(&o.logFormat, "text", "json"))
 }
@@ -118,16 +120,18 @@ func listenTo(target *[]string) func(string) error {
 func (o *options) setUser(s string) error {
 	name, password, _ := strings.Cut(s, ":")
 	u := user{name: name, password: password, rights: "ro"}
-	for _, rights := range []string{"ro", "rw"} {
-		if rest, ok := strings.CutSuffix(password, ":"+rights); ok {
-			u.password, u.rights = rest, rights
-		}
+	if at := strings.LastIndexByte(password, ':'); at >= 0 {
+		u.password, u.rights = password[:at], password[at+1:]
 	}
 	if err := checkName(u.name); err != nil {
 		return err
 	}
 	if err := checkPassword(u.password); err != nil {
-		return fmt.Errorf("%w; write NAME:PASSWORD, NAME:PASSWORD:ro or NAME:PASSWORD:rw", err)
+		return fmt.Errorf("%w; write NAME:PASSWORD or NAME:PASSWORD:RIGHTS", err)
+	}
+	if _, err := parseRights(u.rights); err != nil { // which may be part of a password, and so is not repeated
+		return fmt.Errorf("the last field of user %q is no right; write NAME:PASSWORD:RIGHTS, with %s. A password that holds a colon needs its rights said",
+			u.name, rightsHelp)
 	}
 	o.users = append(o.users, u)
 	return nil

@@ -36,6 +36,10 @@ func TestFlags(t *testing.T) {
 		{[]string{"--user=a:rw:ro"}, func(o *options) { o.users = []user{{"a", "rw", "ro"}} }},
 		{[]string{"--user=a:rw"}, func(o *options) { o.users = []user{{"a", "rw", "ro"}} }},
 		{[]string{"--user=a:b:ro:rw"}, func(o *options) { o.users = []user{{"a", "b:ro", "rw"}} }},
+		{[]string{"--user=a:b:wo", "--user=c:d:list,write+mkdir"}, func(o *options) {
+			o.users = []user{{"a", "b", "wo"}, {"c", "d", "list,write+mkdir"}}
+		}},
+		{[]string{"--anonymous=list+write"}, func(o *options) { o.anonymous = "list+write" }},
 		{[]string{"--users=f"}, func(o *options) { o.usersFile = "f" }},
 		{[]string{"--passive-ports=50000-50099"}, func(o *options) { o.config.Passive.FirstPort, o.config.Passive.LastPort = 50000, 50099 }},
 		{[]string{"--max-sessions=0"}, func(o *options) { o.config.Limits.Sessions = 0 }},
@@ -101,6 +105,8 @@ func TestAnonymousRights(t *testing.T) {
 		{[]string{"--user=a:b", "--anonymous=ro"}, host.ReadOnly},
 		{[]string{"--anonymous=rw"}, host.ReadWrite},
 		{[]string{"--anonymous=off"}, 0},
+		{[]string{"--anonymous=wo"}, host.Write | host.MakeDir},
+		{[]string{"--anonymous=list,write"}, host.List | host.Write},
 	} {
 		o := parse(t, test.args...)
 		if got := o.anonymousRights(); got != test.want {
@@ -114,13 +120,14 @@ func TestRights(t *testing.T) {
 	for s, want := range map[string]host.Rights{
 		"ro": host.ReadOnly, "rw": host.ReadWrite, "ro,mkdir": host.ReadOnly | host.MakeDir,
 		"list, write": host.List | host.Write, "read,list,write,delete,rename,mkdir": host.ReadWrite,
+		"wo": host.Write | host.MakeDir, "wo,list": host.Write | host.MakeDir | host.List, "write+mkdir": host.Write | host.MakeDir,
 		"rw,admin": host.ReadWrite | host.Admin, "admin": host.Admin,
 	} {
 		if got, err := parseRights(s); got != want || err != nil {
 			t.Errorf("parseRights(%q) = %b, %v; want %b", s, got, err, want)
 		}
 	}
-	for _, s := range []string{"", "RW", "ro,", "ro rw", "adm"} {
+	for _, s := range []string{"", "RW", "ro,", "ro rw", "adm", "off", "+", "ro+"} {
 		if got, err := parseRights(s); err == nil || got != 0 {
 			t.Errorf("parseRights(%q) = %b, %v; want a fault", s, got, err)
 		}

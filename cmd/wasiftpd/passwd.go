@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"unicode"
 
@@ -16,45 +19,71 @@ import (
 )
 
 func (p *program) passwdCommand() *cobra.Command {
-	var root, rights, charset string
+	var e userLine
 	cmd := &cobra.Command{
 		Use:   "passwd NAME",
-		Short: "Print a line for the users file",
-		Long: "passwd asks for a password, or reads a line of stdin, and prints a line for the users file:\n\n" +
-			"  wasiftpd passwd alice --root /srv/alice --rights rw >> users\n\n" + usersFormat,
+		Short: "Set a user's password in the users file, or print the line for it",
+		Long: "passwd asks for a password, or reads a line of stdin, and writes the user's line into the users file,\n" +
+			"which it makes if there is none, or in the place of the line that the user has:\n\n" +
+			"  wasiftpd passwd alice --users users --root /srv/alice --rights rw\n\n" +
+			"Without --users it prints the line. A file that you put it into yourself should be readable to you alone:\n\n" +
+			"  (umask 077; wasiftpd passwd alice >> users)\n\n" + usersFormat,
 		Args: atMost(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				args = []string{""}
+			if len(args) > 0 {
+				e.name = args[0]
 			}
-			return p.passwd(args[0], root, rights, charset)
+			return p.passwd(e)
 		},
 	}
-	cmd.Flags().StringVar(&root, "root", "", "the user's folder `DIR`, counted from the current one (default that of wasiftpd --root)")
-	cmd.Flags().StringVar(&rights, "rights", "ro", "the user's `RIGHTS`: "+rightsHelp)
-	cmd.Flags().StringVar(&charset, "charset", "", "the character set `NAME` of the user's client, for names of files (default that of wasiftpd --charset)")
+	f := cmd.Flags()
+	f.StringVar(&e.file, "users", "", "write the line into `FILE`, and print nothing")
+	f.StringVar(&e.root, "root", "", "the user's folder `DIR`, counted from the current one (default that of wasiftpd --root)")
+	f.StringVar(&e.rights, "rights", "ro", "the user's `RIGHTS`: "+rightsHelp)
+	f.StringVar(&e.charset, "charset", "", "the character set `NAME` of the user's client, for names of files (default that of wasiftpd --charset)")
 	return cmd
 }
 
-func (p *program) passwd(name, root, rights, charset string) error {
-	if err := checkName(name); err != nil {
+// userLine is what passwd is told of a user.
+type userLine struct {
+	name, root, rights, charset string
+	file                        string // the users file, "" to print the line
+}
+
+// check finds what is wrong with it, and makes the root absolute.
+func (u *userLine) check() error {
+	if err := checkName(u.name); err != nil {
 		return usageError{err}
 	}
-	if _, err := parseRights(rights); err != nil {
+	if _, err := parseRights(u.rights); err != nil {
 		return usageError{fmt.Errorf("--rights: %w", err)}
 	}
-	if err := host.CheckCharset(charset); err != nil {
+	if err := host.CheckCharset(u.charset); err != nil {
 		return usageError{fmt.Errorf("--charset: %w", err)}
 	}
-	if strings.ContainsFunc(root, unicode.IsControl) {
+	if strings.ContainsFunc(u.root, unicode.IsControl) {
 		return usageError{errors.New("--root: a folder with control characters in its name can't stand in a users file")}
 	}
-	if root != "" {
-		abs, err := filepath.Abs(root)
-		if err != nil {
-			return err
-		}
-		root = abs
+	if u.root == "" {
+		return nil
+	}
+	abs, err := filepath.Abs(u.root)
+	u.root = abs
+	return err
+}
+
+// with is the line for the users file.
+func (u *userLine) with(hash string) string {
+	line := fmt.Sprintf("%s:%s:%s:%s", u.name, hash, u.root, u.rights)
+	if u.charset != "" {
+		line += ":" + charsetSetting + u.charset
+	}
+	return line
+}
+
+func (p *program) passwd(u userLine) error {
+	if err := u.check(); err != nil {
+		return err
 	}
 	password, err := p.readPassword()
 	if err != nil {
@@ -67,11 +96,80 @@ func (p *program) passwd(name, root, rights, charset string) error {
 	if err != nil {
 		return err
 	}
-	if charset != "" {
-		rights += ":" + charsetSetting + charset
+	if u.file == "" {
+		if _, err := fmt.Fprintln(p.stdout, u.with(hash)); err != nil {
+			return fmt.Errorf("cannot print the line: %w", err)
+		}
+		if f, ok := p.stdout.(*os.File); ok {
+			p.warnOfHashes(f.Stat())
+		}
+		return nil
 	}
-	_, err = fmt.Fprintf(p.stdout, "%s:%s:%s:%s\n", name, hash, root, rights)
-	return err
+	done, err := setLine(u.file, u.name, u.with(hash))
+	if err != nil {
+		return fmt.Errorf("cannot write the users file: %w; nothing was changed", err)
+	}
+	fmt.Fprintf(p.stderr, "User %s was %s %s.\n", u.name, done, u.file)
+	p.warnOfHashes(os.Stat(u.file))
+	return nil
+}
+
+// warnOfHashes warns of a users file that everybody can read, or write to.
+func (p *program) warnOfHashes(info fs.FileInfo, err error) {
+	if err == nil && runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode()&0o006 != 0 {
+		fmt.Fprintf(p.stderr, "Warning: everybody on this machine can read or change the users file (mode %s), which has hashes of passwords; chmod 640 it.\n",
+			octal(info.Mode()))
+	}
+}
+
+// setLine puts a user's line in the place of the one that a users file has, or at
+// its end, and leaves all else as it is. done says which. The file is there in
+// whole at all times; a new one is readable to us alone.
+func setLine(file, name, line string) (done string, err error) {
+	if real, err := filepath.EvalSymlinks(file); err == nil {
+		file = real // the link stays
+	}
+	content, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	text, replaced := withLine(string(content), name, line)
+	if replaced {
+		return "changed in", replaceFile(file, []byte(text))
+	}
+	return "added to", replaceFile(file, []byte(text))
+}
+
+// withLine is the text of a users file with a user's line in it.
+func withLine(text, name, line string) (with string, replaced bool) {
+	var b strings.Builder
+	end := "\n"
+	for old := range strings.Lines(text) {
+		bare := strings.TrimRight(old, "\r\n")
+		if strings.HasSuffix(old, "\r\n") {
+			end = "\r\n"
+		}
+		mark := ""
+		if rest, ok := strings.CutPrefix(bare, byteOrderMark); ok {
+			mark, bare = byteOrderMark, rest
+		}
+		who, _, _ := strings.Cut(strings.TrimSpace(bare), ":")
+		switch {
+		case who != name:
+			b.WriteString(old)
+		case !replaced:
+			b.WriteString(mark + line + old[len(mark)+len(bare):])
+			replaced = true
+		}
+	}
+	if replaced {
+		return b.String(), true
+	}
+	if with := b.String(); with != "" && !strings.HasSuffix(with, "\n") {
+		b.WriteString(end)
+	}
+	b.WriteString(line + end)
+	return b.String(), false
 }
 
 // readPassword asks twice at a terminal, and else reads a line.
@@ -90,7 +188,7 @@ func (p *program) readPassword() (string, error) {
 	}
 	second, err := p.ask(fd, "Again: ")
 	if err == nil && first != second {
-		err = errors.New("the two passwords differ; nothing was printed")
+		err = errors.New("the two passwords differ; nothing was changed")
 	}
 	return first, err
 }

@@ -4,50 +4,116 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 )
 
+// ownCertificate is the name of the file with a certificate of our own making and
+// its key.
+const ownCertificate = "self-signed.pem"
+
 // selfSigned is the file that has a certificate of our own making and its key.
-// It is made once: clients remember its fingerprint.
-func (t *tlsOptions) selfSigned(public netip.Addr) (string, error) {
-	dir, err := t.keep()
+// It is made once, for clients remember its fingerprint, and anew only when it is
+// not valid at this time.
+func (t *tlsOptions) selfSigned(public netip.Addr, logger *slog.Logger) (string, error) {
+	dir, err := t.keep(logger)
 	if err != nil {
 		return "", err
 	}
-	file := filepath.Join(dir, "self-signed.pem")
-	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
-		return file, err
+	file := filepath.Join(dir, ownCertificate)
+	_, err = os.Stat(file)
+	switch old, unusable := tls.LoadX509KeyPair(file, file); {
+	case errors.Is(err, fs.ErrNotExist):
+		_, err = makeOwn(file, public)
+	case err == nil && unusable == nil && !validAt(old.Leaf, time.Now()):
+		renew(file, old.Leaf, public, logger)
 	}
-	content, err := makeCertificate(public)
+	return file, err // that it is unusable is told by who loads it
+}
+
+func validAt(cert *x509.Certificate, now time.Time) bool {
+	return !now.Before(cert.NotBefore) && !now.After(cert.NotAfter)
+}
+
+// renewed is get for a certificate of our own. The clock may have been set since
+// it was made: one that is not valid by the clock of now is made anew first.
+func renewed(get getCertificate, own *pair, public netip.Addr, logger *slog.Logger) getCertificate {
+	const pause = time.Minute // after a failure
+	var mu sync.Mutex
+	var failed time.Time
+	return func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		mu.Lock()
+		if old := own.current.Load().Leaf; !validAt(old, time.Now()) && (failed.IsZero() || time.Since(failed) > pause) {
+			if cert := renew(own.certFile, old, public, logger); cert != nil {
+				own.current.Store(cert)
+			} else {
+				failed = time.Now()
+			}
+		}
+		mu.Unlock()
+		return get(hello)
+	}
+}
+
+// renew makes another certificate in the place of old, if it can: nil tells that it
+// can't.
+func renew(file string, old *x509.Certificate, public netip.Addr, logger *slog.Logger) *tls.Certificate {
+	cert, err := makeOwn(file, public)
+	if err != nil {
+		logger.Warn("our own certificate is not valid at this time, and stays", "file", file, "err", err)
+		return nil
+	}
+	logger.Warn("our own certificate was not valid at this time and is made anew; clients will ask whether its fingerprint is right",
+		"file", file, "was valid from", old.NotBefore, "until", old.NotAfter, "SHA-256", fingerprint(cert))
+	return cert
+}
+
+// makeOwn makes a file with a certificate of our own.
+func makeOwn(file string, public netip.Addr) (*tls.Certificate, error) {
+	content, err := makeCertificate(public, time.Now())
 	if err == nil {
-		err = writeWhole(file, content)
+		err = replaceFile(file, content)
 	}
 	if err != nil {
-		return "", fmt.Errorf("cannot make a certificate: %w", err)
+		return nil, fmt.Errorf("cannot make a certificate: %w; choose a folder for it with --tls-dir", err)
 	}
-	return file, nil
+	cert, err := tls.X509KeyPair(content, content)
+	return &cert, err
 }
 
 // lifetime is long, because with each new certificate everyone has to be told
 // its fingerprint again.
 const lifetime = 10 * 365 * 24 * time.Hour
 
+// longAgo is before any certificate could be wanted, and alreadyPast what no
+// clock that is right shows: a device without a battery starts in 1970, and has its
+// clock set later. A certificate is valid at both times.
+var (
+	longAgo     = time.Unix(0, 0)
+	alreadyPast = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
 // makeCertificate makes the key and the certificate, as PEM.
-func makeCertificate(public netip.Addr) ([]byte, error) {
+func makeCertificate(public netip.Addr, now time.Time) ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
+	}
+	if now.Before(alreadyPast) {
+		now = alreadyPast
 	}
 	name, err := os.Hostname()
 	if err != nil {
@@ -55,7 +121,7 @@ func makeCertificate(public netip.Addr) ([]byte, error) {
 	}
 	template := x509.Certificate{
 		Subject:   pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(lifetime),
+		NotBefore: longAgo, NotAfter: now.Add(lifetime),
 		DNSNames:    []string{name, "localhost"},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 		KeyUsage:    x509.KeyUsageDigitalSignature,
@@ -76,18 +142,4 @@ func makeCertificate(public netip.Addr) ([]byte, error) {
 		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}),
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
 	), nil
-}
-
-// writeWhole writes a file that only we may read, or none.
-func writeWhole(file string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(file), ".new-*") // made with 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(content)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
 }

@@ -28,7 +28,7 @@ func (p *program) serveCommand() *cobra.Command {
 }
 
 func (p *program) serve(o *options) (err error) {
-	interrupts, hangups := p.interrupts(), p.hangups()
+	hangups := p.hangups()
 	if p.outlive != nil {
 		p.outlive()
 	}
@@ -57,6 +57,7 @@ func (p *program) serve(o *options) (err error) {
 		return err
 	}
 	defer server.Close()
+	interrupts := p.interrupts() // before, there is nothing to wait for
 	p.announce(o, roster.current.Load(), listeners)
 
 	roster.revoke = server.Revoke
@@ -112,8 +113,8 @@ func (o *options) newServer(r *roster, logger *slog.Logger) (*host.Server, error
 			return nil, fmt.Errorf("cannot read the module: %w; give another with --module", err)
 		}
 	}
-	if config.CacheDir, err = openCache(o.cacheDir); err != nil {
-		logger.Warn("the compiled engine is not kept, so that each start takes longer", "err", err)
+	if config.CacheDir, err = openCache(o.cacheDir, logger); err != nil {
+		logger.Warn("the compiled engine is not kept, so that each start takes longer; choose a folder with --cache-dir", "err", err)
 	}
 	server, err := host.New(config)
 	if err != nil && o.module != "" {

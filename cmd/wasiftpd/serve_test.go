@@ -242,3 +242,32 @@ func checkUsers(t *testing.T, log string, users ...string) {
 		}
 	}
 }
+
+// A drop box takes what is put there, and shows nothing.
+func TestServeWriteOnly(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := start(t, "--root", dir, "--user", "box:secret:wo", "--anonymous", "wo")
+	for _, want := range []string{"Anyone may write to " + dir + ", as anonymous.\n", "box may write to " + dir + ".\n", "may put files there without"} {
+		if banner := s.out.String(); !strings.Contains(banner, want) {
+			t.Errorf("the banner has no %q:\n%s", want, banner)
+		}
+	}
+	for i, user := range []string{"box", "anonymous"} {
+		d := s.dial()
+		d.login(user, "secret")
+		folder := fmt.Sprint("new", i)
+		d.do(257, "MKD "+folder)
+		d.do(250, "CWD "+folder)
+		data := d.data(s.addr)
+		d.do(150, "STOR file")
+		fmt.Fprint(data, "bytes")
+		data.Close()
+		d.expect(226)
+		d.do(550, "DELE file")
+		for _, command := range []string{"RETR file", "NLST"} {
+			d.data(s.addr)
+			d.do(550, command)
+		}
+	}
+}

@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,7 +47,7 @@ func (o *options) addTLSTo(f *pflag.FlagSet) {
 	f.Func("tls-acme", "have a certificate for `HOST` issued by Let's Encrypt, whose terms\n"+
 		"you accept by this, and renewed; repeatable. Port 80 or 443 of\nthis machine must be free, and open to the world", t.setACME)
 	f.Func("tls-acme-ca", "have it issued by the ACME server with the directory `URL`", t.setACMECA)
-	f.StringVar(&t.dir, "tls-dir", "", "keep issued certificates, and that of our own, in `DIR`\n(default wasiftpd in your configuration folder)")
+	f.StringVar(&t.dir, "tls-dir", "", "keep issued certificates, and that of our own, in `DIR`\n(default wasiftpd in your configuration folder, else systemd's\nstate folder, else /var/lib/wasiftpd)")
 	f.Func("implicit-listen", "listen on `ADDR` for clients that begin with TLS; repeatable, :990\nby custom. Without --listen there is then no other listener", listenTo(&t.implicit))
 	f.Func("tls-require", "what must be protected: `off|login|control|data`, each with those\nbefore it (default off)", oneOf(&t.require, "off", "login", "control", "data"))
 	f.Func("tls-min", "the oldest TLS spoken: `1.2|1.3` (default 1.2)", oneOf(&t.min, "1.2", "1.3"))
@@ -174,7 +176,7 @@ func (p *program) certificateSource(ctx context.Context, o *options, files *foll
 	}
 	certs, keys := slices.Clone(t.certs), slices.Clone(t.keys)
 	if t.own == "self-signed" {
-		file, err := t.selfSigned(o.config.Passive.PublicAddress)
+		file, err := t.selfSigned(o.config.Passive.PublicAddress, logger)
 		if err != nil {
 			return nil, err
 		}
@@ -182,6 +184,11 @@ func (p *program) certificateSource(ctx context.Context, o *options, files *foll
 	}
 	for _, h := range t.hosts {
 		certs, keys = append(certs, h.cert), append(keys, h.key)
+	}
+	for _, key := range keys {
+		if t.own != "self-signed" || key != keys[0] {
+			warnOfReaders("key", key, logger)
+		}
 	}
 	loaded, err := loadCertificates(certs, keys, logger)
 	if err != nil {
@@ -194,18 +201,24 @@ func (p *program) certificateSource(ctx context.Context, o *options, files *foll
 			logger.Warn("the certificate is not the host's, and will not be shown", "host", h.name, "err", err)
 		}
 	}
-	if t.own == "self-signed" {
-		t.fingerprint = fingerprint(loaded[0].current.Load())
-	}
 	for _, p := range loaded {
 		files.all = append(files.all, p)
+	}
+	if t.own == "self-signed" {
+		t.fingerprint = fingerprint(loaded[0].current.Load())
+		return renewed(loaded.get, loaded[0], o.config.Passive.PublicAddress, logger), nil
 	}
 	return loaded.get, nil
 }
 
-// keep is the private folder for certificates of ours.
-func (t *tlsOptions) keep() (string, error) {
-	dir, err := privateDir(t.dir, os.UserConfigDir)
+// keep is the private folder for certificates of ours, and all that is in it ours.
+func (t *tlsOptions) keep(logger *slog.Logger) (string, error) {
+	dir, err := keep(t.dir, usualPlaces(os.UserConfigDir, "STATE_DIRECTORY", "/var/lib"), logger)
+	for _, name := range []string{ownCertificate, "acme"} {
+		if err == nil {
+			err = claim(filepath.Join(dir, name), logger)
+		}
+	}
 	if err != nil {
 		return "", fmt.Errorf("there is no private folder for certificates: %w; choose one with --tls-dir", err)
 	}

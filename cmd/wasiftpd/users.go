@@ -26,7 +26,8 @@ HASH is an argon2id or bcrypt hash; one that begins with * or ! locks the accoun
 ROOT is a folder, counted from the file's own; when empty it is that of --root.
 Who logs in while it is not there is refused.
 RIGHTS are ` + rightsHelp + `;
-admin is to see who is there, by SITE WHO.
+wo is to put files and make folders, and see none; admin is to see who is there, by
+SITE WHO.
 CHARSET is for the names of files, in place of that of --charset.
 
 The file is loaded again when it changes, and on SIGHUP; one with a fault in it is
@@ -34,6 +35,9 @@ not, and what was loaded before stays. Sessions of a user who is gone, locked or
 changed in any way end after the transfer that they are at.`
 
 const charsetSetting = "charset="
+
+// byteOrderMark is what Windows' editors begin a file with.
+const byteOrderMark = "\ufeff"
 
 // entry is a line of a users file.
 type entry struct {
@@ -63,7 +67,7 @@ func parseUsers(r io.Reader, path string) ([]entry, error) {
 	scan := bufio.NewScanner(r)
 	for scan.Scan() {
 		n++
-		line := strings.TrimSpace(strings.TrimPrefix(scan.Text(), "\ufeff")) // Windows' editors begin with a mark
+		line := strings.TrimSpace(strings.TrimPrefix(scan.Text(), byteOrderMark))
 		if line == "" || line[0] == '#' {
 			continue
 		}

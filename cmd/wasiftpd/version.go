@@ -16,16 +16,18 @@ func (p *program) versionCommand() *cobra.Command {
 		Use:   "version",
 		Short: "Print the version, the ABI version and SHA-256 of the built-in module, and those of the modules for other hosts",
 		Args:  atMost(0),
-		RunE: func(*cobra.Command, []string) error {
-			builtIn, err := host.Inspect(host.Module())
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(p.stdout, "wasiftpd %s (%s %s/%s)\nABI %d\nmodule SHA-256 %s\n\n%s",
-				version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, builtIn.ABIVersion, builtIn.SHA256, module.Artefacts)
-			return err
-		},
+		RunE:  func(*cobra.Command, []string) error { return p.printVersion() },
 	}
+}
+
+func (p *program) printVersion() error {
+	builtIn, err := host.Inspect(host.Module())
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.stdout, "wasiftpd %s (%s %s/%s)\nABI %d\nmodule SHA-256 %s\n\n%s",
+		version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, builtIn.ABIVersion, builtIn.SHA256, module.Artefacts)
+	return err
 }
 
 // version is what the build was made from, as far as Go knows it.

@@ -79,25 +79,31 @@ func (f *follower) follow(ctx context.Context, hangups <-chan os.Signal) {
 	}
 }
 
-// watch watches the folders of all files. It begins anew each time: another folder
-// may have taken the place of one.
+// watch watches the folders of all files and, of links, those of what they lead to.
+// It begins anew each time: another folder may have taken the place of one.
 func (f *follower) watch() {
-	fresh := map[string]bool{}
+	if f.watcher == nil {
+		return
+	}
+	for _, dir := range f.watcher.WatchList() {
+		f.watcher.Remove(dir)
+	}
 	for _, one := range f.all {
 		for _, file := range one.files() {
-			dir := filepath.Dir(file)
-			if f.watcher == nil || fresh[dir] {
-				continue
+			f.watchFolder(filepath.Dir(file))
+			if real, err := filepath.EvalSymlinks(file); err == nil {
+				f.watchFolder(filepath.Dir(real))
 			}
-			fresh[dir] = true
-			f.watcher.Remove(dir)
-			err := f.watcher.Add(dir)
-			if err != nil && !f.unseen[dir] {
-				f.logger.Warn("changes of a file go unseen until SIGHUP", "file", file, "err", err)
-			}
-			f.unseen[dir] = err != nil
 		}
 	}
+}
+
+func (f *follower) watchFolder(dir string) {
+	err := f.watcher.Add(dir)
+	if err != nil && !f.unseen[dir] {
+		f.logger.Warn("changes of files go unseen until SIGHUP", "folder", dir, "err", err)
+	}
+	f.unseen[dir] = err != nil
 }
 
 // reload loads all again, and tells what came of it. Where somebody has asked for

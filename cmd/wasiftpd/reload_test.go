@@ -124,6 +124,7 @@ func TestUsersFileIsFollowed(t *testing.T) {
 			move(t, filepath.Join(dir, "users"), filepath.Join(dir, "users~"))
 			write(t, dir, "users", content("new"))
 		},
+		"behind a link": func(t *testing.T, dir string) { write(t, filepath.Join(dir, "real"), "users", content("new")) },
 		"ConfigMap": func(t *testing.T, dir string) {
 			write(t, folder(t, filepath.Join(dir, "..2")), "users", content("new"))
 			if err := os.Symlink("..2", filepath.Join(dir, "..data_tmp")); err != nil {
@@ -136,14 +137,20 @@ func TestUsersFileIsFollowed(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			file := filepath.Join(dir, "users")
-			if how == "ConfigMap" {
+			switch how {
+			case "behind a link":
+				write(t, folder(t, filepath.Join(dir, "real")), "users", content("old"))
+				if err := os.Symlink("real/users", file); err != nil {
+					t.Skip(err) // Windows' users may not
+				}
+			case "ConfigMap":
 				write(t, folder(t, filepath.Join(dir, "..1")), "users", content("old"))
 				for link, target := range map[string]string{"..data": "..1", "users": "..data/users"} {
 					if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
 						t.Skip(err) // Windows' users may not
 					}
 				}
-			} else {
+			default:
 				write(t, dir, "users", content("old"))
 			}
 			s := start(t, "--root", dir, "--users", file)

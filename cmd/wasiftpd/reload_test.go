@@ -33,11 +33,13 @@ func TestHangupLoadsUsers(t *testing.T) {
 	busy.do(150, "STOR up")
 
 	folder(t, filepath.Join(dir, "sub"))
-	write(t, dir, "users", "# no line end at the end\n"+same+line("locked", "!"+bcryptHash4+"::rw")+line("rights", bcryptHash4+"::ro")+
-		line("hash", argonHash+"::rw")+line("root", bcryptHash4+":sub:rw")+"new:"+bcryptHash4+"::ro")
+	write(t, dir, "users", "# no line end at the end\n"+same+line("locked", "!"+bcryptHash4+"::rw")+
+		line("rights", bcryptHash4+"::ro")+line("hash", argonHash+"::rw")+line("root", bcryptHash4+":sub:rw")+"new:"+bcryptHash4+"::ro")
 	s.hangup <- os.Interrupt
 	log := s.log.until(`msg="users file loaded"`)
-	for _, want := range []string{"file=" + users, "added=new", "removed=gone", `changed="hash, locked, rights, root"`, `"sessions ended"=6`} {
+	for _, want := range []string{
+		"file=" + users, "added=new", "removed=gone", `changed="hash, locked, rights, root"`, `"sessions ended"=6`,
+	} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log has no %s:\n%s", want, log)
 		}
@@ -87,7 +89,9 @@ func TestBadUsersStayOut(t *testing.T) {
 	s.hangup <- os.Interrupt
 	s.log.until(`msg="users file loaded" file=` + hosts)
 	log := s.log.until(main + ":2: ")
-	for _, want := range []string{`msg="the old users file stays" err="` + main + ":1: ", main + ":3: ", "is given twice", "added=carol", "removed=bob"} {
+	for _, want := range []string{
+		`msg="the old users file stays" err="` + main + ":1: ", main + ":3: ", "is given twice", "added=carol", "removed=bob",
+	} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log has no %s:\n%s", want, log)
 		}

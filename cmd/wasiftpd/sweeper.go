@@ -28,7 +28,10 @@ const (
 )
 
 func newSweeper(ctx context.Context, logger *slog.Logger) *sweeper {
-	return &sweeper{ctx: ctx, logger: logger, slots: make(chan struct{}, sweepsAtOnce), begun: map[string]time.Time{}, busy: map[string]bool{}}
+	return &sweeper{
+		ctx: ctx, logger: logger, slots: make(chan struct{}, sweepsAtOnce),
+		begun: map[string]time.Time{}, busy: map[string]bool{},
+	}
 }
 
 // sweep looks through a folder, unless that is being done or was done of late.

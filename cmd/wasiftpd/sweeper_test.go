@@ -39,10 +39,11 @@ func vanishes(t *testing.T, path string) {
 func TestLeftoversAreRemoved(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	shared, later, host := folder(t, filepath.Join(dir, "shared")), filepath.Join(dir, "later"), folder(t, filepath.Join(dir, "host"))
-	public := folder(t, filepath.Join(dir, "public"))
+	shared, public := folder(t, filepath.Join(dir, "shared")), folder(t, filepath.Join(dir, "public"))
+	later, host := filepath.Join(dir, "later"), folder(t, filepath.Join(dir, "host"))
 	first, kept, hosts := leftover(t, folder(t, filepath.Join(shared, "sub"))), leftover(t, public), leftover(t, host)
-	users := write(t, dir, "users", "bob:"+bcryptHash4+":shared:rw\neve:"+bcryptHash4+":shared:ro\ndrop:"+bcryptHash4+":later:write\n")
+	users := write(t, dir, "users",
+		"bob:"+bcryptHash4+":shared:rw\neve:"+bcryptHash4+":shared:ro\ndrop:"+bcryptHash4+":later:write\n")
 	s := start(t, "--root", public, "--users", users, "--anonymous", "ro", "--host", "a.example.org,anonymous=rw,root="+host)
 	vanishes(t, first)
 	vanishes(t, hosts)

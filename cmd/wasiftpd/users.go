@@ -232,7 +232,8 @@ func (f *usersFile) read(logger *slog.Logger) ([]byte, error) {
 	}
 	content, err := os.ReadFile(f.path)
 	if err == nil && exposed(info) && contentHash(content) != f.last {
-		logger.Warn("everybody on this machine can read or change the users file, which has hashes of passwords; chmod 640 it", "file", f.path)
+		logger.Warn("everybody on this machine can read or change the users file, which has hashes of passwords; chmod 640 it",
+			"file", f.path)
 	}
 	return content, err
 }

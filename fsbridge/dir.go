@@ -19,7 +19,14 @@ type DirOptions struct {
 	// in place all the same.
 	Atomic bool
 
-	// Sync makes Commit wait until the file is on the disk.
+	// Sync makes Commit wait until the file and its name are on the disk, and what
+	// makes, renames or removes a file until that is: all this is still so after the
+	// power has failed. A permission or a time that was set alone may not be.
+	//
+	// Without it a file that was written in place may lose what came in the last
+	// half minute or so. One that was hidden is on the disk before it gets its
+	// name: after a power failure there is the whole new file, or what there was
+	// before.
 	Sync bool
 
 	// FileMode and DirMode are the permissions of new files and directories, less
@@ -44,7 +51,9 @@ type Dir struct {
 	masked  bool  // by Umask: options say the permissions, whatever the process's umask
 	outside error // what os.Root says to a name that leads out
 
-	syncFile, closeFile func(*os.File) error // at the end of uploads; tests look on
+	// What uploads ask of the system; tests look on.
+	flock               func(file *os.File, against bool) error
+	syncFile, closeFile func(*os.File) error
 }
 
 // way is how a Dir comes to a file by its name: as os.Root does, or faster and
@@ -82,6 +91,7 @@ type parent interface {
 	symlink(target, base string) error
 	chmod(base string, mode fs.FileMode) error
 	chtimes(base string, mtime time.Time) error
+
 	// ruled is whether its default ACL says the permissions of what is made in
 	// it, and the process's umask does not.
 	ruled() bool
@@ -118,7 +128,10 @@ func openDir(name string, options DirOptions, fast bool) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dir{way: walk{root}, root: root, options: options, syncFile: (*os.File).Sync, closeFile: (*os.File).Close}
+	d := &Dir{
+		way: walk{root}, root: root, options: options,
+		flock: flock, syncFile: (*os.File).Sync, closeFile: (*os.File).Close,
+	}
 
 	// os.Root has an error of its own for this and does not export it.
 	var escape *fs.PathError
@@ -164,7 +177,7 @@ func (d *Dir) openFile(name string, flag int, perm fs.FileMode) (*os.File, fs.Fi
 			return nil, nil, errSpecial
 		}
 	}
-	file, err := d.open(name, flag|openFlags, perm)
+	file, err := d.openLeased(name, flag|openFlags, perm)
 	if errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.EOPNOTSUPP) {
 		return nil, nil, errSpecial // a socket, or a pipe that nobody reads
 	}
@@ -215,8 +228,8 @@ func (d *Dir) Mkdir(name string) error {
 	return d.changeIn("mkdir", name, func(p parent, base string) error {
 		perm := d.options.DirMode.Perm()
 		err := p.mkdir(base, perm)
-		if err == nil && d.masked {
-			d.unmask(p, base, perm)
+		if err == nil && d.masked && !p.ruled() {
+			unmask(p, base, perm)
 		}
 		return err
 	})
@@ -224,15 +237,24 @@ func (d *Dir) Mkdir(name string) error {
 
 // unmask gives a new directory the permissions that the process's umask has taken
 // of it. Where that cannot be, on disks without permissions, it has fewer.
-func (d *Dir) unmask(p parent, base string, perm fs.FileMode) {
-	if info, err := p.lstat(base); err == nil && info.IsDir() && !p.ruled() {
+func unmask(p parent, base string, perm fs.FileMode) {
+	if info, err := p.lstat(base); err == nil && info.IsDir() {
 		p.chmod(base, permitted(perm, info.Mode()))
 	}
 }
 
 // Remove removes a file, an empty directory or a symbolic link, never what that
-// points to. A directory that holds an unfinished upload is not empty.
-func (d *Dir) Remove(name string) error { return d.changeIn("remove", name, parent.remove) }
+// points to. A directory that holds an unfinished upload is not empty; leftovers of
+// uploads (see [Dir.Sweep]) go with it.
+func (d *Dir) Remove(name string) error {
+	return d.changeIn("remove", name, func(p parent, base string) error {
+		err := p.remove(base)
+		if errors.Is(err, fs.ErrExist) && d.clear(name) {
+			err = p.remove(base)
+		}
+		return err
+	})
+}
 
 // RemoveAll removes a file, or a directory with all that is in it, unfinished
 // uploads too, but nothing that links in it lead to. What is not there is no error.
@@ -305,7 +327,14 @@ func (d *Dir) Rename(from, to string) error {
 			return err
 		}
 		defer toParent.Close()
-		return p.rename(base, toParent, toBase)
+		err = p.rename(base, toParent, toBase)
+		if errors.Is(err, syscall.ENOTEMPTY) && d.clear(to) {
+			err = p.rename(base, toParent, toBase)
+		}
+		if err != nil || !d.options.Sync {
+			return err
+		}
+		return d.flushNames(toParent, nil)
 	})
 }
 
@@ -376,7 +405,10 @@ func (d *Dir) inParent(name string, do func(p parent, base string) error) error 
 		return err
 	}
 	defer p.Close()
-	return do(p, base)
+	if err := do(p, base); err != nil || !d.options.Sync {
+		return err
+	}
+	return d.flushNames(p, nil)
 }
 
 // check refuses what no method of a Dir takes.

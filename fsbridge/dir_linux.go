@@ -42,11 +42,24 @@ type beneath struct {
 
 func (b beneath) close() error { return errors.Join(b.file.Close(), b.walk.close()) }
 
-func (b beneath) openat2(name string, flag int, perm fs.FileMode) (fd int, err error) {
+// openat2 opens a file. Most names go through no link, which the kernel sees on its
+// way; of the others it is asked where they lead before they are followed.
+func (b beneath) openat2(name string, flag int, perm fs.FileMode) (int, error) {
+	fd, err := b.openat2By(unix.RESOLVE_NO_SYMLINKS, name, flag, perm)
+	if err != unix.ELOOP {
+		return fd, err
+	}
+	if flag&unix.O_NOFOLLOW == 0 && leadsToHidden(b, name) {
+		return -1, unix.ENOENT
+	}
+	return b.openat2By(unix.RESOLVE_NO_MAGICLINKS, name, flag, perm)
+}
+
+func (b beneath) openat2By(resolve uint64, name string, flag int, perm fs.FileMode) (fd int, err error) {
 	how := unix.OpenHow{
 		Flags:   uint64(flag | unix.O_CLOEXEC),
 		Mode:    uint64(perm),
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
+		Resolve: unix.RESOLVE_BENEATH | resolve,
 	}
 	closed := b.conn.Control(func(dir uintptr) {
 		err = again(func() (err error) {

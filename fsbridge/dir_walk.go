@@ -14,15 +14,33 @@ import (
 type walk struct{ root *os.Root }
 
 func (w walk) open(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	if leadsToHidden(w, name) {
+		return nil, fs.ErrNotExist
+	}
 	return w.root.OpenFile(name, flag, perm)
 }
 
-func (w walk) stat(name string) (fs.FileInfo, error)     { return w.root.Stat(name) }
-func (w walk) lstat(name string) (fs.FileInfo, error)    { return w.root.Lstat(name) }
-func (w walk) readlink(name string) (string, error)      { return w.root.Readlink(name) }
-func (w walk) chmod(name string, mode fs.FileMode) error { return w.root.Chmod(name, mode) }
+func (w walk) stat(name string) (fs.FileInfo, error) {
+	if leadsToHidden(w, name) {
+		return nil, fs.ErrNotExist
+	}
+	return w.root.Stat(name)
+}
+
+func (w walk) lstat(name string) (fs.FileInfo, error) { return w.root.Lstat(name) }
+func (w walk) readlink(name string) (string, error)   { return w.root.Readlink(name) }
+
+func (w walk) chmod(name string, mode fs.FileMode) error {
+	if leadsToHidden(w, name) {
+		return fs.ErrNotExist
+	}
+	return w.root.Chmod(name, mode)
+}
 
 func (w walk) chtimes(name string, mtime time.Time) error {
+	if leadsToHidden(w, name) {
+		return fs.ErrNotExist
+	}
 	return w.root.Chtimes(name, time.Time{}, mtime)
 }
 

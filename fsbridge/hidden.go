@@ -17,15 +17,11 @@ func (d *Dir) createHidden(name string, flag int, _ int64) (*upload, error) {
 	if u.folder, u.base, err = d.parent(name); err != nil {
 		return nil, err
 	}
-	perm := d.options.FileMode.Perm()
-	if old != nil {
-		perm = old.Mode().Perm()
-	}
-	if err := u.hide(perm); err != nil {
+	if err := u.hide(u.permissions(old)); err != nil {
 		u.folder.Close()
 		return nil, err
 	}
-	if err = u.setMode(perm, old != nil || d.masked); err == nil && old != nil {
+	if err = u.setMode(old); err == nil && old != nil {
 		err = u.setOwner(old)
 	}
 	if err != nil {
@@ -70,7 +66,7 @@ func (u *upload) hide(perm fs.FileMode) (err error) {
 		if err != nil {
 			return err
 		}
-		u.hold, err = lock(u.file)
+		u.hold, err = u.dir.lock(u.file)
 		if err == nil && u.hold.nameless(func() (fs.FileInfo, error) { return u.folder.lstat(u.temporary) }) {
 			err = errGone
 			u.hold.release()

@@ -32,8 +32,8 @@ var here struct {
 }
 
 // lock takes the file for one upload, or is EBUSY.
-func lock(file *os.File) (*hold, error) {
-	err := flock(file, true)
+func (d *Dir) lock(file *os.File) (*hold, error) {
+	err := d.flock(file, true)
 	if err != nil && err != errNoLocks {
 		return nil, err
 	}
@@ -88,8 +88,8 @@ func (h *hold) nameless(look func() (fs.FileInfo, error)) bool {
 
 // lookAtLock is EBUSY if an upload holds the file, and errNoLocks if one of another
 // process could do so unseen. Else no upload gets it until it is closed.
-func lookAtLock(file *os.File, info fs.FileInfo) error {
-	err := flock(file, false)
+func (d *Dir) lookAtLock(file *os.File, info fs.FileInfo) error {
+	err := d.flock(file, false)
 	if err != errNoLocks {
 		return err
 	}

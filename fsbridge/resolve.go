@@ -55,16 +55,30 @@ func within[T any](d *Dir, name string, follow bool, do func(name string) (T, er
 	if err == nil || !errors.Is(err, errOutside) && !errors.Is(err, d.outside) {
 		return result, err
 	}
-	name, fault := d.resolve(name, follow)
+	name, fault := resolve(d.way, name, follow)
+	if fault == nil && hiddenName(name) {
+		fault = fs.ErrNotExist
+	}
 	if fault != nil {
 		return result, fault
 	}
 	return do(name)
 }
 
+// leadsToHidden says whether a name is that of a link that leads to an unfinished
+// upload. Nobody makes one through a Dir.
+func leadsToHidden(w way, name string) bool {
+	info, err := w.lstat(name)
+	if err != nil || info.Mode().Type() != fs.ModeSymlink {
+		return false
+	}
+	name, err = resolve(w, name, true)
+	return err == nil && hiddenName(name)
+}
+
 // resolve is name without links, but for a last one if that is not to be followed.
 // Links that change meanwhile make it wrong, which is why nobody trusts it.
-func (d *Dir) resolve(name string, follow bool) (string, error) {
+func resolve(w way, name string, follow bool) (string, error) {
 	var done []string
 	links := 0
 	for rest := strings.Split(name, "/"); len(rest) > 0; {
@@ -84,7 +98,7 @@ func (d *Dir) resolve(name string, follow bool) (string, error) {
 		if len(rest) == 0 && !follow {
 			break
 		}
-		target, err := d.way.readlink(path.Join(done...))
+		target, err := w.readlink(path.Join(done...))
 		if err != nil {
 			continue // it is no link, or the way will tell what else is wrong
 		}

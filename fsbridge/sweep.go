@@ -83,9 +83,9 @@ func (s *sweep) folder(name string, depth int) {
 			switch below := path.Join(name, e.name); {
 			case s.ctx.Err() != nil:
 				return
-			case e.mode.IsDir() && !hiddenName(e.name):
+			case e.mode.IsDir():
 				s.folder(below, depth+1)
-			case e.mode.IsRegular() && hiddenName(e.name):
+			case e.leftover():
 				stale, err := f.removeStale(e.name)
 				if s.met(below, err); stale {
 					s.removed++
@@ -122,7 +122,7 @@ func (d *Dir) clear(name string) bool {
 			}
 		}
 	}
-	return only(func(_ *folder, e entry) bool { return e.mode.IsRegular() && hiddenName(e.name) }) &&
+	return only(func(_ *folder, e entry) bool { return e.leftover() }) &&
 		only(func(f *folder, e entry) bool {
 			stale, _ := f.removeStale(e.name)
 			return stale
@@ -132,6 +132,7 @@ func (d *Dir) clear(name string) bool {
 // folder is a directory whose entries are read to be removed.
 type folder struct {
 	parent
+	dir  *Dir
 	file *os.File
 	rest []byte // of what the system has said of it and nobody has read
 }
@@ -140,6 +141,12 @@ type folder struct {
 type entry struct {
 	name string
 	mode fs.FileMode
+}
+
+// leftover says whether an entry may be one: a file or, of a link that was being
+// moved, a link.
+func (e entry) leftover() bool {
+	return hiddenByUs(e.name) && (e.mode.IsRegular() || e.mode == fs.ModeSymlink)
 }
 
 func (d *Dir) openFolder(name string) (*folder, error) {
@@ -152,7 +159,7 @@ func (d *Dir) openFolder(name string) (*folder, error) {
 		p.Close()
 		return nil, err
 	}
-	return &folder{parent: p, file: file}, nil
+	return &folder{parent: p, dir: d, file: file}, nil
 }
 
 func (f *folder) Close() error { return errors.Join(f.file.Close(), f.parent.Close()) }
@@ -171,31 +178,39 @@ func (f *folder) describe(name string) entry {
 // whether it did. Until it is removed it is locked, so that nobody begins to.
 func (f *folder) removeStale(name string) (bool, error) {
 	info, err := f.lstat(name)
-	if err != nil || !info.Mode().IsRegular() {
+	if err != nil {
 		return false, err
 	}
 	alone := false
-	file, err := f.openFile(name, os.O_RDONLY|openFlags, 0)
-	if errors.Is(err, fs.ErrPermission) {
-		file, err = f.openFile(name, os.O_WRONLY|openFlags, 0)
-	}
-	switch {
-	case err == nil:
-		defer file.Close()
-		err = lookAtLock(file, info)
-		if err == nil {
-			defer funlock(file)
-			alone = ofThisMachine(file)
+	if info.Mode().IsRegular() {
+		file, err := f.openStale(name)
+		switch {
+		case err == nil:
+			defer file.Close()
+			err = f.dir.lookAtLock(file, info)
+			if err != nil && err != errNoLocks {
+				return false, nil // an upload has it
+			}
+			if err == nil {
+				defer funlock(file)
+				alone = ofThisMachine(file)
+			}
+		case !errors.Is(err, fs.ErrPermission): // its lock is not seen, but its age is
+			return false, err
 		}
-		if err != nil && err != errNoLocks {
-			return false, nil // an upload has it
-		}
-	case !errors.Is(err, fs.ErrPermission): // its lock is not seen, but its age is
-		return false, err
 	}
 	if !alone && time.Since(info.ModTime()) <= staleAge {
 		return false, nil
 	}
 	err = f.remove(name)
 	return err == nil, err
+}
+
+// openStale opens a file that its owner perhaps may only write.
+func (f *folder) openStale(name string) (*os.File, error) {
+	file, err := f.openFile(name, os.O_RDONLY|openFlags, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		file, err = f.openFile(name, os.O_WRONLY|openFlags, 0)
+	}
+	return file, err
 }

@@ -46,6 +46,8 @@ func (f *folder) entry(name string, kind byte) entry {
 		return entry{name, 0}
 	case unix.DT_DIR:
 		return entry{name, fs.ModeDir}
+	case unix.DT_LNK:
+		return entry{name, fs.ModeSymlink}
 	case unix.DT_UNKNOWN:
 		return f.describe(name)
 	}

@@ -126,7 +126,11 @@ func (d *Dir) createInPlace(name string, flag int, offset int64) (u *upload, err
 		if err = u.place(name, flag, offset); err == nil {
 			return u, nil
 		}
-		u.leave()
+		if err == syscall.EBUSY {
+			u.close() // the file is another's, who was quicker
+		} else {
+			u.leave()
+		}
 		if err != errGone {
 			return nil, err
 		}
@@ -174,21 +178,21 @@ func (u *upload) make(name string) (err error) {
 	if u.folder, u.base, err = u.dir.parent(name); err != nil {
 		return err
 	}
-	u.file, err = u.folder.openFile(u.base, os.O_WRONLY|os.O_CREATE|os.O_EXCL|openFlags, u.dir.options.FileMode.Perm())
+	u.file, err = u.folder.openFile(u.base, os.O_WRONLY|os.O_CREATE|os.O_EXCL|openFlags, u.permissions(nil))
 	u.made = err == nil
 	return err
 }
 
 // place locks the file and brings it to where the upload begins.
 func (u *upload) place(name string, flag int, offset int64) (err error) {
-	if u.hold, err = lock(u.file); err != nil {
+	if u.hold, err = u.dir.lock(u.file); err != nil {
 		return err
 	}
 	if u.hold.nameless(func() (fs.FileInfo, error) { return u.dir.stat(name) }) {
 		return errGone
 	}
 	if u.made {
-		return u.setMode(u.dir.options.FileMode.Perm(), u.dir.masked)
+		return u.setMode(nil)
 	}
 	switch flag {
 	case os.O_TRUNC:
@@ -204,11 +208,23 @@ func (u *upload) place(name string, flag int, offset int64) (err error) {
 	return err
 }
 
-// setMode gives the file its permissions where exactly these are wanted and the
-// process's umask, or an access control list, has made others of them. A file system
-// without permissions is none to fail for.
-func (u *upload) setMode(perm fs.FileMode, exactly bool) error {
-	if !exactly || u.hold.info.Mode().Perm() == perm {
+// permissions are those of the file that the upload makes, in the place of old or
+// of none.
+func (u *upload) permissions(old fs.FileInfo) fs.FileMode {
+	if old != nil {
+		return old.Mode().Perm()
+	}
+	return u.dir.options.FileMode.Perm()
+}
+
+// setMode gives a new file its permissions where the process's umask must not have
+// its way. A file system that has none is no failure.
+func (u *upload) setMode(old fs.FileInfo) error {
+	perm := u.permissions(old)
+	switch {
+	case old == nil && !u.dir.masked, u.hold.info.Mode().Perm() == perm:
+		return nil
+	case old == nil && u.folder.ruled():
 		return nil
 	}
 	err := u.file.Chmod(perm)
@@ -272,14 +288,14 @@ func (u *upload) Abort() error {
 
 // leave gives up an upload in place.
 func (u *upload) leave() error {
-	if u.made && u.hold != nil {
+	if u.made {
 		u.unmake()
 	}
 	return u.close()
 }
 
 // unmake removes a file that was made for bytes which did not come. The lock is
-// still held, so nobody writes to it.
+// still held, so that nobody writes to it.
 func (u *upload) unmake() {
 	info, err := u.file.Stat()
 	if err != nil || info.Size() > 0 {

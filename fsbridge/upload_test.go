@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -54,7 +55,7 @@ func TestHiddenUploadCannotBeReached(t *testing.T) {
 		name := hiddenPrefix + "left"
 		require.NoError(t, os.WriteFile(filepath.Join(root, name), []byte("half"), 0o644))
 		put(t, d, "file", "")
-		for _, name := range []string{name, strings.ToUpper(name), name + "/below"} {
+		for _, name := range []string{name, strings.ToUpper(name), strings.Replace(name, "s", "\u017f", 1), "WASIFT~1", name + "/below"} {
 			_, err := d.Open(name)
 			assert.ErrorIs(t, err, fs.ErrNotExist)
 			_, err = d.Stat(name)
@@ -68,6 +69,14 @@ func TestHiddenUploadCannotBeReached(t *testing.T) {
 			assert.ErrorIs(t, d.Rename(name, "x"), fs.ErrNotExist)
 			assert.ErrorIs(t, d.Rename("file", name), fs.ErrNotExist)
 			assert.ErrorIs(t, d.Chmod(name, 0), fs.ErrNotExist)
+			assert.ErrorIs(t, d.Chtimes(name, time.Unix(0, 0)), fs.ErrNotExist)
+			_, err = d.Lstat(name)
+			assert.ErrorIs(t, err, fs.ErrNotExist)
+			_, err = d.ReadLink(name)
+			assert.ErrorIs(t, err, fs.ErrNotExist)
+			_, err = d.Space(name)
+			assert.ErrorIs(t, err, fs.ErrNotExist)
+			assert.ErrorIs(t, write(d.Umask(0).(*Dir), name, os.O_TRUNC, ""), fs.ErrNotExist)
 		}
 		assert.Equal(t, []string{"file"}, fileNames(t, d, "."))
 	})

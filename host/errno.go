@@ -24,7 +24,7 @@ var crossings = append(systemCrossings, []crossing{
 	{syscall.ENOTDIR, wasi.ENOTDIR},
 	{syscall.EISDIR, wasi.EISDIR},
 	{syscall.ENOTEMPTY, wasi.ENOTEMPTY}, // before ErrExist, which it also is
-	{syscall.EXDEV, wasi.EACCES},        // out of the root
+	{syscall.EXDEV, wasi.EXDEV},
 	{syscall.EROFS, wasi.EACCES},
 	{syscall.ELOOP, wasi.ENOENT},
 	{syscall.ENAMETOOLONG, wasi.EINVAL},

@@ -11,6 +11,7 @@ import (
 var systemCrossings = []crossing{
 	{windows.ERROR_DIRECTORY, wasi.ENOTDIR},
 	{windows.ERROR_DIR_NOT_EMPTY, wasi.ENOTEMPTY},
+	{windows.ERROR_NOT_SAME_DEVICE, wasi.EXDEV},
 	{windows.ERROR_WRITE_PROTECT, wasi.EACCES},
 	{windows.ERROR_INVALID_NAME, wasi.EINVAL},
 	{windows.ERROR_FILENAME_EXCED_RANGE, wasi.EINVAL},

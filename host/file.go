@@ -131,7 +131,7 @@ func statOf(info fs.FileInfo) wasi.Stat {
 	}
 	return wasi.Stat{
 		ModTime: unixNano(info.ModTime()), Size: uint64(max(info.Size(), 0)),
-		Mode: mode | uint32(info.Mode().Perm()), Links: linksOf(info), Created: createdOf(info),
+		Mode: mode | bitsOf(info.Mode()), Links: linksOf(info), Created: createdOf(info),
 	}
 }
 

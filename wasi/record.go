@@ -90,8 +90,8 @@ const (
 	DoingCopy
 )
 
-// File types, in the upper half of a stat record's mode; the lower half has
-// the nine permission bits.
+// File types, in the upper half of a stat record's mode; the lower half has the
+// permission bits: nine, set-user-ID (04000), set-group-ID (02000), sticky (01000).
 const (
 	TypeRegular = 0 << 16
 	TypeDir     = 1 << 16

@@ -27,6 +27,7 @@ type options struct {
 	usersFile string
 	hosts     []virtualHost
 	atomic    bool
+	sync      bool
 	module    string
 	cacheDir  string
 	logFormat string
@@ -67,6 +68,7 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.BoolVar(&o.config.AllowForeignDataAddress, "allow-foreign-data-address", false,
 		"allow data connections with others than the client, for FXP;\nthis lets clients make the server connect anywhere")
 	f.BoolVar(&o.atomic, "atomic-uploads", false, "hide an upload until it is complete, drop it when aborted")
+	f.BoolVar(&o.sync, "sync", false, "have what was uploaded or changed on the disk before the reply")
 	o.addBehaviourTo(f)
 	o.addAllowTo(f)
 	f.Func("greeting", "greet clients with `TEXT`", o.setGreeting)

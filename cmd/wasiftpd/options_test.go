@@ -53,6 +53,7 @@ func TestFlags(t *testing.T) {
 		{[]string{"--log-format=json"}, func(o *options) { o.logFormat = "json" }},
 		{[]string{"--allow-foreign-data-address"}, func(o *options) { o.config.AllowForeignDataAddress = true }},
 		{[]string{"--atomic-uploads"}, func(o *options) { o.atomic = true }},
+		{[]string{"--sync"}, func(o *options) { o.sync = true }},
 		{[]string{"--max-sessions-per-user=2"}, func(o *options) { o.sessionsPerUser = 2 }},
 		{[]string{"--tls=self-signed"}, func(o *options) { o.tls.own = "self-signed" }},
 		{[]string{"--tls-cert=a", "--tls-cert=b", "--tls-key=c"}, func(o *options) { o.tls.certs, o.tls.keys = []string{"a", "b"}, []string{"c"} }},

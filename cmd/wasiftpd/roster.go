@@ -166,7 +166,9 @@ func checkFolder(path string) error {
 	return err
 }
 
-func (o *options) dirOptions() fsbridge.DirOptions { return fsbridge.DirOptions{Atomic: o.atomic} }
+func (o *options) dirOptions() fsbridge.DirOptions {
+	return fsbridge.DirOptions{Atomic: o.atomic, Sync: o.sync}
+}
 
 // Authenticate is [host.Authenticator]'s.
 func (r *roster) Authenticate(ctx context.Context, login host.Login) (*host.Account, error) {

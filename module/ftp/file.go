@@ -144,7 +144,7 @@ func parseChange(list []byte) (c change, r reply) {
 			c.created, ok = parseTime(value, false)
 			c.needs |= AbleCreated
 		case isWord(name, "UNIX.MODE"):
-			c.mode, ok = parseMode(value)
+			c.mode, ok = parseMode(value, 0o7777)
 			c.needs |= AbleModes
 		default:
 			return c, replyBadFact

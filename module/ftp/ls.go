@@ -82,6 +82,16 @@ func appendMode(b []byte, t FileType, mode uint32) []byte {
 		}
 		b = append(b, c)
 	}
+	// What ls puts in the place of x: a capital where x is not set.
+	for i := range 3 {
+		if x := &b[len(b)-7+3*i]; mode&(0o4000>>i) != 0 {
+			if *x == 'x' {
+				*x = "sst"[i]
+			} else {
+				*x = "SST"[i]
+			}
+		}
+	}
 	return b
 }
 

@@ -142,6 +142,7 @@ const (
 	replyNeedSecurity   = reply("530 TLS is required: use AUTH TLS first.")
 	replyNeedProtection = reply("521 Data connections must be protected: use PROT P first.")
 	replyDataSecurity   = reply("522 TLS on the data connection failed, or does not resume the control connection's session.")
+	replyOtherDisk      = reply("553 That name is on another disk: copy the file there.")
 	replyBusy           = reply("450 File is busy.")
 	replyNoSpace        = reply("452 No space left.")
 	replyQuota          = reply("552 Quota used up.")
@@ -192,6 +193,8 @@ func replyTo(err error, naming bool) reply {
 		return replyQuota
 	case ErrUnsupported:
 		return replyUnsupported
+	case ErrOtherDisk:
+		return replyOtherDisk
 	case ErrTooMany:
 		return replyTooManyOpen
 	}

@@ -195,7 +195,7 @@ var types = [...]ftp.FileType{
 
 func fileInfo(s wasi.Stat) ftp.FileInfo {
 	return ftp.FileInfo{
-		ModTime: s.ModTime, Size: s.Size, Type: types[s.Mode>>16&3], Mode: s.Mode & 0o777, Links: s.Links,
+		ModTime: s.ModTime, Size: s.Size, Type: types[s.Mode>>16&3], Mode: s.Mode & 0o7777, Links: s.Links,
 		Created: s.Created,
 	}
 }

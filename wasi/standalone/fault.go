@@ -17,7 +17,7 @@ var faults = []struct {
 	{syscall.ENOTDIR, ftp.ErrNotDir},
 	{syscall.EISDIR, ftp.ErrIsDir},
 	{syscall.ENOTEMPTY, ftp.ErrNotEmpty}, // before ErrExist, which it also is
-	{syscall.EXDEV, ftp.ErrPermission},   // out of the root
+	{syscall.EXDEV, ftp.ErrOtherDisk},
 	{syscall.EROFS, ftp.ErrPermission},
 	{syscall.ELOOP, ftp.ErrPermission}, // a link that the runtime does not even read, for it leads out; or a loop
 	{syscall.ENAMETOOLONG, ftp.ErrName},

@@ -16,18 +16,17 @@ import (
 // changed there would end the process.
 const sumSuffix = ".sha256"
 
-// dropDamaged removes the files of compiled code that are not what they were.
+// dropDamaged removes the files of compiled code that are not what they were, and
+// those of which nobody knows it.
 func dropDamaged(dir string, logger *slog.Logger) error {
 	return eachCompiled(dir, func(file string) error {
-		want, err := os.ReadFile(file + sumSuffix)
-		if err == nil {
-			var sum string
-			if sum, err = sumOf(file); err == nil && sum == string(want) {
+		if want, err := os.ReadFile(file + sumSuffix); err == nil {
+			if sum, err := sumOf(file); err == nil && sum == string(want) {
 				return nil
 			}
+			logger.Warn("compiled code is damaged and is made anew", "file", file)
+			os.Remove(file + sumSuffix)
 		}
-		logger.Warn("compiled code is damaged and is made anew", "file", file)
-		os.Remove(file + sumSuffix)
 		return os.Remove(file)
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -216,6 +217,25 @@ func TestHangupStorm(t *testing.T) {
 	s.admitted("last", "secret")
 	s.admitted("user49", "secret")
 	d.do(200, "NOOP")
+}
+
+// A file that was written to a moment ago may not be whole, and is left for later.
+func TestUsersFileInWriting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		r := openAccounts(t, "--root", dir, "--users", write(t, dir, "users", "bob:"+bcryptHash4+"::ro\n"))
+		file, now := write(t, dir, "users", ""), time.Now()
+		if err := os.Chtimes(file, now, now); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []error{errInWriting, errInWriting, nil} {
+			if changed, err := r.files[0].load(r.sweeper.logger); changed != (want == nil) || err != want {
+				t.Errorf("%v later: %t, %v", time.Since(now), changed, err)
+			}
+			time.Sleep(settleTime * 2 / 3)
+		}
+	})
 }
 
 // Hashes that everybody can read are warned of, at the start and at each change.

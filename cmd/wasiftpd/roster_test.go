@@ -39,6 +39,15 @@ func (s *running) admitted(user, password string) dialogue {
 	return d
 }
 
+// written makes a file one that was written long ago.
+func written(t *testing.T, path string) {
+	t.Helper()
+	old := time.Now().Add(-48 * time.Hour)
+	if err := os.Chtimes(path, old, old); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func folder(t *testing.T, path string) string {
 	t.Helper()
 	if err := os.MkdirAll(path, 0o755); err != nil {
@@ -242,7 +251,7 @@ func TestGone(t *testing.T) {
 		{other, lines(":charset=Big5"), "changed@b.example.org"},
 	} {
 		gone = nil
-		write(t, dir, filepath.Base(test.file), test.content)
+		written(t, write(t, dir, filepath.Base(test.file), test.content))
 		for _, f := range r.files {
 			if _, err := f.load(r.sweeper.logger); err != nil {
 				t.Fatal(err)

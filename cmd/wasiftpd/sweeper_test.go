@@ -12,10 +12,7 @@ import (
 func leftover(t *testing.T, dir string) string {
 	t.Helper()
 	path := write(t, dir, ".wasiftp-upload-LEFTOVER", "half")
-	old := time.Now().Add(-48 * time.Hour)
-	if err := os.Chtimes(path, old, old); err != nil {
-		t.Fatal(err)
-	}
+	written(t, path)
 	return path
 }
 

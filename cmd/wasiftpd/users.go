@@ -150,6 +150,9 @@ func (f *usersFile) load(logger *slog.Logger) (changed bool, err error) {
 	if err == nil && hash == f.last {
 		return false, nil
 	}
+	if inWriting(f.path) {
+		return false, errInWriting
+	}
 	if err == nil {
 		err = f.take(content)
 	}

@@ -46,7 +46,6 @@ type DirOptions struct {
 // Its methods may be called from many goroutines.
 type Dir struct {
 	way
-	root    *os.Root
 	options DirOptions
 	masked  bool  // by Umask: options say the permissions, whatever the process's umask
 	outside error // what os.Root says to a name that leads out
@@ -124,20 +123,23 @@ func openDir(name string, options DirOptions, fast bool) (*Dir, error) {
 	if options.DirMode.Perm() == 0 {
 		options.DirMode = 0o777
 	}
+	d := &Dir{options: options, flock: flock, syncFile: (*os.File).Sync, closeFile: (*os.File).Close}
 	root, err := os.OpenRoot(name)
 	if err != nil {
-		return nil, err
+		if fast && errors.Is(err, fs.ErrPermission) {
+			d.way = unread(name)
+		}
+		if d.way == nil {
+			return nil, err
+		}
+		return d, nil
 	}
-	d := &Dir{
-		way: walk{root}, root: root, options: options,
-		flock: flock, syncFile: (*os.File).Sync, closeFile: (*os.File).Close,
-	}
-
 	// os.Root has an error of its own for this and does not export it.
 	var escape *fs.PathError
 	if _, err := root.Lstat(".."); errors.As(err, &escape) {
 		d.outside = escape.Err
 	}
+	d.way = walk{root}
 	if fast {
 		d.way = accelerated(root)
 	}
@@ -430,7 +432,7 @@ func (d *Dir) fault(op, name string, err error) error {
 	var path *fs.PathError
 	var link *os.LinkError
 	switch {
-	case errors.Is(err, d.outside):
+	case d.leadsOut(err):
 		err = errOutside
 	case errors.As(err, &path):
 		err = path.Err

@@ -16,31 +16,58 @@ import (
 // os.Root opens each directory of a name, and needs to be allowed to read it. It
 // is os.Root's way where the kernel, or a filter before it, does not know openat2.
 func accelerated(root *os.Root) way {
-	slow := walk{root}
 	file, err := root.OpenFile(".", unix.O_PATH|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return slow
+	if err == nil {
+		if b, ok := openBeneath(file, root); ok {
+			return b
+		}
 	}
-	b := beneath{walk: slow, file: file}
+	return walk{root}
+}
+
+// unread is the way in a root that may be entered but not read, which os.Root
+// cannot open; nil where there is none.
+func unread(name string) way {
+	file, err := os.OpenFile(name, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil
+	}
+	if b, ok := openBeneath(file, nil); ok {
+		return b
+	}
+	return nil
+}
+
+func openBeneath(file *os.File, root *os.Root) (b beneath, ok bool) {
+	b = beneath{walk: walk{root}, file: file}
+	var err error
 	if b.conn, err = file.SyscallConn(); err == nil {
 		var fd int
 		if fd, err = b.openat2(".", unix.O_PATH, 0); err == nil {
 			unix.Close(fd)
-			return b
+			return b, true
 		}
 	}
 	file.Close()
-	return slow
+	return b, false
 }
 
 // beneath is openat2 as a [way].
 type beneath struct {
-	walk walk // has the last word
+	walk walk // has the last word, but has no root if that may not be read
 	file *os.File
 	conn syscall.RawConn // of file, the root; keeps it open during a call
 }
 
-func (b beneath) close() error { return errors.Join(b.file.Close(), b.walk.close()) }
+func (b beneath) close() error {
+	err := b.file.Close()
+	if b.walks() {
+		err = errors.Join(err, b.walk.close())
+	}
+	return err
+}
+
+func (b beneath) walks() bool { return b.walk.root != nil }
 
 // openat2 opens a file. Most names go through no link, which the kernel sees on its
 // way; of the others it is asked where they lead before they are followed.
@@ -84,7 +111,7 @@ func (b beneath) open(name string, flag int, perm fs.FileMode) (*os.File, error)
 		perm = 0 // openat2 refuses it
 	}
 	fd, err := b.openat2(name, flag, perm)
-	if err == unix.EAGAIN {
+	if err == unix.EAGAIN && b.walks() {
 		return b.walk.open(name, flag, perm)
 	}
 	if err != nil {
@@ -100,7 +127,7 @@ func (b beneath) find(name string, flag int) (*os.File, error) {
 }
 
 func (b beneath) stat(name string) (fs.FileInfo, error) {
-	if !strings.Contains(name, "/") {
+	if b.walks() && !strings.Contains(name, "/") {
 		info, err := b.walk.lstat(name) // which is then one call
 		if err != nil || info.Mode().Type() != fs.ModeSymlink {
 			return info, err
@@ -110,7 +137,7 @@ func (b beneath) stat(name string) (fs.FileInfo, error) {
 }
 
 func (b beneath) lstat(name string) (fs.FileInfo, error) {
-	if !strings.Contains(name, "/") {
+	if b.walks() && !strings.Contains(name, "/") {
 		return b.walk.lstat(name)
 	}
 	return b.describe(name, unix.O_NOFOLLOW)
@@ -140,7 +167,7 @@ func (b beneath) chmod(name string, mode fs.FileMode) error {
 		return err
 	}
 	defer file.Close()
-	if err := chmodFile(file, mode); err != errNoProc {
+	if err := chmodFile(file, mode); err != errNoProc || !b.walks() {
 		return err
 	}
 	return b.walk.chmod(name, mode)
@@ -152,7 +179,7 @@ func (b beneath) chtimes(name string, mtime time.Time) error {
 		return err
 	}
 	defer file.Close()
-	if err := chtimesFile(file, mtime); err != errNoProc {
+	if err := chtimesFile(file, mtime); err != errNoProc || !b.walks() {
 		return err
 	}
 	return b.walk.chtimes(name, mtime)
@@ -172,7 +199,7 @@ func (b beneath) list(name string, file *os.File) (root *os.Root, err error) {
 		root, err = os.OpenRoot(path)
 		return err
 	})
-	if err == errNoProc {
+	if err == errNoProc && b.walks() {
 		return b.walk.list(name, file)
 	}
 	return root, err

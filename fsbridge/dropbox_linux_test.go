@@ -1,6 +1,7 @@
 package fsbridge
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -89,6 +90,48 @@ func TestDirInAFolderThatMayNotBeRead(t *testing.T) {
 			require.NoError(t, d.RemoveAll("drop/below"))
 			require.NoError(t, os.Chmod(filepath.Join(root, "drop"), 0o700))
 			assert.Empty(t, fileNames(t, d, "drop"))
+		})
+	}
+}
+
+// A whole root may be such a folder: nobody sees what others bring.
+func TestRootThatMayNotBeRead(t *testing.T) {
+	t.Parallel()
+	for _, options := range []DirOptions{{}, {Atomic: true}, {Atomic: true, Sync: true}} {
+		t.Run(fmt.Sprint(options), func(t *testing.T) {
+			t.Parallel()
+			root := t.TempDir()
+			require.NoError(t, os.Chmod(root, 0o300))
+			t.Cleanup(func() { os.Chmod(root, 0o700) })
+			asNobody(t, root)
+			d, err := OpenDir(root, options)
+			require.NoError(t, err)
+			_, err = d.Open(".")
+			assert.ErrorIs(t, err, fs.ErrPermission)
+			info, err := d.Stat(".")
+			require.NoError(t, err)
+			assert.True(t, info.IsDir())
+			put(t, d, "file", "content")
+			put(t, d, "file", "again")
+			assert.Equal(t, "again", get(t, d, "file"))
+			info, err = d.Lstat("file")
+			require.NoError(t, err)
+			assert.Equal(t, "file", info.Name())
+			require.NoError(t, d.Chmod("file", 0o600))
+			require.NoError(t, os.Symlink("/file", filepath.Join(root, "link")))
+			assert.Equal(t, "again", get(t, d, "link"))
+			require.NoError(t, os.Symlink("../outside", filepath.Join(root, "out")))
+			_, err = d.Stat("out")
+			assert.ErrorIs(t, err, fs.ErrPermission)
+			require.NoError(t, d.Mkdir("dir"))
+			assert.Empty(t, fileNames(t, d, "dir"))
+			require.NoError(t, d.Rename("file", "dir/file"))
+			require.NoError(t, d.RemoveAll("dir"))
+			require.NoError(t, d.Remove("link"))
+			require.NoError(t, d.Remove("out"))
+			require.NoError(t, d.Close())
+			_, err = d.Stat("dir")
+			assert.ErrorIs(t, err, fs.ErrClosed)
 		})
 	}
 }

@@ -97,11 +97,11 @@ func TestDirectoryWithADeadMount(t *testing.T) {
 }
 
 // twoDisks is a Dir whose directory disk is another disk.
-func twoDisks(t *testing.T, options DirOptions, fast bool) *Dir {
+func twoDisks(t *testing.T, options DirOptions, fast bool) (d *Dir, root string) {
 	mounts(t)
-	root := t.TempDir()
+	root = t.TempDir()
 	mountDisk(t, filepath.Join(root, "disk"), "size=1m")
-	return testDir(t, root, options, fast)
+	return testDir(t, root, options, fast), root
 }
 
 func TestMoveToAnotherDisk(t *testing.T) {
@@ -109,7 +109,7 @@ func TestMoveToAnotherDisk(t *testing.T) {
 	for way, kind := range ways {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
-			d := twoDisks(t, kind.options, kind.fast)
+			d, _ := twoDisks(t, kind.options, kind.fast)
 			put(t, d, "file", "content")
 			put(t, d, "disk/old", "old")
 			require.NoError(t, d.Chmod("file", 0o604))
@@ -147,7 +147,7 @@ func TestMoveToAnotherDisk(t *testing.T) {
 // What breaks off leaves both sides as they were.
 func TestMoveThatBreaksOff(t *testing.T) {
 	t.Parallel()
-	d := twoDisks(t, DirOptions{}, true)
+	d, root := twoDisks(t, DirOptions{}, true)
 	large := strings.Repeat("x", 2<<20)
 	put(t, d, "large", large)
 	put(t, d, "disk/old", "old")
@@ -155,7 +155,7 @@ func TestMoveThatBreaksOff(t *testing.T) {
 		t.Helper()
 		assert.Equal(t, large, get(t, d, "large"))
 		assert.Equal(t, "old", get(t, d, "disk/old"))
-		entries, err := os.ReadDir(filepath.Join(d.root.Name(), "disk"))
+		entries, err := os.ReadDir(filepath.Join(root, "disk"))
 		require.NoError(t, err)
 		assert.Len(t, entries, 1, "nothing hidden either")
 	}

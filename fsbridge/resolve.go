@@ -52,7 +52,7 @@ func (d *Dir) parent(name string) (p parent, base string, err error) {
 // link has led out. Whether that name leads out is for the way to say again.
 func within[T any](d *Dir, name string, follow bool, do func(name string) (T, error)) (T, error) {
 	result, err := do(name)
-	if err == nil || !errors.Is(err, errOutside) && !errors.Is(err, d.outside) {
+	if err == nil || !d.leadsOut(err) {
 		return result, err
 	}
 	name, fault := resolve(d.way, name, follow)
@@ -74,6 +74,10 @@ func leadsToHidden(w way, name string) bool {
 	}
 	name, err = resolve(w, name, true)
 	return err == nil && hiddenName(name)
+}
+
+func (d *Dir) leadsOut(err error) bool {
+	return errors.Is(err, errOutside) || d.outside != nil && errors.Is(err, d.outside)
 }
 
 // resolve is name without links, but for a last one if that is not to be followed.

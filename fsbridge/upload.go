@@ -234,6 +234,9 @@ func (u *upload) setMode(old fs.FileInfo) error {
 	return err
 }
 
+// Hidden says whether nobody sees the upload before it is committed.
+func (u *upload) Hidden() bool { return u.temporary != "" }
+
 // close closes all that the upload has open, and ends its lock.
 func (u *upload) close() (err error) {
 	if u.hold != nil {

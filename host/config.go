@@ -260,7 +260,8 @@ func (c *Config) checkPassive(f *faults) {
 		f.add("Passive ports %d to %d (FirstPort, LastPort) are no range", p.FirstPort, p.LastPort)
 	}
 	if a := p.PublicAddress.Unmap(); a.IsValid() && (!a.Is4() || a.IsUnspecified()) {
-		f.add("Passive.PublicAddress %v is no IPv4 address of a machine; PASV can announce no other (RFC 959 §4.1.2), and EPSV announces none", a)
+		f.add("Passive.PublicAddress %v is no IPv4 address of a machine; PASV can announce no other (RFC 959 §4.1.2), "+
+			"and EPSV announces none", a)
 	}
 	if p.LocalNetworks == nil {
 		p.LocalNetworks = privateNetworks

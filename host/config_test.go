@@ -118,20 +118,21 @@ var (
 var faulty = map[string]values{
 	"Authenticator": anything, "Observer": anything, "Logger": anything,
 	"Hosts": {
-		[]string{""}, []string{"a.example.org", ""}, []string{"a b"}, []string{"a..b"}, []string{"a.example.org."}, []string{".a"}, []string{"*.example.org"},
-		[]string{"a\r\nb"}, []string{"a/b"}, []string{"a:21"}, []string{"::1"}, []string{"[::1"}, []string{"[1.2.3.4]"}, []string{"b\u00fccher.example"},
+		[]string{""}, []string{"a.example.org", ""}, []string{"a b"}, []string{"a..b"}, []string{"a.example.org."}, []string{".a"},
+		[]string{"*.example.org"}, []string{"a\r\nb"}, []string{"a/b"}, []string{"a:21"}, []string{"::1"}, []string{"[::1"},
+		[]string{"[1.2.3.4]"}, []string{"b\u00fccher.example"},
 		[]string{strings.Repeat("a", longestHost+1)},
 	},
 	"Greeting": {"a\r\n220 b", "a\nb", "a\r", "a\x00b", "\x1b[2J", "a\tb", "\x7f", "\u0085"},
 
-	"Behaviour.ASCIIVerbatim": anything, "Behaviour.NoASCIISize": anything, "Behaviour.MkdirExisting": anything, "Behaviour.MakeParents": anything,
-	"Behaviour.EmptyNLSTFails": anything, "Behaviour.HideDotFiles": anything, "Behaviour.NoASCIIRest": anything, "Behaviour.NoModeZ": anything,
-	"Behaviour.NoHash": anything,
-	"Behaviour.Owner":  {"two words", "a\r\nb", "a\x00", "\x7f", "\u00a0"},
-	"Behaviour.Group":  {"two words", "a\r\nb", "a\x00", "\x7f", "\u2003"},
+	"Behaviour.ASCIIVerbatim": anything, "Behaviour.NoASCIISize": anything, "Behaviour.MkdirExisting": anything,
+	"Behaviour.MakeParents": anything, "Behaviour.EmptyNLSTFails": anything, "Behaviour.HideDotFiles": anything,
+	"Behaviour.NoASCIIRest": anything, "Behaviour.NoModeZ": anything, "Behaviour.NoHash": anything,
+	"Behaviour.Owner": {"two words", "a\r\nb", "a\x00", "\x7f", "\u00a0"},
+	"Behaviour.Group": {"two words", "a\r\nb", "a\x00", "\x7f", "\u2003"},
 
-	"Allow.SiteCopy": anything, "Allow.SiteSymlink": anything, "Allow.SiteRmdir": anything, "Allow.Combine": anything, "Allow.CCC": anything,
-	"Allow.SSCN": anything, "Allow.CPSV": anything,
+	"Allow.SiteCopy": anything, "Allow.SiteSymlink": anything, "Allow.SiteRmdir": anything, "Allow.Combine": anything,
+	"Allow.CCC": anything, "Allow.SSCN": anything, "Allow.CPSV": anything,
 
 	"Charset":  {"klingon", "UTF-16", "a\nb"},
 	"ListZone": anything, "FollowLinks": anything,
@@ -213,7 +214,8 @@ func TestConfigCertificates(t *testing.T) {
 		{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }},
 		{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return nil, nil }},
 	} {
-		if _, err := (Config{TLS: TLS{Config: config, Require: TLSForTransfer, DataResumption: RequireResumption}}).checked(); err != nil {
+		c := Config{TLS: TLS{Config: config, Require: TLSForTransfer, DataResumption: RequireResumption}}
+		if _, err := c.checked(); err != nil {
 			t.Error(err)
 		}
 	}

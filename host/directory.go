@@ -156,13 +156,13 @@ func (d *openDir) describe(entry fs.DirEntry) (stat wasi.Stat, target string, er
 		return wasi.Stat{}, "", err
 	}
 	if info.Mode().Type() == fs.ModeSymlink {
-		if d.session.server.config.FollowLinks {
-			if end, err := fs.Stat(d.fsys, path.Join(d.name, entry.Name())); err == nil {
-				return statOf(end), "", nil
-			}
-		}
 		if l, ok := d.fsys.(fs.ReadLinkFS); ok {
 			target, _ = l.ReadLink(path.Join(d.name, entry.Name()))
+		}
+		if d.session.server.config.FollowLinks {
+			if end, err := fs.Stat(d.fsys, path.Join(d.name, entry.Name())); err == nil {
+				info = end
+			}
 		}
 	}
 	return statOf(info), target, nil

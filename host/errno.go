@@ -27,16 +27,27 @@ var crossings = append(systemCrossings, []crossing{
 	{syscall.EXDEV, wasi.EXDEV},
 	{syscall.EROFS, wasi.EACCES},
 	{syscall.ELOOP, wasi.ENOENT},
+	{syscall.ENXIO, wasi.EACCES}, // a pipe, a device
 	{syscall.ENAMETOOLONG, wasi.EINVAL},
+	{syscall.EILSEQ, wasi.EINVAL}, // a name in a character set that the storage has not
 	{syscall.ENOSPC, wasi.ENOSPC},
+	{syscall.EMLINK, wasi.ENOSPC}, // of a directory
 	{syscall.EDQUOT, wasi.EDQUOT},
 	{syscall.EFBIG, wasi.EFBIG},
 	{syscall.EBUSY, wasi.EBUSY},
+	{syscall.ETXTBSY, wasi.EBUSY},
+	{syscall.EAGAIN, wasi.EBUSY}, // a lease; to the guest EAGAIN promises an event
 	{syscall.EMFILE, wasi.EMFILE},
 	{syscall.ENFILE, wasi.EMFILE},
 	{syscall.EADDRINUSE, wasi.EADDRINUSE},
+	{syscall.EADDRNOTAVAIL, wasi.EADDRINUSE},
 	{syscall.ECONNREFUSED, wasi.ECONNREFUSED},
 	{syscall.ECONNRESET, wasi.ECONNRESET},
+	{syscall.ECONNABORTED, wasi.ECONNRESET},
+	{syscall.ENETDOWN, wasi.ECONNRESET},
+	{syscall.ENETUNREACH, wasi.ECONNRESET},
+	{syscall.EHOSTUNREACH, wasi.ECONNRESET},
+	{syscall.ETIMEDOUT, wasi.ETIMEDOUT},
 	{syscall.EPIPE, wasi.EPIPE},
 	{syscall.EINVAL, wasi.EINVAL},
 	{fs.ErrNotExist, wasi.ENOENT},

@@ -25,10 +25,11 @@ type Server struct {
 	program      *program
 	engineConfig []byte
 	began        time.Time
-	secret       string         // of this server alone, among those with the same ticket keys
-	running      sync.WaitGroup // the shards
-	work         sync.WaitGroup // what they have others do: transfers, file operations
-	revocations  atomic.Uint64  // calls of Revoke
+	wall         func() time.Time // nil: time.Now
+	secret       string           // of this server alone, among those with the same ticket keys
+	running      sync.WaitGroup   // the shards
+	work         sync.WaitGroup   // what they have others do: transfers, file operations
+	revocations  atomic.Uint64    // calls of Revoke
 
 	// ending is done once no more clients are wanted.
 	ending context.Context
@@ -102,13 +103,9 @@ func engineConfig(c *Config) []byte {
 		DataTime: int64(l.DataTime), FailureDelay: int64(l.FailureDelay), LoginFailures: uint32(l.LoginFailures),
 		LineLength: uint32(l.LineLength), ForeignData: c.AllowForeignDataAddress,
 		TLS: c.TLS.Config != nil, TLSRequired: uint32(c.TLS.Require), Greeting: c.Greeting, Behaviour: c.Behaviour, Allow: c.Allow,
-		Zone: zoneOf(c.ListZone, time.Now()),
+		Zone: zoneOf(c.ListZone),
 	}.Append(nil)
 }
-
-// now is the time for the engine, in ns since 1970. It follows the monotonic
-// clock, and so never goes back.
-func (s *Server) now() int64 { return s.began.UnixNano() + int64(time.Since(s.began)) }
 
 func (s *Server) observe(e Event) {
 	if s.config.Observer != nil {

@@ -144,11 +144,25 @@ func (s *stream) tellOver() {
 	s.changed.Broadcast()
 }
 
-// awaitOver waits, if the client has hung up, until the guest has been told: what
-// it is told later must not look as if it had happened first.
-func (s *stream) awaitOver() {
+// awaitOver waits, if the client has hung up or does so within a time, until the
+// guest has been told: what it is told later must not look as if it had happened
+// first.
+func (s *stream) awaitOver(within time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if within > 0 {
+		late := false
+		timer := time.AfterFunc(within, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			late = true
+			s.changed.Broadcast()
+		})
+		defer timer.Stop()
+		for !late && !s.over && !s.closing {
+			s.changed.Wait()
+		}
+	}
 	if !hungUp(bottom(s.conn)) {
 		return
 	}

@@ -92,9 +92,10 @@ var (
 // tickets are marked with the id, and it takes none, so that whoever holds one
 // has gone through this very handshake.
 func (s *Server) controlTLS(id uint64) *tls.Config {
-	return s.bound(s.config.TLS.Config, id, controlProtocols,
-		func(tls.ConnectionState) bool { return true },
-		func(*tls.SessionState) bool { return false })
+	return s.bound(s.config.TLS.Config, id, controlProtocols, tickets{
+		mark: func(tls.ConnectionState) bool { return true },
+		take: func(*tls.SessionState) bool { return false },
+	})
 }
 
 // protection puts TLS on the control connection of session id, after a reply in
@@ -103,46 +104,76 @@ func (s *Server) protection(id uint64, reply []byte) *upgrade {
 	return &upgrade{config: s.controlTLS(id), reply: reply, tight: s.config.Allow.CCC}
 }
 
-// dataTLS is the configuration for the data connections of session id. Only one
-// that has resumed gets a ticket with the mark: a thief who is refused would
-// come back with it.
-func (s *Server) dataTLS(id uint64) *tls.Config {
-	return s.bound(s.config.TLS.Config, id, dataProtocols,
-		func(state tls.ConnectionState) bool { return state.DidResume },
-		func(session *tls.SessionState) bool { return s.issued(session, id) })
+// dataTLS is the configuration for a data connection of session id. Only one that
+// has resumed gets a ticket with the mark: a thief who is refused would come back
+// with it.
+//
+// With TLS 1.3 a ticket lies unread in the client's socket when the client of an
+// upload, which has nothing to read, closes it. The system then sends a reset, and
+// the upload has broken off. So an upload gets a ticket only where its client
+// needs one for the next connection.
+func (s *Server) dataTLS(id uint64, upload bool) *tls.Config {
+	return s.bound(s.config.TLS.Config, id, dataProtocols, tickets{
+		mark: func(state tls.ConnectionState) bool { return state.DidResume },
+		take: func(session *tls.SessionState) bool { return s.issued(session, id) },
+		none: upload && s.config.TLS.DataResumption != RequireResumption,
+	})
+}
+
+// tickets say how a configuration deals with those of TLS sessions.
+type tickets struct {
+	mark func(tls.ConnectionState) bool
+	take func(*tls.SessionState) bool
+	none bool // with TLS 1.3, none is given out
 }
 
 // bound is a configuration that speaks the protocols, marks tickets with a
 // session's id, and takes them, where it may. What it picks for a client does so too.
-func (s *Server) bound(config *tls.Config, id uint64, protocols []string,
-	mark func(tls.ConnectionState) bool, take func(*tls.SessionState) bool) *tls.Config {
-	c, tickets := config.Clone(), s.config.TLS.Config
+func (s *Server) bound(config *tls.Config, id uint64, protocols []string, t tickets) *tls.Config {
+	c, keys := config.Clone(), s.config.TLS.Config
 	if len(c.NextProtos) == 0 {
 		c.NextProtos = protocols
 	}
 	c.WrapSession = func(state tls.ConnectionState, session *tls.SessionState) ([]byte, error) {
-		if mark(state) {
+		if t.mark(state) {
 			session.Extra = append(session.Extra, s.ticketMark(id))
 		}
-		return tickets.EncryptTicket(state, session)
+		return keys.EncryptTicket(state, session)
 	}
 	c.UnwrapSession = func(ticket []byte, state tls.ConnectionState) (*tls.SessionState, error) {
-		session, err := tickets.DecryptTicket(ticket, state)
-		if err != nil || session == nil || !take(session) {
+		if t.none && state.Version == tls.VersionTLS13 {
+			c.SessionTicketsDisabled = true // for what comes now: this one is being taken already
+		}
+		session, err := keys.DecryptTicket(ticket, state)
+		if err != nil || session == nil || !t.take(session) {
 			return nil, nil
 		}
 		return session, nil
 	}
-	if pick := config.GetConfigForClient; pick != nil {
-		c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	pick := config.GetConfigForClient
+	c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if pick != nil {
 			picked, err := pick(hello)
-			if picked == nil || err != nil {
+			switch {
+			case err != nil:
 				return nil, err
+			case picked != nil:
+				return s.bound(picked, id, protocols, t), nil
 			}
-			return s.bound(picked, id, protocols, mark, take), nil
 		}
+		if t.none && startsAnew(hello, c) {
+			c.SessionTicketsDisabled = true
+		}
+		return nil, nil
 	}
 	return c
+}
+
+// startsAnew says whether a client will speak TLS 1.3 and resumes nothing.
+func startsAnew(hello *tls.ClientHelloInfo, c *tls.Config) bool {
+	const preSharedKey = 41 // RFC 8446 §4.2.11
+	return slices.Contains(hello.SupportedVersions, tls.VersionTLS13) && (c.MaxVersion == 0 || c.MaxVersion >= tls.VersionTLS13) &&
+		!slices.Contains(hello.Extensions, preSharedKey)
 }
 
 // ticketMark says which session a ticket was issued to, among those of all
@@ -176,7 +207,7 @@ func (sh *shard) netStartTLS(a *args) wasi.Errno {
 	case len(a.bytes(1)) > 0:
 		return wasi.EINVAL
 	}
-	return c.secure(a.handle(0), tls.Server, sh.server.dataTLS(c.session.id))
+	return c.secure(a.handle(0), tls.Server, sh.server.dataTLS(c.session.id, c.session.uploading()))
 }
 
 // netJoinTLS protects a data connection whose other end is the TLS server.

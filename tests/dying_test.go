@@ -1,12 +1,16 @@
 package tests
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -234,4 +238,34 @@ func (l *faultyListener) Accept() (net.Conn, error) {
 		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: err}
 	}
 	return l.Listener.Accept()
+}
+
+//go:embed testdata/killed.py
+var killedProgram string
+
+// TestKilledClientsLeaveNoHalf: programs that are killed in their uploads leave
+// nothing but whole files, and nothing that is hidden.
+func TestKilledClientsLeaveNoHalf(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("python3 is not here")
+	}
+	const clients = 1000
+	network, root, _ := uploads(t, fsbridge.DirOptions{Atomic: true})
+	at := network.IPv4
+	program := exec.CommandContext(t.Context(), "python3", "-", at.Addr().String(), portText(at), decimal(clients))
+	program.Stdin = strings.NewReader(killedProgram)
+	out, err := program.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	killed, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	require.NoError(t, err, "%s", out)
+	t.Logf("%d of %d were killed", killed, clients)
+	assert.Greater(t, killed, clients/2)
+	isHidden := func(name string) bool { return name[0] == '.' }
+	eventually(t, "hidden files stay", func() bool { return !slices.ContainsFunc(fileNames(t, root), isHidden) })
+	for _, name := range fileNames(t, root) {
+		info, err := os.Stat(filepath.Join(root, name))
+		require.NoError(t, err)
+		assert.Equal(t, filepath.Ext(name), "."+decimal(int(info.Size())), name)
+	}
 }

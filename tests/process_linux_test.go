@@ -2,13 +2,13 @@ package tests
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"testing"
 
@@ -31,7 +31,8 @@ func serving(t *testing.T, redirect string, args ...string) *launched {
 	t.Helper()
 	path, err := program()
 	require.NoError(t, err)
-	address := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(1 + rand.IntN(250)), byte(rand.IntN(256)), byte(1 + rand.IntN(250))}), 2121)
+	ip := netip.AddrFrom4([4]byte{127, byte(1 + rand.IntN(250)), byte(rand.IntN(256)), byte(1 + rand.IntN(250))})
+	address := netip.AddrPortFrom(ip, 2121)
 	words := append([]string{"-c", `exec "$0" "$@" ` + redirect, path, "serve", "--listen", address.String(), "--root", t.TempDir(),
 		"--user", "u:p:rw", "--cache-dir", filepath.Join(temporary, "program")}, args...)
 	return &launched{t, exec.Command("/bin/sh", words...), script.Network{IPv4: address}}
@@ -125,9 +126,9 @@ func TestNoRoomForLog(t *testing.T) {
 			l.use()
 			l.use()
 			for fd := range 3 {
-				if target, err := os.Readlink("/proc/" + strconv.Itoa(l.command.Process.Pid) + "/fd/" + strconv.Itoa(fd)); assert.NoError(t, err) {
-					assert.Regexp(t, `^(/dev/|pipe:)`, target, "descriptor %d", fd)
-				}
+				target, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", l.command.Process.Pid, fd))
+				require.NoError(t, err)
+				assert.Regexp(t, `^(/dev/|pipe:)`, target, "descriptor %d", fd)
 			}
 			l.stop()
 		})

@@ -124,10 +124,10 @@ func TestREINUnderTLS(t *testing.T) {
 
 // TestThreat01CommandsBeforeCloseNotify: a command that somebody on the way adds
 // in the clear, before CCC or between it and the client's close_notify, is not
-// obeyed; nor is what stands under TLS behind CCC.
+// obeyed where close_notify is required; nor is what stands under TLS behind CCC.
 func TestThreat01CommandsBeforeCloseNotify(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
-		network, files, seen := clearing(t, host.TLS{})
+		network, files, seen := clearing(t, host.TLS{Close: host.RequireClose})
 		const injected = "DELE secret\r\n"
 		for _, split := range []int{0, 1, 4, 5, len(injected)} {
 			c := loginTLS(t, network, clientTLS(version))

@@ -14,7 +14,7 @@ const Namespace = "ftphost"
 
 // ABIVersion is what the guest's export ftp_abi_version returns. It grows by
 // one whenever a host or a guest built before the change would misbehave.
-const ABIVersion = 2
+const ABIVersion = 3
 
 // Exports are what a reactor built for this boundary exports, besides memory.
 var Exports = []Export{
@@ -155,6 +155,10 @@ const (
 // or name that nobody can act on EINVAL. Unless the errno is OK, nothing was done,
 // and what the pointers lead to means nothing.
 //
+// What reaches the storage or the network may come to whatever they say, EIO where
+// no errno of the boundary does. EBUSY is also for one question too many of a session,
+// and for a connection on which something written is still on its way.
+//
 // A host bounds what a session may hold at a time, besides its control connection:
 // at least four handles, and EMFILE for more than it allows.
 //
@@ -191,7 +195,7 @@ var Table = [importCount]Import{
 		"closes any handle, whose number does not come back soon; a session's goes with all it owns once its last reply is sent; an upload not committed is aborted"},
 
 	AuthHost: {"auth_host", "accounts", []Param{{"session", Handle}, {"name", In}},
-		"which virtual host the next login is at, none when the name is empty; ENOENT when there is no such host; ENOSYS when the host has none"},
+		"which virtual host the next login is at, none when the name is empty; ENOENT when there is no such host; ENOSYS, for an empty name too, when the host has none"},
 	AuthCheck: {"auth_check", "accounts", []Param{{"session", Handle}, {"user", In}, {"password", In}, {"rights", RetUint32}},
 		"may wait: logs the session in; EACCES for wrong credentials, EMFILE when the account has all its sessions"},
 	AuthClear: {"auth_clear", "accounts", []Param{{"session", Handle}},
@@ -207,11 +211,11 @@ var Table = [importCount]Import{
 		"fills buf with whole session records of the host's sessions numbered above after, in order; n is in bytes, 0 at the end; EACCES without the right of an administrator, EINVAL when buf has no room for the next one; ENOSYS when the host tells of none"},
 
 	FileStat: {"file_stat", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"stat", RetStat}},
-		"may wait: describes a file; flag 1 describes a link itself; ENOENT when there is none"},
+		"may wait: describes a file; flag 1 describes a link itself; flag 2 describes a directory that is entered: EACCES when the account may not search it, ENOTDIR when it is none; ENOENT when there is none"},
 	FileList: {"file_list", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"dir", RetUint32}},
 		"may wait: opens a directory; ENOTDIR for anything else, ENOENT when there is none; flag 1 asks for names only, the other fields being zero"},
 	FileListNext: {"file_list_next", "files", []Param{{"dir", Handle}, {"buf", Out}, {"n", RetUint32}},
-		"may wait: fills buf with whole directory records, of each entry but . and .. once; n is in bytes, 0 at the end"},
+		"may wait: fills buf with whole directory records, of each entry but . and .. once; n is in bytes, 0 at the end; a link that is shown as what it leads to keeps its target, for LIST -R goes into no link"},
 	FileOpen: {"file_open", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"offset", Int64}, {"file", RetUint32}, {"stat", RetStat}},
 		"may wait: opens a file for a transfer that begins at offset (see the open flags); ENOENT, EISDIR, EEXIST when OpenExclusive finds a file, EINVAL for an upload that begins past the end"},
 	FileCommit: {"file_commit", "files", []Param{{"file", Handle}},

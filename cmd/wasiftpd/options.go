@@ -47,7 +47,8 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.SortFlags = false
 	f.Func("listen", "listen on `ADDR`, as in 127.0.0.1:2121, the default; repeatable;\n:2121 is every address of this machine", listenTo(&o.listen))
 	f.StringVar(&o.root, "root", ".", "serve the folder `DIR`")
-	f.Func("anonymous", "what those without a password may do: `off|RIGHTS`, rights as\nbelow (default ro when no user is given, else off)", rightsOrOff(&o.anonymous))
+	f.Func("anonymous", "what those without a password may do: `off|RIGHTS`, rights as\n"+
+		"below (default ro when no user is given, else off)", rightsOrOff(&o.anonymous))
 	f.Func("user", "let in `NAME:PASSWORD[:RIGHTS]`, to ro unless said; repeatable.\n"+
 		"For trying things out: others on this machine can see it.\n"+
 		"A password that holds a colon needs its rights said.\n"+
@@ -64,7 +65,8 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.Func("max-sessions-per-user", "at most `N` sessions of a user, but for anonymous (default 0)", count(&o.sessionsPerUser))
 	f.Func("idle-timeout", "end sessions after `TIME` without command or data (default 5m)", o.setIdleTimeout)
 	o.stopTimeout = 30 * time.Second
-	f.Func("stop-timeout", "at the first Ctrl-C or SIGTERM, wait `TIME` for running transfers\nand then abort them; 0 is for ever (default 30s)", o.setStopTimeout)
+	f.Func("stop-timeout", "at the first Ctrl-C or SIGTERM, wait `TIME` for running transfers\n"+
+		"and then abort them; 0 is for ever (default 30s)", o.setStopTimeout)
 	f.BoolVar(&o.config.AllowForeignDataAddress, "allow-foreign-data-address", false,
 		"allow data connections with others than the client, for FXP;\nthis lets clients make the server connect anywhere")
 	f.BoolVar(&o.atomic, "atomic-uploads", false, "hide an upload until it is complete, drop it when aborted")
@@ -74,7 +76,8 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.Func("greeting", "greet clients with `TEXT`", o.setGreeting)
 	f.Func("sessions-per-instance", "at most `N` sessions an instance of the engine; 1 isolates\nmost and costs most, 0 is no limit (default 0)", count(&o.config.SessionsPerInstance))
 	f.StringVar(&o.module, "module", "", "run the engine in `FILE`, not the one built in")
-	f.StringVar(&o.cacheDir, "cache-dir", "", "keep the compiled engine in `DIR`, or nowhere when off\n(default wasiftpd in your cache folder, else systemd's cache\nfolder, else /var/cache/wasiftpd)")
+	f.StringVar(&o.cacheDir, "cache-dir", "", "keep the compiled engine in `DIR`, or nowhere when off\n"+
+		"(default wasiftpd in your cache folder, else systemd's cache\nfolder, else /var/cache/wasiftpd)")
 	o.logFormat = "text"
 	f.Func("log-format", "log to stderr as `text|json` (default text)", oneOf(&o.logFormat, "text", "json"))
 }
@@ -132,8 +135,8 @@ func (o *options) setUser(s string) error {
 		return fmt.Errorf("%w; write NAME:PASSWORD or NAME:PASSWORD:RIGHTS", err)
 	}
 	if _, err := parseRights(u.rights); err != nil { // which may be part of a password, and so is not repeated
-		return fmt.Errorf("the last field of user %q is no right; write NAME:PASSWORD:RIGHTS, with %s. A password that holds a colon needs its rights said",
-			u.name, rightsHelp)
+		return fmt.Errorf("the last field of user %q is no right; write NAME:PASSWORD:RIGHTS, with %s. "+
+			"A password that holds a colon needs its rights said", u.name, rightsHelp)
 	}
 	o.users = append(o.users, u)
 	return nil

@@ -39,7 +39,8 @@ func (p *program) passwdCommand() *cobra.Command {
 	f.StringVar(&e.file, "users", "", "write the line into `FILE`, and print nothing")
 	f.StringVar(&e.root, "root", "", "the user's folder `DIR`, counted from the current one (default that of wasiftpd --root)")
 	f.StringVar(&e.rights, "rights", "ro", "the user's `RIGHTS`: "+rightsHelp)
-	f.StringVar(&e.charset, "charset", "", "the character set `NAME` of the user's client, for names of files (default that of wasiftpd --charset)")
+	f.StringVar(&e.charset, "charset", "",
+		"the character set `NAME` of the user's client, for names of files (default that of wasiftpd --charset)")
 	return cmd
 }
 
@@ -116,8 +117,8 @@ func (p *program) passwd(u userLine) error {
 // warnOfHashes warns of a users file that everybody can read, or write to.
 func (p *program) warnOfHashes(info fs.FileInfo, err error) {
 	if err == nil && exposed(info) {
-		fmt.Fprintf(p.stderr, "Warning: everybody on this machine can read or change the users file (mode %s), which has hashes of passwords; chmod 640 it.\n",
-			octal(info.Mode()))
+		fmt.Fprintf(p.stderr, "Warning: everybody on this machine can read or change the users file (mode %s), "+
+			"which has hashes of passwords; chmod 640 it.\n", octal(info.Mode()))
 	}
 }
 

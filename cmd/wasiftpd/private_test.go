@@ -73,22 +73,38 @@ func TestPrivateFolder(t *testing.T) {
 			return firstError(os.Mkdir(dir+"/other", 0o700), os.Chmod(dir, 0o770))
 		}, 0o770, "", "others may write to "},
 		{"like /tmp", func(above, dir string) error { return os.Chmod(dir, 0o777|fs.ModeSticky) }, 0o777, "", "others may write to "},
-		{"below everybody's", func(above, dir string) error { return os.Chmod(filepath.Dir(dir), 0o777) }, 0, "", "others may write to "},
-		{"below a group's", func(above, dir string) error { return os.Chmod(filepath.Dir(dir), 0o775) }, 0, "", "others may write to "},
-		{"below one like /tmp", func(above, dir string) error { return os.Chmod(filepath.Dir(dir), 0o777|fs.ModeSticky) }, 0o700, "", ""},
+		{"below everybody's", func(above, dir string) error {
+			return os.Chmod(filepath.Dir(dir), 0o777)
+		}, 0, "", "others may write to "},
+		{"below a group's", func(above, dir string) error {
+			return os.Chmod(filepath.Dir(dir), 0o775)
+		}, 0, "", "others may write to "},
+		{"below one like /tmp", func(above, dir string) error {
+			return os.Chmod(filepath.Dir(dir), 0o777|fs.ModeSticky)
+		}, 0o700, "", ""},
 		{"a link", func(above, dir string) error {
 			return firstError(os.Rename(dir, above+"/real"), os.Symlink("../real", dir))
 		}, 0o700, "", ""},
 		{"a link below everybody's", func(above, dir string) error {
-			return firstError(os.Rename(dir, above+"/real"), os.Symlink(above+"/real", dir), os.Chmod(filepath.Dir(dir), 0o777))
+			return firstError(os.Rename(dir, above+"/real"), os.Symlink(above+"/real", dir),
+				os.Chmod(filepath.Dir(dir), 0o777))
 		}, 0o700, "", "others may write to "},
 		{"a link to below everybody's", func(above, dir string) error {
-			return firstError(os.Mkdir(above+"/open", 0o700), os.Chmod(above+"/open", 0o777), os.Rename(dir, above+"/open/real"), os.Symlink(above+"/open/real", dir))
+			return firstError(os.Mkdir(above+"/open", 0o700), os.Chmod(above+"/open", 0o777),
+				os.Rename(dir, above+"/open/real"), os.Symlink(above+"/open/real", dir))
 		}, 0o700, "", "others may write to "},
-		{"a link to itself", func(above, dir string) error { return firstError(os.Remove(dir), os.Symlink("b", dir)) }, 0, "", "b"},
-		{"a file", func(above, dir string) error { return firstError(os.Remove(dir), os.WriteFile(dir, nil, 0o600)) }, 0, "", "is a file"},
-		{"another's", func(above, dir string) error { return os.Chown(dir, stranger, stranger) }, 0, "", "belongs to user 12345"},
-		{"below another's", func(above, dir string) error { return os.Chown(filepath.Dir(dir), stranger, stranger) }, 0, "", "belongs to user 12345"},
+		{"a link to itself", func(above, dir string) error {
+			return firstError(os.Remove(dir), os.Symlink("b", dir))
+		}, 0, "", "b"},
+		{"a file", func(above, dir string) error {
+			return firstError(os.Remove(dir), os.WriteFile(dir, nil, 0o600))
+		}, 0, "", "is a file"},
+		{"another's", func(above, dir string) error {
+			return os.Chown(dir, stranger, stranger)
+		}, 0, "", "belongs to user 12345"},
+		{"below another's", func(above, dir string) error {
+			return os.Chown(filepath.Dir(dir), stranger, stranger)
+		}, 0, "", "belongs to user 12345"},
 		{"another's link", func(above, dir string) error {
 			return firstError(os.Rename(dir, above+"/real"), os.Symlink("../real", dir), os.Lchown(dir, stranger, stranger))
 		}, 0, "", "belongs to user 12345"},
@@ -146,7 +162,8 @@ func TestKeep(t *testing.T) {
 	} {
 		var log notes
 		got, err := keep(test.given, test.usual, newLogger(&log, "text"))
-		if err == nil && got != test.want || (err == nil) != (test.fault == "") || err != nil && !strings.Contains(err.Error(), test.fault) {
+		if err == nil && (got != test.want || test.fault != "") ||
+			err != nil && (test.fault == "" || !strings.Contains(err.Error(), test.fault)) {
 			t.Errorf("%+v: %q, %v", test, got, err)
 		}
 		if got := log.records(); (len(got) == 0) != (test.log == "") || !strings.Contains(strings.Join(got, "\n"), test.log) {
@@ -202,7 +219,8 @@ func TestKeyOfOthers(t *testing.T) {
 	}
 	s := start(t, "--root", dir, "--tls-cert", cert, "--tls-key", key, "--host", "b.example.org,cert="+hostCert+",key="+hostKey)
 	for _, want := range []string{"file=" + key + " mode=0644", "file=" + hostKey + " mode=0604"} {
-		if log := s.log.String(); !strings.Contains(log, `level=WARN msg="others on this machine may read or change the key; chmod 600 it" `+want) {
+		want = `level=WARN msg="others on this machine may read or change the key; chmod 600 it" ` + want
+		if log := s.log.String(); !strings.Contains(log, want) {
 			t.Errorf("the log has no %s:\n%s", want, log)
 		}
 	}

@@ -38,6 +38,7 @@ type kind struct {
 	message      string
 	user         string       // of errors, which a stranger can't bring about
 	client, data netip.Prefix // not valid where the record names none
+	user         string       // of an error: whose folder is not there, say, and only who is known has one
 	others       bool         // all addresses beyond mostApart
 }
 
@@ -108,6 +109,10 @@ func kindOf(record slog.Record) kind {
 			k.client = network(a.Value)
 		case "data":
 			k.data = network(a.Value)
+		case "user":
+			if record.Level >= slog.LevelError {
+				k.user = a.Value.String()
+			}
 		}
 		return true
 	})
@@ -156,6 +161,9 @@ func (t *tally) write(k kind) {
 	}
 	add("client", k.client)
 	add("data", k.data)
+	if k.user != "" {
+		record.AddAttrs(slog.String("user", k.user))
+	}
 	if k.others {
 		record.AddAttrs(slog.String("client", "others"))
 	}

@@ -79,7 +79,8 @@ func TestThreat22Repetitions(t *testing.T) {
 		if len(got) == 2 && strings.Contains(got[0], "2001") { // of the same moment
 			got[0], got[1] = got[1], got[0]
 		}
-		checkLines(t, got, refused+"client=192.0.2.1 data=192.0.2.9 repeated=2999", refused+"client=192.0.2.1 data=2001:db8::/64 repeated=3")
+		checkLines(t, got, refused+"client=192.0.2.1 data=192.0.2.9 repeated=2999",
+			refused+"client=192.0.2.1 data=2001:db8::/64 repeated=3")
 
 		refusals(o, 5, "192.0.2.9") // it goes on
 		time.Sleep(quietTime)
@@ -138,15 +139,20 @@ func TestRepetitionsOfKinds(t *testing.T) {
 			o.Observe(host.Event{Kind: host.LoggedIn, Session: 7, Client: client, User: "anonymous"})
 			o.Observe(host.Event{Kind: host.LoggedOut, Session: 7, Client: client, User: "anonymous@a.example.org"})
 		}
+		for _, user := range []string{"alice", "bob"} { // each has a trouble of his own
+			for range times {
+				o.Error("the authenticator failed", "session", 7, "client", client, "user", user, "err", "no folder")
+			}
+		}
 		for range times { // the server's own troubles
 			o.Warn("no passive port", "session", 7, "client", client, "err", "none")
 			o.Error("an instance failed; its sessions end", "err", "trap")
 		}
-		if got := log.records(); len(got) != 5 {
+		if got := log.records(); len(got) != 7 {
 			t.Errorf("the log is\n%s", strings.Join(got, "\n"))
 		}
 		r.close()
-		if got := log.records(); len(got) != 8 || strings.Count(strings.Join(got, ""), " repeated=19") != 8 {
+		if got := log.records(); len(got) != 10 || strings.Count(strings.Join(got, ""), " repeated=19") != 10 {
 			t.Errorf("at the end the log is\n%s", strings.Join(got, "\n"))
 		}
 	})

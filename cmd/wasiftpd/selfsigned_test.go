@@ -52,7 +52,9 @@ func TestSelfSignedIn1970(t *testing.T) {
 // A certificate of our own that is not valid at this time is made anew, and told of.
 func TestSelfSignedAnew(t *testing.T) {
 	t.Parallel()
-	for name, from := range map[string]time.Time{"expired": time.Now().Add(-2 * time.Hour), "not yet valid": time.Now().Add(time.Hour)} {
+	for name, from := range map[string]time.Time{
+		"expired": time.Now().Add(-2 * time.Hour), "not yet valid": time.Now().Add(time.Hour),
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir, ca := t.TempDir(), newAuthority(t)
@@ -165,7 +167,8 @@ func TestSelfSignedModes(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := startTLS(t, "--root", t.TempDir(), "--tls", "self-signed", "--tls-dir", dir)
-	if modeOf(t, file) != 0o600 || fingerprint(own(t, dir)) != before || !strings.Contains(s.log.String(), "file="+file+` "mode was"=0644`) {
+	told := strings.Contains(s.log.String(), "file="+file+` "mode was"=0644`)
+	if modeOf(t, file) != 0o600 || fingerprint(own(t, dir)) != before || !told {
 		t.Errorf("the mode is %v, and the log\n%s", modeOf(t, file), s.log)
 	}
 

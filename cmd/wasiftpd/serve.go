@@ -162,7 +162,9 @@ func listen(addr, flag string) (net.Listener, error) {
 	if host, _, _ := net.SplitHostPort(addr); host == net.IPv4zero.String() {
 		network = "tcp4" // net would take it for all addresses of both families
 	}
-	l, err := net.Listen(network, addr)
+	var config net.ListenConfig
+	config.SetMultipathTCP(false) // its connections do not tell the zone of a link-local address
+	l, err := config.Listen(context.Background(), network, addr)
 	if err != nil {
 		if op := (*net.OpError)(nil); errors.As(err, &op) {
 			err = op.Err

@@ -47,7 +47,8 @@ func (o *options) addTLSTo(f *pflag.FlagSet) {
 	f.Func("tls-acme", "have a certificate for `HOST` issued by Let's Encrypt, whose terms\n"+
 		"you accept by this, and renewed; repeatable. Port 80 or 443 of\nthis machine must be free, and open to the world", t.setACME)
 	f.Func("tls-acme-ca", "have it issued by the ACME server with the directory `URL`", t.setACMECA)
-	f.StringVar(&t.dir, "tls-dir", "", "keep issued certificates, and that of our own, in `DIR`\n(default wasiftpd in your configuration folder, else systemd's\nstate folder, else /var/lib/wasiftpd)")
+	f.StringVar(&t.dir, "tls-dir", "", "keep issued certificates, and that of our own, in `DIR`\n"+
+		"(default wasiftpd in your configuration folder, else systemd's\nstate folder, else /var/lib/wasiftpd)")
 	f.Func("implicit-listen", "listen on `ADDR` for clients that begin with TLS; repeatable, :990\nby custom. Without --listen there is then no other listener", listenTo(&t.implicit))
 	f.Func("tls-require", "what must be protected: `off|login|control|data`, each with those\nbefore it (default off)", oneOf(&t.require, "off", "login", "control", "data"))
 	f.Func("tls-min", "the oldest TLS spoken: `1.2|1.3` (default 1.2)", oneOf(&t.min, "1.2", "1.3"))

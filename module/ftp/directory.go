@@ -21,18 +21,26 @@ func (s *session) cdupVerb([]byte) (reply, error) {
 }
 
 func (s *session) changeDir(name []byte) (reply, error) {
-	info, err := s.e.world.Stat(s.handle, name, false)
-	if err != nil {
+	if err := s.enter(name); err != nil {
 		return "", err
-	}
-	if info.Type != Dir {
-		return "", ErrNotDir
 	}
 	if string(name) == "." {
 		name = name[:0]
 	}
 	s.dir = append(s.dir[:0], name...)
 	return replyDirChanged, nil
+}
+
+// enter finds out whether a directory can become the current one.
+func (s *session) enter(name []byte) error {
+	if s.e.enterer != nil {
+		return s.e.enterer.Enter(s.handle, name)
+	}
+	info, err := s.e.world.Stat(s.handle, name, false)
+	if err == nil && info.Type != Dir {
+		err = ErrNotDir
+	}
+	return err
 }
 
 func (s *session) pwdVerb([]byte) (reply, error) {

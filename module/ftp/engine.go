@@ -43,12 +43,15 @@ type Engine struct {
 	feller   Feller
 	copier   Copier
 
-	abler Abler  // nil: all files can do everything
-	sites []Verb // the commands of SITE
+	abler   Abler   // nil: all files can do everything
+	enterer Enterer // nil: every directory can be entered
+	sites   []Verb  // the commands of SITE
 
-	now      int64
+	now      int64 // by a clock that nobody sets: for how long something takes
+	ahead    int64 // how far people's clocks are ahead of it
 	steps    uint
 	draining bool
+	sought   bool // whether the world has virtual hosts is known
 
 	sessions map[Handle]*session
 	free     []*session
@@ -85,6 +88,7 @@ func New(world World, config Config) *Engine {
 	}
 	e.namer, _ = world.(Namer)
 	e.abler, _ = world.(Abler)
+	e.enterer, _ = world.(Enterer)
 	behaviour, allow := &config.Behaviour, &config.Allow
 	find(e, &e.hasher, !behaviour.NoHash, NeedHash)
 	find(e, &e.deflater, !behaviour.NoModeZ, NeedDeflate)
@@ -117,7 +121,8 @@ func find[T any](e *Engine, part *T, allowed bool, need Need) {
 }
 
 // Step takes in what has happened and does all that needs no waiting. now is
-// the time in ns since 1970; a time before the last one counts as the last one.
+// the time in ns since 1970, by a clock that nobody sets (see [EventClock]); a time
+// before the last one counts as the last one.
 // The result is the time at which the engine wants to be called even without an
 // event, 0 for never; a time that is not after now means that there is more to
 // do already.
@@ -160,12 +165,19 @@ func (e *Engine) handle(event *Event) {
 			e.wake(s)
 		}
 		return
+	case event.Kind == EventClock:
+		e.ahead = event.Time - e.now
+		return
 	}
 	if s := e.sessions[event.Session]; s != nil {
 		s.handleEvent(event)
 		e.wake(s)
 	}
 }
+
+// lately is a time by the clocks that people read that no file is beyond which was
+// just written: those of its system and of the engine are not quite one.
+func (e *Engine) lately() int64 { return e.now + e.ahead + 2*second }
 
 // wake has a session looked at before the step ends.
 func (e *Engine) wake(s *session) {
@@ -206,6 +218,7 @@ func (e *Engine) open(h Handle, secure bool) {
 	s.secure, s.bufferSized, s.protected = secure, secure, secure
 	e.sessions[h] = s
 	e.wake(s)
+	e.seekHosts(h)
 	if e.draining {
 		s.say(replyDraining)
 		return

@@ -11,6 +11,7 @@ const (
 	EventReady                         // the answer that Session waits for is there
 	EventTransfer                      // the transfer of file Handle ended with Err after Bytes bytes
 	EventDrain                         // no new work: Session, or for 0 all, end with 421 once they are idle
+	EventClock                         // people's clocks are at Time with this step
 	EventHangup                        // the client of Session has hung up, though what it sent before is not read yet
 )
 
@@ -18,9 +19,10 @@ const (
 // handles that are closed, may still arrive: the engine ignores them.
 type Event struct {
 	Kind    EventKind
-	Session Handle // 0 for an EventDrain of all
+	Session Handle // 0 for EventClock, and for an EventDrain of all
 	Handle  Handle
 	Err     error // nil or an [Error]
 	Bytes   uint64
-	Secure  bool // of EventOpen: the control connection is under TLS already
+	Time    int64 // of EventClock, in ns since 1970
+	Secure  bool  // of EventOpen: the control connection is under TLS already
 }

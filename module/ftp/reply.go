@@ -26,6 +26,7 @@ const (
 	replyBadArgument    = reply("501 Bad argument.")
 	replyNeedArgument   = reply("501 Argument needed.")
 	replyNoArgument     = reply("501 No argument allowed.")
+	replyOneWord        = reply("501 One word is wanted.")
 	replyNotLoggedIn    = reply("530 Log in with USER and PASS first.")
 	replyNeedPassword   = reply("331 Password please.")
 	replyLoggedIn       = reply("230 Logged in.")
@@ -43,6 +44,8 @@ const (
 	replyEPSVAll        = reply("200 EPSV ALL it is.")
 	replyOnlyEPSV       = reply("503 Only EPSV after EPSV ALL.")
 	replyBadFamily      = reply("522 Network protocol not supported, use (1,2).")
+	replyOnlyIPv4       = reply("522 Not on this connection, use (1).")
+	replyOnlyIPv6       = reply("522 Not on this connection, use (2).")
 	replyUseEPSV        = reply("425 PASV is for IPv4 only, use EPSV.")
 	replyNoPort         = reply("425 No data port is free, try again later.")
 	replyNeedData       = reply("425 Use PASV or PORT first.")
@@ -52,11 +55,12 @@ const (
 	replyOpeningList    = reply("150 Opening data connection for the listing.")
 	replyStatusFollows  = reply("213-Status follows:")
 	replyStatusEnd      = reply("213 End of status.")
-	replyStatusBroken   = reply("213 Storage failed: the status is incomplete.")
+	replyStatusBroken   = reply("213 Not all could be read: the status is incomplete.")
 	replyNotListable    = reply("501 Not a directory.")
 	replyPatternCost    = reply("451 Pattern too costly, listing given up.")
 	replyTransferDone   = reply("226 Transfer complete.")
 	replyListDone       = reply("226 Listing complete.")
+	replyListCut        = reply("451 Not all could be read: the listing is incomplete.")
 	replyAborted        = reply("426 Transfer aborted.")
 	replyDataLost       = reply("426 Data connection broke, transfer aborted.")
 	replyStalled        = reply("426 Data connection stalled, transfer aborted.")
@@ -222,6 +226,35 @@ func replyToTransfer(err error) reply {
 		return replyPastRange
 	}
 	return replyTransferFault
+}
+
+// replyToCommit is how an upload is told that came whole, but not to its place:
+// there is no data connection any more that could have broken, nor a range.
+func replyToCommit(err error) reply {
+	switch err {
+	case ErrReset, ErrRefused, ErrName:
+		err = ErrStorage
+	}
+	return replyToTransfer(err)
+}
+
+// ofStorage is a fault of the storage in the middle of a transfer: none of the data
+// connection, whatever a storage behind a network says, nor of a range.
+func ofStorage(err error) error {
+	switch err {
+	case ErrReset, ErrRefused, ErrTimeout, ErrCanceled, ErrSecurity, ErrName, ErrUnsupported, ErrTooMany:
+		return ErrStorage
+	}
+	return err
+}
+
+// ofData is a fault of the data connection in the middle of a transfer: none of the
+// storage.
+func ofData(err error) error {
+	if err == ErrTimeout || err == ErrCanceled {
+		return err
+	}
+	return ErrReset
 }
 
 // replyToData is how a data connection that did not come about is told.

@@ -119,7 +119,7 @@ func (s *session) stouVerb(arg []byte) (reply, error) {
 		var buf [64]byte
 		unique := append(buf[:0], arg...)
 		if len(arg) == 0 {
-			unique = strconv.AppendInt(append(unique, "stou-"...), s.heard/1e6, 36)
+			unique = strconv.AppendInt(append(unique, "stou-"...), (s.heard+s.e.ahead)/1e6, 36)
 		}
 		if s.stage > 0 {
 			unique = appendInt(append(unique, '.'), int64(s.stage))
@@ -254,6 +254,9 @@ func (s *session) dataFailed(err error) {
 // transferred is told that all has moved that could.
 func (s *session) transferred(err error, bytes uint64) {
 	s.transfer.moved = bytes
+	if err == ErrName && s.transfer.length == 0 {
+		err = ErrStorage // there is no range that could be exceeded
+	}
 	switch {
 	case s.transfer.sum != nil:
 		s.hashed(s.transfer.sum, err)
@@ -289,7 +292,7 @@ func (s *session) proceedCommitting() bool {
 	case copies:
 		s.copied()
 	case err != nil:
-		s.finish(replyToTransfer(err))
+		s.finish(replyToCommit(err))
 	default:
 		s.finish(replyTransferDone)
 	}

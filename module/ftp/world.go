@@ -35,7 +35,8 @@ type Sockets interface {
 	Write(conn Handle, p []byte) (int, error)
 
 	// Listen opens a passive data port. family is 0 for that of the control
-	// connection, else 4 or 6. The address is the one to announce.
+	// connection, else 4 or 6; one that the client cannot have is ErrName. The
+	// address is the one to announce.
 	Listen(session Handle, family int) (Handle, netip.AddrPort, error)
 
 	// Accept takes the data connection that came to a listener. After
@@ -157,7 +158,7 @@ type FileInfo struct {
 type Entry struct {
 	FileInfo
 	Name   []byte
-	Target []byte // of a link
+	Target []byte // of a link, also where FileInfo is of what it leads to
 }
 
 // Transferer is a [World] that moves a file's bytes: it is the server-DTP.
@@ -234,6 +235,14 @@ type Joiner interface {
 	// JoinTLS is StartTLS for a data connection, whose other end plays the
 	// server's part.
 	JoinTLS(conn Handle) error
+}
+
+// Enterer is a [World] in which directories may be closed to the account.
+type Enterer interface {
+	// Enter finds out whether a directory can become the current one. It is
+	// ErrNotDir for anything else, and ErrPermission for one in which nothing can
+	// be reached. It may answer ErrAgain, as those of [Files].
+	Enter(session Handle, name []byte) error
 }
 
 // Spacer is a [World] that knows how much room there is.

@@ -27,10 +27,10 @@
 enum {
 	OK = 0, E_ACCES = 2, E_ADDRINUSE = 3, E_AGAIN = 6, E_BADF = 8, E_BUSY = 10, E_CONNREFUSED = 14, E_CONNRESET = 15,
 	E_DQUOT = 19, E_EXIST = 20, E_FAULT = 21, E_FBIG = 22, E_INVAL = 28, E_IO = 29, E_ISDIR = 31, E_MFILE = 33,
-	E_NOENT = 44, E_NOSPC = 51, E_NOSYS = 52, E_NOTDIR = 54, E_NOTEMPTY = 55, E_PIPE = 64, E_TIMEDOUT = 73,
+	E_NOENT = 44, E_NOSPC = 51, E_NOSYS = 52, E_NOTDIR = 54, E_NOTEMPTY = 55, E_PIPE = 64, E_TIMEDOUT = 73, E_XDEV = 75,
 };
-enum { ABI = 2, CONFIG = 64, EVENT = 24, ADDRESS = 20, STAT = 32, DIRENT = STAT + 4 }; // its version, and sizes of its records
-enum { EVENT_OPEN = 1, EVENT_READABLE, EVENT_WRITABLE, EVENT_READY, EVENT_TRANSFER, EVENT_DRAIN };
+enum { ABI = 3, CONFIG = 64, EVENT = 24, ADDRESS = 20, STAT = 32, DIRENT = STAT + 4 }; // its version, and sizes of its records
+enum { EVENT_OPEN = 1, EVENT_READABLE, EVENT_WRITABLE, EVENT_READY, EVENT_TRANSFER, EVENT_DRAIN, EVENT_CLOCK };
 enum { READ = 1, LIST = 2, WRITE = 4, DELETE = 8, RENAME = 16, MKDIR = 32, READ_ONLY = 3, READ_WRITE = 63 };
 
 enum { OBJECTS = 1024, OWNED = 16, PIECE = 256 << 10, NAME = 4096, SECOND = 1000000000 };
@@ -84,7 +84,7 @@ struct args {
 };
 
 typedef uint32_t import(struct args *);
-import config_read, events_read, auth_host, auth_check, auth_clear, session_abilities, net_address, net_read, net_write,
+import config_read, events_read, auth_check, auth_clear, session_abilities, net_address, net_read, net_write,
 	net_listen, net_accept, net_dial, handle_close, file_stat, file_list, file_list_next, file_open, file_commit, file_mkdir, file_remove, file_rename,
 	file_set_time, file_set_mode, file_space, transfer_start, transfer_progress;
 

@@ -11,6 +11,8 @@ static struct account accounts[ACCOUNTS];
 static int known;
 static uint8_t queue[EVENTS][EVENT]; // for the next step
 static uint32_t posted, fetched;
+static int64_t ahead; // of now: where the engine believes people's clocks to be
+static bool told;     // it was told so
 static volatile sig_atomic_t stopping;
 
 void die(const char *what, const char *why)
@@ -22,7 +24,9 @@ void die(const char *what, const char *why)
 uint32_t fault(int error)
 {
 	static const int faults[][2] = {
-		{0, OK}, {EACCES, E_ACCES}, {EPERM, E_ACCES}, {EXDEV, E_ACCES}, {EROFS, E_ACCES}, {ENXIO, E_ACCES}, {EADDRINUSE, E_ADDRINUSE},
+		{0, OK}, {EACCES, E_ACCES}, {EPERM, E_ACCES}, {EXDEV, E_XDEV}, {EROFS, E_ACCES}, {ENXIO, E_ACCES}, {EADDRINUSE, E_ADDRINUSE},
+		{EADDRNOTAVAIL, E_ADDRINUSE}, {EILSEQ, E_INVAL}, {EMLINK, E_NOSPC}, {ETXTBSY, E_BUSY}, {EOPNOTSUPP, E_NOSYS}, {ENOSYS, E_NOSYS},
+		{ECONNABORTED, E_CONNRESET}, {ENETDOWN, E_CONNRESET}, {ENETUNREACH, E_CONNRESET}, {EHOSTUNREACH, E_CONNRESET},
 		{EAGAIN, E_AGAIN}, {EBUSY, E_BUSY}, {ECONNREFUSED, E_CONNREFUSED}, {ECONNRESET, E_CONNRESET}, {EDQUOT, E_DQUOT},
 		{EEXIST, E_EXIST}, {EFBIG, E_FBIG}, {EINVAL, E_INVAL}, {ENAMETOOLONG, E_INVAL}, {EISDIR, E_ISDIR}, {EMFILE, E_MFILE},
 		{ENFILE, E_MFILE}, {ENOENT, E_NOENT}, {ELOOP, E_NOENT}, {ENOSPC, E_NOSPC}, {ENOTDIR, E_NOTDIR}, {ENOTEMPTY, E_NOTEMPTY},
@@ -93,8 +97,6 @@ static bool same(const char *want, const uint8_t *p, uint32_t size)
 		differs |= (uint8_t)want[i] ^ p[i];
 	return !differs;
 }
-
-uint32_t auth_host(struct args *a) { return (void)a, OK; } // every name is this host's
 
 uint32_t auth_check(struct args *a)
 {
@@ -208,15 +210,29 @@ static bool all_gone(void)
 	return gone;
 }
 
+// tell_clock tells the engine where people's clocks are, if it does not know: they may have been set since the start.
+static void tell_clock(int64_t at)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	int64_t wall = (int64_t)t.tv_sec * SECOND + t.tv_nsec, off = wall - at - ahead;
+	if (told && -SECOND < off && off < SECOND)
+		return;
+	told = true;
+	ahead = wall - at;
+	post(EVENT_CLOCK, NULL, OK, (uint64_t)wall);
+}
+
 // step calls the engine. One that fails is not called again, for it would still answer: its sessions end, and another
 // takes its place.
 static int64_t step(void)
 {
 	static const char sorry[] = "421 Service not available, closing control connection.\r\n";
-	int64_t next;
+	int64_t next, at = now();
+	tell_clock(at);
 	uint32_t count = posted;
 	fetched = 0;
-	if (!guest_step(now(), count, &next)) {
+	if (!guest_step(at, count, &next)) {
 		for (struct object *o = objects; o < objects + OBJECTS; o++)
 			if (o->kind == SESSION) {
 				send(o->fd, sorry, sizeof sorry - 1, MSG_NOSIGNAL);
@@ -224,6 +240,7 @@ static int64_t step(void)
 			}
 		guest_stop();
 		guest_start();
+		told = false;
 		count = posted;
 		next = 0;
 	}

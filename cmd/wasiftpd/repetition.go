@@ -36,7 +36,6 @@ type counts struct {
 // which one stranger has all of.
 type kind struct {
 	message      string
-	user         string       // of errors, which a stranger can't bring about
 	client, data netip.Prefix // not valid where the record names none
 	user         string       // of an error: whose folder is not there, say, and only who is known has one
 	others       bool         // all addresses beyond mostApart
@@ -101,10 +100,6 @@ func kindOf(record slog.Record) kind {
 	k := kind{message: record.Message}
 	record.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
-		case "user":
-			if record.Level >= slog.LevelError {
-				k.user = a.Value.String()
-			}
 		case "client":
 			k.client = network(a.Value)
 		case "data":

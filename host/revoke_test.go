@@ -136,11 +136,12 @@ func TestAccountThatCannotBeUsedIsClosed(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var log record
 			w := &watchedAccount{fs: fsys, panics: true}
-			s, sh := asker(t, Config{Logger: log.logger(), Authenticator: AuthenticatorFunc(func(ctx context.Context, l Login) (*Account, error) {
+			writer := func(ctx context.Context, l Login) (*Account, error) {
 				account, err := w.Authenticate(ctx, l)
 				account.Rights = ReadWrite
 				return account, err
-			})})
+			}
+			s, sh := asker(t, Config{Logger: log.logger(), Authenticator: AuthenticatorFunc(writer)})
 			if a := w.logIn(t, s, sh); a.login != nil || a.errno == wasi.OK {
 				t.Errorf("it is let in: %v", a.errno)
 			}

@@ -126,13 +126,14 @@ func TestAccountIsClosedByTheNext(t *testing.T) {
 func TestFullAccountIsClosed(t *testing.T) {
 	t.Parallel()
 	p := newPeople(fsbridge.NewMemory())
-	_, network := serve(t, host.Config{Authenticator: host.AuthenticatorFunc(func(ctx context.Context, l host.Login) (*host.Account, error) {
+	single := func(ctx context.Context, l host.Login) (*host.Account, error) {
 		account, err := p.Authenticate(ctx, l)
 		if err == nil {
 			account.MaxSessions = 1
 		}
 		return account, err
-	})})
+	}
+	_, network := serve(t, host.Config{Authenticator: host.AuthenticatorFunc(single)})
 	login(t, network, "u")
 	c := connect(t, network)
 	require.Equal(t, 331, c.do("USER u"))
@@ -144,7 +145,7 @@ func TestFullAccountIsClosed(t *testing.T) {
 func TestUploadBeforeREIN(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
-	_, network := serve(t, host.Config{Authenticator: host.AuthenticatorFunc(func(ctx context.Context, l host.Login) (*host.Account, error) {
+	opened := func(ctx context.Context, l host.Login) (*host.Account, error) {
 		dir, err := fsbridge.OpenDir(root, fsbridge.DirOptions{Atomic: true})
 		if err != nil {
 			return nil, err
@@ -155,7 +156,8 @@ func TestUploadBeforeREIN(t *testing.T) {
 		}
 		account.Close = dir.Close
 		return account, nil
-	})})
+	}
+	_, network := serve(t, host.Config{Authenticator: host.AuthenticatorFunc(opened)})
 	c := login(t, network, "u")
 	for range 20 {
 		d := c.data()

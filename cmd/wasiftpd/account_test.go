@@ -115,7 +115,8 @@ func TestThreat15StoredHashes(t *testing.T) {
 	}
 
 	empty := write(t, dir, "empty", "nobody:::rw\n")
-	if _, err := rosterOf(t, "--root", dir, "--users", empty); err == nil || !strings.HasPrefix(err.Error(), filepath.Join(dir, "empty:1: ")) {
+	_, err := rosterOf(t, "--root", dir, "--users", empty)
+	if err == nil || !strings.HasPrefix(err.Error(), filepath.Join(dir, "empty:1: ")) {
 		t.Errorf("an empty hash: %v", err)
 	}
 }

@@ -23,6 +23,9 @@ func (c *clientCA) news() []any     { return []any{"file", c.file} }
 // load is [followed]'s.
 func (c *clientCA) load(*slog.Logger) (changed bool, err error) {
 	pool, hash, err := c.read()
+	if c.last != "" && c.last != hash && inWriting(c.file) {
+		return false, errInWriting
+	}
 	if err != nil {
 		hash = err.Error()
 	}

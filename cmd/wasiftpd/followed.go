@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -18,7 +19,8 @@ type followed interface {
 	what() string
 
 	// load loads it. changed says whether what came of that is other than the
-	// last time, a fault too. After a fault all is as it was.
+	// last time, a fault too. After a fault all is as it was; after errInWriting it
+	// is to be loaded again soon.
 	load(logger *slog.Logger) (changed bool, err error)
 
 	// news are what the latest load without a fault brought, for the log.
@@ -54,8 +56,7 @@ func (f *follower) follow(ctx context.Context, hangups <-chan os.Signal) {
 		f.watcher, changes, faults = watcher, watcher.Events, watcher.Errors
 		defer watcher.Close()
 	}
-	f.reload(false) // what changed before it was watched
-	var settled <-chan time.Time
+	settled := time.After(0) // what changed before it was watched
 	var first time.Time
 	asked := false
 	for {
@@ -63,9 +64,11 @@ func (f *follower) follow(ctx context.Context, hangups <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case <-settled:
-			f.reload(asked)
-			settled, asked = nil, false
-			continue
+			settled = nil
+			if f.reload(asked) {
+				asked = false
+				continue
+			}
 		case err := <-faults:
 			f.logger.Warn("changes of files may have been missed", "err", err)
 		case <-hangups:
@@ -79,35 +82,46 @@ func (f *follower) follow(ctx context.Context, hangups <-chan os.Signal) {
 	}
 }
 
-// watch watches the folders of all files. It begins anew each time: another folder
-// may have taken the place of one.
+// watch watches the folders of all files and, of links, those of what they lead to.
+// It begins anew each time: another folder may have taken the place of one.
 func (f *follower) watch() {
-	fresh := map[string]bool{}
+	if f.watcher == nil {
+		return
+	}
+	for _, dir := range f.watcher.WatchList() {
+		f.watcher.Remove(dir)
+	}
 	for _, one := range f.all {
 		for _, file := range one.files() {
-			dir := filepath.Dir(file)
-			if f.watcher == nil || fresh[dir] {
-				continue
+			f.watchFolder(filepath.Dir(file))
+			if real, err := filepath.EvalSymlinks(file); err == nil {
+				f.watchFolder(filepath.Dir(real))
 			}
-			fresh[dir] = true
-			f.watcher.Remove(dir)
-			err := f.watcher.Add(dir)
-			if err != nil && !f.unseen[dir] {
-				f.logger.Warn("changes of a file go unseen until SIGHUP", "file", file, "err", err)
-			}
-			f.unseen[dir] = err != nil
 		}
 	}
 }
 
+func (f *follower) watchFolder(dir string) {
+	err := f.watcher.Add(dir)
+	if err != nil && !f.unseen[dir] {
+		f.logger.Warn("changes of files go unseen until SIGHUP", "folder", dir, "err", err)
+	}
+	f.unseen[dir] = err != nil
+}
+
 // reload loads all again, and tells what came of it. Where somebody has asked for
-// it he gets an answer, and hears of old faults too.
-func (f *follower) reload(asked bool) {
+// it he gets an answer, and hears of old faults too. It reports false when a file is
+// still in writing.
+func (f *follower) reload(asked bool) (done bool) {
 	f.watch()
+	done = true
 	told := false
 	for _, one := range f.all {
 		changed, err := one.load(f.logger)
 		switch {
+		case err == errInWriting:
+			done = false
+			continue
 		case !changed && (err == nil || !asked):
 			continue
 		case err == nil:
@@ -119,7 +133,17 @@ func (f *follower) reload(asked bool) {
 		}
 		told = true
 	}
-	if asked && !told {
+	if asked && done && !told {
 		f.logger.Info("no file has changed since it was loaded")
 	}
+	return done
+}
+
+var errInWriting = errors.New("the file is in writing")
+
+// inWriting says whether a file was written to a moment ago, so that what was read
+// of it may be a part. Half a certificate is none, but half a list is another list.
+func inWriting(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && time.Since(info.ModTime()).Abs() < settleTime
 }

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"unicode"
 
@@ -117,7 +116,7 @@ func (p *program) passwd(u userLine) error {
 
 // warnOfHashes warns of a users file that everybody can read, or write to.
 func (p *program) warnOfHashes(info fs.FileInfo, err error) {
-	if err == nil && runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode()&0o006 != 0 {
+	if err == nil && exposed(info) {
 		fmt.Fprintf(p.stderr, "Warning: everybody on this machine can read or change the users file (mode %s), "+
 			"which has hashes of passwords; chmod 640 it.\n", octal(info.Mode()))
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -33,11 +34,13 @@ func TestHangupLoadsUsers(t *testing.T) {
 	busy.do(150, "STOR up")
 
 	folder(t, filepath.Join(dir, "sub"))
-	write(t, dir, "users", "# no line end at the end\n"+same+line("locked", "!"+bcryptHash4+"::rw")+line("rights", bcryptHash4+"::ro")+
-		line("hash", argonHash+"::rw")+line("root", bcryptHash4+":sub:rw")+"new:"+bcryptHash4+"::ro")
+	write(t, dir, "users", "# no line end at the end\n"+same+line("locked", "!"+bcryptHash4+"::rw")+
+		line("rights", bcryptHash4+"::ro")+line("hash", argonHash+"::rw")+line("root", bcryptHash4+":sub:rw")+"new:"+bcryptHash4+"::ro")
 	s.hangup <- os.Interrupt
 	log := s.log.until(`msg="users file loaded"`)
-	for _, want := range []string{"file=" + users, "added=new", "removed=gone", `changed="hash, locked, rights, root"`, `"sessions ended"=6`} {
+	for _, want := range []string{
+		"file=" + users, "added=new", "removed=gone", `changed="hash, locked, rights, root"`, `"sessions ended"=6`,
+	} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log has no %s:\n%s", want, log)
 		}
@@ -87,7 +90,9 @@ func TestBadUsersStayOut(t *testing.T) {
 	s.hangup <- os.Interrupt
 	s.log.until(`msg="users file loaded" file=` + hosts)
 	log := s.log.until(main + ":2: ")
-	for _, want := range []string{`msg="the old users file stays" err="` + main + ":1: ", main + ":3: ", "is given twice", "added=carol", "removed=bob"} {
+	for _, want := range []string{
+		`msg="the old users file stays" err="` + main + ":1: ", main + ":3: ", "is given twice", "added=carol", "removed=bob",
+	} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log has no %s:\n%s", want, log)
 		}
@@ -124,6 +129,7 @@ func TestUsersFileIsFollowed(t *testing.T) {
 			move(t, filepath.Join(dir, "users"), filepath.Join(dir, "users~"))
 			write(t, dir, "users", content("new"))
 		},
+		"behind a link": func(t *testing.T, dir string) { write(t, filepath.Join(dir, "real"), "users", content("new")) },
 		"ConfigMap": func(t *testing.T, dir string) {
 			write(t, folder(t, filepath.Join(dir, "..2")), "users", content("new"))
 			if err := os.Symlink("..2", filepath.Join(dir, "..data_tmp")); err != nil {
@@ -136,14 +142,20 @@ func TestUsersFileIsFollowed(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			file := filepath.Join(dir, "users")
-			if how == "ConfigMap" {
+			switch how {
+			case "behind a link":
+				write(t, folder(t, filepath.Join(dir, "real")), "users", content("old"))
+				if err := os.Symlink("real/users", file); err != nil {
+					t.Skip(err) // Windows' users may not
+				}
+			case "ConfigMap":
 				write(t, folder(t, filepath.Join(dir, "..1")), "users", content("old"))
 				for link, target := range map[string]string{"..data": "..1", "users": "..data/users"} {
 					if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
 						t.Skip(err) // Windows' users may not
 					}
 				}
-			} else {
+			default:
 				write(t, dir, "users", content("old"))
 			}
 			s := start(t, "--root", dir, "--users", file)
@@ -205,6 +217,25 @@ func TestHangupStorm(t *testing.T) {
 	s.admitted("last", "secret")
 	s.admitted("user49", "secret")
 	d.do(200, "NOOP")
+}
+
+// A file that was written to a moment ago may not be whole, and is left for later.
+func TestUsersFileInWriting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		r := openAccounts(t, "--root", dir, "--users", write(t, dir, "users", "bob:"+bcryptHash4+"::ro\n"))
+		file, now := write(t, dir, "users", ""), time.Now()
+		if err := os.Chtimes(file, now, now); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []error{errInWriting, errInWriting, nil} {
+			if changed, err := r.files[0].load(r.sweeper.logger); changed != (want == nil) || err != want {
+				t.Errorf("%v later: %t, %v", time.Since(now), changed, err)
+			}
+			time.Sleep(settleTime * 2 / 3)
+		}
+	})
 }
 
 // Hashes that everybody can read are warned of, at the start and at each change.

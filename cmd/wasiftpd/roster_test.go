@@ -39,6 +39,15 @@ func (s *running) admitted(user, password string) dialogue {
 	return d
 }
 
+// written makes a file one that was written long ago.
+func written(t *testing.T, path string) {
+	t.Helper()
+	old := time.Now().Add(-48 * time.Hour)
+	if err := os.Chtimes(path, old, old); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func folder(t *testing.T, path string) string {
 	t.Helper()
 	if err := os.MkdirAll(path, 0o755); err != nil {
@@ -62,7 +71,9 @@ func TestUserWithoutFolder(t *testing.T) {
 	missing, odd := filepath.Join(dir, "missing"), write(t, dir, "odd", "")
 	users := write(t, dir, "users", "bob:"+bcryptHash4+":missing:rw\neve:"+bcryptHash4+":odd:rw\ncarol:"+bcryptHash4+"::ro\n")
 	s := start(t, "--root", dir, "--users", users, "--anonymous", "ro", "--host", "a.example.org,anonymous=ro,root="+missing)
-	for _, want := range []string{`users="anonymous@a.example.org, bob"`, "there is no folder " + missing, "users=eve", odd + " is a file"} {
+	for _, want := range []string{
+		`users="anonymous@a.example.org, bob"`, "there is no folder " + missing, "users=eve", odd + " is a file",
+	} {
 		if log := s.log.String(); !strings.Contains(log, want) {
 			t.Errorf("the log of the start has no %s:\n%s", want, log)
 		}
@@ -200,7 +211,10 @@ func TestAnchor(t *testing.T) {
 		"--host", "a.example.org,root=hr,users=hu,cert=hc,key=hk", "--host", "b.example.org")
 	o.anchor()
 	at, none := o.at(o.hosts[0]), o.at(o.hosts[1])
-	for _, path := range []string{o.root, o.usersFile, o.tls.certs[0], o.tls.keys[0], o.tls.clientCA, at.root, at.usersFile, o.tls.hosts[0].cert, o.tls.hosts[0].key} {
+	for _, path := range []string{
+		o.root, o.usersFile, o.tls.certs[0], o.tls.keys[0], o.tls.clientCA,
+		at.root, at.usersFile, o.tls.hosts[0].cert, o.tls.hosts[0].key,
+	} {
 		if !filepath.IsAbs(path) {
 			t.Errorf("%s is relative", path)
 		}
@@ -218,7 +232,8 @@ func TestGone(t *testing.T) {
 		return "same:" + bcryptHash4 + "::ro\nchanged:" + bcryptHash4 + "::ro" + changed + "\n"
 	}
 	file, other := write(t, dir, "users", lines("")), write(t, dir, "other", lines(""))
-	r := openAccounts(t, "--root", dir, "--users", file, "--anonymous", "ro", "--host", "a.example.org", "--host", "b.example.org,users="+other)
+	r := openAccounts(t, "--root", dir, "--users", file, "--anonymous", "ro",
+		"--host", "a.example.org", "--host", "b.example.org,users="+other)
 	var gone []string
 	r.revoke = func(is func(string) bool) int {
 		gone = nil
@@ -236,7 +251,7 @@ func TestGone(t *testing.T) {
 		{other, lines(":charset=Big5"), "changed@b.example.org"},
 	} {
 		gone = nil
-		write(t, dir, filepath.Base(test.file), test.content)
+		written(t, write(t, dir, filepath.Base(test.file), test.content))
 		for _, f := range r.files {
 			if _, err := f.load(r.sweeper.logger); err != nil {
 				t.Fatal(err)

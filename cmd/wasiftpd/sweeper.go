@@ -28,7 +28,10 @@ const (
 )
 
 func newSweeper(ctx context.Context, logger *slog.Logger) *sweeper {
-	return &sweeper{ctx: ctx, logger: logger, slots: make(chan struct{}, sweepsAtOnce), begun: map[string]time.Time{}, busy: map[string]bool{}}
+	return &sweeper{
+		ctx: ctx, logger: logger, slots: make(chan struct{}, sweepsAtOnce),
+		begun: map[string]time.Time{}, busy: map[string]bool{},
+	}
 }
 
 // sweep looks through a folder, unless that is being done or was done of late.
@@ -38,21 +41,27 @@ func (s *sweeper) sweep(path string) {
 	if began, ok := s.begun[path]; s.busy[path] || ok && time.Since(began) < sweepTime {
 		return
 	}
-	s.begun[path], s.busy[path] = time.Now(), true
+	s.busy[path] = true
 	go func() {
 		s.slots <- struct{}{}
-		s.clear(path)
+		began := time.Now()
+		found := s.clear(path)
 		<-s.slots
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.busy, path)
+		if found {
+			s.begun[path] = began
+		}
 	}()
 }
 
-func (s *sweeper) clear(path string) {
+// clear reports false when the folder can't be opened, of which whoever logs in is
+// told.
+func (s *sweeper) clear(path string) bool {
 	dir, err := openFolder(path, fsbridge.DirOptions{})
 	if err != nil {
-		return // whoever logs in is told
+		return false
 	}
 	defer dir.Close()
 	n, err := dir.Sweep(s.ctx)
@@ -62,4 +71,5 @@ func (s *sweeper) clear(path string) {
 	if err != nil && s.ctx.Err() == nil {
 		s.logger.Warn("unfinished uploads may be left", "folder", path, "err", err)
 	}
+	return true
 }

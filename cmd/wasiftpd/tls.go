@@ -60,7 +60,7 @@ func (o *options) addTLSTo(f *pflag.FlagSet) {
 		"with require, many clients cannot upload under TLS", oneOf(&t.close, "prefer", "require"))
 	f.BoolFunc("tls-lenient-close", "", t.setLenientClose)
 	f.MarkHidden("tls-lenient-close") // what --tls-close prefer was before
-	f.StringVar(&t.clientCA, "tls-client-ca", "", "ask for client certificates issued by those in `FILE`")
+	f.StringVar(&t.clientCA, "tls-client-ca", "", "ask for client certificates issued by those in `FILE`, which is\nloaded again as certificates are")
 	f.Func("tls-client-auth", "what they are for: `require|login`. require: nobody gets in without\n"+
 		"one, nor without his password (default). login: one with the\n"+
 		"common name of a user lets that user in whatever the password;\nwithout one the password counts", oneOf(&t.clientAuth, "require", "login"))

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -149,6 +150,9 @@ func (f *usersFile) load(logger *slog.Logger) (changed bool, err error) {
 	if err == nil && hash == f.last {
 		return false, nil
 	}
+	if inWriting(f.path) {
+		return false, errInWriting
+	}
 	if err == nil {
 		err = f.take(content)
 	}
@@ -230,11 +234,16 @@ func (f *usersFile) read(logger *slog.Logger) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", f.path, errIrregular)
 	}
 	content, err := os.ReadFile(f.path)
-	const others = 0o006 // Windows has no such bits
-	if err == nil && runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode()&others != 0 && contentHash(content) != f.last {
-		logger.Warn("everybody on this machine can read or change the users file, which has hashes of passwords; chmod 640 it", "file", f.path)
+	if err == nil && exposed(info) && contentHash(content) != f.last {
+		logger.Warn("everybody on this machine can read or change the users file, which has hashes of passwords; chmod 640 it",
+			"file", f.path)
 	}
 	return content, err
+}
+
+// exposed says whether everybody on this machine can read a file, or write to it.
+func exposed(info fs.FileInfo) bool {
+	return runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode()&0o006 != 0 // Windows has no such bits
 }
 
 // follows says whether the file can be read again.

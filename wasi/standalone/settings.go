@@ -99,7 +99,7 @@ func ReadSettings(environ []string) (Settings, error) {
 		s.Anonymous = ReadOnly
 	}
 	if len(faults) == 0 && s.Anonymous == 0 && len(s.Users) == 0 {
-		faults = append(faults, errors.New(users + ": nobody could log in; write NAME:PASSWORD, or set WASIFTP_ANONYMOUS to ro"))
+		faults = append(faults, errors.New(users+": nobody could log in; write NAME:PASSWORD, or set WASIFTP_ANONYMOUS to ro"))
 	}
 	return s, errors.Join(faults...)
 }

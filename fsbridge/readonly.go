@@ -2,7 +2,7 @@ package fsbridge
 
 import "io/fs"
 
-// ReadOnly is fsys without whatever could change it: it has Open, Stat, Lstat
+// ReadOnly is fsys without whatever could change it: it has Open, Stat, Lstat, Enter
 // and ReadLink only. Where fsys has no symbolic links, neither has it.
 func ReadOnly(fsys fs.FS) fs.FS { return readOnly{fsys} }
 

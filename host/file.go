@@ -171,17 +171,31 @@ func describe(fsys FS, name string, link bool) (fs.FileInfo, error) {
 	return fs.Stat(fsys, name)
 }
 
+// enter finds out whether the account can use a directory as its current one.
+func enter(fsys FS, name string, info fs.FileInfo) error {
+	if !info.IsDir() {
+		return syscall.ENOTDIR
+	}
+	if e, ok := fsys.(EnterFS); ok {
+		return e.Enter(name)
+	}
+	return nil
+}
+
 func (sh *shard) fileStat(a *args) wasi.Errno {
 	s, fsys, name, errno := sh.files(a, 0)
 	if errno != wasi.OK {
 		return errno
 	}
 	flags := a.uint32(2)
-	if flags&^wasi.StatLink != 0 {
+	if flags&^(wasi.StatLink|wasi.StatEnter) != 0 {
 		return wasi.EINVAL
 	}
 	result, errno := s.ask(questionKey{call: wasi.FileStat, name: name, flags: flags}, func(context.Context) answer {
 		info, err := s.visible(fsys, name, flags&wasi.StatLink != 0)
+		if err == nil && flags&wasi.StatEnter != 0 {
+			err = enter(fsys, name, info)
+		}
 		if err != nil {
 			return answer{errno: errnoOf(err)}
 		}

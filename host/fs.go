@@ -8,7 +8,7 @@ import (
 
 // FS is what an account sees: any [fs.FS] is one, and read-only. What else it
 // can do is found by type assertion: [fs.StatFS], [fs.ReadLinkFS] (Lstat and
-// ReadLink), [CreateFS], [MkdirFS], [RemoveFS], [RenameFS], [ChtimesFS],
+// ReadLink), [EnterFS], [CreateFS], [MkdirFS], [RemoveFS], [RenameFS], [ChtimesFS],
 // [ChmodFS], [CreatedFS], [UmaskFS], [SymlinkFS], [RemoveAllFS] and [SpaceFS]. A
 // file that Open returns may be an [io.Seeker], to be read from an offset, and an
 // *os.File, to be sent by the kernel alone.
@@ -19,6 +19,16 @@ import (
 // [errors.Is]: the [fs] sentinels and the [syscall.Errno] values; their texts
 // never reach a client.
 type FS = fs.FS
+
+// EnterFS is an [FS] whose directories may be closed to the account. In the others
+// every directory can become the current one.
+type EnterFS interface {
+	FS
+
+	// Enter fails with [fs.ErrPermission] when nothing in the directory name can be
+	// reached, as that of CWD (RFC 959 §4.1.1) must not succeed then.
+	Enter(name string) error
+}
 
 // CreateFS is an [FS] that takes uploads.
 type CreateFS interface {

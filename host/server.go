@@ -24,9 +24,10 @@ type Server struct {
 	program      *program
 	engineConfig []byte
 	began        time.Time
-	secret       string         // of this server alone, among those with the same ticket keys
-	running      sync.WaitGroup // the shards
-	work         sync.WaitGroup // what they have others do: transfers, file operations
+	wall         func() time.Time // nil: time.Now
+	secret       string           // of this server alone, among those with the same ticket keys
+	running      sync.WaitGroup   // the shards
+	work         sync.WaitGroup   // what they have others do: transfers, file operations
 
 	mu         sync.Mutex
 	state      serverState
@@ -91,13 +92,9 @@ func engineConfig(c *Config) []byte {
 		DataTime: int64(l.DataTime), FailureDelay: int64(l.FailureDelay), LoginFailures: uint32(l.LoginFailures),
 		LineLength: uint32(l.LineLength), ForeignData: c.AllowForeignDataAddress,
 		TLS: c.TLS.Config != nil, TLSRequired: uint32(c.TLS.Require), Greeting: c.Greeting, Behaviour: c.Behaviour, Allow: c.Allow,
-		Zone: zoneOf(c.ListZone, time.Now()),
+		Zone: zoneOf(c.ListZone),
 	}.Append(nil)
 }
-
-// now is the time for the engine, in ns since 1970. It follows the monotonic
-// clock, and so never goes back.
-func (s *Server) now() int64 { return s.began.UnixNano() + int64(time.Since(s.began)) }
 
 func (s *Server) observe(e Event) {
 	if s.config.Observer != nil {

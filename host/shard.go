@@ -19,6 +19,8 @@ type shard struct {
 	events   []wasi.Event // of the present step, not yet taken by the guest
 	hungry   int          // steps in a row that the engine wanted without an event
 	next     int64        // when the engine wants a step, ns since 1970; 0 is never
+	ahead    int64        // of server.now, in ns: where the engine believes people's clocks to be
+	told     bool         // it was told so
 	reserved int          // sessions placed here and not yet over; guarded by server.mu
 	wake     chan struct{}
 
@@ -126,7 +128,9 @@ func (sh *shard) step() {
 	if sh.instance == nil || (len(sh.events) == 0 && sh.untilNext() > 0) {
 		return
 	}
-	next, err := sh.instance.advance(sh.server.now(), len(sh.events), len(sh.sessions))
+	now := sh.server.now()
+	sh.tellClock(now)
+	next, err := sh.instance.advance(now, len(sh.events), len(sh.sessions))
 	if err != nil {
 		sh.server.config.Logger.Error("an instance failed; its sessions end", "sessions", len(sh.sessions), "err", err)
 		sh.abandon("421 Service not available, closing control connection.\r\n")
@@ -149,7 +153,7 @@ func (sh *shard) ready() error {
 		return err
 	}
 	sh.instance = i
-	sh.next = 0
+	sh.next, sh.told = 0, false
 	return nil
 }
 

@@ -1,20 +1,19 @@
 package host
 
 import (
+	"math"
 	"time"
 
 	"wasiftp/wasi"
 )
 
-// futureYears is how far a zone's rules are told in advance: the life of a server.
-const futureYears = 20
-
-// zoneOf is a time zone from 1970 on, for the engine; nil is UTC.
-func zoneOf(zone *time.Location, now time.Time) (z wasi.Zone) {
+// zoneOf is a time zone from 1970 on, for the engine; nil is UTC. It goes as far as
+// times of files do: a clock that is wrong now must not decide where it ends.
+func zoneOf(zone *time.Location) (z wasi.Zone) {
 	if zone == nil {
 		return ""
 	}
-	at, end := time.Unix(0, 0).In(zone), now.AddDate(futureYears, 0, 0)
+	at, end := time.Unix(0, 0).In(zone), time.Unix(0, math.MaxInt64)
 	for at.Before(end) {
 		_, ahead := at.Zone()
 		z = z.Then(at.Unix(), int32(ahead))

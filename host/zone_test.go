@@ -13,15 +13,15 @@ import (
 // has, at every moment.
 func TestZoneOf(t *testing.T) {
 	t.Parallel()
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	assert.Empty(t, zoneOf(nil, now))
+	end := time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)
+	assert.Empty(t, zoneOf(nil))
 	for _, name := range []string{"UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Tokyo", "Africa/Casablanca"} {
 		zone, err := time.LoadLocation(name)
 		require.NoError(t, err)
-		z := zoneOf(zone, now)
+		z := zoneOf(zone)
 		assert.NotEmpty(t, z)
-		assert.Less(t, len(z), 8<<10)
-		for at := time.Unix(0, 0); at.Before(now.AddDate(futureYears, 0, 0)); at = at.Add(101 * time.Hour) {
+		assert.Less(t, len(z), 16<<10)
+		for at := time.Unix(0, 0); at.Before(end); at = at.Add(1001 * time.Hour) {
 			told := int32(0)
 			for since, ahead := range z.Changes {
 				if since <= at.Unix() {

@@ -13,11 +13,13 @@ const (
 	EventReady               // the answer that Session waits for is there
 	EventTransfer            // the transfer of file Handle ended with Errno after Value bytes
 	EventDrain               // no new work: sessions end with 421 once they are idle
+	EventClock               // the wall clock is at Value with this step, in ns since 1970, signed
 )
 
 // Flags of file_stat, file_list, file_copy and transfer_start.
 const (
 	StatLink      = 1 // describe a link, not what it points to
+	StatEnter     = 2 // describe a directory that is entered
 	ListNames     = 1 // names only
 	CopyAppend    = 1 // to the end of what is there
 	TransferASCII = 1 // LF in the file, CRLF on the wire (RFC 959 §3.1.1.1)

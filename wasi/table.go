@@ -14,7 +14,7 @@ const Namespace = "ftphost"
 
 // ABIVersion is what the guest's export ftp_abi_version returns. It grows by
 // one whenever a host or a guest built before the change would misbehave.
-const ABIVersion = 2
+const ABIVersion = 3
 
 // Exports are what a reactor built for this boundary exports, besides memory.
 var Exports = []Export{
@@ -207,7 +207,7 @@ var Table = [importCount]Import{
 		"fills buf with whole session records of the host's sessions numbered above after, in order; n is in bytes, 0 at the end; EACCES without the right of an administrator, EINVAL when buf has no room for the next one; ENOSYS when the host tells of none"},
 
 	FileStat: {"file_stat", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"stat", RetStat}},
-		"may wait: describes a file; flag 1 describes a link itself; ENOENT when there is none"},
+		"may wait: describes a file; flag 1 describes a link itself; flag 2 describes a directory that is entered: EACCES when the account may not search it, ENOTDIR when it is none; ENOENT when there is none"},
 	FileList: {"file_list", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"dir", RetUint32}},
 		"may wait: opens a directory; ENOTDIR for anything else, ENOENT when there is none; flag 1 asks for names only, the other fields being zero"},
 	FileListNext: {"file_list_next", "files", []Param{{"dir", Handle}, {"buf", Out}, {"n", RetUint32}},

@@ -21,12 +21,8 @@ func (s *session) cdupVerb([]byte) (reply, error) {
 }
 
 func (s *session) changeDir(name []byte) (reply, error) {
-	info, err := s.e.world.Stat(s.handle, name, false)
-	if err != nil {
+	if err := s.e.world.Enter(s.handle, name); err != nil {
 		return "", err
-	}
-	if info.Type != Dir {
-		return "", ErrNotDir
 	}
 	if string(name) == "." {
 		name = name[:0]

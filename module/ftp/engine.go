@@ -46,7 +46,8 @@ type Engine struct {
 	abler Abler  // nil: all files can do everything
 	sites []Verb // the commands of SITE
 
-	now      int64
+	now      int64 // by a clock that nobody sets: for how long something takes
+	ahead    int64 // how far people's clocks are ahead of it
 	steps    uint
 	draining bool
 
@@ -117,7 +118,8 @@ func find[T any](e *Engine, part *T, allowed bool, need Need) {
 }
 
 // Step takes in what has happened and does all that needs no waiting. now is
-// the time in ns since 1970; a time before the last one counts as the last one.
+// the time in ns since 1970, by a clock that nobody sets (see [EventClock]); a time
+// before the last one counts as the last one.
 // The result is the time at which the engine wants to be called even without an
 // event, 0 for never; a time that is not after now means that there is more to
 // do already.
@@ -160,12 +162,19 @@ func (e *Engine) handle(event *Event) {
 			e.wake(s)
 		}
 		return
+	case EventClock:
+		e.ahead = event.Time - e.now
+		return
 	}
 	if s := e.sessions[event.Session]; s != nil {
 		s.handleEvent(event)
 		e.wake(s)
 	}
 }
+
+// lately is a time by the clocks that people read that no file is beyond which was
+// just written: those of its system and of the engine are not quite one.
+func (e *Engine) lately() int64 { return e.now + e.ahead + 2*second }
 
 // wake has a session looked at before the step ends.
 func (e *Engine) wake(s *session) {

@@ -11,15 +11,17 @@ const (
 	EventReady                         // the answer that Session waits for is there
 	EventTransfer                      // the transfer of file Handle ended with Err after Bytes bytes
 	EventDrain                         // no new work: sessions end with 421 once they are idle
+	EventClock                         // people's clocks are at Time with this step
 )
 
 // Event is one thing that happened. Events of a session that is gone, and of
 // handles that are closed, may still arrive: the engine ignores them.
 type Event struct {
 	Kind    EventKind
-	Session Handle // 0 for EventDrain
+	Session Handle // 0 for EventDrain and EventClock
 	Handle  Handle
 	Err     error // nil or an [Error]
 	Bytes   uint64
-	Secure  bool // of EventOpen: the control connection is under TLS already
+	Time    int64 // of EventClock, in ns since 1970
+	Secure  bool  // of EventOpen: the control connection is under TLS already
 }

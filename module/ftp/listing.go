@@ -29,7 +29,7 @@ type listing struct {
 	listRequest
 	facts  facts
 	rights Rights
-	now    int64
+	now    int64 // by people's clocks, when its entries are read
 
 	dir     Handle // the directory being read, 0 when there is none
 	base    []byte // the name of the directory the listing began with
@@ -71,7 +71,7 @@ func (e *Engine) newListing() *listing {
 func (s *session) beginList(dir Handle, name, pathname []byte, request listRequest) *listing {
 	l := s.e.newListing()
 	*l = listing{
-		listRequest: request, facts: s.picked(), rights: s.rights, now: s.e.now,
+		listRequest: request, facts: s.picked(), rights: s.rights, now: s.e.lately(),
 		dir: dir, base: append(l.base[:0], name...), below: l.below[:0], pending: l.pending[:0],
 		prefix: l.prefix[:0], pattern: l.pattern[:0], steps: patternSpare,
 		out: l.out[:0], done: dir == 0, yield: l.yield, tell: l.tell, style: &s.e.style,
@@ -206,6 +206,7 @@ func (s *session) readPage(l *listing) error {
 	case l.dir == 0:
 		return s.nextDir(l)
 	}
+	l.now = s.e.lately()
 	more, err := s.e.world.ListNext(l.dir, l.yield)
 	if err != nil {
 		return err

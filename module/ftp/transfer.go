@@ -119,7 +119,7 @@ func (s *session) stouVerb(arg []byte) (reply, error) {
 		var buf [64]byte
 		unique := append(buf[:0], arg...)
 		if len(arg) == 0 {
-			unique = strconv.AppendInt(append(unique, "stou-"...), s.heard/1e6, 36)
+			unique = strconv.AppendInt(append(unique, "stou-"...), (s.heard+s.e.ahead)/1e6, 36)
 		}
 		if s.stage > 0 {
 			unique = appendInt(append(unique, '.'), int64(s.stage))

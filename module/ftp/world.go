@@ -92,6 +92,11 @@ type Files interface {
 	// Stat describes a file; with link, a link itself.
 	Stat(session Handle, name []byte, link bool) (FileInfo, error)
 
+	// Enter finds out whether a directory can become the current one:
+	// ErrNotDir for anything else, ErrPermission for one in which the
+	// account reaches nothing.
+	Enter(session Handle, name []byte) error
+
 	// List opens a directory for ListNext, and answers ErrNotDir for
 	// anything else. With namesOnly, the entries carry nothing but names.
 	List(session Handle, name []byte, namesOnly bool) (Handle, error)

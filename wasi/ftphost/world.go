@@ -54,7 +54,7 @@ func Events(dst []ftp.Event, buf []byte) int {
 		e := wasi.GetEvent(buf[i*wasi.EventSize:])
 		dst[i] = ftp.Event{
 			Kind: eventKinds[e.Kind], Session: ftp.Handle(e.Session), Handle: ftp.Handle(e.Handle),
-			Err: fault(uint32(e.Errno)), Bytes: e.Value, Secure: e.Kind == wasi.EventOpen && e.Value == 1,
+			Err: fault(uint32(e.Errno)), Bytes: e.Value, Time: int64(e.Value), Secure: e.Kind == wasi.EventOpen && e.Value == 1,
 		}
 	}
 	return int(n)
@@ -63,6 +63,7 @@ func Events(dst []ftp.Event, buf []byte) int {
 var eventKinds = [...]ftp.EventKind{
 	wasi.EventOpen: ftp.EventOpen, wasi.EventReadable: ftp.EventReadable, wasi.EventWritable: ftp.EventWritable,
 	wasi.EventReady: ftp.EventReady, wasi.EventTransfer: ftp.EventTransfer, wasi.EventDrain: ftp.EventDrain,
+	wasi.EventClock: ftp.EventClock,
 }
 
 // Config reads the configuration, size bytes long. ok is false when the host
@@ -212,6 +213,13 @@ func (*World) Stat(session ftp.Handle, name []byte, link bool) (ftp.FileInfo, er
 	p, size := pointer(name)
 	errno := fileStat(uint32(session), p, size, flag(link, wasi.StatLink), unsafe.Pointer(&rec))
 	return fileInfo(wasi.GetStat(rec[:])), fault(errno)
+}
+
+// Enter implements [ftp.Files].
+func (*World) Enter(session ftp.Handle, name []byte) error {
+	var rec [wasi.StatSize]byte
+	p, size := pointer(name)
+	return fault(fileStat(uint32(session), p, size, wasi.StatEnter, unsafe.Pointer(&rec)))
 }
 
 // List implements [ftp.Files].

@@ -73,6 +73,22 @@ func (w *world) Stat(h ftp.Handle, name []byte, link bool) (ftp.FileInfo, error)
 	return fileInfo(info), nil
 }
 
+// Enter implements [ftp.Files].
+func (w *world) Enter(h ftp.Handle, name []byte) error {
+	s, err := w.files(h, 0)
+	if err != nil {
+		return err
+	}
+	info, err := w.visible(s, string(name), false)
+	if err == nil && !info.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	if err == nil {
+		err = w.dir.Enter(string(name))
+	}
+	return fault(err)
+}
+
 // fileInfo is what the engine knows of a file. WASI has no permissions: those are
 // what new files mostly have elsewhere.
 func fileInfo(info fs.FileInfo) ftp.FileInfo {

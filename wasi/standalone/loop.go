@@ -14,7 +14,9 @@ func (w *world) serve() {
 }
 
 func (w *world) step() {
-	next := w.engine.Step(w.now(), w.events)
+	now := w.now()
+	w.tellClock(now)
+	next := w.engine.Step(now, w.events)
 	w.events = w.events[:0]
 	w.wait(next)
 	w.hash()

@@ -16,6 +16,9 @@ type world struct {
 	dir      *fsbridge.Dir
 	engine   *ftp.Engine
 	began    time.Time
+	wall     func() time.Time // time.Now, but in tests
+	ahead    int64            // of now, in ns: where the engine believes people's clocks to be
+	told     bool             // it was told so
 
 	last      ftp.Handle
 	objects   map[ftp.Handle]object
@@ -75,7 +78,7 @@ type dataConn struct{ endpoint }
 
 func newWorld(network Network, settings Settings, dir *fsbridge.Dir) *world {
 	w := &world{
-		network: network, settings: settings, dir: dir, began: time.Now(),
+		network: network, settings: settings, dir: dir, began: time.Now(), wall: time.Now,
 		objects: map[ftp.Handle]object{}, ports: map[uint16]bool{},
 	}
 	if _, preopened := network.(Preopened); preopened {
@@ -84,9 +87,6 @@ func newWorld(network Network, settings Settings, dir *fsbridge.Dir) *world {
 	w.engine = ftp.New(w, settings.Engine)
 	return w
 }
-
-// now begins as the time of day and then follows the monotonic clock.
-func (w *world) now() int64 { return w.began.UnixNano() + int64(time.Since(w.began)) }
 
 // add gives an object a handle; owner is nil for a session.
 func (w *world) add(o object, owner *session) ftp.Handle {

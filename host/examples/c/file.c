@@ -43,10 +43,12 @@ static void put_stat(uint8_t *record, const struct stat *st)
 uint32_t file_stat(struct args *a)
 {
 	struct stat st;
-	if (a->n[2] > 1)
+	if (a->n[2] > 3)
 		return E_INVAL;
-	int fd = beneath(a->name[0], O_PATH | (a->n[2] == 1 ? O_NOFOLLOW : 0), 0);
-	uint32_t error = closing(fd, fd < 0 ? fd : fstat(fd, &st));
+	bool entered = a->n[2] & 2;
+	int fd = beneath(a->name[0], O_PATH | (entered ? O_DIRECTORY : 0) | (a->n[2] & 1 ? O_NOFOLLOW : 0), 0);
+	// What is looked for in a directory takes the permission to search it.
+	uint32_t error = closing(fd, fd < 0 ? fd : entered ? fstatat(fd, ".", &st, 0) : fstat(fd, &st));
 	if (!error)
 		put_stat(a->p[3], &st);
 	return error;

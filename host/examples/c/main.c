@@ -11,6 +11,8 @@ static struct account accounts[ACCOUNTS];
 static int known;
 static uint8_t queue[EVENTS][EVENT]; // for the next step
 static uint32_t posted, fetched;
+static int64_t ahead; // of now: where the engine believes people's clocks to be
+static bool told;     // it was told so
 static volatile sig_atomic_t stopping;
 
 void die(const char *what, const char *why)
@@ -208,15 +210,29 @@ static bool all_gone(void)
 	return gone;
 }
 
+// tell_clock tells the engine where people's clocks are, if it does not know: they may have been set since the start.
+static void tell_clock(int64_t at)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	int64_t wall = (int64_t)t.tv_sec * SECOND + t.tv_nsec, off = wall - at - ahead;
+	if (told && -SECOND < off && off < SECOND)
+		return;
+	told = true;
+	ahead = wall - at;
+	post(EVENT_CLOCK, NULL, OK, (uint64_t)wall);
+}
+
 // step calls the engine. One that fails is not called again, for it would still answer: its sessions end, and another
 // takes its place.
 static int64_t step(void)
 {
 	static const char sorry[] = "421 Service not available, closing control connection.\r\n";
-	int64_t next;
+	int64_t next, at = now();
+	tell_clock(at);
 	uint32_t count = posted;
 	fetched = 0;
-	if (!guest_step(now(), count, &next)) {
+	if (!guest_step(at, count, &next)) {
 		for (struct object *o = objects; o < objects + OBJECTS; o++)
 			if (o->kind == SESSION) {
 				send(o->fd, sorry, sizeof sorry - 1, MSG_NOSIGNAL);
@@ -224,6 +240,7 @@ static int64_t step(void)
 			}
 		guest_stop();
 		guest_start();
+		told = false;
 		count = posted;
 		next = 0;
 	}

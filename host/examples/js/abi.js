@@ -32,18 +32,20 @@ export function need(condition, code) {
 // errnoOf is the errno that an error crosses as; EIO is every unknown one.
 export const errnoOf = (err) => errno[err?.code] ?? errno[aliases[err?.code]] ?? errno.EIO;
 
-export const event = { OPEN: 1, READABLE: 2, WRITABLE: 3, READY: 4, TRANSFER: 5, DRAIN: 6 };
+export const event = { OPEN: 1, READABLE: 2, WRITABLE: 3, READY: 4, TRANSFER: 5, DRAIN: 6, CLOCK: 7 };
 export const right = { READ: 1, LIST: 2, WRITE: 4, DELETE: 8, RENAME: 16, MKDIR: 32 };
 export const rights = { ro: right.READ | right.LIST, rw: 63 };
 export const able = { UPLOAD: 1, TIMES: 2, MODES: 8, SPACE: 32, MKDIR: 256 };
 export const without = { MODE_Z: 2048, HASH: 4096 }; // flags of the configuration
+export const look = { LINK: 1, ENTER: 2 }; // flags of file_stat
 export const open = { WRITE: 1, TRUNCATE: 2, APPEND: 4, EXCLUSIVE: 8 };
 export const type = { FILE: 0, DIR: 1 << 16, LINK: 2 << 16, OTHER: 3 << 16 };
 export const hashes = ['sha256', 'sha512', 'sha1', 'md5', 'crc32'];
 
-const ABI_VERSION = 2;
+const ABI_VERSION = 3;
 const EVENT_SIZE = 24;
 const ENTRY_SIZE = 36;
+const clockSlack = 1000000000n; // ns that the engine may believe people's clocks to be elsewhere
 
 // The imports with the kinds of their parameters. A kind in capitals is a handle
 // that must be of that kind, ANY one of any.
@@ -159,7 +161,19 @@ export class Engine {
   // without an event, in ns since 1970; 0 is never. It throws when the guest
   // traps. Nothing stops a guest that loops for ever: JavaScript has no means.
   step() {
-    return this.exports.ftp_step(now(), this.events.length);
+    const at = now();
+    this.tellClock(at);
+    return this.exports.ftp_step(at, this.events.length);
+  }
+
+  // tellClock tells the engine where people's clocks are, if it does not know: they
+  // may have been set since the start.
+  tellClock(at) {
+    const wall = BigInt(Date.now()) * 1000000n;
+    const off = wall - at - (this.ahead ?? 0n);
+    if (this.ahead !== undefined && -clockSlack <= off && off <= clockSlack) return;
+    this.ahead = wall - at; // of now(): where the engine believes people's clocks to be
+    this.events.push({ kind: event.CLOCK, value: wall });
   }
 
   // import is the function that the guest calls by this name. Whatever happens

@@ -1,6 +1,6 @@
 // The imports, by their names in wasi/table.go.
 
-import { Fault, getAddress, hashes, isDir, need, noStat, open, put32, put64, putAddress, putStat, right, text } from './abi.js';
+import { Fault, getAddress, hashes, isDir, look, need, noStat, open, put32, put64, putAddress, putStat, right, text } from './abi.js';
 import { Data, Listener } from './data.js';
 import { Connection, maxOwned, maxUnsent } from './session.js';
 import { Directory, OpenFile } from './transfer.js';
@@ -113,11 +113,18 @@ export const calls = {
   file_stat(session, nameBytes, flags, out) {
     const files = session.allowed(63);
     const path = name(nameBytes);
-    need(flags <= 1, 'EINVAL');
-    const stat = session.ask(['stat', path, flags].join('\0'), () => files.stat(path, flags === 1));
-    // An account that can only upload changes directories, but learns nothing of files.
-    need(session.can(right.READ | right.LIST) || isDir(stat), 'EACCES');
-    putStat(out, stat);
+    need(flags <= (look.LINK | look.ENTER), 'EINVAL');
+    const mayLook = session.can(right.READ | right.LIST);
+    putStat(out, session.ask(['stat', path, flags].join('\0'), async () => {
+      const stat = await files.stat(path, (flags & look.LINK) !== 0);
+      // An account that can only upload changes directories, but learns nothing of files.
+      need(mayLook || isDir(stat), 'EACCES');
+      if (flags & look.ENTER) {
+        need(isDir(stat), 'ENOTDIR');
+        await files.enter?.(path);
+      }
+      return stat;
+    }));
   },
   file_list(session, nameBytes, flags, handle) {
     const files = session.allowed(right.LIST);

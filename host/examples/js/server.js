@@ -19,8 +19,9 @@ const unavailable = Uint8Array.from('421 Service not available, closing control 
 //
 // A connection has of a Node.js socket: iterator(), write(bytes, done), end(done),
 // destroy(), destroySoon(), resetAndDestroy() and setTimeout(). Files are promised
-// by stat, list, read, write, mkdir, remove, rename, setTime, setMode and space;
-// abilities say which of these they have.
+// by stat, enter (left out where no folder is closed to the server), list, read,
+// write, mkdir, remove, rename, setTime, setMode and space; abilities say which of
+// these they have.
 export class Server {
   objects = new Map(); // by handle
   lastHandle = 0;

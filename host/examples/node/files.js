@@ -94,6 +94,14 @@ export class Files {
     return this.at(name, !link, async (path) => record(await lstat(path)));
   }
 
+  // enter fails for a folder that may not be searched.
+  enter(name) {
+    return this.at(name, true, async (path) => {
+      const dir = await enter(path);
+      await fs.lstat(under(dir, '.')).finally(() => dir.close());
+    });
+  }
+
   async describe(dir, names) {
     const described = await Promise.all(names.map(async (name) => {
       try {

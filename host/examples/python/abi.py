@@ -24,17 +24,19 @@ ALIASES = dict(
     EPERM="EACCES", EROFS="EACCES", EXDEV="EACCES", ENXIO="EACCES", ELOOP="ENOENT", ENAMETOOLONG="EINVAL", ENFILE="EMFILE",
     EOPNOTSUPP="ENOSYS",
 )
-EVENT = SimpleNamespace(OPEN=1, READABLE=2, WRITABLE=3, READY=4, TRANSFER=5, DRAIN=6)
+EVENT = SimpleNamespace(OPEN=1, READABLE=2, WRITABLE=3, READY=4, TRANSFER=5, DRAIN=6, CLOCK=7)
 RIGHT = SimpleNamespace(READ=1, LIST=2, WRITE=4, DELETE=8, RENAME=16, MKDIR=32)
 RIGHTS = {"off": 0, "ro": RIGHT.READ | RIGHT.LIST, "rw": 63}
 ABLE = SimpleNamespace(UPLOAD=1, TIMES=2, MODES=8, SPACE=32, MKDIR=256)
 OPEN = SimpleNamespace(WRITE=1, TRUNCATE=2, APPEND=4, EXCLUSIVE=8)
+STAT = SimpleNamespace(LINK=1, ENTER=2)
 TYPE = SimpleNamespace(FILE=0, DIR=1 << 16, LINK=2 << 16, OTHER=3 << 16, MASK=0xFFFF << 16)
 HASHES = ["sha256", "sha512", "sha1", "md5", "crc32"]
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 EVENT_RECORD = struct.Struct("<HHIIIQ")
 STAT_RECORD = struct.Struct("<qQIIq")
+CLOCK_SLACK = 10**9  # ns that the engine may believe people's clocks to be elsewhere
 STEP_SECONDS = 5  # for one call into the engine, which then counts as hung
 MEMORY = 256 << 20
 
@@ -142,6 +144,8 @@ class Engine:
     void once the call returns. It raises what errno_of knows for an errno that is
     not OK. objects finds the object of a handle."""
 
+    ahead = None  # of now(): where the engine believes people's clocks to be
+
     def __init__(self, program, calls, objects):
         self.program, self.calls, self.objects = program, calls, objects
         self.events, self.config, self.printed, self.size = [], config_record(), b"", 0
@@ -165,7 +169,17 @@ class Engine:
     def step(self):
         """Lets the engine work; the result is when it wants to be called again even
         without an event, in ns since 1970, 0 for never."""
-        return self.run("ftp_step", now(), len(self.events))
+        at = now()
+        self.tell_clock(at)
+        return self.run("ftp_step", at, len(self.events))
+
+    def tell_clock(self, at):
+        """Tells the engine where people's clocks are, if it does not know: they may have
+        been set since the start."""
+        wall = time.time_ns()
+        if self.ahead is None or abs(wall - at - self.ahead) > CLOCK_SLACK:
+            self.ahead = wall - at
+            self.events.append((EVENT.CLOCK, 0, 0, 0, wall & (1 << 64) - 1))
 
     def memory(self):
         memory = self.exports["memory"]

@@ -76,6 +76,15 @@ class Files:
         with self.at(name, not link) as (folder, last):
             return os.stat(last, dir_fd=folder, follow_symlinks=False)
 
+    def enter(self, name):
+        """Fails for a folder that may not be searched."""
+        with self.at(name) as (folder, last):
+            fd = os.open(last, FOLDER, dir_fd=folder)
+        try:
+            os.stat(b".", dir_fd=fd)
+        finally:
+            os.close(fd)
+
     def list(self, name, names_only):
         """Yields (stat record, name, target) for each entry, sorted by name. What is in
         the folder is known when the first is asked for, and that it is one before."""

@@ -3,7 +3,7 @@
 import os
 import zlib
 
-from abi import HASHES, OPEN, RIGHT, STAT_RECORD, TYPE, Fault, get_address, need, put32, put64, put_address
+from abi import HASHES, OPEN, RIGHT, STAT, STAT_RECORD, TYPE, Fault, get_address, need, put32, put64, put_address
 from data import Data, Listener
 from files import record
 from session import MAX_OWNED, MAX_UNSENT, Connection, ip_of
@@ -104,11 +104,19 @@ def session_abilities(session, abilities):
 
 def file_stat(session, path, flags, out):
     files, path = session.files(63), name(path)
-    need(flags <= 1, "EINVAL")
-    stat = session.ask(("stat", path, flags), lambda: record(files.stat(path, flags == 1)))
-    # An account that can only upload changes directories, but learns nothing of files.
-    need(is_dir(stat) or session.can(RIGHT.READ | RIGHT.LIST), "EACCES")
-    out[:] = stat
+    need(flags <= STAT.LINK | STAT.ENTER, "EINVAL")
+    may_look = session.can(RIGHT.READ | RIGHT.LIST)
+
+    def work():
+        stat = record(files.stat(path, bool(flags & STAT.LINK)))
+        # An account that can only upload changes directories, but learns nothing of files.
+        need(is_dir(stat) or may_look, "EACCES")
+        if flags & STAT.ENTER:
+            need(is_dir(stat), "ENOTDIR")
+            files.enter(path)
+        return stat
+
+    out[:] = session.ask(("stat", path, flags), work)
 
 
 def file_list(session, path, flags, handle):

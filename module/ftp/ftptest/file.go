@@ -126,6 +126,20 @@ func (w *World) Stat(h ftp.Handle, name []byte, link bool) (ftp.FileInfo, error)
 	return f.info(), nil
 }
 
+// Enter looks at a directory that becomes the current one.
+func (w *World) Enter(h ftp.Handle, name []byte) error {
+	if _, err := w.begin("Enter", h, 0, name); err != nil {
+		return err
+	}
+	switch f := w.find(name); {
+	case f == nil:
+		return ftp.ErrNotExist
+	case f.Type != ftp.Dir:
+		return ftp.ErrNotDir
+	}
+	return nil
+}
+
 // List opens a directory.
 func (w *World) List(h ftp.Handle, name []byte, namesOnly bool) (ftp.Handle, error) {
 	s, err := w.begin("List", h, ftp.RightList, name, namesOnly)

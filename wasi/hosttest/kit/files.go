@@ -45,8 +45,19 @@ var fileChecks = []Check{
 	}},
 	{Import: "file_stat", Proves: []string{"EINVAL"}, Promise: "EINVAL for an unknown flag", Run: func(c *Trial) {
 		c.enter()
-		c.refused(wasi.EINVAL, wasi.FileStat, c.words(".", 2, c.At(ResultAt))...)
+		c.refused(wasi.EINVAL, wasi.FileStat, c.words(".", 4, c.At(ResultAt))...)
 	}},
+	{Import: "file_stat", Proves: []string{"ENOTDIR"}, Promise: "flag 2 describes a directory that is entered: ENOTDIR when it is none", Run: func(c *Trial) {
+		c.enter()
+		for _, name := range []string{".", c.folder("folder")} {
+			c.succeed(wasi.FileStat, c.Named(wasi.FileStat, name, wasi.StatEnter, c.At(ResultAt)))
+			if s := wasi.GetStat(c.Peek(ResultAt, wasi.StatSize)); s.Mode&wasi.TypeMask != wasi.TypeDir {
+				c.T.Errorf("%s is %+v", name, s)
+			}
+		}
+		c.refused(wasi.ENOTDIR, wasi.FileStat, c.words(c.made("file", content), wasi.StatEnter, c.At(ResultAt))...)
+	}},
+	{Import: "file_stat", Proves: []string{"EACCES"}, Promise: "flag 2: EACCES for a directory that the host's process may not search", Run: closedFolder},
 	{Import: "file_stat", Proves: []string{"result"}, Promise: "flag 1 describes a link itself, else what it leads to", Run: func(c *Trial) {
 		c.enter()
 		name := c.made("file", content)
@@ -311,4 +322,23 @@ func staysInside(c *Trial) {
 	if content, err := os.ReadFile(filepath.Join(outside, "secret")); len(entries) != 1 || err != nil || string(content) != "secret" {
 		c.T.Errorf("what is outside has been changed: %v, %q, %v", entries, content, err)
 	}
+}
+
+// closedFolder has a directory that nobody may search but an administrator of the
+// system.
+func closedFolder(c *Trial) {
+	c.enter()
+	name := c.folder("closed")
+	if c.Target.Root == "" {
+		c.T.Skipf(NotChecked + "for want of the root, to close a directory in")
+	}
+	path := filepath.Join(c.Target.Root, name)
+	if err := os.Chmod(path, 0); err != nil {
+		c.T.Skipf(NotChecked+"%v", err)
+	}
+	defer os.Chmod(path, 0o700)
+	if _, err := os.Stat(path + "/."); err == nil {
+		c.T.Skipf(NotChecked + "nothing is closed to who runs this")
+	}
+	c.refused(wasi.EACCES, wasi.FileStat, c.words(name, wasi.StatEnter, c.At(ResultAt))...)
 }

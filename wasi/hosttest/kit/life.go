@@ -40,6 +40,13 @@ var lifeChecks = []Check{
 			c.T.Errorf("it did so in %d of %d steps", l.backwards, l.steps)
 		}
 	}},
+	{Promise: "where people's clocks are is told at the start, by EventClock", Run: func(c *Trial) {
+		if l := c.life(); l.clock == 0 {
+			c.T.Errorf("it is not")
+		} else if off := time.Since(time.Unix(0, l.clock)).Abs(); off > time.Hour {
+			c.T.Errorf("they are %v off this machine's", off)
+		}
+	}},
 	{Promise: "a step comes at the time that the last one asked for", Run: wakes},
 	{Promise: "without events and without a time asked for, or one far away, there are no steps", Run: rests},
 	{Promise: "the memory may grow at any time: what imports read and write is the new one", Run: grows},

@@ -354,7 +354,7 @@ func (p *Puppet) MemoryEnd() uint64 {
 // life is what the module says of its exports.
 type life struct {
 	initialized, starts, size, steps uint64
-	now                              int64
+	now, clock                       int64
 	backwards, short, early          uint64
 }
 
@@ -366,8 +366,8 @@ func (p *Puppet) life() (l life) {
 
 func (l *life) read(t T, answer string) {
 	t.Helper()
-	if _, err := fmt.Sscanf(answer, "life %d %d %d %d %d %d %d %d",
-		&l.initialized, &l.starts, &l.size, &l.steps, &l.now, &l.backwards, &l.short, &l.early); err != nil {
+	if _, err := fmt.Sscanf(answer, "life %d %d %d %d %d %d %d %d %d",
+		&l.initialized, &l.starts, &l.size, &l.steps, &l.now, &l.backwards, &l.short, &l.early, &l.clock); err != nil {
 		t.Fatalf("%q: %v", answer, err)
 	}
 }

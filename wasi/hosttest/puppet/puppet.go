@@ -18,7 +18,8 @@
 //	next TIME         is what every step returns from now on: "ok"
 //	wake TIME         is what every step returns until it is that late, which is
 //	                  told as "woke NOW": "ok"
-//	life              what became of the exports: "life INITIALIZED STARTS SIZE STEPS NOW BACKWARDS SHORT EARLY"
+//	life              what became of the exports: "life INITIALIZED STARTS SIZE STEPS NOW BACKWARDS SHORT EARLY CLOCK",
+//	                  the last being what EventClock said last, 0 for nothing
 //	panic             traps
 //
 // An event that brings no line is told as "event KIND ERRNO SESSION HANDLE VALUE".
@@ -69,6 +70,7 @@ var life struct {
 	now                              int64
 	backwards                        uint64 // steps whose time was before the last one's
 	short                            uint64 // steps in which fewer events came than were told of
+	clock                            uint64 // what EventClock said last
 	early                            uint64 // steps before the start, and events of a session before it opened
 }
 
@@ -136,6 +138,8 @@ func hear(e wasi.Event) {
 	}
 	s := sessions[e.Session]
 	switch {
+	case e.Kind == wasi.EventClock:
+		life.clock = e.Value
 	case e.Kind == wasi.EventDrain:
 		for handle := range sessions {
 			tell(handle, e)
@@ -249,7 +253,7 @@ func Obey(handle uint32, line string) {
 		Say(handle, "ok")
 	case "life":
 		Say(handle, "life "+number(life.initialized)+" "+number(life.starts)+" "+number(life.size)+" "+number(life.steps)+" "+
-			number(uint64(life.now))+" "+number(life.backwards)+" "+number(life.short)+" "+number(life.early))
+			number(uint64(life.now))+" "+number(life.backwards)+" "+number(life.short)+" "+number(life.early)+" "+number(life.clock))
 	case "panic":
 		panic("the guest panics")
 	default:

@@ -38,7 +38,7 @@ class Server:
         if not self.engine:
             self.engine = Engine(self.program, CALLS, self.objects)
 
-    def open(self, sock):
+    def open(self, sock, client):
         """Gives the engine a new control connection."""
         try:
             self.start()
@@ -46,7 +46,7 @@ class Server:
             log(f"no engine for a session: {reason(error)}")
             sock.send(UNAVAILABLE)
             return sock.close()
-        self.sessions.add(Session(self, sock))
+        self.sessions.add(Session(self, sock, client))
 
     def closed(self, session):
         """Is told when the connection of a session is closed."""

@@ -53,9 +53,30 @@ uint32_t file_stat(struct args *a)
 	return error;
 }
 
-static int real(const struct dirent *e) { return strcmp(e->d_name, ".") && strcmp(e->d_name, ".."); }
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp((*(struct dirent *const *)a)->d_name, (*(struct dirent *const *)b)->d_name);
+}
 
-static int by_bytes(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+// read_names reads what is in a directory, which may be one that cannot be searched.
+static int read_names(struct object *d)
+{
+	DIR *dir = fdopendir(fcntl(d->fd, F_DUPFD_CLOEXEC, 0));
+	if (!dir)
+		return -1;
+	int room = 0;
+	for (struct dirent *e; (errno = 0, e = readdir(dir));) {
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+			continue;
+		if (d->count == room && !(d->names = realloc(d->names, (size_t)(room = 2 * room + 64) * sizeof *d->names)))
+			abort();
+		d->names[d->count++] = memcpy(malloc(e->d_reclen), e, e->d_reclen);
+	}
+	int error = errno;
+	closedir(dir);
+	qsort(d->names, (size_t)d->count, sizeof *d->names, by_bytes);
+	return errno = error, error ? -1 : 0;
+}
 
 uint32_t file_list(struct args *a)
 {
@@ -67,7 +88,7 @@ uint32_t file_list(struct args *a)
 		return fault(errno);
 	if (!(d = own(a->o[0], DIRECTORY, fd)))
 		return E_MFILE;
-	if ((d->count = scandirat(fd, ".", &d->names, real, by_bytes)) < 0) {
+	if (read_names(d) < 0) {
 		uint32_t error = fault(errno);
 		return end(d), error;
 	}

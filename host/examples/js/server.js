@@ -2,9 +2,8 @@
 
 import { Engine, configRecord, event, now, without } from './abi.js';
 import { calls } from './imports.js';
-import { Session } from './session.js';
+import { Session, soon } from './session.js';
 
-const soon = globalThis.setImmediate ?? queueMicrotask;
 const unavailable = Uint8Array.from('421 Service not available, closing control connection.\r\n', (c) => c.charCodeAt(0));
 
 // Server is a host for one instance of the engine. Node.js and a browser bring

@@ -7,6 +7,9 @@ export const maxUnsent = 64 << 10;
 const lingerTime = 2e3; // ms, as all times of timers
 const stallTime = 300e3;
 
+// soon calls back when what has come meanwhile is known.
+export const soon = globalThis.setImmediate ?? queueMicrotask;
+
 // success promises that what calls back has succeeded.
 export const success = (start) => new Promise((resolve, reject) => start((err) => (err ? reject(err) : resolve())));
 
@@ -51,6 +54,7 @@ export class Session extends Connection {
   owned = new Set();
   arrived = new Uint8Array();
   working = 0; // questions under way, abandoned ones too
+  clearing = new Set(); // what was given up and has not ended yet
 
   // receive gives the guest what arrives, a piece at a time, so that a client
   // cannot make the host keep its bytes. Once the session is over it discards
@@ -102,8 +106,20 @@ export class Session extends Connection {
     throw new Fault('EAGAIN');
   }
 
+  // gone says whether the client has ended the connection, with nothing left to read.
+  get gone() {
+    return this.arrived.length === 0 && Boolean(this.ended || this.failed);
+  }
+
+  // waitFor has the next question wait for what was given up.
+  waitFor(ending) {
+    const over = Promise.allSettled([ending]).then(() => this.clearing.delete(over));
+    this.clearing.add(over);
+  }
+
   async answer(asked, work) {
     try {
+      await Promise.all(this.clearing);
       asked.answer = await work();
     } catch (err) {
       asked.error = err;

@@ -101,7 +101,9 @@ def attempt(p, failure, work, *args):
 
 async def main():
     p = parser()
-    o = p.parse_args()
+    o, rest = p.parse_known_args()
+    if rest:
+        p.error("there is no " + rest[0].partition("=")[0])  # and no more of it: a password may follow
     users = dict(o.user)
     if len(users) < len(o.user):
         p.error("a user is given twice")

@@ -191,7 +191,7 @@ var Table = [importCount]Import{
 		"closes any handle, whose number does not come back soon; a session's goes with all it owns once its last reply is sent; an upload not committed is aborted"},
 
 	AuthHost: {"auth_host", "accounts", []Param{{"session", Handle}, {"name", In}},
-		"which virtual host the next login is at, none when the name is empty; ENOENT when there is no such host; ENOSYS when the host has none"},
+		"which virtual host the next login is at, none when the name is empty; ENOENT when there is no such host; ENOSYS, for an empty name too, when the host has none"},
 	AuthCheck: {"auth_check", "accounts", []Param{{"session", Handle}, {"user", In}, {"password", In}, {"rights", RetUint32}},
 		"may wait: logs the session in; EACCES for wrong credentials, EMFILE when the account has all its sessions"},
 	AuthClear: {"auth_clear", "accounts", []Param{{"session", Handle}},

@@ -61,13 +61,6 @@ func (q *quiet) Stat(_ ftp.Handle, name []byte, _ bool) (ftp.FileInfo, error) {
 	}
 	return ftp.FileInfo{Type: ftp.Dir}, nil
 }
-func (q *quiet) Enter(_ ftp.Handle, name []byte) error {
-	info, err := q.Stat(0, name, false)
-	if err == nil && info.Type != ftp.Dir {
-		err = ftp.ErrNotDir
-	}
-	return err
-}
 func (q *quiet) List(ftp.Handle, []byte, bool) (ftp.Handle, error) {
 	q.handles |= 1023
 	return q.handle(), nil

@@ -21,7 +21,7 @@ func (s *session) cdupVerb([]byte) (reply, error) {
 }
 
 func (s *session) changeDir(name []byte) (reply, error) {
-	if err := s.e.world.Enter(s.handle, name); err != nil {
+	if err := s.enter(name); err != nil {
 		return "", err
 	}
 	if string(name) == "." {
@@ -29,6 +29,18 @@ func (s *session) changeDir(name []byte) (reply, error) {
 	}
 	s.dir = append(s.dir[:0], name...)
 	return replyDirChanged, nil
+}
+
+// enter finds out whether a directory can become the current one.
+func (s *session) enter(name []byte) error {
+	if s.e.enterer != nil {
+		return s.e.enterer.Enter(s.handle, name)
+	}
+	info, err := s.e.world.Stat(s.handle, name, false)
+	if err == nil && info.Type != Dir {
+		err = ErrNotDir
+	}
+	return err
 }
 
 func (s *session) pwdVerb([]byte) (reply, error) {

@@ -43,13 +43,15 @@ type Engine struct {
 	feller   Feller
 	copier   Copier
 
-	abler Abler  // nil: all files can do everything
-	sites []Verb // the commands of SITE
+	abler   Abler   // nil: all files can do everything
+	enterer Enterer // nil: every directory can be entered
+	sites   []Verb  // the commands of SITE
 
 	now      int64 // by a clock that nobody sets: for how long something takes
 	ahead    int64 // how far people's clocks are ahead of it
 	steps    uint
 	draining bool
+	sought   bool // whether the world has virtual hosts is known
 
 	sessions map[Handle]*session
 	free     []*session
@@ -86,6 +88,7 @@ func New(world World, config Config) *Engine {
 	}
 	e.namer, _ = world.(Namer)
 	e.abler, _ = world.(Abler)
+	e.enterer, _ = world.(Enterer)
 	behaviour, allow := &config.Behaviour, &config.Allow
 	find(e, &e.hasher, !behaviour.NoHash, NeedHash)
 	find(e, &e.deflater, !behaviour.NoModeZ, NeedDeflate)
@@ -215,6 +218,7 @@ func (e *Engine) open(h Handle, secure bool) {
 	s.secure, s.bufferSized, s.protected = secure, secure, secure
 	e.sessions[h] = s
 	e.wake(s)
+	e.seekHosts(h)
 	if e.draining {
 		s.say(replyDraining)
 		return

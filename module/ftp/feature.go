@@ -77,7 +77,7 @@ func (s *session) optsVerb(arg []byte) (reply, error) {
 	word, value, _ := bytes.Cut(arg, []byte{' '})
 	switch {
 	case isWord(word, "UTF8"), isWord(word, "UTF-8"):
-		return s.speakUTF8(!isWord(bytes.TrimSpace(value), "OFF"))
+		return s.pickUTF8(bytes.TrimSpace(value))
 	case isWord(word, "MLST"):
 		s.pickFacts(value)
 		return "", nil
@@ -85,6 +85,18 @@ func (s *session) optsVerb(arg []byte) (reply, error) {
 		return s.pickAlgorithm(value), nil
 	case isWord(word, "MODE") && s.e.has&NeedDeflate != 0:
 		return s.pickLevel(value)
+	}
+	return replyNoOptions, nil
+}
+
+// pickUTF8 is OPTS UTF8. Clients also say it without a word, or with the one of an
+// older draft.
+func (s *session) pickUTF8(word []byte) (reply, error) {
+	switch {
+	case len(word) == 0, isWord(word, "ON"), isWord(word, "NLST"):
+		return s.speakUTF8(true)
+	case isWord(word, "OFF"):
+		return s.speakUTF8(false)
 	}
 	return replyNoOptions, nil
 }

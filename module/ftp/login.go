@@ -1,5 +1,11 @@
 package ftp
 
+import (
+	"bytes"
+	"net/netip"
+	"strings"
+)
+
 // loginState is how far the login has come.
 type loginState uint8
 
@@ -49,15 +55,48 @@ func (s *session) hostVerb(arg []byte) (reply, error) {
 	if s.login != loginNone {
 		return replyTooLate, nil
 	}
-	if len(arg) > maxHost {
+	arg = bytes.TrimRight(arg, " ")
+	if !isHost(arg) {
 		return replyBadArgument, nil
 	}
-	if s.e.hosts.Host(s.handle, arg) != nil {
+	switch s.e.hosts.Host(s.handle, arg) {
+	case nil:
+		s.hosted = true
+		s.greet()
+		return "", nil
+	case ErrName:
+		return replyBadArgument, nil
+	case ErrNotExist:
 		return s.stranger(replyNoHost), nil
 	}
-	s.hosted = true
-	s.greet()
-	return "", nil
+	return replyLoginFault, nil
+}
+
+// isHost says whether an argument can be the name of a host, or an address; one of
+// IPv6 is in brackets, and no port follows (RFC 7151 §3.1).
+func isHost(arg []byte) bool {
+	if len(arg) > 2 && arg[0] == '[' && arg[len(arg)-1] == ']' {
+		addr, err := netip.ParseAddr(string(arg[1 : len(arg)-1]))
+		return err == nil && addr.Is6() && addr.Zone() == ""
+	}
+	for _, c := range arg {
+		if c <= ' ' || c == 0x7f || strings.IndexByte(`[]:/\@`, c) >= 0 {
+			return false
+		}
+	}
+	return len(arg) > 0 && len(arg) <= maxHost
+}
+
+// seekHosts finds out by the first session whether the world has virtual hosts at
+// all: one that has none says so even when none is named.
+func (e *Engine) seekHosts(session Handle) {
+	if e.hosts == nil || e.sought {
+		return
+	}
+	e.sought = true
+	if e.hosts.Host(session, nil) == ErrUnsupported {
+		e.has &^= NeedHosts
+	}
 }
 
 // logout takes the account from the session. The time to log in begins anew.

@@ -17,18 +17,21 @@ func (s *session) typeVerb(arg []byte) (reply, error) {
 	case isWord(arg, "I"), isWord(arg, "L 8"), isWord(arg, "L8"):
 		s.binary = true
 		return replyTypeImage, nil
+	case bytes.Count(arg, []byte{' '}) > 1:
+		return replyBadArgument, nil
 	}
 	return replyBadParameter, nil
 }
 
 func (s *session) struVerb(arg []byte) (reply, error) {
-	if isWord(arg, "F") {
+	if isWord(bytes.TrimRight(arg, " "), "F") {
 		return replyStructureFile, nil
 	}
 	return replyBadParameter, nil
 }
 
 func (s *session) modeVerb(arg []byte) (reply, error) {
+	arg = bytes.TrimRight(arg, " ")
 	switch {
 	case isWord(arg, "S"):
 		s.deflate = false

@@ -1,6 +1,9 @@
 package ftp
 
-import "net/netip"
+import (
+	"bytes"
+	"net/netip"
+)
 
 // dataState is what there is of a data connection.
 type dataState uint8
@@ -47,6 +50,7 @@ func (s *session) pasvVerb([]byte) (reply, error) {
 // epsvVerb opens a listener for any family (RFC 2428 §3).
 func (s *session) epsvVerb(arg []byte) (reply, error) {
 	family := 0
+	arg = bytes.TrimRight(arg, " ")
 	switch {
 	case len(arg) == 0:
 	case string(arg) == "1":
@@ -74,14 +78,23 @@ func (s *session) epsvVerb(arg []byte) (reply, error) {
 func (s *session) listen(family int) (netip.AddrPort, reply) {
 	s.dropData()
 	listener, addr, err := s.e.world.Listen(s.handle, family)
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		s.listener, s.data = listener, dataPassive
 		return addr, ""
-	case ErrUnsupported:
-		return addr, replyBadFamily
+	case family > 0 && (err == ErrName || err == ErrUnsupported):
+		return addr, otherFamily(family)
 	}
 	return addr, replyNoPort
+}
+
+// otherFamily refuses a family that the control connection does not have, and names
+// the one that it has (RFC 2428 §3).
+func otherFamily(family int) reply {
+	if family == 6 {
+		return replyOnlyIPv4
+	}
+	return replyOnlyIPv6
 }
 
 // dropData closes all there is of a data connection.

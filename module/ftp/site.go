@@ -12,11 +12,11 @@ func siteTable() []Verb {
 		{Name: "CPFR", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedCopy, Right: RightRead | RightWrite, Able: AbleUpload, run: (*session).siteCopyFrom},
 		{Name: "CPTO", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedCopy, Naming: true, Right: RightRead | RightWrite, Able: AbleUpload, run: (*session).siteCopyTo},
 		{Name: "HELP", run: (*session).siteHelp},
-		{Name: "IDLE", Syntax: "[<sp> seconds]", Argument: OptionalArgument, run: (*session).siteIdle},
+		{Name: "IDLE", Syntax: "[<sp> seconds]", Argument: OptionalArgument, Word: true, run: (*session).siteIdle},
 		{Name: "MKDIR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightMkdir, Able: AbleMkdir, run: (*session).siteMkdir},
 		{Name: "RMDIR", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedTrees, Right: RightDelete, Able: AbleTree, run: (*session).siteRmdir},
 		{Name: "SYMLINK", Syntax: `<sp> target <sp> name, names with spaces "quoted"`, Argument: RequiredPathname, Needs: NeedLinks, Naming: true, Right: RightWrite, Able: AbleSymlink, run: (*session).siteSymlink},
-		{Name: "UMASK", Syntax: "[<sp> mask]", Argument: OptionalArgument, Needs: NeedUmask, Right: RightWrite, Able: AbleUmask, run: (*session).siteUmask},
+		{Name: "UMASK", Syntax: "[<sp> mask]", Argument: OptionalArgument, Word: true, Needs: NeedUmask, Right: RightWrite, Able: AbleUmask, run: (*session).siteUmask},
 		{Name: "UTIME", Syntax: "<sp> YYYYMMDDhhmm[ss] <sp> pathname | <sp> pathname <sp> atime <sp> mtime <sp> ctime <sp> UTC", Argument: RequiredPathname, Right: RightWrite, Able: AbleTimes, run: (*session).siteUtime},
 		{Name: "WHO", Needs: NeedLister, Right: RightAdmin, run: (*session).siteWho},
 	}

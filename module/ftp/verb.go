@@ -19,6 +19,7 @@ type Verb struct {
 	Name     string
 	Syntax   string // of the argument, for HELP
 	Argument Argument
+	Word     bool      // the argument is one word
 	NoLogin  bool      // it works before the login
 	AtOnce   bool      // it is answered during a transfer, not held until its end
 	Neutral  bool      // it may stand between REST or RNFR and the command they prepare
@@ -68,7 +69,7 @@ const sumSyntax = `<sp> pathname | "pathname" [<sp> first <sp> behind-the-last]`
 func verbTable() []Verb {
 	return []Verb{
 		// RFC 959 §4.1.1: access control.
-		{Name: "HOST", Syntax: "<sp> name", Argument: RequiredArgument, NoLogin: true, Needs: NeedHosts, Feature: "HOST", Section: "RFC 7151 §3", run: (*session).hostVerb},
+		{Name: "HOST", Syntax: "<sp> name", Argument: RequiredArgument, Word: true, NoLogin: true, Needs: NeedHosts, Feature: "HOST", Section: "RFC 7151 §3", run: (*session).hostVerb},
 		{Name: "USER", Syntax: "<sp> account", Argument: RequiredArgument, NoLogin: true, Section: "RFC 959 §4.1.1", run: (*session).userVerb},
 		{Name: "PASS", Syntax: "<sp> password", Argument: OptionalArgument, NoLogin: true, Section: "RFC 959 §4.1.1", run: (*session).passVerb},
 		{Name: "ACCT", Syntax: "<sp> account", Argument: OptionalArgument, NoLogin: true, Section: "RFC 959 §4.1.1", run: (*session).acctVerb},
@@ -81,31 +82,31 @@ func verbTable() []Verb {
 		{Name: "XCUP", Section: "RFC 1123 §4.1.3.1", run: (*session).cdupVerb},
 
 		// RFC 4217: TLS.
-		{Name: "AUTH", Syntax: "<sp> TLS | TLS-C | SSL", Argument: RequiredArgument, NoLogin: true, Needs: NeedTLS, Feature: "AUTH TLS", Section: "RFC 4217 §4", run: (*session).authVerb},
-		{Name: "PBSZ", Syntax: "<sp> 0", Argument: RequiredArgument, NoLogin: true, Needs: NeedTLS, Feature: "PBSZ", Section: "RFC 4217 §8", run: (*session).pbszVerb},
-		{Name: "PROT", Syntax: "<sp> C | P", Argument: RequiredArgument, NoLogin: true, Needs: NeedTLS, Feature: "PROT", Section: "RFC 4217 §9", run: (*session).protVerb},
+		{Name: "AUTH", Syntax: "<sp> TLS | TLS-C | SSL", Argument: RequiredArgument, Word: true, NoLogin: true, Needs: NeedTLS, Feature: "AUTH TLS", Section: "RFC 4217 §4", run: (*session).authVerb},
+		{Name: "PBSZ", Syntax: "<sp> 0", Argument: RequiredArgument, Word: true, NoLogin: true, Needs: NeedTLS, Feature: "PBSZ", Section: "RFC 4217 §8", run: (*session).pbszVerb},
+		{Name: "PROT", Syntax: "<sp> C | P", Argument: RequiredArgument, Word: true, NoLogin: true, Needs: NeedTLS, Feature: "PROT", Section: "RFC 4217 §9", run: (*session).protVerb},
 		{Name: "CCC", NoLogin: true, Needs: NeedTLS, Feature: "CCC", Section: "RFC 4217 §6", run: (*session).cccVerb},
-		{Name: "SSCN", Syntax: "[<sp> ON | OFF]", Argument: OptionalArgument, Needs: NeedTLS | NeedSSCN, Feature: "SSCN", Section: "by practice", run: (*session).sscnVerb},
+		{Name: "SSCN", Syntax: "[<sp> ON | OFF]", Argument: OptionalArgument, Word: true, Needs: NeedTLS | NeedSSCN, Feature: "SSCN", Section: "by practice", run: (*session).sscnVerb},
 
 		// RFC 959 §4.1.2: transfer parameters.
-		{Name: "PORT", Syntax: "<sp> h1,h2,h3,h4,p1,p2", Argument: RequiredArgument, Neutral: true, Needs: NeedActive, Section: "RFC 959 §4.1.2", run: (*session).portVerb},
+		{Name: "PORT", Syntax: "<sp> h1,h2,h3,h4,p1,p2", Argument: RequiredArgument, Word: true, Neutral: true, Needs: NeedActive, Section: "RFC 959 §4.1.2", run: (*session).portVerb},
 		{Name: "PASV", Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).pasvVerb},
 		{Name: "CPSV", Neutral: true, Needs: NeedTLS | NeedCPSV, Feature: "CPSV", Section: "by practice", run: (*session).cpsvVerb},
-		{Name: "EPRT", Syntax: "<sp> |family|address|port|", Argument: RequiredArgument, Neutral: true, Needs: NeedActive, Feature: "EPRT", Section: "RFC 2428 §2", run: (*session).eprtVerb},
-		{Name: "EPSV", Syntax: "[<sp> 1 | 2 | ALL]", Argument: OptionalArgument, Neutral: true, Feature: "EPSV", Section: "RFC 2428 §3", run: (*session).epsvVerb},
-		{Name: "LPRT", Syntax: "<sp> af,hal,h1,…,pal,p1,p2", Argument: RequiredArgument, Neutral: true, Needs: NeedActive, Section: "RFC 1639 §2", run: (*session).lprtVerb},
+		{Name: "EPRT", Syntax: "<sp> |family|address|port|", Argument: RequiredArgument, Word: true, Neutral: true, Needs: NeedActive, Feature: "EPRT", Section: "RFC 2428 §2", run: (*session).eprtVerb},
+		{Name: "EPSV", Syntax: "[<sp> 1 | 2 | ALL]", Argument: OptionalArgument, Word: true, Neutral: true, Feature: "EPSV", Section: "RFC 2428 §3", run: (*session).epsvVerb},
+		{Name: "LPRT", Syntax: "<sp> af,hal,h1,…,pal,p1,p2", Argument: RequiredArgument, Word: true, Neutral: true, Needs: NeedActive, Section: "RFC 1639 §2", run: (*session).lprtVerb},
 		{Name: "LPSV", Neutral: true, Section: "RFC 1639 §3", run: (*session).lpsvVerb},
 		{Name: "PRET", Syntax: "<sp> command", Argument: RequiredArgument, Neutral: true, Section: "by practice", run: (*session).pretVerb},
 		{Name: "TYPE", Syntax: "<sp> A | I | L 8", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).typeVerb},
-		{Name: "STRU", Syntax: "<sp> F", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).struVerb},
-		{Name: "MODE", Syntax: "<sp> S | Z", Argument: RequiredArgument, Neutral: true, Feature: "MODE Z", Section: "RFC 959 §4.1.2", run: (*session).modeVerb},
+		{Name: "STRU", Syntax: "<sp> F", Argument: RequiredArgument, Word: true, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).struVerb},
+		{Name: "MODE", Syntax: "<sp> S | Z", Argument: RequiredArgument, Word: true, Neutral: true, Feature: "MODE Z", Section: "RFC 959 §4.1.2", run: (*session).modeVerb},
 
 		// RFC 959 §4.1.3: transfers.
 		{Name: "RETR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightRead, Section: "RFC 959 §4.1.3", run: (*session).retrVerb},
 		{Name: "STOR", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: RightWrite, Section: "RFC 959 §4.1.3", run: (*session).storVerb},
 		{Name: "STOU", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Naming: true, Right: RightWrite, Section: "RFC 1123 §4.1.2.9", run: (*session).stouVerb},
 		{Name: "APPE", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: RightWrite, Section: "RFC 959 §4.1.3", run: (*session).appeVerb},
-		{Name: "REST", Syntax: "<sp> offset", Argument: RequiredArgument, Neutral: true, Feature: "REST STREAM", Section: "RFC 3659 §5", run: (*session).restVerb},
+		{Name: "REST", Syntax: "<sp> offset", Argument: RequiredArgument, Word: true, Neutral: true, Feature: "REST STREAM", Section: "RFC 3659 §5", run: (*session).restVerb},
 		{Name: "RANG", Syntax: "<sp> first <sp> last", Argument: RequiredArgument, Neutral: true, Feature: "RANG STREAM", Section: "draft-bryan-ftp-range §3", run: (*session).rangVerb},
 		{Name: "ALLO", Syntax: "<sp> bytes", Argument: OptionalArgument, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).superfluousVerb},
 		{Name: "ABOR", AtOnce: true, Section: "RFC 959 §4.1.3", run: (*session).aborVerb},
@@ -259,6 +260,9 @@ func (v *Verb) checkArgument(arg []byte) reply {
 		if len(arg) == 0 {
 			return replyNeedArgument
 		}
+	}
+	if v.Word && bytes.IndexByte(bytes.TrimRight(arg, " "), ' ') >= 0 {
+		return replyOneWord
 	}
 	return ""
 }

@@ -35,7 +35,8 @@ type Sockets interface {
 	Write(conn Handle, p []byte) (int, error)
 
 	// Listen opens a passive data port. family is 0 for that of the control
-	// connection, else 4 or 6. The address is the one to announce.
+	// connection, else 4 or 6; one that the client cannot have is ErrName. The
+	// address is the one to announce.
 	Listen(session Handle, family int) (Handle, netip.AddrPort, error)
 
 	// Accept takes the data connection that came to a listener. After
@@ -91,11 +92,6 @@ const (
 type Files interface {
 	// Stat describes a file; with link, a link itself.
 	Stat(session Handle, name []byte, link bool) (FileInfo, error)
-
-	// Enter finds out whether a directory can become the current one:
-	// ErrNotDir for anything else, ErrPermission for one in which the
-	// account reaches nothing.
-	Enter(session Handle, name []byte) error
 
 	// List opens a directory for ListNext, and answers ErrNotDir for
 	// anything else. With namesOnly, the entries carry nothing but names.
@@ -238,6 +234,14 @@ type Joiner interface {
 	// JoinTLS is StartTLS for a data connection, whose other end plays the
 	// server's part.
 	JoinTLS(conn Handle) error
+}
+
+// Enterer is a [World] in which directories may be closed to the account.
+type Enterer interface {
+	// Enter finds out whether a directory can become the current one. It is
+	// ErrNotDir for anything else, and ErrPermission for one in which nothing can
+	// be reached. It may answer ErrAgain, as those of [Files].
+	Enter(session Handle, name []byte) error
 }
 
 // Spacer is a [World] that knows how much room there is.

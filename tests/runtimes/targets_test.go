@@ -72,7 +72,7 @@ var targets = []target{
 }
 
 // exampleLacks is what none of the example hosts has.
-var exampleLacks = []string{"admin", "copy", "symlink", "trees", "umask", "who"}
+var exampleLacks = []string{"admin", "copy", "hosts", "symlink", "trees", "umask", "who"}
 
 // standaloneLacks is what no server has whose world is wasi/standalone.
 var standaloneLacks = []string{"admin", "bytes", "copy", "deflate", "hosts", "modes", "space", "symlink", "trees", "umask", "urgent", "who"}

@@ -36,6 +36,7 @@ var (
 	_ ftp.Linker     = (*World)(nil)
 	_ ftp.Feller     = (*World)(nil)
 	_ ftp.Copier     = (*World)(nil)
+	_ ftp.Enterer    = (*World)(nil)
 )
 
 func pointer(p []byte) (unsafe.Pointer, uint32) {
@@ -215,7 +216,7 @@ func (*World) Stat(session ftp.Handle, name []byte, link bool) (ftp.FileInfo, er
 	return fileInfo(wasi.GetStat(rec[:])), fault(errno)
 }
 
-// Enter implements [ftp.Files].
+// Enter implements [ftp.Enterer].
 func (*World) Enter(session ftp.Handle, name []byte) error {
 	var rec [wasi.StatSize]byte
 	p, size := pointer(name)

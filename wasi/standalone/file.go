@@ -73,7 +73,7 @@ func (w *world) Stat(h ftp.Handle, name []byte, link bool) (ftp.FileInfo, error)
 	return fileInfo(info), nil
 }
 
-// Enter implements [ftp.Files].
+// Enter implements [ftp.Enterer].
 func (w *world) Enter(h ftp.Handle, name []byte) error {
 	s, err := w.files(h, 0)
 	if err != nil {

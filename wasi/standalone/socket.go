@@ -76,7 +76,7 @@ func (w *world) Listen(h ftp.Handle, family int) (ftp.Handle, netip.AddrPort, er
 	}
 	is4 := s.local.Addr().Is4()
 	if family == 4 && !is4 || family == 6 && is4 {
-		return 0, netip.AddrPort{}, ftp.ErrUnsupported
+		return 0, netip.AddrPort{}, ftp.ErrName
 	}
 	socket, port, err := w.listen(s.local.Addr())
 	if err != nil {

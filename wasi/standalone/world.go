@@ -39,6 +39,7 @@ var (
 	_ ftp.Streams = (*world)(nil)
 	_ ftp.Hasher  = (*world)(nil)
 	_ ftp.Abler   = (*world)(nil)
+	_ ftp.Enterer = (*world)(nil)
 )
 
 // object is what a handle stands for.

@@ -108,7 +108,7 @@ static const struct row {
 	{FTP, "net_address", "Sua", net_address, 0}, {FTP, "net_read", "Son", net_read, 0},
 	{FTP, "net_write", "Win", net_write, 0}, {FTP, "net_listen", "Suna", net_listen, 0},
 	{FTP, "net_accept", "Ln", net_accept, 0}, {FTP, "net_dial", "San", net_dial, 0},
-	{FTP, "handle_close", "H", handle_close, 0}, {FTP, "auth_host", "Si", auth_host, 0},
+	{FTP, "handle_close", "H", handle_close, 0},
 	{FTP, "auth_check", "Siin", auth_check, 0}, {FTP, "auth_clear", "S", auth_clear, 0},
 	{FTP, "session_abilities", "Sn", session_abilities, 0},
 	{FTP, "file_stat", "Sfus", file_stat, 0}, {FTP, "file_list", "Sfun", file_list, LIST},

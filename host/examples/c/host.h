@@ -87,7 +87,7 @@ struct args {
 };
 
 typedef uint32_t import(struct args *);
-import config_read, events_read, auth_host, auth_check, auth_clear, session_abilities, net_address, net_read, net_write,
+import config_read, events_read, auth_check, auth_clear, session_abilities, net_address, net_read, net_write,
 	net_listen, net_accept, net_dial, handle_close, file_stat, file_list, file_list_next, file_open, file_commit, file_mkdir, file_remove, file_rename,
 	file_set_time, file_set_mode, file_space, transfer_start, transfer_progress;
 

@@ -54,7 +54,7 @@ const imports = {
   net_address: 'SESSION u32 retaddr', net_read: 'SESSION out ret32', net_write: 'ANY in ret32',
   net_listen: 'SESSION u32 ret32 retaddr', net_accept: 'LISTENER ret32', net_dial: 'SESSION addr ret32',
   net_start_tls: 'ANY in', net_deflate: 'DATA u32', handle_close: 'ANY',
-  auth_host: 'SESSION in', auth_check: 'SESSION in in ret32', auth_clear: 'SESSION', session_abilities: 'SESSION ret32',
+  auth_check: 'SESSION in in ret32', auth_clear: 'SESSION', session_abilities: 'SESSION ret32',
   file_stat: 'SESSION in u32 stat', file_list: 'SESSION in u32 ret32', file_list_next: 'DIR out ret32',
   file_open: 'SESSION in u32 i64 ret32 stat', file_commit: 'FILE', file_mkdir: 'SESSION in', file_remove: 'SESSION in u32',
   file_rename: 'SESSION in in', file_set_time: 'SESSION in i64', file_set_mode: 'SESSION in u32', file_space: 'SESSION in ret64',

@@ -90,10 +90,6 @@ export const calls = {
     object.close();
   },
 
-  auth_host(session, name) {
-    need(name.length <= maxName, 'EINVAL');
-    session.abandon(); // a login under way would be at the host before
-  },
   auth_check(session, user, password, out) {
     need(user.length <= maxName && password.length <= maxName, 'EINVAL');
     const account = session.server.login(text(user), text(password)); // at once: this host hashes nothing

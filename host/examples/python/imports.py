@@ -80,11 +80,6 @@ def handle_close(owned):
     owned.close()
 
 
-def auth_host(session, host):
-    need(len(host) <= MAX_NAME, "EINVAL")
-    session.abandon()  # a login under way would be at the host before
-
-
 def auth_check(session, user, password, rights):
     need(len(user) <= MAX_NAME and len(password) <= MAX_NAME, "EINVAL")
     account = session.server.login(user, password)  # at once: this host hashes nothing

@@ -148,7 +148,7 @@ func (w *World) Listen(h ftp.Handle, family int) (ftp.Handle, netip.AddrPort, er
 	}
 	is4 := s.server.Addr().Unmap().Is4()
 	if family == 4 && !is4 || family == 6 && is4 {
-		return 0, netip.AddrPort{}, ftp.ErrUnsupported
+		return 0, netip.AddrPort{}, ftp.ErrName
 	}
 	w.port++
 	l := &listener{owner: h, addr: netip.AddrPortFrom(s.server.Addr(), w.port)}

@@ -63,10 +63,11 @@ const (
 	users  = "WASIFTP_USERS"
 )
 
-// ReadSettings reads the settings from the environment, of NAME=VALUE each. A
-// variable that is not set, or empty, leaves the default; one that begins as ours
-// do and is none is a fault, or a slip of the pen would open the folder to everybody.
-// All faults are in the one error.
+// ReadSettings reads the settings from the environment, whose entries are
+// NAME=VALUE. A variable that is not set, or empty, leaves the default. Two things
+// are refused because they would open the folder to everybody: a name that begins as
+// ours do and is none, which is mistyped, and a list of users without any. All faults
+// are in the one error.
 func ReadSettings(environ []string) (Settings, error) {
 	s := Settings{
 		Listen:      []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:2121")},

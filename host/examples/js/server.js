@@ -24,6 +24,7 @@ const unavailable = Uint8Array.from('421 Service not available, closing control 
 export class Server {
   objects = new Map(); // by handle
   lastHandle = 0;
+  clearing = new Set(); // what any session has given up and has not ended yet
 
   // module is a compiled WebAssembly.Module.
   constructor(module, platform) {

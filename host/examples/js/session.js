@@ -54,7 +54,7 @@ export class Session extends Connection {
   owned = new Set();
   arrived = new Uint8Array();
   working = 0; // questions under way, abandoned ones too
-  clearing = new Set(); // what was given up and has not ended yet
+  clearing = new Set(); // see waitFor
 
   // receive gives the guest what arrives, a piece at a time, so that a client
   // cannot make the host keep its bytes. Once the session is over it discards
@@ -111,16 +111,30 @@ export class Session extends Connection {
     return this.arrived.length === 0 && Boolean(this.ended || this.failed);
   }
 
-  // waitFor has the next question wait for what was given up.
+  // waitFor notes what was given up and has not ended yet.
   waitFor(ending) {
-    const over = Promise.allSettled([ending]).then(() => this.clearing.delete(over));
-    this.clearing.add(over);
+    for (const clearing of [this.clearing, this.server.clearing]) {
+      const over = Promise.allSettled([ending]).then(() => clearing.delete(over));
+      clearing.add(over);
+    }
+  }
+
+  // find promises what work comes to. A client that tries again at once finds the
+  // file of its last upload free, as soon as the disk lets go of it.
+  async find(work) {
+    await Promise.all(this.clearing);
+    try {
+      return await work();
+    } catch (err) {
+      if (err.code !== 'EBUSY' || this.server.clearing.size === 0) throw err;
+    }
+    await Promise.all(this.server.clearing);
+    return work();
   }
 
   async answer(asked, work) {
     try {
-      await Promise.all(this.clearing);
-      asked.answer = await work();
+      asked.answer = await this.find(work);
     } catch (err) {
       asked.error = err;
     }

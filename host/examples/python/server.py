@@ -31,6 +31,7 @@ class Server:
         self.engine = self.timer = None
         self.due = self.draining = False
         self.sessions, self.drained = set(), asyncio.Event()
+        self.clearing = set()  # transfers of any session that were given up and have not ended yet
         self.start()
 
     def start(self):

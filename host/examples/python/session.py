@@ -120,7 +120,7 @@ class Session(Connection):
 
     def __init__(self, server, sock, client):
         self.server, self.session, self.owned = server, self, []
-        self.clearing = set()  # transfers that were given up and have not ended yet
+        self.clearing = set()  # see wait_for
         self.local, self.client = sock.getsockname(), client
         self.local_ip, self.client_ip = ip_of(self.local), ip_of(self.client)
         self.attach(sock)
@@ -182,8 +182,10 @@ class Session(Connection):
             return True
 
     def wait_for(self, task):
-        self.clearing.add(task)
-        task.add_done_callback(self.clearing.discard)
+        """Notes a transfer that was given up and has not ended yet."""
+        for clearing in self.clearing, self.server.clearing:
+            clearing.add(task)
+            task.add_done_callback(clearing.discard)
 
     def ask(self, key, work):
         """Answers a call that may wait: the guest gets EAGAIN, then the event, and calls
@@ -205,9 +207,7 @@ class Session(Connection):
 
     async def find_out(self, asked, work):
         try:
-            if self.clearing:
-                await asyncio.wait(list(self.clearing))
-            asked.answer = await asyncio.to_thread(work)
+            asked.answer = await self.answer(work)
         except Exception as error:
             asked.error = error
         asked.done = True
@@ -216,6 +216,19 @@ class Session(Connection):
             self.post(EVENT.READY)
         else:
             asked.discard()
+
+    async def answer(self, work):
+        """What work, on a thread, comes to. A client that tries again at once finds the file
+        of its last upload free, as soon as the disk lets go of it."""
+        if self.clearing:
+            await asyncio.wait(list(self.clearing))
+        try:
+            return await asyncio.to_thread(work)
+        except Fault as fault:
+            if str(fault) != "EBUSY" or not self.server.clearing:
+                raise
+        await asyncio.wait(list(self.server.clearing))
+        return await asyncio.to_thread(work)
 
     def abandon(self):
         if self.asked and self.asked.done:

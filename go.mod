@@ -1,8 +1,6 @@
 module wasiftp
 
-go 1.26.0
-
-toolchain go1.26.8
+go 1.26.8
 
 require (
 	github.com/caddyserver/certmagic v0.25.6

@@ -19,35 +19,83 @@ type DirOptions struct {
 	// in place all the same.
 	Atomic bool
 
-	// Sync makes Commit wait until the file is on the disk.
+	// Sync makes Commit wait until the file and its name are on the disk, and what
+	// makes, renames or removes a file until that is: all this is still so after the
+	// power has failed. A permission or a time that was set alone may not be.
+	//
+	// Without it a file that was written in place may lose what came in the last
+	// half minute or so. One that was hidden is on the disk before it gets its
+	// name: after a power failure there is the whole new file, or what there was
+	// before.
 	Sync bool
 
-	// FileMode and DirMode are the permissions of new files and directories,
-	// before the umask. 0 means 0o644 and 0o755.
+	// FileMode and DirMode are the permissions of new files and directories, less
+	// those that the process's umask, or the default ACL of the directory that
+	// they are made in, takes. 0 means 0o666 and 0o777, as for other programs.
 	FileMode, DirMode fs.FileMode
 }
 
 // Dir is a directory of the operating system, and nothing outside it.
 //
-// Symbolic links are followed as long as they are relative and stay inside; one
-// that leads out is refused with an error that is [fs.ErrPermission], and so is
-// opening what is neither a file nor a directory: a pipe, a device, a socket.
-// A link that is changed at the same time does not lead out either.
+// Symbolic links are followed as after chroot: one whose target begins with "/"
+// begins at the root of the Dir, so that it names nothing outside. A relative one
+// that climbs out of the root is refused with an error that is [fs.ErrPermission],
+// and so is opening what is neither a file nor a directory: a pipe, a device, a
+// socket. A link that is changed at the same time does not lead out either.
 //
 // Its methods may be called from many goroutines.
 type Dir struct {
-	root    *os.Root
+	way
 	options DirOptions
-	masked  bool // by Umask: options say the permissions, whatever the process's umask
-
-	// These are os.Root's methods, or faster ones that promise the same.
-	open    func(name string, flag int, perm fs.FileMode) (*os.File, error)
-	stat    func(name string) (fs.FileInfo, error)
-	lstat   func(name string) (fs.FileInfo, error)
-	opendir func(name string) (*os.File, error) // nil: open lists too
-	release func() error                        // nil: nothing to release
-
+	masked  bool  // by Umask: options say the permissions, whatever the process's umask
 	outside error // what os.Root says to a name that leads out
+
+	// What uploads ask of the system; tests look on.
+	flock               func(file *os.File, against bool) error
+	syncFile, closeFile func(*os.File) error
+}
+
+// way is how a Dir comes to a file by its name: as os.Root does, or faster and
+// without the right to read the directories that the name goes through.
+type way interface {
+	open(name string, flag int, perm fs.FileMode) (*os.File, error)
+	stat(name string) (fs.FileInfo, error)
+	lstat(name string) (fs.FileInfo, error)
+	readlink(name string) (string, error)
+	chmod(name string, mode fs.FileMode) error
+	chtimes(name string, mtime time.Time) error
+
+	// parent opens the directory dir for what is done to the files right in it.
+	parent(dir string) (parent, error)
+
+	// list gives the open directory as a root, to describe its entries.
+	list(name string, file *os.File) (*os.Root, error)
+
+	close() error
+}
+
+// parent is a directory that is held open for what is done to the files right in
+// it, wherever it is moved meanwhile. base is the name of such a file; a symbolic
+// link of that name is never followed. Those who use a parent are in one
+// goroutine at a time.
+type parent interface {
+	openFile(base string, flag int, perm fs.FileMode) (*os.File, error)
+	lstat(base string) (fs.FileInfo, error)
+	mkdir(base string, perm fs.FileMode) error
+	remove(base string) error    // a file or an empty directory
+	removeAll(base string) error // what is not there is no error
+	rename(base string, to parent, toBase string) error
+	renameNew(base, newBase string) error // replaces no file; not every system can do it
+	link(base, newBase string) error
+	symlink(target, base string) error
+	chmod(base string, mode fs.FileMode) error
+	chtimes(base string, mtime time.Time) error
+
+	// ruled is whether its default ACL says the permissions of what is made in
+	// it, and the process's umask does not.
+	ruled() bool
+
+	Close() error
 }
 
 var (
@@ -70,36 +118,36 @@ func OpenDir(root string, options DirOptions) (*Dir, error) {
 
 func openDir(name string, options DirOptions, fast bool) (*Dir, error) {
 	if options.FileMode.Perm() == 0 {
-		options.FileMode = 0o644
+		options.FileMode = 0o666
 	}
 	if options.DirMode.Perm() == 0 {
-		options.DirMode = 0o755
+		options.DirMode = 0o777
 	}
+	d := &Dir{options: options, flock: flock, syncFile: (*os.File).Sync, closeFile: (*os.File).Close}
 	root, err := os.OpenRoot(name)
 	if err != nil {
-		return nil, err
+		if fast && errors.Is(err, fs.ErrPermission) {
+			d.way = unread(name)
+		}
+		if d.way == nil {
+			return nil, err
+		}
+		return d, nil
 	}
-	d := &Dir{root: root, options: options, open: root.OpenFile, stat: root.Stat, lstat: root.Lstat}
-
 	// os.Root has an error of its own for this and does not export it.
 	var escape *fs.PathError
 	if _, err := root.Lstat(".."); errors.As(err, &escape) {
 		d.outside = escape.Err
 	}
+	d.way = walk{root}
 	if fast {
-		d.accelerate()
+		d.way = accelerated(root)
 	}
 	return d, nil
 }
 
 // Close closes the directory. Files and uploads that are open stay so.
-func (d *Dir) Close() error {
-	err := d.root.Close()
-	if d.release != nil {
-		err = errors.Join(err, d.release())
-	}
-	return err
-}
+func (d *Dir) Close() error { return d.way.close() }
 
 // Open opens a file, which is then an *[os.File], or a directory, which is then
 // an [fs.ReadDirFile]: its pages come in the order of the directory or, when
@@ -109,19 +157,18 @@ func (d *Dir) Open(name string) (fs.File, error) {
 		return nil, err
 	}
 	file, info, err := d.openFile(name, os.O_RDONLY, 0)
-	if err == nil && info.IsDir() {
-		if d.opendir != nil {
-			file.Close()
-			file, err = d.opendir(name)
-		}
-		if err == nil {
-			return &directory{file: file}, nil
-		}
-	}
 	if err != nil {
 		return nil, d.fault("open", name, err)
 	}
-	return file, nil
+	if !info.IsDir() {
+		return file, nil
+	}
+	root, err := d.list(name, file)
+	if err != nil {
+		file.Close()
+		return nil, d.fault("open", name, err)
+	}
+	return &directory{dir: d, name: name, file: file, root: root}, nil
 }
 
 // openFile opens a file or a directory and nothing else, and never waits for
@@ -132,7 +179,7 @@ func (d *Dir) openFile(name string, flag int, perm fs.FileMode) (*os.File, fs.Fi
 			return nil, nil, errSpecial
 		}
 	}
-	file, err := d.open(name, flag|openFlags, perm)
+	file, err := d.openLeased(name, flag|openFlags, perm)
 	if errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.EOPNOTSUPP) {
 		return nil, nil, errSpecial // a socket, or a pipe that nobody reads
 	}
@@ -174,31 +221,51 @@ func (d *Dir) ReadLink(name string) (string, error) {
 	if err := check("readlink", name); err != nil {
 		return "", err
 	}
-	target, err := d.root.Readlink(name)
+	target, err := d.readlink(name)
 	return target, d.fault("readlink", name, err)
 }
 
 // Mkdir makes a directory.
 func (d *Dir) Mkdir(name string) error {
-	return d.change("mkdir", name, func() error {
-		err := d.root.Mkdir(name, d.options.DirMode.Perm())
-		if err == nil && d.masked {
-			err = d.root.Chmod(name, d.options.DirMode.Perm())
+	return d.changeIn("mkdir", name, func(p parent, base string) error {
+		perm := d.options.DirMode.Perm()
+		err := p.mkdir(base, perm)
+		if err == nil && d.masked && !p.ruled() {
+			unmask(p, base, perm)
 		}
 		return err
 	})
 }
 
+// unmask gives a new directory the permissions that the process's umask has taken
+// of it. Where that cannot be, on disks without permissions, it has fewer.
+func unmask(p parent, base string, perm fs.FileMode) {
+	if info, err := p.lstat(base); err == nil && info.IsDir() {
+		p.chmod(base, permitted(perm, info.Mode()))
+	}
+}
+
 // Remove removes a file, an empty directory or a symbolic link, never what that
-// points to. A directory that holds an unfinished upload is not empty.
+// points to. A directory that holds an unfinished upload is not empty; leftovers of
+// uploads (see [Dir.Sweep]) go with it.
 func (d *Dir) Remove(name string) error {
-	return d.change("remove", name, func() error { return d.root.Remove(name) })
+	return d.changeIn("remove", name, func(p parent, base string) error {
+		err := p.remove(base)
+		if errors.Is(err, fs.ErrExist) && d.clear(name) {
+			err = p.remove(base)
+		}
+		return err
+	})
 }
 
 // RemoveAll removes a file, or a directory with all that is in it, unfinished
 // uploads too, but nothing that links in it lead to. What is not there is no error.
 func (d *Dir) RemoveAll(name string) error {
-	return d.change("removeall", name, func() error { return d.root.RemoveAll(name) })
+	err := d.changeIn("removeall", name, parent.removeAll)
+	if errors.Is(err, fs.ErrNotExist) && !hiddenName(name) {
+		return nil
+	}
+	return err
 }
 
 // Symlink makes the symbolic link name to the file target, which is a name like
@@ -218,7 +285,7 @@ func (d *Dir) Symlink(target, name string) error {
 		if err != nil {
 			return err
 		}
-		return d.root.Symlink(text, name)
+		return d.inParent(name, func(p parent, base string) error { return p.symlink(text, base) })
 	})
 }
 
@@ -249,14 +316,28 @@ func (d *Dir) Umask(mask fs.FileMode) fs.FS {
 	return &masked
 }
 
-// Rename moves a file or a directory. A file of the new name is replaced, a
-// directory is not. An upload that is being written in place to the replaced
+// Rename moves a file or a directory. A file is replaced by a file, an empty
+// directory by a directory. An upload that is being written in place to the replaced
 // file ends as if it had ended before: its bytes go with the file.
 func (d *Dir) Rename(from, to string) error {
 	if err := visible("rename", to, checkChange("rename", to)); err != nil {
 		return err
 	}
-	return d.change("rename", from, func() error { return d.root.Rename(from, to) })
+	return d.changeIn("rename", from, func(p parent, base string) error {
+		toParent, toBase, err := d.parent(to)
+		if err != nil {
+			return err
+		}
+		defer toParent.Close()
+		err = p.rename(base, toParent, toBase)
+		if errors.Is(err, syscall.ENOTEMPTY) && d.clear(to) {
+			err = p.rename(base, toParent, toBase)
+		}
+		if err != nil || !d.options.Sync {
+			return err
+		}
+		return d.flushNames(toParent, nil)
+	})
 }
 
 // Chtimes sets the modification time.
@@ -265,13 +346,47 @@ func (d *Dir) Chtimes(name string, mtime time.Time) error {
 		if !time.Unix(0, mtime.UnixNano()).Equal(mtime) {
 			return syscall.EINVAL // os counts nanoseconds in 64 bits and would wrap
 		}
-		return d.root.Chtimes(name, time.Time{}, mtime)
+		if _, err := d.below(name); err != nil {
+			return err
+		}
+		return d.chtimes(name, mtime)
 	})
 }
 
-// Chmod sets the nine permission bits; the others of mode are not looked at.
+// Chmod sets the nine permission bits and, of a directory, those that make what is
+// in it belong to its group and keep others from removing it (02000 and 01000). The
+// first of these two stays with a directory that has it, as chmod(1) lets it. A
+// file gets none of the upper three: what somebody stores must not run as
+// somebody else.
 func (d *Dir) Chmod(name string, mode fs.FileMode) error {
-	return d.change("chmod", name, func() error { return d.root.Chmod(name, mode.Perm()) })
+	return d.change("chmod", name, func() error {
+		info, err := d.below(name)
+		if err != nil {
+			return err
+		}
+		return d.chmod(name, permitted(mode, info.Mode()))
+	})
+}
+
+// permitted is what of a mode a file or directory that has the mode old gets.
+func permitted(mode, old fs.FileMode) fs.FileMode {
+	if !old.IsDir() {
+		return mode.Perm()
+	}
+	return mode.Perm() | mode&fs.ModeSticky | (mode|old)&fs.ModeSetgid
+}
+
+// below describes a file that is not the root by another name.
+func (d *Dir) below(name string) (fs.FileInfo, error) {
+	info, err := d.stat(name)
+	if err != nil {
+		return nil, err
+	}
+	root, err := d.stat(".")
+	if err == nil && os.SameFile(info, root) {
+		err = fs.ErrPermission
+	}
+	return info, err
 }
 
 func (d *Dir) change(op, name string, do func() error) error {
@@ -279,6 +394,23 @@ func (d *Dir) change(op, name string, do func() error) error {
 		return err
 	}
 	return d.fault(op, name, do())
+}
+
+// changeIn does something to a file in the directory that holds it.
+func (d *Dir) changeIn(op, name string, do func(p parent, base string) error) error {
+	return d.change(op, name, func() error { return d.inParent(name, do) })
+}
+
+func (d *Dir) inParent(name string, do func(p parent, base string) error) error {
+	p, base, err := d.parent(name)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if err := do(p, base); err != nil || !d.options.Sync {
+		return err
+	}
+	return d.flushNames(p, nil)
 }
 
 // check refuses what no method of a Dir takes.
@@ -300,7 +432,7 @@ func (d *Dir) fault(op, name string, err error) error {
 	var path *fs.PathError
 	var link *os.LinkError
 	switch {
-	case errors.Is(err, d.outside):
+	case d.leadsOut(err):
 		err = errOutside
 	case errors.As(err, &path):
 		err = path.Err

@@ -1,55 +1,98 @@
 package fsbridge
 
 import (
+	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// accelerate lets the kernel resolve names, in one call where os.Root needs one
-// an element. It does nothing where the kernel, or a filter before it, does not
-// know openat2.
-func (d *Dir) accelerate() {
-	file, err := d.root.Open(".")
-	if err != nil {
-		return
+// accelerated is the way on which the kernel resolves names, in one call where
+// os.Root opens each directory of a name, and needs to be allowed to read it. It
+// is os.Root's way where the kernel, or a filter before it, does not know openat2.
+func accelerated(root *os.Root) way {
+	file, err := root.OpenFile(".", unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err == nil {
+		if b, ok := openBeneath(file, root); ok {
+			return b
+		}
 	}
-	conn, err := file.SyscallConn()
-	if err != nil {
-		file.Close()
-		return
-	}
-	b := beneath{root: d.root, conn: conn}
-	fd, err := b.openat2(".", unix.O_PATH, 0)
-	if err != nil {
-		file.Close()
-		return
-	}
-	unix.Close(fd)
-	d.open, d.stat, d.lstat, d.opendir, d.release = b.open, b.stat, b.lstat, b.opendir, file.Close
+	return walk{root}
 }
 
-// beneath does by openat2 what os.Root does by walking.
+// unread is the way in a root that may be entered but not read, which os.Root
+// cannot open; nil where there is none.
+func unread(name string) way {
+	file, err := os.OpenFile(name, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil
+	}
+	if b, ok := openBeneath(file, nil); ok {
+		return b
+	}
+	return nil
+}
+
+func openBeneath(file *os.File, root *os.Root) (b beneath, ok bool) {
+	b = beneath{walk: walk{root}, file: file}
+	var err error
+	if b.conn, err = file.SyscallConn(); err == nil {
+		var fd int
+		if fd, err = b.openat2(".", unix.O_PATH, 0); err == nil {
+			unix.Close(fd)
+			return b, true
+		}
+	}
+	file.Close()
+	return b, false
+}
+
+// beneath is openat2 as a [way].
 type beneath struct {
-	root *os.Root
-	conn syscall.RawConn // of the same directory; keeps it open during a call
+	walk walk // has the last word, but has no root if that may not be read
+	file *os.File
+	conn syscall.RawConn // of file, the root; keeps it open during a call
 }
 
-func (b beneath) openat2(name string, flag int, perm fs.FileMode) (fd int, err error) {
+func (b beneath) close() error {
+	err := b.file.Close()
+	if b.walks() {
+		err = errors.Join(err, b.walk.close())
+	}
+	return err
+}
+
+func (b beneath) walks() bool { return b.walk.root != nil }
+
+// openat2 opens a file. Most names go through no link, which the kernel sees on its
+// way; of the others it is asked where they lead before they are followed.
+func (b beneath) openat2(name string, flag int, perm fs.FileMode) (int, error) {
+	fd, err := b.openat2By(unix.RESOLVE_NO_SYMLINKS, name, flag, perm)
+	if err != unix.ELOOP {
+		return fd, err
+	}
+	if flag&unix.O_NOFOLLOW == 0 && leadsToHidden(b, name) {
+		return -1, unix.ENOENT
+	}
+	return b.openat2By(unix.RESOLVE_NO_MAGICLINKS, name, flag, perm)
+}
+
+func (b beneath) openat2By(resolve uint64, name string, flag int, perm fs.FileMode) (fd int, err error) {
 	how := unix.OpenHow{
 		Flags:   uint64(flag | unix.O_CLOEXEC),
 		Mode:    uint64(perm),
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
+		Resolve: unix.RESOLVE_BENEATH | resolve,
 	}
 	closed := b.conn.Control(func(dir uintptr) {
-		for {
-			if fd, err = unix.Openat2(int(dir), name, &how); err != unix.EINTR {
-				return
-			}
-		}
+		err = again(func() (err error) {
+			fd, err = unix.Openat2(int(dir), name, &how)
+			return err
+		})
 	})
 	switch {
 	case closed != nil:
@@ -68,8 +111,8 @@ func (b beneath) open(name string, flag int, perm fs.FileMode) (*os.File, error)
 		perm = 0 // openat2 refuses it
 	}
 	fd, err := b.openat2(name, flag, perm)
-	if err == unix.EAGAIN {
-		return b.root.OpenFile(name, flag, perm)
+	if err == unix.EAGAIN && b.walks() {
+		return b.walk.open(name, flag, perm)
 	}
 	if err != nil {
 		return nil, err
@@ -77,32 +120,87 @@ func (b beneath) open(name string, flag int, perm fs.FileMode) (*os.File, error)
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// opendir is of os.Root because an *os.File that it did not make describes its
-// entries by their path, which begins at the process's working directory.
-func (b beneath) opendir(name string) (*os.File, error) {
-	return b.root.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY, 0)
+// find opens a file for nothing but to be described, or be changed by means of
+// [viaProc].
+func (b beneath) find(name string, flag int) (*os.File, error) {
+	return b.open(name, unix.O_PATH|flag, 0)
 }
 
 func (b beneath) stat(name string) (fs.FileInfo, error) {
-	return b.describe(name, unix.O_PATH, b.root.Stat)
+	if b.walks() && !strings.Contains(name, "/") {
+		info, err := b.walk.lstat(name) // which is then one call
+		if err != nil || info.Mode().Type() != fs.ModeSymlink {
+			return info, err
+		}
+	}
+	return b.describe(name, 0)
 }
 
 func (b beneath) lstat(name string) (fs.FileInfo, error) {
-	return b.describe(name, unix.O_PATH|unix.O_NOFOLLOW, b.root.Lstat)
+	if b.walks() && !strings.Contains(name, "/") {
+		return b.walk.lstat(name)
+	}
+	return b.describe(name, unix.O_NOFOLLOW)
 }
 
-func (b beneath) describe(name string, flag int, slow func(string) (fs.FileInfo, error)) (fs.FileInfo, error) {
-	if !strings.Contains(name, "/") {
-		return slow(name) // which is then one call
-	}
-	fd, err := b.openat2(name, flag, 0)
-	if err == unix.EAGAIN {
-		return slow(name)
-	}
+func (b beneath) describe(name string, flag int) (fs.FileInfo, error) {
+	file, err := b.find(name, flag)
 	if err != nil {
 		return nil, err
 	}
-	file := os.NewFile(uintptr(fd), name)
 	defer file.Close()
 	return file.Stat()
+}
+
+func (b beneath) readlink(name string) (string, error) {
+	p, err := b.parent(path.Dir(name))
+	if err != nil {
+		return "", err
+	}
+	defer p.Close()
+	return p.(*held).readlink(path.Base(name))
+}
+
+func (b beneath) chmod(name string, mode fs.FileMode) error {
+	file, err := b.find(name, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := chmodFile(file, mode); err != errNoProc || !b.walks() {
+		return err
+	}
+	return b.walk.chmod(name, mode)
+}
+
+func (b beneath) chtimes(name string, mtime time.Time) error {
+	file, err := b.find(name, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := chtimesFile(file, mtime); err != errNoProc || !b.walks() {
+		return err
+	}
+	return b.walk.chtimes(name, mtime)
+}
+
+func (b beneath) parent(dir string) (parent, error) {
+	file, err := b.find(dir, unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	return &held{file}, nil
+}
+
+// list is the same directory by another descriptor.
+func (b beneath) list(name string, file *os.File) (root *os.Root, err error) {
+	err = viaProc(file, func(path string) (err error) {
+		root, err = os.OpenRoot(path)
+		return err
+	})
+	if err == errNoProc && b.walks() {
+		return b.walk.list(name, file)
+	}
+	return root, err
 }

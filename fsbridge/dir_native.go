@@ -10,5 +10,3 @@ const statFirst = false
 const unicodeOnly = false
 
 func typed(info fs.FileInfo) fs.FileInfo { return info }
-
-func typedEntry(entry fs.DirEntry) fs.DirEntry { return entry }

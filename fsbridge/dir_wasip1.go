@@ -23,15 +23,3 @@ func typed(info fs.FileInfo) fs.FileInfo {
 type irregular struct{ fs.FileInfo }
 
 func (i irregular) Mode() fs.FileMode { return i.FileInfo.Mode() | fs.ModeIrregular }
-
-func typedEntry(entry fs.DirEntry) fs.DirEntry { return dirEntry{entry} }
-
-type dirEntry struct{ fs.DirEntry }
-
-func (e dirEntry) Info() (fs.FileInfo, error) {
-	info, err := e.DirEntry.Info()
-	if err != nil {
-		return nil, err
-	}
-	return typed(info), nil
-}

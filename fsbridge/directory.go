@@ -1,20 +1,27 @@
 package fsbridge
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // sortedEntries is how many entries a directory may have to be listed by name.
 const sortedEntries = 1000
 
-// directory is an open directory of a [Dir], without unfinished uploads. Files
-// that vanish while it is read are left out.
+// directory is an open directory of a [Dir], without unfinished uploads. Its
+// entries are read without being described: one that cannot be, because its disk
+// is dead, is an entry all the same.
 type directory struct {
+	dir   *Dir
+	name  string
 	file  *os.File
+	root  *os.Root // the same directory
 	begun bool
 	ahead []fs.DirEntry // read and not yet returned
 	err   error         // of the last read; io.EOF at the end
@@ -22,7 +29,7 @@ type directory struct {
 
 func (d *directory) Stat() (fs.FileInfo, error) { return d.file.Stat() }
 func (d *directory) Read(p []byte) (int, error) { return d.file.Read(p) }
-func (d *directory) Close() error               { return d.file.Close() }
+func (d *directory) Close() error               { return errors.Join(d.file.Close(), d.root.Close()) }
 
 // ReadDir is that of [fs.ReadDirFile].
 func (d *directory) ReadDir(n int) ([]fs.DirEntry, error) {
@@ -58,12 +65,50 @@ func (d *directory) ReadDir(n int) ([]fs.DirEntry, error) {
 // readAhead reads until n entries are there, or an error is.
 func (d *directory) readAhead(n int) {
 	for d.err == nil && len(d.ahead) < n {
-		var entries []fs.DirEntry
-		entries, d.err = d.file.ReadDir(n - len(d.ahead))
-		for _, entry := range entries {
-			if !hiddenName(entry.Name()) {
-				d.ahead = append(d.ahead, typedEntry(entry))
+		var names []string
+		names, d.err = d.file.Readdirnames(n - len(d.ahead))
+		for _, name := range names {
+			if !hiddenName(name) {
+				d.ahead = append(d.ahead, &dirEntry{directory: d, name: name})
 			}
 		}
 	}
+}
+
+// dirEntry is an entry of a directory. It is described when that is asked for, once.
+type dirEntry struct {
+	directory *directory
+	name      string
+	once      sync.Once
+	info      fs.FileInfo
+	err       error
+}
+
+func (e *dirEntry) Name() string   { return e.name }
+func (e *dirEntry) IsDir() bool    { return e.Type().IsDir() }
+func (e *dirEntry) String() string { return fs.FormatDirEntry(e) }
+
+// Type is irregular for what cannot be described.
+func (e *dirEntry) Type() fs.FileMode {
+	info, err := e.Info()
+	if err != nil {
+		return fs.ModeIrregular
+	}
+	return info.Mode().Type()
+}
+
+func (e *dirEntry) Info() (fs.FileInfo, error) {
+	e.once.Do(func() {
+		info, err := e.directory.root.Lstat(e.name)
+		name := path.Join(e.directory.name, e.name)
+		switch {
+		case err == nil:
+			e.info = typed(info)
+		case errors.Is(err, fs.ErrClosed):
+			e.info, e.err = e.directory.dir.Lstat(name)
+		default:
+			e.err = e.directory.dir.fault("lstat", name, err)
+		}
+	})
+	return e.info, e.err
 }

@@ -11,8 +11,26 @@ import (
 // taking a terminal for the process's own.
 const openFlags = syscall.O_NONBLOCK | syscall.O_NOCTTY
 
-// lock takes the file for one upload until it is closed, or is EBUSY.
-func lock(file *os.File) error {
+// flock locks the file for whoever has it open, against others or against those
+// who would do so. It is EBUSY where another holds it.
+func flock(file *os.File, against bool) error {
+	how := syscall.LOCK_SH
+	if against {
+		how = syscall.LOCK_EX
+	}
+	switch err := flockAs(file, how|syscall.LOCK_NB); err {
+	case syscall.EWOULDBLOCK, syscall.EACCES: // EACCES is of network file systems
+		return syscall.EBUSY
+	case syscall.ENOLCK, syscall.ENOSYS, syscall.EOPNOTSUPP, syscall.EINVAL, syscall.EBADF:
+		return errNoLocks
+	default:
+		return err
+	}
+}
+
+func funlock(file *os.File) { flockAs(file, syscall.LOCK_UN) }
+
+func flockAs(file *os.File, how int) error {
 	conn, err := file.SyscallConn()
 	if err != nil {
 		return err
@@ -20,24 +38,13 @@ func lock(file *os.File) error {
 	var fault error
 	err = conn.Control(func(fd uintptr) {
 		for {
-			if fault = syscall.Flock(int(fd), syscall.LOCK_EX|syscall.LOCK_NB); fault != syscall.EINTR {
+			if fault = syscall.Flock(int(fd), how); fault != syscall.EINTR {
 				return
 			}
 		}
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case fault == syscall.EWOULDBLOCK:
-		return syscall.EBUSY
 	}
 	return fault
-}
-
-// unlock comes before the file is closed: a child process that is being started
-// has a copy of it for a moment, which would keep the lock.
-func unlock(file *os.File) {
-	if conn, err := file.SyscallConn(); err == nil {
-		conn.Control(func(fd uintptr) { syscall.Flock(int(fd), syscall.LOCK_UN) })
-	}
 }

@@ -150,8 +150,8 @@ func (n *node) cost() int64 {
 	return sum
 }
 
-// Rename moves a file or a directory. A file of the new name is replaced, a
-// directory is not.
+// Rename moves a file or a directory. A file is replaced by a file, an empty
+// directory by a directory.
 func (m *Memory) Rename(from, to string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -171,9 +171,12 @@ func (m *Memory) Rename(from, to string) error {
 		return nil
 	case strings.HasPrefix(to, from+"/"):
 		err = syscall.EINVAL // into itself
-	case replaced != nil && replaced.children != nil:
-		err = syscall.EEXIST
-	case replaced != nil && moved.children != nil:
+	case replaced == nil:
+	case len(replaced.children) > 0:
+		err = syscall.ENOTEMPTY
+	case replaced.children != nil && moved.children == nil:
+		err = syscall.EISDIR
+	case replaced.children == nil && moved.children != nil:
 		err = syscall.ENOTDIR
 	}
 	if err != nil {
@@ -214,9 +217,9 @@ func (m maskedMemory) Create(name string, flag int, offset int64) (Upload, error
 	return m.create(name, flag, offset, 0o666&^m.mask)
 }
 
-// Chmod sets the nine permission bits. They are shown and not enforced.
+// Chmod sets the bits that [Dir.Chmod] sets. They are shown and not enforced.
 func (m *Memory) Chmod(name string, mode fs.FileMode) error {
-	return m.change("chmod", name, func(n *node) { n.mode = n.mode.Type() | mode.Perm() })
+	return m.change("chmod", name, func(n *node) { n.mode = n.mode.Type() | permitted(mode, n.mode) })
 }
 
 func (m *Memory) change(op, name string, do func(*node)) error {

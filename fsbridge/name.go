@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"runtime"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -63,11 +64,56 @@ func validOnWindows(element string) bool {
 // hiddenPrefix begins the names of uploads that are not yet complete.
 const hiddenPrefix = ".wasiftp-upload-"
 
-// hiddenName reports whether an element of name is that of an unfinished
-// upload. Case is folded, as some file systems do.
+// hiddenByUs reports whether the name of an entry is one that a hidden upload has
+// given its file. What has such a name to some file systems only is not removed.
+func hiddenByUs(element string) bool { return strings.HasPrefix(element, hiddenPrefix) }
+
+// hiddenName reports whether an element of name is that of an unfinished upload, or
+// would be to some file system.
 func hiddenName(name string) bool {
 	for element := range strings.SplitSeq(name, "/") {
-		if len(element) >= len(hiddenPrefix) && strings.EqualFold(element[:len(hiddenPrefix)], hiddenPrefix) {
+		if hiddenElement(element) {
+			return true
+		}
+	}
+	return false
+}
+
+// hiddenElement folds case as file systems do, and passes over what some of them do
+// not see: marks that show nothing. A FAT file system also gives each file a short
+// name, of the first six letters and a number.
+func hiddenElement(element string) bool {
+	const short = "WASIFT~"
+	if len(element) > len(short) && strings.EqualFold(element[:len(short)], short) {
+		return '1' <= element[len(short)] && element[len(short)] <= '9'
+	}
+	rest := hiddenPrefix
+	for _, r := range element {
+		if r >= utf8.RuneSelf && unseen(r) {
+			continue
+		}
+		if !sameLetter(r, rune(rest[0])) {
+			return false
+		}
+		if rest = rest[1:]; rest == "" {
+			return true
+		}
+	}
+	return false
+}
+
+func unseen(r rune) bool {
+	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
+
+// sameLetter says whether a letter is a small one of ASCII, or another case of it:
+// there are such outside ASCII.
+func sameLetter(r, small rune) bool {
+	if r < utf8.RuneSelf {
+		return unicode.ToLower(r) == small
+	}
+	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+		if other == small {
 			return true
 		}
 	}

@@ -32,6 +32,24 @@ func TestValidName(t *testing.T) {
 	}
 }
 
+// A file system may take other letters for those of a hidden upload: it folds case
+// outside ASCII, passes over marks that show nothing, or gives each file a short name.
+func TestHiddenNameInOtherSpellings(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{
+		".wasiftp-upload-X", ".WASIFTP-UPLOAD-", "dir/.Wasiftp-Upload-X", ".wasiftp-upload-x/below", ".wa\u017fiftp-upload-X",
+		".was\u200diftp-upload-X", "\ufeff.wasiftp-upload-X", ".wasiftp\ufe0f-upload-X", ".wasiftp-upload-\xff", "WASIFT~1", "wasift~2", "dir/WaSiFt~12/x",
+	} {
+		assert.True(t, hiddenName(name), "%q", name)
+	}
+	for _, name := range []string{
+		".", "", "wasiftp-upload-X", ".wasiftp-upload", ".wasiftp-uploads-X", "a.wasiftp-upload-X", ".wasiftp_upload-X", ".wasiftp-\xffupload-X",
+		"wasift", "wasift~", "wasift~0", "wasift~a", "a/wasift", "WASIF~1", ".wasıftp-upload-X",
+	} {
+		assert.False(t, hiddenName(name), "%q", name)
+	}
+}
+
 // hostile are names that servers have followed to where they should not.
 var hostile = []string{
 	"", "/", "//", ".", "..", "../", "../..", "../outside", "../../../../../../etc/passwd", "/etc/passwd", "//etc/passwd", "//srv/share",

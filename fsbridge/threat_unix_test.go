@@ -52,6 +52,79 @@ func TestThreat10SymlinkInsideIsFollowed(t *testing.T) {
 	})
 }
 
+// An absolute link begins at the root, as after chroot, whatever is done through
+// it. One to a place outside leads to what is called like that inside, or nowhere.
+func TestThreat10AbsoluteSymlinkBeginsAtTheRoot(t *testing.T) {
+	t.Parallel()
+	for way, kind := range ways {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			j := newJail(t)
+			d := testDir(t, j.root, kind.options, kind.fast)
+			require.NoError(t, d.Mkdir("c19"))
+			require.NoError(t, d.Mkdir("c19/2026"))
+			put(t, d, "c19/2026/file", "content")
+			for link, target := range map[string]string{
+				"year": "/c19/2026", "slash": "/", "c19/chain": "../year/", "c19/file": "//c19/./2026/../chain/file", "broken": "/c19/new",
+				"climbs": "/../outside", "outside link": filepath.Join(filepath.Dir(j.root), "outside"), "loop": "/loop",
+			} {
+				require.NoError(t, os.Symlink(target, filepath.Join(j.root, link)))
+			}
+			for _, name := range []string{"year/file", "slash/c19/2026/file", "slash/year/file", "c19/chain/file", "c19/file"} {
+				assert.Equal(t, "content", get(t, d, name), name)
+				info, err := d.Stat(name)
+				require.NoError(t, err, name)
+				assert.True(t, info.Mode().IsRegular(), name)
+				require.NoError(t, d.Chtimes(name, time.Unix(1e9, 0)))
+				require.NoError(t, d.Chmod(name, 0o600))
+			}
+			info, err := d.Lstat("slash/year")
+			require.NoError(t, err)
+			assert.Equal(t, fs.ModeSymlink, info.Mode().Type())
+			target, err := d.ReadLink("slash/year")
+			require.NoError(t, err)
+			assert.Equal(t, "/c19/2026", target)
+			assert.Equal(t, []string{"file"}, fileNames(t, d, "slash/year"))
+
+			require.NoError(t, d.Mkdir("year/dir"))
+			put(t, d, "year/dir/new", "new")
+			require.NoError(t, d.Rename("year/dir/new", "slash/c19/chain/moved"))
+			assert.Equal(t, "new", get(t, d, "c19/2026/moved"))
+			require.NoError(t, d.Remove("year/moved"))
+			require.NoError(t, d.RemoveAll("slash/year/dir"))
+			assert.Equal(t, []string{"file"}, fileNames(t, d, "c19/2026"))
+			require.NoError(t, write(d, "broken", os.O_APPEND, "made"))
+			assert.Equal(t, "made", get(t, d, "c19/new"))
+
+			for _, name := range []string{"climbs", "outside link"} {
+				_, err := d.Open(name)
+				assert.Truef(t, errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist), "%q: %v", name, err)
+			}
+			_, err = d.Stat("loop")
+			assert.ErrorIs(t, err, syscall.ELOOP)
+			for _, name := range []string{"slash", "c19/chain/../.."} {
+				assert.Error(t, d.Chmod(name, 0o700), "the root is not changed")
+			}
+			require.NoError(t, d.Remove("year"), "the link, not the directory")
+			assert.Equal(t, "content", get(t, d, "c19/2026/file"))
+			j.unchanged(t)
+		})
+	}
+}
+
+// The root is not changed by another name either.
+func TestRootIsNotChangedThroughALink(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, d *Dir, root string) {
+		require.NoError(t, d.Mkdir("dir"))
+		for link, target := range map[string]string{"dir/up": "..", "slash": "/"} {
+			require.NoError(t, os.Symlink(target, filepath.Join(root, link)))
+			assert.ErrorIs(t, d.Chmod(link, 0o700), fs.ErrPermission)
+			assert.ErrorIs(t, d.Chtimes(link, time.Unix(1e9, 0)), fs.ErrPermission)
+		}
+	})
+}
+
 func TestThreat10SymlinkEscapes(t *testing.T) {
 	t.Parallel()
 	for way, kind := range ways {
@@ -60,7 +133,7 @@ func TestThreat10SymlinkEscapes(t *testing.T) {
 			j := newJail(t)
 			d := testDir(t, j.root, kind.options, kind.fast)
 			dirs := map[string]string{
-				"relative": "../outside dir", "absolute": filepath.Dir(j.root), "deep": "dir/../../outside dir", "slash": "/", "proc": "/proc/self/root",
+				"relative": "../outside dir", "absolute": filepath.Dir(j.root), "deep": "dir/../../outside dir", "magic": "/proc/self/root",
 				"chain": "chained/x", "chained": "dir/link", "dir/link": "../..", "absolute inside": filepath.Join(j.root, "dir"),
 			}
 			files := map[string]string{

@@ -1,12 +1,10 @@
 package fsbridge
 
 import (
-	"crypto/rand"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"syscall"
 )
 
@@ -17,13 +15,19 @@ import (
 // file is made when missing. offset beyond its end is an error.
 //
 // An upload in place is seen by others while it goes on, and what came stays
-// when it is aborted, so that the client can resume. It holds a lock: a second
-// one to the same file, also from another process, fails with an error that is
-// [syscall.EBUSY]. It stays with its file when that is renamed or removed.
+// when it is aborted, so that the client can resume. What the file held before is
+// there until the first byte or Commit; an upload that is aborted before the first
+// byte changes nothing, and leaves no file that it has made. It holds a lock: a
+// second one to the same file, also from another process, fails with an error that
+// is [syscall.EBUSY]. Where the file system has no locks, only one of this process
+// does. It stays with its file when that is renamed or removed.
 //
-// An upload that is hidden until complete (see [DirOptions]) needs no lock: the
-// last to commit wins whole, or, with os.O_EXCL, the first. It keeps the
-// permissions of the file it replaces; a symbolic link is itself replaced.
+// An upload that is hidden until complete (see [DirOptions]) needs no such lock:
+// the last to commit wins whole, or, with os.O_EXCL, the first. It keeps the
+// permissions of the file it replaces, and its owner and group if the process may
+// give files away; where the group cannot be kept, its members get no more than
+// everybody. Access control lists, extended attributes and hard links go with the
+// old file. A symbolic link is itself replaced.
 //
 // The upload is an [io.ReaderFrom] that lets the kernel move the bytes.
 func (d *Dir) Create(name string, flag int, offset int64) (Upload, error) {
@@ -41,203 +45,266 @@ func (d *Dir) Create(name string, flag int, offset int64) (Upload, error) {
 	return up, nil
 }
 
-func (d *Dir) createInPlace(name string, flag int, offset int64) (*upload, error) {
-	mode := os.O_WRONLY
-	if offset == 0 || flag == os.O_APPEND {
-		mode |= os.O_CREATE
-	}
-	file, info, err := d.openUpload(name, mode|flag&os.O_EXCL)
-	if err != nil {
-		return nil, err
-	}
-	if info.IsDir() {
-		file.Close()
-		return nil, syscall.EISDIR
-	}
-	if err := place(file, flag, offset); err != nil {
-		file.Close()
-		return nil, err
-	}
-	return &upload{file: file, sync: d.options.Sync}, nil
+// upload is an [Upload] to a file of the operating system.
+type upload struct {
+	dir       *Dir
+	file      *os.File
+	hold      *hold  // nil until the file is locked
+	cut       bool   // what the file holds goes with the first byte
+	folder    parent // that the file is in, held open: it may be renamed; nil where it is not needed
+	base      string // the name of the complete file in folder
+	temporary string // the name until then; "" is an upload in place
+	made      bool   // in place: by this upload
+	exclusive bool   // hidden: replaces nothing
+	ended     bool
 }
 
-// openUpload opens a file to write. Under a mask, one that is new gets exactly the
-// permissions that the mask leaves.
-func (d *Dir) openUpload(name string, flag int) (*os.File, fs.FileInfo, error) {
-	perm := d.options.FileMode.Perm()
-	if !d.masked || flag&os.O_CREATE == 0 {
-		return d.openFile(name, flag, perm)
+// firstPiece is how much of an upload is read at once before the old content is
+// taken away. It is a page, so that the kernel can share blocks behind it.
+const firstPiece = 4 << 10
+
+func (u *upload) Write(p []byte) (int, error) {
+	if len(p) > 0 {
+		if err := u.begin(); err != nil {
+			return 0, err
+		}
 	}
-	file, info, err := d.openFile(name, flag|os.O_EXCL, perm)
-	if errors.Is(err, fs.ErrExist) && flag&os.O_EXCL == 0 {
-		return d.openFile(name, flag, perm)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := file.Chmod(perm); err != nil {
-		file.Close()
-		return nil, nil, err
-	}
-	return file, info, nil
+	return u.file.Write(p)
 }
 
-// place locks the file and brings it to where the upload begins. Neither
-// os.O_TRUNC nor os.O_APPEND are given to the system: the first would act
-// before the lock is had, and splice refuses a file that has the second.
-func place(file *os.File, flag int, offset int64) error {
-	if err := lock(file); err != nil {
-		return err
+// begin takes the old content away.
+func (u *upload) begin() error {
+	if !u.cut {
+		return nil
 	}
-	if flag == os.O_TRUNC {
-		return file.Truncate(0)
-	}
-	end, err := file.Seek(0, io.SeekEnd)
-	if err != nil || flag == os.O_APPEND {
-		return err
-	}
-	if offset > end {
-		return syscall.EINVAL
-	}
-	_, err = file.Seek(offset, io.SeekStart)
+	err := u.file.Truncate(0)
+	u.cut = err != nil
 	return err
 }
 
-func (d *Dir) createHidden(name string, flag int, _ int64) (*upload, error) {
-	perm, keep, err := d.replaceable(name, flag)
-	if err != nil {
-		return nil, err
+// ReadFrom is that of *[os.File], but for the first bytes that replace others: they
+// are waited for.
+func (u *upload) ReadFrom(r io.Reader) (n int64, err error) {
+	if u.cut {
+		n, err = u.readFirst(r)
 	}
-	// "dir/." because OpenRoot("pipe") would wait for a writer.
-	parent, err := d.root.OpenRoot(path.Dir(name) + "/.")
-	if err != nil {
-		return nil, err
+	if err == io.EOF {
+		return n, nil
 	}
-	u := &upload{sync: d.options.Sync, hidden: &hidden{
-		parent: parent, temporary: hiddenPrefix + rand.Text(), name: path.Base(name), exclusive: flag == os.O_EXCL,
-	}}
-	u.file, err = parent.OpenFile(u.hidden.temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
-		parent.Close()
-		return nil, err
+		return n, err
 	}
-	if keep || d.masked {
-		if err := u.file.Chmod(perm); err != nil { // what the process's umask took
-			u.Abort()
+	more, err := u.file.ReadFrom(r)
+	return n + more, err
+}
+
+func (u *upload) readFirst(r io.Reader) (int64, error) {
+	var n int
+	var end error
+	piece := make([]byte, firstPiece)
+	for n == 0 && end == nil {
+		n, end = r.Read(piece)
+	}
+	n, err := u.Write(piece[:n])
+	if err == nil {
+		err = end
+	}
+	return int64(n), err
+}
+
+// createTries bounds how often a file is opened that another removes before it is
+// locked.
+const createTries = 100
+
+var errGone = errors.New("removed before it was locked")
+
+func (d *Dir) createInPlace(name string, flag int, offset int64) (u *upload, err error) {
+	for range createTries {
+		if u, err = d.openInPlace(name, flag, offset); err != nil {
 			return nil, err
 		}
+		if err = u.place(name, flag, offset); err == nil {
+			return u, nil
+		}
+		if err == syscall.EBUSY {
+			u.close() // the file is another's, who was quicker
+		} else {
+			u.leave()
+		}
+		if err != errGone {
+			return nil, err
+		}
+	}
+	return nil, syscall.EBUSY
+}
+
+// openInPlace opens the file as it is, or makes it. Neither os.O_TRUNC nor
+// os.O_APPEND are given to the system: the first would act before the lock is had,
+// and splice refuses a file that has the second.
+func (d *Dir) openInPlace(name string, flag int, offset int64) (*upload, error) {
+	u := &upload{dir: d}
+	err := fs.ErrNotExist
+	if flag != os.O_EXCL {
+		u.file, err = d.openWritten(name, 0)
+	}
+	if errors.Is(err, fs.ErrNotExist) && (flag != 0 || offset == 0) {
+		err = u.make(name)
+		if errors.Is(err, fs.ErrExist) && flag != os.O_EXCL {
+			// By another meanwhile, or there is a link to what is not there yet.
+			u.file, err = d.openWritten(name, os.O_CREATE)
+		}
+	}
+	if err == nil && u.folder == nil && d.options.Sync {
+		u.folder, u.base, err = d.parent(name)
+	}
+	if err != nil {
+		u.close()
+		return nil, err
 	}
 	return u, nil
 }
 
-// replaceable asks what writing in place would: is there a file, and may it be
-// written? It returns the permissions for the new one and whether they are
-// those of the old.
-func (d *Dir) replaceable(name string, flag int) (perm fs.FileMode, keep bool, err error) {
-	if flag == os.O_EXCL {
-		if _, err = d.lstat(name); err == nil {
-			err = fs.ErrExist
-		}
-	} else {
-		var file *os.File
-		var info fs.FileInfo
-		if file, info, err = d.openFile(name, os.O_WRONLY, 0); err == nil {
-			file.Close()
-			if info.IsDir() {
-				err = syscall.EISDIR
-			}
-			return info.Mode().Perm(), true, err
-		}
+func (d *Dir) openWritten(name string, flag int) (*os.File, error) {
+	file, info, err := d.openFile(name, os.O_WRONLY|flag, d.options.FileMode.Perm())
+	if err == nil && info.IsDir() {
+		file.Close()
+		return nil, syscall.EISDIR
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
+	return file, err
+}
+
+// make makes the file.
+func (u *upload) make(name string) (err error) {
+	if u.folder, u.base, err = u.dir.parent(name); err != nil {
+		return err
 	}
-	return d.options.FileMode.Perm(), false, err
+	u.file, err = u.folder.openFile(u.base, os.O_WRONLY|os.O_CREATE|os.O_EXCL|openFlags, u.permissions(nil))
+	u.made = err == nil
+	return err
 }
 
-// upload is an [Upload] to a file of the operating system.
-type upload struct {
-	file   *os.File
-	sync   bool
-	hidden *hidden // nil: written in place
+// place locks the file and brings it to where the upload begins.
+func (u *upload) place(name string, flag int, offset int64) (err error) {
+	if u.hold, err = u.dir.lock(u.file); err != nil {
+		return err
+	}
+	if u.hold.nameless(func() (fs.FileInfo, error) { return u.dir.stat(name) }) {
+		return errGone
+	}
+	if u.made {
+		return u.setMode(nil)
+	}
+	switch flag {
+	case os.O_TRUNC:
+		u.cut = true
+	case os.O_APPEND:
+		_, err = u.file.Seek(0, io.SeekEnd)
+	case 0:
+		if offset > u.hold.info.Size() {
+			return syscall.EINVAL
+		}
+		_, err = u.file.Seek(offset, io.SeekStart)
+	}
+	return err
 }
 
-// hidden is where an upload goes when it is complete. The directory is held
-// open: it may be renamed meanwhile.
-type hidden struct {
-	parent          *os.Root
-	temporary, name string
-	exclusive       bool
+// permissions are those of the file that the upload makes, in the place of old or
+// of none.
+func (u *upload) permissions(old fs.FileInfo) fs.FileMode {
+	if old != nil {
+		return old.Mode().Perm()
+	}
+	return u.dir.options.FileMode.Perm()
 }
 
-func (u *upload) Write(p []byte) (int, error) { return u.file.Write(p) }
+// setMode gives a new file its permissions where the process's umask must not have
+// its way. A file system that has none is no failure.
+func (u *upload) setMode(old fs.FileInfo) error {
+	perm := u.permissions(old)
+	switch {
+	case old == nil && !u.dir.masked, u.hold.info.Mode().Perm() == perm:
+		return nil
+	case old == nil && u.folder.ruled():
+		return nil
+	}
+	err := u.file.Chmod(perm)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
+		return nil
+	}
+	return err
+}
 
-// ReadFrom is that of *[os.File].
-func (u *upload) ReadFrom(r io.Reader) (int64, error) { return u.file.ReadFrom(r) }
+// Hidden says whether nobody sees the upload before it is committed.
+func (u *upload) Hidden() bool { return u.temporary != "" }
 
-func (u *upload) close() error {
-	unlock(u.file)
-	return u.file.Close()
+// close closes all that the upload has open, and ends its lock.
+func (u *upload) close() (err error) {
+	if u.hold != nil {
+		u.hold.release()
+	}
+	if u.file != nil {
+		err = u.dir.closeFile(u.file)
+	}
+	if u.folder != nil {
+		u.folder.Close()
+	}
+	return err
+}
+
+func (u *upload) end() error {
+	if u.ended {
+		return fs.ErrClosed
+	}
+	u.ended = true
+	return nil
 }
 
 func (u *upload) Commit() error {
-	var err error
-	if u.sync {
-		err = u.file.Sync()
+	if err := u.end(); err != nil {
+		return err
+	}
+	if u.temporary != "" {
+		return u.reveal()
+	}
+	err := u.begin()
+	if err == nil && u.dir.options.Sync {
+		err = u.dir.flush(u.file)
+	}
+	if err == nil && u.dir.options.Sync {
+		err = u.dir.flushNames(u.folder, u.file)
 	}
 	if e := u.close(); err == nil {
 		err = e
 	}
-	if u.hidden == nil {
-		return err
-	}
-	return u.hidden.end(err, u.sync)
+	return err
 }
 
 func (u *upload) Abort() error {
-	err := u.close()
-	if u.hidden == nil || err != nil {
+	if err := u.end(); err != nil {
 		return err
 	}
-	defer u.hidden.parent.Close()
-	return u.hidden.parent.Remove(u.hidden.temporary)
+	if u.temporary != "" {
+		return u.drop()
+	}
+	return u.leave()
 }
 
-// end gives the file its name, or removes it when err is not nil.
-func (h *hidden) end(err error, sync bool) error {
-	defer h.parent.Close()
-	if err == nil {
-		err = h.rename()
+// leave gives up an upload in place.
+func (u *upload) leave() error {
+	if u.made {
+		u.unmake()
 	}
-	if err != nil {
-		h.parent.Remove(h.temporary)
-		return err
-	}
-	if sync {
-		// The name, too, has to reach the disk. Not every system can do it.
-		if dir, err := h.parent.Open("."); err == nil {
-			dir.Sync()
-			dir.Close()
-		}
-	}
-	return nil
+	return u.close()
 }
 
-func (h *hidden) rename() error {
-	if !h.exclusive {
-		return h.parent.Rename(h.temporary, h.name)
+// unmake removes a file that was made for bytes which did not come. The lock is
+// still held, so that nobody writes to it.
+func (u *upload) unmake() {
+	info, err := u.file.Stat()
+	if err != nil || info.Size() > 0 {
+		return
 	}
-	err := h.parent.Link(h.temporary, h.name)
-	if err == nil {
-		h.parent.Remove(h.temporary)
-		return nil
+	if there, err := u.folder.lstat(u.base); err == nil && os.SameFile(info, there) {
+		u.folder.remove(u.base)
 	}
-	if errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	// No hard links here. Whoever makes the file between these two loses it.
-	if _, err := h.parent.Lstat(h.name); err == nil {
-		return fs.ErrExist
-	}
-	return h.parent.Rename(h.temporary, h.name)
 }

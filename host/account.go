@@ -75,6 +75,14 @@ type Account struct {
 
 	// MaxSessions is how many sessions the account has at a time; 0 is no limit.
 	MaxSessions int
+
+	// Close gives up what this one login holds, a folder that Authenticate has
+	// opened for it, say; nil does nothing. It is called exactly once for each
+	// Account that Authenticate returns without an error: after the logout, the
+	// end of the session or a refusal of the login, and not before the calls of
+	// FS have returned that are under way. Files and uploads that are open
+	// then are still read, committed or aborted.
+	Close func() error
 }
 
 // Rights are what an account may do.

@@ -12,9 +12,10 @@ import (
 )
 
 // change asks for something to be done to a file, and has it observed.
-func (s *session) change(key questionKey, e Event, work func() error) wasi.Errno {
-	_, errno := s.ask(key, func(context.Context) answer {
-		err := work()
+func (s *session) change(key questionKey, e Event, work func(context.Context) error) wasi.Errno {
+	e.User = s.user()
+	_, errno := s.ask(key, func(ctx context.Context) answer {
+		err := work(ctx)
 		if err == nil {
 			s.observe(e)
 		}
@@ -36,7 +37,7 @@ func (sh *shard) fileMkdir(a *args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	return s.change(questionKey{call: wasi.FileMkdir, name: name}, Event{Kind: Made, Path: "/" + name}, func() error {
+	return s.change(questionKey{call: wasi.FileMkdir, name: name}, Event{Kind: Made, Path: "/" + name}, func(context.Context) error {
 		return using(fsys, func(m MkdirFS) error { return m.Mkdir(name) })
 	})
 }
@@ -54,20 +55,22 @@ func (sh *shard) fileRemove(a *args) wasi.Errno {
 		return wasi.EACCES
 	}
 	key := questionKey{call: wasi.FileRemove, name: name, flags: kind}
-	return s.change(key, Event{Kind: Deleted, Path: "/" + name}, func() error {
+	return s.change(key, Event{Kind: Deleted, Path: "/" + name}, func(context.Context) error {
 		remove := removal(fsys, kind)
 		if remove == nil {
 			return errors.ErrUnsupported
 		}
-		info, err := s.visible(fsys, name, true)
+		// Whoever may delete a file may know its kind, which the storage does
+		// not ask about.
+		info, err := describe(fsys, name, true)
 		switch {
-		case err != nil && !errors.Is(err, fs.ErrPermission):
+		case err != nil:
 			return err
 		case name == ".":
 			return fs.ErrPermission
-		case err == nil && kind != wasi.RemoveFile && !info.IsDir():
+		case kind != wasi.RemoveFile && !info.IsDir():
 			return syscall.ENOTDIR
-		case err == nil && kind == wasi.RemoveFile && info.IsDir():
+		case kind == wasi.RemoveFile && info.IsDir():
 			return syscall.EISDIR
 		}
 		return remove(name)
@@ -96,14 +99,28 @@ func (sh *shard) fileRename(a *args) wasi.Errno {
 		return wasi.EINVAL
 	}
 	key := questionKey{call: wasi.FileRename, name: from, to: to}
-	return s.change(key, Event{Kind: Renamed, Path: "/" + from, To: "/" + to}, func() error {
+	return s.change(key, Event{Kind: Renamed, Path: "/" + from, To: "/" + to}, func(ctx context.Context) error {
 		return using(fsys, func(r RenameFS) error {
 			if _, err := describe(fsys, to, true); err == nil && !s.can(Delete) && from != to {
 				return fs.ErrPermission
 			}
-			return r.Rename(from, to)
+			err := r.Rename(from, to)
+			if errnoOf(err) == wasi.EXDEV {
+				return s.move(ctx, fsys, from, to, err)
+			}
+			return err
 		})
 	})
+}
+
+// move renames from one disk to another, which means to read, write and delete
+// there. err is what comes of it where that cannot, or may not, be done.
+func (s *session) move(ctx context.Context, fsys FS, from, to string, err error) error {
+	mover, ok := fsys.(MoveFS)
+	if !ok || !s.can(Read|Write|Delete) {
+		return err
+	}
+	return mover.Move(ctx, from, to)
 }
 
 // set asks for something about a file to be set, by what is asked for besides its
@@ -114,7 +131,7 @@ func (sh *shard) set(a *args, key questionKey, work func(fsys FS, name string) e
 		return errno
 	}
 	key.name = name
-	return s.change(key, Event{Kind: Changed, Path: "/" + name}, func() error { return work(fsys, name) })
+	return s.change(key, Event{Kind: Changed, Path: "/" + name}, func(context.Context) error { return work(fsys, name) })
 }
 
 func (sh *shard) fileSetTime(a *args) wasi.Errno {
@@ -131,10 +148,38 @@ func (sh *shard) fileSetCreated(a *args) wasi.Errno {
 	})
 }
 
+// upperBits are the permission bits that Go has elsewhere than the system.
+var upperBits = [...]struct {
+	bit  uint32
+	mode fs.FileMode
+}{{0o4000, fs.ModeSetuid}, {0o2000, fs.ModeSetgid}, {0o1000, fs.ModeSticky}}
+
+// bitsOf are a mode's permission bits.
+func bitsOf(mode fs.FileMode) uint32 {
+	bits := uint32(mode.Perm())
+	for _, upper := range upperBits {
+		if mode&upper.mode != 0 {
+			bits |= upper.bit
+		}
+	}
+	return bits
+}
+
+// modeOf is the opposite of bitsOf.
+func modeOf(bits uint32) fs.FileMode {
+	mode := fs.FileMode(bits).Perm()
+	for _, upper := range upperBits {
+		if bits&upper.bit != 0 {
+			mode |= upper.mode
+		}
+	}
+	return mode
+}
+
 func (sh *shard) fileSetMode(a *args) wasi.Errno {
-	mode := a.uint32(2) & 0o777
+	mode := a.uint32(2) & 0o7777
 	return sh.set(a, questionKey{call: wasi.FileSetMode, flags: mode}, func(fsys FS, name string) error {
-		return using(fsys, func(c ChmodFS) error { return c.Chmod(name, fs.FileMode(mode)) })
+		return using(fsys, func(c ChmodFS) error { return c.Chmod(name, modeOf(mode)) })
 	})
 }
 
@@ -151,7 +196,7 @@ func (sh *shard) fileSymlink(a *args) wasi.Errno {
 		return wasi.EACCES
 	}
 	key := questionKey{call: wasi.FileSymlink, name: name, to: target}
-	return s.change(key, Event{Kind: Linked, Path: "/" + name, To: "/" + target}, func() error {
+	return s.change(key, Event{Kind: Linked, Path: "/" + name, To: "/" + target}, func(context.Context) error {
 		return using(fsys, func(l SymlinkFS) error { return l.Symlink(target, name) })
 	})
 }

@@ -68,7 +68,7 @@ func (sh *shard) netStopTLS(a *args) wasi.Errno {
 		return wasi.EACCES
 	}
 	s.host = s.at() // which only the handshake may have told
-	return s.stream.upgradeTo(&upgrade{reply: slices.Clone(a.bytes(1)), lenient: sh.server.config.TLS.LenientClose})
+	return s.stream.upgradeTo(&upgrade{reply: slices.Clone(a.bytes(1)), lenient: sh.server.config.TLS.Close != RequireClose})
 }
 
 // politeTime is how long the client may take to end TLS before we do: lftp reads

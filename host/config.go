@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/netip"
 	"runtime"
 	"strings"
 	"time"
+	"unicode"
 
 	"wasiftp/wasi"
 )
@@ -31,7 +33,7 @@ type Config struct {
 	// is that of TLS.Config, by the name in the handshake.
 	Hosts []string
 
-	// Greeting is the text of the 220 reply; "" is the engine's own.
+	// Greeting is the text of the 220 reply, one line; "" is the engine's own.
 	Greeting string
 
 	Behaviour Behaviour
@@ -135,9 +137,27 @@ const (
 // checked returns the configuration with its defaults filled in, or all its
 // faults in one error.
 func (c Config) checked() (Config, error) {
-	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	var f faults
+	c.checkNumbers(&f)
+	c.checkTimes(&f)
+	c.checkTexts(&f)
+	c.checkPassive(&f)
+	c.TLS.check(&f)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Module == nil {
+		c.Module = Module()
+	}
+	return c, errors.Join(f...)
+}
 
+// faults are those of a configuration.
+type faults []error
+
+func (f *faults) add(format string, args ...any) { *f = append(*f, fmt.Errorf(format, args...)) }
+
+func (c *Config) checkNumbers(f *faults) {
 	for _, n := range []struct {
 		name  string
 		value *int
@@ -151,12 +171,27 @@ func (c Config) checked() (Config, error) {
 		{"SessionsPerInstance", &c.SessionsPerInstance, 0},
 	} {
 		if *n.value < 0 {
-			fault("%s is %d; it must not be negative", n.name, *n.value)
+			f.add("%s is %d; it must not be negative", n.name, *n.value)
 		}
 		if *n.value == 0 {
 			*n.value = n.zero
 		}
 	}
+	if c.Limits.LineLength > maxLine {
+		f.add("Limits.LineLength is %d; at most %d is possible", c.Limits.LineLength, maxLine)
+	}
+	if int64(c.Limits.LoginFailures) > math.MaxUint32 {
+		f.add("Limits.LoginFailures is %d; at most %d is possible", c.Limits.LoginFailures, uint32(math.MaxUint32))
+	}
+	if c.Limits.MemoryPerInstance == 0 {
+		c.Limits.MemoryPerInstance = 256 << 20
+	}
+	if m := c.Limits.MemoryPerInstance; m < minMemory || m > maxMemory {
+		f.add("Limits.MemoryPerInstance is %d; it must be between %d and %d", m, int64(minMemory), int64(maxMemory))
+	}
+}
+
+func (c *Config) checkTimes(f *faults) {
 	for _, d := range []struct {
 		name  string
 		value *time.Duration
@@ -170,44 +205,86 @@ func (c Config) checked() (Config, error) {
 		{"Limits.FailureDelay", &c.Limits.FailureDelay, time.Second},
 	} {
 		if *d.value < 0 {
-			fault("%s is %v; it must not be negative", d.name, *d.value)
+			f.add("%s is %v; it must not be negative", d.name, *d.value)
 		}
 		if *d.value == 0 {
 			*d.value = d.zero
 		}
 	}
-	if c.Limits.LineLength > maxLine {
-		fault("Limits.LineLength is %d; at most %d is possible", c.Limits.LineLength, maxLine)
+}
+
+func (c *Config) checkTexts(f *faults) {
+	for _, name := range c.Hosts {
+		if !isHostName(name) {
+			f.add("Hosts: %q is no name that a client could give, such as ftp.example.org", name)
+		}
 	}
-	if c.Limits.MemoryPerInstance == 0 {
-		c.Limits.MemoryPerInstance = 256 << 20
+	if strings.ContainsFunc(c.Greeting, unicode.IsControl) {
+		f.add("Greeting: %q is not one line without control characters", c.Greeting)
 	}
-	if m := c.Limits.MemoryPerInstance; m < minMemory || m > maxMemory {
-		fault("Limits.MemoryPerInstance is %d; it must be between %d and %d", m, int64(minMemory), int64(maxMemory))
+	for _, t := range []struct{ name, value string }{{"Owner", c.Behaviour.Owner}, {"Group", c.Behaviour.Group}} {
+		if strings.ContainsFunc(t.value, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+			f.add("Behaviour.%s: %q is not one word, as clients need it to be", t.name, t.value)
+		}
 	}
+	if err := CheckCharset(c.Charset); err != nil {
+		f.add("Charset: %w", err)
+	}
+}
+
+// longestHost is that of a name in the DNS.
+const longestHost = 253
+
+// isHostName says whether HOST could bring a name (RFC 7151 §3.1): labels of the
+// DNS with points between, or an address, in brackets if it has colons. None ends
+// with a point: the client's is taken off.
+func isHostName(name string) bool {
+	if literal, ok := strings.CutPrefix(name, "["); ok {
+		addr, err := netip.ParseAddr(strings.TrimSuffix(literal, "]"))
+		return err == nil && addr.Is6() && strings.HasSuffix(literal, "]")
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		strange := strings.ContainsFunc(label, func(r rune) bool {
+			return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+		})
+		if label == "" || strange {
+			return false
+		}
+	}
+	return len(name) <= longestHost
+}
+
+func (c *Config) checkPassive(f *faults) {
 	p := &c.Passive
 	if (p.FirstPort == 0) != (p.LastPort == 0) || p.FirstPort > p.LastPort {
-		fault("Passive ports %d to %d are no range", p.FirstPort, p.LastPort)
+		f.add("Passive ports %d to %d (FirstPort, LastPort) are no range", p.FirstPort, p.LastPort)
 	}
-	if p.PublicAddress.IsValid() && !p.PublicAddress.Unmap().Is4() {
-		fault("Passive.PublicAddress %v is no IPv4 address; PASV can announce no other (RFC 959 §4.1.2), and EPSV announces none", p.PublicAddress)
+	if a := p.PublicAddress.Unmap(); a.IsValid() && (!a.Is4() || a.IsUnspecified()) {
+		f.add("Passive.PublicAddress %v is no IPv4 address of a machine; PASV can announce no other (RFC 959 §4.1.2), and EPSV announces none", a)
 	}
 	if p.LocalNetworks == nil {
 		p.LocalNetworks = privateNetworks
 	}
-	for _, name := range []string{c.Behaviour.Owner, c.Behaviour.Group} {
-		if strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-			fault("Behaviour: %q is not one word, as clients need it to be", name)
+	for i, network := range p.LocalNetworks {
+		if !network.IsValid() {
+			f.add("Passive.LocalNetworks[%d] is no network", i)
 		}
 	}
-	if err := CheckCharset(c.Charset); err != nil {
-		fault("Charset: %w", err)
+}
+
+func (t *TLS) check(f *faults) {
+	if t.DataResumption > IgnoreResumption {
+		f.add("TLS.DataResumption is %d, which is none of the policies", t.DataResumption)
 	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
+	if t.Close > RequireClose {
+		f.add("TLS.Close is %d, which is none of the policies", t.Close)
 	}
-	if c.Module == nil {
-		c.Module = Module()
+	if t.Require > TLSForTransfer {
+		f.add("TLS.Require is %d, which is none of the requirements", t.Require)
+	} else if t.Require != TLSOptional && t.Config == nil {
+		f.add("TLS.Require needs TLS.Config: without a certificate nobody could log in")
 	}
-	return c, errors.Join(faults...)
+	if c := t.Config; c != nil && len(c.Certificates) == 0 && c.GetCertificate == nil && c.GetConfigForClient == nil {
+		f.add("TLS.Config has no certificate, and neither GetCertificate nor GetConfigForClient")
+	}
 }

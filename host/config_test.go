@@ -1,8 +1,13 @@
 package host
 
 import (
+	"crypto/tls"
+	"maps"
+	"math"
 	"net/netip"
+	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +100,121 @@ func TestConfigBounds(t *testing.T) {
 		c.set(&config)
 		if _, err := config.checked(); (err == nil) != c.ok {
 			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// values are some of a field of Config, each wrong for a reason of its own.
+type values []any
+
+var (
+	negative  = values{-1, math.MinInt}
+	backwards = values{time.Duration(-1), time.Duration(math.MinInt64)}
+	anything  = values(nil)
+)
+
+// faulty has every field of Config with values that New must refuse, or
+// anything where there are none.
+var faulty = map[string]values{
+	"Authenticator": anything, "Observer": anything, "Logger": anything,
+	"Hosts": {
+		[]string{""}, []string{"a.example.org", ""}, []string{"a b"}, []string{"a..b"}, []string{"a.example.org."}, []string{".a"}, []string{"*.example.org"},
+		[]string{"a\r\nb"}, []string{"a/b"}, []string{"a:21"}, []string{"::1"}, []string{"[::1"}, []string{"[1.2.3.4]"}, []string{"b\u00fccher.example"},
+		[]string{strings.Repeat("a", longestHost+1)},
+	},
+	"Greeting": {"a\r\n220 b", "a\nb", "a\r", "a\x00b", "\x1b[2J", "a\tb", "\x7f", "\u0085"},
+
+	"Behaviour.ASCIIVerbatim": anything, "Behaviour.NoASCIISize": anything, "Behaviour.MkdirExisting": anything, "Behaviour.MakeParents": anything,
+	"Behaviour.EmptyNLSTFails": anything, "Behaviour.HideDotFiles": anything, "Behaviour.NoASCIIRest": anything, "Behaviour.NoModeZ": anything,
+	"Behaviour.NoHash": anything,
+	"Behaviour.Owner":  {"two words", "a\r\nb", "a\x00", "\x7f", "\u00a0"},
+	"Behaviour.Group":  {"two words", "a\r\nb", "a\x00", "\x7f", "\u2003"},
+
+	"Allow.SiteCopy": anything, "Allow.SiteSymlink": anything, "Allow.SiteRmdir": anything, "Allow.Combine": anything, "Allow.CCC": anything,
+	"Allow.SSCN": anything, "Allow.CPSV": anything,
+
+	"Charset":  {"klingon", "UTF-16", "a\nb"},
+	"ListZone": anything, "FollowLinks": anything,
+
+	"Limits.Sessions": negative, "Limits.SessionsPerAddress": negative,
+	"Limits.LineLength": append(values{maxLine + 1}, negative...), "Limits.LoginFailures": append(values{math.MaxInt}, negative...),
+	"Limits.LoginTime": backwards, "Limits.IdleTime": backwards, "Limits.StallTime": backwards, "Limits.DataTime": backwards,
+	"Limits.StepTime": backwards, "Limits.FailureDelay": backwards,
+	"Limits.MemoryPerInstance": {int64(-1), int64(1), int64(minMemory - 1), int64(maxMemory + 1)},
+
+	"Passive.FirstPort": {uint16(1), uint16(65535)}, "Passive.LastPort": {uint16(1), uint16(65535)},
+	"Passive.PublicAddress": {netip.MustParseAddr("2001:db8::1"), netip.IPv4Unspecified(), netip.MustParseAddr("::ffff:0.0.0.0")},
+	"Passive.LocalNetworks": {[]netip.Prefix{{}}, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), {}}},
+
+	"TLS.Config":         {&tls.Config{}, &tls.Config{Certificates: []tls.Certificate{}}},
+	"TLS.Require":        {TLSForLogin, TLSForControl, TLSForTransfer, TLSForTransfer + 1, TLSRequirement(math.MaxUint8)},
+	"TLS.DataResumption": {IgnoreResumption + 1, DataResumption(math.MaxUint8)},
+	"TLS.Close":          {RequireClose + 1, TLSClose(math.MaxUint8)},
+
+	"AllowForeignDataAddress": anything,
+	"Module":                  anything, // New tries it
+	"Instances":               negative, "SessionsPerInstance": negative,
+	"CacheDir": anything, // New does without
+}
+
+// fields are all of a configuration, by name.
+func fields(config reflect.Value, under string) map[string]reflect.Value {
+	all := map[string]reflect.Value{}
+	for f, value := range config.Fields() {
+		if f.Type.Kind() == reflect.Struct && strings.HasPrefix(f.Type.PkgPath(), "wasiftp/") {
+			maps.Copy(all, fields(value, under+f.Name+"."))
+			continue
+		}
+		all[under+f.Name] = value
+	}
+	return all
+}
+
+// Each field is either checked, with a fault that names it, or said to need no
+// check: a new one can't be forgotten.
+func TestConfigEachField(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for name := range fields(reflect.ValueOf(Config{}), "") {
+		names = append(names, name)
+		wrong, known := faulty[name]
+		if !known {
+			t.Errorf("nothing is known of the field %s; put it into faulty, and check it in New if some value is wrong", name)
+		}
+		for _, value := range wrong {
+			var c Config
+			fields(reflect.ValueOf(&c).Elem(), "")[name].Set(reflect.ValueOf(value))
+			_, err := c.checked()
+			if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), name[strings.LastIndex(name, ".")+1:]) {
+				t.Errorf("%s: the value %#v gives %v; want one fault, by that name", name, value, err)
+			}
+		}
+	}
+	for name := range faulty {
+		if !slices.Contains(names, name) {
+			t.Errorf("there is no field %s", name)
+		}
+	}
+}
+
+func TestConfigHosts(t *testing.T) {
+	t.Parallel()
+	c := Config{Hosts: []string{"localhost", "A.example.org", "a_b.example", "xn--bcher-kva.example", "192.0.2.1", "[2001:db8::1]"}}
+	if _, err := c.checked(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A requirement is one of a server that has a certificate, wherever from.
+func TestConfigCertificates(t *testing.T) {
+	t.Parallel()
+	for _, config := range []*tls.Config{
+		{Certificates: make([]tls.Certificate, 1)},
+		{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }},
+		{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return nil, nil }},
+	} {
+		if _, err := (Config{TLS: TLS{Config: config, Require: TLSForTransfer, DataResumption: RequireResumption}}).checked(); err != nil {
+			t.Error(err)
 		}
 	}
 }

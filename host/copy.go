@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"io/fs"
 	"os"
 	"syscall"
@@ -25,8 +26,8 @@ func (sh *shard) fileCopy(a *args) wasi.Errno {
 		return wasi.EACCES
 	}
 	key := questionKey{call: wasi.FileCopy, name: from, to: to, flags: flags}
-	handle, opened, errno := s.askOpen(key, openFile{name: to, from: from}, func(f *openFile) (wasi.Stat, error) {
-		return f.openCopy(fsys, flags)
+	handle, opened, errno := s.askOpen(key, to, from, func(ctx context.Context, f *openFile) (wasi.Stat, error) {
+		return f.openCopy(ctx, fsys, flags)
 	})
 	if errno != wasi.OK {
 		return errno
@@ -40,9 +41,9 @@ func (sh *shard) fileCopy(a *args) wasi.Errno {
 
 // openCopy opens both files, and describes the one that is read. Opening the other
 // may empty it, so it must not be the same by another name.
-func (f *openFile) openCopy(fsys FS, flags uint32) (wasi.Stat, error) {
+func (f *openFile) openCopy(ctx context.Context, fsys FS, flags uint32) (wasi.Stat, error) {
 	source := &openFile{session: f.session, name: f.from}
-	stat, err := source.open(fsys, 0, 0)
+	stat, err := source.openDownload(fsys, 0)
 	if err != nil {
 		return wasi.Stat{}, err
 	}
@@ -53,7 +54,7 @@ func (f *openFile) openCopy(fsys FS, flags uint32) (wasi.Stat, error) {
 		if flags&wasi.CopyAppend != 0 {
 			open = wasi.OpenWrite | wasi.OpenAppend
 		}
-		_, err = f.openUpload(fsys, open, 0)
+		_, err = f.openUpload(ctx, fsys, open, 0)
 	}
 	if err != nil {
 		source.reader.Close()

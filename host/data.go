@@ -38,21 +38,16 @@ func (l *listener) end() {
 // accept takes what connects until there is too much to trust. Somebody else's
 // connection is closed unread, and the client's is still waited for.
 func (l *listener) accept() {
-	for {
-		conn, err := l.socket.Accept()
-		if err != nil {
-			return
-		}
+	s := l.session
+	s.server.acceptAll(l.socket, func(conn net.Conn) bool {
 		from := addrPort(conn.RemoteAddr())
-		if from.Addr() != l.session.client.Addr() && !l.session.server.config.AllowForeignDataAddress {
+		if !s.isClient(from.Addr()) && !s.server.config.AllowForeignDataAddress {
 			conn.Close()
-			l.session.observe(Event{Kind: DataRefused, Data: from})
-			continue
+			s.observe(Event{Kind: DataRefused, Data: from})
+			return true
 		}
-		if !l.keep(conn) {
-			return
-		}
-	}
+		return l.keep(conn)
+	})
 }
 
 func (l *listener) keep(conn net.Conn) (more bool) {
@@ -104,7 +99,7 @@ func (sh *shard) netListen(a *args) wasi.Errno {
 	}
 	socket, err := listenInRange(s.local.Addr(), s.server.config.Passive.FirstPort, s.server.config.Passive.LastPort)
 	if err != nil {
-		s.server.config.Logger.Warn("no passive port", "session", s.id, "err", err)
+		s.server.config.Logger.Warn("no passive port", "session", s.id, "client", s.client, "err", err)
 		return errnoOf(err)
 	}
 	l := &listener{session: s, socket: socket}
@@ -112,7 +107,7 @@ func (sh *shard) netListen(a *args) wasi.Errno {
 		socket.Close()
 		return errno
 	}
-	go l.accept()
+	s.server.work.Go(l.accept)
 	putUint32(a.bytes(2), l.handle)
 	wasi.PutAddr(a.bytes(3), s.announced(addrPort(socket.Addr()).Port()))
 	return wasi.OK
@@ -120,13 +115,15 @@ func (sh *shard) netListen(a *args) wasi.Errno {
 
 // listenInRange listens on a port of the range that nobody can guess.
 func listenInRange(ip netip.Addr, first, last uint16) (net.Listener, error) {
+	var config net.ListenConfig
+	config.SetMultipathTCP(false) // its connections do not tell the zone of a link-local address
 	size := int(last) - int(first) + 1
 	start := rand.IntN(size)
 	var socket net.Listener
 	var err error
 	for i := range size {
 		port := int(first) + (start+i)%size
-		socket, err = net.Listen("tcp", net.JoinHostPort(ip.String(), strconv.Itoa(port)))
+		socket, err = config.Listen(context.Background(), "tcp", net.JoinHostPort(ip.String(), strconv.Itoa(port)))
 		if err == nil {
 			return socket, nil
 		}
@@ -171,11 +168,11 @@ func (sh *shard) netAccept(a *args) wasi.Errno {
 
 // dataConn is a data connection, or the attempt at an active one.
 type dataConn struct {
-	session  *session
-	conn     net.Conn // nil while dialling
-	stream   *stream  // what the engine writes itself: listings
-	cancel   context.CancelFunc
-	securing bool // a TLS handshake is under way, or was
+	session *session
+	conn    net.Conn // nil while dialling
+	stream  *stream  // what the engine writes itself: listings
+	cancel  context.CancelFunc
+	tls     *closing // beneath TLS, from the begin of the handshake on; nil in the clear
 }
 
 func (c *dataConn) owner() *session { return c.session }
@@ -212,6 +209,25 @@ func (c *dataConn) settled(conn net.Conn, handle uint32, errno wasi.Errno) bool 
 	return true
 }
 
+// isClient says whether an address is the client's. Where only one of them tells its
+// zone, that is taken for the other's too.
+func (s *session) isClient(a netip.Addr) bool {
+	client := s.client.Addr()
+	if a.Zone() == "" || client.Zone() == "" {
+		return a.WithZone("") == client.WithZone("")
+	}
+	return a == client
+}
+
+// zoned is an address that the guest gave, which has no zone: one that is good on a
+// link only is on the control connection's.
+func (s *session) zoned(a netip.AddrPort) netip.AddrPort {
+	if !a.Addr().IsLinkLocalUnicast() {
+		return a
+	}
+	return netip.AddrPortFrom(a.Addr().WithZone(s.client.Addr().Zone()), a.Port())
+}
+
 // lowestPort is the lowest that an active client may name: below it are the
 // well-known services that a bounce attack is after (RFC 2577 §3).
 const lowestPort = 1024
@@ -221,11 +237,11 @@ func (sh *shard) netDial(a *args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	to := wasi.GetAddr(a.bytes(1))
+	to := s.zoned(wasi.GetAddr(a.bytes(1)))
 	if !to.IsValid() {
 		return wasi.EINVAL
 	}
-	if to.Port() < lowestPort || to.Addr() != s.client.Addr() && !s.server.config.AllowForeignDataAddress {
+	if to.Port() < lowestPort || !s.isClient(to.Addr()) && !s.server.config.AllowForeignDataAddress {
 		s.observe(Event{Kind: DataRefused, Data: to})
 		return wasi.EACCES
 	}

@@ -49,14 +49,14 @@ func (sh *shard) fileList(a *args) wasi.Errno {
 	if flags&^wasi.ListNames != 0 {
 		return wasi.EINVAL
 	}
-	names := s.charset()
+	names, listed := s.charset(), Event{Kind: Listed, Path: path.Join("/", name), User: s.user()}
 	result, errno := s.ask(questionKey{call: wasi.FileList, name: name, flags: flags}, func(context.Context) answer {
 		d, err := openDirectory(fsys, name)
 		if err != nil {
 			return answer{errno: errnoOf(err)}
 		}
 		d.session, d.namesOnly, d.charset = s, flags&wasi.ListNames != 0, names
-		s.observe(Event{Kind: Listed, Path: path.Join("/", name)})
+		s.observe(listed)
 		return answer{dir: d}
 	})
 	if errno != wasi.OK {
@@ -156,13 +156,13 @@ func (d *openDir) describe(entry fs.DirEntry) (stat wasi.Stat, target string, er
 		return wasi.Stat{}, "", err
 	}
 	if info.Mode().Type() == fs.ModeSymlink {
-		if d.session.server.config.FollowLinks {
-			if end, err := fs.Stat(d.fsys, path.Join(d.name, entry.Name())); err == nil {
-				return statOf(end), "", nil
-			}
-		}
 		if l, ok := d.fsys.(fs.ReadLinkFS); ok {
 			target, _ = l.ReadLink(path.Join(d.name, entry.Name()))
+		}
+		if d.session.server.config.FollowLinks {
+			if end, err := fs.Stat(d.fsys, path.Join(d.name, entry.Name())); err == nil {
+				info = end
+			}
 		}
 	}
 	return statOf(info), target, nil

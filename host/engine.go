@@ -72,26 +72,47 @@ type program struct {
 	memory   uint64                  // what an instance may have
 }
 
-// compile makes the program that the configuration asks for. A damaged cache
-// makes compilation fail: it is then emptied, and not used this time.
+// compile makes the program that the configuration asks for. A cache that makes
+// compilation fail is emptied and filled anew. What can't be kept is compiled all
+// the same.
 func compile(config *Config) (*program, error) {
 	ctx := context.Background()
-	runtimeConfig := wazero.NewRuntimeConfig()
 	if config.CacheDir != "" {
 		dir := filepath.Join(config.CacheDir, "compiled")
-		cache, err := wazero.NewCompilationCacheWithDir(dir)
-		if err == nil {
-			var p *program
-			if p, err = newProgram(ctx, runtimeConfig.WithCompilationCache(cache), config.Module, config.Limits.MemoryPerInstance); err == nil {
-				p.cache = cache
-				return p, nil
+		p, err := compileCached(ctx, config, dir)
+		if err != nil {
+			config.Logger.Warn("the cache of compiled code can't be used and is made anew", "dir", dir, "err", err)
+			if err = os.RemoveAll(dir); err == nil {
+				p, err = compileCached(ctx, config, dir)
 			}
-			cache.Close(ctx)
-			os.RemoveAll(dir)
+		}
+		if err == nil {
+			return p, nil
 		}
 		config.Logger.Warn("compiling without the cache", "dir", dir, "err", err)
 	}
-	return newProgram(ctx, runtimeConfig, config.Module, config.Limits.MemoryPerInstance)
+	return newProgram(ctx, wazero.NewRuntimeConfig(), config.Module, config.Limits.MemoryPerInstance)
+}
+
+// compileCached compiles what is not in the cache in dir, and puts it there.
+func compileCached(ctx context.Context, config *Config, dir string) (*program, error) {
+	if err := dropDamaged(dir, config.Logger); err != nil {
+		return nil, err
+	}
+	cache, err := wazero.NewCompilationCacheWithDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	p, err := newProgram(ctx, wazero.NewRuntimeConfig().WithCompilationCache(cache), config.Module, config.Limits.MemoryPerInstance)
+	if err != nil {
+		cache.Close(ctx)
+		return nil, err
+	}
+	p.cache = cache
+	if err := sumUp(dir); err != nil {
+		config.Logger.Warn("the next start compiles the engine again", "dir", dir, "err", err)
+	}
+	return p, nil
 }
 
 func newProgram(ctx context.Context, config wazero.RuntimeConfig, module []byte, memory int64) (*program, error) {

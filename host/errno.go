@@ -24,19 +24,30 @@ var crossings = append(systemCrossings, []crossing{
 	{syscall.ENOTDIR, wasi.ENOTDIR},
 	{syscall.EISDIR, wasi.EISDIR},
 	{syscall.ENOTEMPTY, wasi.ENOTEMPTY}, // before ErrExist, which it also is
-	{syscall.EXDEV, wasi.EACCES},        // out of the root
+	{syscall.EXDEV, wasi.EXDEV},
 	{syscall.EROFS, wasi.EACCES},
 	{syscall.ELOOP, wasi.ENOENT},
+	{syscall.ENXIO, wasi.EACCES}, // a pipe, a device
 	{syscall.ENAMETOOLONG, wasi.EINVAL},
+	{syscall.EILSEQ, wasi.EINVAL}, // a name in a character set that the storage has not
 	{syscall.ENOSPC, wasi.ENOSPC},
+	{syscall.EMLINK, wasi.ENOSPC}, // of a directory
 	{syscall.EDQUOT, wasi.EDQUOT},
 	{syscall.EFBIG, wasi.EFBIG},
 	{syscall.EBUSY, wasi.EBUSY},
+	{syscall.ETXTBSY, wasi.EBUSY},
+	{syscall.EAGAIN, wasi.EBUSY}, // a lease; to the guest EAGAIN promises an event
 	{syscall.EMFILE, wasi.EMFILE},
 	{syscall.ENFILE, wasi.EMFILE},
 	{syscall.EADDRINUSE, wasi.EADDRINUSE},
+	{syscall.EADDRNOTAVAIL, wasi.EADDRINUSE},
 	{syscall.ECONNREFUSED, wasi.ECONNREFUSED},
 	{syscall.ECONNRESET, wasi.ECONNRESET},
+	{syscall.ECONNABORTED, wasi.ECONNRESET},
+	{syscall.ENETDOWN, wasi.ECONNRESET},
+	{syscall.ENETUNREACH, wasi.ECONNRESET},
+	{syscall.EHOSTUNREACH, wasi.ECONNRESET},
+	{syscall.ETIMEDOUT, wasi.ETIMEDOUT},
 	{syscall.EPIPE, wasi.EPIPE},
 	{syscall.EINVAL, wasi.EINVAL},
 	{fs.ErrNotExist, wasi.ENOENT},
@@ -47,6 +58,7 @@ var crossings = append(systemCrossings, []crossing{
 	{os.ErrDeadlineExceeded, wasi.ETIMEDOUT},
 	{context.DeadlineExceeded, wasi.ETIMEDOUT},
 	{context.Canceled, wasi.ECANCELED},
+	{errGivenUp, wasi.ECANCELED},
 	{net.ErrClosed, wasi.ECANCELED},
 	{io.ErrClosedPipe, wasi.EPIPE},
 	{io.ErrUnexpectedEOF, wasi.ECONNRESET},

@@ -1,12 +1,12 @@
 package host
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -16,6 +16,7 @@ import (
 // openFile is a file open for one transfer: a download's reader or an upload.
 type openFile struct {
 	session    *session
+	user       string // who has opened it
 	name       string
 	reader     fs.File   // of a download, else nil
 	upload     Upload    // of an upload, else nil
@@ -23,6 +24,9 @@ type openFile struct {
 	from       string    // its name
 	transfer   *transfer // nil until it starts
 	committing bool
+	taken      bool // over by another session
+	closeOnce  sync.Once
+	closed     chan struct{} // of an upload under way: closed once it has ended
 }
 
 func (f *openFile) owner() *session { return f.session }
@@ -39,43 +43,37 @@ func (f *openFile) end() {
 	f.session.afterwards(f.close)
 }
 
-// close closes the file once its transfer is over, and aborts an upload.
+// close closes the file once its transfer is over, and aborts an upload. What
+// never came to a transfer is told of too.
 func (f *openFile) close() {
-	var err error
-	defer f.session.recovered(func(error) {})
-	if f.transfer != nil {
-		<-f.transfer.finished
-		err = f.transfer.err
-	}
-	if f.reader != nil {
-		f.reader.Close()
-		return
-	}
-	if f.source != nil && f.transfer == nil {
-		f.source.Close()
-	}
-	f.upload.Abort()
-	if err == nil {
-		err = errGivenUp
-	}
-	f.observeEnd(err)
+	f.closeOnce.Do(func() {
+		err := errGivenUp
+		if f.transfer != nil {
+			<-f.transfer.finished
+			err = cmp.Or(f.transfer.err, err)
+		}
+		if f.taken {
+			err = errTakenOver
+		}
+		guard := f.session.guard
+		switch {
+		case f.reader != nil:
+			if f.transfer == nil {
+				f.observe(Event{Kind: Downloaded, Path: "/" + f.name, Err: err})
+			}
+			guard(f.reader.Close)
+			return
+		case f.source != nil && f.transfer == nil:
+			guard(f.source.Close)
+		}
+		guard(f.upload.Abort)
+		f.over(err)
+	})
 }
 
-// observeEnd tells what became of an upload or a copy.
-func (f *openFile) observeEnd(err error) {
-	e := Event{Path: "/" + f.name}
-	if f.transfer != nil {
-		e = f.transfer.event(0, nil)
-	}
-	e.Err = err
-	switch {
-	case f.source != nil:
-		e.Kind, e.Path, e.To = Copied, "/"+f.from, e.Path
-	case err != nil:
-		e.Kind = UploadFailed
-	default:
-		e.Kind = Uploaded
-	}
+// observe tells of an event of the file, which may come after the logout.
+func (f *openFile) observe(e Event) {
+	e.User = f.user
 	f.session.observe(e)
 }
 
@@ -133,7 +131,7 @@ func statOf(info fs.FileInfo) wasi.Stat {
 	}
 	return wasi.Stat{
 		ModTime: unixNano(info.ModTime()), Size: uint64(max(info.Size(), 0)),
-		Mode: mode | uint32(info.Mode().Perm()), Links: linksOf(info), Created: createdOf(info),
+		Mode: mode | bitsOf(info.Mode()), Links: linksOf(info), Created: createdOf(info),
 	}
 }
 
@@ -221,8 +219,11 @@ func (sh *shard) fileOpen(a *args) wasi.Errno {
 		return wasi.EINVAL
 	}
 	key := questionKey{call: wasi.FileOpen, name: name, flags: flags, number: offset}
-	handle, opened, errno := s.askOpen(key, openFile{name: name}, func(f *openFile) (wasi.Stat, error) {
-		return f.open(fsys, flags, offset)
+	handle, opened, errno := s.askOpen(key, name, "", func(ctx context.Context, f *openFile) (wasi.Stat, error) {
+		if right == Write {
+			return f.openUpload(ctx, fsys, flags, offset)
+		}
+		return f.openDownload(fsys, offset)
 	})
 	if errno != wasi.OK {
 		return errno
@@ -232,19 +233,22 @@ func (sh *shard) fileOpen(a *args) wasi.Errno {
 	return wasi.OK
 }
 
-// askOpen asks for a file to be opened, and gives it a handle.
-func (s *session) askOpen(key questionKey, file openFile, open func(*openFile) (wasi.Stat, error)) (uint32, answer, wasi.Errno) {
+// askOpen asks for a file to be opened, and gives it a handle. from is the name of
+// what a copy is made of, "" for all else.
+func (s *session) askOpen(
+	key questionKey, name, from string, open func(context.Context, *openFile) (wasi.Stat, error),
+) (uint32, answer, wasi.Errno) {
 	if len(s.objects) >= maxOwned {
 		return 0, answer{}, wasi.EMFILE
 	}
-	opened, errno := s.ask(key, func(context.Context) answer {
-		f := file
-		f.session = s
-		stat, err := open(&f)
+	user := s.user()
+	opened, errno := s.ask(key, func(ctx context.Context) answer {
+		f := &openFile{session: s, user: user, name: name, from: from}
+		stat, err := open(ctx, f)
 		if err != nil {
 			return answer{errno: errnoOf(err)}
 		}
-		return answer{file: &f, stat: stat}
+		return answer{file: f, stat: stat}
 	})
 	if errno != wasi.OK {
 		return 0, answer{}, errno
@@ -256,10 +260,7 @@ func (s *session) askOpen(key questionKey, file openFile, open func(*openFile) (
 	return handle, opened, errno
 }
 
-func (f *openFile) open(fsys FS, flags uint32, offset int64) (wasi.Stat, error) {
-	if flags&wasi.OpenWrite != 0 {
-		return f.openUpload(fsys, flags, offset)
-	}
+func (f *openFile) openDownload(fsys FS, offset int64) (wasi.Stat, error) {
 	file, err := fsys.Open(f.name)
 	if err != nil {
 		return wasi.Stat{}, err
@@ -290,77 +291,4 @@ func skip(file fs.File, offset int64) error {
 	}
 	_, err := io.CopyN(io.Discard, file, offset)
 	return err
-}
-
-// openUpload opens an upload. Whoever may not delete may not replace or
-// overwrite either, only make new files and add to the end of old ones.
-func (f *openFile) openUpload(fsys FS, flags uint32, offset int64) (wasi.Stat, error) {
-	creator, ok := fsys.(CreateFS)
-	if !ok {
-		return wasi.Stat{}, errors.ErrUnsupported
-	}
-	var stat wasi.Stat
-	if info, err := fs.Stat(fsys, f.name); err == nil {
-		stat = statOf(info)
-		if info.IsDir() {
-			return stat, syscall.EISDIR
-		}
-	}
-	flag := 0
-	switch {
-	case flags&wasi.OpenExclusive != 0:
-		flag = os.O_EXCL
-	case flags&wasi.OpenAppend != 0:
-		flag, offset = os.O_APPEND, 0
-	case uint64(offset) > stat.Size:
-		return stat, syscall.EINVAL
-	case flags&wasi.OpenTruncate != 0:
-		flag = os.O_TRUNC
-		if !f.session.can(Delete) {
-			flag = os.O_EXCL
-		}
-	case uint64(offset) < stat.Size && !f.session.can(Delete):
-		return stat, fs.ErrPermission
-	}
-	upload, err := creator.Create(f.name, flag, offset)
-	if flags&wasi.OpenTruncate != 0 && flag == os.O_EXCL && errors.Is(err, fs.ErrExist) {
-		return stat, fs.ErrPermission
-	}
-	f.upload = upload
-	return stat, err
-}
-
-func (sh *shard) fileCommit(a *args) wasi.Errno {
-	f, errno := get[*openFile](&sh.handles, a.handle(0))
-	if errno != wasi.OK {
-		return errno
-	}
-	if f.upload == nil || f.transfer == nil {
-		return wasi.EINVAL
-	}
-	select {
-	case <-f.transfer.finished:
-	default:
-		return wasi.EBUSY
-	}
-	if f.transfer.err != nil {
-		return wasi.EINVAL // what broke off is not whole, whatever the guest says
-	}
-	key := questionKey{call: wasi.FileCommit, handle: a.handle(0)}
-	begun := f.committing
-	if begun && (f.session.asked == nil || f.session.asked.key != key) {
-		return wasi.EBUSY // it was given up for another question, and goes on all the same
-	}
-	_, errno = f.session.ask(key, func(context.Context) answer {
-		err := f.upload.Commit()
-		f.observeEnd(err)
-		return answer{errno: errnoOf(err)}
-	})
-	switch {
-	case errno == wasi.EAGAIN:
-		f.committing = true
-	case begun:
-		f.session.disown(a.handle(0))
-	}
-	return errno
 }

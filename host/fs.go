@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"io"
 	"io/fs"
 	"time"
@@ -8,7 +9,7 @@ import (
 
 // FS is what an account sees: any [fs.FS] is one, and read-only. What else it
 // can do is found by type assertion: [fs.StatFS], [fs.ReadLinkFS] (Lstat and
-// ReadLink), [EnterFS], [CreateFS], [MkdirFS], [RemoveFS], [RenameFS], [ChtimesFS],
+// ReadLink), [EnterFS], [CreateFS], [MkdirFS], [RemoveFS], [RenameFS], [MoveFS], [ChtimesFS],
 // [ChmodFS], [CreatedFS], [UmaskFS], [SymlinkFS], [RemoveAllFS] and [SpaceFS]. A
 // file that Open returns may be an [io.Seeker], to be read from an offset, and an
 // *os.File, to be sent by the kernel alone.
@@ -38,7 +39,8 @@ type CreateFS interface {
 	// replace a file, os.O_EXCL to make a new one (an error that is
 	// [fs.ErrExist] when there is one), os.O_APPEND to add to its end, or 0 to overwrite it from offset on.
 	// The file is made when missing. Its size is checked by the server: offset
-	// is never beyond the end.
+	// is never beyond the end. What the file holds should stay until the first
+	// byte or Commit: many an upload begins whose data connection never comes.
 	Create(name string, flag int, offset int64) (Upload, error)
 }
 
@@ -54,6 +56,14 @@ type Upload = interface {
 	Abort() error
 }
 
+// HiddenUpload is an [Upload] that may be seen by nobody before it is committed.
+// Its end is then looked at more closely: what a client that has died leaves must
+// not look whole.
+type HiddenUpload interface {
+	Upload
+	Hidden() bool
+}
+
 // MkdirFS is an [FS] that makes directories. Mkdir fails with [fs.ErrExist]
 // when there is such a file.
 type MkdirFS interface {
@@ -67,10 +77,21 @@ type RemoveFS interface {
 	Remove(name string) error
 }
 
-// RenameFS is an [FS] that renames files and directories.
+// RenameFS is an [FS] that renames files and directories. A file replaces a file;
+// whether a directory replaces an empty one is for the FS to say.
 type RenameFS interface {
 	FS
 	Rename(from, to string) error
+}
+
+// MoveFS is an [FS] that can do what Rename cannot: rename from one disk to
+// another, by copying and deleting. It is asked when Rename fails with
+// [syscall.EXDEV], for an account that may read, write and delete.
+type MoveFS interface {
+	FS
+
+	// Move renames a file. When it fails, or ctx ends, all is as it was before.
+	Move(ctx context.Context, from, to string) error
 }
 
 // ChtimesFS is an [FS] that sets modification times.
@@ -79,7 +100,9 @@ type ChtimesFS interface {
 	Chtimes(name string, mtime time.Time) error
 }
 
-// ChmodFS is an [FS] that sets permission bits.
+// ChmodFS is an [FS] that sets permission bits. mode may have [fs.ModeSetuid],
+// [fs.ModeSetgid] and [fs.ModeSticky]: which of them a file or a directory gets is
+// for the FS to say, and no error.
 type ChmodFS interface {
 	FS
 	Chmod(name string, mode fs.FileMode) error

@@ -7,31 +7,60 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"wasiftp/wasi"
 )
 
 // login is an account in use by a session.
 type login struct {
-	server *Server
-	name   string
-	whole  FS // the account's
-	fs     FS // the same, perhaps under a mask; for the shard's goroutine
-	rights Rights
-	names  *charset // of its clients
-	able   uint32   // what the files can do (wasi.AbleUpload, …)
-	once   sync.Once
+	session *session
+	name    string
+	whole   FS // the account's
+	fs      FS // the same, perhaps under a mask; for the shard's goroutine
+	rights  Rights
+	names   *charset     // of its clients
+	able    uint32       // what the files can do (wasi.AbleUpload, …)
+	close   func() error // the account's, nil for nothing
+	users   atomic.Int32 // the session itself, its questions and what it gives up; the last one closes the account
+	revoked atomic.Bool
+	once    sync.Once
 }
 
 // release gives the account's place to somebody else.
 func (l *login) release() {
-	l.once.Do(func() { l.server.releaseAccount(l.name) })
+	l.once.Do(func() {
+		l.session.server.releaseAccount(l)
+		l.leave()
+	})
 }
 
-// can says whether the session is logged in to an account with this right.
+// enter keeps the account from being closed until leave is called. Without a
+// login, neither does anything.
+func (l *login) enter() {
+	if l != nil {
+		l.users.Add(1)
+	}
+}
+
+func (l *login) leave() {
+	if l != nil && l.users.Add(-1) == 0 && l.close != nil {
+		l.session.server.work.Go(l.closeAccount)
+	}
+}
+
+func (l *login) closeAccount() {
+	defer l.session.recovered(func(error) {})
+	if err := l.close(); err != nil {
+		l.session.server.config.Logger.Warn("an account was not closed", "session", l.session.id, "user", l.name, "err", err)
+	}
+}
+
+// can says whether the session is logged in to an account with this right, which
+// still holds.
 func (s *session) can(right Rights) bool {
 	l := s.login.Load()
-	return l != nil && l.rights&right == right
+	return l != nil && l.rights&right == right && !l.revoked.Load()
 }
 
 func (s *session) logout() {
@@ -97,6 +126,10 @@ func (sh *shard) authCheck(a *args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
+	if result.login.revoked.Load() {
+		result.login.release()
+		return wasi.EACCES
+	}
 	s.logout()
 	s.login.Store(result.login)
 	s.observe(Event{Kind: LoggedIn})
@@ -106,7 +139,7 @@ func (sh *shard) authCheck(a *args) wasi.Errno {
 
 func (s *session) authenticate(ctx context.Context, given Login) answer {
 	user := given.User
-	l, err := s.server.login(ctx, given)
+	l, err := s.logIn(ctx, given)
 	if err == nil {
 		return answer{login: l}
 	}
@@ -115,7 +148,7 @@ func (s *session) authenticate(ctx context.Context, given Login) answer {
 		return answer{errno: wasi.EMFILE}
 	}
 	if !errors.Is(err, ErrDenied) && ctx.Err() == nil {
-		s.server.config.Logger.Error("the authenticator failed", "session", s.id, "user", user, "err", err)
+		s.server.config.Logger.Error("the authenticator failed", "session", s.id, "client", s.client, "user", user, "err", err)
 	}
 	return answer{errno: wasi.EACCES}
 }
@@ -125,31 +158,49 @@ var (
 	errNoFS        = errors.New("the authenticator gave an account without a file system")
 )
 
-// login asks the authenticator, and takes one of the account's places.
-func (s *Server) login(ctx context.Context, given Login) (*login, error) {
-	if s.config.Authenticator == nil {
+// logIn asks the authenticator, and takes one of the account's places. An answer
+// that was under way while accounts were revoked may be about one of those, and so
+// is asked for again.
+func (s *session) logIn(ctx context.Context, given Login) (*login, error) {
+	if s.server.config.Authenticator == nil {
 		return nil, ErrDenied
 	}
-	account, err := s.config.Authenticator.Authenticate(ctx, given)
-	if err != nil {
-		return nil, err
+	for {
+		revocations := s.server.revocations.Load()
+		account, err := s.server.config.Authenticator.Authenticate(ctx, given)
+		if err != nil {
+			return nil, err
+		}
+		if account == nil {
+			return nil, errNoFS
+		}
+		l, err := s.use(account, given.User, revocations)
+		if err != errRevoked || ctx.Err() != nil {
+			return l, err
+		}
 	}
-	if account == nil || account.FS == nil {
+}
+
+// use takes one of the account's places, or else closes the account.
+func (s *session) use(account *Account, user string, revocations uint64) (admitted *login, err error) {
+	l := &login{
+		session: s, name: cmp.Or(account.Name, user), whole: account.FS, fs: account.FS, rights: account.Rights, close: account.Close,
+	}
+	l.enter()
+	defer func() { // also when abilitiesOf panics
+		if admitted == nil {
+			l.leave()
+		}
+	}()
+	if account.FS == nil {
 		return nil, errNoFS
 	}
-	names, err := newCharset(cmp.Or(account.Charset, s.config.Charset))
-	if err != nil {
+	if l.names, err = newCharset(cmp.Or(account.Charset, s.server.config.Charset)); err != nil {
 		return nil, err
 	}
-	l := &login{
-		server: s, names: names, name: account.Name, whole: account.FS, fs: account.FS, rights: account.Rights,
-		able: abilitiesOf(account.FS, account.Rights),
-	}
-	if l.name == "" {
-		l.name = given.User
-	}
-	if !s.admitAccount(l.name, account.MaxSessions) {
-		return nil, errAccountFull
+	l.able = abilitiesOf(account.FS, account.Rights)
+	if err := s.server.admitAccount(l, account.MaxSessions, revocations); err != nil {
+		return nil, err
 	}
 	return l, nil
 }

@@ -23,7 +23,7 @@ type EventKind uint8
 // What an [Observer] is told.
 const (
 	Connected    EventKind = 1 + iota // a session begins
-	Disconnected                      // a session is over; Duration is its whole length
+	Disconnected                      // a session is over; Duration is its whole length, User who was logged in to the end
 	Refused                           // a connection was refused for a limit; Err says which
 	LoggedIn                          // User is the account's name
 	LoginFailed                       // User is what the client gave; Err says why
@@ -73,5 +73,10 @@ type Event struct {
 	Bytes    int64 // that crossed the data connection, or were hashed or copied
 	Duration time.Duration
 	ASCII    bool  // line ends were converted
+	TLS      bool  // the data connection was under TLS
 	Err      error // why it failed; never contains a password
+
+	// TLSClosed says of an upload under TLS that its client has ended TLS, so
+	// that nobody can have cut the end off. See [TLS.Close].
+	TLSClosed bool
 }

@@ -17,6 +17,7 @@ type question struct {
 	cancel context.CancelFunc
 	done   bool
 	answer answer
+	user   *login // whose files it is about, perhaps
 }
 
 // questionKey tells whether the guest asks the same again.
@@ -51,6 +52,12 @@ func (a *answer) discard() {
 	}
 }
 
+// giveUp gives up the question with an answer that nobody fetched.
+func (q *question) giveUp() {
+	q.answer.discard()
+	q.user.leave()
+}
+
 // maxWorking is how many goroutines work for a session at a time. One is asked
 // for an answer, the others were abandoned and are not yet done.
 const maxWorking = 16
@@ -63,6 +70,7 @@ func (s *session) ask(key questionKey, work func(context.Context) answer) (answe
 			return answer{}, wasi.EAGAIN
 		}
 		s.asked = nil
+		q.user.leave()
 		return q.answer, q.answer.errno
 	}
 	if s.working >= maxWorking {
@@ -71,7 +79,8 @@ func (s *session) ask(key questionKey, work func(context.Context) answer) (answe
 	s.working++
 	s.abandonQuestion()
 	ctx, cancel := context.WithCancel(context.Background())
-	q := &question{key: key, cancel: cancel}
+	q := &question{key: key, cancel: cancel, user: s.login.Load()}
+	q.user.enter()
 	s.asked = q
 	ending := s.ending
 	s.server.work.Go(func() {
@@ -82,18 +91,18 @@ func (s *session) ask(key questionKey, work func(context.Context) answer) (answe
 			case <-ctx.Done():
 			}
 		}
-		a := s.guarded(ctx, work)
+		q.answer = s.guarded(ctx, work)
 		fetched := func() {
 			s.working--
 			if s.asked != q {
-				s.server.work.Go(a.discard)
+				s.server.work.Go(q.giveUp)
 				return
 			}
-			q.answer, q.done = a, true
+			q.done = true
 			s.shard.post(wasi.Event{Kind: wasi.EventReady, Session: s.handle})
 		}
 		if !s.shard.do(fetched) {
-			a.discard()
+			q.giveUp()
 		}
 	})
 	return answer{}, wasi.EAGAIN
@@ -105,10 +114,16 @@ func (s *session) guarded(ctx context.Context, work func(context.Context) answer
 	return work(ctx)
 }
 
+// guard is guarded for a single call.
+func (s *session) guard(call func() error) (err error) {
+	defer s.recovered(func(fault error) { err = fault })
+	return call()
+}
+
 // recovered, when deferred, logs a panic and tells it as an error.
 func (s *session) recovered(failed func(error)) {
 	if p := recover(); p != nil {
-		s.server.config.Logger.Error("panic in a file system or authenticator", "session", s.id,
+		s.server.config.Logger.Error("panic in a file system or authenticator", "session", s.id, "client", s.client,
 			"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		failed(wasi.EIO)
 	}
@@ -122,6 +137,6 @@ func (s *session) abandonQuestion() {
 	s.asked = nil
 	q.cancel()
 	if q.done {
-		s.server.work.Go(q.answer.discard)
+		s.server.work.Go(q.giveUp)
 	}
 }

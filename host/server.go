@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"wasiftp/wasi"
@@ -28,6 +29,11 @@ type Server struct {
 	secret       string           // of this server alone, among those with the same ticket keys
 	running      sync.WaitGroup   // the shards
 	work         sync.WaitGroup   // what they have others do: transfers, file operations
+	revocations  atomic.Uint64    // calls of Revoke
+
+	// ending is done once no more clients are wanted.
+	ending context.Context
+	end    context.CancelFunc
 
 	mu         sync.Mutex
 	state      serverState
@@ -36,8 +42,10 @@ type Server struct {
 	sessions   int
 	perAddress map[netip.Addr]int
 	perAccount map[string]int
+	logins     map[*login]struct{} // that have a place, also those that their sessions have not yet heard of
 	lastID     uint64
 	present    present
+	uploads    uploads
 	idle       chan struct{} // closed when the last session of a draining server is over
 	idleOnce   sync.Once
 }
@@ -71,7 +79,10 @@ func New(config Config) (*Server, error) {
 	s := &Server{
 		config: config, engineConfig: engineConfig(&config), began: time.Now(), secret: rand.Text(), idle: make(chan struct{}),
 		listeners: map[net.Listener]struct{}{}, perAddress: map[netip.Addr]int{}, perAccount: map[string]int{},
+		logins:  map[*login]struct{}{},
+		uploads: uploads{open: map[uploadKey]*openFile{}},
 	}
+	s.ending, s.end = context.WithCancel(context.Background())
 	if s.program, err = compile(&config); err != nil {
 		return nil, err
 	}
@@ -138,35 +149,48 @@ func (s *Server) serve(l net.Listener, implicit bool) error {
 		delete(s.listeners, l)
 		s.mu.Unlock()
 	}()
+	err := s.acceptAll(l, func(conn net.Conn) bool {
+		s.accept(conn, implicit)
+		return true
+	})
+	if s.ending.Err() != nil {
+		return ErrServerClosed
+	}
+	return err
+}
+
+// The first pause after a failed accept, doubled for each further one, and the
+// longest.
+const (
+	acceptPause    = 5 * time.Millisecond
+	maxAcceptPause = time.Second
+)
+
+// acceptAll gives each connection that comes to take, until take says that it
+// wants no more, the listener is closed, or the server ends. Whatever else goes
+// wrong may pass: accept fails for want of memory, of descriptors, of a network,
+// or because one client has gone again (accept(2)).
+func (s *Server) acceptAll(l net.Listener, take func(net.Conn) bool) error {
+	pause := acceptPause
 	for {
 		conn, err := l.Accept()
-		if err == nil {
-			s.accept(conn, implicit)
+		switch {
+		case err == nil:
+			pause = acceptPause
+			if !take(conn) {
+				return nil
+			}
 			continue
-		}
-		if s.ending() {
-			return ErrServerClosed
-		}
-		if !temporary(err) {
+		case errors.Is(err, net.ErrClosed), s.ending.Err() != nil:
 			return err
 		}
-		s.config.Logger.Warn("no connection accepted", "err", err)
-		time.Sleep(acceptPause)
+		s.config.Logger.Warn("no connection accepted; trying again", "address", l.Addr(), "pause", pause, "err", err)
+		select {
+		case <-time.After(pause):
+		case <-s.ending.Done():
+		}
+		pause = min(2*pause, maxAcceptPause)
 	}
-}
-
-// acceptPause is how long to wait when the process has no descriptors left.
-const acceptPause = 100 * time.Millisecond
-
-func temporary(err error) bool {
-	errno := errnoOf(err)
-	return errno == wasi.EMFILE || errno == wasi.ECONNRESET
-}
-
-func (s *Server) ending() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.state != serving
 }
 
 // accept places a new connection in a shard, or refuses it.
@@ -283,21 +307,28 @@ func (s *Server) retire(sh *shard) {
 	sh.do(func() { sh.stop("") })
 }
 
-func (s *Server) admitAccount(name string, limit int) bool {
+// admitAccount gives a login its place, unless there is none or an account was
+// revoked since.
+func (s *Server) admitAccount(l *login, limit int, since uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if limit > 0 && s.perAccount[name] >= limit {
-		return false
+	switch {
+	case s.revocations.Load() != since:
+		return errRevoked
+	case limit > 0 && s.perAccount[l.name] >= limit:
+		return errAccountFull
 	}
-	s.perAccount[name]++
-	return true
+	s.perAccount[l.name]++
+	s.logins[l] = struct{}{}
+	return nil
 }
 
-func (s *Server) releaseAccount(name string) {
+func (s *Server) releaseAccount(l *login) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.perAccount[name]--; s.perAccount[name] <= 0 {
-		delete(s.perAccount, name)
+	delete(s.logins, l)
+	if s.perAccount[l.name]--; s.perAccount[l.name] <= 0 {
+		delete(s.perAccount, l.name)
 	}
 }
 
@@ -360,6 +391,7 @@ func (s *Server) Close() error {
 const closeTime = 10 * time.Second
 
 func (s *Server) closeListeners() {
+	s.end()
 	for l := range s.listeners {
 		l.Close()
 	}

@@ -69,10 +69,20 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
+// user is the account that the session is logged in to, "" for none.
+func (s *session) user() string {
+	if l := s.login.Load(); l != nil {
+		return l.name
+	}
+	return ""
+}
+
+// observe tells of an event of the session. One that may come after the logout
+// has its user already.
 func (s *session) observe(e Event) {
 	e.Session, e.Client, e.Server = s.id, s.client, s.local
-	if l := s.login.Load(); l != nil && e.User == "" {
-		e.User = l.name
+	if e.User == "" {
+		e.User = s.user()
 	}
 	s.server.observe(e)
 }
@@ -114,9 +124,11 @@ func (s *session) disown(handle uint32) {
 // next waits for that: a client that tries again at once must not find the file
 // in use, by itself.
 func (s *session) afterwards(giveUp func()) {
-	before, done := s.ending, make(chan struct{})
+	before, done, user := s.ending, make(chan struct{}), s.login.Load()
 	s.ending = done
+	user.enter()
 	s.server.work.Go(func() {
+		defer user.leave()
 		defer close(done)
 		giveUp()
 		if before != nil {
@@ -134,12 +146,13 @@ func (s *session) end() {
 		s.disown(handle)
 	}
 	s.abandonQuestion()
+	over := Event{Kind: Disconnected, User: s.user(), Duration: time.Since(s.began)}
 	s.logout()
 	s.stream.close(s.server.config.Limits.StallTime)
 	s.shard.handles.remove(s.handle)
 	delete(s.shard.sessions, s.handle)
 	s.server.present.remove(s)
-	s.observe(Event{Kind: Disconnected, Duration: time.Since(s.began)})
+	s.observe(over)
 	s.server.release(s)
 }
 

@@ -24,7 +24,7 @@ func newStill(t *testing.T, config Config) *shard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newShard(&Server{config: config, began: time.Now(), perAccount: map[string]int{}})
+	return newShard(&Server{config: config, began: time.Now(), perAccount: map[string]int{}, logins: map[*login]struct{}{}})
 }
 
 // turn does what was left to the shard's goroutine, and returns the events for

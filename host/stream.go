@@ -33,9 +33,10 @@ type stream struct {
 	starved  bool // the guest wants to hear when there is room again
 	writeErr error
 	closing  bool
-	upgrade  *upgrade // to TLS or from it, as soon as the receiver gets to it
-	secured  bool     // TLS is on
-	flushed  sync.Cond
+	over     bool      // the guest has been told of the end of what comes, or of a hang-up
+	upgrade  *upgrade  // to TLS or from it, as soon as the receiver gets to it
+	secured  bool      // TLS is on
+	changed  sync.Cond // flushing or over
 
 	try tryWriter
 	buf [512]byte
@@ -48,7 +49,7 @@ const (
 
 func newStream(sh *shard, conn net.Conn) *stream {
 	s := &stream{shard: sh, conn: conn}
-	s.flushed.L = &s.mu
+	s.changed.L = &s.mu
 	s.try.init(conn)
 	return s
 }
@@ -70,6 +71,8 @@ func (s *stream) receive() {
 // what comes: closing a socket with unread bytes would reset the connection,
 // and the client might lose the last reply.
 func (s *stream) receiver() {
+	patience := time.NewTimer(hangUpTime)
+	defer patience.Stop()
 	for {
 		s.mu.Lock()
 		upgrade := s.upgrade
@@ -98,8 +101,84 @@ func (s *stream) receiver() {
 		s.mu.Unlock()
 		if !closing {
 			s.post(wasi.EventReadable)
-			<-s.resume
+			if err != nil {
+				s.tellOver()
+			}
+			s.hold(patience)
 		}
+	}
+}
+
+// hangUpTime is how long a guest may leave what was received before it is told
+// that the client is gone.
+const hangUpTime = 3 * time.Second
+
+// hold waits until the guest has taken what was received. While it does not, the
+// end of the connection would go unnoticed behind the bytes before: then the
+// guest is told of that.
+func (s *stream) hold(patience *time.Timer) {
+	for {
+		patience.Reset(hangUpTime)
+		select {
+		case <-s.resume:
+			return
+		case <-patience.C:
+		}
+		s.mu.Lock()
+		gone := s.readErr != nil || hungUp(bottom(s.conn))
+		s.mu.Unlock()
+		if gone {
+			s.post(wasi.EventHangup)
+			s.tellOver()
+			<-s.resume
+			return
+		}
+	}
+}
+
+// tellOver notes that the guest has been told of the end of the connection.
+func (s *stream) tellOver() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+	s.changed.Broadcast()
+}
+
+// awaitOver waits, if the client has hung up or does so within a time, until the
+// guest has been told: what it is told later must not look as if it had happened
+// first.
+func (s *stream) awaitOver(within time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if within > 0 {
+		late := false
+		timer := time.AfterFunc(within, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			late = true
+			s.changed.Broadcast()
+		})
+		defer timer.Stop()
+		for !late && !s.over && !s.closing {
+			s.changed.Wait()
+		}
+	}
+	if !hungUp(bottom(s.conn)) {
+		return
+	}
+	for !s.over && !s.closing {
+		s.changed.Wait()
+	}
+}
+
+// bottom is the connection beneath TLS and whatever else lies over it.
+func bottom(conn net.Conn) net.Conn {
+	for {
+		over, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return conn
+		}
+		conn = over.NetConn()
 	}
 }
 
@@ -182,7 +261,7 @@ func (s *stream) flush() {
 		s.writeErr, s.sending = err, 0
 	}
 	s.flushing = false
-	s.flushed.Broadcast()
+	s.changed.Broadcast()
 	starved, closing := s.starved, s.closing
 	s.starved = false
 	if closing {
@@ -214,6 +293,7 @@ func (s *stream) close(stall time.Duration) {
 		return
 	}
 	s.closing = true
+	s.changed.Broadcast()
 	switch {
 	case s.upgrade != nil:
 		go s.conn.Close() // which under TLS may have to wait for room

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -21,7 +20,9 @@ type TLS struct {
 	// Config has the certificate; nil offers no TLS at all. Certificates may
 	// be picked by GetCertificate, and client certificates asked for by
 	// ClientAuth: what the client showed reaches the [Authenticator]. Its
-	// callbacks about session tickets are not used.
+	// callbacks about session tickets are not used. Where it names no
+	// NextProtos, a client that offers protocols (ALPN) must offer ftp or, on a
+	// data connection, ftp-data: one who meant HTTP or mail is not served.
 	Config *tls.Config
 
 	// Require is what a client must protect; zero requires nothing.
@@ -32,10 +33,9 @@ type TLS struct {
 	// the same as there; zero prefers it.
 	DataResumption DataResumption
 
-	// LenientClose takes an upload whose client hangs up without a TLS
-	// close_notify for complete. Whoever can cut the connection can then
-	// shorten the file unnoticed.
-	LenientClose bool
+	// Close says whether the client of an upload must end TLS (close_notify)
+	// before it ends the connection; zero prefers it.
+	Close TLSClose
 }
 
 // TLSRequirement says what a client must protect by TLS.
@@ -60,18 +60,42 @@ const (
 	IgnoreResumption
 )
 
+// TLSClose is a policy on how TLS has to end: on the data connection of an upload
+// and, before it goes on in the clear, on a control connection (CCC).
+type TLSClose uint8
+
+// The policies. Under each, a connection that is reset, or that ends within a TLS
+// record, has broken off.
+const (
+	// PreferClose takes the end of the connection (FIN) for the end of the
+	// upload, since many clients don't end TLS. Event.TLSClosed tells. Whoever
+	// can cut the connection can then shorten the file.
+	PreferClose TLSClose = iota
+
+	// RequireClose takes nothing but close_notify for the end of the upload.
+	RequireClose
+)
+
 var errNotResumed = errors.New("the data connection does not resume the TLS session of the control connection")
 
 // handshakeTime bounds a handshake.
 const handshakeTime = 30 * time.Second
 
+// What a client may name as its protocol (RFC 7301). ftp is in IANA's registry;
+// FileZilla calls its data connections ftp-data. Most clients name none.
+var (
+	controlProtocols = []string{"ftp"}
+	dataProtocols    = []string{"ftp-data", "ftp"}
+)
+
 // controlTLS is the configuration for the control connection of session id: its
 // tickets are marked with the id, and it takes none, so that whoever holds one
 // has gone through this very handshake.
 func (s *Server) controlTLS(id uint64) *tls.Config {
-	return s.bound(s.config.TLS.Config, id,
-		func(tls.ConnectionState) bool { return true },
-		func(*tls.SessionState) bool { return false })
+	return s.bound(s.config.TLS.Config, id, controlProtocols, tickets{
+		mark: func(tls.ConnectionState) bool { return true },
+		take: func(*tls.SessionState) bool { return false },
+	})
 }
 
 // protection puts TLS on the control connection of session id, after a reply in
@@ -80,42 +104,76 @@ func (s *Server) protection(id uint64, reply []byte) *upgrade {
 	return &upgrade{config: s.controlTLS(id), reply: reply, tight: s.config.Allow.CCC}
 }
 
-// dataTLS is the configuration for the data connections of session id. Only one
-// that has resumed gets a ticket with the mark: a thief who is refused would
-// come back with it.
-func (s *Server) dataTLS(id uint64) *tls.Config {
-	return s.bound(s.config.TLS.Config, id,
-		func(state tls.ConnectionState) bool { return state.DidResume },
-		func(session *tls.SessionState) bool { return s.issued(session, id) })
+// dataTLS is the configuration for a data connection of session id. Only one that
+// has resumed gets a ticket with the mark: a thief who is refused would come back
+// with it.
+//
+// With TLS 1.3 a ticket lies unread in the client's socket when the client of an
+// upload, which has nothing to read, closes it. The system then sends a reset, and
+// the upload has broken off. So an upload gets a ticket only where its client
+// needs one for the next connection.
+func (s *Server) dataTLS(id uint64, upload bool) *tls.Config {
+	return s.bound(s.config.TLS.Config, id, dataProtocols, tickets{
+		mark: func(state tls.ConnectionState) bool { return state.DidResume },
+		take: func(session *tls.SessionState) bool { return s.issued(session, id) },
+		none: upload && s.config.TLS.DataResumption != RequireResumption,
+	})
 }
 
-// bound is a configuration that marks tickets with a session's id, and takes
-// them, where it may. What it picks for a client does so too.
-func (s *Server) bound(config *tls.Config, id uint64, mark func(tls.ConnectionState) bool, take func(*tls.SessionState) bool) *tls.Config {
-	c, tickets := config.Clone(), s.config.TLS.Config
+// tickets say how a configuration deals with those of TLS sessions.
+type tickets struct {
+	mark func(tls.ConnectionState) bool
+	take func(*tls.SessionState) bool
+	none bool // with TLS 1.3, none is given out
+}
+
+// bound is a configuration that speaks the protocols, marks tickets with a
+// session's id, and takes them, where it may. What it picks for a client does so too.
+func (s *Server) bound(config *tls.Config, id uint64, protocols []string, t tickets) *tls.Config {
+	c, keys := config.Clone(), s.config.TLS.Config
+	if len(c.NextProtos) == 0 {
+		c.NextProtos = protocols
+	}
 	c.WrapSession = func(state tls.ConnectionState, session *tls.SessionState) ([]byte, error) {
-		if mark(state) {
+		if t.mark(state) {
 			session.Extra = append(session.Extra, s.ticketMark(id))
 		}
-		return tickets.EncryptTicket(state, session)
+		return keys.EncryptTicket(state, session)
 	}
 	c.UnwrapSession = func(ticket []byte, state tls.ConnectionState) (*tls.SessionState, error) {
-		session, err := tickets.DecryptTicket(ticket, state)
-		if err != nil || session == nil || !take(session) {
+		if t.none && state.Version == tls.VersionTLS13 {
+			c.SessionTicketsDisabled = true // for what comes now: this one is being taken already
+		}
+		session, err := keys.DecryptTicket(ticket, state)
+		if err != nil || session == nil || !t.take(session) {
 			return nil, nil
 		}
 		return session, nil
 	}
-	if pick := config.GetConfigForClient; pick != nil {
-		c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	pick := config.GetConfigForClient
+	c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if pick != nil {
 			picked, err := pick(hello)
-			if picked == nil || err != nil {
+			switch {
+			case err != nil:
 				return nil, err
+			case picked != nil:
+				return s.bound(picked, id, protocols, t), nil
 			}
-			return s.bound(picked, id, mark, take), nil
 		}
+		if t.none && startsAnew(hello, c) {
+			c.SessionTicketsDisabled = true
+		}
+		return nil, nil
 	}
 	return c
+}
+
+// startsAnew says whether a client will speak TLS 1.3 and resumes nothing.
+func startsAnew(hello *tls.ClientHelloInfo, c *tls.Config) bool {
+	const preSharedKey = 41 // RFC 8446 §4.2.11
+	return slices.Contains(hello.SupportedVersions, tls.VersionTLS13) && (c.MaxVersion == 0 || c.MaxVersion >= tls.VersionTLS13) &&
+		!slices.Contains(hello.Extensions, preSharedKey)
 }
 
 // ticketMark says which session a ticket was issued to, among those of all
@@ -149,7 +207,7 @@ func (sh *shard) netStartTLS(a *args) wasi.Errno {
 	case len(a.bytes(1)) > 0:
 		return wasi.EINVAL
 	}
-	return c.secure(a.handle(0), tls.Server, sh.server.dataTLS(c.session.id))
+	return c.secure(a.handle(0), tls.Server, sh.server.dataTLS(c.session.id, c.session.uploading()))
 }
 
 // netJoinTLS protects a data connection whose other end is the TLS server.
@@ -176,43 +234,56 @@ func joiningTLS(c *tls.Config) *tls.Config {
 // secure begins the handshake of a data connection, in either part.
 func (c *dataConn) secure(handle uint32, part func(net.Conn, *tls.Config) *tls.Conn, config *tls.Config) wasi.Errno {
 	switch {
-	case c.conn == nil || c.securing || c.compressed():
+	case c.conn == nil || c.tls != nil || c.compressed():
 		return wasi.EINVAL
 	case c.stream.busy():
 		return wasi.EBUSY
 	}
-	c.securing = true
-	under := c.conn
-	client := addrPort(under.RemoteAddr())
-	server := c.session.server
-	if !server.config.TLS.LenientClose {
-		under = strict{under}
-	}
-	conn := part(under, config)
-	server.work.Go(func() { c.shakeHands(conn, client, handle) })
+	s := c.session
+	policy := &s.server.config.TLS
+	c.tls = &closing{Conn: c.conn, required: policy.Close == RequireClose}
+	conn := part(c.tls, config)
+	s.server.work.Go(func() {
+		err := s.shakeHands(conn)
+		s.shard.do(func() {
+			if c.tls.endedEarly(err) && policy.DataResumption != RequireResumption && s.uploading() {
+				err = nil // an empty file: its client had no more to say
+			}
+			if err != nil {
+				s.observe(Event{Kind: DataRefused, Data: addrPort(c.tls.RemoteAddr()), Err: err})
+			}
+			c.settled(conn, handle, tlsErrno(err))
+		})
+	})
 	return wasi.OK
 }
 
 // shakeHands is the handshake of a data connection.
-func (c *dataConn) shakeHands(conn *tls.Conn, client netip.AddrPort, handle uint32) {
-	s := c.session
+func (s *session) shakeHands(conn *tls.Conn) error {
 	ctx, cancel := context.WithTimeout(context.Background(), handshakeTime)
 	defer cancel()
 	err := conn.HandshakeContext(ctx)
-	if err == nil && !conn.ConnectionState().DidResume {
-		switch s.server.config.TLS.DataResumption {
-		case RequireResumption:
-			err = errNotResumed
-		case PreferResumption:
-			if !s.strange.Swap(true) {
-				s.server.config.Logger.Info(errNotResumed.Error(), "session", s.id, "client", s.client)
-			}
+	if err != nil || conn.ConnectionState().DidResume {
+		return err
+	}
+	switch s.server.config.TLS.DataResumption {
+	case RequireResumption:
+		return errNotResumed
+	case PreferResumption:
+		if !s.strange.Swap(true) {
+			s.server.config.Logger.Info(errNotResumed.Error(), "session", s.id, "client", s.client)
 		}
 	}
-	if err != nil {
-		s.observe(Event{Kind: DataRefused, Data: client, Err: err})
-	}
-	s.shard.do(func() { c.settled(conn, handle, tlsErrno(err)) })
+	return nil
+}
+
+// uploading says whether the session has an upload that no transfer has begun
+// with: what its data connection is for.
+func (s *session) uploading() bool {
+	return slices.ContainsFunc(s.objects, func(handle uint32) bool {
+		f, errno := get[*openFile](&s.shard.handles, handle)
+		return errno == wasi.OK && f.upload != nil && f.transfer == nil
+	})
 }
 
 // tlsErrno is the errno of a failed handshake.
@@ -223,23 +294,32 @@ func tlsErrno(err error) wasi.Errno {
 	return wasi.EPROTO
 }
 
-// strict is a connection whose end does not end TLS: between two records
-// crypto/tls takes it for close_notify, and an upload that somebody cut there
-// for complete.
-type strict struct{ net.Conn }
+// closing is a connection that notes its end. Between two records crypto/tls takes
+// that for the end of TLS, and an upload that somebody has cut there for complete.
+type closing struct {
+	net.Conn
+	required bool // its end is none of TLS
+	ended    bool
+}
 
 var errNoCloseNotify = fmt.Errorf("no close_notify: %w", io.ErrUnexpectedEOF)
 
 // NetConn is the connection underneath.
-func (s strict) NetConn() net.Conn { return s.Conn }
+func (c *closing) NetConn() net.Conn { return c.Conn }
 
-func (s strict) Read(p []byte) (int, error) {
-	n, err := s.Conn.Read(p)
+func (c *closing) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
 	if err == io.EOF {
-		err = errNoCloseNotify
+		if c.ended = true; c.required {
+			err = errNoCloseNotify
+		}
 	}
 	return n, err
 }
+
+// endedEarly says whether a handshake failed because the client ended the
+// connection in good order. What is read under TLS then is its end, too.
+func (c *closing) endedEarly(err error) bool { return c.ended && errors.Is(err, io.EOF) }
 
 // upgrade is what a control connection becomes next: protected, or clear again.
 type upgrade struct {
@@ -288,7 +368,7 @@ func (u *upgrade) apply(conn net.Conn) (_ net.Conn, rest []byte, err error) {
 func (s *stream) become(u *upgrade) (n int, err error) {
 	s.mu.Lock()
 	for s.flushing {
-		s.flushed.Wait()
+		s.changed.Wait()
 	}
 	s.mu.Unlock()
 	conn, rest, err := u.apply(s.conn)

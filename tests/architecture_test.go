@@ -3,10 +3,13 @@ package tests
 import (
 	"go/parser"
 	"go/token"
+	"go/version"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -159,4 +162,17 @@ func TestArchitectureTestLibraries(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestGoRelease: os.Root, which keeps names inside an account's folder, let some
+// out before Go 1.26.5. A build with an older release must not be possible.
+func TestGoRelease(t *testing.T) {
+	t.Parallel()
+	const sound = "go1.26.5"
+	content, err := os.ReadFile("../go.mod")
+	require.NoError(t, err)
+	match := regexp.MustCompile(`(?m)^go (\S+)$`).FindSubmatch(content)
+	require.NotNil(t, match, "go.mod names no release")
+	assert.GreaterOrEqual(t, version.Compare("go"+string(match[1]), sound), 0, "go.mod says go %s", match[1])
+	assert.GreaterOrEqual(t, version.Compare(runtime.Version(), sound), 0, "this is %s", runtime.Version())
 }

@@ -54,6 +54,8 @@ func TestBehaviourOfLinks(t *testing.T) {
 		t.Skip("no links here: ", err)
 	}
 	require.NoError(t, os.Symlink("../outside", filepath.Join(root, "out")))
+	require.NoError(t, os.Mkdir(filepath.Join(root, "sub"), 0o755))
+	require.NoError(t, os.Symlink("..", filepath.Join(root, "sub/circle")))
 	dir, err := fsbridge.OpenDir(root, fsbridge.DirOptions{})
 	require.NoError(t, err)
 	t.Cleanup(func() { dir.Close() })
@@ -67,5 +69,8 @@ func TestBehaviourOfLinks(t *testing.T) {
 		} else {
 			assert.Regexp(t, `(?m)^l.* link -> file\r$`, string(content))
 		}
+		content, _ = c.get("LIST -R")
+		assert.Contains(t, string(content), "./sub:\r\n")
+		assert.NotContains(t, string(content), "circle:", "LIST -R follows no links")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -78,6 +79,23 @@ func sameTimes(t *testing.T, one, other string) {
 			assert.Equal(t, a.ModTime().Unix(), b.ModTime().Unix(), name)
 		}
 	}
+}
+
+// TestClientLftpListings: lftp passes options and patterns on as they are.
+func TestClientLftpListings(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "lftp", "lftp")
+	for i, name := range []string{"o/b", "o/c", "o/a", "o/deep/er/x.txt"} {
+		s.put(s.remote(name), make([]byte, 10-i))
+		assert.NoError(t, os.Chtimes(s.remote(name), past, past.Add(time.Duration(i)*time.Hour)))
+	}
+	for command, want := range map[string]string{
+		"nlist -tr o/?": "o/b o/c o/a", "nlist -S o/?": "o/b o/c o/a",
+		"nlist o/*/*/*.txt": "o/deep/er/x.txt", "nlist -r o": "o/deep o/c o/b o/a",
+	} {
+		assert.Equal(t, want, strings.Join(strings.Fields(s.lftp(s.IPv4, "", command)), " "), command)
+	}
+	assert.Regexp(t, "(?s) b\n.* c\n.* a\n.* deep\n\n./deep:\n.* er\n\n./deep/er:\n.* x.txt", s.lftp(s.IPv4, "", "ls -lRtr o"))
 }
 
 func testLftpCommands(s *site) {

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -54,10 +55,16 @@ func testNcftpPrograms(s *site, option string) {
 	login = []string{"-t", "20", "-r", "0", "-u", "u", "-p", "p", "-P", portText(s.IPv4), option}
 	plain := program("ncftpls", "ftp://"+host+"/d/")
 	long := program("ncftpls", "-l", "ftp://"+host+"/d/")
+	deep := program("ncftpls", "-R", "ftp://"+host+"/")
 	for _, name := range names() {
 		assert.Contains(s.t, plain, name)
 		assert.Contains(s.t, long, name)
+		assert.Contains(s.t, deep, name)
 	}
+	s.put(s.remote("old/b"), nil)
+	s.put(s.remote("old/a"), nil)
+	assert.NoError(s.t, os.Chtimes(s.remote("old/b"), past, past))
+	assert.Regexp(s.t, `(?s) b\s.* a\s*$`, program("ncftpls", "-x", "lrt", "ftp://"+host+"/old/"))
 }
 
 func testNcftpCommands(s *site) {

@@ -60,7 +60,7 @@ func TestThreat26TwoUploadsOfOneName(t *testing.T) {
 		t.Run(fmt.Sprintf("atomic %v", atomic), func(t *testing.T) {
 			t.Parallel()
 			network, root, _ := uploads(t, fsbridge.DirOptions{Atomic: atomic})
-			one, two := login(t, network, "u"), login(t, network, "u")
+			one, two := login(t, network, "u"), login(t, network, "admin")
 			first := one.begin("STOR f", strings.Repeat("1", 5000))
 			want := strings.Repeat("1", 10000)
 			code := two.store("STOR f", strings.Repeat("2", 7000))
@@ -114,6 +114,7 @@ func TestThreat26UploadsGivenUp(t *testing.T) {
 			eventually(t, "no event says that the upload failed", func() bool { return len(seen.of(host.UploadFailed)) == 1 })
 			event := seen.of(host.UploadFailed)[0]
 			assert.Equal(t, "/f", event.Path)
+			assert.Equal(t, "u", event.User)
 			assert.Error(t, event.Err)
 			assert.Empty(t, seen.of(host.Uploaded))
 			eventually(t, "the hidden file stays", func() bool { return len(fileNames(t, root)) == 1 })

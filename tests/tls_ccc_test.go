@@ -124,10 +124,10 @@ func TestREINUnderTLS(t *testing.T) {
 
 // TestThreat01CommandsBeforeCloseNotify: a command that somebody on the way adds
 // in the clear, before CCC or between it and the client's close_notify, is not
-// obeyed; nor is what stands under TLS behind CCC.
+// obeyed where close_notify is required; nor is what stands under TLS behind CCC.
 func TestThreat01CommandsBeforeCloseNotify(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
-		network, files, seen := clearing(t, host.TLS{})
+		network, files, seen := clearing(t, host.TLS{Close: host.RequireClose})
 		const injected = "DELE secret\r\n"
 		for _, split := range []int{0, 1, 4, 5, len(injected)} {
 			c := loginTLS(t, network, clientTLS(version))
@@ -156,11 +156,11 @@ func TestThreat01CommandsBeforeCloseNotify(t *testing.T) {
 	})
 }
 
-// TestCCCWithoutCloseNotify: with LenientClose a client may go on in the clear
-// without having ended TLS, as curl does.
+// TestCCCWithoutCloseNotify: unless the end of TLS is required, a client may go on
+// in the clear without it, as curl does.
 func TestCCCWithoutCloseNotify(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
-		network, _, _ := clearing(t, host.TLS{LenientClose: true})
+		network, _, _ := clearing(t, host.TLS{})
 		open := loginTLS(t, network, clientTLS(version)).cleared()
 		for _, part := range []string{"P", "WD\r\nNOO", "P\r\n"} {
 			open.send(part)
@@ -218,15 +218,15 @@ func TestClientsCCC(t *testing.T) {
 		}
 	}
 	for _, test := range []struct {
-		lenient bool
+		close host.TLSClose
 		client
 	}{
-		{false, client{name: "curl, active", binary: "curl", from: "Debian's curl", run: curlBy("active")}},
-		{true, client{name: "curl, passive", binary: "curl", from: "Debian's curl", run: curlBy("passive")}},
-		{false, client{name: "lftp", binary: "lftp", from: "Debian's lftp", run: func(s *tlsSite, at netip.AddrPort, w way) (string, error) {
+		{host.RequireClose, client{name: "curl, active", binary: "curl", from: "Debian's curl", run: curlBy("active")}},
+		{host.PreferClose, client{name: "curl, passive", binary: "curl", from: "Debian's curl", run: curlBy("passive")}},
+		{host.RequireClose, client{name: "lftp", binary: "lftp", from: "Debian's lftp", run: func(s *tlsSite, at netip.AddrPort, w way) (string, error) {
 			return s.try("set ftp:ssl-use-ccc true\n"+lftp(at, w)+"get down.bin\nput up.bin\n", "lftp", "--norc")
 		}}},
-		{false, client{name: "Python ftplib", binary: "python3", from: "Debian's python3", run: func(s *tlsSite, at netip.AddrPort, _ way) (string, error) {
+		{host.RequireClose, client{name: "Python ftplib", binary: "python3", from: "Debian's python3", run: func(s *tlsSite, at netip.AddrPort, _ way) (string, error) {
 			return s.try(cccProgram, "python3", "-", at.Addr().String(), portText(at))
 		}}},
 	} {
@@ -238,7 +238,7 @@ func TestClientsCCC(t *testing.T) {
 				config.MinVersion, config.MaxVersion = version, version
 				_, network := serve(t, host.Config{
 					Authenticator: accounts(s.dir), Allow: host.Allow{CCC: true},
-					TLS: host.TLS{Config: config, LenientClose: test.lenient},
+					TLS: host.TLS{Config: config, Close: test.close},
 				})
 				log, err := s.transfer(&test.client, network, way{"explicit", "EPSV"})
 				require.NoError(t, err, log)

@@ -202,10 +202,10 @@ type socket interface {
 func rawTCP(d *tls.Conn) socket { return d.NetConn().(exact).Conn.(socket) }
 
 // TestThreat03TruncatedUpload: an upload that ends without close_notify is no
-// upload.
+// upload, where that is required.
 func TestThreat03TruncatedUpload(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
-		network, files, seen := securable(t, host.TLS{})
+		network, files, seen := securable(t, host.TLS{Close: host.RequireClose})
 		c := loginTLS(t, network, clientTLS(version))
 		failures := 0
 		for cut, end := range cuts {
@@ -238,11 +238,11 @@ func cutUpload(t *testing.T, c *private, line string, end func(*testing.T, *tls.
 	return c.reply().Code
 }
 
-// LenientClose takes the end of the connection for that of the upload, but only
-// where it can be one.
-func TestThreat03LenientClose(t *testing.T) {
+// TestThreat03PreferClose: by default the end of the connection is that of the
+// upload, but only where it can be one, and the event tells.
+func TestThreat03PreferClose(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
-		network, files, seen := securable(t, host.TLS{LenientClose: true})
+		network, files, seen := securable(t, host.TLS{})
 		c := loginTLS(t, network, clientTLS(version))
 		for _, mode := range []string{"TYPE I", "TYPE A"} {
 			require.Equal(t, 200, c.do(mode))
@@ -252,7 +252,16 @@ func TestThreat03LenientClose(t *testing.T) {
 			assert.Contains(t, []int{426, 451}, cutUpload(t, c, "STOR secret", cuts["reset"]))
 		}
 		holds(t, files, "secret", "the secret")
-		assert.Len(t, seen.of(host.Uploaded), 2)
+		d := c.data()
+		require.Equal(t, 150, c.do("STOR polite"))
+		require.NoError(t, d.Close())
+		require.Equal(t, 226, c.reply().Code)
+		told := seen.of(host.Uploaded)
+		require.Len(t, told, 3)
+		for i, closed := range []bool{false, false, true} {
+			assert.True(t, told[i].TLS)
+			assert.Equal(t, closed, told[i].TLSClosed, "%s", told[i].Path)
+		}
 	})
 }
 
@@ -373,7 +382,7 @@ func testForeignTicket(t *testing.T, network script.Network, version uint16, req
 	if err := d.Handshake(); err == nil {
 		assert.False(t, d.ConnectionState().DidResume)
 	}
-	rawTCP(d).Close()
+	cuts["reset"](t, d)
 	assert.Contains(t, []int{425, 426, 522}, b.reply().Code)
 	// A control connection resumes nothing at all.
 	again := connect(t, network).auth(a.config)

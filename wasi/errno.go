@@ -30,6 +30,7 @@ const (
 	EPIPE        Errno = 64 // the other end no longer reads
 	EPROTO       Errno = 65 // the TLS handshake failed, or is not the one that was asked for
 	ETIMEDOUT    Errno = 73 // nothing happened for too long
+	EXDEV        Errno = 75 // the other name is on another disk
 )
 
 var errnoNames = map[Errno]string{
@@ -37,7 +38,7 @@ var errnoNames = map[Errno]string{
 	ECANCELED: "ECANCELED", ECONNREFUSED: "ECONNREFUSED", ECONNRESET: "ECONNRESET", EDQUOT: "EDQUOT",
 	EEXIST: "EEXIST", EFAULT: "EFAULT", EFBIG: "EFBIG", EINVAL: "EINVAL", EIO: "EIO", EISDIR: "EISDIR",
 	EMFILE: "EMFILE", ENOENT: "ENOENT", ENOSPC: "ENOSPC", ENOSYS: "ENOSYS", ENOTDIR: "ENOTDIR",
-	ENOTEMPTY: "ENOTEMPTY", EPIPE: "EPIPE", EPROTO: "EPROTO", ETIMEDOUT: "ETIMEDOUT",
+	ENOTEMPTY: "ENOTEMPTY", EPIPE: "EPIPE", EPROTO: "EPROTO", ETIMEDOUT: "ETIMEDOUT", EXDEV: "EXDEV",
 }
 
 // Error is the errno's name, or "E?" for a number that is not one of ours.

@@ -12,8 +12,9 @@ const (
 	EventWritable            // Handle has room again, or (after net_dial) is connected or failed with Errno
 	EventReady               // the answer that Session waits for is there
 	EventTransfer            // the transfer of file Handle ended with Errno after Value bytes
-	EventDrain               // no new work: sessions end with 421 once they are idle
+	EventDrain               // no new work: Session, or for 0 all, end with 421 once they are idle
 	EventClock               // the wall clock is at Value with this step, in ns since 1970, signed
+	EventHangup              // the client of Session has hung up, though what it sent before is not read yet
 )
 
 // Flags of file_stat, file_list, file_copy and transfer_start.
@@ -90,8 +91,8 @@ const (
 	DoingCopy
 )
 
-// File types, in the upper half of a stat record's mode; the lower half has
-// the nine permission bits.
+// File types, in the upper half of a stat record's mode; the lower half has the
+// permission bits: nine, set-user-ID (04000), set-group-ID (02000), sticky (01000).
 const (
 	TypeRegular = 0 << 16
 	TypeDir     = 1 << 16

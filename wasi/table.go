@@ -155,6 +155,10 @@ const (
 // or name that nobody can act on EINVAL. Unless the errno is OK, nothing was done,
 // and what the pointers lead to means nothing.
 //
+// What reaches the storage or the network may come to whatever they say, EIO where
+// no errno of the boundary does. EBUSY is also for one question too many of a session,
+// and for a connection on which something written is still on its way.
+//
 // A host bounds what a session may hold at a time, besides its control connection:
 // at least four handles, and EMFILE for more than it allows.
 //
@@ -211,7 +215,7 @@ var Table = [importCount]Import{
 	FileList: {"file_list", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"dir", RetUint32}},
 		"may wait: opens a directory; ENOTDIR for anything else, ENOENT when there is none; flag 1 asks for names only, the other fields being zero"},
 	FileListNext: {"file_list_next", "files", []Param{{"dir", Handle}, {"buf", Out}, {"n", RetUint32}},
-		"may wait: fills buf with whole directory records, of each entry but . and .. once; n is in bytes, 0 at the end"},
+		"may wait: fills buf with whole directory records, of each entry but . and .. once; n is in bytes, 0 at the end; a link that is shown as what it leads to keeps its target, for LIST -R goes into no link"},
 	FileOpen: {"file_open", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"offset", Int64}, {"file", RetUint32}, {"stat", RetStat}},
 		"may wait: opens a file for a transfer that begins at offset (see the open flags); ENOENT, EISDIR, EEXIST when OpenExclusive finds a file, EINVAL for an upload that begins past the end"},
 	FileCommit: {"file_commit", "files", []Param{{"file", Handle}},
@@ -221,13 +225,13 @@ var Table = [importCount]Import{
 	FileRemove: {"file_remove", "files", []Param{{"session", Handle}, {"name", In}, {"kind", Uint32}},
 		"may wait: removes a file (kind 0), an empty directory (kind 1), or a directory with all that is in it, but not what links in it lead to (kind 2); ENOENT, EISDIR or ENOTDIR for the other kind, ENOTEMPTY; EACCES when the configuration does not allow kind 2; ENOSYS when the storage cannot"},
 	FileRename: {"file_rename", "files", []Param{{"session", Handle}, {"from", In}, {"to", In}},
-		"may wait: renames a file or a directory, also into another directory; a file replaces a file; ENOENT; ENOSYS when the storage cannot"},
+		"may wait: renames a file or a directory, also into another directory; a file replaces a file, and a directory may replace an empty one; ENOENT; ENOSYS when the storage cannot"},
 	FileSetTime: {"file_set_time", "files", []Param{{"session", Handle}, {"name", In}, {"mtime", Int64}},
 		"may wait: sets the modification time, ns since 1970; ENOENT; ENOSYS when the storage cannot"},
 	FileSetCreated: {"file_set_created", "files", []Param{{"session", Handle}, {"name", In}, {"created", Int64}},
 		"may wait: sets the creation time, ns since 1970; ENOENT; ENOSYS when the storage cannot"},
 	FileSetMode: {"file_set_mode", "files", []Param{{"session", Handle}, {"name", In}, {"mode", Uint32}},
-		"may wait: sets the nine permission bits; ENOENT; ENOSYS when the storage cannot"},
+		"may wait: sets the nine permission bits and, of a directory, set-group-ID (02000) and sticky (01000) where the host has them; a file gets neither these nor set-user-ID; ENOENT; ENOSYS when the storage cannot"},
 	FileSpace: {"file_space", "files", []Param{{"session", Handle}, {"name", In}, {"bytes", RetUint64}},
 		"may wait: how many bytes an upload to a directory could have; ENOSYS when nobody knows"},
 	FileSymlink: {"file_symlink", "files", []Param{{"session", Handle}, {"name", In}, {"target", In}},

@@ -7,17 +7,17 @@ import (
 	"hash/maphash"
 	"io/fs"
 	"os"
-	"runtime"
 	"strings"
 
 	"wasiftp/fsbridge"
 	"wasiftp/host"
 )
 
-// accounts are all who may log in. It is the server's authenticator.
+// accounts are all who may log in, as the flags and the users files were at one
+// time. They are not changed but replaced.
 type accounts struct {
 	byName    map[string]account
-	anonymous *host.Account // nil lets nobody in without a password
+	anonymous *account // nil lets nobody in without a password
 
 	// standIns are secrets to check where a name has none, so that an unknown
 	// user takes as long as a known one; seed makes that the same secret each time.
@@ -31,88 +31,39 @@ type accounts struct {
 	clientAuth string // what client certificates are for, as --tls-client-auth says; "" is nothing
 	perUser    int    // sessions at a time; 0 is no limit
 
-	roots map[string]*fsbridge.Dir // opened, by folder
-
 	hosts  map[string]*accounts // of virtual hosts
 	suffix string               // of account names, which limits and logs tell apart by
 }
 
+// account is somebody who may log in. The folder is opened when he does.
 type account struct {
-	host.Account
-	secret secret // nil for a locked account
+	entry
+	unique      string // its name, with that of the virtual host
+	maxSessions int
 }
 
-// open finds the accounts that o tells of and opens their folders.
-func (o *options) open() (*accounts, error) {
-	a := &accounts{
-		byName: map[string]account{}, roots: map[string]*fsbridge.Dir{},
-		seed: maphash.MakeSeed(), slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
-		clientAuth: o.tls.clientsBy(), perUser: o.sessionsPerUser,
-	}
-	err := o.fill(a)
-	if err == nil {
-		err = o.openHosts(a)
-	}
-	if err != nil {
-		a.close()
-		return nil, err
-	}
-	return a, nil
-}
-
-func (o *options) fill(a *accounts) error {
-	own, err := a.openRoot(o.root, o.atomic)
-	if err != nil {
-		return fmt.Errorf("%w; choose a folder with --root", err)
-	}
+// fill adds the accounts that o tells of. users are those of its users file.
+func (o *options) fill(a *accounts, users []entry) error {
 	if rights := o.anonymousRights(); rights != 0 {
-		anonymous := newAccount("anonymous"+a.suffix, own, rights)
-		a.anonymous = &anonymous
+		name := "anonymous"
+		a.anonymous = &account{entry: entry{name: name, root: o.root, rights: rights}, unique: name + a.suffix}
 	}
+	var faults []error
 	for _, u := range o.users {
 		rights, _ := parseRights(u.rights)
-		if err := a.add(newAccount(u.name, own, rights), newPlainSecret(u.password)); err != nil {
-			return usageError{fmt.Errorf("--user: %w", err)}
+		if err := a.add(entry{name: u.name, secret: newPlainSecret(u.password), root: o.root, rights: rights}); err != nil {
+			faults = append(faults, usageError{fmt.Errorf("--user: %w", err)})
 		}
 	}
-	if o.usersFile != "" {
-		if err := o.fillFromFile(a, own); err != nil {
-			return err
+	for _, e := range users {
+		if e.root == "" {
+			e.root = o.root
 		}
-	}
-	if a.anonymous == nil && len(a.byName) == 0 {
-		return usageError{errors.New("nobody could log in; give --user, --users or --anonymous ro")}
-	}
-	return nil
-}
-
-// fillFromFile adds the users file's accounts, or finds all that is wrong with it.
-func (o *options) fillFromFile(a *accounts, own *fsbridge.Dir) error {
-	f, err := os.Open(o.usersFile)
-	if err != nil {
-		return fmt.Errorf("cannot read the users file: %w; give another with --users", err)
-	}
-	defer f.Close()
-	entries, err := parseUsers(f, o.usersFile)
-	faults := []error{err}
-	for _, e := range entries {
-		if err := o.addEntry(a, e, own); err != nil {
+		if err := a.add(e); err != nil {
 			faults = append(faults, fmt.Errorf("%s:%d: %w", o.usersFile, e.line, err))
 		}
 	}
 	return errors.Join(faults...)
-}
-
-func (o *options) addEntry(a *accounts, e entry, own *fsbridge.Dir) (err error) {
-	root := own
-	if e.root != "" {
-		if root, err = a.openRoot(e.root, o.atomic); err != nil {
-			return err
-		}
-	}
-	account := newAccount(e.name, root, e.rights)
-	account.Charset = e.charset
-	return a.add(account, e.secret)
 }
 
 func (o *options) anonymousRights() host.Rights {
@@ -125,61 +76,83 @@ func (o *options) anonymousRights() host.Rights {
 	return 0
 }
 
-// newAccount makes an account. The server holds to its rights; that a reader's
-// folder can't be written to besides is a second lock.
-func newAccount(name string, root *fsbridge.Dir, rights host.Rights) host.Account {
-	if rights&^(host.ReadOnly|host.Admin) == 0 {
-		return host.Account{Name: name, FS: fsbridge.ReadOnly(root), Rights: rights}
+func (a *accounts) add(e entry) error {
+	if _, ok := a.byName[e.name]; ok {
+		return fmt.Errorf("user %q is given twice", e.name)
 	}
-	return host.Account{Name: name, FS: root, Rights: rights}
-}
-
-func (a *accounts) add(own host.Account, s secret) error {
-	name := own.Name
-	if _, ok := a.byName[name]; ok {
-		return fmt.Errorf("user %q is given twice", name)
-	}
-	own.Name += a.suffix
-	own.MaxSessions = a.perUser
-	a.byName[name] = account{own, s}
-	if s != nil {
-		a.standIns = append(a.standIns, s)
+	a.byName[e.name] = account{entry: e, unique: e.name + a.suffix, maxSessions: a.perUser}
+	if e.secret != nil {
+		a.standIns = append(a.standIns, e.secret)
 	}
 	return nil
 }
 
-// openRoot opens a folder, once.
-func (a *accounts) openRoot(dir string, atomic bool) (*fsbridge.Dir, error) {
-	if root, ok := a.roots[dir]; ok {
-		return root, nil
+// everyone calls visit for all accounts.
+func (a *accounts) everyone(visit func(*account)) {
+	if a.anonymous != nil {
+		visit(a.anonymous)
 	}
-	info, err := os.Stat(dir)
+	for _, own := range a.byName {
+		visit(&own)
+	}
+	for _, at := range a.hosts {
+		at.everyone(visit)
+	}
+}
+
+// gone collects the unique names of the users that next has not, or not as they
+// are here.
+func (a *accounts) gone(next *accounts, names map[string]bool) {
+	for name, own := range a.byName {
+		if now, ok := next.byName[name]; !ok || !now.same(own.entry) {
+			names[own.unique] = true
+		}
+	}
+	for host, at := range a.hosts {
+		at.gone(next.hosts[host], names)
+	}
+}
+
+// writes says whether the account can change files, or make some.
+func (a *account) writes() bool { return a.rights&^(host.ReadOnly|host.Admin) != 0 }
+
+// open is what a login to the account gets. The folder is opened by its path each
+// time, and by nobody in between: what is mounted there, or moved there, counts
+// from the next login on. The server holds to the account's rights; that a
+// reader's folder can't be written to besides is a second lock.
+func (a *account) open(options fsbridge.DirOptions) (*host.Account, error) {
+	dir, err := openFolder(a.root, options)
+	if err != nil {
+		return nil, err
+	}
+	own := &host.Account{Name: a.unique, FS: dir, Rights: a.rights, Charset: a.charset, MaxSessions: a.maxSessions, Close: dir.Close}
+	if !a.writes() {
+		own.FS = fsbridge.ReadOnly(dir)
+	}
+	return own, nil
+}
+
+func openFolder(path string, options fsbridge.DirOptions) (*fsbridge.Dir, error) {
+	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("there is no folder %s", dir)
+		return nil, fmt.Errorf("there is no folder %s", path)
 	case err == nil && !info.IsDir():
-		return nil, fmt.Errorf("%s is a file and no folder", dir)
+		return nil, fmt.Errorf("%s is a file and no folder", path)
 	}
-	root, err := fsbridge.OpenDir(dir, fsbridge.DirOptions{Atomic: atomic})
+	dir, err := fsbridge.OpenDir(path, options)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the folder: %w", err)
 	}
-	a.roots[dir] = root
-	return root, nil
-}
-
-func (a *accounts) close() {
-	for _, root := range a.roots {
-		root.Close()
-	}
+	return dir, nil
 }
 
 var errNoCertificate = fmt.Errorf("%w: no client certificate was shown", host.ErrDenied)
 
-// Authenticate is [host.Authenticator]'s.
-func (a *accounts) Authenticate(ctx context.Context, login host.Login) (*host.Account, error) {
+// find is the account of whoever logs in, or a denial.
+func (a *accounts) find(ctx context.Context, login host.Login) (*account, error) {
 	if at := a.hosts[login.Host]; at != nil {
-		return at.Authenticate(ctx, login)
+		return at.find(ctx, login)
 	}
 	shown, verified := shownName(login.TLS)
 	if a.clientAuth == "require" && !verified {
@@ -187,11 +160,10 @@ func (a *accounts) Authenticate(ctx context.Context, login host.Login) (*host.Ac
 	}
 	found, known := a.byName[login.User]
 	if a.clientAuth == "login" && verified && shown == login.User && found.secret != nil {
-		return &found.Account, nil
+		return &found, nil
 	}
 	if !known && a.anonymous != nil && isAnonymous(login.User) {
-		account := *a.anonymous
-		return &account, nil
+		return a.anonymous, nil
 	}
 	check := found.secret
 	if check == nil {
@@ -216,7 +188,7 @@ func (a *accounts) Authenticate(ctx context.Context, login host.Login) (*host.Ac
 	case !ok:
 		return nil, host.ErrDenied
 	}
-	return &found.Account, nil
+	return &found, nil
 }
 
 // isAnonymous says whether a name is one of RFC 1635's.

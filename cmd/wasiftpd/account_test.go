@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -12,20 +13,24 @@ import (
 	"wasiftp/host"
 )
 
-// openAccounts makes the accounts of flags.
-func openAccounts(t *testing.T, args ...string) *accounts {
+// rosterOf is who may log in by flags.
+func rosterOf(t *testing.T, args ...string) (*roster, error) {
 	t.Helper()
 	o := parse(t, args...)
-	a, err := o.open()
+	return o.roster(t.Context(), &follower{logger: slog.New(slog.DiscardHandler)})
+}
+
+func openAccounts(t *testing.T, args ...string) *roster {
+	t.Helper()
+	r, err := rosterOf(t, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(a.close)
-	return a
+	return r
 }
 
-func (a *accounts) login(user, password string) (*host.Account, error) {
-	return a.Authenticate(context.Background(), host.Login{User: user, Password: host.Password(password)})
+func (r *roster) login(user, password string) (*host.Account, error) {
+	return r.Authenticate(context.Background(), host.Login{User: user, Password: host.Password(password)})
 }
 
 func TestLogin(t *testing.T) {
@@ -66,6 +71,7 @@ func TestLogin(t *testing.T) {
 		if got := account.Charset == "Big5"; got != (test.name == "bcrypt") {
 			t.Errorf("%s writes names in %q", test.user, account.Charset)
 		}
+		defer account.Close()
 		if _, err := fs.Stat(account.FS, test.sees); err != nil {
 			t.Errorf("%s does not see its folder: %v", test.user, err)
 		}
@@ -109,8 +115,7 @@ func TestThreat15StoredHashes(t *testing.T) {
 	}
 
 	empty := write(t, dir, "empty", "nobody:::rw\n")
-	o := parse(t, "--root", dir, "--users", empty)
-	if _, err := o.open(); err == nil || !strings.HasPrefix(err.Error(), filepath.Join(dir, "empty:1: ")) {
+	if _, err := rosterOf(t, "--root", dir, "--users", empty); err == nil || !strings.HasPrefix(err.Error(), filepath.Join(dir, "empty:1: ")) {
 		t.Errorf("an empty hash: %v", err)
 	}
 }
@@ -129,7 +134,7 @@ func TestThreat16UnknownUser(t *testing.T) {
 		if name == "locked" {
 			own = nil
 		}
-		if err := a.add(host.Account{Name: name, Rights: host.ReadOnly}, own); err != nil {
+		if err := a.current.Load().add(entry{name: name, rights: host.ReadOnly, secret: own}); err != nil {
 			t.Fatal(err)
 		}
 	}

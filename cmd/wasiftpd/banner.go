@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"path/filepath"
 	"strconv"
 
 	"wasiftp/host"
@@ -14,8 +13,6 @@ import (
 // and how to stop it.
 func (p *program) announce(o *options, a *accounts, listeners []listener) {
 	say := func(format string, args ...any) { fmt.Fprintf(p.stdout, format+"\n", args...) }
-	root := absolute(o.root)
-
 	for _, l := range listeners {
 		say("%s", o.url(l, a.anonymous != nil))
 	}
@@ -23,18 +20,18 @@ func (p *program) announce(o *options, a *accounts, listeners []listener) {
 		say("The certificate is our own, with the SHA-256 fingerprint\n%s", o.tls.fingerprint)
 	}
 	if a.anonymous != nil {
-		say("Anyone may %s %s, as anonymous.", verbs(a.anonymous.Rights), root)
+		say("Anyone may %s %s, as anonymous.", verbs(a.anonymous.rights), o.root)
 	}
 	for _, u := range o.users {
-		say("%s may %s %s.", u.name, verbs(a.byName[u.name].Rights), root)
+		say("%s may %s %s.", u.name, verbs(a.byName[u.name].rights), o.root)
 	}
 	if o.usersFile != "" {
 		say("Users of %s may log in: %d.", o.usersFile, len(a.byName)-len(o.users))
 	}
 	for _, h := range o.hosts {
-		say("Who names the host %s is served from %s.", h.name, absolute(o.at(h).root))
+		say("Who names the host %s is served from %s.", h.name, o.at(h).root)
 	}
-	if a.anonymous != nil && a.anonymous.Rights&^host.ReadOnly != 0 {
+	if a.anonymous != nil && a.anonymous.writes() {
 		say("Warning: whoever reaches this server may change and delete these files without a password.")
 	}
 	for _, l := range listeners {
@@ -48,13 +45,6 @@ func (p *program) announce(o *options, a *accounts, listeners []listener) {
 		}
 	}
 	say("Ctrl-C stops it.")
-}
-
-func absolute(dir string) string {
-	if abs, err := filepath.Abs(dir); err == nil {
-		return abs
-	}
-	return dir
 }
 
 // url is where a client on this machine finds the listener. It names a user

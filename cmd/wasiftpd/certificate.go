@@ -1,18 +1,14 @@
 package main
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/fsnotify/fsnotify"
 )
 
 // certificates are what the server shows: one pair of files for each, which
@@ -53,8 +49,7 @@ func (c certificates) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) 
 	return c[0].current.Load(), nil
 }
 
-// load reads the pair and says whether that brought anything new. When it fails
-// the old certificate stays.
+// load is [followed]'s.
 func (p *pair) load(logger *slog.Logger) (changed bool, err error) {
 	cert, hash, err := p.read()
 	if err != nil {
@@ -95,65 +90,9 @@ func fingerprint(cert *tls.Certificate) string {
 	return strings.ReplaceAll(fmt.Sprintf("% X", sum[:]), " ", ":")
 }
 
-// settleTime is how long after a change the files are read: a certificate and
-// its key come one after the other.
-const settleTime = 200 * time.Millisecond
+func (p *pair) files() []string { return []string{p.certFile, p.keyFile} }
+func (p *pair) what() string    { return "certificate" }
 
-// follow loads the pairs again when their folders change, or at a hangup, until
-// ctx ends. The folders and not the files are watched, because new files are
-// mostly renamed over old ones, or links to them are.
-func (c certificates) follow(ctx context.Context, hangups <-chan os.Signal, logger *slog.Logger) {
-	changes, faults := c.watch(ctx, logger)
-	c.reload(logger) // what changed before it was watched
-	var settled <-chan time.Time
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-changes:
-			if settled == nil {
-				settled = time.After(settleTime)
-			}
-		case err, ok := <-faults:
-			if ok {
-				logger.Warn("changes of certificates may have been missed", "err", err)
-			}
-		case <-settled:
-			settled = nil
-			c.reload(logger)
-		case <-hangups:
-			c.reload(logger)
-		}
-	}
-}
-
-// watch gives the changes in the folders of all pairs, until ctx ends.
-func (c certificates) watch(ctx context.Context, logger *slog.Logger) (<-chan fsnotify.Event, <-chan error) {
-	watcher, err := fsnotify.NewWatcher()
-	if err != nil {
-		logger.Warn("changes of certificates go unseen", "err", err)
-		return nil, nil
-	}
-	context.AfterFunc(ctx, func() { watcher.Close() })
-	for _, p := range c {
-		for _, file := range []string{p.certFile, p.keyFile} {
-			if err := watcher.Add(filepath.Dir(file)); err != nil {
-				logger.Warn("changes of certificates go unseen", "file", file, "err", err)
-			}
-		}
-	}
-	return watcher.Events, watcher.Errors
-}
-
-func (c certificates) reload(logger *slog.Logger) {
-	for _, p := range c {
-		changed, err := p.load(logger)
-		switch {
-		case !changed:
-		case err != nil:
-			logger.Warn("the old certificate stays", "err", err)
-		default:
-			logger.Info("certificate loaded", "file", p.certFile, "SHA-256", fingerprint(p.current.Load()))
-		}
-	}
+func (p *pair) news() []any {
+	return []any{"file", p.certFile, "SHA-256", fingerprint(p.current.Load())}
 }

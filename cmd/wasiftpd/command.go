@@ -28,8 +28,12 @@ type program struct {
 	// called they do what they always do.
 	interrupts func() <-chan os.Signal
 
-	// hangups starts catching the signal to load certificates again.
+	// hangups starts catching the signal to load files again.
 	hangups func() <-chan os.Signal
+
+	// outlive makes the program outlive the readers of stdout and stderr, whose
+	// end would end it at its next line; nil leaves that as it is.
+	outlive func()
 
 	// tuneACME changes how certificates are issued; nil changes nothing.
 	tuneACME func(*certmagic.ACMEIssuer)

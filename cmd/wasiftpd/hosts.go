@@ -81,19 +81,21 @@ func (o *options) at(h virtualHost) *options {
 	return &own
 }
 
-// openHosts opens the accounts of all virtual hosts. They share what the machine
-// has once: folders and the room for password checks.
-func (o *options) openHosts(a *accounts) error {
+// addHosts adds the accounts of all virtual hosts. They share what the machine has
+// once, the room for password checks.
+func (o *options) addHosts(a *accounts, users func(*options) []entry) error {
 	a.hosts = map[string]*accounts{}
+	var faults []error
 	for _, h := range o.hosts {
 		own := &accounts{
-			byName: map[string]account{}, roots: a.roots, seed: a.seed, slots: a.slots,
+			byName: map[string]account{}, seed: a.seed, slots: a.slots,
 			clientAuth: a.clientAuth, perUser: a.perUser, suffix: "@" + h.name,
 		}
-		if err := o.at(h).fill(own); err != nil {
-			return fmt.Errorf("--host %s: %w", h.name, err)
+		at := o.at(h)
+		if err := at.fill(own, users(at)); err != nil {
+			faults = append(faults, fmt.Errorf("--host %s: %w", h.name, err))
 		}
 		a.hosts[h.name] = own
 	}
-	return nil
+	return errors.Join(faults...)
 }

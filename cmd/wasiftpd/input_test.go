@@ -19,7 +19,6 @@ func TestBadInput(t *testing.T) {
 	dir := t.TempDir()
 	file := write(t, dir, "file", "not a module")
 	users := write(t, dir, "users", "alice:secret::ro\n")
-	noRoot := write(t, dir, "users2", "alice:*:missing:ro\n")
 	ca := newAuthority(t)
 	cert, key := ca.files(dir, "a")
 	_, otherKey := ca.files(dir, "b")
@@ -40,7 +39,6 @@ func TestBadInput(t *testing.T) {
 		{[]string{"--root", file}, 1, file + " is a file|--root"},
 		{[]string{"--users", missing}, 1, "users file|" + missing + "|--users"},
 		{[]string{"--users", users}, 1, users + ":1: |argon2id|passwd"},
-		{[]string{"--users", noRoot}, 1, noRoot + ":1: there is no folder " + missing},
 		{[]string{"--listen", "127.0.0.1:0", "--module", missing}, 1, "cannot read the module|--module|" + missing},
 		{[]string{"--listen", "127.0.0.1:0", "--module", file, "--cache-dir", "off"}, 1, "cannot run the engine in " + file + "|--module"},
 		{[]string{"module", filepath.Join(missing, "x.wasm")}, 1, "cannot write the module|" + missing},
@@ -85,7 +83,6 @@ func TestBadInput(t *testing.T) {
 		{[]string{"--host", "a.example.org", "--host", "A.example.org"}, 2, "--host|a.example.org is given twice"},
 		{[]string{"--host", "a.example.org,cert=f"}, 2, "--host|needs cert and key"},
 		{[]string{"--host", "a.example.org,anonymous=off"}, 2, "--host a.example.org|nobody could log in"},
-		{[]string{"--host", "a.example.org,root=" + missing}, 1, "--host a.example.org|no folder " + missing},
 		{[]string{"--host", "a.example.org,cert=" + missing + ",key=" + key}, 1, "cannot read the certificate|" + missing},
 		{[]string{"--tls", "off", "--host", "a.example.org,cert=" + cert + ",key=" + key}, 2, "--tls off|--host"},
 		{[]string{"--allow", "site-copy,everything"}, 2, "--allow|\"everything\"|--help"},
@@ -110,6 +107,8 @@ func TestBadInput(t *testing.T) {
 		{[]string{"--sessions-per-instance", "1.5"}, 2, "--sessions-per-instance|\"1.5\""},
 		{[]string{"--idle-timeout", "5"}, 2, "--idle-timeout|\"5\"|5m"},
 		{[]string{"--idle-timeout", "-5m"}, 2, "--idle-timeout"},
+		{[]string{"--stop-timeout", "30"}, 2, "--stop-timeout|\"30\"|30s"},
+		{[]string{"--stop-timeout", "-1s"}, 2, "--stop-timeout|30s"},
 		{[]string{"--greeting", "a\r\n220 b"}, 2, "--greeting"},
 		{[]string{"--log-format", "xml"}, 2, "--log-format|\"xml\"|text, json"},
 		{[]string{"--nonsense"}, 2, "--nonsense|--help"},

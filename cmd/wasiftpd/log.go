@@ -29,9 +29,21 @@ var levels = map[host.EventKind]slog.Level{
 	host.UploadFailed: slog.LevelWarn, host.DataRefused: slog.LevelWarn,
 }
 
+// byStranger says whether anybody can cause an event, as often as he likes.
+func byStranger(e host.Event) bool {
+	switch e.Kind {
+	case host.Connected, host.Refused, host.LoginFailed, host.DataRefused:
+		return true
+	}
+	return e.Kind == host.Disconnected && e.User == "" // who never logged in
+}
+
 // Observe is [host.Observer]'s.
 func (o observer) Observe(e host.Event) {
-	level, ctx := levels[e.Kind], context.Background()
+	level, ctx := levels[e.Kind], deed
+	if byStranger(e) {
+		ctx = context.Background()
+	}
 	if !o.Enabled(ctx, level) {
 		return
 	}
@@ -49,6 +61,7 @@ func (o observer) Observe(e host.Event) {
 	add(transfer, slog.Int64("bytes", e.Bytes))
 	add(transfer || e.Duration != 0, slog.Float64("seconds", math.Round(e.Duration.Seconds()*1000)/1000))
 	add(transfer, slog.Bool("complete", e.Err == nil && e.Kind != host.UploadFailed))
+	add(e.TLS && e.Kind == host.Uploaded, slog.Bool("tls_closed", e.TLSClosed))
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("err", e.Err.Error()))
 	}

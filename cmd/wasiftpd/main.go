@@ -13,6 +13,7 @@ func main() {
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		interrupts: func() <-chan os.Signal { return catch(os.Interrupt, syscall.SIGTERM) },
 		hangups:    func() <-chan os.Signal { return catch(syscall.SIGHUP) }, // never comes on Windows
+		outlive:    func() { signal.Ignore(syscall.SIGPIPE) },
 	}
 	os.Exit(p.run(os.Args[1:]...))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +27,7 @@ type options struct {
 	usersFile string
 	hosts     []virtualHost
 	atomic    bool
+	sync      bool
 	module    string
 	cacheDir  string
 	logFormat string
@@ -33,6 +35,7 @@ type options struct {
 	config    host.Config
 
 	sessionsPerUser int
+	stopTimeout     time.Duration // 0 is for ever
 }
 
 // user is an account of --user.
@@ -58,9 +61,12 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.Func("max-sessions-per-address", "at most `N` sessions of a client address (default 100)", count(&o.config.Limits.SessionsPerAddress))
 	f.Func("max-sessions-per-user", "at most `N` sessions of a user, but for anonymous (default 0)", count(&o.sessionsPerUser))
 	f.Func("idle-timeout", "end sessions after `TIME` without command or data (default 5m)", o.setIdleTimeout)
+	o.stopTimeout = 30 * time.Second
+	f.Func("stop-timeout", "at the first Ctrl-C or SIGTERM, wait `TIME` for running transfers\nand then abort them; 0 is for ever (default 30s)", o.setStopTimeout)
 	f.BoolVar(&o.config.AllowForeignDataAddress, "allow-foreign-data-address", false,
 		"allow data connections with others than the client, for FXP;\nthis lets clients make the server connect anywhere")
 	f.BoolVar(&o.atomic, "atomic-uploads", false, "hide an upload until it is complete, drop it when aborted")
+	f.BoolVar(&o.sync, "sync", false, "have what was uploaded or changed on the disk before the reply")
 	o.addBehaviourTo(f)
 	o.addAllowTo(f)
 	f.Func("greeting", "greet clients with `TEXT`", o.setGreeting)
@@ -69,6 +75,31 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.cacheDir, "cache-dir", "", "keep the compiled engine in `DIR`, or nowhere when off\n(default wasiftpd in your cache folder)")
 	o.logFormat = "text"
 	f.Func("log-format", "log to stderr as `text|json` (default text)", oneOf(&o.logFormat, "text", "json"))
+}
+
+// anchor makes all paths absolute: files are opened by them again and again,
+// whatever has become of the current folder.
+func (o *options) anchor() {
+	anchor(&o.root, &o.usersFile, &o.tls.clientCA)
+	for _, files := range [][]string{o.tls.certs, o.tls.keys} {
+		for i := range files {
+			anchor(&files[i])
+		}
+	}
+	for _, hosts := range [][]virtualHost{o.hosts, o.tls.hosts} {
+		for i := range hosts {
+			h := &hosts[i]
+			anchor(&h.root, &h.users, &h.cert, &h.key)
+		}
+	}
+}
+
+func anchor(paths ...*string) {
+	for _, path := range paths {
+		if abs, err := filepath.Abs(*path); *path != "" && err == nil {
+			*path = abs
+		}
+	}
 }
 
 // listenTo adds addresses to target.
@@ -130,6 +161,15 @@ func (o *options) setIdleTimeout(s string) error {
 		return fmt.Errorf("%q is no length of time such as 90s, 5m or 1h30m", s)
 	}
 	o.config.Limits.IdleTime = d
+	return nil
+}
+
+func (o *options) setStopTimeout(s string) error {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return fmt.Errorf("%q is no length of time such as 30s or 5m, nor 0", s)
+	}
+	o.stopTimeout = d
 	return nil
 }
 

@@ -28,17 +28,21 @@ func (p *program) serveCommand() *cobra.Command {
 }
 
 func (p *program) serve(o *options) (err error) {
-	interrupts := p.interrupts()
+	interrupts, hangups := p.interrupts(), p.hangups()
+	if p.outlive != nil {
+		p.outlive()
+	}
 	logger := newLogger(p.stderr, o.logFormat)
+	o.anchor()
 
-	accounts, err := o.open()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	files := &follower{logger: logger, unseen: map[string]bool{}}
+	roster, err := o.roster(ctx, files)
 	if err != nil {
 		return err
 	}
-	defer accounts.close()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	if err := p.setUpTLS(ctx, o, logger); err != nil {
+	if err := p.setUpTLS(ctx, o, files); err != nil {
 		return err
 	}
 	listeners, err := o.listenAll()
@@ -46,41 +50,62 @@ func (p *program) serve(o *options) (err error) {
 		return err
 	}
 	defer closeAll(listeners)
-	server, err := o.newServer(accounts, logger)
+	repeated := newRepetitions(logger.Handler())
+	defer repeated.close()
+	server, err := o.newServer(roster, slog.New(repeated))
 	if err != nil {
 		return err
 	}
 	defer server.Close()
+	p.announce(o, roster.current.Load(), listeners)
 
-	p.announce(o, accounts, listeners)
+	roster.revoke = server.Revoke
+	roster.sweepAll()
+	go files.follow(ctx, hangups)
 	ended := make(chan error, len(listeners))
 	for _, l := range listeners {
 		serve := server.Serve
 		if l.implicit {
 			serve = server.ServeTLS
 		}
-		go func() { ended <- serve(l) }()
+		go func() { ended <- l.fault(serve(l)) }()
 	}
 	select {
 	case err := <-ended:
-		return fmt.Errorf("cannot go on listening: %w", err)
-	case <-interrupts:
-	}
-
-	fmt.Fprintln(p.stdout, "Stopping when the running transfers are done; Ctrl-C again stops at once.")
-	drained := make(chan error, 1)
-	go func() { drained <- server.Shutdown(context.Background()) }()
-	select {
-	case err := <-drained:
 		return err
 	case <-interrupts:
+	}
+	return p.stop(o, server, interrupts, logger)
+}
+
+// stop lets running transfers finish, until there is another interrupt or they
+// have had the time of --stop-timeout. What is aborted then is in the log.
+func (p *program) stop(o *options, server *host.Server, interrupts <-chan os.Signal, logger *slog.Logger) error {
+	ctx, within := context.Background(), ""
+	if o.stopTimeout > 0 {
+		limited, cancel := context.WithTimeout(ctx, o.stopTimeout)
+		defer cancel()
+		ctx, within = limited, fmt.Sprintf(", or after %v", o.stopTimeout)
+	}
+	fmt.Fprintf(p.stdout, "Stopping when the running transfers are done%s; Ctrl-C again stops at once.\n", within)
+	drained := make(chan error, 1)
+	go func() { drained <- server.Shutdown(ctx) }()
+	select {
+	case err := <-drained:
+		if errors.Is(err, context.DeadlineExceeded) {
+			logger.Warn("transfers that took longer than --stop-timeout were aborted", "timeout", o.stopTimeout.String())
+			return nil
+		}
+		return err
+	case <-interrupts:
+		logger.Info("transfers were aborted by a second signal")
 		return server.Close()
 	}
 }
 
-func (o *options) newServer(a *accounts, logger *slog.Logger) (*host.Server, error) {
+func (o *options) newServer(r *roster, logger *slog.Logger) (*host.Server, error) {
 	config := o.config
-	config.Authenticator, config.Observer, config.Logger = a, observer{logger}, logger
+	config.Authenticator, config.Observer, config.Logger = r, observer{logger}, logger
 	var err error
 	if o.module != "" {
 		if config.Module, err = os.ReadFile(o.module); err != nil {
@@ -101,6 +126,11 @@ func (o *options) newServer(a *accounts, logger *slog.Logger) (*host.Server, err
 type listener struct {
 	net.Listener
 	implicit bool // TLS comes before the greeting
+}
+
+// fault says which listener failed.
+func (l listener) fault(err error) error {
+	return fmt.Errorf("cannot go on listening on %v: %w", l.Addr(), err)
 }
 
 // listenAll opens all listeners or none.
@@ -131,7 +161,9 @@ func listen(addr, flag string) (net.Listener, error) {
 	if host, _, _ := net.SplitHostPort(addr); host == net.IPv4zero.String() {
 		network = "tcp4" // net would take it for all addresses of both families
 	}
-	l, err := net.Listen(network, addr)
+	var config net.ListenConfig
+	config.SetMultipathTCP(false) // its connections do not tell the zone of a link-local address
+	l, err := config.Listen(context.Background(), network, addr)
 	if err != nil {
 		if op := (*net.OpError)(nil); errors.As(err, &op) {
 			err = op.Err

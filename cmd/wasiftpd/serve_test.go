@@ -136,6 +136,58 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// A client that takes its time can't keep the server from stopping.
+func TestStopTimeout(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Truncate(write(t, dir, "big", ""), 64<<20); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, "--root", dir, "--stop-timeout", "10ms")
+	d := s.dial()
+	d.login("ftp", "x")
+	d.data(s.addr)
+	d.do(150, "RETR big")
+	s.signal <- os.Interrupt
+	if code := s.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if out := s.out.String(); !strings.Contains(out, "\nStopping when the running transfers are done, or after 10ms; ") {
+		t.Errorf("it did not say when it stops: %s", out)
+	}
+	log := s.log.String()
+	for _, want := range []string{"path=/big", "complete=false", `msg="transfers that took longer than --stop-timeout were aborted" timeout=10ms`} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log has no %s:\n%s", want, log)
+		}
+	}
+}
+
+// Without a limit the server waits for as long as it takes.
+func TestStopTimeoutNone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const size = 64 << 20
+	if err := os.Truncate(write(t, dir, "big", ""), size); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, "--root", dir, "--stop-timeout", "0")
+	d := s.dial()
+	d.login("ftp", "x")
+	d.do(200, "TYPE I")
+	data := d.data(s.addr)
+	d.do(150, "RETR big")
+	s.signal <- os.Interrupt
+	s.out.until("\nStopping when the running transfers are done; ")
+	if n, err := io.Copy(io.Discard, data); n != size || err != nil {
+		t.Errorf("%d bytes came, %v; want %d", n, err, size)
+	}
+	d.expect(226)
+	if code := s.wait(); code != 0 {
+		t.Errorf("exit code %d\n%s", code, s.log)
+	}
+}
+
 func TestListenTwice(t *testing.T) {
 	t.Parallel()
 	s := start(t, "--root", t.TempDir(), "--listen", "0.0.0.0:0", "--anonymous", "rw")

@@ -3,13 +3,12 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/caddyserver/certmagic"
@@ -30,6 +29,7 @@ type tlsOptions struct {
 	require    string
 	min        string
 	resumption string
+	close      string
 	clientCA   string
 	clientAuth string        // "require", "login" or "" when not given
 	hosts      []virtualHost // those with a certificate
@@ -51,11 +51,24 @@ func (o *options) addTLSTo(f *pflag.FlagSet) {
 	f.Func("tls-min", "the oldest TLS spoken: `1.2|1.3` (default 1.2)", oneOf(&t.min, "1.2", "1.3"))
 	f.Func("tls-data-resumption", "data connections that don't resume the TLS session of their\n"+
 		"control connection are logged, refused or ignored:\n`prefer|require|off` (default prefer)", oneOf(&t.resumption, "prefer", "require", "off"))
-	f.BoolVar(&o.config.TLS.LenientClose, "tls-lenient-close", false, "take an upload for complete even if TLS was not ended, as old\nclients do; whoever cuts the connection then shortens the file.\nLikewise who said CCC may go on in the clear without it, as curl does")
+	f.Func("tls-close", "an upload whose client ends the connection but not TLS is logged\n"+
+		"with tls_closed=false, or refused: `prefer|require` (default prefer).\n"+
+		"With prefer, whoever can cut the connection can shorten the file;\n"+
+		"with require, many clients cannot upload under TLS", oneOf(&t.close, "prefer", "require"))
+	f.BoolFunc("tls-lenient-close", "", t.setLenientClose)
+	f.MarkHidden("tls-lenient-close") // what --tls-close prefer was before
 	f.StringVar(&t.clientCA, "tls-client-ca", "", "ask for client certificates issued by those in `FILE`")
 	f.Func("tls-client-auth", "what they are for: `require|login`. require: nobody gets in without\n"+
 		"one, nor without his password (default). login: one with the\n"+
 		"common name of a user lets that user in whatever the password;\nwithout one the password counts", oneOf(&t.clientAuth, "require", "login"))
+}
+
+func (t *tlsOptions) setLenientClose(s string) error {
+	lenient, err := strconv.ParseBool(s)
+	if t.close = "require"; lenient {
+		t.close = "prefer"
+	}
+	return err
 }
 
 func (t *tlsOptions) setACME(s string) error {
@@ -117,9 +130,9 @@ func (t *tlsOptions) check() error {
 	return nil
 }
 
-// setUpTLS writes into the server's configuration what the flags say. Until ctx
-// ends the certificates are kept up to date.
-func (p *program) setUpTLS(ctx context.Context, o *options, logger *slog.Logger) error {
+// setUpTLS writes into the server's configuration what the flags say, and adds to
+// files what is to be followed. Until ctx ends issued certificates are renewed.
+func (p *program) setUpTLS(ctx context.Context, o *options, files *follower) error {
 	t := &o.tls
 	if err := t.check(); err != nil {
 		return usageError{err}
@@ -127,7 +140,7 @@ func (p *program) setUpTLS(ctx context.Context, o *options, logger *slog.Logger)
 	if !t.on() {
 		return nil
 	}
-	get, err := p.certificateSource(ctx, o, logger)
+	get, err := p.certificateSource(ctx, o, files)
 	if err != nil {
 		return err
 	}
@@ -142,17 +155,20 @@ func (p *program) setUpTLS(ctx context.Context, o *options, logger *slog.Logger)
 	config.DataResumption = map[string]host.DataResumption{
 		"require": host.RequireResumption, "off": host.IgnoreResumption,
 	}[t.resumption]
+	if t.close == "require" {
+		config.Close = host.RequireClose
+	}
 	if t.clientCA == "" {
 		return nil
 	}
-	return t.askClients(config)
+	return t.askClients(config, files)
 }
 
 // getCertificate is [tls.Config]'s GetCertificate.
 type getCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 
-func (p *program) certificateSource(ctx context.Context, o *options, logger *slog.Logger) (getCertificate, error) {
-	t := &o.tls
+func (p *program) certificateSource(ctx context.Context, o *options, files *follower) (getCertificate, error) {
+	t, logger := &o.tls, files.logger
 	if len(t.acme) > 0 {
 		return p.issued(ctx, t, logger)
 	}
@@ -181,7 +197,9 @@ func (p *program) certificateSource(ctx context.Context, o *options, logger *slo
 	if t.own == "self-signed" {
 		t.fingerprint = fingerprint(loaded[0].current.Load())
 	}
-	go loaded.follow(ctx, p.hangups(), logger)
+	for _, p := range loaded {
+		files.all = append(files.all, p)
+	}
 	return loaded.get, nil
 }
 
@@ -195,20 +213,18 @@ func (t *tlsOptions) keep() (string, error) {
 }
 
 // askClients asks clients for certificates.
-func (t *tlsOptions) askClients(config *host.TLS) error {
-	content, err := os.ReadFile(t.clientCA)
-	if err != nil {
-		return fmt.Errorf("cannot read the clients' CA: %w; give another with --tls-client-ca", err)
+func (t *tlsOptions) askClients(config *host.TLS, files *follower) error {
+	ca := &clientCA{file: t.clientCA}
+	if _, err := ca.load(files.logger); err != nil {
+		return err
 	}
-	config.Config.ClientCAs = x509.NewCertPool()
-	if !config.Config.ClientCAs.AppendCertsFromPEM(content) {
-		return fmt.Errorf("there is no certificate in %s; give another file with --tls-client-ca", t.clientCA)
-	}
-	config.Config.ClientAuth = tls.VerifyClientCertIfGiven
+	files.all = append(files.all, ca)
+	how := tls.VerifyClientCertIfGiven
 	if t.clientsBy() == "require" {
-		config.Config.ClientAuth = tls.RequireAndVerifyClientCert
+		how = tls.RequireAndVerifyClientCert
 		config.Require = max(config.Require, host.TLSForLogin) // in the clear there is none to show
 	}
+	ca.ask(config.Config, how)
 	return nil
 }
 

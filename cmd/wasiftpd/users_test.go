@@ -115,10 +115,8 @@ func TestUsersFileAllFaults(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	users := write(t, dir, "users", "alice:*::ro\nbob:*:missing:ro\ncarol:*::rw\ndan:*::all\nerin:*::ro\n")
-	o := parse(t, "--root", dir, "--user", "erin:secret", "--users", users)
-	_, err := o.open()
+	_, err := rosterOf(t, "--root", dir, "--user", "erin:secret", "--users", users)
 	want := users + ":4: \"all\" is no right; write " + rightsHelp + "\n" +
-		users + ":2: there is no folder " + filepath.Join(dir, "missing") + "\n" +
 		users + ":5: user \"erin\" is given twice"
 	if err == nil || err.Error() != want {
 		t.Errorf("the faults are\n%v\nwant\n%s", err, want)

@@ -320,12 +320,21 @@ func testRename(t *testing.T, s storage) {
 	s.wantError(t, s.Rename("missing", "x"), fs.ErrNotExist)
 	s.wantError(t, s.Rename("moved/b", "missing/b"), fs.ErrNotExist)
 	assert.Error(t, s.Rename("moved/b", "other"), "a file onto a directory")
-	assert.Error(t, s.Rename("other", "moved"), "a directory onto a directory")
+	s.wantError(t, s.Rename("other", "moved"), syscall.ENOTEMPTY, fs.ErrExist)
 	assert.Error(t, s.Rename("other", "moved/b"), "a directory onto a file")
 	assert.Error(t, s.Rename("moved", "moved/below"), "into itself")
 	assert.Error(t, s.Rename("moved/b", "moved/b/c"), "below itself")
 	assert.Equal(t, "A", get(t, s, "moved/b"))
 	assert.Len(t, list(t, s, ".", -1), 2)
+
+	require.NoError(t, s.Rename("moved", "other"), "onto an empty directory")
+	require.NoError(t, s.Rename("other", "other"), "to itself")
+	assert.Equal(t, "A", get(t, s, "other/b"))
+	s.wantError(t, second(s.Stat("moved")), fs.ErrNotExist)
+	require.NoError(t, s.Mkdir("other/dir"))
+	assert.Error(t, s.Rename("other", "other/dir"), "onto an empty directory below itself")
+	assert.Error(t, s.Rename("other/dir", "other"), "onto the directory that it is in")
+	assert.Len(t, list(t, s, "other", -1), 2)
 }
 
 func testChtimes(t *testing.T, s storage) {
@@ -357,12 +366,41 @@ func testChmod(t *testing.T, s storage) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has one permission bit")
 	}
-	for name, modes := range map[string][]fs.FileMode{"file": {0o600, 0o444, 0o644 | fs.ModeSetuid}, "dir": {0o700, 0o755 | fs.ModeSetgid}} {
+	for name, modes := range map[string][]fs.FileMode{"file": {0o600, 0o444, 0o644 | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky}, "dir": {0o700, 0o755 | fs.ModeSetuid}} {
 		for _, mode := range modes {
 			require.NoError(t, s.Chmod(name, mode))
 			info, err := s.Stat(name)
 			require.NoError(t, err)
 			assert.Equal(t, mode.Perm(), info.Mode()&^fs.ModeDir, "%s %v", name, mode)
 		}
+	}
+}
+
+// testUpperBits asks for what the groups of people who share a directory need:
+// set-group-ID, which no later mode takes off again, and sticky.
+func testUpperBits(t *testing.T, s storage) {
+	if runtime.GOOS == "windows" || runtime.GOOS == "wasip1" {
+		t.Skip("there are no such bits")
+	}
+	require.NoError(t, s.Mkdir("dir"))
+	for _, step := range []struct{ set, want fs.FileMode }{
+		{0o775 | fs.ModeSticky, 0o775 | fs.ModeSticky},
+		{0o770 | fs.ModeSetgid, 0o770 | fs.ModeSetgid},
+		{0o750, 0o750 | fs.ModeSetgid},
+		{0o775 | fs.ModeSetgid | fs.ModeSticky, 0o775 | fs.ModeSetgid | fs.ModeSticky},
+	} {
+		require.NoError(t, s.Chmod("dir", step.set))
+		info, err := s.Stat("dir")
+		require.NoError(t, err)
+		assert.Equal(t, step.want, info.Mode()&^fs.ModeDir, "%v", step.set)
+	}
+	require.NoError(t, s.Mkdir("dir/below"))
+	if masker, ok := s.FS.(interface{ Umask(fs.FileMode) fs.FS }); ok {
+		require.NoError(t, masker.Umask(0o027).(FS).Mkdir("dir/masked"))
+		info, err := s.Stat("dir/masked")
+		require.NoError(t, err)
+		below, err := s.Stat("dir/below")
+		require.NoError(t, err)
+		assert.Equal(t, below.Mode()&fs.ModeSetgid|0o750, info.Mode()&^fs.ModeDir, "a mask takes no more than its bits")
 	}
 }

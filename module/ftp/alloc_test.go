@@ -1,6 +1,7 @@
 package ftp_test
 
 import (
+	"bytes"
 	"net/netip"
 	"strings"
 	"testing"
@@ -156,6 +157,54 @@ func TestNoAllocationForTransfers(t *testing.T) {
 	}
 }
 
+// quietTree is a quiet world in which folders have folders, three deep. No name is
+// a pattern.
+type quietTree struct {
+	*quiet
+	depth int
+	left  int // entries of the folder that is open
+}
+
+func (w *quietTree) List(_ ftp.Handle, name []byte, _ bool) (ftp.Handle, error) {
+	if bytes.ContainsAny(name, "*[") {
+		return 0, ftp.ErrNotExist
+	}
+	w.depth, w.left = bytes.Count(name, []byte{'/'}), 100
+	return w.handle(), nil
+}
+
+var folderNames = []byte("abcdefghij")
+
+func (w *quietTree) ListNext(_ ftp.Handle, yield func(ftp.Entry)) (bool, error) {
+	for range min(w.left, 30) {
+		w.left--
+		entry := ftp.Entry{Name: entryName, FileInfo: ftp.FileInfo{ModTime: int64(w.left % 7), Size: uint64(w.left % 11)}}
+		if i := w.left % len(folderNames); w.left < 10 && w.depth < 2 {
+			entry.Type, entry.Name = ftp.Dir, folderNames[i:i+1]
+		}
+		yield(entry)
+	}
+	return w.left > 0, nil
+}
+
+// TestNoAllocationForTrees: listings of many folders, and sorted ones, allocate
+// nothing either.
+func TestNoAllocationForTrees(t *testing.T) {
+	q := &quietTree{quiet: &quiet{}}
+	e := ftp.New(q, ftp.Config{StallTime: 1e12, DataTime: 1e12})
+	q.session(e, 1)
+	q.say(e, 1, "USER u\r\nPASS p\r\n")
+	for _, list := range []string{
+		"LIST -R top", "LIST -tR top", "LIST -Sr top", "NLST -t top", "NLST to*/?/s*", "LIST -t /*/[a-c]/*/", "NLST */a/b/file",
+	} {
+		text := "PASV\r\n" + list + "\r\n"
+		before := q.written
+		q.say(e, 1, text)
+		assert.Greater(t, q.written-before, 100, text)
+		assert.Zero(t, testing.AllocsPerRun(20, func() { q.say(e, 1, text) }), text)
+	}
+}
+
 // conversations are what must cost no allocation, however often it happens.
 var conversations = []string{
 	"NOOP\r\n", "\r\n", "XYZZY\r\n", "PWD\r\n", "CWD /a/b/c\r\nCDUP\r\nCWD ..\r\n", "CWD file\r\n", "CWD " + strings.Repeat("x", 3000) + "\r\n",
@@ -199,6 +248,9 @@ func TestNoAllocationForSessions(t *testing.T) {
 func TestSessionSize(t *testing.T) {
 	t.Parallel()
 	assert.LessOrEqual(t, ftp.SessionSize, unsafe.Sizeof([2048]byte{}))
+	for _, size := range ftp.Sizes {
+		assert.Equal(t, size[1], size[0])
+	}
 }
 
 func BenchmarkNoop(b *testing.B) {

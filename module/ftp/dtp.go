@@ -125,7 +125,8 @@ func (s *session) receive(d *dtp) bool {
 	}
 	if d.left >= 0 {
 		if d.left -= int64(len(d.piece)); d.left < 0 {
-			return s.interrupted(ErrName, false)
+			s.transferred(ErrName, s.transfer.moved)
+			return true
 		}
 	}
 	return true
@@ -160,6 +161,11 @@ func (s *session) interrupted(err error, storage bool) bool {
 	if err == ErrAgain {
 		s.waiting = storage
 		return false
+	}
+	if storage {
+		err = ofStorage(err)
+	} else {
+		err = ofData(err)
 	}
 	s.transferred(err, s.transfer.moved)
 	return true

@@ -153,19 +153,19 @@ func (e *Engine) Step(now int64, events []Event) (next int64) {
 // handle gives an event to the session it is for. Events of sessions that are
 // gone are ignored.
 func (e *Engine) handle(event *Event) {
-	switch event.Kind {
-	case EventOpen:
+	switch {
+	case event.Kind == EventOpen:
 		if e.sessions[event.Session] == nil {
 			e.open(event.Session, event.Secure)
 		}
 		return
-	case EventDrain:
+	case event.Kind == EventDrain && event.Session == 0:
 		e.draining = true
 		for _, s := range e.sessions {
 			e.wake(s)
 		}
 		return
-	case EventClock:
+	case event.Kind == EventClock:
 		e.ahead = event.Time - e.now
 		return
 	}

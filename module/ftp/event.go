@@ -10,15 +10,16 @@ const (
 	EventWritable                      // Handle has room again, or (after Dial) is connected or failed with Err
 	EventReady                         // the answer that Session waits for is there
 	EventTransfer                      // the transfer of file Handle ended with Err after Bytes bytes
-	EventDrain                         // no new work: sessions end with 421 once they are idle
+	EventDrain                         // no new work: Session, or for 0 all, end with 421 once they are idle
 	EventClock                         // people's clocks are at Time with this step
+	EventHangup                        // the client of Session has hung up, though what it sent before is not read yet
 )
 
 // Event is one thing that happened. Events of a session that is gone, and of
 // handles that are closed, may still arrive: the engine ignores them.
 type Event struct {
 	Kind    EventKind
-	Session Handle // 0 for EventDrain and EventClock
+	Session Handle // 0 for EventClock, and for an EventDrain of all
 	Handle  Handle
 	Err     error // nil or an [Error]
 	Bytes   uint64

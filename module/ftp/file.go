@@ -70,10 +70,11 @@ const (
 	stageSetMode
 )
 
-// mdtmVerb tells when a file was modified (RFC 3659 §3). With a time in front of
-// the name it sets that, as many servers do and WinSCP and FileZilla expect. A
-// file can be called like that, though: it is looked for if there is none with
-// the rest of the name.
+// mdtmVerb tells when a file was modified (RFC 3659 §3); of a directory it tells
+// nothing, as everywhere, for clients find out by it what is one. With a time in
+// front of the name it sets that, of either, as many servers do and WinSCP and
+// FileZilla expect. A file can be called like that, though: it is looked for if
+// there is none with the rest of the name.
 func (s *session) mdtmVerb(arg []byte) (reply, error) {
 	if time, name, ok := cutTime(arg); ok && s.stage == stageSetTime {
 		err := s.setTime(name, time)
@@ -88,6 +89,9 @@ func (s *session) mdtmVerb(arg []byte) (reply, error) {
 	info, err := s.stat(arg)
 	if err != nil {
 		return "", err
+	}
+	if info.Type != Regular {
+		return replyNotPlain, nil
 	}
 	s.sayTime("213 ", info.ModTime, "", nil)
 	return "", nil
@@ -144,7 +148,7 @@ func parseChange(list []byte) (c change, r reply) {
 			c.created, ok = parseTime(value, false)
 			c.needs |= AbleCreated
 		case isWord(name, "UNIX.MODE"):
-			c.mode, ok = parseMode(value)
+			c.mode, ok = parseMode(value, 0o7777)
 			c.needs |= AbleModes
 		default:
 			return c, replyBadFact

@@ -3,7 +3,89 @@ package ftp
 import "bytes"
 
 // hasPattern reports whether a name can match more than itself.
-func hasPattern(name []byte) bool { return bytes.ContainsAny(name, `*?[\`) }
+func hasPattern(name []byte) bool { return bytes.ContainsAny(name, patternBytes) }
+
+const patternBytes = `*?[\`
+
+// cutPattern cuts a pathname before its first element that is a pattern.
+func cutPattern(pathname []byte) (base, pattern []byte) {
+	first := max(bytes.IndexAny(pathname, patternBytes), 0)
+	i := bytes.LastIndexByte(pathname[:first], '/') + 1
+	return pathname[:i], pathname[i:]
+}
+
+// cutElement cuts the first element off a pattern. rest is empty behind the last
+// one.
+func cutElement(pattern []byte) (element, rest []byte) {
+	for {
+		element, rest, _ = bytes.Cut(pattern, []byte{'/'})
+		if len(rest) == 0 || len(element) > 0 && string(element) != "." {
+			return element, rest
+		}
+		pattern = rest
+	}
+}
+
+// goesUp reports whether ".." is an element of a pattern.
+func goesUp(pattern []byte) bool {
+	for len(pattern) > 0 {
+		var element []byte
+		if element, pattern, _ = bytes.Cut(pattern, []byte{'/'}); string(element) == ".." {
+			return true
+		}
+	}
+	return false
+}
+
+// cutSlash cuts off what says that a pattern is for folders alone.
+func cutSlash(pattern []byte) (rest []byte, cut bool) {
+	for rest = pattern; ; cut = true {
+		if n := len(rest); n > 1 && rest[n-1] == '/' {
+			rest = rest[:n-1]
+		} else if n > 2 && string(rest[n-2:]) == "/." {
+			rest = rest[:n-2]
+		} else {
+			return rest, cut
+		}
+	}
+}
+
+// aim takes the element of the pattern that is for the folder on top.
+func (l *listing) aim() {
+	element, rest := cutElement(l.pattern[l.tree.top().pattern:])
+	l.element, l.whole = element, len(rest) == 0
+}
+
+// goDown goes on from the folder at the tree's path through those that the pattern
+// calls by their names, and returns where its next element begins.
+func (l *listing) goDown() (pattern int) {
+	if len(l.pattern) == 0 {
+		return 0
+	}
+	_, rest := cutElement(l.pattern[l.tree.top().pattern:])
+	for {
+		element, behind := cutElement(rest)
+		if len(behind) == 0 || hasPattern(element) {
+			return len(l.pattern) - len(rest)
+		}
+		l.tree.path = appendElement(l.tree.path, element)
+		rest = behind
+	}
+}
+
+// matches reports whether a name matches the element of the pattern: it may be
+// called so, too.
+func (l *listing) matches(name []byte) bool {
+	if l.steps < 0 {
+		return false
+	}
+	l.steps = min(l.steps+patternSteps, patternSpare)
+	if bytes.Equal(name, l.element) {
+		return true
+	}
+	hidden := name[0] == '.' && l.element[0] != '.' && !l.all
+	return !hidden && match(l.element, name, &l.steps)
+}
 
 // match reports whether a name matches a pattern: "*" is any bytes, "?" any
 // one, "[a-z]" and "[!a-z]" one of a set, and "\" takes the next byte as it is.

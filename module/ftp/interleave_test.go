@@ -150,7 +150,8 @@ var lines = []string{
 	"EPRT |1|192.0.2.7|40000|", "EPSV ALL", "TYPE I", "TYPE A", "RETR hello.txt", "STOR up", "STOR sub/up", "STOU", "APPE up", "REST 3",
 	"ABOR", "\xff\xf4\xff\xf2ABOR", "LIST", "LIST -R", "NLST *", "MLSD", "MLST", "STAT", "STAT sub", "DELE up", "RNFR up", "RNTO other", "MKD d",
 	"RMD d", "SIZE up", "MDTM hello.txt", "MFMT 20200101000000 up", "SITE CHMOD 600 up", "FEAT", "HELP", "NOOP", "NOOP", "OPTS MLST type;",
-	"SITE CPFR hello.txt", "SITE CPTO up", "SITE COPY up other", "COMB other hello.txt up", "SITE RMDIR sub", "SITE SYMLINK up link", "SITE UMASK 027", "SITE WHO",
+	"SITE CPFR hello.txt", "SITE CPTO up", "SITE COPY up other", "COMB other hello.txt up", "SITE RMDIR sub", "SITE SYMLINK up link", "SITE UMASK 027", "SITE WHO", "LIST -ltr",
+	"NLST */*", "STAT -R",
 }
 
 // move makes the move that a byte stands for.

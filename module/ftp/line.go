@@ -161,7 +161,10 @@ func (s *session) read() bool {
 		return false
 	}
 	if n == 0 {
-		s.phase = phaseLost
+		s.readable = false
+		if s.transfer.state == transferIdle || !s.quits() {
+			s.phase = phaseLost
+		}
 		return false
 	}
 	l.buf = l.buf[:at+n]

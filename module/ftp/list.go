@@ -21,6 +21,7 @@ type listRequest struct {
 
 // listOptions are those of ls that clients send.
 type listOptions struct {
+	order          // -t, -S, -r
 	all       bool // -a: a pattern finds names that begin with a dot as well
 	recursive bool // -R
 	classify  bool // -F
@@ -30,9 +31,10 @@ type listOptions struct {
 // Stages of a command that lists. A pathname with pattern characters in it is
 // first looked for as it is: people do name directories "[2024]".
 const (
-	stageDir     = iota // try it as a directory
-	stageFile           // it is a file
-	stagePattern        // its last element is a pattern
+	stageDir    = iota // try it as a directory
+	stageFile          // try it as a file
+	stageParent        // try its last element as a pattern
+	stageTree          // all elements from the first pattern on are patterns
 )
 
 // listVerb sends a listing as ls -l writes it. Files whose names begin with a
@@ -80,32 +82,48 @@ func (s *session) list(arg []byte, request listRequest) (reply, error) {
 		return "", err
 	}
 	if s.stage == stageDir && !request.itself {
-		dir, err := s.e.world.List(s.handle, name, request.form == formNames)
+		dir, err := s.e.world.List(s.handle, name, request.namesOnly(nil))
 		switch {
 		case err == nil:
-			s.beginList(dir, name, arg, request)
+			s.beginList(dir, name, arg, nil, request)
 			return "", nil
 		case err == ErrNotDir && request.form == formFacts:
 			return replyNotListable, nil
 		case err == ErrNotDir:
 			s.stage = stageFile
-		case (err == ErrNotExist || err == ErrName) && request.form != formFacts && hasPattern(lastElement(arg)):
-			s.stage = stagePattern
-		default:
+		case !request.expands(err, arg):
 			return "", err
+		default:
+			s.stage = stageParent
 		}
 	}
-	if s.stage == stagePattern {
-		return s.listPattern(arg, request)
+	if s.stage <= stageFile {
+		err := s.listFile(name, arg, request)
+		if !request.expands(err, arg) {
+			return "", err
+		}
+		s.stage = stageParent
 	}
-	return s.listFile(name, arg, request)
+	return "", s.listPattern(name, arg, request)
+}
+
+// expands reports whether a pathname that is not there is to be tried as a
+// pattern.
+func (r *listRequest) expands(err error, pathname []byte) bool {
+	return (err == ErrNotExist || err == ErrName) && r.form != formFacts && hasPattern(pathname)
+}
+
+// namesOnly reports whether nothing but names is needed of the entries of a folder
+// in which elements of a pattern are matched; rest are those for its subfolders.
+func (r *listRequest) namesOnly(rest []byte) bool {
+	return r.form == formNames && r.key == byName && len(rest) == 0
 }
 
 // listFile lists a single file.
-func (s *session) listFile(name, arg []byte, request listRequest) (reply, error) {
+func (s *session) listFile(name, arg []byte, request listRequest) error {
 	info, err := s.e.world.Stat(s.handle, name, false)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if request.form == formLong {
 		arg = lastElement(arg)
@@ -113,27 +131,47 @@ func (s *session) listFile(name, arg []byte, request listRequest) (reply, error)
 	if len(arg) == 0 {
 		arg = []byte(".")
 	}
-	l := s.beginList(0, name, nil, request)
+	l := s.beginList(0, name, nil, nil, request)
 	l.append(&Entry{FileInfo: info, Name: arg})
-	return "", nil
+	return nil
 }
 
-// listPattern lists what matches the last element of a pathname.
-func (s *session) listPattern(arg []byte, request listRequest) (reply, error) {
-	pattern := lastElement(arg)
-	parent := arg[:len(arg)-len(pattern)]
-	name, err := s.resolve(parent)
-	if err != nil {
-		return "", err
-	}
-	dir, err := s.e.world.List(s.handle, name, request.form == formNames)
-	if err != nil {
-		return "", err
-	}
+// listPattern lists what matches a pathname, of which name is what it means as it
+// stands. Its folder, too, is first looked for as it is.
+func (s *session) listPattern(name, arg []byte, request listRequest) error {
 	request.recursive = false
-	l := s.beginList(dir, name, parent, request)
-	l.pattern = append(l.pattern, pattern...)
-	return "", nil
+	if s.stage == stageParent {
+		pattern := lastElement(arg)
+		if parent := arg[:len(arg)-len(pattern)]; hasPattern(pattern) {
+			err := s.listMatches(parent, pattern, request)
+			if !request.expands(err, parent) {
+				return err
+			}
+		}
+		s.stage = stageTree
+	}
+	base, pattern := cutPattern(arg)
+	if goesUp(pattern) {
+		// Up again from what matches is where the name says.
+		base, pattern = []byte{'/'}, bytes.Clone(name)
+	}
+	return s.listMatches(base, pattern, request)
+}
+
+// listMatches lists what matches a pattern in a folder.
+func (s *session) listMatches(folder, pattern []byte, request listRequest) error {
+	name, err := s.resolve(folder)
+	if err != nil {
+		return err
+	}
+	elements, dirs := cutSlash(pattern)
+	_, rest := cutElement(elements)
+	dir, err := s.e.world.List(s.handle, name, request.namesOnly(rest) && !dirs)
+	if err != nil {
+		return err
+	}
+	s.beginList(dir, name, folder, pattern, request)
+	return nil
 }
 
 // lastElement is what stands behind a pathname's last "/".
@@ -171,6 +209,14 @@ func (o *listOptions) add(letters []byte) bool {
 			o.all = true
 		case 'R':
 			o.recursive = true
+		case 't':
+			o.key = byTime
+		case 'S':
+			o.key = bySize
+		case 'U', 'f':
+			o.key = byName
+		case 'r':
+			o.reverse = true
 		case 'F':
 			o.classify = true
 		case 'd':

@@ -17,15 +17,10 @@ func TestListOptions(t *testing.T) {
 		{"", "", ""}, {"-a", "a", ""}, {"-la", "a", ""}, {"-al x", "a", "x"}, {"-l", "", ""}, {"-F a b", "F", "a b"},
 		{"-R sub", "R", "sub"}, {"-1", "", ""}, {"-d x", "d", "x"}, {"-a -R x", "aR", "x"}, {"-- -a", "", "-a"},
 		{"-l -- -a", "", "-a"}, {"-a.txt", "", "-a.txt"}, {"-", "", "-"}, {"./-a", "", "./-a"}, {"x -a", "", "x -a"},
-		{"-l  x", "", " x"}, {"--", "", ""}, {"--all", "", "--all"},
+		{"-l  x", "", " x"}, {"--", "", ""}, {"--all", "", "--all"}, {"-ltr", "tr", ""}, {"-t -r x", "tr", "x"}, {"-rS", "Sr", ""},
+		{"-St", "t", ""}, {"-tS", "S", ""}, {"-tf", "", ""}, {"-SU x", "", "x"}, {"-1t", "t", ""}, {"-RtF x", "RFt", "x"},
 	} {
-		all, recursive, classify, itself, pathname := ftp.CutOptions(c.arg)
-		flags := ""
-		for i, on := range []bool{all, recursive, classify, itself} {
-			if on {
-				flags += "aRFd"[i : i+1]
-			}
-		}
+		flags, pathname := ftp.CutOptions(c.arg)
 		assert.Equal(t, c.flags, flags, c.arg)
 		assert.Equal(t, c.pathname, pathname, c.arg)
 	}
@@ -146,6 +141,21 @@ func TestThreat20Names(t *testing.T) {
 			assert.Contains(t, content, shown, command)
 		}
 	}
+	for i, name := range odd {
+		w.Put("trees/"+name+"/x", strings.Repeat("x", i))
+	}
+	for _, command := range []string{
+		"LIST -R trees", "LIST -tR trees", "LIST -rS trees/*/*", "NLST t*/*/x", "NLST -t t*/*/?", "NLST trees/*/",
+	} {
+		content, codes := c.Get(command)
+		assert.Equal(t, "150 226", codes)
+		lines := len(odd)
+		if strings.Contains(command, "R") {
+			lines = 4 * len(odd) // with an empty one and a heading
+		}
+		assert.Equal(t, lines, strings.Count(content, "\n"), command)
+		assert.Equal(t, lines, strings.Count(content, "\r"), command)
+	}
 	status := c.Do("STAT odd")
 	wellFormed(t, status+"\r\n")
 	assert.Equal(t, len(odd)+1, strings.Count(status, "\n"))
@@ -172,7 +182,7 @@ func TestThreat18Listings(t *testing.T) {
 	w.Put("deep"+strings.Repeat("/d", 500)+"/x", "")
 	content, codes := c.Get("LIST -R deep")
 	assert.Equal(t, "150 226", codes)
-	assert.Equal(t, 31, strings.Count(content, ":\r\n"))
+	assert.Equal(t, 500, strings.Count(content, ":\r\n"))
 
 	c.Send("STAT many\r\n")
 	var status strings.Builder

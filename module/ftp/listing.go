@@ -1,51 +1,47 @@
 package ftp
 
-import "bytes"
-
 const (
 	// A listing is sent in pieces of this many bytes.
 	listPiece = 16 << 10
 
-	// So many listings are kept for the next ones, but not those whose buffer
-	// a page of long names has blown up.
+	// So many listings are kept for the next ones, but not those whose buffers
+	// a page of long names or a large tree has blown up.
 	spareLists    = 16
-	maxListBuffer = 128 << 10
-
-	// LIST -R goes so deep, remembers so many bytes of directories yet to be
-	// listed, and goes into no more of them after so many entries.
-	maxDepth     = 32
-	maxPending   = 64 << 10
-	maxRecursion = 1_000_000
+	maxListBuffer = 512 << 10
 
 	// What a pattern may cost: so many steps for each name, and so many more
-	// in all. An honest pattern needs about one for each byte of a name.
-	patternSteps = 512
+	// in all. An honest pattern needs a few for each byte of a name.
+	patternSteps = 1024
 	patternSpare = 1 << 22
 )
 
-// listing is a listing on its way. Its memory is that of one page of entries,
-// however many there are.
+// listing is a listing on its way. Its memory is that of one page of entries and
+// of what is to be sorted and gone into, however many entries there are.
 type listing struct {
 	listRequest
+	e      *Engine
 	facts  facts
 	rights Rights
-	now    int64 // by people's clocks, when its entries are read
 
-	dir     Handle // the directory being read, 0 when there is none
-	base    []byte // the name of the directory the listing began with
-	below   []byte // the directory being read, relative to base; empty for base itself
-	pending []byte // directories yet to be listed, relative to base, each ended by NUL
+	dir     Handle // the folder being read, 0 when there is none
+	again   bool   // it is read for its subfolders alone, as its lines are told
+	base    []byte // the name of the folder the listing began with
+	tree    tree   // the folders below
+	cut     bool   // some of them could not be listed
 	prefix  []byte // what goes before each name (NLST)
-	pattern []byte // what names must match; empty for all
-	steps   int    // what the pattern may still cost
-	entries int
+	pattern []byte // what pathnames below base must match, element by element; empty for all
+	element []byte // of it, what names in the folder must match
+	whole   bool   // entries of the folder are listed: no more elements follow
+	dirs    bool   // only folders are listed: the pattern ends in "/"
+	steps   int    // what the pattern may still cost; negative once it was too much
 	lines   int
-	style   *longStyle
 	hide    bool // names that begin with a dot
 
-	out  []byte // lines not yet sent
-	sent int    // of them, what the connection has taken
-	done bool   // no more lines will come
+	out    []byte // lines not yet sent
+	sent   int    // of them, what the connection has taken
+	sorter sorter // of them, those that are to be sorted first
+	shown  []byte // the pathname being written
+	done   bool   // no more lines will come
 
 	after uint64 // the last session that was told (SITE WHO)
 
@@ -66,16 +62,26 @@ func (e *Engine) newListing() *listing {
 	return l
 }
 
-// beginList begins to send a listing of a directory, or of what the caller
-// appends if there is none. pathname is what the client called the directory.
-func (s *session) beginList(dir Handle, name, pathname []byte, request listRequest) *listing {
+// beginList begins to send a listing of a folder, or of what the caller appends
+// if there is none. pathname is what the client called the folder. With a pattern,
+// what matches it below the folder is listed.
+func (s *session) beginList(dir Handle, name, pathname, pattern []byte, request listRequest) *listing {
 	l := s.e.newListing()
 	*l = listing{
-		listRequest: request, facts: s.picked(), rights: s.rights, now: s.e.lately(),
-		dir: dir, base: append(l.base[:0], name...), below: l.below[:0], pending: l.pending[:0],
-		prefix: l.prefix[:0], pattern: l.pattern[:0], steps: patternSpare,
-		out: l.out[:0], done: dir == 0, yield: l.yield, tell: l.tell, style: &s.e.style,
+		listRequest: request, e: s.e, facts: s.picked(), rights: s.rights,
+		dir: dir, base: append(l.base[:0], name...), tree: l.tree,
+		prefix: l.prefix[:0], pattern: append(l.pattern[:0], pattern...), steps: patternSpare,
+		out: l.out[:0], sorter: l.sorter, shown: l.shown[:0], done: dir == 0, yield: l.yield, tell: l.tell,
 		hide: s.e.config.Behaviour.HideDotFiles && !request.all && request.form != formFacts,
+	}
+	l.tree.begin(request.order, &s.e.scratch)
+	l.pattern, l.dirs = cutSlash(l.pattern)
+	l.sorter.holds = false
+	if dir != 0 {
+		l.aim()
+		if l.sorts() {
+			l.hold()
+		}
 	}
 	if request.form == formNames {
 		l.setPrefix(pathname)
@@ -106,17 +112,10 @@ func (l *listing) setPrefix(pathname []byte) {
 func (s *session) proceedListing() bool {
 	l := s.transfer.list
 	switch {
-	case len(l.out)-l.sent >= listPiece || l.done && len(l.out) > l.sent:
+	case len(l.out)-l.sent >= listPiece && !l.sorter.holds || l.done && len(l.out) > l.sent:
 		return s.sendListing()
 	case l.done:
-		switch {
-		case l.control:
-			s.finishStatus(l.lastReply())
-		case l.form == formNames && l.lines == 0 && s.e.config.Behaviour.EmptyNLSTFails:
-			s.finish(replyNoFiles)
-		default:
-			s.finish(replyListDone)
-		}
+		s.listingDone(l)
 		return true
 	case s.waiting:
 		return false
@@ -133,6 +132,22 @@ func (s *session) proceedListing() bool {
 	return true
 }
 
+// listingDone ends a listing that has been sent.
+func (s *session) listingDone(l *listing) {
+	switch {
+	case l.cut && l.control:
+		s.finishStatus(l.brokenReply())
+	case l.cut:
+		s.finish(replyListCut)
+	case l.control:
+		s.finishStatus(l.lastReply())
+	case l.form == formNames && l.lines == 0 && s.e.config.Behaviour.EmptyNLSTFails:
+		s.finish(replyNoFiles)
+	default:
+		s.finish(replyListDone)
+	}
+}
+
 // listingFailed ends a listing that cannot go on. In a reply, what has been sent
 // cannot be taken back, so its last line tells of the fault.
 func (s *session) listingFailed(err error) {
@@ -140,7 +155,7 @@ func (s *session) listingFailed(err error) {
 		s.finishStatus(s.transfer.list.brokenReply())
 		return
 	}
-	s.finish(replyToTransfer(err))
+	s.finish(replyToTransfer(ofStorage(err)))
 }
 
 // The first and the last line of a reply that is a listing, and the last one of
@@ -182,7 +197,7 @@ func (s *session) sendListing() bool {
 		if l.control {
 			s.phase = phaseLost
 		} else {
-			s.finish(replyToTransfer(err))
+			s.finish(replyToTransfer(ofData(err)))
 		}
 		return true
 	}
@@ -197,116 +212,204 @@ func (s *session) sendListing() bool {
 	return true
 }
 
-// readPage reads the directory's next entries, or goes on to the next
-// directory. It returns ErrAgain when that has to be waited for.
+// readPage reads the folder's next entries, or goes on to the next folder. It
+// returns ErrAgain when that has to be waited for.
 func (s *session) readPage(l *listing) error {
 	switch {
 	case l.form == formSessions:
 		return s.readSessions(l)
 	case l.dir == 0:
-		return s.nextDir(l)
+		return s.nextFolder(l)
 	}
-	l.now = s.e.lately()
 	more, err := s.e.world.ListNext(l.dir, l.yield)
-	if err != nil {
+	switch {
+	case err == ErrAgain:
 		return err
-	}
-	if l.steps < 0 {
+	case err != nil && len(l.tree.levels) == 1 && !l.again:
+		return err
+	case err != nil:
+		l.cut = true // the rest of the tree is listed nevertheless
+	case l.steps < 0:
 		return replyPatternCost
+	case more:
+		return nil
 	}
-	if !more {
-		s.e.world.Close(l.dir)
-		l.dir = 0
-		l.done = len(l.pending) == 0
+	s.e.world.Close(l.dir)
+	l.dir = 0
+	l.tree.sort()
+	if len(l.pattern) == 0 {
+		l.release()
 	}
 	return nil
 }
 
-// nextDir opens the directory that LIST -R lists next. One that cannot be
-// opened is left out, as ls does.
-func (s *session) nextDir(l *listing) error {
-	if len(l.pending) == 0 {
+// nextFolder opens the folder that comes next. One that cannot be opened is left
+// out, as ls does.
+func (s *session) nextFolder(l *listing) error {
+	t := &l.tree
+	if !t.climb() {
+		l.release()
 		l.done = true
 		return nil
 	}
-	rest := l.pending[:len(l.pending)-1]
-	at := bytes.LastIndexByte(rest, 0) + 1
-	below := rest[at:]
-	name := append(s.e.name[:0], l.base...)
-	if string(l.base) == "." {
-		name = name[:0]
-	} else {
-		name = append(name, '/')
+	l.aim()
+	if !t.next() {
+		dir, err := s.e.world.List(s.handle, s.nameBelow(l, t.folder()), false)
+		if err == ErrAgain {
+			return err
+		}
+		t.top().more = false
+		l.dir, l.again = dir, err == nil
+		l.cut = l.cut || err != nil && err != ErrNotExist
+		return nil
 	}
-	name = append(name, below...)
-	s.e.name = name
-	dir, err := s.e.world.List(s.handle, name, false)
+	pattern := l.goDown()
+	name := s.nameBelow(l, t.path)
+	element, rest := cutElement(l.pattern[pattern:])
+	isFile := len(rest) == 0 && len(element) > 0 && !hasPattern(element)
+	if isFile {
+		name = appendElement(name, element)
+		s.e.name = name
+	}
+	switch {
+	case len(name) > maxName:
+		t.pass()
+		l.leaveOut(ErrName)
+		return nil
+	case isFile:
+		return s.statBelow(l, name, element)
+	}
+	return s.listBelow(l, name, pattern)
+}
+
+// listBelow goes into a folder whose path is the tree's.
+func (s *session) listBelow(l *listing, name []byte, pattern int) error {
+	t := &l.tree
+	_, rest := cutElement(l.pattern[pattern:])
+	dir, err := s.e.world.List(s.handle, name, l.namesOnly(rest) && !l.dirs)
 	if err == ErrAgain {
 		return err
 	}
-	l.below = append(l.below[:0], below...)
-	l.pending = l.pending[:at]
-	if err == nil {
-		l.dir = dir
-		l.out = append(appendPlain(append(l.out, "\r\n./"...), l.below), ":\r\n"...)
+	t.pass()
+	if err != nil {
+		l.leaveOut(err)
+		return nil
+	}
+	t.enter(pattern)
+	l.dir, l.again = dir, false
+	l.aim()
+	if len(l.pattern) == 0 {
+		l.out = append(appendPlain(append(l.out, "\r\n./"...), t.path), ":\r\n"...)
+		if l.sorts() {
+			l.hold()
+		}
 	}
 	return nil
 }
 
-// add takes an entry of a directory into the listing.
+// statBelow lists a file in the folder at the tree's path: what a pattern ends
+// with need not be a pattern.
+func (s *session) statBelow(l *listing, name, file []byte) error {
+	t := &l.tree
+	info, err := s.e.world.Stat(s.handle, name, false)
+	if err == ErrAgain {
+		return err
+	}
+	t.pass()
+	switch {
+	case err != nil:
+		l.leaveOut(err)
+	case !l.dirs || info.Type == Dir:
+		t.enter(0)
+		l.append(&Entry{FileInfo: info, Name: file})
+	}
+	return nil
+}
+
+// leaveOut leaves out what cannot be opened. The listing is cut only if that is for
+// a limit of the server's, of names or of handles: what has gone or may not be read
+// is not there for this client.
+func (l *listing) leaveOut(err error) {
+	l.cut = l.cut || err == ErrName || err == ErrTooMany
+}
+
+// nameBelow is the name of what lies at a path below where the listing began. It
+// is valid until the next resolve.
+func (s *session) nameBelow(l *listing, path []byte) []byte {
+	name := s.e.name[:0]
+	if string(l.base) != "." || len(path) == 0 {
+		name = append(name, l.base...)
+	}
+	if len(path) > 0 {
+		name = appendElement(name, path)
+	}
+	s.e.name = name
+	return name
+}
+
+// add takes an entry of a folder into the listing.
 func (l *listing) add(entry Entry) {
 	name := entry.Name
 	if len(name) == 0 || string(name) == "." || string(name) == ".." {
 		return
 	}
-	l.entries++
-	if l.hide && name[0] == '.' && len(l.pattern) == 0 {
+	if l.hide && name[0] == '.' && len(l.pattern) == 0 || len(l.pattern) > 0 && !l.matches(name) {
 		return
 	}
-	if len(l.pattern) > 0 {
-		l.steps += patternSteps
-		hidden := name[0] == '.' && l.pattern[0] != '.' && !l.all
-		if hidden || !match(l.pattern, name, &l.steps) {
-			l.steps = min(l.steps, patternSpare)
-			return
-		}
+	switch {
+	case !l.goesInto(&entry):
+	case len(name) > maxName:
+		l.leaveOut(ErrName)
+	default:
+		l.tree.remember(l.rank(&entry.FileInfo), name)
 	}
-	if l.recursive && l.form == formLong && entry.Type == Dir {
-		l.remember(name)
+	if l.whole && !l.again && (!l.dirs || entry.Type == Dir) {
+		l.append(&entry)
 	}
-	l.append(&entry)
 }
 
-// remember has LIST -R list a directory later.
-func (l *listing) remember(name []byte) {
-	size := len(l.below) + len(name) + 2
-	if l.entries > maxRecursion || len(l.pending)+size > maxPending || bytes.Count(l.below, []byte{'/'}) >= maxDepth-2 {
-		return
+// goesInto reports whether the listing goes into a file. LIST -R follows no links,
+// for they may lead in circles; a pattern does, as it is no deeper than it has
+// elements.
+func (l *listing) goesInto(entry *Entry) bool {
+	if l.whole {
+		return l.recursive && l.form == formLong && entry.Type == Dir && len(entry.Target) == 0
 	}
-	if len(l.below) > 0 {
-		l.pending = append(append(l.pending, l.below...), '/')
-	}
-	l.pending = append(append(l.pending, name...), 0)
+	return entry.Type == Dir || entry.Type == Link
 }
 
 // append writes the line of one file.
 func (l *listing) append(entry *Entry) {
 	l.lines++
+	name := entry.Name
+	if len(l.pattern) > 0 {
+		name = appendElement(append(l.shown[:0], l.tree.folder()...), name)
+		l.shown = name
+	}
 	switch l.form {
 	case formLong:
-		l.out = appendLong(l.out, entry, l.style, l.now)
+		l.out = appendLong(l.out, &entry.FileInfo, &l.e.style, l.e.lately())
+	case formNames:
+		l.out = appendPlain(l.out, l.prefix)
+	case formFacts:
+		l.out = append(appendFacts(l.out, l.facts, &entry.FileInfo, l.rights), ' ')
+	}
+	at := len(l.out)
+	l.out = appendPlain(l.out, name)
+	end := len(l.out)
+	switch {
+	case l.form == formLong:
+		l.out = appendTarget(l.out, entry)
 		if l.classify {
 			l.out = appendClass(l.out, entry)
 		}
-	case formNames:
-		l.out = appendPlain(l.out, l.prefix)
-		l.out = appendPlain(l.out, entry.Name)
-	case formFacts:
-		l.out = appendFacts(l.out, l.facts, &entry.FileInfo, l.rights)
-		l.out = append(l.out, ' ')
-		l.out = appendPlain(l.out, entry.Name)
+	case l.dirs:
+		l.out = append(l.out, '/')
 	}
 	l.out = append(l.out, '\r', '\n')
+	if l.sorter.holds {
+		l.held(&entry.FileInfo, at, end)
+	}
 }
 
 // dropList gives a listing up and puts it to rest.
@@ -315,7 +418,12 @@ func (s *session) dropList(l *listing) {
 		s.e.world.Close(l.dir)
 		l.dir = 0
 	}
-	if cap(l.out) <= maxListBuffer && len(s.e.lists) < spareLists {
+	if l.size() <= maxListBuffer && len(s.e.lists) < spareLists {
 		s.e.lists = append(s.e.lists, l)
 	}
+}
+
+// size is how many bytes a listing's buffers take.
+func (l *listing) size() int {
+	return cap(l.out) + cap(l.prefix) + cap(l.shown) + l.tree.size() + cap(l.sorter.names)*rankedSize
 }

@@ -11,16 +11,19 @@ const halfYear = 15778476 * second
 
 var months = [...]string{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"}
 
-// appendLong appends a file's line as ls -l writes it, without the line's end.
-// Clients take it apart by columns of words, so owner and group are always one
-// word each. Names keep their spaces, leading ones too.
-func appendLong(b []byte, entry *Entry, style *longStyle, now int64) []byte {
-	b = appendMode(b, entry.Type, entry.Mode)
-	b = appendPadded(append(b, ' '), uint64(max(entry.Links, 1)), 4, ' ')
+// appendLong appends what ls -l writes before a file's name. Clients take it
+// apart by columns of words, so owner and group are always one word each. Names
+// keep their spaces, leading ones too.
+func appendLong(b []byte, info *FileInfo, style *longStyle, now int64) []byte {
+	b = appendMode(b, info.Type, info.Mode)
+	b = appendPadded(append(b, ' '), uint64(max(info.Links, 1)), 4, ' ')
 	b = append(b, style.owners...)
-	b = appendPadded(b, entry.Size, 8, ' ')
-	b = appendLsTime(append(b, ' '), entry.ModTime, style.ahead(entry.ModTime), now)
-	b = appendPlain(append(b, ' '), entry.Name)
+	b = appendPadded(b, info.Size, 8, ' ')
+	return append(appendLsTime(append(b, ' '), info.ModTime, style.ahead(info.ModTime), now), ' ')
+}
+
+// appendTarget appends what ls -l writes behind the name of a link.
+func appendTarget(b []byte, entry *Entry) []byte {
 	if entry.Type == Link && len(entry.Target) > 0 {
 		b = appendPlain(append(b, " -> "...), entry.Target)
 	}
@@ -81,6 +84,16 @@ func appendMode(b []byte, t FileType, mode uint32) []byte {
 			c = "rwx"[i%3]
 		}
 		b = append(b, c)
+	}
+	// What ls puts in the place of x: a capital where x is not set.
+	for i := range 3 {
+		if x := &b[len(b)-7+3*i]; mode&(0o4000>>i) != 0 {
+			if *x == 'x' {
+				*x = "sst"[i]
+			} else {
+				*x = "SST"[i]
+			}
+		}
 	}
 	return b
 }

@@ -13,6 +13,7 @@ const (
 	replyTooLate        = reply("503 Too late: USER was said.")
 	replyGoodbye        = reply("221 Goodbye.")
 	replyDraining       = reply("421 The server is going down.")
+	replyDrained        = reply("421 The server ends this session.")
 	replyNotFTP         = reply("421 This is an FTP server.")
 	replyTooStrange     = reply("421 Too many bad commands.")
 	replyLoginTimeout   = reply("421 Login timed out.")
@@ -54,11 +55,12 @@ const (
 	replyOpeningList    = reply("150 Opening data connection for the listing.")
 	replyStatusFollows  = reply("213-Status follows:")
 	replyStatusEnd      = reply("213 End of status.")
-	replyStatusBroken   = reply("213 Storage failed: the status is incomplete.")
+	replyStatusBroken   = reply("213 Not all could be read: the status is incomplete.")
 	replyNotListable    = reply("501 Not a directory.")
 	replyPatternCost    = reply("451 Pattern too costly, listing given up.")
 	replyTransferDone   = reply("226 Transfer complete.")
 	replyListDone       = reply("226 Listing complete.")
+	replyListCut        = reply("451 Not all could be read: the listing is incomplete.")
 	replyAborted        = reply("426 Transfer aborted.")
 	replyDataLost       = reply("426 Data connection broke, transfer aborted.")
 	replyStalled        = reply("426 Data connection stalled, transfer aborted.")
@@ -144,6 +146,7 @@ const (
 	replyNeedSecurity   = reply("530 TLS is required: use AUTH TLS first.")
 	replyNeedProtection = reply("521 Data connections must be protected: use PROT P first.")
 	replyDataSecurity   = reply("522 TLS on the data connection failed, or does not resume the control connection's session.")
+	replyOtherDisk      = reply("553 That name is on another disk: copy the file there.")
 	replyBusy           = reply("450 File is busy.")
 	replyNoSpace        = reply("452 No space left.")
 	replyQuota          = reply("552 Quota used up.")
@@ -194,6 +197,8 @@ func replyTo(err error, naming bool) reply {
 		return replyQuota
 	case ErrUnsupported:
 		return replyUnsupported
+	case ErrOtherDisk:
+		return replyOtherDisk
 	case ErrTooMany:
 		return replyTooManyOpen
 	}
@@ -221,6 +226,35 @@ func replyToTransfer(err error) reply {
 		return replyPastRange
 	}
 	return replyTransferFault
+}
+
+// replyToCommit is how an upload is told that came whole, but not to its place:
+// there is no data connection any more that could have broken, nor a range.
+func replyToCommit(err error) reply {
+	switch err {
+	case ErrReset, ErrRefused, ErrName:
+		err = ErrStorage
+	}
+	return replyToTransfer(err)
+}
+
+// ofStorage is a fault of the storage in the middle of a transfer: none of the data
+// connection, whatever a storage behind a network says, nor of a range.
+func ofStorage(err error) error {
+	switch err {
+	case ErrReset, ErrRefused, ErrTimeout, ErrCanceled, ErrSecurity, ErrName, ErrUnsupported, ErrTooMany:
+		return ErrStorage
+	}
+	return err
+}
+
+// ofData is a fault of the data connection in the middle of a transfer: none of the
+// storage.
+func ofData(err error) error {
+	if err == ErrTimeout || err == ErrCanceled {
+		return err
+	}
+	return ErrReset
 }
 
 // replyToData is how a data connection that did not come about is told.

@@ -35,6 +35,7 @@ type session struct {
 	current  int    // length of the line whose command waits for an answer, 0 if none does
 	held     int    // bytes of whole lines that wait for the end of the transfer
 	waiting  bool   // the world owes an answer: EventReady will say that it is there
+	drained  bool   // EventDrain was for this session alone
 	stage    int    // how far a command of several calls has come
 	strange  int    // bad commands before the login
 
@@ -114,6 +115,10 @@ func (s *session) handleEvent(event *Event) {
 		}
 	case EventReady:
 		s.waiting = false
+	case EventDrain:
+		s.drained = true
+	case EventHangup:
+		s.hungUp()
 	case EventTransfer:
 		if event.Handle == s.transfer.file && s.transfer.state == transferMoving && s.transfer.dtp == nil {
 			s.transferred(event.Err, event.Bytes)
@@ -162,11 +167,13 @@ func (s *session) proceed() bool {
 	case s.phase == phaseQuitting:
 		s.end()
 		return false
+	case s.current > 0:
 	case s.e.draining:
-		if s.current == 0 {
-			s.say(replyDraining)
-			return true
-		}
+		s.say(replyDraining)
+		return true
+	case s.drained:
+		s.say(replyDrained)
+		return true
 	}
 	return s.proceedLine()
 }
@@ -242,6 +249,26 @@ func (s *session) readMore() bool {
 		s.cut(s.held, len(l.buf))
 		s.say(replyLineTooLong)
 		return true
+	}
+	return false
+}
+
+// hungUp ends a session whose client is gone, if it would not soon be noticed
+// otherwise: a command or a transfer has to be waited for.
+func (s *session) hungUp() {
+	if s.phase == phaseActive && (s.waiting || s.transfer.state != transferIdle) && !s.quits() {
+		s.phase = phaseLost
+	}
+}
+
+// quits says whether QUIT is among the lines that are to be obeyed. Behind it the
+// end of the control connection is what was to come, and not an abort
+// (RFC 959 §4.1.1).
+func (s *session) quits() bool {
+	for line := range bytes.Lines(s.lines.buf) {
+		if verb, _ := cutCommand(trimLine(line)); isWord(verb, "QUIT") {
+			return true
+		}
 	}
 	return false
 }

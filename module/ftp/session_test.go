@@ -130,6 +130,33 @@ func TestDrain(t *testing.T) {
 	assert.Zero(t, w.Held())
 }
 
+// A drain of one session leaves the others alone, and later ones too.
+func TestDrainOfOneSession(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, ftp.Config{})
+	idle, busy, other := w.LoginAs("u", "p"), w.LoginAs("u", "p"), w.LoginAs("u", "p")
+	d := w.DialData(busy.Passive("PASV"))
+	busy.Do("STOR up")
+	for _, c := range []ftp.Handle{idle.Handle, busy.Handle, 9999} {
+		w.Emit(ftp.Event{Kind: ftp.EventDrain, Session: c})
+	}
+	w.Run()
+	assert.Equal(t, "421", idle.Codes())
+	assert.True(t, idle.Closed())
+	d.Write("x")
+	busy.Send("NOOP\r\nMKD new\r\n")
+	w.Run()
+	assert.Equal(t, "200", busy.Codes())
+	d.Close()
+	w.Run()
+	assert.Equal(t, "226 421", busy.Codes())
+	assert.Contains(t, w.Files, "up")
+	assert.NotContains(t, w.Files, "new")
+	other.Do("NOOP")
+	w.LoginAs("u", "p").Do("NOOP")
+	assert.False(t, other.Closed())
+}
+
 // A client that does not read its replies is not read from, so that what it is
 // owed stays small; all comes in the end.
 func TestSlowReader(t *testing.T) {

@@ -65,10 +65,12 @@ func (s *session) siteHelp([]byte) (reply, error) {
 	return "", nil
 }
 
-// siteChmod sets the nine permission bits, given in octal.
+// siteChmod sets the permission bits, given in octal. Clients send four digits for
+// directories that belong to a group; which of the upper three bits a file or a
+// directory gets is for its storage to say.
 func (s *session) siteChmod(arg []byte) (reply, error) {
 	word, pathname, _ := bytes.Cut(arg, []byte{' '})
-	mode, ok := parseMode(word)
+	mode, ok := parseMode(word, 0o7777)
 	if !ok || len(pathname) == 0 {
 		return replyBadArgument, nil
 	}
@@ -79,14 +81,14 @@ func (s *session) siteChmod(arg []byte) (reply, error) {
 	return replyModeSet, s.e.world.SetMode(s.handle, name, mode)
 }
 
-func parseMode(b []byte) (mode uint32, ok bool) {
+func parseMode(b []byte, most uint32) (mode uint32, ok bool) {
 	for _, c := range b {
-		if c < '0' || c > '7' || mode > 0o777 {
+		if c < '0' || c > '7' || mode > most {
 			return 0, false
 		}
 		mode = mode<<3 | uint32(c-'0')
 	}
-	return mode, len(b) > 0 && mode <= 0o777
+	return mode, len(b) > 0 && mode <= most
 }
 
 // siteIdle tells how long a session may be idle, or lowers that for this one.
@@ -154,7 +156,7 @@ func (s *session) siteUmask(arg []byte) (reply, error) {
 		s.sendLine(appendOctal(append(s.e.scratch[:0], "200 Current UMASK is "...), s.umask))
 		return "", nil
 	}
-	mask, ok := parseMode(arg)
+	mask, ok := parseMode(arg, 0o777)
 	if !ok {
 		return replyBadArgument, nil
 	}
@@ -170,8 +172,12 @@ func (s *session) siteUmask(arg []byte) (reply, error) {
 	return "", nil
 }
 
-// appendOctal appends nine permission bits as three octal digits.
+// appendOctal appends permission bits as three octal digits, or as four if it has
+// one of the upper three.
 func appendOctal(b []byte, mode uint32) []byte {
+	if upper := mode >> 9 & 7; upper != 0 {
+		b = append(b, '0'+byte(upper))
+	}
 	return append(b, '0'+byte(mode>>6&7), '0'+byte(mode>>3&7), '0'+byte(mode&7))
 }
 

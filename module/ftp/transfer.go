@@ -259,6 +259,9 @@ func (s *session) dataFailed(err error) {
 // transferred is told that all has moved that could.
 func (s *session) transferred(err error, bytes uint64) {
 	s.transfer.moved = bytes
+	if err == ErrName && s.transfer.length == 0 {
+		err = ErrStorage // there is no range that could be exceeded
+	}
 	switch {
 	case s.transfer.sum != nil:
 		s.hashed(s.transfer.sum, err)
@@ -267,7 +270,8 @@ func (s *session) transferred(err error, bytes uint64) {
 	case err != nil:
 		s.finish(replyToTransfer(err))
 	case s.transfer.upload:
-		s.transfer.state = transferCommitting
+		// A client that has hung up before the upload's end has died (RFC 959 §4.1.1).
+		s.transfer.state, s.readable = transferCommitting, true
 	default:
 		s.dropData()
 		s.finish(replyTransferDone)
@@ -293,7 +297,7 @@ func (s *session) proceedCommitting() bool {
 	case copies:
 		s.copied()
 	case err != nil:
-		s.finish(replyToTransfer(err))
+		s.finish(replyToCommit(err))
 	default:
 		s.finish(replyTransferDone)
 	}

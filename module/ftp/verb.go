@@ -110,11 +110,11 @@ func verbTable() []Verb {
 		{Name: "RANG", Syntax: "<sp> first <sp> last", Argument: RequiredArgument, Neutral: true, Feature: "RANG STREAM", Section: "draft-bryan-ftp-range §3", run: (*session).rangVerb},
 		{Name: "ALLO", Syntax: "<sp> bytes", Argument: OptionalArgument, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).superfluousVerb},
 		{Name: "ABOR", AtOnce: true, Section: "RFC 959 §4.1.3", run: (*session).aborVerb},
-		{Name: "LIST", Syntax: "[<sp> options] [<sp> pathname]", Argument: OptionalPathname, Right: RightList, Section: "RFC 959 §4.1.3", run: (*session).listVerb},
-		{Name: "NLST", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Right: RightList, Section: "RFC 959 §4.1.3", run: (*session).nlstVerb},
+		{Name: "LIST", Syntax: "[<sp> -adFRrStU] [<sp> pathname or pattern]", Argument: OptionalPathname, Right: RightList, Section: "RFC 959 §4.1.3", run: (*session).listVerb},
+		{Name: "NLST", Syntax: "[<sp> -adrStU] [<sp> pathname or pattern]", Argument: OptionalPathname, Right: RightList, Section: "RFC 959 §4.1.3", run: (*session).nlstVerb},
 		{Name: "MLSD", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Right: RightList, Section: "RFC 3659 §7", run: (*session).mlsdVerb},
 		{Name: "MLST", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Neutral: true, Feature: "MLST", Section: "RFC 3659 §7", run: (*session).mlstVerb},
-		{Name: "STAT", Syntax: "[<sp> pathname]", Argument: OptionalPathname, AtOnce: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).statVerb},
+		{Name: "STAT", Syntax: "[<sp> -adFRrStU] [<sp> pathname or pattern]", Argument: OptionalPathname, AtOnce: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).statVerb},
 
 		// Files and directories.
 		{Name: "DELE", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightDelete, Section: "RFC 959 §4.1.3", run: (*session).deleVerb},

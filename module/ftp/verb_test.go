@@ -196,7 +196,7 @@ func TestFiles(t *testing.T) {
 			"250 CWD sub", "257 PWD", "250 CDUP", "250 CWD ~/sub", "250 CWD ~", "550 CWD none", "550 CWD hello.txt", "250 XCWD /", "250 XCUP",
 			"257 MKD new", "550 MKD new", "550 MKD none/x", "257 MKD new/in", "550 RMD new", "250 RMD new/in", "250 XRMD new", "550 RMD new",
 			"550 RMD hello.txt", "550 MKD /", "550 RMD /", "550 RMD ..", "550 DELE /", "550 RNFR ~", "550 DELE sub", "550 DELE none",
-			"213 SIZE hello.txt", "550 SIZE sub", "550 SIZE none", "200 SITE CHMOD 0600 hello.txt", "501 SITE CHMOD 1777 hello.txt",
+			"213 SIZE hello.txt", "550 SIZE sub", "550 SIZE none", "200 SITE CHMOD 0600 hello.txt", "200 SITE CHMOD 1777 hello.txt", "200 SITE CHMOD 2775 sub", "200 SITE CHMOD 02775 sub", "501 SITE CHMOD 17777 hello.txt",
 			"501 SITE CHMOD 8 hello.txt", "501 SITE CHMOD 600", "550 SITE CHMOD 600 none",
 			"350 RNFR hello.txt", "250 RNTO sub/there.txt", "503 RNTO x", "550 RNFR hello.txt", "350 RNFR sub", "250 CWD /", "503 RNTO x",
 			"350 RNFR sub", "200 NOOP", "257 PWD", "250 RNTO dir", "350 RNFR dir", "553 RNTO none/x", "503 RNTO x", "350 RNFR dir", "553 RNTO dir/below",
@@ -214,7 +214,7 @@ func TestFaults(t *testing.T) {
 	for fault, codes := range map[ftp.Error]string{
 		ftp.ErrPermission: "550 550", ftp.ErrNotExist: "550 553", ftp.ErrExist: "550 553", ftp.ErrNotDir: "550 553", ftp.ErrIsDir: "550 553",
 		ftp.ErrNotEmpty: "550 553", ftp.ErrName: "550 553", ftp.ErrBusy: "450 450", ftp.ErrNoSpace: "452 452", ftp.ErrQuota: "552 552",
-		ftp.ErrUnsupported: "504 504", ftp.ErrTooMany: "450 450", ftp.ErrStorage: "451 451", ftp.ErrReset: "451 451",
+		ftp.ErrUnsupported: "504 504", ftp.ErrTooMany: "450 450", ftp.ErrOtherDisk: "553 553", ftp.ErrStorage: "451 451", ftp.ErrReset: "451 451",
 	} {
 		w, c := login(t)
 		c.Passive("EPSV")

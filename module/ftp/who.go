@@ -11,7 +11,7 @@ func (s *session) siteWho([]byte) (reply, error) {
 	if err := s.e.lister.Sessions(s.handle, math.MaxInt64, none); err != nil {
 		return "", err // while the reply can still say so
 	}
-	l := s.beginList(0, nil, nil, listRequest{form: formSessions, control: true})
+	l := s.beginList(0, nil, nil, nil, listRequest{form: formSessions, control: true})
 	l.done = false
 	return "", nil
 }

@@ -116,7 +116,8 @@ type Files interface {
 	// SetTime sets the modification time, in ns since 1970.
 	SetTime(session Handle, name []byte, mtime int64) error
 
-	// SetMode sets the nine permission bits.
+	// SetMode sets the permission bits: nine and, of a directory, set-group-ID
+	// and sticky, where there are such.
 	SetMode(session Handle, name []byte, mode uint32) error
 }
 
@@ -148,7 +149,7 @@ type FileInfo struct {
 	ModTime int64 // ns since 1970
 	Size    uint64
 	Type    FileType
-	Mode    uint32 // the nine permission bits
+	Mode    uint32 // the permission bits: nine, set-user-ID, set-group-ID, sticky
 	Links   uint32
 	Created int64 // ns since 1970; 0 is not known
 }
@@ -157,7 +158,7 @@ type FileInfo struct {
 type Entry struct {
 	FileInfo
 	Name   []byte
-	Target []byte // of a link
+	Target []byte // of a link, also where FileInfo is of what it leads to
 }
 
 // Transferer is a [World] that moves a file's bytes: it is the server-DTP.
@@ -377,6 +378,7 @@ const (
 	ErrTimeout                      // nothing happened for too long
 	ErrCanceled                     // given up
 	ErrSecurity                     // the TLS handshake failed, or is not the one that was asked for
+	ErrOtherDisk                    // the other name is on another disk
 	ErrStorage                      // the storage failed
 )
 
@@ -385,7 +387,7 @@ var errorTexts = [...]string{
 	ErrNotDir: "not a directory", ErrIsDir: "is a directory", ErrNotEmpty: "not empty", ErrName: "bad name",
 	ErrBusy: "in use", ErrNoSpace: "storage full", ErrQuota: "quota used up", ErrUnsupported: "not supported",
 	ErrTooMany: "too many", ErrRefused: "refused", ErrReset: "connection broke", ErrTimeout: "timed out",
-	ErrCanceled: "canceled", ErrSecurity: "TLS failed", ErrStorage: "storage failed",
+	ErrCanceled: "canceled", ErrSecurity: "TLS failed", ErrOtherDisk: "on another disk", ErrStorage: "storage failed",
 }
 
 // Error describes the fault in a few words that hold no secret of the host.

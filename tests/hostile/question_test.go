@@ -235,3 +235,40 @@ func TestThreat31HugeNames(t *testing.T) {
 	}, wasi.In)
 	c.lives()
 }
+
+// A guest that stays although its account was revoked can begin nothing, but what
+// it had under way may end.
+func TestRevokedGuest(t *testing.T) {
+	t.Parallel()
+	s := newGuestStage(t, nil)
+	s.put("file", "content")
+	p := s.puppet()
+	p.login()
+	file := p.Open("new", wasi.OpenWrite|wasi.OpenExclusive, 0)
+	if n := s.server.Revoke(func(account string) bool { return account == "user" }); n != 1 {
+		t.Fatalf("%d logins are revoked", n)
+	}
+	if e := p.Event(wasi.EventDrain, 0); uint64(e.Session) != p.Session {
+		t.Errorf("the guest hears %+v", e)
+	}
+	for call, args := range map[int][]uint64{
+		wasi.FileStat: {0, p.At(kit.ResultAt)}, wasi.FileOpen: {0, 0, p.At(kit.ResultAt), p.At(kit.ResultAt)},
+		wasi.FileList: {0, p.At(kit.ResultAt)}, wasi.FileRemove: {wasi.RemoveFile}, wasi.FileMkdir: nil,
+	} {
+		if errno := p.Named(call, "file", args...); errno != wasi.EACCES {
+			t.Errorf("%s: %v", wasi.Table[call].Name, errno)
+		}
+	}
+	data, conn := p.Data()
+	p.Must(wasi.TransferStart, file, data, 0, 0)
+	conn.Write([]byte("content"))
+	conn.Close()
+	p.Event(wasi.EventTransfer, file)
+	if errno := p.Call(wasi.FileCommit, file); errno != wasi.OK {
+		t.Errorf("file_commit: %v", errno)
+	}
+	p.login()
+	if errno := p.Named(wasi.FileRemove, "new", wasi.RemoveFile); errno != wasi.OK {
+		t.Errorf("file_remove after a new login: %v", errno)
+	}
+}

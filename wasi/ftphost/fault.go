@@ -49,6 +49,8 @@ func faults(errno wasi.Errno) ftp.Error {
 		return ftp.ErrTimeout
 	case wasi.ECANCELED:
 		return ftp.ErrCanceled
+	case wasi.EXDEV:
+		return ftp.ErrOtherDisk
 	case wasi.EPROTO:
 		return ftp.ErrSecurity
 	}

@@ -19,6 +19,7 @@ func TestEveryErrnoIsAFault(t *testing.T) {
 		wasi.EINVAL: ftp.ErrName, wasi.EIO: ftp.ErrStorage, wasi.EISDIR: ftp.ErrIsDir, wasi.EMFILE: ftp.ErrTooMany,
 		wasi.ENOENT: ftp.ErrNotExist, wasi.ENOSPC: ftp.ErrNoSpace, wasi.ENOSYS: ftp.ErrUnsupported, wasi.ENOTDIR: ftp.ErrNotDir,
 		wasi.ENOTEMPTY: ftp.ErrNotEmpty, wasi.EPIPE: ftp.ErrReset, wasi.EPROTO: ftp.ErrSecurity, wasi.ETIMEDOUT: ftp.ErrTimeout,
+		wasi.EXDEV: ftp.ErrOtherDisk,
 	}
 	if err := fault(uint32(wasi.OK)); err != nil {
 		t.Errorf("OK is %v", err)

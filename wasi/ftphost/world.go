@@ -64,7 +64,8 @@ func Events(dst []ftp.Event, buf []byte) int {
 var eventKinds = [...]ftp.EventKind{
 	wasi.EventOpen: ftp.EventOpen, wasi.EventReadable: ftp.EventReadable, wasi.EventWritable: ftp.EventWritable,
 	wasi.EventReady: ftp.EventReady, wasi.EventTransfer: ftp.EventTransfer, wasi.EventDrain: ftp.EventDrain,
-	wasi.EventClock: ftp.EventClock,
+	wasi.EventClock:  ftp.EventClock,
+	wasi.EventHangup: ftp.EventHangup,
 }
 
 // Config reads the configuration, size bytes long. ok is false when the host
@@ -196,7 +197,7 @@ var types = [...]ftp.FileType{
 
 func fileInfo(s wasi.Stat) ftp.FileInfo {
 	return ftp.FileInfo{
-		ModTime: s.ModTime, Size: s.Size, Type: types[s.Mode>>16&3], Mode: s.Mode & 0o777, Links: s.Links,
+		ModTime: s.ModTime, Size: s.Size, Type: types[s.Mode>>16&3], Mode: s.Mode & 0o7777, Links: s.Links,
 		Created: s.Created,
 	}
 }

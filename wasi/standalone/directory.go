@@ -79,10 +79,11 @@ func (w *world) entry(d *openDir, e fs.DirEntry) (ftp.Entry, error) {
 	}
 	if info.Mode().Type() == fs.ModeSymlink {
 		name := path.Join(d.name, e.Name())
+		if target, err := w.dir.ReadLink(name); err == nil {
+			entry.Target = []byte(target)
+		}
 		if end, err := w.dir.Stat(name); err == nil && w.settings.FollowLinks {
 			info = end
-		} else if target, err := w.dir.ReadLink(name); err == nil {
-			entry.Target = []byte(target)
 		}
 	}
 	entry.FileInfo = fileInfo(info)

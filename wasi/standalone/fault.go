@@ -17,14 +17,19 @@ var faults = []struct {
 	{syscall.ENOTDIR, ftp.ErrNotDir},
 	{syscall.EISDIR, ftp.ErrIsDir},
 	{syscall.ENOTEMPTY, ftp.ErrNotEmpty}, // before ErrExist, which it also is
-	{syscall.EXDEV, ftp.ErrPermission},   // out of the root
+	{syscall.EXDEV, ftp.ErrOtherDisk},
 	{syscall.EROFS, ftp.ErrPermission},
-	{syscall.ELOOP, ftp.ErrPermission}, // a link that the runtime does not even read, for it leads out; or a loop
+	{syscall.ELOOP, ftp.ErrNotExist},   // also of a link that the runtime does not even read, for it leads out
+	{syscall.ENXIO, ftp.ErrPermission}, // a pipe, a device
 	{syscall.ENAMETOOLONG, ftp.ErrName},
+	{syscall.EILSEQ, ftp.ErrName}, // a name in a character set that the storage has not
 	{syscall.ENOSPC, ftp.ErrNoSpace},
+	{syscall.EMLINK, ftp.ErrNoSpace}, // of a directory
 	{syscall.EDQUOT, ftp.ErrQuota},
 	{syscall.EFBIG, ftp.ErrQuota},
 	{syscall.EBUSY, ftp.ErrBusy},
+	{syscall.ETXTBSY, ftp.ErrBusy},
+	{syscall.EAGAIN, ftp.ErrBusy}, // a lease; to the engine ErrAgain promises an event
 	{syscall.EMFILE, ftp.ErrTooMany},
 	{syscall.ENFILE, ftp.ErrTooMany},
 	{syscall.EINVAL, ftp.ErrName},

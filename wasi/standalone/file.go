@@ -246,19 +246,20 @@ func (w *world) RemoveFile(h ftp.Handle, name []byte) error { return w.remove(h,
 func (w *world) RemoveDir(h ftp.Handle, name []byte) error { return w.remove(h, string(name), true) }
 
 func (w *world) remove(h ftp.Handle, name string, dir bool) error {
-	s, err := w.files(h, ftp.RightDelete)
-	if err != nil {
+	if _, err := w.files(h, ftp.RightDelete); err != nil {
 		return err
 	}
-	info, err := w.visible(s, name, true)
+	// Whoever may delete a file may know its kind, which the storage does not
+	// ask about.
+	info, err := w.dir.Lstat(name)
 	switch {
-	case err != nil && !errors.Is(err, fs.ErrPermission):
+	case err != nil:
 		return fault(err)
 	case name == ".":
 		return ftp.ErrPermission
-	case err == nil && dir && !info.IsDir():
+	case dir && !info.IsDir():
 		return ftp.ErrNotDir
-	case err == nil && !dir && info.IsDir():
+	case !dir && info.IsDir():
 		return ftp.ErrIsDir
 	}
 	return fault(w.dir.Remove(name))

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -280,6 +282,21 @@ func TestRights(t *testing.T) {
 	}
 }
 
+// TestRemovingAsksForTheKind: who may only delete is not shown what a name is, but
+// deletes files by DELE and directories by RMD.
+func TestRemovingAsksForTheKind(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, "USERS=box:p:delete")
+	s.put("file", "content")
+	require.NoError(t, s.dir.Mkdir("dir"))
+	c := s.login("box")
+	assert.Contains(t, s.say(c, "RMD file"), "550 ")
+	assert.Contains(t, s.say(c, "DELE dir"), "550 ")
+	assert.Equal(t, "content", s.content("file"))
+	assert.Contains(t, s.say(c, "RMD dir"), "250 ")
+	assert.Contains(t, s.say(c, "DELE file"), "250 ")
+}
+
 // TestHash: a file is hashed in pieces, and ABOR ends that.
 func TestHash(t *testing.T) {
 	t.Parallel()
@@ -314,4 +331,19 @@ func TestBrokenOff(t *testing.T) {
 	assert.Contains(t, s.say(c, "ABOR"), "426 ")
 	assert.True(t, data.closed)
 	assert.Equal(t, "part", s.content("up"), "what came stays, to be resumed")
+}
+
+// TestRecursionFollowsNoLinks: a link that is shown as the folder it leads to is
+// none that LIST -R or STAT -R goes into.
+func TestRecursionFollowsNoLinks(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, "BEHAVIOUR=follow-links")
+	require.NoError(t, os.Mkdir(filepath.Join(s.root, "sub"), 0o755))
+	if err := os.Symlink("..", filepath.Join(s.root, "sub", "circle")); err != nil {
+		t.Skip("no links here: ", err)
+	}
+	status := s.say(s.login("u"), "STAT -R")
+	assert.Regexp(t, `(?m)^d.* circle\r$`, status)
+	assert.Contains(t, status, "./sub:\r\n")
+	assert.NotContains(t, status, "circle:")
 }

@@ -9,6 +9,8 @@ static int beneath(const char *name, int flags, mode_t mode)
 	int fd = (int)syscall(SYS_openat2, root, name, &how, sizeof how);
 	if (fd < 0 && errno == EAGAIN) // something was renamed meanwhile
 		errno = EBUSY;
+	if (fd < 0 && errno == EXDEV) // it leads out
+		errno = EACCES;
 	return fd;
 }
 

@@ -252,17 +252,16 @@ uint32_t net_accept(struct args *a)
 
 uint32_t net_dial(struct args *a)
 {
-	uint64_t family = get(a->p[1], 2);
+	uint64_t family = get(a->p[1], 2), number = get(a->p[1] + 2, 2);
 	struct object *s = a->o[0], *c;
-	struct sockaddr_storage to = {.ss_family = family == 4 ? AF_INET : AF_INET6}, from = s->local;
+	struct sockaddr_storage to = s->peer, from = s->local; // with the zone, which the record has not
 	size_t size;
-	uint8_t *where = ip(&to, &size);
-	memcpy(where, a->p[1] + 4, size);
-	*port(&to) = htons((uint16_t)get(a->p[1] + 2, 2));
+	uint8_t *client = ip(&to, &size);
 	if (family != 4 && family != 6)
 		return E_INVAL;
-	if (ntohs(*port(&to)) < 1024 || !same_ip(&to, &s->peer))
+	if (number < 1024 || size != (family == 4 ? 4 : 16) || memcmp(client, a->p[1] + 4, size))
 		return E_ACCES; // a bounce attack
+	*port(&to) = htons((uint16_t)number);
 	int fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (!(c = own(s, CONN, fd)))
 		return E_MFILE;

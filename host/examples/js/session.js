@@ -136,7 +136,7 @@ export class Session extends Connection {
     try {
       asked.answer = await this.find(work);
     } catch (err) {
-      asked.error = err;
+      asked.error = err.code === 'EAGAIN' ? new Fault('EBUSY') : err; // a lease on the file; to the guest EAGAIN promises an event
     }
     this.working--;
     asked.done = true;

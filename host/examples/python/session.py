@@ -208,6 +208,8 @@ class Session(Connection):
     async def find_out(self, asked, work):
         try:
             asked.answer = await self.answer(work)
+        except BlockingIOError:  # a lease on the file; to the guest EAGAIN promises an event
+            asked.error = Fault("EBUSY")
         except Exception as error:
             asked.error = error
         asked.done = True

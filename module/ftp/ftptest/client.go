@@ -129,6 +129,12 @@ func (c *Client) Hang() { c.s.hang(false) }
 // Drop breaks the connection off.
 func (c *Client) Drop() { c.s.hang(true) }
 
+// Vanish hangs up, and has the engine hear of it though it may not have read all.
+func (c *Client) Vanish() {
+	c.s.hang(false)
+	c.w.event(ftp.EventHangup, c.Handle, c.Handle, nil, 0)
+}
+
 func (c *conn) hang(gone bool) {
 	c.clientClosed = true
 	c.clientGone = c.clientGone || gone

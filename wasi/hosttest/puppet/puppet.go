@@ -140,7 +140,7 @@ func hear(e wasi.Event) {
 	switch {
 	case e.Kind == wasi.EventClock:
 		life.clock = e.Value
-	case e.Kind == wasi.EventDrain:
+	case e.Kind == wasi.EventDrain && e.Session == 0:
 		for handle := range sessions {
 			tell(handle, e)
 		}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"wasiftp/host"
+)
+
+// refusals is n times a stranger at a passive port.
+func refusals(o observer, n int, from string) {
+	for i := range n {
+		data := netip.AddrPortFrom(netip.MustParseAddr(from), uint16(1024+i%60000))
+		o.Observe(host.Event{Kind: host.DataRefused, Session: 7, Client: client, Data: data})
+	}
+}
+
+// notes is a log that is read and written by turns.
+type notes struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (n *notes) Write(p []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.Write(p)
+}
+
+// records takes what was logged, without the times.
+func (n *notes) records() (lines []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for line := range strings.Lines(n.text.String()) {
+		_, line, _ = strings.Cut(line, " ")
+		lines = append(lines, strings.TrimSuffix(line, "\n"))
+	}
+	n.text.Reset()
+	return lines
+}
+
+func checkLines(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("the log is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// Repetitions of an address are counted, and the count is told.
+func TestThreat22Repetitions(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log notes
+		r := newRepetitions(newLogger(&log, "text").Handler())
+		o := observer{slog.New(r)}
+		const refused = `level=WARN msg="data connection refused" `
+
+		refusals(o, 3000, "192.0.2.9")
+		refusals(o, 1, "192.0.2.10")
+		refusals(o, 2, "2001:db8::1")
+		refusals(o, 2, "2001:db8::2")
+		checkLines(t, log.records(), refused+"session=7 client=192.0.2.1:4711 data=192.0.2.9:1024",
+			refused+"session=7 client=192.0.2.1:4711 data=192.0.2.10:1024",
+			refused+"session=7 client=192.0.2.1:4711 data=[2001:db8::1]:1024")
+
+		time.Sleep(quietTime)
+		synctest.Wait()
+		got := log.records()
+		if len(got) == 2 && strings.Contains(got[0], "2001") { // of the same moment
+			got[0], got[1] = got[1], got[0]
+		}
+		checkLines(t, got, refused+"client=192.0.2.1 data=192.0.2.9 repeated=2999", refused+"client=192.0.2.1 data=2001:db8::/64 repeated=3")
+
+		refusals(o, 5, "192.0.2.9") // it goes on
+		time.Sleep(quietTime)
+		synctest.Wait()
+		checkLines(t, log.records(), refused+"client=192.0.2.1 data=192.0.2.9 repeated=5")
+
+		time.Sleep(quietTime)
+		synctest.Wait()
+		refusals(o, 4, "192.0.2.9") // it begins anew
+		r.close()
+		checkLines(t, log.records(), refused+"session=7 client=192.0.2.1:4711 data=192.0.2.9:1024",
+			refused+"client=192.0.2.1 data=192.0.2.9 repeated=3")
+		refusals(o, 2, "192.0.2.9")
+		if got := log.records(); len(got) != 2 {
+			t.Errorf("after the end %q are logged", got)
+		}
+	})
+}
+
+// What users do is never left out, and each kind that strangers can cause is
+// counted apart.
+func TestRepetitionsOfKinds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log notes
+		r := newRepetitions(newLogger(&log, "text").Handler())
+		o := observer{slog.New(r)}
+		const times = 20
+		deeds := 0
+		for kind := host.Connected; kind.String() != "unknown"; kind++ {
+			for range times {
+				o.Observe(host.Event{Kind: kind, Session: 7, Client: client, User: "alice", Path: "/f", Err: errors.New("reset")})
+			}
+			got := len(log.records())
+			switch kind {
+			case host.Connected, host.Listed:
+				if got != 0 {
+					t.Errorf("%v: %d records", kind, got)
+				}
+			case host.Refused, host.LoginFailed, host.DataRefused:
+				if got != 1 {
+					t.Errorf("%v: %d records, want the first", kind, got)
+				}
+			default:
+				deeds++
+				if got != times {
+					t.Errorf("%v: %d records, want all %d", kind, got, times)
+				}
+			}
+		}
+		if deeds == 0 {
+			t.Error("no deed was tried")
+		}
+		for range times { // they never logged in
+			o.Observe(host.Event{Kind: host.Disconnected, Session: 7, Client: client})
+		}
+		for range times { // the server's own troubles
+			o.Warn("no passive port", "session", 7, "client", client, "err", "none")
+			o.Error("an instance failed; its sessions end", "err", "trap")
+		}
+		if got := log.records(); len(got) != 3 {
+			t.Errorf("the log is\n%s", strings.Join(got, "\n"))
+		}
+		r.close()
+		if got := log.records(); len(got) != 6 || strings.Count(strings.Join(got, ""), " repeated=19") != 6 {
+			t.Errorf("at the end the log is\n%s", strings.Join(got, "\n"))
+		}
+	})
+}
+
+// All the addresses there are take no more memory, and no more log, than a thousand.
+func TestRepetitionsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log notes
+		r := newRepetitions(newLogger(&log, "text").Handler())
+		o := observer{slog.New(r)}
+		const addresses = 100_000
+		var ip [4]byte
+		for i := range uint32(addresses) {
+			binary.BigEndian.PutUint32(ip[:], 1<<24+i)
+			o.Observe(host.Event{Kind: host.Refused, Client: netip.AddrPortFrom(netip.AddrFrom4(ip), 4711)})
+		}
+		if n := len(r.of); n > mostApart+1 {
+			t.Errorf("%d addresses are remembered", n)
+		}
+		if got := log.records(); len(got) != mostApart+1 {
+			t.Errorf("%d records, want %d", len(got), mostApart+1)
+		}
+		time.Sleep(quietTime)
+		synctest.Wait()
+		checkLines(t, log.records(), fmt.Sprintf("level=WARN msg=refused client=others repeated=%d", addresses-mostApart-1))
+		time.Sleep(quietTime)
+		synctest.Wait()
+		if n := len(r.of); n != 0 {
+			t.Errorf("%d addresses are still remembered", n)
+		}
+	})
+}
+
+// The same through a server: tries at a passive port from another address, and
+// connections that say nothing.
+func TestThreat22RepetitionsServed(t *testing.T) {
+	t.Parallel()
+	s := start(t, "--root", t.TempDir())
+	d := s.dial()
+	d.login("ftp", "x")
+	text := d.do(229, "EPSV")
+	_, port, _ := strings.Cut(text, "(|||")
+	port, _, _ = strings.Cut(port, "|")
+	stranger := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	const tries = 50
+	for range tries {
+		c, err := stranger.Dial("tcp", net.JoinHostPort("127.0.0.1", port))
+		if err != nil {
+			t.Skip("this machine has one loopback address:", err)
+		}
+		c.Read(make([]byte, 1)) // until it is turned away
+		c.Close()
+	}
+	for range tries {
+		silent := s.dial()
+		silent.Close()
+	}
+	d.do(221, "QUIT")
+	s.signal <- os.Interrupt
+	s.wait()
+	log := s.log.String()
+	for part, want := range map[string]int{
+		`msg="data connection refused"`: 2, `msg="data connection refused" client=127.0.0.1 data=127.0.0.2 repeated=49`: 1,
+		"msg=disconnected": 3, "user=anonymous": 3, // in, refused, out
+	} {
+		if got := strings.Count(log, part); got != want {
+			t.Errorf("the log has %s %d times, want %d:\n%s", part, got, want, log)
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"maps"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"wasiftp/fsbridge"
+	"wasiftp/host"
+)
+
+// roster has the accounts as they are now. It is the server's authenticator.
+type roster struct {
+	options *options
+	seed    maphash.Seed
+	slots   chan struct{}
+	files   []*usersFile // each once
+	current atomic.Pointer[accounts]
+	sweeper *sweeper
+
+	// revoke ends the sessions of accounts; nil while there is no server.
+	revoke func(gone func(account string) bool) int
+}
+
+// roster finds all who may log in, or all that is wrong with the flags and files
+// that tell of them, and adds to files what is to be followed. Until ctx ends it
+// clears up in their folders.
+func (o *options) roster(ctx context.Context, files *follower) (*roster, error) {
+	r := &roster{
+		options: o, seed: maphash.MakeSeed(), slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		sweeper: newSweeper(ctx, files.logger),
+	}
+	var faults []error
+	for _, path := range o.usersFiles() {
+		f := &usersFile{path: path, roster: r}
+		r.files = append(r.files, f)
+		faults = append(faults, f.begin(files.logger))
+		if f.follows() {
+			files.all = append(files.all, f)
+		}
+	}
+	first, err := r.accounts()
+	if err := errors.Join(append(faults, err)...); err != nil {
+		return nil, err
+	}
+	if err := first.nobody(); err != nil {
+		return nil, usageError{err}
+	}
+	r.current.Store(first)
+	return r, r.checkFolders(files.logger)
+}
+
+// usersFiles are the paths of all users files, each once.
+func (o *options) usersFiles() (paths []string) {
+	add := func(path string) {
+		if path != "" && !slices.Contains(paths, path) {
+			paths = append(paths, path)
+		}
+	}
+	add(o.usersFile)
+	for _, h := range o.hosts {
+		add(o.at(h).usersFile)
+	}
+	return paths
+}
+
+// accounts are what the flags and the users files come to.
+func (r *roster) accounts() (*accounts, error) {
+	o := r.options
+	a := &accounts{
+		byName: map[string]account{}, seed: r.seed, slots: r.slots, clientAuth: o.tls.clientsBy(), perUser: o.sessionsPerUser,
+	}
+	err := o.fill(a, r.users(o))
+	if err == nil {
+		err = o.addHosts(a, r.users)
+	}
+	return a, err
+}
+
+// users are those of the users file that o names.
+func (r *roster) users(o *options) []entry {
+	at := slices.IndexFunc(r.files, func(f *usersFile) bool { return f.path == o.usersFile })
+	if at < 0 {
+		return nil
+	}
+	return r.files[at].entries
+}
+
+// nobody is an error where there is nobody who could log in.
+func (a *accounts) nobody() error {
+	if a.anonymous == nil && len(a.byName) == 0 {
+		return errors.New("nobody could log in; give --user, --users or --anonymous ro")
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.hosts)) {
+		if err := a.hosts[name].nobody(); err != nil {
+			return fmt.Errorf("--host %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// replace has next count from now on. Sessions of users who are gone or changed
+// end; it says how many.
+func (r *roster) replace(next *accounts) (ended int) {
+	gone := map[string]bool{}
+	r.current.Swap(next).gone(next, gone)
+	if r.revoke == nil || len(gone) == 0 {
+		return 0
+	}
+	return r.revoke(func(account string) bool { return gone[account] })
+}
+
+// folders are all folders that accounts are served from, with the names of those.
+func (a *accounts) folders() map[string][]string {
+	folders := map[string][]string{}
+	a.everyone(func(own *account) { folders[own.root] = append(folders[own.root], own.unique) })
+	return folders
+}
+
+// checkTime is how long the start waits for folders. One that hangs, on a network
+// say, is no reason to keep the users of all others out.
+const checkTime = 5 * time.Second
+
+// checkFolders tells of the folders that can't be opened at the start. They may
+// come: only the one of --root, if all would be served from it, is a fault.
+func (r *roster) checkFolders(logger *slog.Logger) error {
+	root, folders := r.options.root, r.current.Load().folders()
+	if folders[root] == nil {
+		folders[root] = []string{"nobody"} // but a slip in --root is told
+	}
+	checked := make(chan error, 1)
+	go func() {
+		defer close(checked)
+		for _, path := range slices.Sorted(maps.Keys(folders)) {
+			err := checkFolder(path)
+			switch {
+			case err == nil:
+			case path == root && len(folders) == 1:
+				checked <- fmt.Errorf("%w; choose a folder with --root", err)
+			default:
+				logger.Warn("a folder can't be opened; until it can be, its users are refused", "users", listed(folders[path]), "err", err)
+			}
+		}
+	}()
+	select {
+	case err := <-checked:
+		return err
+	case <-time.After(checkTime):
+		logger.Warn("a folder takes long to be opened; going on without")
+		return nil
+	}
+}
+
+func checkFolder(path string) error {
+	dir, err := openFolder(path, fsbridge.DirOptions{})
+	if err == nil {
+		dir.Close()
+	}
+	return err
+}
+
+func (o *options) dirOptions() fsbridge.DirOptions {
+	return fsbridge.DirOptions{Atomic: o.atomic, Sync: o.sync}
+}
+
+// Authenticate is [host.Authenticator]'s.
+func (r *roster) Authenticate(ctx context.Context, login host.Login) (*host.Account, error) {
+	found, err := r.current.Load().find(ctx, login)
+	if err != nil {
+		return nil, err
+	}
+	own, err := found.open(r.options.dirOptions())
+	if err == nil && found.writes() {
+		r.sweeper.sweep(found.root)
+	}
+	return own, err
+}
+
+// sweepAll clears up in all folders that can be written to.
+func (r *roster) sweepAll() {
+	r.current.Load().everyone(func(own *account) {
+		if own.writes() {
+			r.sweeper.sweep(own.root)
+		}
+	})
+}

@@ -1,0 +1,138 @@
+package fsbridge
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// walk is os.Root as a [way].
+type walk struct{ root *os.Root }
+
+func (w walk) open(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	if leadsToHidden(w, name) {
+		return nil, fs.ErrNotExist
+	}
+	return w.root.OpenFile(name, flag, perm)
+}
+
+func (w walk) stat(name string) (fs.FileInfo, error) {
+	if leadsToHidden(w, name) {
+		return nil, fs.ErrNotExist
+	}
+	return w.root.Stat(name)
+}
+
+func (w walk) lstat(name string) (fs.FileInfo, error) { return w.root.Lstat(name) }
+func (w walk) readlink(name string) (string, error)   { return w.root.Readlink(name) }
+
+func (w walk) chmod(name string, mode fs.FileMode) error {
+	if leadsToHidden(w, name) {
+		return fs.ErrNotExist
+	}
+	return w.root.Chmod(name, mode)
+}
+
+func (w walk) chtimes(name string, mtime time.Time) error {
+	if leadsToHidden(w, name) {
+		return fs.ErrNotExist
+	}
+	return w.root.Chtimes(name, time.Time{}, mtime)
+}
+
+func (w walk) parent(dir string) (parent, error) {
+	root, err := w.opendir(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &walked{Root: root, whole: w.root, dir: dir}, nil
+}
+
+func (w walk) list(name string, _ *os.File) (*os.Root, error) { return w.opendir(name) }
+
+// opendir opens "dir/." because OpenRoot("pipe") would wait for a writer.
+func (w walk) opendir(dir string) (*os.Root, error) { return w.root.OpenRoot(dir + "/.") }
+
+func (w walk) close() error { return w.root.Close() }
+
+// walked is an os.Root as a [parent].
+type walked struct {
+	*os.Root
+	whole *os.Root // that of the Dir
+	dir   string   // what this one is called there
+}
+
+func (w *walked) openFile(base string, flag int, perm fs.FileMode) (file *os.File, err error) {
+	if flag&os.O_EXCL != 0 {
+		return w.OpenFile(base, flag, perm)
+	}
+	return file, w.unlinked(base, func() error {
+		file, err = w.OpenFile(base, flag, perm)
+		return err
+	})
+}
+
+// unlinked refuses a link, which os.Root would follow as far as w goes.
+func (w *walked) unlinked(base string, do func() error) error {
+	if info, err := w.Lstat(base); err == nil && info.Mode().Type() == fs.ModeSymlink {
+		return syscall.ELOOP
+	}
+	return do()
+}
+
+func (w *walked) lstat(base string) (fs.FileInfo, error)    { return w.Lstat(base) }
+func (w *walked) mkdir(base string, perm fs.FileMode) error { return w.Mkdir(base, perm) }
+func (w *walked) remove(base string) error                  { return w.Remove(base) }
+func (w *walked) removeAll(base string) error               { return w.RemoveAll(base) }
+func (w *walked) link(base, newBase string) error           { return w.Link(base, newBase) }
+func (w *walked) symlink(target, base string) error         { return w.Symlink(target, base) }
+
+func (w *walked) chmod(base string, mode fs.FileMode) error {
+	return w.unlinked(base, func() error { return w.Chmod(base, mode) })
+}
+
+func (w *walked) chtimes(base string, mtime time.Time) error {
+	return w.unlinked(base, func() error { return w.Chtimes(base, time.Time{}, mtime) })
+}
+
+// rename goes by the names in the whole root if to is another directory: os.Root
+// renames nothing from one root to another. Nor does it replace an empty directory.
+func (w *walked) rename(base string, to parent, toBase string) error {
+	other := to.(*walked)
+	from, name := path.Join(w.dir, base), path.Join(other.dir, toBase)
+	rename := func() error {
+		if other == w {
+			return w.Rename(base, toBase)
+		}
+		return w.whole.Rename(from, name)
+	}
+	info, err := w.Lstat(base)
+	if err != nil {
+		return err
+	}
+	there, err := other.Lstat(toBase)
+	switch {
+	case err == nil && there.IsDir() && from == name:
+		return nil
+	case err != nil || !there.IsDir() || os.SameFile(info, there):
+		return rename()
+	case !info.IsDir():
+		return syscall.EISDIR
+	case strings.HasPrefix(name, from+"/"):
+		return syscall.EINVAL
+	}
+	if err := other.Remove(toBase); err != nil {
+		return err
+	}
+	if err = rename(); err != nil {
+		other.Mkdir(toBase, there.Mode().Perm())
+	}
+	return err
+}
+
+func (w *walked) renameNew(string, string) error { return errors.ErrUnsupported }
+func (w *walked) ruled() bool                    { return false }

@@ -1,0 +1,187 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+
+	"wasiftp/wasi"
+)
+
+// uploads are those under way, by who sends which file from where. The last one
+// that began counts, where a storage allows several at a time.
+type uploads struct {
+	mu   sync.Mutex
+	open map[uploadKey]*openFile
+}
+
+type uploadKey struct {
+	user   string
+	client netip.Addr
+	name   string
+}
+
+func (f *openFile) key() uploadKey { return uploadKey{f.user, f.session.client.Addr(), f.name} }
+
+func (u *uploads) add(f *openFile) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	f.closed = make(chan struct{})
+	u.open[f.key()] = f
+}
+
+func (u *uploads) remove(f *openFile) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.open[f.key()] == f {
+		delete(u.open, f.key())
+	}
+	if f.closed != nil {
+		close(f.closed)
+	}
+}
+
+// takeOver ends the upload that holds the file which f is to be, if it is of the
+// same account from the same address: mostly a client that has lost its
+// connection and tries again, long before the old one counts as stalled.
+func (u *uploads) takeOver(ctx context.Context, f *openFile) bool {
+	u.mu.Lock()
+	old := u.open[f.key()]
+	u.mu.Unlock()
+	if old == nil {
+		return false
+	}
+	old.session.shard.do(old.yield)
+	select {
+	case <-old.closed:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+var errTakenOver = errors.New("taken over by a later session of the account")
+
+// yield gives an upload up for another session's. Its guest hears of the end of
+// the transfer. It runs on the shard's goroutine.
+func (f *openFile) yield() {
+	if f.committing {
+		return
+	}
+	f.taken = true
+	if f.transfer != nil {
+		f.transfer.giveUp()
+	}
+	f.session.server.work.Go(f.close)
+}
+
+// openUpload opens an upload. Whoever may not delete may not replace or
+// overwrite either, only make new files and add to the end of old ones.
+func (f *openFile) openUpload(ctx context.Context, fsys FS, flags uint32, offset int64) (wasi.Stat, error) {
+	under := &f.session.server.uploads
+	stat, err := f.create(fsys, flags, offset)
+	if errors.Is(err, syscall.EBUSY) && under.takeOver(ctx, f) {
+		stat, err = f.create(fsys, flags, offset)
+	}
+	if err == nil {
+		under.add(f)
+	}
+	return stat, err
+}
+
+func (f *openFile) create(fsys FS, flags uint32, offset int64) (wasi.Stat, error) {
+	creator, ok := fsys.(CreateFS)
+	if !ok {
+		return wasi.Stat{}, errors.ErrUnsupported
+	}
+	var stat wasi.Stat
+	if info, err := fs.Stat(fsys, f.name); err == nil {
+		stat = statOf(info)
+		if info.IsDir() {
+			return stat, syscall.EISDIR
+		}
+	}
+	flag := 0
+	switch {
+	case flags&wasi.OpenExclusive != 0:
+		flag = os.O_EXCL
+	case flags&wasi.OpenAppend != 0:
+		flag, offset = os.O_APPEND, 0
+	case uint64(offset) > stat.Size:
+		return stat, syscall.EINVAL
+	case flags&wasi.OpenTruncate != 0:
+		flag = os.O_TRUNC
+		if !f.session.can(Delete) {
+			flag = os.O_EXCL
+		}
+	case uint64(offset) < stat.Size && !f.session.can(Delete):
+		return stat, fs.ErrPermission
+	}
+	upload, err := creator.Create(f.name, flag, offset)
+	if flags&wasi.OpenTruncate != 0 && flag == os.O_EXCL && errors.Is(err, fs.ErrExist) {
+		return stat, fs.ErrPermission
+	}
+	f.upload = upload
+	return stat, err
+}
+
+func (sh *shard) fileCommit(a *args) wasi.Errno {
+	f, errno := get[*openFile](&sh.handles, a.handle(0))
+	if errno != wasi.OK {
+		return errno
+	}
+	if f.upload == nil || f.transfer == nil {
+		return wasi.EINVAL
+	}
+	select {
+	case <-f.transfer.finished:
+	default:
+		return wasi.EBUSY
+	}
+	if f.transfer.err != nil || f.taken {
+		return wasi.EINVAL // what broke off is not whole, whatever the guest says
+	}
+	key := questionKey{call: wasi.FileCommit, handle: a.handle(0)}
+	begun := f.committing
+	if begun && (f.session.asked == nil || f.session.asked.key != key) {
+		return wasi.EBUSY // it was given up for another question, and goes on all the same
+	}
+	_, errno = f.session.ask(key, func(context.Context) answer { return answer{errno: errnoOf(f.commit())} })
+	switch {
+	case errno == wasi.EAGAIN:
+		f.committing = true
+	case begun:
+		f.session.disown(a.handle(0))
+	}
+	return errno
+}
+
+// commit makes the upload final, and tells how that went.
+func (f *openFile) commit() error {
+	err := f.session.guard(f.upload.Commit)
+	f.closeOnce.Do(func() { f.over(err) })
+	return err
+}
+
+// over tells how an upload or a copy ended. Then others may have the file.
+func (f *openFile) over(err error) {
+	e := Event{Path: "/" + f.name}
+	if f.transfer != nil {
+		e = f.transfer.event(0, nil)
+	}
+	e.Err = err
+	switch {
+	case f.source != nil:
+		e.Kind, e.Path, e.To = Copied, "/"+f.from, e.Path
+	case err != nil:
+		e.Kind = UploadFailed
+	default:
+		e.Kind = Uploaded
+	}
+	f.observe(e)
+	f.session.server.uploads.remove(f)
+}

@@ -1,0 +1,110 @@
+package ftp
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+)
+
+// So much of a folder is sorted by what is not its order already. A larger one is
+// listed whole, but as it comes.
+const (
+	maxSortedLines = 4096
+	maxSortedBytes = 256 << 10
+)
+
+// orderKey is what files are sorted by.
+type orderKey uint8
+
+const (
+	byName orderKey = iota // mostly the order in which they come
+	byTime                 // the newest first
+	bySize                 // the largest first
+)
+
+// order is how a listing is sorted.
+type order struct {
+	key     orderKey
+	reverse bool
+}
+
+// sorts reports whether files have to be put into this order.
+func (o order) sorts() bool { return o != order{} }
+
+// rank is a file's place in the order, before its name counts.
+func (o order) rank(info *FileInfo) int64 {
+	switch o.key {
+	case byTime:
+		return ^info.ModTime
+	case bySize:
+		return ^int64(info.Size)
+	}
+	return 0
+}
+
+// compare compares two files by their ranks, then by their names.
+func (o order) compare(rank1 int64, name1 []byte, rank2 int64, name2 []byte) int {
+	c := cmp.Compare(rank1, rank2)
+	if c == 0 {
+		c = bytes.Compare(name1, name2)
+	}
+	if o.reverse {
+		return -c
+	}
+	return c
+}
+
+// ranked is a name that is to be put in order. It stands in a text somewhere.
+type ranked struct {
+	rank     int64
+	from, to uint32
+}
+
+const rankedSize = 16
+
+// in is the name.
+func (r *ranked) in(text []byte) []byte { return text[r.from:r.to] }
+
+// sort sorts names that stand in a text.
+func (o order) sort(names []ranked, text []byte) {
+	slices.SortFunc(names, func(a, b ranked) int { return o.compare(a.rank, a.in(text), b.rank, b.in(text)) })
+}
+
+// sorter holds the lines back that are yet to be sorted. They stand at the end of
+// the output.
+type sorter struct {
+	holds bool
+	from  int      // where they begin
+	names []ranked // one in each
+}
+
+// hold has the lines from now on held back.
+func (l *listing) hold() {
+	l.sorter = sorter{holds: true, from: len(l.out), names: l.sorter.names[:0]}
+}
+
+// held notes a line in which the file is called out[from:to]. When there are too
+// many, they go as they are.
+func (l *listing) held(info *FileInfo, from, to int) {
+	r := &l.sorter
+	r.names = append(r.names, ranked{l.rank(info), uint32(from), uint32(to)})
+	r.holds = len(r.names) < maxSortedLines && len(l.out)-r.from < maxSortedBytes
+}
+
+// release sorts the lines that were held back.
+func (l *listing) release() {
+	r := &l.sorter
+	if !r.holds {
+		return
+	}
+	r.holds = false
+	l.order.sort(r.names, l.out)
+	sorted := l.e.scratch[:0]
+	for _, name := range r.names {
+		from := r.from + bytes.LastIndexByte(l.out[r.from:name.from], '\n') + 1
+		to := int(name.to) + bytes.IndexByte(l.out[name.to:], '\n') + 1
+		sorted = append(sorted, l.out[from:to]...)
+	}
+	copy(l.out[r.from:], sorted)
+	l.e.scratch = sorted
+}

@@ -40,7 +40,8 @@ func TestLinkLocalClients(t *testing.T) {
 		require.NoError(t, err, "%s", said)
 		return
 	}
-	for _, line := range []string{"link set lo up", "link add link0 type veth peer name link1", "link set link1 up", "link set link0 up", "addr add fe80::1/64 dev link0 nodad"} {
+	for _, line := range []string{"link set lo up", "link add link0 type veth peer name link1", "link set link1 up",
+		"link set link0 up", "addr add fe80::1/64 dev link0 nodad"} {
 		if said, err := exec.Command("ip", strings.Fields(line)...).CombinedOutput(); err != nil {
 			os.Stdout.Write(append(said, err.Error()...))
 			os.Exit(skipped)

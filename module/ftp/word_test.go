@@ -26,11 +26,13 @@ func TestOneWord(t *testing.T) {
 	assert.Equal(t, "234", c.Code("AUTH TLS"))
 	c.Do("USER u")
 	assert.Equal(t, "230", c.Code("PASS p"))
-	for _, command := range []string{"PBSZ 0", "PROT P", "SSCN ON", "SSCN OFF", "MODE S", "MODE Z", "STRU F", "EPSV 1", "EPSV ALL"} {
+	for _, command := range []string{"PBSZ 0", "PROT P", "SSCN ON", "SSCN OFF", "MODE S", "MODE Z", "STRU F", "EPSV 1",
+		"EPSV ALL"} {
 		assert.Equal(t, "501", c.Code(command+" x"), command)
 		assert.Regexp(t, "^2", c.Do(command+" "), command)
 	}
-	for _, command := range []string{"REST 1 2", "PORT 192,0,2,7,156,64 x", "EPRT |1|192.0.2.7|40000| x", "LPRT 4,4,192,0,2,7,2,156,64 x",
+	for _, command := range []string{"REST 1 2", "PORT 192,0,2,7,156,64 x", "EPRT |1|192.0.2.7|40000| x",
+		"LPRT 4,4,192,0,2,7,2,156,64 x",
 		"SITE IDLE 10 x", "SITE UMASK 022 x", "TYPE A N x", "TYPE L 8 8", "OPTS UTF8 ON x"} {
 		assert.Equal(t, "501", w.LoginAs("u", "p").Code(command), command)
 	}

@@ -87,26 +87,31 @@ func (r replies) but(more replies) replies {
 var (
 	ofFiles = replies{
 		wasi.OK: "451 Storage failed.", wasi.EACCES: "550 Permission denied.", wasi.ENOENT: "550 No such file or directory.",
-		wasi.EEXIST: "550 There is such a file already.", wasi.ENOTDIR: "550 Not a directory.", wasi.EISDIR: "550 Is a directory.",
+		wasi.EEXIST: "550 There is such a file already.", wasi.ENOTDIR: "550 Not a directory.",
+		wasi.EISDIR:    "550 Is a directory.",
 		wasi.ENOTEMPTY: "550 Directory not empty.", wasi.EINVAL: "550 File name not allowed.", wasi.EBUSY: "450 File is busy.",
 		wasi.ENOSPC: "452 No space left.", wasi.EDQUOT: "552 Quota used up.", wasi.EFBIG: "552 Quota used up.",
 		wasi.ENOSYS: "504 The storage cannot do that.", wasi.EMFILE: "450 Too many open files, try again later.",
-		wasi.EADDRINUSE: "450 Too many open files, try again later.", wasi.EXDEV: "553 That name is on another disk: copy the file there.",
+		wasi.EADDRINUSE: "450 Too many open files, try again later.",
+		wasi.EXDEV:      "553 That name is on another disk: copy the file there.",
 	}
 	// RFC 959 §5.4 has 553 for a command that gives a file its name.
 	ofNames = ofFiles.but(replies{
 		wasi.ENOENT: "553 No such directory.", wasi.ENOTDIR: "553 No such directory.", wasi.EISDIR: "553 Is a directory.",
-		wasi.EEXIST: "553 There is such a file already.", wasi.ENOTEMPTY: "553 There is such a file already.", wasi.EINVAL: "553 File name not allowed.",
+		wasi.EEXIST: "553 There is such a file already.", wasi.ENOTEMPTY: "553 There is such a file already.",
+		wasi.EINVAL: "553 File name not allowed.",
 	})
 	ofTransfers = replies{
 		wasi.OK: "451 Storage failed, transfer aborted.", wasi.ENOSPC: "452 No space left, transfer aborted.",
 		wasi.EDQUOT: "552 Quota used up, transfer aborted.", wasi.EFBIG: "552 Quota used up, transfer aborted.",
 		wasi.ECANCELED: "426 Transfer aborted.", wasi.ETIMEDOUT: "426 Data connection stalled, transfer aborted.",
-		wasi.ECONNRESET: "426 Data connection broke, transfer aborted.", wasi.EPIPE: "426 Data connection broke, transfer aborted.",
+		wasi.ECONNRESET:   "426 Data connection broke, transfer aborted.",
+		wasi.EPIPE:        "426 Data connection broke, transfer aborted.",
 		wasi.ECONNREFUSED: "426 Data connection broke, transfer aborted.",
 	}
 	ofData = replies{
-		wasi.OK: "425 Data connection could not be opened.", wasi.EBUSY: "425 More than one data connection came: none is trusted.",
+		wasi.OK:        "425 Data connection could not be opened.",
+		wasi.EBUSY:     "425 More than one data connection came: none is trusted.",
 		wasi.ETIMEDOUT: "425 Data connection did not come in time.", wasi.EMFILE: "425 No data port is free, try again later.",
 		wasi.EADDRINUSE: "425 No data port is free, try again later.",
 		wasi.EPROTO:     "522 TLS on the data connection failed, or does not resume the control connection's session.",
@@ -133,19 +138,24 @@ var agreements = []struct {
 	{"net_deflate", "net_deflate", "MODE Z|RETR hello.txt", true, ofData},
 	{"auth_host", "auth_host", "HOST ftp.example.org", false, replies{wasi.OK: "451 Logging in failed on the server's side.",
 		wasi.ENOENT: "504 No such host here.", wasi.EINVAL: "501 Bad argument.", wasi.ENOSYS: "502 Command not implemented."}},
-	{"auth_check", "Login", "USER u|PASS p", false, replies{wasi.OK: "451 Logging in failed on the server's side.", wasi.EACCES: "530 Login incorrect.",
-		wasi.EMFILE: "421 Too many sessions of this account, try again later.", wasi.EADDRINUSE: "421 Too many sessions of this account, try again later."}},
+	{"auth_check", "Login", "USER u|PASS p", false, replies{wasi.OK: "451 Logging in failed on the server's side.",
+		wasi.EACCES:     "530 Login incorrect.",
+		wasi.EMFILE:     "421 Too many sessions of this account, try again later.",
+		wasi.EADDRINUSE: "421 Too many sessions of this account, try again later."}},
 	{"session_umask", "SetUmask", "SITE UMASK 022", false, ofFiles},
-	{"session_names", "Names", "OPTS UTF8 ON", false, ofFiles.but(replies{wasi.ENOSYS: "200 Names are sent as they are, as UTF-8 if they are."})},
+	{"session_names", "Names", "OPTS UTF8 ON", false,
+		ofFiles.but(replies{wasi.ENOSYS: "200 Names are sent as they are, as UTF-8 if they are."})},
 	{"session_list", "Sessions", "SITE WHO", false, ofFiles},
 	{"file_stat", "Stat", "SIZE hello.txt", false, ofFiles},
 	{"file_stat", "Enter", "CWD sub", false, ofFiles},
 	{"file_list", "List", "LIST", true, ofFiles.but(replies{wasi.ENOTDIR: "226 Listing complete."})},
-	{"file_list_next", "ListNext", "LIST", true, ofTransfers.but(replies{wasi.ECANCELED: ofTransfers[0], wasi.ETIMEDOUT: ofTransfers[0],
+	{"file_list_next", "ListNext", "LIST", true, ofTransfers.but(replies{wasi.ECANCELED: ofTransfers[0],
+		wasi.ETIMEDOUT:  ofTransfers[0],
 		wasi.ECONNRESET: ofTransfers[0], wasi.EPIPE: ofTransfers[0], wasi.ECONNREFUSED: ofTransfers[0]})},
 	{"file_open", "Open", "RETR hello.txt", true, ofFiles},
 	{"file_open", "Open", "STOR new", true, ofNames},
-	{"file_commit", "Commit", "STOR new", true, ofTransfers.but(replies{wasi.ECONNRESET: ofTransfers[0], wasi.EPIPE: ofTransfers[0], wasi.ECONNREFUSED: ofTransfers[0]})},
+	{"file_commit", "Commit", "STOR new", true, ofTransfers.but(replies{wasi.ECONNRESET: ofTransfers[0],
+		wasi.EPIPE: ofTransfers[0], wasi.ECONNREFUSED: ofTransfers[0]})},
 	{"file_mkdir", "Mkdir", "MKD new", false, ofFiles},
 	{"file_remove", "RemoveFile", "DELE hello.txt", false, ofFiles},
 	{"file_remove", "RemoveDir", "RMD empty", false, ofFiles},
@@ -164,7 +174,8 @@ var agreements = []struct {
 
 // silent are the imports whose errno reaches no client: the session ends, or nothing
 // comes of it.
-var silent = strings.Fields("config_read events_read net_address net_read net_write handle_close auth_clear session_abilities transfer_progress")
+var silent = strings.Fields("config_read events_read net_address net_read net_write handle_close auth_clear session_abilities " +
+	"transfer_progress")
 
 // TestHostAndEngineAgree: whatever errno an import comes to, the client is told what it
 // means there.

@@ -135,11 +135,13 @@ func TestErrnosAreNamed(t *testing.T) {
 		}
 		waits := strings.HasPrefix(i.Text, "may wait")
 		handle := slices.ContainsFunc(i.Params, func(p wasi.Param) bool { return p.Kind == wasi.Handle })
-		makes := slices.ContainsFunc(i.Params, func(p wasi.Param) bool { return p.Kind == wasi.RetUint32 && p.Name != "n" && p.Name != "rights" })
+		makes := slices.ContainsFunc(i.Params,
+			func(p wasi.Param) bool { return p.Kind == wasi.RetUint32 && p.Name != "n" && p.Name != "rights" })
 		for errno := range host.errnos(function, map[string]bool{}) {
 			ruled := map[string]bool{
-				"EINVAL": true, "EBADF": handle, "EACCES": i.Group == "files", "EMFILE": makes, "EAGAIN": waits, "errnoOf": waits || i.Group == "sockets",
-				"EBUSY": waits || i.Group == "sockets" || i.Group == "transfers", "EIO": waits || i.Group == "sockets",
+				"EINVAL": true, "EBADF": handle, "EACCES": i.Group == "files", "EMFILE": makes, "EAGAIN": waits,
+				"errnoOf": waits || i.Group == "sockets",
+				"EBUSY":   waits || i.Group == "sockets" || i.Group == "transfers", "EIO": waits || i.Group == "sockets",
 				"EXDEV": waits, "ECANCELED": i.Group == "transfers",
 			}
 			if !ruled[errno] && !strings.Contains(i.Text, errno) {

@@ -48,7 +48,8 @@ func TestSystemErrnosAgree(t *testing.T) {
 	standalone := pairs(t, "../standalone/fault.go", `\{syscall\.(E\w+), +ftp\.(Err\w+)\}`)
 	faultNames := map[string]ftp.Error{
 		"ErrPermission": ftp.ErrPermission, "ErrNotExist": ftp.ErrNotExist, "ErrNotDir": ftp.ErrNotDir, "ErrIsDir": ftp.ErrIsDir,
-		"ErrNotEmpty": ftp.ErrNotEmpty, "ErrName": ftp.ErrName, "ErrBusy": ftp.ErrBusy, "ErrNoSpace": ftp.ErrNoSpace, "ErrQuota": ftp.ErrQuota,
+		"ErrNotEmpty": ftp.ErrNotEmpty, "ErrName": ftp.ErrName, "ErrBusy": ftp.ErrBusy, "ErrNoSpace": ftp.ErrNoSpace,
+		"ErrQuota":   ftp.ErrQuota,
 		"ErrTooMany": ftp.ErrTooMany, "ErrUnsupported": ftp.ErrUnsupported, "ErrOtherDisk": ftp.ErrOtherDisk,
 	}
 	for system, errno := range want {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
 
 	"wasiftp/host"
 	"wasiftp/module/ftp"
@@ -145,6 +147,27 @@ func TestBoundaryOfTheRuntimeIsDocumented(t *testing.T) {
 			name, _, _ = strings.Cut(name, " ")
 			assert.Contains(t, string(text), "`"+name+"`")
 		}
+	}
+}
+
+// ABI.md says which features of WebAssembly the module needs: these, and no others.
+func TestBoundaryNeedsTheDocumentedFeatures(t *testing.T) {
+	t.Parallel()
+	const mutable = api.CoreFeatureMutableGlobal // of 1.0
+	need := []api.CoreFeatures{api.CoreFeatureBulkMemoryOperations, api.CoreFeatureSignExtensionOps, api.CoreFeatureNonTrappingFloatToIntConversion}
+	compile := func(features api.CoreFeatures) error {
+		runtime := wazero.NewRuntimeWithConfig(t.Context(), wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(features))
+		defer runtime.Close(t.Context())
+		_, err := runtime.CompileModule(t.Context(), host.Module())
+		return err
+	}
+	all := mutable
+	for _, f := range need {
+		all |= f
+	}
+	require.NoError(t, compile(all), "it needs more than ABI.md says")
+	for _, f := range need {
+		assert.Error(t, compile(all&^f), "it does not need %v, which ABI.md says", f)
 	}
 }
 

@@ -187,6 +187,7 @@ func TestHostKitCommand(t *testing.T) {
 		{[]string{"--", filepath.Join(t.TempDir(), "none")}, 2, `none`},
 		{[]string{"--", wasiftpd, "serve", "--root", "{root}/none"}, 2, `(?s)the host ended without a line.*The last of what the host said`},
 		{[]string{"--address", "127.0.0.1:1"}, 2, `no control connection`},
+		{[]string{"--", "sh", "-c", "echo ftp://127.0.0.1:1/; echo out of memory >&2; exit 3"}, 2, `(?s)no control connection.*exit status 3.*out of memory`},
 		{[]string{"--run", "no such check", "--address", running.Address}, 2, `no check is called`},
 		{nil, 2, `say which host`},
 		{[]string{"--user", "u"}, 2, `USER:PASSWORD`},

@@ -9,11 +9,11 @@ import "encoding/binary"
 //	40 u32 login failures · 44 u32 line length · 48 u32 flags · 52 u32 length of greeting, 56 of owner, 60 of group
 //	64 greeting, owner, group, and the zone up to the end
 type Config struct {
-	LoginTime     int64  // to log in, from the greeting on; 0 is no limit
-	IdleTime      int64  // between two commands; 0 is no limit
-	StallTime     int64  // without a byte on the data connection; 0 is no limit
-	DataTime      int64  // to set up a data connection; 0 is no limit
-	FailureDelay  int64  // before the first failed login is answered, doubled for each further one
+	LoginTime     int64  // ns to log in, from the greeting on; 0 is no limit
+	IdleTime      int64  // ns between two commands; 0 is no limit
+	StallTime     int64  // ns without a byte on the data connection; 0 is no limit
+	DataTime      int64  // ns to set up a data connection; 0 is no limit
+	FailureDelay  int64  // ns before the first failed login is answered, doubled for each further one
 	LoginFailures uint32 // failed logins after which the session ends with 421; 0 is no limit
 	LineLength    uint32 // longest control line in bytes, its end not counted; 0 is the engine's own choice
 	ForeignData   bool   // flag 1: data connections may go to other addresses than the client's

@@ -2,6 +2,7 @@ package wasi
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"net/netip"
 	"os"
 	"reflect"
@@ -219,6 +220,51 @@ func TestDocumentedErrnos(t *testing.T) {
 	for errno, name := range errnoNames {
 		if want := "| " + strconv.Itoa(int(errno)) + " | " + name + " | "; !strings.Contains(document(t), "\n"+want) {
 			t.Errorf("ABI.md has no row %q", want)
+		}
+	}
+}
+
+var hexBlock = regexp.MustCompile("(?s)```\n([0-9a-f \n]+)```")
+
+// The records that ABI.md shows byte for byte are what its text says of them.
+func TestDocumentedVectors(t *testing.T) {
+	t.Parallel()
+	_, text, _ := strings.Cut(document(t), "<!-- vectors -->")
+	text, _, _ = strings.Cut(text, "<!-- /vectors -->")
+	var records [][]byte
+	for _, m := range hexBlock.FindAllStringSubmatch(text, -1) {
+		b, err := hex.DecodeString(strings.Join(strings.Fields(m[1]), ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, b)
+	}
+	if len(records) != 3 {
+		t.Fatalf("there are %d", len(records))
+	}
+	if got, want := GetEvent(records[0]), (Event{Kind: EventTransfer, Errno: ECONNRESET, Session: 1, Handle: 7, Value: 1000}); got != want {
+		t.Errorf("%+v", got)
+	}
+	stat, name, target, rest, ok := NextDirent(records[1])
+	want := Stat{ModTime: 1717243200e9, Size: 5, Mode: TypeLink | 0o777, Links: 1}
+	if stat != want || string(name) != "link" || string(target) != "a.txt" || len(rest) > 0 || !ok {
+		t.Errorf("%+v %q %q %v", stat, name, target, rest)
+	}
+	config, ok := GetConfig(records[2])
+	if !ok || config != (Config{
+		LoginTime: 120e9, IdleTime: 300e9, StallTime: 300e9, DataTime: 30e9, FailureDelay: 1e9, LoginFailures: 5, LineLength: 4096, TLS: true,
+		Greeting: "Hello.", Behaviour: Behaviour{NoModeZ: true, NoHash: true, Owner: "me"}, Zone: Zone("").Then(0, 3600),
+	}) {
+		t.Errorf("%+v", config)
+	}
+}
+
+// Every duration of the configuration has its unit.
+func TestDocumentedDurations(t *testing.T) {
+	t.Parallel()
+	for f := range reflect.TypeFor[Config]().Fields() {
+		if f.Type.Kind() == reflect.Int64 && !strings.HasPrefix(row(t, "| "+f.Name+" |"), "| "+f.Name+" | ns ") {
+			t.Errorf("ABI.md does not say in what %s is counted", f.Name)
 		}
 	}
 }

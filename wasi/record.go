@@ -28,8 +28,8 @@ const (
 
 // Flags of file_open. Without OpenWrite the file is read from offset on.
 const (
-	OpenWrite     = 1 << iota // an upload; the file is made when missing
-	OpenTruncate              // what was there goes, once the upload is committed or begun
+	OpenWrite     = 1 << iota // an upload; the file is made when missing; alone, it overwrites from offset on, and what is behind its last byte stays
+	OpenTruncate              // what was there goes, but not before a byte has come or the upload is committed
 	OpenAppend                // offset is ignored, bytes go to the end (APPE)
 	OpenExclusive             // EEXIST when there is such a file (STOU)
 )

@@ -151,6 +151,56 @@ func TestTransfersLeaveRoom(t *testing.T) {
 	assert.Equal(t, "200", other.Codes())
 }
 
+// TestBothRepliesInOneWrite: what a data connection that is there takes at once is
+// begun and ended in one write of the control connection, whether it went well or
+// not. What has to be waited for is begun before.
+func TestBothRepliesInOneWrite(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		command, codes string
+		writes         int
+		prepare        func(*ftptest.World)
+	}{
+		{"RETR hello.txt", "150 226", 1, nil},
+		{"RETR big", "150 226", 1, nil},
+		{"LIST", "150 226", 1, nil},
+		{"RETR hello.txt", "150 451", 1, func(w *ftptest.World) {
+			w.Fault = func(call, _ string) error {
+				if call == "ReadFile" {
+					return ftp.ErrStorage
+				}
+				return nil
+			}
+		}},
+		{"RETR big", "150 226", 2, func(w *ftptest.World) { w.Room = 100_000 }}, // the client has to read first
+		{"RETR hello.txt", "150 226", 2, func(w *ftptest.World) { w.Async = rand.New(rand.NewPCG(1, 2)) }},
+		{"STAT", "211", 1, nil},
+	} {
+		w := newPlainWorld(t, ftp.Config{})
+		w.Put("big", strings.Repeat("x", 20*piece))
+		client := w.LoginAs("u", "p")
+		if c.prepare != nil {
+			c.prepare(w)
+		}
+		d := w.DialData(client.Passive("EPSV"))
+		client.Writes()
+		client.Send(c.command + "\r\n")
+		for w.Run(); d.Read() != ""; {
+			w.Run()
+		}
+		assert.Equal(t, c.codes, client.Codes(), c.command)
+		assert.Equal(t, c.writes, client.Writes(), c.command)
+	}
+	w := newPlainWorld(t, ftp.Config{})
+	client := w.LoginAs("u", "p")
+	port := client.Passive("EPSV")
+	assert.Equal(t, "150", client.Code("RETR hello.txt"), "who connects only then waits for it")
+	d := w.DialData(port)
+	w.Run()
+	assert.Equal(t, "hello\r\n", d.Read())
+	assert.Equal(t, "226", client.Codes())
+}
+
 // TestSlowDownload: a slow reader's download goes on by what it reads.
 func TestSlowDownload(t *testing.T) {
 	t.Parallel()

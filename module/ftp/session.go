@@ -30,7 +30,8 @@ type session struct {
 
 	lines    lines
 	readable bool   // the control connection may have more to read
-	unsent   []byte // of the replies, what the connection had no room for
+	unsent   []byte // of the replies, what the connection had no room for, or what is kept back
+	corked   bool   // the preliminary reply is kept back, as long as its transfer has to wait for nothing
 	current  int    // length of the line whose command waits for an answer, 0 if none does
 	held     int    // bytes of whole lines that wait for the end of the transfer
 	waiting  bool   // the world owes an answer: EventReady will say that it is there
@@ -128,9 +129,13 @@ func (s *session) handleEvent(event *Event) {
 // run does what there is to do, up to a limit.
 func (s *session) run() {
 	for range unitsPerStep {
-		if !s.proceed() {
+		if s.proceed() {
+			continue
+		}
+		if !s.corked {
 			return
 		}
+		s.corked = false // what was kept back goes out, and then the next line may be read
 	}
 	s.e.wake(s)
 }
@@ -282,7 +287,7 @@ func (s *session) send(p []byte) {
 	if s.phase >= phaseLost {
 		return
 	}
-	if len(s.unsent) == 0 {
+	if len(s.unsent) == 0 && !s.corked {
 		n, err := s.e.world.Write(s.handle, p)
 		if err != nil && err != ErrAgain {
 			s.phase = phaseLost
@@ -295,7 +300,7 @@ func (s *session) send(p []byte) {
 
 // flush sends what an earlier write had no room for.
 func (s *session) flush() {
-	if len(s.unsent) == 0 {
+	if len(s.unsent) == 0 || s.corked {
 		return
 	}
 	n, err := s.e.world.Write(s.handle, s.unsent)

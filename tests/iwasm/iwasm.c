@@ -1,6 +1,7 @@
 // The part of WAMR's program iwasm that runs a WASI command, with the same flags
 // and limits, on the same library. The registries have the library's sources
-// but not the program's.
+// but not the program's. One flag does more: --env=NAME hands on what the variable is
+// here, for on the command line everybody can read a password.
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,21 @@ static void split(struct list *l)
 			add(l, a, "");
 }
 
+// inherit gives those variables a value that have none on the command line.
+static void inherit(struct list *l)
+{
+	for (uint32_t i = 0; i < l->count; i++) {
+		const char *name = l->values[i], *value = getenv(name);
+		if (strchr(name, '='))
+			continue;
+		if (!value)
+			fail(name, "is not set");
+		char *both = malloc(strlen(name) + strlen(value) + 2);
+		sprintf(both, "%s=%s", name, value);
+		l->values[i] = both;
+	}
+}
+
 static uint8_t *read_file(const char *name, uint32_t *length)
 {
 	FILE *f = fopen(name, "rb");
@@ -97,6 +113,7 @@ int main(int argc, char **argv)
 	if (argc == 0)
 		fail("usage", "iwasm [flags] module [arguments]");
 	split(&addrs);
+	inherit(&envs);
 	RuntimeInitArgs init = {.mem_alloc_type = Alloc_With_System_Allocator};
 	if (!wasm_runtime_full_init(&init))
 		fail("WAMR", "does not start");

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -16,22 +17,6 @@ import (
 )
 
 // The component is run by wasmtime's command line, and by jco under Node.
-
-// componentEnvironment has a server listen at ports that it prints.
-func componentEnvironment() []string {
-	listen := "WASIFTP_LISTEN=127.0.0.1:0"
-	if script.HasIPv6() {
-		listen += ",[::1]:0"
-	}
-	return append([]string{listen}, environment...)
-}
-
-func addresses() int {
-	if script.HasIPv6() {
-		return 2
-	}
-	return 1
-}
 
 // wasmtimePath is where wasmtime is, if it is.
 func wasmtimePath() (string, error) {
@@ -76,11 +61,9 @@ func wasmtime(t testing.TB, flags ...string) *exec.Cmd {
 
 func startWasmtime(t testing.TB, root string) script.Network {
 	t.Helper()
-	flags := []string{"-S", "inherit-network", "--dir", root + "::/"}
-	for _, v := range componentEnvironment() {
-		flags = append(flags, "--env", v)
-	}
-	return networkOf(t, runCommand(t, addresses(), wasmtime(t, flags...)))
+	listen := "WASIFTP_LISTEN=" + strings.Join(listening(), ",")
+	flags := append([]string{"-S", "inherit-network", "--dir", root + "::/"}, namesOf("--env=", listen)...)
+	return networkOf(t, runCommand(t, len(listening()), withEnvironment(wasmtime(t, flags...), listen)))
 }
 
 const jcoPath = "../../module/wasip2/node_modules/.bin/jco"
@@ -95,26 +78,11 @@ func jcoMissing() string {
 	return ""
 }
 
-// transpiled is the program that jco run makes of the component and then runs, made
-// once. To start a server that nobody could log in to ends at once.
-var transpiled = sync.OnceValues(func() (string, error) {
-	dir := filepath.Join(temporary, "jco")
-	command := exec.Command(jcoPath, "run", "--jco-dir", dir, "--jco-import", "../../module/wasip2/root.js", component)
-	command.Env = append(os.Environ(), "WASIFTP_ANONYMOUS=off")
-	command.Run()
-	path := filepath.Join(dir, "_run.js")
-	_, err := os.Stat(path)
-	return path, err
-})
-
 func startJco(t testing.TB, root string) script.Network {
 	t.Helper()
 	require.FileExists(t, component, "make wasm makes it")
-	path, err := transpiled()
-	require.NoError(t, err)
-	command := exec.Command("node", path)
-	command.Env = append(append(os.Environ(), "WASIFTP_ROOT="+root), componentEnvironment()...)
-	return networkOf(t, runCommand(t, addresses(), command))
+	command := exec.Command("node", "../../module/wasip2/run.js", component)
+	return networkOf(t, runCommand(t, len(listening()), withEnvironment(command, "WASIFTP_ROOT="+root, "WASIFTP_LISTEN="+strings.Join(listening(), ","))))
 }
 
 // What keeps a component from serving is said in words.
@@ -131,6 +99,7 @@ func TestComponentUsage(t *testing.T) {
 		"there is no folder to serve":       {"-S", network},
 		"not allowed; choose another":       {"--dir", dir},
 		"in use; choose another":            {"-S", network, "--dir", dir, "--env", listen + busy.Addr().String()},
+		"the nearest is WASIFTP_USERS":      {"-S", network, "--dir", dir, "--env", "WASIFTP_USER=u:p"},
 		"is no ADDRESS:PORT":                {"-S", network, "--dir", dir, "--env", listen + "x"},
 		"nobody could log in; write NAME:P": {"-S", network, "--dir", dir, "--env", "WASIFTP_ANONYMOUS=off"},
 	} {

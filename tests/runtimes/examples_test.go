@@ -81,7 +81,9 @@ func TestExamplesRefuseBadFlags(t *testing.T) {
 		for _, flags := range [][]string{
 			{"--no-such-flag"}, {"--listen", "here"}, {"--listen", "127.0.0.1:70000"}, {"--listen", "192.0.2.1:0"}, {"--root", "no-such-folder"},
 			{"--module", "no-such-module"}, {"--module", "examples_test.go"}, {"--user", "u"}, {"--anonymous", "yes"},
-			{"--passive-ports", "2-1"}, {"--passive-ports", "0-0"},
+			{"--passive-ports", "2-1"}, {"--passive-ports", "0-0"}, {"--passive-ports", "1-2x"}, {"--passive-ports", ""},
+			{"--listen", "127.0.0.1:12x"}, {"--anonymous", ""}, {"--user", "u:hunter2:wo"}, {"--user", "u:hunter:2"}, {"--user", "u:"},
+			{"--user", ":hunter2"}, {"--user", "u:hunter2", "--user", "u:hunter3:rw"}, {"no-such-argument"}, {"--users", "u:hunter2:rw"},
 		} {
 			refused := exec.CommandContext(patience(t), command[0], append(command[1:len(command):len(command)], flags...)...)
 			var log, said strings.Builder
@@ -95,6 +97,7 @@ func TestExamplesRefuseBadFlags(t *testing.T) {
 			assert.Empty(t, said.String(), "%q", flags)
 			assert.NotContains(t, log.String(), "Traceback", "%q", flags)
 			assert.NotContains(t, log.String(), "    at ", "%q", flags)
+			assert.NotContains(t, log.String(), "hunter", "%q: others may read the log", flags)
 		}
 		help, err := exec.CommandContext(patience(t), command[0], append(command[1:len(command):len(command)], "--help")...).Output()
 		require.NoError(t, err)

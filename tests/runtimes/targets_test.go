@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -81,8 +82,24 @@ var componentLacks = append([]string{"break"}, standaloneLacks...)
 
 func nothing() string { return "" }
 
-// environment are the settings of a standalone server.
+// environment are the settings of a standalone server. Each runtime takes them from
+// its own environment: on its command line everybody could read the passwords.
 var environment = []string{"WASIFTP_USERS=u:p:rw,ro:p", "WASIFTP_ANONYMOUS=ro"}
+
+// withEnvironment adds settings to those that a command inherits.
+func withEnvironment(command *exec.Cmd, settings ...string) *exec.Cmd {
+	command.Env = append(append(command.Environ(), environment...), settings...)
+	return command
+}
+
+// namesOf are those of variables written as NAME=VALUE, each behind a flag.
+func namesOf(flag string, variables ...string) (flags []string) {
+	for _, v := range append(environment[:len(environment):len(environment)], variables...) {
+		name, _, _ := strings.Cut(v, "=")
+		flags = append(flags, flag+name)
+	}
+	return flags
+}
 
 // program is the built wasiftpd.
 var program = built("wasiftp/cmd/wasiftpd")
@@ -132,14 +149,12 @@ func startWazero(t testing.TB, root string) script.Network {
 	path, err := wazero()
 	require.NoError(t, err)
 	first := freePorts(t, 1+passivePorts)
-	args := []string{"run", "-cachedir=" + filepath.Join(temporary, "wazero"), "-mount=" + root + ":/"}
+	args := []string{"run", "-cachedir=" + filepath.Join(temporary, "wazero"), "-env-inherit", "-mount=" + root + ":/"}
 	for i := range 1 + passivePorts {
 		args = append(args, fmt.Sprintf("-listen=127.0.0.1:%d", first+i))
 	}
-	for _, v := range append(environment, fmt.Sprintf("WASIFTP_PASSIVE=127.0.0.1:%d-%d", first+1, first+passivePorts)) {
-		args = append(args, "-env="+v)
-	}
-	run(t, 1, path, append(args, module(t, "wasip1"))...)
+	passive := fmt.Sprintf("WASIFTP_PASSIVE=127.0.0.1:%d-%d", first+1, first+passivePorts)
+	runCommand(t, 1, withEnvironment(exec.Command(path, append(args, module(t, "wasip1"))...), passive))
 	return script.Network{IPv4: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(first))}
 }
 

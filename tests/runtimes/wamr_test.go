@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -40,11 +41,10 @@ func listening() []string {
 
 func startIwasm(t testing.TB, root string) script.Network {
 	t.Helper()
-	args := []string{"--addr-pool=127.0.0.0/8,::1/128", "--map-dir=/::" + root}
-	for _, v := range append(environment, "WASIFTP_LISTEN="+strings.Join(listening(), ",")) {
-		args = append(args, "--env="+v)
-	}
-	return networkOf(t, run(t, len(listening()), iwasm, append(args, module(t, "wamr"))...))
+	listen := "WASIFTP_LISTEN=" + strings.Join(listening(), ",")
+	args := append([]string{"--addr-pool=127.0.0.0/8,::1/128", "--map-dir=/::" + root}, namesOf("--env=", listen)...)
+	command := exec.Command(iwasm, append(args, module(t, "wamr"))...)
+	return networkOf(t, runCommand(t, len(listening()), withEnvironment(command, listen)))
 }
 
 func startHostInC(t testing.TB, root string) script.Network {

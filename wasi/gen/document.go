@@ -13,7 +13,11 @@ import (
 	"log"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
+
+	"wasiftp/wasi"
 )
 
 // boundary is the source of package wasi, of which ABI.md's tables are made.
@@ -154,13 +158,44 @@ func (b *boundary) numbers() string {
 	return strings.Join(out, "\n")
 }
 
+// vectors are records byte for byte, for who writes the code that makes or reads them.
+func vectors() string {
+	var event [wasi.EventSize]byte
+	wasi.Event{Kind: wasi.EventTransfer, Errno: wasi.ECONNRESET, Session: 1, Handle: 7, Value: 1000}.Put(event[:])
+	stat := wasi.Stat{ModTime: time.Date(2024, 6, 1, 12, 0, 0, 0, time.UTC).UnixNano(), Size: 5, Mode: wasi.TypeLink | 0o777, Links: 1}
+	entry, _ := wasi.AppendDirent(make([]byte, 0, 100), stat, "link", "a.txt")
+	config := wasi.Config{
+		LoginTime: int64(2 * time.Minute), IdleTime: int64(5 * time.Minute), StallTime: int64(5 * time.Minute), DataTime: int64(30 * time.Second),
+		FailureDelay: int64(time.Second), LoginFailures: 5, LineLength: 4096, TLS: true, Greeting: "Hello.",
+		Behaviour: wasi.Behaviour{NoModeZ: true, NoHash: true, Owner: "me"}, Zone: wasi.Zone("").Then(0, 3600),
+	}
+	out := ""
+	for _, v := range []struct {
+		about string
+		bytes []byte
+	}{
+		{"An event: the transfer of file 7, of session 1, was reset after 1,000 bytes.", event[:]},
+		{"A directory entry: the symbolic link `link` to `a.txt`, of 5 bytes and mode 0777, of 2024-06-01 12:00:00 UTC.", entry},
+		{"A configuration: 2 minutes to log in, 5 for idle and for stalled sessions, 30 s for data connections, 1 s after the first of at most 5\n" +
+			"failed logins, lines of up to 4,096 bytes, TLS, no MODE Z, no HASH, the greeting `Hello.`, the owner `me`, and a zone one hour east since 1970.",
+			config.Append(nil)},
+	} {
+		out += v.about + "\n\n```\n"
+		for line := range slices.Chunk(v.bytes, 16) {
+			out += fmt.Sprintf("% x\n", line)
+		}
+		out += "```\n\n"
+	}
+	return out
+}
+
 // document fills the tables of ABI.md.
 func document(text []byte) []byte {
 	b := readBoundary()
 	for name, table := range map[string]string{
 		"errnos": b.constants("errno.go", "The errno values"), "events": b.constants("record.go", "Event kinds"),
 		"rights": b.constants("record.go", "Rights an account"), "open": b.constants("record.go", "Flags of file_open"),
-		"records": b.records(), "config": b.config(), "numbers": b.numbers(),
+		"records": b.records(), "config": b.config(), "numbers": b.numbers(), "vectors": vectors(),
 	} {
 		text = replaceBetween(text, "<!-- "+name+" -->\n", "<!-- /"+name+" -->", table)
 	}

@@ -116,8 +116,7 @@ func (o *options) run(out io.Writer) (holds bool, err error) {
 
 // runHost starts the host for as long as it is checked.
 func (o *options) runHost(out io.Writer, checks []kit.Check) (holds bool, err error) {
-	said := &tail{}
-	h, err := start(o.host, said)
+	h, err := start(o.host)
 	if err != nil {
 		return false, err
 	}
@@ -130,13 +129,13 @@ func (o *options) runHost(out io.Writer, checks []kit.Check) (holds bool, err er
 		if o.target.Root == "" && h.hasRoot {
 			o.target.Root = h.root()
 		}
-		o.target.Stop = h.stop
+		o.target.Stop, o.target.LastWords = h.stop, h.lastWords
 		holds, err = o.check(out, checks)
 	}
-	h.end()
 	if err != nil {
-		err = fmt.Errorf("%w%s", err, said)
+		err = fmt.Errorf("%w\n%s", err, h.lastWords())
 	}
+	h.end()
 	return holds, err
 }
 

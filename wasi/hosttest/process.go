@@ -1,9 +1,8 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"errors"
-	"io"
 	"net"
 	"net/url"
 	"os"
@@ -18,20 +17,24 @@ import (
 // process is a host that the kit has started.
 type process struct {
 	command *exec.Cmd
-	output  io.Reader
+	found   chan string   // where it says that it listens
+	ended   chan struct{} // closed when it has
+	said    tail
+	line    []byte // what it has begun to say on its standard output
 	folder  string // has the module and the root
 	hasRoot bool
 }
 
 // start runs a host, with the kit's module and an empty root where its arguments
 // ask for them.
-func start(args []string, said io.Writer) (*process, error) {
+func start(args []string) (*process, error) {
 	folder, err := os.MkdirTemp("", "hosttest")
 	if err != nil {
 		return nil, err
 	}
 	h := &process{folder: folder, hasRoot: strings.Contains(strings.Join(args, " "), "{root}")}
-	if err := h.start(args, said); err != nil {
+	h.found, h.ended = make(chan string, 1), make(chan struct{})
+	if err := h.start(args); err != nil {
 		os.RemoveAll(folder)
 		return nil, err
 	}
@@ -40,7 +43,7 @@ func start(args []string, said io.Writer) (*process, error) {
 
 func (h *process) root() string { return filepath.Join(h.folder, "root") }
 
-func (h *process) start(args []string, said io.Writer) error {
+func (h *process) start(args []string) error {
 	file := filepath.Join(h.folder, "hosttest.wasm")
 	if err := os.WriteFile(file, module, 0o644); err != nil {
 		return err
@@ -54,12 +57,39 @@ func (h *process) start(args []string, said io.Writer) error {
 		filled = append(filled, fill.Replace(arg))
 	}
 	h.command = exec.Command(filled[0], filled[1:]...)
-	h.command.Stderr = said
-	var err error
-	if h.output, err = h.command.StdoutPipe(); err != nil {
+	h.command.Stdout, h.command.Stderr = h, &h.said
+	h.command.WaitDelay = time.Second // what it has started itself may hold them open
+	if err := h.command.Start(); err != nil {
 		return err
 	}
-	return h.command.Start()
+	go func() {
+		h.command.Wait()
+		close(h.ended)
+	}()
+	return nil
+}
+
+// Write takes what the host says on its standard output, and finds the line that tells
+// where it listens.
+func (h *process) Write(p []byte) (int, error) {
+	h.line = append(h.line, p...)
+	for {
+		line, rest, whole := bytes.Cut(h.line, []byte("\n"))
+		if !whole {
+			break
+		}
+		if address := addressIn(string(line)); address != "" {
+			select {
+			case h.found <- address:
+			default: // it listens elsewhere, too
+			}
+		}
+		h.line = rest
+	}
+	if len(h.line) > tailSize {
+		h.line = nil // no line of an address
+	}
+	return h.said.Write(p)
 }
 
 // stop asks the host to end. Windows knows no way.
@@ -68,8 +98,19 @@ func (h *process) stop() error { return h.command.Process.Signal(syscall.SIGTERM
 // end ends the host at once.
 func (h *process) end() {
 	h.command.Process.Kill()
-	h.command.Wait()
+	<-h.ended
 	os.RemoveAll(h.folder)
+}
+
+// lastWords tells how the host has ended, if it has, and what it said before. One that
+// listens no more may take a moment.
+func (h *process) lastWords() string {
+	select {
+	case <-h.ended:
+		return "The host has ended: " + h.command.ProcessState.String() + h.said.String()
+	case <-time.After(time.Second):
+		return "The host listens no more, but goes on." + h.said.String()
+	}
 }
 
 // startTime is how long a host may take to start.
@@ -77,24 +118,14 @@ const startTime = time.Minute
 
 // announced waits for the line that tells where the host listens.
 func (h *process) announced() (address string, err error) {
-	found := make(chan string, 1)
-	go func() {
-		defer close(found)
-		lines := bufio.NewScanner(h.output)
-		for lines.Scan() {
-			if address := addressIn(lines.Text()); address != "" {
-				found <- address
-				break
-			}
-		}
-		io.Copy(io.Discard, h.output)
-	}()
 	select {
-	case address, ok := <-found:
-		if !ok {
-			return "", errors.New("the host ended without a line that says ftp://ADDRESS:PORT/")
-		}
+	case address := <-h.found:
 		return address, nil
+	case <-h.ended:
+		if len(h.found) > 0 {
+			return <-h.found, nil
+		}
+		return "", errors.New("the host ended without a line that says ftp://ADDRESS:PORT/")
 	case <-time.After(startTime):
 		return "", errors.New("the host prints no line that says ftp://ADDRESS:PORT/; or give --address")
 	}
@@ -112,7 +143,6 @@ func addressIn(line string) string {
 
 // listens waits until it does.
 func (h *process) listens(address string) error {
-	go io.Copy(io.Discard, h.output)
 	for deadline := time.Now().Add(startTime); ; time.Sleep(50 * time.Millisecond) {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
@@ -124,7 +154,7 @@ func (h *process) listens(address string) error {
 	}
 }
 
-// tail keeps the last of what the host says on its standard error.
+// tail keeps the last of what the host says.
 type tail struct {
 	mu   sync.Mutex
 	text []byte
@@ -146,5 +176,5 @@ func (t *tail) String() string {
 	if len(t.text) == 0 {
 		return ""
 	}
-	return "\nThe last of what the host said on its standard error:\n" + strings.TrimRight(string(t.text), "\n")
+	return "\nThe last of what the host said:\n" + strings.TrimRight(string(t.text), "\n")
 }

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -128,12 +127,11 @@ type server struct {
 // NAME=VALUE without WASIFTP_. u:p may do all unless there are other users.
 func newServer(t testing.TB, environment ...string) *server {
 	t.Helper()
-	values := map[string]string{"WASIFTP_USERS": "u:p:rw", "WASIFTP_LISTEN": serverAddress.String()}
+	environ := []string{"WASIFTP_USERS=u:p:rw", "WASIFTP_LISTEN=" + serverAddress.String()}
 	for _, e := range environment {
-		name, value, _ := strings.Cut(e, "=")
-		values["WASIFTP_"+name] = value
+		environ = append(environ, "WASIFTP_"+e) // the last one counts
 	}
-	settings, err := ReadSettings(func(name string) string { return values[name] })
+	settings, err := ReadSettings(environ)
 	require.NoError(t, err)
 	s := &server{t: t, root: t.TempDir(), fake: &fake{sockets: map[Socket]any{}}}
 	dir, err := fsbridge.OpenDir(s.root, fsbridge.DirOptions{})

@@ -20,7 +20,7 @@ const (
 // network; its error is a fault of the settings, or of how the program was
 // started. What Main returns is the exit code.
 func Main(connect func(Settings) (Network, error)) int {
-	settings, err := ReadSettings(os.Getenv)
+	settings, err := ReadSettings(os.Environ())
 	if err != nil {
 		return fail(exitUsage, err)
 	}

@@ -1,8 +1,10 @@
 package standalone
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,16 +51,24 @@ type variable struct {
 var variables = []variable{
 	{"WASIFTP_LISTEN", (*Settings).setListen},
 	{"WASIFTP_PASSIVE", (*Settings).setPassive},
-	{"WASIFTP_USERS", (*Settings).setUsers},
+	{users, (*Settings).setUsers},
 	{"WASIFTP_ANONYMOUS", (*Settings).setAnonymous},
 	{"WASIFTP_IDLE_TIMEOUT", (*Settings).setIdleTimeout},
 	{"WASIFTP_MAX_SESSIONS", (*Settings).setMaxSessions},
 	{"WASIFTP_BEHAVIOUR", (*Settings).setBehaviour},
 }
 
-// ReadSettings reads the settings from the environment. A variable that is not
-// set, or empty, leaves the default. All faults are in the one error.
-func ReadSettings(getenv func(string) string) (Settings, error) {
+const (
+	prefix = "WASIFTP_" // of the names of all variables
+	users  = "WASIFTP_USERS"
+)
+
+// ReadSettings reads the settings from the environment, whose entries are
+// NAME=VALUE. A variable that is not set, or empty, leaves the default. Two things
+// are refused because they would open the folder to everybody: a name that begins as
+// ours do and is none, which is mistyped, and a list of users without any. All faults
+// are in the one error.
+func ReadSettings(environ []string) (Settings, error) {
 	s := Settings{
 		Listen:      []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:2121")},
 		MaxSessions: 1000,
@@ -68,20 +78,59 @@ func ReadSettings(getenv func(string) string) (Settings, error) {
 		},
 	}
 	var faults []error
+	values := map[string]string{}
+	for _, e := range environ {
+		name, value, _ := strings.Cut(e, "=")
+		if !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		values[name] = value
+		if !slices.ContainsFunc(variables, func(v variable) bool { return v.name == name }) {
+			faults = append(faults, unknown(name))
+		}
+	}
 	for _, v := range variables {
-		if value := getenv(v.name); value != "" {
+		if value, set := values[v.name]; value != "" || set && v.name == users {
 			if err := v.set(&s, value); err != nil {
 				faults = append(faults, errors.New(v.name+": "+err.Error()))
 			}
 		}
 	}
-	if getenv("WASIFTP_ANONYMOUS") == "" && len(s.Users) == 0 {
+	if values["WASIFTP_ANONYMOUS"] == "" && len(s.Users) == 0 {
 		s.Anonymous = ReadOnly
 	}
 	if len(faults) == 0 && s.Anonymous == 0 && len(s.Users) == 0 {
-		faults = append(faults, errors.New("WASIFTP_USERS: nobody could log in; write NAME:PASSWORD, or set WASIFTP_ANONYMOUS to ro"))
+		faults = append(faults, errors.New(users+": nobody could log in; write NAME:PASSWORD, or set WASIFTP_ANONYMOUS to ro"))
 	}
 	return s, errors.Join(faults...)
+}
+
+// unknown is the fault of a variable that there is not.
+func unknown(name string) error {
+	nearest := slices.MinFunc(variables, func(a, b variable) int { return cmp.Compare(distance(name, a.name), distance(name, b.name)) })
+	return errors.New(name + ": there is no such setting; the nearest is " + nearest.name)
+}
+
+// distance is how many letters have to be put in, taken out or replaced to make b
+// of a (Levenshtein's).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
 }
 
 func (s *Settings) setListen(value string) error {
@@ -141,6 +190,9 @@ func (s *Settings) setUsers(value string) error {
 		}
 		s.Users = append(s.Users, u)
 	}
+	if len(s.Users) == 0 {
+		return errors.New("it names nobody; write NAME:PASSWORD, or leave it out")
+	}
 	return nil
 }
 
@@ -148,9 +200,12 @@ func parseUser(line string) (User, error) {
 	name, password, _ := strings.Cut(line, ":")
 	u := User{Name: name, Rights: ReadOnly}
 	if i := strings.LastIndexByte(password, ':'); i >= 0 {
-		if rights, ok := parseRights(password[i+1:]); ok {
-			u.Rights, password = rights, password[:i]
+		rights, ok := parseRights(password[i+1:])
+		if !ok { // it is not quoted: it may be of the password
+			return u, errors.New("user " + strconv.Quote(name) + ": what stands behind the last colon are no rights, such as ro, rw or list+write;" +
+				" a password with a colon in it takes rights behind it")
 		}
+		u.Rights, password = rights, password[:i]
 	}
 	switch {
 	case name == "":

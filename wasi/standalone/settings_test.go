@@ -11,17 +11,12 @@ import (
 )
 
 func read(name, value string) (Settings, error) {
-	return ReadSettings(func(n string) string {
-		if n == name {
-			return value
-		}
-		return ""
-	})
+	return ReadSettings([]string{"HOME=/root", name + "=" + value})
 }
 
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	s, err := read("", "")
+	s, err := read("PATH", "/bin")
 	require.NoError(t, err)
 	assert.Equal(t, ReadOnly, s.Anonymous, "without users anybody may read")
 	assert.Equal(t, []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:2121")}, s.Listen)
@@ -80,6 +75,14 @@ func TestSettingsFaults(t *testing.T) {
 		{"WASIFTP_IDLE_TIMEOUT", "-1s", "90s"},
 		{"WASIFTP_MAX_SESSIONS", "many", "whole number"},
 		{"WASIFTP_BEHAVIOUR", "nice", "ascii-verbatim"},
+		{"WASIFTP_USERS", "", "names nobody"},
+		{"WASIFTP_USERS", ",", "names nobody"},
+		{"WASIFTP_USERS", "u:hunter2:wo", "no rights"},
+		{"WASIFTP_USERS", "u:hunter2:hunter3", "no rights"},
+		{"WASIFTP_USER", "u:hunter2:rw", "WASIFTP_USER: there is no such setting; the nearest is WASIFTP_USERS"},
+		{"WASIFTP_USER", "", "the nearest is WASIFTP_USERS"},
+		{"WASIFTP_IDLETIMEOUT", "90s", "the nearest is WASIFTP_IDLE_TIMEOUT"},
+		{"WASIFTP_ANONYMOUSE", "off", "the nearest is WASIFTP_ANONYMOUS"},
 	} {
 		_, err := read(f.name, f.value)
 		require.Error(t, err, f.value)

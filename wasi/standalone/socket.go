@@ -153,7 +153,9 @@ func (w *world) arrived(l *listener) (came []Socket, err error) {
 		if err != nil {
 			break
 		}
-		if client := l.session.peer.Addr(); peer.IsValid() && client.IsValid() && peer.Addr().Unmap() != client {
+		// Of one that was reset already nobody can say whose it was, where the runtime
+		// tells that of others.
+		if client := l.session.peer.Addr(); client.IsValid() && peer.Addr().Unmap() != client {
 			w.network.Close(socket, true)
 			err = ftp.ErrAgain
 			continue

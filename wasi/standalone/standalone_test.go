@@ -75,6 +75,22 @@ func TestPassivePortsAreRandom(t *testing.T) {
 	assert.False(t, seen[50000] && seen[50001] && seen[50002])
 }
 
+// A connection of which nobody can say any more whose it was is let go, and the
+// client's is still waited for.
+func TestDataConnectionOfNobody(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.put("a", "hello")
+	c := s.login("u")
+	at, _ := s.passive(c)
+	nobody := s.connect(at, netip.AddrPort{})
+	assert.NotContains(t, s.say(c, "RETR a"), "226 ")
+	assert.True(t, nobody.closed)
+	data := s.connect(at, clientAddress)
+	assert.Contains(t, c.toClient.String(), "226 ")
+	assert.Equal(t, "hello", data.toClient.String())
+}
+
 // What is announced is the public address, but to those who come from near.
 func TestAnnouncedAddress(t *testing.T) {
 	t.Parallel()

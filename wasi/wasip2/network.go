@@ -231,8 +231,19 @@ func (n *Network) Write(conn standalone.Socket, p []byte) (int, error) {
 	return written, nil
 }
 
-// room is how many bytes the runtime takes now.
+// room is how many bytes the runtime takes now. wasmtime only learns a moment after
+// a connection has come that there is room in it, as there is in each that is new.
+// That moment is waited for: a reply that another one follows later costs 40 ms.
 func (n *Network) room(s *socket) (uint64, error) {
+	room, err := n.checkRoom(s)
+	if err == nil && s.room == 0 {
+		pollableBlock(s.pollable(&s.outputEvents, s.output, subscribeOutput))
+		room, err = n.checkRoom(s)
+	}
+	return room, err
+}
+
+func (n *Network) checkRoom(s *socket) (uint64, error) {
 	checkWrite(s.output, n.out())
 	if err := n.streamFault(long); err != nil {
 		return 0, brokenEnd(err)

@@ -88,22 +88,35 @@ export class Memory {
     need(!node?.children, 'EISDIR');
     need(!(node && exclusive), 'EEXIST');
     need(!node?.uploading, 'EBUSY');
-    if (!node) children.set(last, node = file());
+    const made = !node;
+    if (made) children.set(last, node = file());
     node.uploading = true;
-    if (truncate) node.content = new Uint8Array();
     let at = append ? node.content.length : offset;
     this.alter(parent);
+    const empty = () => {
+      if (truncate) node.content = new Uint8Array();
+      truncate = false;
+    };
+    const free = () => {
+      node.uploading = false;
+      this.changed();
+    };
     return {
       write: async (data) => {
+        if (data.length > 0) empty();
         const content = new Uint8Array(Math.max(node.content.length, at + data.length));
         content.set(node.content);
         content.set(data, at);
         at += data.length;
         Object.assign(node, { content, mtime: nanoseconds() });
       },
-      close: async () => {
-        node.uploading = false;
-        this.changed();
+      commit: async () => {
+        empty();
+        free();
+      },
+      close: async () => { // gives the upload up
+        if (made && node.content.length === 0 && children.get(last) === node) children.delete(last);
+        free();
       },
     };
   }

@@ -14,12 +14,11 @@ static int beneath(const char *name, int flags, mode_t mode)
 	return fd;
 }
 
-// closing closes what a call was made on, and says how that call went.
+// closing closes what a call was made on, and says how that call went. Some storage tells only then what it could not write.
 static uint32_t closing(int fd, int result)
 {
 	uint32_t error = result < 0 ? fault(errno) : OK;
-	close(fd);
-	return error;
+	return close(fd) < 0 && !error ? fault(errno) : error;
 }
 
 // parent opens the directory that a name is in; base is the rest of the name.
@@ -56,9 +55,30 @@ uint32_t file_stat(struct args *a)
 	return error;
 }
 
-static int real(const struct dirent *e) { return strcmp(e->d_name, ".") && strcmp(e->d_name, ".."); }
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp((*(struct dirent *const *)a)->d_name, (*(struct dirent *const *)b)->d_name);
+}
 
-static int by_bytes(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+// read_names reads what is in a directory, which may be one that cannot be searched.
+static int read_names(struct object *d)
+{
+	DIR *dir = fdopendir(fcntl(d->fd, F_DUPFD_CLOEXEC, 0));
+	if (!dir)
+		return -1;
+	int room = 0;
+	for (struct dirent *e; (errno = 0, e = readdir(dir));) {
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+			continue;
+		if (d->count == room && !(d->names = realloc(d->names, (size_t)(room = 2 * room + 64) * sizeof *d->names)))
+			abort();
+		d->names[d->count++] = memcpy(malloc(e->d_reclen), e, e->d_reclen);
+	}
+	int error = errno;
+	closedir(dir);
+	qsort(d->names, (size_t)d->count, sizeof *d->names, by_bytes);
+	return errno = error, error ? -1 : 0;
+}
 
 uint32_t file_list(struct args *a)
 {
@@ -70,7 +90,7 @@ uint32_t file_list(struct args *a)
 		return fault(errno);
 	if (!(d = own(a->o[0], DIRECTORY, fd)))
 		return E_MFILE;
-	if ((d->count = scandirat(fd, ".", &d->names, real, by_bytes)) < 0) {
+	if (read_names(d) < 0) {
 		uint32_t error = fault(errno);
 		return end(d), error;
 	}
@@ -115,13 +135,26 @@ uint32_t file_list_next(struct args *a)
 // place brings an upload to where it begins. One at a time may write a file.
 static int place(int fd, uint64_t flags, int64_t offset, const struct stat *st)
 {
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno != ENOLCK && errno != ENOSYS && errno != EOPNOTSUPP) // some storage has none
 		return errno = EBUSY, -1;
-	if (flags & TRUNCATE)
-		return ftruncate(fd, 0);
-	if (!(flags & APPEND) && offset > st->st_size)
+	if (!(flags & (APPEND | TRUNCATE)) && offset > st->st_size)
 		return errno = EINVAL, -1;
 	return lseek(fd, flags & APPEND ? 0 : offset, flags & APPEND ? SEEK_END : SEEK_SET) < 0 ? -1 : 0;
+}
+
+// open_upload opens a file to write. made says whether there was none before.
+static int open_upload(const char *name, uint64_t flags, bool make, bool *made)
+{
+	const int how = O_NONBLOCK | O_NOCTTY | O_WRONLY;
+	int fd = flags & EXCLUSIVE ? -1 : beneath(name, how, 0);
+	*made = false;
+	if (fd >= 0 || !make || (!(flags & EXCLUSIVE) && errno != ENOENT))
+		return fd;
+	if ((fd = beneath(name, how | O_CREAT | O_EXCL, 0666)) >= 0)
+		*made = true;
+	else if (errno == EEXIST && !(flags & EXCLUSIVE)) // it has come since, or is a link to what is missing
+		fd = beneath(name, how | O_CREAT, 0666);
+	return fd;
 }
 
 uint32_t file_open(struct args *a)
@@ -135,9 +168,13 @@ uint32_t file_open(struct args *a)
 		return E_ACCES;
 	if (flags > 15 || offset < 0 || (offset > 0 && flags & (TRUNCATE | EXCLUSIVE)))
 		return E_INVAL;
-	int make = upload && (offset == 0 || flags & APPEND) ? O_CREAT | (flags & EXCLUSIVE ? O_EXCL : 0) : 0;
-	int fd = beneath(a->name[0], O_NONBLOCK | O_NOCTTY | (upload ? O_WRONLY : O_RDONLY) | make, make ? 0644 : 0);
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (a->o[0]->owned >= OWNED)
+		return E_MFILE; // before there is a file
+	bool made = false, make = offset == 0 || flags & APPEND;
+	int fd = upload ? open_upload(a->name[0], flags, make, &made) : beneath(a->name[0], O_NONBLOCK | O_NOCTTY | O_RDONLY, 0);
+	if (fd < 0)
+		return fault(errno);
+	if (fstat(fd, &st) < 0)
 		return closing(fd, -1);
 	if (!S_ISREG(st.st_mode))
 		return close(fd), S_ISDIR(st.st_mode) ? E_ISDIR : E_ACCES;
@@ -146,9 +183,43 @@ uint32_t file_open(struct args *a)
 	if (!(f = own(a->o[0], TRANSFER, fd)))
 		return E_MFILE;
 	f->upload = upload;
+	f->cut = flags & TRUNCATE;
+	f->made = made ? strdup(a->name[0]) : NULL;
 	put(a->p[4], 4, f->handle);
 	put_stat(a->p[5], &st);
 	return OK;
+}
+
+// file_cut empties a file that is replaced. Until then a client that fails to connect, or dies, loses nothing.
+int file_cut(struct object *f)
+{
+	int result = f->cut ? ftruncate(f->fd, 0) : 0;
+	f->cut = f->cut && result < 0;
+	return result;
+}
+
+// file_abort removes the file that an upload has made and that no byte came for.
+void file_abort(struct object *f)
+{
+	const char *base;
+	struct stat ours, there;
+	int dir = f->bytes == 0 ? parent(f->made, &base) : -1;
+	if (dir >= 0 && fstat(f->fd, &ours) == 0 && fstatat(dir, base, &there, AT_SYMLINK_NOFOLLOW) == 0
+		&& ours.st_dev == there.st_dev && ours.st_ino == there.st_ino && there.st_size == 0)
+		unlinkat(dir, base, 0);
+	if (dir >= 0)
+		close(dir);
+	free(f->made);
+	f->made = NULL;
+}
+
+// client_gone looks whether the control connection has ended, with nothing left to read. A client that dies ends it before
+// the data connection, and its upload is not whole.
+static bool client_gone(struct object *session)
+{
+	char next;
+	ssize_t n = recv(session->fd, &next, 1, MSG_PEEK);
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
 // file_commit has little to do: an upload is in its place while it goes on.
@@ -159,14 +230,20 @@ uint32_t file_commit(struct args *a)
 		return E_INVAL;
 	if (!f->ended)
 		return E_BUSY;
-	return end(f), OK;
+	if (client_gone(f->session))
+		return end(f), E_CANCELED;
+	free(f->made);
+	f->made = NULL;
+	uint32_t error = closing(f->fd, file_cut(f));
+	f->fd = -1;
+	return end(f), error;
 }
 
 uint32_t file_mkdir(struct args *a)
 {
 	const char *base;
 	int dir = parent(a->name[0], &base);
-	return closing(dir, dir < 0 ? dir : mkdirat(dir, base, 0755));
+	return closing(dir, dir < 0 ? dir : mkdirat(dir, base, 0777));
 }
 
 uint32_t file_remove(struct args *a)

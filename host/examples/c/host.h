@@ -25,7 +25,7 @@
 
 // The errno of the boundary (wasi/errno.go), and its events and rights (wasi/record.go).
 enum {
-	OK = 0, E_ACCES = 2, E_ADDRINUSE = 3, E_AGAIN = 6, E_BADF = 8, E_BUSY = 10, E_CONNREFUSED = 14, E_CONNRESET = 15,
+	OK = 0, E_ACCES = 2, E_ADDRINUSE = 3, E_AGAIN = 6, E_BADF = 8, E_BUSY = 10, E_CANCELED = 11, E_CONNREFUSED = 14, E_CONNRESET = 15,
 	E_DQUOT = 19, E_EXIST = 20, E_FAULT = 21, E_FBIG = 22, E_INVAL = 28, E_IO = 29, E_ISDIR = 31, E_MFILE = 33,
 	E_NOENT = 44, E_NOSPC = 51, E_NOSYS = 52, E_NOTDIR = 54, E_NOTEMPTY = 55, E_PIPE = 64, E_TIMEDOUT = 73, E_XDEV = 75,
 };
@@ -58,6 +58,7 @@ struct object {
 
 	int arrived;           // listener: the client's connection, or -1
 	bool crowded;          // listener: another came
+	uint32_t deaf;         // listener: why none can be accepted
 	bool dialling;         // conn
 	int failed;            // conn: the errno of connect
 	struct dirent **names; // directory
@@ -66,6 +67,8 @@ struct object {
 
 	int conn;                           // transfer: the data connection, or -1
 	bool upload, begun, ended, ascii;
+	bool cut;                           // upload: what is there goes, once a byte has come or it is final
+	char *made;                         // upload: its name, if there was no file before; NULL otherwise
 	bool half;                          // transfer, ASCII: of CRLF the CR is sent, or a CR is held back
 	uint8_t last;                       // transfer, ASCII: the byte before
 	uint32_t result;
@@ -90,6 +93,7 @@ import config_read, events_read, auth_check, auth_clear, session_abilities, net_
 
 extern struct object objects[OBJECTS];
 extern int first_port, last_port, root;
+extern int64_t deaf_until; // nobody is let in before: there was no descriptor left
 
 int64_t now(void); // ns since 1970, never going back
 void post(int kind, struct object *o, uint32_t error, uint64_t value);
@@ -102,5 +106,7 @@ void guest_load(const char *path), guest_start(void), guest_stop(void);
 bool guest_step(int64_t at, uint32_t events, int64_t *next);
 
 struct object *find(uint64_t handle, enum kind), *own(struct object *session, enum kind, int fd);
-void session_open(int fd), release(struct object *), end(struct object *), object_ready(struct object *, short seen);
+void session_open(int fd, struct sockaddr_storage peer), release(struct object *), end(struct object *), object_ready(struct object *, short seen);
 void hang_up(int fd, bool reset), transfer_move(struct object *);
+int accept_from(int listener, struct sockaddr_storage *peer), file_cut(struct object *);
+void file_abort(struct object *);

@@ -1,10 +1,11 @@
 // The program: flags, accounts, and the loop.
 #include "host.h"
 
-enum { LISTENERS = 8, ACCOUNTS = 32, EVENTS = 4 * OBJECTS, PATIENCE = 1000, MS = 1000000 };
+enum { LISTENERS = 8, ACCOUNTS = 32, EVENTS = 4 * OBJECTS, PATIENCE = 1000, PAUSE = 100, MS = 1000000 };
 
 struct object objects[OBJECTS];
 int first_port, last_port, root;
+int64_t deaf_until;
 
 static int listeners[LISTENERS], listening;
 static struct account accounts[ACCOUNTS];
@@ -29,8 +30,8 @@ uint32_t fault(int error)
 		{ECONNABORTED, E_CONNRESET}, {ENETDOWN, E_CONNRESET}, {ENETUNREACH, E_CONNRESET}, {EHOSTUNREACH, E_CONNRESET},
 		{EAGAIN, E_AGAIN}, {EBUSY, E_BUSY}, {ECONNREFUSED, E_CONNREFUSED}, {ECONNRESET, E_CONNRESET}, {EDQUOT, E_DQUOT},
 		{EEXIST, E_EXIST}, {EFBIG, E_FBIG}, {EINVAL, E_INVAL}, {ENAMETOOLONG, E_INVAL}, {EISDIR, E_ISDIR}, {EMFILE, E_MFILE},
-		{ENFILE, E_MFILE}, {ENOENT, E_NOENT}, {ELOOP, E_NOENT}, {ENOSPC, E_NOSPC}, {ENOTDIR, E_NOTDIR}, {ENOTEMPTY, E_NOTEMPTY},
-		{EPIPE, E_PIPE}, {ETIMEDOUT, E_TIMEDOUT},
+		{ENFILE, E_MFILE}, {ENOBUFS, E_MFILE}, {ENOMEM, E_MFILE}, {ENOENT, E_NOENT}, {ELOOP, E_NOENT}, {ENOSPC, E_NOSPC},
+		{ENOTDIR, E_NOTDIR}, {ENOTEMPTY, E_NOTEMPTY}, {EPIPE, E_PIPE}, {ETIMEDOUT, E_TIMEDOUT},
 	};
 	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
 		if (faults[i][0] == error)
@@ -122,31 +123,41 @@ uint32_t session_abilities(struct args *a)
 	return OK;
 }
 
-static void admit(const char *name, const char *password, const char *rights)
+static void admit(const char *name, const char *password, uint32_t rights)
 {
-	if (known == ACCOUNTS || (strcmp(rights, "ro") && strcmp(rights, "rw")))
-		die(name, "one user too many, or with rights other than ro and rw");
-	accounts[known++] = (struct account){name, password, rights[1] == 'w' ? READ_WRITE : READ_ONLY};
+	if (known == ACCOUNTS)
+		die("--user", "there are too many");
+	for (int i = 0; i < known; i++)
+		if (!strcmp(accounts[i].name, name))
+			die(name, "is given twice");
+	accounts[known++] = (struct account){name, password, rights};
 }
 
+static uint32_t rights_of(const char *text) { return !strcmp(text, "ro") ? READ_ONLY : !strcmp(text, "rw") ? READ_WRITE : 0; }
+
+// add_user takes NAME:PASSWORD[:ro|rw]. What stands behind the last of several colons are rights, or the password of who
+// mistypes them would be another one.
 static void add_user(char *text)
 {
+	uint32_t rights = READ_ONLY;
 	char *password = strchr(text, ':');
-	if (!password)
-		die(text, "is not NAME:PASSWORD");
-	*password++ = 0;
-	char *rights = strrchr(password, ':');
-	bool said = rights && (!strcmp(rights, ":ro") || !strcmp(rights, ":rw"));
-	if (said)
-		*rights++ = 0;
-	admit(text, password, said ? rights : "ro");
+	if (password)
+		*password++ = 0;
+	char *last = password ? strrchr(password, ':') : NULL;
+	if (last) {
+		*last++ = 0;
+		rights = rights_of(last);
+	}
+	if (!password || !*text || !*password || !rights)
+		die("--user", "is not NAME:PASSWORD, NAME:PASSWORD:ro or NAME:PASSWORD:rw; a password with a colon takes rights behind it");
+	admit(text, password, rights);
 }
 
 static void listen_at(char *address)
 {
 	struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *found;
-	char *colon = strrchr(address, ':'), *host = address, text[NI_MAXHOST], service[NI_MAXSERV];
-	if (!colon || atoi(colon + 1) > 65535)
+	char *colon = strrchr(address, ':'), *host = address, *rest, text[NI_MAXHOST], service[NI_MAXSERV];
+	if (!colon || strtoul(colon + 1, &rest, 10) > 65535 || rest == colon + 1 || *rest)
 		die(address, "is not HOST:PORT");
 	*colon = 0;
 	if (*host == '[' && colon[-1] == ']')
@@ -175,8 +186,11 @@ static void wait_for(int64_t until)
 	static struct pollfd polled[LISTENERS + OBJECTS];
 	static struct object *whose[LISTENERS + OBJECTS];
 	nfds_t n = 0;
+	bool deaf = now() < deaf_until;
+	if (deaf && until > deaf_until)
+		until = deaf_until;
 	for (; n < (nfds_t)listening; n++)
-		polled[n] = (struct pollfd){stopping ? -1 : listeners[n], POLLIN, 0};
+		polled[n] = (struct pollfd){stopping || deaf ? -1 : listeners[n], POLLIN, 0};
 	for (struct object *o = objects; o < objects + OBJECTS; o++) {
 		if (o->kind == PARTING && until > o->until)
 			until = o->until;
@@ -191,9 +205,13 @@ static void wait_for(int64_t until)
 	for (nfds_t i = (nfds_t)listening; i < n; i++)
 		if (polled[i].revents)
 			object_ready(whose[i], polled[i].revents);
-	for (int i = 0; i < listening; i++)
-		for (int fd; polled[i].revents && (fd = accept4(listeners[i], NULL, NULL, SOCK_CLOEXEC)) >= 0;)
-			session_open(fd);
+	struct sockaddr_storage peer;
+	for (int i = 0; i < listening; i++) {
+		for (int fd; polled[i].revents && (fd = accept_from(listeners[i], &peer)) >= 0;)
+			session_open(fd, peer);
+		if (polled[i].revents && errno != EAGAIN)
+			deaf_until = now() + PAUSE * MS;
+	}
 }
 
 // all_gone ends those whose time has passed, and tells whether there is anything left.
@@ -275,7 +293,7 @@ int main(int argc, char **argv)
 		{"module", 1, NULL, 'm'}, {"listen", 1, NULL, 'l'}, {"root", 1, NULL, 'r'}, {"user", 1, NULL, 'u'},
 		{"anonymous", 1, NULL, 'a'}, {"passive-ports", 1, NULL, 'p'}, {"help", 0, NULL, 'h'}, {0},
 	};
-	char standard[] = "127.0.0.1:2121", *places[LISTENERS] = {standard}, *module = "wasiftp.wasm", *dir = ".", *anonymous = NULL;
+	char standard[] = "127.0.0.1:2121", *places[LISTENERS] = {standard}, *module = "wasiftp.wasm", *dir = ".", *anonymous = NULL, more;
 	int count = 0;
 	for (int c; (c = getopt_long(argc, argv, "", flags, NULL)) != -1;)
 		if (c == 'm')
@@ -290,11 +308,16 @@ int main(int argc, char **argv)
 			anonymous = optarg;
 		else if (c == 'h')
 			return puts(usage), 0;
-		else if (c != 'p' || sscanf(optarg, "%d-%d", &first_port, &last_port) != 2 || first_port < 1 || first_port > last_port || last_port > 65535)
+		else if (c != 'p' || sscanf(optarg, "%d-%d%c", &first_port, &last_port, &more) != 2 || first_port < 1
+			|| first_port > last_port || last_port > 65535)
 			die("usage", usage);
+	if (optind < argc)
+		die(argv[optind], usage);
 	anonymous = anonymous ? anonymous : known ? "off" : "ro";
-	if (strcmp(anonymous, "off"))
-		admit("anonymous", NULL, anonymous), admit("ftp", NULL, anonymous);
+	if (strcmp(anonymous, "off") && !rights_of(anonymous))
+		die("--anonymous", "is not off, ro or rw");
+	if (rights_of(anonymous))
+		admit("anonymous", NULL, rights_of(anonymous)), admit("ftp", NULL, rights_of(anonymous));
 	if ((root = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
 		die(dir, strerror(errno));
 	srand((unsigned)now());

@@ -55,20 +55,41 @@ static void prepare(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on); // clients send the last byte of a Telnet signal as urgent
 }
 
-// address is that of one end. IPv4 that is mapped into IPv6 is what it stands for.
-static struct sockaddr_storage address(int fd, int (*of)(int, struct sockaddr *, socklen_t *))
+// unmapped is an address as it is: IPv4 that is mapped into IPv6 is what it stands for.
+static struct sockaddr_storage unmapped(struct sockaddr_storage a)
 {
-	struct sockaddr_storage a = {0};
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&a;
 	struct sockaddr_in v4 = {.sin_family = AF_INET};
-	socklen_t size = sizeof a;
-	of(fd, (struct sockaddr *)&a, &size);
 	if (a.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
 		v4.sin_port = v6->sin6_port;
 		memcpy(&v4.sin_addr, v6->sin6_addr.s6_addr + 12, 4);
 		memcpy(&a, &v4, sizeof v4);
 	}
 	return a;
+}
+
+// own_address is that of our end.
+static struct sockaddr_storage own_address(int fd)
+{
+	struct sockaddr_storage a = {0};
+	socklen_t size = sizeof a;
+	getsockname(fd, (struct sockaddr *)&a, &size);
+	return unmapped(a);
+}
+
+// accept_from takes a connection, and from whom it came: once it has been reset, getpeername would no longer know. Of
+// the errors of accept4(2), those that are of one connection alone are none.
+int accept_from(int listener, struct sockaddr_storage *peer)
+{
+	for (;;) {
+		socklen_t size = sizeof *peer;
+		int fd = accept4(listener, (struct sockaddr *)peer, &size, SOCK_CLOEXEC);
+		if (fd >= 0)
+			*peer = unmapped(*peer);
+		else if (errno != EAGAIN && errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM && errno != EINVAL)
+			continue;
+		return fd;
+	}
 }
 
 // ip is the address itself; the port stands at the same place in both families.
@@ -97,7 +118,7 @@ static void put_address(uint8_t *record, struct sockaddr_storage a)
 	memcpy(record + 4, from, size);
 }
 
-void session_open(int fd)
+void session_open(int fd, struct sockaddr_storage peer)
 {
 	static const char sorry[] = "421 Too many connections.\r\n";
 	struct object *s = take(SESSION, fd);
@@ -108,8 +129,8 @@ void session_open(int fd)
 		return;
 	}
 	s->session = s;
-	s->local = address(fd, getsockname);
-	s->peer = address(fd, getpeername);
+	s->local = own_address(fd);
+	s->peer = peer;
 	s->wants = POLLIN;
 	post(EVENT_OPEN, s, OK, 0);
 }
@@ -133,7 +154,10 @@ void end(struct object *o)
 		close(o->arrived);
 	if (o->conn >= 0)
 		hang_up(o->conn, !o->upload);
-	close(o->fd);
+	if (o->made)
+		file_abort(o);
+	if (o->fd >= 0)
+		close(o->fd);
 	release(o);
 }
 
@@ -184,15 +208,15 @@ uint32_t net_listen(struct args *a)
 		return E_MFILE;
 	l->wants = POLLIN;
 	put(a->p[2], 4, l->handle);
-	put_address(a->p[3], address(fd, getsockname));
+	put_address(a->p[3], own_address(fd));
 	return OK;
 }
 
 // gather takes what came to a listener. Of two from the client's address one is a thief's, and nobody can say which.
 static void gather(struct object *l)
 {
-	for (int fd; (fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0;) {
-		struct sockaddr_storage from = address(fd, getpeername);
+	struct sockaddr_storage from;
+	for (int fd; (fd = accept_from(l->fd, &from)) >= 0;) {
 		bool ours = same_ip(&from, &l->session->peer);
 		l->crowded |= ours && l->arrived >= 0;
 		if (l->crowded)
@@ -204,6 +228,11 @@ static void gather(struct object *l)
 		l->arrived = fd;
 		post(EVENT_READABLE, l, OK, 0);
 	}
+	if (errno == EAGAIN || l->crowded || l->arrived >= 0)
+		return;
+	l->deaf = fault(errno); // it would be ready for ever
+	l->wants = 0;
+	post(EVENT_READABLE, l, OK, 0);
 }
 
 uint32_t net_accept(struct args *a)
@@ -211,7 +240,7 @@ uint32_t net_accept(struct args *a)
 	struct object *l = a->o[0], *c;
 	gather(l);
 	if (l->arrived < 0 || l->crowded)
-		return l->crowded ? E_BUSY : E_AGAIN;
+		return l->crowded ? E_BUSY : l->deaf ? l->deaf : E_AGAIN;
 	int fd = l->arrived;
 	l->arrived = -1;
 	if (!(c = own(l->session, CONN, fd)))

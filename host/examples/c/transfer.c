@@ -87,8 +87,8 @@ static ssize_t send_lines(struct object *t)
 static ssize_t receive(struct object *t)
 {
 	ssize_t n = recv(t->conn, in, sizeof in, 0);
-	if (n < 0)
-		return n;
+	if (n < 0 || (n > 0 && file_cut(t) < 0))
+		return -1;
 	size_t made = t->ascii ? decode(t, (size_t)n) : (size_t)n;
 	if (n == 0 && t->half)
 		out[made++] = '\r';
@@ -96,8 +96,8 @@ static ssize_t receive(struct object *t)
 		return errno = EINVAL, -1;
 	for (uint8_t *p = t->ascii ? out : in; made > 0;) {
 		ssize_t w = write(t->fd, p, made);
-		if (w < 0)
-			return -1;
+		if (w <= 0)
+			return errno = w < 0 ? errno : EIO, -1;
 		p += w, made -= (size_t)w;
 	}
 	return n;

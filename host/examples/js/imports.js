@@ -157,7 +157,7 @@ export const calls = {
     const key = `commit\0${file.handle}`;
     need(file.state !== 'committing' || file.session.asked?.key === key, 'EBUSY');
     try {
-      file.session.ask(key, () => file.file.close());
+      file.session.ask(key, () => file.commit());
     } catch (err) {
       if (err.code === 'EAGAIN') file.state = 'committing';
       if (err.code === 'EAGAIN' || err.code === 'EBUSY') throw err;
@@ -201,7 +201,7 @@ export const calls = {
     need(data.unsent === 0, 'EBUSY');
     file.session.disown(data);
     const move = file.upload ? file.receive : file.send;
-    file.run(() => move.call(file, data.conn, flags === 1, Number(length)), data.conn);
+    file.start(() => move.call(file, data.conn, flags === 1, Number(length)), data.conn);
   },
   transfer_progress(file, out) {
     need(file.state, 'EINVAL');
@@ -212,7 +212,7 @@ export const calls = {
     need(algorithm < hashes.length && length >= 0, 'EINVAL');
     const digest = file.server.digest?.(hashes[algorithm]);
     need(digest, 'ENOSYS');
-    file.run(() => file.hash(digest, Number(length)));
+    file.start(() => file.hash(digest, Number(length)));
   },
   transfer_digest(file, out, n) {
     need(file.state !== 'running', 'EBUSY');

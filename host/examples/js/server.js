@@ -2,9 +2,8 @@
 
 import { Engine, configRecord, event, now, without } from './abi.js';
 import { calls } from './imports.js';
-import { Session } from './session.js';
+import { Session, soon } from './session.js';
 
-const soon = globalThis.setImmediate ?? queueMicrotask;
 const unavailable = Uint8Array.from('421 Service not available, closing control connection.\r\n', (c) => c.charCodeAt(0));
 
 // Server is a host for one instance of the engine. Node.js and a browser bring
@@ -25,6 +24,7 @@ const unavailable = Uint8Array.from('421 Service not available, closing control 
 export class Server {
   objects = new Map(); // by handle
   lastHandle = 0;
+  clearing = new Set(); // what any session has given up and has not ended yet
 
   // module is a compiled WebAssembly.Module.
   constructor(module, platform) {

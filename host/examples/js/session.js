@@ -7,6 +7,9 @@ export const maxUnsent = 64 << 10;
 const lingerTime = 2e3; // ms, as all times of timers
 const stallTime = 300e3;
 
+// soon calls back when what has come meanwhile is known.
+export const soon = globalThis.setImmediate ?? queueMicrotask;
+
 // success promises that what calls back has succeeded.
 export const success = (start) => new Promise((resolve, reject) => start((err) => (err ? reject(err) : resolve())));
 
@@ -51,6 +54,7 @@ export class Session extends Connection {
   owned = new Set();
   arrived = new Uint8Array();
   working = 0; // questions under way, abandoned ones too
+  clearing = new Set(); // see waitFor
 
   // receive gives the guest what arrives, a piece at a time, so that a client
   // cannot make the host keep its bytes. Once the session is over it discards
@@ -102,9 +106,35 @@ export class Session extends Connection {
     throw new Fault('EAGAIN');
   }
 
+  // gone says whether the client has ended the connection, with nothing left to read.
+  get gone() {
+    return this.arrived.length === 0 && Boolean(this.ended || this.failed);
+  }
+
+  // waitFor notes what was given up and has not ended yet.
+  waitFor(ending) {
+    for (const clearing of [this.clearing, this.server.clearing]) {
+      const over = Promise.allSettled([ending]).then(() => clearing.delete(over));
+      clearing.add(over);
+    }
+  }
+
+  // find promises what work comes to. A client that tries again at once finds the
+  // file of its last upload free, as soon as the disk lets go of it.
+  async find(work) {
+    await Promise.all(this.clearing);
+    try {
+      return await work();
+    } catch (err) {
+      if (err.code !== 'EBUSY' || this.server.clearing.size === 0) throw err;
+    }
+    await Promise.all(this.server.clearing);
+    return work();
+  }
+
   async answer(asked, work) {
     try {
-      asked.answer = await work();
+      asked.answer = await this.find(work);
     } catch (err) {
       asked.error = err.code === 'EAGAIN' ? new Fault('EBUSY') : err; // a lease on the file; to the guest EAGAIN promises an event
     }

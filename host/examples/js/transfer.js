@@ -1,8 +1,8 @@
 // Open directories and files, and the transfers of files.
 
-import { errnoOf, event, need, putEntry } from './abi.js';
+import { Fault, errnoOf, event, need, putEntry } from './abi.js';
 import { toFile, toWire } from './ascii.js';
-import { hangUp, success } from './session.js';
+import { hangUp, soon, success } from './session.js';
 
 const piece = 256 << 10;
 
@@ -47,8 +47,13 @@ export class OpenFile {
     Object.assign(this, { file, stat, upload });
   }
 
-  async run(move, conn) {
+  // start begins what moves the bytes.
+  start(move, conn) {
     this.state = 'running';
+    this.running = this.run(move, conn);
+  }
+
+  async run(move, conn) {
     try {
       await move();
       need(!this.over, 'ECANCELED');
@@ -114,13 +119,27 @@ export class OpenFile {
     this.digest = await digest.digest();
   }
 
+  // commit promises that an upload is final, unless its client is gone: one that dies
+  // ends the control connection before the data connection, which is known a moment
+  // after that one's end at the latest.
+  async commit() {
+    await new Promise(soon);
+    if (!this.over && !this.session.gone) return this.file.commit();
+    await this.file.close();
+    throw new Fault('ECANCELED');
+  }
+
   // close gives the file up, and a transfer under way with it. What came of an
-  // upload stays, so that the client can resume.
+  // upload stays, so that the client can resume; the session's next question waits
+  // until the file is free again.
   close() {
     this.over = true;
     if (this.upload) this.conn?.destroy();
     else this.conn?.resetAndDestroy();
-    if (this.state !== 'running' && this.state !== 'committing') this.file.close();
+    if (this.state !== 'committing') {
+      const ending = this.state === 'running' ? this.running : this.file.close();
+      this.session?.waitFor(ending);
+    }
     this.session?.disown(this);
   }
 }

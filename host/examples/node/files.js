@@ -141,7 +141,7 @@ export class Files {
   // open opens a regular file and nothing else, and never waits for the other
   // end of a pipe.
   async open(path, flags) {
-    const handle = await fs.open(path, flags | O_NOFOLLOW | O_NONBLOCK, 0o644);
+    const handle = await fs.open(path, flags | O_NOFOLLOW | O_NONBLOCK, 0o666);
     const stat = await handle.stat({ bigint: true });
     if (stat.isFile()) return { handle, stat };
     await handle.close();
@@ -167,37 +167,70 @@ export class Files {
   }
 
   // write opens an upload in place: truncate, exclusive, append, or from offset
-  // on. One at a time may write to a file.
+  // on. One at a time may write to a file. What is replaced stays until a byte has
+  // come or the upload is committed: a client that never connects, or dies, loses
+  // nothing. close aborts: what has come stays, but a file that nothing has come for
+  // goes.
   write(name, { truncate, exclusive, append, offset = 0 }) {
     return this.at(name, !exclusive, async (path) => {
-      const flags = O_WRONLY | (offset > 0 ? 0 : O_CREAT) | (exclusive ? O_EXCL : 0) | (append ? O_APPEND : 0);
-      const { handle, stat } = await this.open(path, flags);
+      const { handle, stat, made } = await this.openOrMake(path, O_WRONLY | (append ? O_APPEND : 0), exclusive, offset > 0);
       const key = `${stat.dev}:${stat.ino}`;
       if (this.uploading.has(key)) {
         await handle.close();
         throw new Fault('EBUSY');
       }
       this.uploading.add(key);
-      if (truncate) await handle.truncate();
       let position = append ? null : offset;
+      const empty = async () => {
+        if (truncate) await handle.truncate();
+        truncate = false;
+      };
+      const free = () => {
+        this.uploading.delete(key);
+        return handle.close(); // some storage tells only here what it could not write
+      };
       return {
         async write(data) {
+          if (data.length > 0) await empty();
           for (let done = 0; done < data.length;) {
             const { bytesWritten } = await handle.write(data, done, data.length - done, position);
             done += bytesWritten;
             if (position !== null) position += bytesWritten;
           }
         },
-        close: () => {
-          this.uploading.delete(key);
-          return handle.close();
-        },
+        commit: () => empty().finally(free),
+        close: () => (made ? this.removeEmpty(name, !exclusive, stat) : Promise.resolve()).finally(free),
       };
     });
   }
 
+  // openOrMake opens a file to write, which is made if it is missing.
+  async openOrMake(path, flags, exclusive, there) {
+    if (!exclusive) {
+      try {
+        return await this.open(path, flags);
+      } catch (err) {
+        if (err.code !== 'ENOENT' || there) throw err;
+      }
+    }
+    try {
+      return { ...await this.open(path, flags | O_CREAT | O_EXCL), made: true };
+    } catch (err) {
+      if (err.code !== 'EEXIST' || exclusive) throw err;
+      return this.open(path, flags); // it has come since
+    }
+  }
+
+  // removeEmpty removes the file of an upload, if it is still there and empty.
+  removeEmpty(name, follow, { dev, ino }) {
+    return this.at(name, follow, async (path) => {
+      const there = await lstat(path);
+      if (there.dev === dev && there.ino === ino && there.size === 0n) await fs.unlink(path);
+    }).catch(() => {}); // it went away meanwhile
+  }
+
   mkdir(name) {
-    return this.at(name, false, (path) => fs.mkdir(path, 0o755));
+    return this.at(name, false, (path) => fs.mkdir(path, 0o777));
   }
 
   remove(name, dir) {

@@ -16,7 +16,7 @@ const usage = `usage: node main.js [flags]
   --module FILE                 the engine; ../../wasiftp.wasm by default
   --listen ADDR                 where to listen, repeatable; 127.0.0.1:2121 by default
   --root DIR                    the folder; the current one by default
-  --user NAME:PASSWORD[:ro|rw]  a user, repeatable
+  --user NAME:PASSWORD[:ro|rw]  a user, who may read unless said; repeatable
   --anonymous off|ro|rw         what those without a password may do; ro when there is no user, else off
   --passive-ports A-B           ports for passive data connections; any free one by default
   --help
@@ -34,7 +34,7 @@ function options() {
     return parseArgs({
       options: {
         module: { ...text, default: new URL('../../wasiftp.wasm', import.meta.url).pathname }, listen: many,
-        root: { ...text, default: '.' }, user: many, anonymous: text, 'passive-ports': { ...text, default: '' }, help: { type: 'boolean' },
+        root: { ...text, default: '.' }, user: many, anonymous: text, 'passive-ports': text, help: { type: 'boolean' },
       },
     }).values;
   } catch (err) {
@@ -42,12 +42,18 @@ function options() {
   }
 }
 
+// users are those of --user. What stands behind the last of several colons are rights, or
+// the password of who mistypes them would be another one.
 function users(given) {
-  return new Map(given.map((user) => {
+  const known = new Map();
+  for (const user of given) {
     const utf8 = Buffer.from(user).toString('latin1'); // names and passwords are bytes, as they come
-    const [, name, password, may = 'rw'] = utf8.match(/^([^:]+):(.*?)(?::(ro|rw))?$/s) ?? fail(`--user ${user} is not NAME:PASSWORD[:ro|rw]`);
-    return [name, { password, rights: rights[may] }];
-  }));
+    const [, name, password, may = 'ro'] = utf8.match(/^([^:]+):(?:([^:]+)$|(.+):(ro|rw)$)/s)?.filter((part) => part !== undefined)
+      ?? fail('--user is not NAME:PASSWORD[:ro|rw]; a password with a colon takes rights behind it');
+    if (known.has(name)) fail(`--user ${name} is given twice`);
+    known.set(name, { password, rights: rights[may] });
+  }
+  return known;
 }
 
 function listenAddress(text) {
@@ -57,7 +63,7 @@ function listenAddress(text) {
 }
 
 function portRange(text) {
-  if (!text) return [0, 0];
+  if (text === undefined) return [0, 0];
   const [, first, last] = (text.match(/^(\d{1,5})-(\d{1,5})$/) ?? []).map(Number);
   if (!(first >= 1 && first <= last && last <= 65535)) fail(`--passive-ports ${text} is not A-B`);
   return [first, last];
@@ -76,6 +82,7 @@ function accounts(known, anonymous, files) {
 }
 
 async function main() {
+  for (const out of [process.stdout, process.stderr]) out.on('error', () => {}); // a reader that is gone ends nothing
   const o = options();
   if (o.help) return process.stdout.write(usage);
   const known = users(o.user);
@@ -116,7 +123,7 @@ async function accept(server, conn) {
   conn.on('error', () => {});
   conn.setKeepAlive(true);
   const { localAddress: host, localPort, remoteAddress: peer, remotePort } = conn;
-  if (!peer) return; // it has gone already
+  if (!peer) return conn.destroy(); // it has gone already
   connections.add(conn);
   conn.once('close', () => {
     connections.delete(conn);

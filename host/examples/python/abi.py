@@ -7,7 +7,6 @@ Names of files are bytes: a client's names are not always UTF-8.
 import errno as system
 import os
 import struct
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -113,8 +112,10 @@ def now():
     return BEGAN + time.monotonic_ns()
 
 
-def log(text):
-    print(text, file=sys.stderr, flush=True)
+def log(text, to=2):
+    """Writes a line to standard error. A reader that is gone ends nothing."""
+    with suppress(OSError):
+        os.write(to, f"{text}\n".encode())
 
 
 class Program:

@@ -1,6 +1,7 @@
 """Data connections."""
 
 import asyncio
+import errno
 import socket
 import zlib
 
@@ -9,12 +10,14 @@ from session import Connection, Owned, ip_of
 
 PIECE = 256 << 10
 DIAL_TIME = 30
+EXHAUSTED = errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM
 
 
 class Listener(Owned):
     """Waits for a passive data connection (RFC 959 §4.1.2, PASV)."""
 
     kind = "LISTENER"
+    failed = None
 
     def __init__(self, session, sock):
         self.sock, self.arrived = sock, []
@@ -26,8 +29,12 @@ class Listener(Owned):
         connection is closed unread, and the client's is still waited for."""
         try:
             sock, client = self.sock.accept()
-        except OSError:
-            return
+        except OSError as error:
+            if error.errno not in EXHAUSTED:
+                return  # it went away again, and the next is waited for
+            self.failed = error  # the port would be ready for ever
+            self.stop()
+            return self.post(EVENT.READABLE)
         if ip_of(client) != self.session.client_ip:
             return sock.close()
         self.arrived.append(sock)
@@ -39,6 +46,8 @@ class Listener(Owned):
     def take(self):
         """When two came from the client's address, one of them is a thief's, and nobody
         can say which."""
+        if self.failed and not self.arrived:
+            raise self.failed
         need(self.arrived, "EAGAIN")
         need(len(self.arrived) == 1, "EBUSY")
         return self.arrived.pop()

@@ -7,7 +7,7 @@ nowhere else. It takes a POSIX system."""
 import errno
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from abi import ABLE, STAT_RECORD, TYPE, Fault, need
 
@@ -110,38 +110,55 @@ class Files:
 
     def open(self, folder, last, flags):
         """Opens a regular file and nothing else."""
-        fd = os.open(last, flags | FILE, 0o644, dir_fd=folder)
+        fd = os.open(last, flags | FILE, 0o666, dir_fd=folder)
         info = os.fstat(fd)
         if stat.S_ISREG(info.st_mode):
             return fd, info
         os.close(fd)
         raise Fault("EISDIR" if stat.S_ISDIR(info.st_mode) else "EACCES")
 
-    def read(self, name):
+    def read(self, name, offset):
+        """Opens a download that begins at offset, and describes its file."""
         with self.at(name) as (folder, last):
-            return self.open(folder, last, os.O_RDONLY)
+            fd, info = self.open(folder, last, os.O_RDONLY)
+        try:
+            os.lseek(fd, offset, os.SEEK_SET)
+        except OSError:
+            os.close(fd)
+            raise
+        return Download(fd), info
 
     def write(self, name, flags, offset):
-        """Opens an upload in place. One at a time may write to a file."""
+        """Opens an upload in place: with O_TRUNC it replaces, with O_EXCL it makes a file,
+        with O_APPEND it adds to one. One at a time may write to a file."""
         with self.at(name, not flags & os.O_EXCL) as (folder, last):
-            fd, info = self.open(folder, last, os.O_WRONLY | flags & ~os.O_TRUNC | (0 if offset else os.O_CREAT))
-        key = info.st_dev, info.st_ino
-        if key in self.uploading:
-            os.close(fd)
-            raise Fault("EBUSY")
-        self.uploading.add(key)
-        if flags & os.O_TRUNC:
-            os.ftruncate(fd, 0)
-        os.lseek(fd, offset, os.SEEK_SET)
-        return fd, key
+            fd, info, made = self.open_or_make(folder, last, flags, offset)
+            key = info.st_dev, info.st_ino
+            if key in self.uploading:
+                os.close(fd)
+                raise Fault("EBUSY")
+            self.uploading.add(key)
+            os.lseek(fd, offset, os.SEEK_SET)
+            return Upload(self, fd, key, bool(flags & os.O_TRUNC), (os.dup(folder), last) if made else None)
 
-    def close(self, fd, key=None):
-        self.uploading.discard(key)
-        os.close(fd)
+    def open_or_make(self, folder, last, flags, offset):
+        how = os.O_WRONLY | flags & os.O_APPEND
+        if not flags & os.O_EXCL:
+            try:
+                return *self.open(folder, last, how), False
+            except FileNotFoundError:
+                if offset:
+                    raise
+        try:
+            return *self.open(folder, last, how | os.O_CREAT | os.O_EXCL), True
+        except FileExistsError:
+            if flags & os.O_EXCL:
+                raise
+            return *self.open(folder, last, how), False  # it has come since
 
     def mkdir(self, name):
         with self.at(name, False) as (folder, last):
-            os.mkdir(last, 0o755, dir_fd=folder)
+            os.mkdir(last, 0o777, dir_fd=folder)
 
     def remove(self, name, folder_wanted):
         with self.at(name, False) as (folder, last):
@@ -168,3 +185,61 @@ class Files:
             return free.f_bavail * free.f_frsize
         finally:
             os.close(fd)
+
+
+class Download:
+    """A file that is read."""
+
+    def __init__(self, fd):
+        self.fd = fd
+
+    def abort(self):
+        os.close(self.fd)
+
+
+class Upload:
+    """A file that is written, in its place. What it replaces stays until a byte has come
+    or the upload is committed: a client that never connects, or dies, loses nothing."""
+
+    def __init__(self, files, fd, key, cut, made):
+        self.files, self.fd, self.key, self.cut = files, fd, key, cut
+        self.made = made  # the folder, open, and the name, if there was no such file
+
+    def write(self, data):
+        if data:
+            self.empty()
+        while data:
+            data = data[os.write(self.fd, data) :]
+
+    def empty(self):
+        if self.cut:
+            os.ftruncate(self.fd, 0)
+        self.cut = False
+
+    def commit(self):
+        """Some storage tells only at the end what it could not write."""
+        try:
+            self.empty()
+        finally:
+            self.close()
+
+    def abort(self):
+        """What has come stays, so that the client can resume. A file that nothing has come
+        for goes."""
+        try:
+            if self.made:
+                self.remove(*self.made)
+        finally:
+            self.close()
+
+    def remove(self, folder, last):
+        ours = os.fstat(self.fd)
+        with suppress(OSError):
+            if ours.st_size == 0 and os.path.samestat(ours, os.stat(last, dir_fd=folder, follow_symlinks=False)):
+                os.unlink(last, dir_fd=folder)
+
+    def close(self):
+        if self.made:
+            os.close(self.made[0])
+        self.files.uploading.discard(self.key)
+        os.close(self.fd)

@@ -140,9 +140,8 @@ def file_open(session, path, flags, offset, handle, out):
 
 
 def open_download(files, path, flags, offset, may_delete):
-    fd, info = files.read(path)
-    os.lseek(fd, offset, os.SEEK_SET)
-    return OpenFile(files, (fd,), record(info), False)
+    file, info = files.read(path, offset)
+    return OpenFile(file, record(info), False)
 
 
 def open_upload(files, path, flags, offset, may_delete):
@@ -166,7 +165,7 @@ def open_upload(files, path, flags, offset, may_delete):
     else:
         need(may_delete or offset >= size, "EACCES")
     try:
-        return OpenFile(files, files.write(path, how, offset), stat, True)
+        return OpenFile(files.write(path, how, offset), stat, True)
     except FileExistsError:
         raise Fault("EEXIST" if flags & OPEN.EXCLUSIVE else "EACCES") from None
 
@@ -178,8 +177,11 @@ def file_commit(file):
     key = ("commit", file.handle)
     asked = file.session.asked
     need(not file.committing or asked and asked.key == key, "EBUSY")
+    if not file.committing and file.session.gone():
+        file.close()  # a client that dies ends this connection first
+        raise Fault("ECANCELED")
     try:
-        file.session.ask(key, lambda: file.files.close(*file.opened))
+        file.session.ask(key, file.file.commit)
     except Fault as fault:
         if str(fault) == "EAGAIN":
             file.committing = True

@@ -5,12 +5,13 @@ import argparse
 import asyncio
 import hashlib
 import hmac
+import os
 import re
 import signal
 import socket
 from pathlib import Path
 
-from abi import RIGHTS, Program
+from abi import RIGHTS, Program, log
 from files import Files
 from server import Server, reason
 
@@ -23,10 +24,15 @@ def address(text):
 
 
 def user(text):
-    found = re.fullmatch(r"([^:]+):(.*?)(?::(ro|rw))?", text, re.DOTALL)
-    if not found:
-        raise argparse.ArgumentTypeError("a user is NAME:PASSWORD[:ro|rw]")
-    return found[1].encode(), (found[2].encode(), RIGHTS[found[3] or "rw"])
+    """What stands behind the last of several colons are rights, or the password of who
+    mistypes them would be another one."""
+    name, _, rest = text.partition(":")
+    password, colon, may = rest.rpartition(":")
+    if not colon:
+        password, may = rest, "ro"
+    if not name or not password or may not in ("ro", "rw"):
+        raise argparse.ArgumentTypeError("a user is NAME:PASSWORD[:ro|rw]; a password with a colon takes rights behind it")
+    return os.fsencode(name), (os.fsencode(password), RIGHTS[may])
 
 
 def port_range(text):
@@ -38,11 +44,11 @@ def port_range(text):
 
 
 def parser():
-    p = argparse.ArgumentParser(description=__doc__)
+    p = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     p.add_argument("--module", metavar="FILE", default=str(Path(__file__).parents[2] / "wasiftp.wasm"), help="the engine; ../../wasiftp.wasm by default")
     p.add_argument("--listen", metavar="ADDR", type=address, action="append", help="where to listen, repeatable; 127.0.0.1:2121 by default")
     p.add_argument("--root", metavar="DIR", default=".", help="the folder; the current one by default")
-    p.add_argument("--user", metavar="NAME:PASSWORD[:ro|rw]", type=user, action="append", default=[], help="a user, repeatable")
+    p.add_argument("--user", metavar="NAME:PASSWORD[:ro|rw]", type=user, action="append", default=[], help="a user, who may read unless said; repeatable")
     p.add_argument("--anonymous", choices=list(RIGHTS), help="what those without a password may do; ro when there is no user, else off")
     p.add_argument("--passive-ports", metavar="A-B", type=port_range, default=(0, 0), help="ports for passive data connections; any free one by default")
     return p
@@ -76,9 +82,14 @@ async def serve(listener, server):
     with listener:
         while True:
             try:
-                server.open((await server.loop.sock_accept(listener))[0])
-            except OSError:  # it went away again, or there are no descriptors left
+                sock, client = await server.loop.sock_accept(listener)
+            except OSError:  # there are no descriptors left, or the like
                 await asyncio.sleep(0.1)
+                continue
+            try:
+                server.open(sock, client)
+            except OSError:  # it went away again
+                sock.close()
 
 
 def attempt(p, failure, work, *args):
@@ -90,8 +101,12 @@ def attempt(p, failure, work, *args):
 
 async def main():
     p = parser()
-    o = p.parse_args()
+    o, rest = p.parse_known_args()
+    if rest:
+        p.error("there is no " + rest[0].partition("=")[0])  # and no more of it: a password may follow
     users = dict(o.user)
+    if len(users) < len(o.user):
+        p.error("a user is given twice")
     anonymous = RIGHTS[o.anonymous or ("off" if users else "ro")]
     listeners = [attempt(p, "cannot listen on {}:{}".format(*a), listen, a) for a in o.listen or [("127.0.0.1", 2121)]]
     files = attempt(p, "cannot serve " + o.root, Files, o.root)
@@ -99,7 +114,7 @@ async def main():
     server = attempt(p, "cannot run " + o.module, Server, program, accounts(users, anonymous, files), o.passive_ports)
     for listener in listeners:
         host, port = listener.getsockname()[:2]
-        print(f"ftp://[{host}]:{port}/" if ":" in host else f"ftp://{host}:{port}/", flush=True)
+        log(f"ftp://[{host}]:{port}/" if ":" in host else f"ftp://{host}:{port}/", to=1)
     serving = [server.loop.create_task(serve(listener, server)) for listener in listeners]
 
     def stop():  # once all sessions have ended, the second time at once

@@ -31,6 +31,7 @@ class Server:
         self.engine = self.timer = None
         self.due = self.draining = False
         self.sessions, self.drained = set(), asyncio.Event()
+        self.clearing = set()  # transfers of any session that were given up and have not ended yet
         self.start()
 
     def start(self):
@@ -38,7 +39,7 @@ class Server:
         if not self.engine:
             self.engine = Engine(self.program, CALLS, self.objects)
 
-    def open(self, sock):
+    def open(self, sock, client):
         """Gives the engine a new control connection."""
         try:
             self.start()
@@ -46,7 +47,7 @@ class Server:
             log(f"no engine for a session: {reason(error)}")
             sock.send(UNAVAILABLE)
             return sock.close()
-        self.sessions.add(Session(self, sock))
+        self.sessions.add(Session(self, sock, client))
 
     def closed(self, session):
         """Is told when the connection of a session is closed."""

@@ -118,9 +118,10 @@ class Session(Connection):
     arrived = b""
     ended = failed = None
 
-    def __init__(self, server, sock):
+    def __init__(self, server, sock, client):
         self.server, self.session, self.owned = server, self, []
-        self.local, self.client = sock.getsockname(), sock.getpeername()
+        self.clearing = set()  # see wait_for
+        self.local, self.client = sock.getsockname(), client
         self.local_ip, self.client_ip = ip_of(self.local), ip_of(self.client)
         self.attach(sock)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -129,17 +130,23 @@ class Session(Connection):
         self.post(EVENT.OPEN)
         server.loop.add_reader(sock, self.receive)
 
-    def receive(self):
-        """Gives the guest what has come, a piece at a time, so that a client cannot make
-        the host keep its bytes. Once the session is over it discards what comes: closing
-        with bytes unread would reset the connection."""
+    def look(self):
+        """Looks whether something has come, a piece at a time, so that a client cannot make
+        the host keep its bytes."""
         try:
             self.arrived = self.sock.recv(4096)
             self.ended = not self.arrived
         except BlockingIOError:
-            return
+            return False
         except OSError as error:
             self.failed = error
+        return True
+
+    def receive(self):
+        """Tells the guest that something has come. Once the session is over it discards what
+        comes: closing with bytes unread would reset the connection."""
+        if not self.look():
+            return
         if not self.over:
             self.server.loop.remove_reader(self.sock)
             self.post(EVENT.READABLE)
@@ -149,6 +156,10 @@ class Session(Connection):
                 self.destroy()
 
     def read(self, size):
+        """Looks at the connection itself, for the end of one that nobody was told of yet is
+        the end of its uploads."""
+        if not self.arrived and not self.ended and not self.failed and self.look():
+            self.server.loop.remove_reader(self.sock)
         if not self.arrived:
             if self.failed:
                 raise self.failed
@@ -158,6 +169,23 @@ class Session(Connection):
         if not self.arrived:
             self.server.loop.add_reader(self.sock, self.receive)
         return data
+
+    def gone(self):
+        """Whether the client has ended the connection, with nothing left to read."""
+        if self.arrived:
+            return False
+        try:
+            return self.ended or bool(self.failed) or not self.sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def wait_for(self, task):
+        """Notes a transfer that was given up and has not ended yet."""
+        for clearing in self.clearing, self.server.clearing:
+            clearing.add(task)
+            task.add_done_callback(clearing.discard)
 
     def ask(self, key, work):
         """Answers a call that may wait: the guest gets EAGAIN, then the event, and calls
@@ -179,7 +207,7 @@ class Session(Connection):
 
     async def find_out(self, asked, work):
         try:
-            asked.answer = await asyncio.to_thread(work)
+            asked.answer = await self.answer(work)
         except BlockingIOError:  # a lease on the file; to the guest EAGAIN promises an event
             asked.error = Fault("EBUSY")
         except Exception as error:
@@ -190,6 +218,19 @@ class Session(Connection):
             self.post(EVENT.READY)
         else:
             asked.discard()
+
+    async def answer(self, work):
+        """What work, on a thread, comes to. A client that tries again at once finds the file
+        of its last upload free, as soon as the disk lets go of it."""
+        if self.clearing:
+            await asyncio.wait(list(self.clearing))
+        try:
+            return await asyncio.to_thread(work)
+        except Fault as fault:
+            if str(fault) != "EBUSY" or not self.server.clearing:
+                raise
+        await asyncio.wait(list(self.server.clearing))
+        return await asyncio.to_thread(work)
 
     def abandon(self):
         if self.asked and self.asked.done:

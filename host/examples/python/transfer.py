@@ -56,9 +56,9 @@ class OpenFile(Owned):
     finished = committing = False
     bytes = 0  # that crossed the data connection, or were hashed
 
-    def __init__(self, files, opened, stat, upload):
-        self.files, self.opened, self.stat, self.upload = files, opened, stat, upload
-        self.fd = opened[0]
+    def __init__(self, file, stat, upload):
+        self.file, self.stat, self.upload = file, stat, upload
+        self.fd = file.fd
 
     def start(self, work, data=None):
         self.task = self.server.loop.create_task(self.run(work, data))
@@ -78,7 +78,7 @@ class OpenFile(Owned):
         if self.server.objects.get(self.handle) is self:
             self.post(EVENT.TRANSFER, errno_of(self.failed), self.bytes)
         else:
-            self.files.close(*self.opened)
+            self.file.abort()
 
     async def on_thread(self, work, *args):
         """Does what may wait for the disk. The file must stay open until that is done."""
@@ -123,12 +123,8 @@ class OpenFile(Owned):
             if room is not None:
                 room -= len(piece)
                 need(room >= 0, "EINVAL")
-            await self.on_thread(self.write, piece)
-        await self.on_thread(self.write, lines.held)
-
-    def write(self, data):
-        while data:
-            data = data[os.write(self.fd, data) :]
+            await self.on_thread(self.file.write, piece)
+        await self.on_thread(self.file.write, lines.held)
 
     async def hash(self, algorithm, length):
         digest, crc = None if algorithm == "crc32" else hashlib.new(algorithm), 0
@@ -141,8 +137,9 @@ class OpenFile(Owned):
         self.digest = digest.digest() if digest else struct.pack(">I", crc)
 
     def given_up(self):
-        """What came of an upload stays, so that the client can resume."""
+        """The session's next question waits until the file is free again."""
         if self.task and not self.finished:
+            self.session.wait_for(self.task)
             self.server.loop.call_soon(self.task.cancel)  # once it has begun, or nobody would clear up
         elif not self.committing:
-            self.files.close(*self.opened)
+            self.file.abort()

@@ -105,6 +105,13 @@ func (c *Client) Codes() string {
 	}
 }
 
+// Writes is how many writes the replies came in since it was last asked.
+func (c *Client) Writes() int {
+	n := c.s.writes
+	c.s.writes = 0
+	return n
+}
+
 // Take takes all bytes that came, whole replies or not.
 func (c *Client) Take() string {
 	text := string(c.s.toClient)

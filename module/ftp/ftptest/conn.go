@@ -21,6 +21,7 @@ type conn struct {
 	wantWrite     bool
 	dialling      bool
 	deflated      bool
+	writes        int // of the server, that the connection took something of
 }
 
 // listener is a passive data port.
@@ -99,6 +100,9 @@ func (w *World) Write(h ftp.Handle, p []byte) (int, error) {
 	}
 	n := c.room(len(p))
 	c.toClient = append(c.toClient, p[:n]...)
+	if n > 0 {
+		c.writes++
+	}
 	if n == len(p) {
 		return n, nil
 	}

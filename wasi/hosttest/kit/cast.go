@@ -178,17 +178,16 @@ func (c *Trial) upload(file uint64, content string, flags, length uint64) wasi.E
 	return c.Event(wasi.EventTransfer, file)
 }
 
-// resetUpload is an upload whose client resets the connection in its midst, and how
-// it ended.
-func (c *Trial) resetUpload() (file uint64, e wasi.Event) {
+// resetUpload makes an upload whose client resets the connection behind some content,
+// and returns how it ended.
+func (c *Trial) resetUpload(file uint64, content string) wasi.Event {
 	c.T.Helper()
-	file = c.Open(c.name("file"), wasi.OpenWrite|wasi.OpenTruncate, 0)
 	conn, client := c.Data()
 	c.Must(wasi.TransferStart, file, conn, 0, 0)
 	io.WriteString(client, content)
 	client.SetLinger(0)
 	client.Close()
-	return file, c.Event(wasi.EventTransfer, file)
+	return c.Event(wasi.EventTransfer, file)
 }
 
 // finish checks that a transfer ended well.

@@ -30,6 +30,10 @@ type Target struct {
 	// Stop asks the host to end in good order; nil leaves out what needs that.
 	Stop func() error
 
+	// LastWords tells how a host that does not listen any more has ended, and what
+	// it printed before; nil is for one of which the kit sees nothing.
+	LastWords func() string
+
 	// User and Password are of an account that may do all in a folder of its
 	// own.
 	User, Password string

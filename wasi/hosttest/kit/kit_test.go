@@ -1,11 +1,14 @@
 package kit
 
 import (
+	"net"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"wasiftp/wasi"
 )
@@ -84,4 +87,25 @@ func TestHarmlessIsOptional(t *testing.T) {
 	for _, n := range []int{wasi.FileRemove, wasi.FileRename, wasi.TransferHash, wasi.NetDeflate} {
 		assert.True(t, slices.Contains(changing, n))
 	}
+}
+
+// Where a check ends the host, the report has the host's last words, and the checks
+// behind it are not made.
+func TestReportHasTheLastWordsOfAHost(t *testing.T) {
+	t.Parallel()
+	host, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	target := &Target{Address: host.Addr().String(), LastWords: func() string { return "index out of range" }}
+	breaking := Check{Import: "net_read", Promise: "breaks it", Run: func(*Trial) {}}
+	go func() { // greets nobody, and ends
+		c, _ := host.Accept()
+		c.Close()
+		host.Close()
+	}()
+	var out strings.Builder
+	results := Run(target, []Check{breaking, breaking}, func(Result) {})
+	Report(&out, results)
+	assert.Contains(t, out.String(), "index out of range")
+	assert.Contains(t, out.String(), "nobody listens any more")
+	assert.Equal(t, 1, strings.Count(out.String(), "index out of range"))
 }

@@ -45,6 +45,29 @@ var openChecks = []Check{
 		c.uploads(c.made("file", "0123456789"), wasi.OpenWrite, 3, "xyz", "012xyz6789")
 		c.uploads(c.made("end", "0123456789"), wasi.OpenWrite, 10, "xyz", "0123456789xyz")
 	}},
+	{Import: "file_open", Proves: []string{"result"}, Promise: "an upload that is closed before a byte has come leaves what was there, and makes no file", Run: func(c *Trial) {
+		c.enter()
+		for _, flags := range []uint64{wasi.OpenWrite | wasi.OpenTruncate, wasi.OpenWrite | wasi.OpenAppend, wasi.OpenWrite} {
+			for _, begin := range []func(uint64){
+				func(uint64) {}, // nobody connects
+				func(file uint64) { c.finish(c.upload(file, "", 0, 0)) },
+				func(file uint64) { c.resetUpload(file, "") },
+			} {
+				old, fresh := c.made("old", content), c.name("fresh")
+				for _, name := range []string{old, fresh} {
+					file := c.Open(name, flags, 0)
+					begin(file)
+					c.Must(wasi.HandleClose, file)
+				}
+				c.has(old, content)
+				c.refused(wasi.ENOENT, wasi.FileStat, c.words(fresh, 0, c.At(ResultAt))...)
+			}
+		}
+	}},
+	{Import: "file_open", Proves: []string{"result"}, Promise: "OpenTruncate replaces by nothing, when the upload of nothing is committed", Run: func(c *Trial) {
+		c.enter()
+		c.uploads(c.made("file", content), wasi.OpenWrite|wasi.OpenTruncate, 0, "", "")
+	}},
 	{Import: "file_open", Proves: []string{"EINVAL"}, Promise: "EINVAL for an unknown flag, for a negative offset, and for an upload past the end", Run: func(c *Trial) {
 		c.enter()
 		name := c.made("file", content)
@@ -113,7 +136,8 @@ var openChecks = []Check{
 	}},
 	{Import: "file_commit", Proves: []string{"EINVAL"}, Promise: "EINVAL for an upload that broke off", Run: func(c *Trial) {
 		c.enter()
-		file, e := c.resetUpload()
+		file := c.Open(c.name("file"), wasi.OpenWrite|wasi.OpenTruncate, 0)
+		e := c.resetUpload(file, content)
 		if e.Errno == wasi.OK {
 			c.T.Fatalf("an upload that was reset ends with %v", e.Errno)
 		}

@@ -39,6 +39,9 @@ func Run(target *Target, checks []Check, tell func(Result)) (results []Result) {
 		} else {
 			t.run(func() { check.Against(t, target) })
 			gone = t.outcome == Failed && !listens(target.Address)
+			if gone && target.LastWords != nil {
+				t.faults = append(t.faults, target.LastWords())
+			}
 		}
 		r := Result{check, t.outcome, t.faults}
 		results = append(results, r)

@@ -103,7 +103,7 @@ var transferChecks = []Check{
 	}},
 	{Import: "transfer_start", Proves: []string{"EventTransfer"}, Promise: "an upload whose client resets ends with an errno", Run: func(c *Trial) {
 		c.enter()
-		if _, e := c.resetUpload(); e.Errno == wasi.OK {
+		if e := c.resetUpload(c.Open(c.name("file"), wasi.OpenWrite|wasi.OpenTruncate, 0), content); e.Errno == wasi.OK {
 			c.T.Errorf("EventTransfer says OK")
 		}
 	}},

@@ -1,0 +1,13 @@
+// Serves the folder WASIFTP_ROOT with the component, on jco: node run.js COMPONENT
+//
+// jco run does so too, but in a process of its own, which goes on to serve when jco itself is ended.
+import './root.js'
+import { readFile } from 'node:fs/promises'
+import { transpile } from '@bytecodealliance/jco'
+import { WASIShim } from '@bytecodealliance/preview2-shim/instantiation'
+
+const { files } = await transpile(await readFile(process.argv[2]), { name: 'wasiftp', instantiation: 'async', wasiShim: false })
+const code = new TextDecoder().decode(files['wasiftp.js'])
+const { instantiate } = await import(`data:text/javascript,${encodeURIComponent(code)}`)
+const { run } = await instantiate((name) => WebAssembly.compile(files[name]), new WASIShim().getImportObject())
+run.run()

@@ -254,6 +254,7 @@ func TestThreat03PreferClose(t *testing.T) {
 		holds(t, files, "secret", "the secret")
 		d := c.data()
 		require.Equal(t, 150, c.do("STOR polite"))
+		require.NoError(t, d.Handshake())
 		require.NoError(t, d.Close())
 		require.Equal(t, 226, c.reply().Code)
 		told := seen.of(host.Uploaded)

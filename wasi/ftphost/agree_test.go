@@ -93,7 +93,7 @@ var (
 		wasi.ENOSPC: "452 No space left.", wasi.EDQUOT: "552 Quota used up.", wasi.EFBIG: "552 Quota used up.",
 		wasi.ENOSYS: "504 The storage cannot do that.", wasi.EMFILE: "450 Too many open files, try again later.",
 		wasi.EADDRINUSE: "450 Too many open files, try again later.",
-		wasi.EXDEV:      "553 That name is on another disk: copy the file there.",
+		wasi.EXDEV:      "553 That name is on another disk: copy there, then delete.",
 	}
 	// RFC 959 §5.4 has 553 for a command that gives a file its name.
 	ofNames = ofFiles.but(replies{

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,7 +25,7 @@ type openFile struct {
 	from       string    // its name
 	transfer   *transfer // nil until it starts
 	committing bool
-	taken      bool // over by another session
+	taken      atomic.Bool // over by another session
 	closeOnce  sync.Once
 	closed     chan struct{} // of an upload under way: closed once it has ended
 }
@@ -52,7 +53,7 @@ func (f *openFile) close() {
 			<-f.transfer.finished
 			err = cmp.Or(f.transfer.err, err)
 		}
-		if f.taken {
+		if f.taken.Load() {
 			err = errTakenOver
 		}
 		guard := f.session.guard

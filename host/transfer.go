@@ -46,7 +46,7 @@ func (sh *shard) transferStart(a *args) wasi.Errno {
 	if c.session != f.session || c.conn == nil || f.transfer != nil {
 		return wasi.EBADF
 	}
-	if f.taken {
+	if f.taken.Load() {
 		return wasi.ECANCELED
 	}
 	if a.uint32(2)&^wasi.TransferASCII != 0 || a.int64(3) < 0 {

@@ -72,7 +72,7 @@ func (f *openFile) yield() {
 	if f.committing {
 		return
 	}
-	f.taken = true
+	f.taken.Store(true)
 	if f.transfer != nil {
 		f.transfer.giveUp()
 	}
@@ -142,7 +142,7 @@ func (sh *shard) fileCommit(a *args) wasi.Errno {
 	default:
 		return wasi.EBUSY
 	}
-	if f.transfer.err != nil || f.taken {
+	if f.transfer.err != nil || f.taken.Load() {
 		return wasi.EINVAL // what broke off is not whole, whatever the guest says
 	}
 	key := questionKey{call: wasi.FileCommit, handle: a.handle(0)}

@@ -34,14 +34,14 @@ func TestCacheOfOthers(t *testing.T) {
 	needsModes(t)
 	dir := t.TempDir()
 	compiled := filepath.Join(dir, "compiled", "wazero")
-	for name, plant := range map[string]func(file string) error{
-		"writable":        func(file string) error { return os.Chmod(file, 0o666) },
-		"folder writable": func(file string) error { return os.Chmod(filepath.Dir(file), 0o777) },
-		"of another": func(file string) error {
+	for name, plant := range map[string]func(t *testing.T, file string) error{
+		"writable":        func(_ *testing.T, file string) error { return os.Chmod(file, 0o666) },
+		"folder writable": func(_ *testing.T, file string) error { return os.Chmod(filepath.Dir(file), 0o777) },
+		"of another": func(t *testing.T, file string) error {
 			needsRoot(t)
 			return os.Chown(file, stranger, stranger)
 		},
-		"a link to another's": func(file string) error {
+		"a link to another's": func(t *testing.T, file string) error {
 			needsRoot(t)
 			theirs := write(t, t.TempDir(), "code", "")
 			return firstError(os.Chown(theirs, stranger, stranger), os.Remove(file), os.Symlink(theirs, file))
@@ -51,7 +51,7 @@ func TestCacheOfOthers(t *testing.T) {
 			if err := os.MkdirAll(compiled, 0o700); err != nil {
 				t.Fatal(err)
 			}
-			if err := plant(write(t, compiled, "code", "")); err != nil {
+			if err := plant(t, write(t, compiled, "code", "")); err != nil {
 				t.Fatal(err)
 			}
 			var log notes

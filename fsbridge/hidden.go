@@ -17,18 +17,27 @@ func (d *Dir) createHidden(name string, flag int, _ int64) (*upload, error) {
 	if u.folder, u.base, err = d.parent(name); err != nil {
 		return nil, err
 	}
-	if err := u.hide(u.permissions(old)); err != nil {
-		u.folder.Close()
+	if err := u.hideLike(old); err != nil {
 		return nil, err
+	}
+	return u, nil
+}
+
+// hideLike makes the file with the permissions and the owner of old, if that is not
+// nil. When it fails, nothing of the upload is left.
+func (u *upload) hideLike(old fs.FileInfo) error {
+	err := u.hide(u.permissions(old))
+	if err != nil {
+		u.folder.Close()
+		return err
 	}
 	if err = u.setMode(old); err == nil && old != nil {
 		err = u.setOwner(old)
 	}
 	if err != nil {
 		u.drop()
-		return nil, err
 	}
-	return u, nil
+	return err
 }
 
 // replaceable asks what writing in place would: is there a file, and may it be

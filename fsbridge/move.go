@@ -14,7 +14,8 @@ import (
 // [syscall.EXDEV]: it copies and deletes. The copy is hidden until it is whole and on
 // the disk; it keeps the permissions, the time and, if the process may give files
 // away, the owner. A directory is not copied: that is EXDEV still. When it fails, or
-// ctx ends, all is as it was before. A file that is being uploaded is not moved
+// ctx ends, all is as it was before; but a file that cannot be removed once its copy
+// is there stays beside that, with the error. A file that is being uploaded is not moved
 // either, with an error that is [syscall.EBUSY].
 func (d *Dir) Move(ctx context.Context, from, to string) error {
 	err := d.Rename(from, to)
@@ -94,21 +95,11 @@ func (d *Dir) twin(info fs.FileInfo, to string) (*upload, error) {
 	if u.folder, u.base, err = d.parent(to); err != nil {
 		return nil, err
 	}
-	there, err := u.folder.lstat(u.base)
-	if err == nil && there.IsDir() {
-		err = syscall.EISDIR
-	} else {
-		err = u.hide(u.permissions(info))
-	}
-	if err != nil {
+	if there, err := u.folder.lstat(u.base); err == nil && there.IsDir() {
 		u.folder.Close()
-		return nil, err
+		return nil, syscall.EISDIR
 	}
-	if err = u.setMode(info); err == nil {
-		err = u.setOwner(info)
-	}
-	if err != nil {
-		u.drop()
+	if err := u.hideLike(info); err != nil {
 		return nil, err
 	}
 	return u, nil

@@ -150,8 +150,8 @@ func (s *stream) tellOver() {
 func (s *stream) awaitOver(within time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if within > 0 {
-		late := false
+	late := within == 0
+	if !late {
 		timer := time.AfterFunc(within, func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -159,14 +159,8 @@ func (s *stream) awaitOver(within time.Duration) {
 			s.changed.Broadcast()
 		})
 		defer timer.Stop()
-		for !late && !s.over && !s.closing {
-			s.changed.Wait()
-		}
 	}
-	if !hungUp(bottom(s.conn)) {
-		return
-	}
-	for !s.over && !s.closing {
+	for !s.over && !s.closing && (!late || hungUp(bottom(s.conn))) {
 		s.changed.Wait()
 	}
 }

@@ -11,15 +11,11 @@ import (
 // one loop spins Go's collector waits for it, and with it the whole process. The
 // runtime's own remedy leaves the compiled code at every turn of every loop,
 // which costs more than the loop. So modules are metered before they are
-// compiled: each function call, each turn of a loop and each piece of a bulk
-// memory operation burns fuel, a number in a global that only the host can
-// reach, and without fuel the guest traps.
+// compiled: what a guest executes burns fuel, by its instructions, and without
+// fuel the guest traps. Fuel is a number in a global that only the host can reach.
 
 // fuelName is the name under which the metered module exports its fuel.
 const fuelName = "wasiftp:fuel"
-
-// bulkShift makes 64 bytes of a bulk operation cost what a turn of a loop does.
-const bulkShift = 6
 
 // metered returns the module with fuel added; initial is how much there is for
 // what runs before the host first sets it. It refuses whatever it does not
@@ -223,58 +219,47 @@ func (m *meter) code(d *decoder) []byte {
 	return out
 }
 
-// function is one function's code. It gets one local more, which holds the size
-// of a bulk operation while that is paid for.
+// function is one function's code. It gets two locals more: the size of a bulk
+// operation while that is paid for, and the fuel that is left.
 func (m *meter) function(d *decoder, params int) []byte {
 	groups := d.count()
-	locals := uint64(params)
+	size := uint64(params)
 	declared := d.rest
 	for range groups {
-		locals += d.uint()
+		size += d.uint()
 		d.byte()
 	}
 	declared = declared[:len(declared)-len(d.rest)]
-	out := binary.AppendUvarint(make([]byte, 0, 2*len(d.rest)), uint64(groups)+1)
-	out = append(append(out, declared...), 1, 0x7f)
-	out = m.burn(append(out, m.load()...), 0x42, 1)
-	for len(d.rest) > 0 && d.err == nil {
-		before := d.rest
-		opcode := d.byte()
-		bulk := false
-		switch opcode {
-		case 0x23, 0x24: // global.get, global.set
-			if d.uint() >= m.globals {
-				d.fail("it uses a global that it does not have")
-			}
-		case 0xfc:
-			bulk = d.prefixed()
-		default:
-			d.immediates(opcode)
-		}
-		if bulk {
-			out = binary.AppendUvarint(append(out, 0x22), locals) // local.tee
-			out = append(out, m.load()...)
-			out = binary.AppendUvarint(append(out, 0x20), locals) // local.get
-			out = m.burn(out, 0xad, 0x42, bulkShift, 0x88)        // as i64, shifted right
-		}
-		out = append(out, before[:len(before)-len(d.rest)]...)
-		if opcode == 0x03 { // loop
-			out = m.burn(append(out, m.load()...), 0x42, 1)
-		}
+	out := binary.AppendUvarint(make([]byte, 0, 2*len(d.rest)), uint64(groups)+2)
+	out = append(append(out, declared...), 1, 0x7f, 1, 0x7e)
+	left := size + 1
+	body := d.rest
+	var l ledger
+	l.read(d, m.globals)
+	if d.err != nil {
+		return nil
 	}
-	return out
-}
-
-// load is the instruction that puts the fuel on the stack.
-func (m *meter) load() []byte { return binary.AppendUvarint([]byte{0x23}, m.globals) }
-
-// burn takes from the fuel on the stack what amount puts there, and traps when
-// there is none left.
-func (m *meter) burn(out []byte, amount ...byte) []byte {
-	out = append(append(out, amount...), 0x7d, 0x24) // i64.sub, global.set
-	out = binary.AppendUvarint(out, m.globals)
-	out = append(out, m.load()...)
-	return append(out, 0x42, 0, 0x53, 0x04, 0x40, 0x00, 0x0b) // < 0: if unreachable end
+	from := 0
+	for _, p := range l.due() {
+		out = append(out, body[from:p.at]...)
+		from = p.at
+		if p.bulk {
+			out = binary.AppendUvarint(append(out, 0x22), size) // local.tee
+		}
+		out = binary.AppendUvarint(append(out, 0x23), m.globals) // global.get
+		if p.bulk {
+			out = binary.AppendUvarint(append(out, 0x20), size) // local.get
+			out = append(out, 0xad, 0x42, p.shift, 0x88)        // as i64, shifted right
+		} else {
+			out = appendSigned(append(out, 0x42), p.cost)
+		}
+		out = append(out, 0x7d, 0x22)                       // i64.sub, local.tee
+		out = append(binary.AppendUvarint(out, left), 0x24) // global.set
+		out = append(binary.AppendUvarint(out, m.globals), 0x20)
+		out = binary.AppendUvarint(out, left)                    // local.get
+		out = append(out, 0x42, 0, 0x53, 0x04, 0x40, 0x00, 0x0b) // < 0: if unreachable end
+	}
+	return append(out, body[from:]...)
 }
 
 // decoder reads WebAssembly's binary format. After a failure it gives zeros.
@@ -342,7 +327,6 @@ func (d *decoder) immediates(opcode byte) {
 	case slices.Contains([]byte{0x00, 0x01, 0x05, 0x0b, 0x0f, 0x1a, 0x1b, 0xd1}, opcode): // unreachable, nop, else, end, return, drop, select, ref.is_null
 	case opcode >= 0x45 && opcode <= 0xc4: // comparisons, arithmetic, conversions
 	case opcode >= 0x02 && opcode <= 0x04, // block, loop, if: a type
-		opcode == 0x0c || opcode == 0x0d, // br, br_if
 		opcode == 0x10,                   // call
 		opcode >= 0x20 && opcode <= 0x22, // local.get, .set, .tee
 		opcode == 0x25 || opcode == 0x26, // table.get, .set
@@ -353,10 +337,6 @@ func (d *decoder) immediates(opcode byte) {
 	case opcode == 0x11, opcode >= 0x28 && opcode <= 0x3e: // call_indirect, loads and stores
 		d.skip()
 		d.skip()
-	case opcode == 0x0e: // br_table
-		for range d.count() + 1 {
-			d.skip()
-		}
 	case opcode == 0x1c: // select with types
 		d.bytes(d.uint())
 	case opcode == 0x43: // f32.const
@@ -369,21 +349,33 @@ func (d *decoder) immediates(opcode byte) {
 }
 
 // prefixed passes over an instruction of two bytes, and says whether it is a
-// bulk operation with its size on top of the stack.
-func (d *decoder) prefixed() (bulk bool) {
-	opcode := d.uint()
-	switch {
-	case opcode <= 7: // saturating conversions
-		return false
-	case opcode == 9 || opcode == 13 || opcode == 11 || opcode == 16 || opcode == 17:
-		d.skip() // data.drop, elem.drop, memory.fill, table.size, .fill
-	case opcode == 8 || opcode == 10 || opcode == 12 || opcode == 14:
-		d.skip() // memory.init, memory.copy, table.init, table.copy
+// bulk operation, with its size on top of the stack. Of that, shifted, it burns as
+// much as other instructions do in the same time.
+func (d *decoder) prefixed() (bulk bool, shift byte) {
+	switch opcode := d.uint(); opcode {
+	case 0, 1, 2, 3, 4, 5, 6, 7: // saturating conversions
+		return false, 0
+	case 9, 13, 16: // data.drop, elem.drop, table.size
 		d.skip()
+		return false, 0
+	case 8, 10: // memory.init, memory.copy
+		d.skip()
+		d.skip()
+		return true, 3
+	case 11: // memory.fill
+		d.skip()
+		return true, 3
+	case 12, 14: // table.init, table.copy
+		d.skip()
+		d.skip()
+		return true, 0
+	case 17: // table.fill
+		d.skip()
+		return true, 0
 	default:
 		d.fail("it has the instruction 0xfc %d, which cannot be metered", opcode)
+		return false, 0
 	}
-	return opcode == 8 || opcode == 10 || opcode == 11 || opcode == 12 || opcode == 14 || opcode == 17
 }
 
 func appendSigned(out []byte, v int64) []byte {

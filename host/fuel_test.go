@@ -49,7 +49,7 @@ func TestFuelIsForOneCall(t *testing.T) {
 		if _, err := i.advance(0, 0, 0); err != nil {
 			t.Fatal(err)
 		}
-		if burnt := stepFuel - int64(i.fuel.Get()); burnt != 65000>>bulkShift+1 {
+		if burnt := stepFuel - int64(i.fuel.Get()); burnt != 65000>>3+12 {
 			t.Errorf("65,000 bytes burn %d", burnt)
 		}
 	}

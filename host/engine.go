@@ -116,7 +116,7 @@ func compileCached(ctx context.Context, config *Config, dir string) (*program, e
 }
 
 func newProgram(ctx context.Context, config wazero.RuntimeConfig, module []byte, memory int64) (*program, error) {
-	module, err := metered(module, startFuel)
+	module, err := metered(module, fuelPiece)
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +147,11 @@ func (p *program) prepare(ctx context.Context, module []byte) (err error) {
 		system.NewFunctionBuilder().WithGoModuleFunction(systemFunction(f), four, four[:1]).Export(name)
 	}
 	if _, err := system.Instantiate(ctx); err != nil {
+		return err
+	}
+	more := p.runtime.NewHostModuleBuilder(fuelName)
+	more.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(refill), nil, nil).Export("")
+	if _, err := more.Instantiate(ctx); err != nil {
 		return err
 	}
 	builder := p.runtime.NewHostModuleBuilder(wasi.Namespace)
@@ -185,6 +190,8 @@ func checkImports(module wazero.CompiledModule) error {
 	for _, f := range module.ImportedFunctions() {
 		namespace, name, _ := f.Import()
 		switch namespace {
+		case fuelName: // the meter's
+			continue
 		case wasi_snapshot_preview1.ModuleName:
 			if slices.Contains(runtimeFunctions, name) {
 				continue
@@ -228,12 +235,11 @@ func typeNames(types []api.ValueType) []string {
 	return names
 }
 
-// Fuel for one call into an instance. A whole listing of a large folder burns
-// some hundred thousand; a loop that never ends is stopped within a second.
+// A guest gets its fuel in pieces, of half a millisecond of the engine's code or
+// a tenth of a second of the slowest that was found. All of it lasts about a second.
 const (
-	startFuel   = 400e6
-	stepFuel    = 200e6
-	sessionFuel = 1e6 // more for each session: a step may serve them all
+	fuelPiece = 2e6
+	fuelTotal = 4e9
 )
 
 // instance is a running engine. Its methods are called by one goroutine at a
@@ -243,6 +249,7 @@ type instance struct {
 	ctx      context.Context // carries the instance itself
 	step     api.Function
 	fuel     api.MutableGlobal
+	left     int64 // of the fuel for the present call, what the guest has not got
 	stack    [2]uint64
 	memory   *mappedMemory
 	imports  importer
@@ -266,7 +273,7 @@ var errHung = errors.New("the engine hung and was stopped")
 // engine is not yet started.
 func (p *program) instantiate(imports importer, patience time.Duration) (*instance, error) {
 	i := &instance{imports: imports, patience: patience}
-	i.deadline = time.Now().Add(patience)
+	i.deadline, i.left = time.Now().Add(patience), fuelTotal-fuelPiece
 	i.ctx = context.WithValue(context.Background(), instanceKey{}, i)
 	var err error
 	if i.memory, err = mapMemory(p.memory); err != nil {
@@ -336,7 +343,7 @@ func (i *instance) start(configSize int) error {
 }
 
 func (i *instance) run(export string, params ...uint64) (uint64, error) {
-	i.supply(startFuel)
+	i.supply()
 	results, err := i.module.ExportedFunction(export).Call(i.ctx, params...)
 	if err != nil {
 		return 0, i.trapped(export, err)
@@ -347,16 +354,26 @@ func (i *instance) run(export string, params ...uint64) (uint64, error) {
 	return results[0], nil
 }
 
-// supply gives the guest what it may burn and the time it may take in one call.
-func (i *instance) supply(fuel int64) {
-	i.fuel.Set(uint64(fuel))
-	i.deadline = time.Now().Add(i.patience)
+// supply gives the guest the fuel and the time for one call.
+func (i *instance) supply() {
+	i.deadline, i.left = time.Now().Add(i.patience), fuelTotal-fuelPiece
+	i.fuel.Set(fuelPiece)
+}
+
+// refill is what a guest calls that has burnt its piece. It may have burnt more.
+func (i *instance) refill(module api.Module) {
+	i.checkDeadline()
+	fuel := module.ExportedGlobal(fuelName).(api.MutableGlobal)
+	if i.left += int64(fuel.Get()) - fuelPiece; i.left < 0 {
+		panic(errHung)
+	}
+	fuel.Set(fuelPiece)
 }
 
 // advance is one step of the engine; next is when it wants another even without
 // events, in ns since 1970, 0 for never.
-func (i *instance) advance(now int64, events, sessions int) (next int64, err error) {
-	i.supply(stepFuel + sessionFuel*int64(sessions))
+func (i *instance) advance(now int64, events int) (next int64, err error) {
+	i.supply()
 	i.stack = [2]uint64{uint64(now), uint64(uint32(events))}
 	if err := i.step.CallWithStack(i.ctx, i.stack[:]); err != nil {
 		return 0, i.trapped("ftp_step", err)
@@ -367,7 +384,7 @@ func (i *instance) advance(now int64, events, sessions int) (next int64, err err
 // trapped says how a call into the guest failed, in one line, with the first
 // line that the guest printed about it.
 func (i *instance) trapped(export string, err error) error {
-	if int64(i.fuel.Get()) < 0 || errors.Is(err, errHung) {
+	if errors.Is(err, errHung) {
 		return fmt.Errorf("%s: %w", export, errHung)
 	}
 	line := firstLine(err)
@@ -413,6 +430,11 @@ func hostFunction(n int) api.GoModuleFunc {
 	}
 }
 
+// refill is the import that a metered module gets.
+func refill(ctx context.Context, module api.Module, _ []uint64) {
+	ctx.Value(instanceKey{}).(*instance).refill(module)
+}
+
 // systemFunction is a function of WASI as the runtime calls it.
 func systemFunction(f func(*instance, []byte, [4]uint32) wasi.Errno) api.GoModuleFunc {
 	return func(ctx context.Context, module api.Module, stack []uint64) {
@@ -426,7 +448,6 @@ func (i *instance) call(n int, params []wasi.Param, memory api.Memory, stack []u
 	if i.imports == nil {
 		return wasi.EBUSY
 	}
-	i.checkDeadline()
 	at := 0
 	for p, param := range params {
 		value := stack[at]

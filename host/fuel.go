@@ -11,18 +11,20 @@ import (
 // one loop spins Go's collector waits for it, and with it the whole process. The
 // runtime's own remedy leaves the compiled code at every turn of every loop,
 // which costs more than the loop. So modules are metered before they are
-// compiled: what a guest executes burns fuel, by its instructions, and without
-// fuel the guest traps. Fuel is a number in a global that only the host can reach.
+// compiled: what a guest executes burns fuel, by its instructions. Once it has
+// none left it calls the host for more, who looks at the clock, and the collector
+// gets its turn. Fuel is a number in a global that only the host can reach.
 
-// fuelName is the name under which the metered module exports its fuel.
+// fuelName is the name under which a metered module exports its fuel, and the
+// namespace of the one import that it gets.
 const fuelName = "wasiftp:fuel"
 
 // metered returns the module with fuel added; initial is how much there is for
 // what runs before the host first sets it. It refuses whatever it does not
 // know: an instruction that is not understood could hide a loop.
 func metered(module []byte, initial int64) ([]byte, error) {
-	m := &meter{in: decoder{rest: module}}
-	out, err := m.module(initial)
+	m := &meter{in: decoder{rest: module}, initial: initial}
+	out, err := m.module()
 	if err != nil {
 		return nil, fmt.Errorf("the module is no valid WebAssembly: %w", err)
 	}
@@ -30,30 +32,37 @@ func metered(module []byte, initial int64) ([]byte, error) {
 }
 
 const (
+	sectionCustom   = 0
 	sectionType     = 1
 	sectionImport   = 2
 	sectionFunction = 3
 	sectionTable    = 4
 	sectionGlobal   = 6
 	sectionExport   = 7
+	sectionStart    = 8
+	sectionElement  = 9
 	sectionCode     = 10
 )
 
-// meter reads a module, section by section, and writes it again.
+// meter reads a module, section by section, and writes it again. The import that
+// it adds comes behind the module's own imports, so that the functions behind it
+// get other numbers.
 type meter struct {
 	in        decoder
 	out       []byte
-	params    []int // of each type, how many parameters
-	functions []int // of each function of the module's own, its type
+	initial   int64
+	next      byte   // the section that is to be written next, of those that must be there
+	params    []int  // of each type, how many parameters
+	imported  uint64 // functions that the module imports
+	functions []int  // of each function of the module's own, its type
 	globals   uint64
-	metered   bool // the global section is written
 	exported  bool
 	coded     int // functions whose code is written
 }
 
 var errTruncated = errors.New("it ends too early")
 
-func (m *meter) module(initial int64) ([]byte, error) {
+func (m *meter) module() ([]byte, error) {
 	if magic := m.in.bytes(8); string(magic) != "\x00asm\x01\x00\x00\x00" {
 		return nil, errors.New("it does not begin like a version 1 module")
 	}
@@ -64,41 +73,13 @@ func (m *meter) module(initial int64) ([]byte, error) {
 		if m.in.err != nil {
 			break
 		}
-		// Sections come in order, 12 (data count) excepted, which stands before 10.
-		if id > sectionGlobal && !m.metered {
-			m.section(sectionGlobal, m.global(&decoder{rest: []byte{0}}, initial))
-		}
-		content := body.rest
-		switch id {
-		case sectionType:
-			m.types(&body)
-		case sectionImport:
-			m.imports(&body)
-		case sectionFunction:
-			for range body.count() {
-				m.functions = append(m.functions, int(body.uint()))
-			}
-		case sectionTable:
-			m.tables(&body)
-		case sectionGlobal:
-			if m.metered {
-				return nil, errors.New("its sections are out of order")
-			}
-			content = m.global(&body, initial)
-		case sectionExport:
-			content = m.export(&body)
-		case sectionCode:
-			content = m.code(&body)
-		default:
-			body.rest = nil
-		}
-		if body.err == nil && len(body.rest) > 0 {
-			body.err = fmt.Errorf("section %d has bytes too many", id)
+		if id != sectionCustom { // those hold the numbers of functions, too
+			m.complete(id)
+			m.section(id, &body)
 		}
 		if body.err != nil {
 			return nil, body.err
 		}
-		m.section(id, content)
 	}
 	switch {
 	case m.in.err != nil:
@@ -111,14 +92,75 @@ func (m *meter) module(initial int64) ([]byte, error) {
 	return m.out, nil
 }
 
-func (m *meter) section(id byte, content []byte) {
+// complete writes the sections that get something and are missing before a section.
+// Sections come in order, but for 12 (data count), which stands before 10.
+func (m *meter) complete(id byte) {
+	for _, needed := range []byte{sectionType, sectionImport, sectionGlobal} {
+		if needed < id && m.next <= needed {
+			m.section(needed, &decoder{rest: []byte{0}})
+		}
+	}
+}
+
+// section writes a section.
+func (m *meter) section(id byte, d *decoder) {
+	whole := d.rest
+	content := whole
+	switch id {
+	case sectionType, sectionImport, sectionGlobal:
+		if id < m.next {
+			d.fail("its sections are out of order")
+			return
+		}
+		m.next = id + 1
+		content = map[byte]func(*decoder) []byte{sectionType: m.types, sectionImport: m.imports, sectionGlobal: m.global}[id](d)
+	case sectionFunction:
+		for range d.count() {
+			m.functions = append(m.functions, int(d.uint()))
+		}
+	case sectionTable:
+		m.tables(d)
+	case sectionExport:
+		content = m.export(d)
+	case sectionStart:
+		content = binary.AppendUvarint(nil, m.renumbered(d.uint()))
+	case sectionElement:
+		content = m.elements(d)
+	case sectionCode:
+		content = m.code(d)
+	default:
+		d.rest = nil
+	}
+	if len(d.rest) > 0 {
+		d.fail("section %d has bytes too many", id)
+	}
 	m.out = append(m.out, id)
 	m.out = binary.AppendUvarint(m.out, uint64(len(content)))
 	m.out = append(m.out, content...)
 }
 
-func (m *meter) types(d *decoder) {
-	for range d.count() {
+// renumbered is the number that a function of the module gets.
+func (m *meter) renumbered(function uint64) uint64 {
+	if function >= m.imported {
+		function++
+	}
+	return function
+}
+
+// more copies a vector, and adds an element to it. Its elements are read by each.
+func more(d *decoder, each func(), element ...byte) []byte {
+	n := d.count()
+	content := d.rest
+	for range n {
+		each()
+	}
+	content = content[:len(content)-len(d.rest)]
+	return slices.Concat(binary.AppendUvarint(nil, uint64(n)+1), content, element)
+}
+
+// types adds the type of a function that takes and returns nothing.
+func (m *meter) types(d *decoder) []byte {
+	return more(d, func() {
 		if form := d.byte(); form != 0x60 {
 			d.fail("type %#x is no function type", form)
 			return
@@ -127,19 +169,25 @@ func (m *meter) types(d *decoder) {
 		d.bytes(uint64(params))
 		m.params = append(m.params, params)
 		d.bytes(d.uint())
-	}
+	}, 0x60, 0, 0)
 }
 
-func (m *meter) imports(d *decoder) {
-	for range d.count() {
-		d.bytes(d.uint())
+// imports adds the function that gives the guest more fuel.
+func (m *meter) imports(d *decoder) []byte {
+	own := append(append([]byte{byte(len(fuelName))}, fuelName...), 0, 0) // no name, function
+	own = binary.AppendUvarint(own, uint64(len(m.params)))
+	return more(d, func() {
+		if string(d.bytes(d.uint())) == fuelName {
+			d.fail("it imports %s itself", fuelName)
+		}
 		d.bytes(d.uint())
 		if kind := d.byte(); kind != 0 {
 			d.fail("it imports something that is no function")
 			return
 		}
 		d.uint()
-	}
+		m.imported++
+	}, own...)
 }
 
 // maxTable is how many elements all tables have at most. They are the host's own
@@ -164,33 +212,103 @@ func (m *meter) tables(d *decoder) {
 	}
 }
 
-// global adds the fuel behind the module's own globals. Those are copied as
-// they are.
-func (m *meter) global(d *decoder, initial int64) []byte {
+// global adds the fuel behind the module's own globals.
+func (m *meter) global(d *decoder) []byte {
 	n := d.count()
-	m.globals, m.metered = uint64(n), true
+	m.globals = uint64(n)
 	out := binary.AppendUvarint(nil, m.globals+1)
-	out = append(out, d.rest...)
-	d.rest = nil
+	for range n {
+		out = m.expression(append(out, d.byte(), d.byte()), d)
+	}
 	out = append(out, 0x7e, 1, 0x42) // mutable i64, i64.const
-	return append(appendSigned(out, initial), 0x0b)
+	return append(appendSigned(out, m.initial), 0x0b)
 }
 
 func (m *meter) export(d *decoder) []byte {
 	n := d.count()
 	out := binary.AppendUvarint(nil, uint64(n)+1)
-	out = append(out, d.rest...)
 	for range n {
-		if string(d.bytes(d.uint())) == fuelName {
+		name := d.bytes(d.uint())
+		if string(name) == fuelName {
 			d.fail("it exports %s itself", fuelName)
 		}
-		d.byte()
-		d.uint()
+		out = append(binary.AppendUvarint(out, uint64(len(name))), name...)
+		kind, number := d.byte(), d.uint()
+		if kind == 0 {
+			number = m.renumbered(number)
+		}
+		out = binary.AppendUvarint(append(out, kind), number)
 	}
 	m.exported = true
-	out = binary.AppendUvarint(out, uint64(len(fuelName)))
-	out = append(append(out, fuelName...), 3)
+	out = append(append(binary.AppendUvarint(out, uint64(len(fuelName))), fuelName...), 3)
 	return binary.AppendUvarint(out, m.globals)
+}
+
+// elements are those of tables. No import is among them: it is by its number that
+// the ledger knows a call of one.
+func (m *meter) elements(d *decoder) []byte {
+	function := func(out []byte) []byte {
+		number := d.uint()
+		if number < m.imported {
+			d.fail("it has an import in a table, which cannot be metered")
+		}
+		return binary.AppendUvarint(out, m.renumbered(number))
+	}
+	n := d.count()
+	out := binary.AppendUvarint(nil, uint64(n))
+	for range n {
+		flags := d.uint()
+		if flags > 7 {
+			d.fail("it has elements of an unknown kind")
+		}
+		passive, explicit, expressions := flags&1 != 0, flags&2 != 0, flags&4 != 0
+		out = binary.AppendUvarint(out, flags)
+		if !passive {
+			if explicit {
+				out = binary.AppendUvarint(out, d.uint())
+			}
+			out = m.expression(out, d)
+		}
+		if passive || explicit {
+			out = append(out, d.byte()) // what they are
+		}
+		size := d.count()
+		out = binary.AppendUvarint(out, uint64(size))
+		for range size {
+			if expressions {
+				out = m.expression(out, d)
+			} else {
+				out = function(out)
+			}
+		}
+	}
+	return out
+}
+
+// expression copies code up to the end that belongs to none of its blocks.
+func (m *meter) expression(out []byte, d *decoder) []byte {
+	for depth := 0; depth >= 0 && d.err == nil; {
+		before := d.rest
+		opcode := d.byte()
+		switch opcode {
+		case 0x10, 0xd2: // call, ref.func
+			function := d.uint()
+			if opcode == 0xd2 && function < m.imported {
+				d.fail("it has a reference to an import, which cannot be metered")
+			}
+			out = binary.AppendUvarint(append(out, opcode), m.renumbered(function))
+			continue
+		case 0x02, 0x03, 0x04: // block, loop, if
+			depth++
+		case 0x0b: // end
+			depth--
+		}
+		d.immediates(opcode)
+		if d.err == nil {
+			out = append(out, before[:len(before)-len(d.rest)]...)
+		}
+	}
+	return out
 }
 
 func (m *meter) code(d *decoder) []byte {
@@ -231,35 +349,63 @@ func (m *meter) function(d *decoder, params int) []byte {
 	}
 	declared = declared[:len(declared)-len(d.rest)]
 	out := binary.AppendUvarint(make([]byte, 0, 2*len(d.rest)), uint64(groups)+2)
-	out = append(append(out, declared...), 1, 0x7f, 1, 0x7e)
-	left := size + 1
-	body := d.rest
-	var l ledger
-	l.read(d, m.globals)
+	out = append(append(out, declared...), 1, 0x7f, 1, 0x7e) // i32, i64
+	body := m.expression(nil, d)
+	if len(d.rest) > 0 {
+		d.fail("it has code behind a function's end")
+	}
 	if d.err != nil {
 		return nil
 	}
+	b := burner{fuel: m.globals, size: size, left: size + 1, refill: m.imported}
+	code := decoder{rest: body}
+	points := account(&code, m.globals, m.imported)
+	if d.err = code.err; d.err != nil {
+		return nil
+	}
 	from := 0
-	for _, p := range l.due() {
-		out = append(out, body[from:p.at]...)
+	for _, p := range points {
+		out = b.burn(append(out, body[from:p.at]...), p)
 		from = p.at
-		if p.bulk {
-			out = binary.AppendUvarint(append(out, 0x22), size) // local.tee
-		}
-		out = binary.AppendUvarint(append(out, 0x23), m.globals) // global.get
-		if p.bulk {
-			out = binary.AppendUvarint(append(out, 0x20), size) // local.get
-			out = append(out, 0xad, 0x42, p.shift, 0x88)        // as i64, shifted right
-		} else {
-			out = appendSigned(append(out, 0x42), p.cost)
-		}
-		out = append(out, 0x7d, 0x22)                       // i64.sub, local.tee
-		out = append(binary.AppendUvarint(out, left), 0x24) // global.set
-		out = append(binary.AppendUvarint(out, m.globals), 0x20)
-		out = binary.AppendUvarint(out, left)                    // local.get
-		out = append(out, 0x42, 0, 0x53, 0x04, 0x40, 0x00, 0x0b) // < 0: if unreachable end
 	}
 	return append(out, body[from:]...)
+}
+
+// burner writes the code that burns fuel. Its numbers are those of a global, of two
+// locals and of a function.
+type burner struct{ fuel, size, left, refill uint64 }
+
+// burn has a point paid for.
+func (b *burner) burn(out []byte, p point) []byte {
+	with := func(opcode byte, number uint64) { out = binary.AppendUvarint(append(out, opcode), number) }
+	const (
+		localGet, localSet, localTee, globalGet, globalSet = 0x20, 0x21, 0x22, 0x23, 0x24
+		subtract                                           = 0x7d // i64.sub
+	)
+	if p.bulk {
+		with(localTee, b.size)
+		with(globalGet, b.fuel)
+		with(localGet, b.size)
+		out = append(out, 0xad, 0x42, p.shift, 0x88, subtract) // as i64, i64.const, i64.shr_u
+		with(globalSet, b.fuel)
+		return out
+	}
+	with(globalGet, b.fuel)
+	if p.cost > 0 {
+		out = append(appendSigned(append(out, 0x42), p.cost), subtract)
+	}
+	switch {
+	case p.checks && p.cost > 0:
+		with(localTee, b.left)
+		with(globalSet, b.fuel)
+		with(localGet, b.left)
+	case p.cost > 0:
+		with(globalSet, b.fuel)
+		return out
+	}
+	out = append(out, 0x42, 0, 0x53, 0x04, 0x40) // < 0: if
+	with(0x10, b.refill)                         // call
+	return append(out, 0x0b)
 }
 
 // decoder reads WebAssembly's binary format. After a failure it gives zeros.
@@ -327,8 +473,9 @@ func (d *decoder) immediates(opcode byte) {
 	case slices.Contains([]byte{0x00, 0x01, 0x05, 0x0b, 0x0f, 0x1a, 0x1b, 0xd1}, opcode): // unreachable, nop, else, end, return, drop, select, ref.is_null
 	case opcode >= 0x45 && opcode <= 0xc4: // comparisons, arithmetic, conversions
 	case opcode >= 0x02 && opcode <= 0x04, // block, loop, if: a type
+		opcode == 0x0c || opcode == 0x0d, // br, br_if
 		opcode == 0x10,                   // call
-		opcode >= 0x20 && opcode <= 0x22, // local.get, .set, .tee
+		opcode >= 0x20 && opcode <= 0x24, // local.get, .set, .tee, global.get, .set
 		opcode == 0x25 || opcode == 0x26, // table.get, .set
 		opcode == 0x3f || opcode == 0x40, // memory.size, .grow
 		opcode == 0x41 || opcode == 0x42, // i32.const, i64.const
@@ -337,6 +484,12 @@ func (d *decoder) immediates(opcode byte) {
 	case opcode == 0x11, opcode >= 0x28 && opcode <= 0x3e: // call_indirect, loads and stores
 		d.skip()
 		d.skip()
+	case opcode == 0x0e: // br_table
+		for range d.count() + 1 {
+			d.skip()
+		}
+	case opcode == 0xfc:
+		d.prefixed()
 	case opcode == 0x1c: // select with types
 		d.bytes(d.uint())
 	case opcode == 0x43: // f32.const

@@ -3,6 +3,8 @@ package host
 import (
 	"bytes"
 	"errors"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,28 +32,125 @@ func TestFuelEndsWhatHasNoEnd(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer i.close()
-			if _, err := i.advance(0, 0, 0); err == nil || !errors.Is(err, errHung) && !strings.Contains(err.Error(), "stack overflow") {
+			if _, err := i.advance(0, 0); err == nil || !errors.Is(err, errHung) && !strings.Contains(err.Error(), "stack overflow") {
 				t.Errorf("%v", err)
 			}
 		})
 	}
 }
 
-// A step has as much as any other.
-func TestFuelIsForOneCall(t *testing.T) {
-	t.Parallel()
-	i, err := handmade(t, binary.CopyMemory(65000)).instantiate(nil, time.Minute)
+// burnt is the fuel of one step.
+func burnt(t *testing.T, step []byte) int64 {
+	t.Helper()
+	i, err := handmade(t, step).instantiate(nil, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer i.close()
-	for range 3 {
-		if _, err := i.advance(0, 0, 0); err != nil {
+	var fuel [2]int64
+	for n := range fuel { // a step has as much as any other
+		if _, err := i.advance(0, 0); err != nil {
 			t.Fatal(err)
 		}
-		if burnt := stepFuel - int64(i.fuel.Get()); burnt != 65000>>3+12 {
-			t.Errorf("65,000 bytes burn %d", burnt)
+		fuel[n] = fuelTotal - i.left - int64(i.fuel.Get())
+	}
+	if fuel[0] != fuel[1] {
+		t.Errorf("one step burns %d, and the next %d", fuel[0], fuel[1])
+	}
+	return fuel[0]
+}
+
+// What a loop's body does is paid for at each turn, however long it is and
+// whichever way through it is taken.
+func TestThreat38FuelByInstructions(t *testing.T) {
+	t.Parallel()
+	const turns, size = 1000, 10_000
+	adds := bytes.Repeat(binary.Body(binary.Const32(1), binary.Drop), size)
+	block := func(body ...[]byte) []byte {
+		return slices.Concat([]byte{0x02, 0x40}, slices.Concat(body...), []byte{0x0b})
+	}
+	br := func(depth byte) []byte { return []byte{0x0c, depth} }
+	table := func(depth ...byte) []byte {
+		return slices.Concat(binary.Const32(0), []byte{0x0e, byte(len(depth) - 1)}, depth)
+	}
+	for name, body := range map[string][]byte{
+		"straight":            adds,
+		"behind a block":      binary.Body(block(binary.Local(1), []byte{0x0d, 0}), adds),
+		"behind a jump":       binary.Body(block(br(0)), adds),
+		"in an if":            binary.Body(binary.Const32(1), binary.If(adds)),
+		"in an else":          binary.Body(binary.Const32(0), []byte{0x04, 0x40, 0x05}, adds, []byte{0x0b}),
+		"behind an if":        binary.Body(block(binary.Const32(1), binary.If(br(1))), adds),
+		"dispatched":          block(block(block(table(1, 0, 0)), adds, br(1)), adds),
+		"dispatched twice":    block(block(block(table(0, 1, 1)), br(0)), block(block(table(0, 1)), adds)),
+		"dispatched, falling": block(block(block(block(table(0, 1, 2))), adds), adds),
+		"in a loop that ends": binary.Body([]byte{0x03, 0x40}, adds, []byte{0x0b}),
+		"behind a loop":       binary.Body([]byte{0x03, 0x40, 0x0b}, adds),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if fuel := burnt(t, binary.Times(turns, 1, body)); fuel < turns*size || fuel > 3*turns*size {
+				t.Errorf("%d turns of %d instructions burn %d", turns, size, fuel)
+			}
+		})
+	}
+}
+
+// What is passed over costs little.
+func TestFuelForTheWayTaken(t *testing.T) {
+	t.Parallel()
+	adds := bytes.Repeat(binary.Body(binary.Const32(1), binary.Drop), 10_000)
+	for name, body := range map[string][]byte{
+		"an if":     binary.Body(binary.Const32(0), binary.If(adds)),
+		"a block":   binary.Body([]byte{0x02, 0x40, 0x02, 0x40}, binary.Const32(1), []byte{0x0d, 1, 0x0b}, adds, []byte{0x0b}),
+		"a table's": binary.Body([]byte{0x02, 0x40, 0x02, 0x40}, binary.Const32(1), []byte{0x0e, 1, 0, 1, 0x0b}, adds, []byte{0x0b}),
+	} {
+		if fuel := burnt(t, binary.Times(100, 1, body)); fuel > 100*40 {
+			t.Errorf("%s: 100 turns burn %d", name, fuel)
 		}
+	}
+}
+
+// A bulk operation burns by its size, and what was burnt too much is not forgotten.
+func TestThreat38FuelByBytes(t *testing.T) {
+	t.Parallel()
+	const size, turns = 65_000, 1000
+	if fuel := burnt(t, binary.Times(turns, 1, binary.CopyMemory(size))); fuel < turns*size/8 || fuel > turns*(size/8+20) {
+		t.Errorf("%d times %d bytes burn %d", turns, size, fuel)
+	}
+}
+
+// While a guest loops, the collector waits for the end of a piece of fuel, and not
+// for the guest's.
+func TestThreat38CollectorGetsItsTurn(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string][]byte{
+		"empty":  binary.Forever(),
+		"memory": binary.Forever(bytes.Repeat(binary.Store64(0, 1), 1000)),
+		"bulk":   binary.Forever(binary.CopyMemory(65000)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			i, err := handmade(t, body).instantiate(nil, time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer i.close()
+			ended := make(chan error, 1)
+			go func() {
+				_, err := i.advance(0, 0)
+				ended <- err
+			}()
+			for collections := 0; ; collections++ {
+				runtime.GC()
+				select {
+				case err := <-ended:
+					if !errors.Is(err, errHung) || collections < 5 {
+						t.Errorf("after %d collections: %v", collections, err)
+					}
+					return
+				default:
+				}
+			}
+		})
 	}
 }
 

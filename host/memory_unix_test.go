@@ -65,7 +65,7 @@ func TestMemoryGoesBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		i.advance(0, 0, 0)
+		i.advance(0, 0)
 		if len(i.memory.space) == 0 {
 			t.Errorf("%s: it is gone before the end", name)
 		}
@@ -93,7 +93,7 @@ func TestMemoryEndsAtItsLimit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := i.advance(0, 0, 0); err != nil {
+		if _, err := i.advance(0, 0); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		i.close()

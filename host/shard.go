@@ -130,7 +130,7 @@ func (sh *shard) step() {
 	}
 	now := sh.server.now()
 	sh.tellClock(now)
-	next, err := sh.instance.advance(now, len(sh.events), len(sh.sessions))
+	next, err := sh.instance.advance(now, len(sh.events))
 	if err != nil {
 		sh.server.config.Logger.Error("an instance failed; its sessions end", "sessions", len(sh.sessions), "err", err)
 		sh.abandon("421 Service not available, closing control connection.\r\n")

@@ -63,10 +63,10 @@ func BenchmarkStep(b *testing.B) {
 			}
 			step := func(e wasi.Event) int64 {
 				w.events, w.read = []wasi.Event{e}, false
-				if _, err := i.advance(1, 1, 1); err != nil {
+				if _, err := i.advance(1, 1); err != nil {
 					b.Fatal(err)
 				}
-				return stepFuel + sessionFuel - int64(i.fuel.Get())
+				return fuelTotal - i.left - int64(i.fuel.Get())
 			}
 			step(wasi.Event{Kind: wasi.EventOpen, Session: 1, Handle: 1})
 			fuel := int64(0)

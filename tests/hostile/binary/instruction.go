@@ -32,6 +32,14 @@ func Forever(body ...[]byte) []byte {
 	return slices.Concat([]byte{0x03, 0x40}, slices.Concat(body...), []byte{0x0c, 0, 0x0b})
 }
 
+// Times repeats a body that leaves nothing on the stack, so often. A local of type
+// i32 counts down.
+func Times(n int32, local int, body ...[]byte) []byte {
+	number := unsigned(uint64(local))
+	return slices.Concat(Const32(n), []byte{0x21}, number, []byte{0x03, 0x40}, slices.Concat(body...),
+		Local(local), Const32(-1), []byte{0x6a, 0x22}, number, []byte{0x0d, 0, 0x0b})
+}
+
 // If runs a body when the value on the stack is not zero.
 func If(body ...[]byte) []byte {
 	return slices.Concat([]byte{0x04, 0x40}, slices.Concat(body...), []byte{0x0b})

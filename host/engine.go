@@ -239,7 +239,7 @@ func typeNames(types []api.ValueType) []string {
 // a tenth of a second of the slowest that was found. All of it lasts about a second.
 const (
 	fuelPiece = 2e6
-	fuelTotal = 4e9
+	fuelTotal = 2e9
 )
 
 // instance is a running engine. Its methods are called by one goroutine at a

@@ -165,10 +165,8 @@ func (m *meter) types(d *decoder) []byte {
 			d.fail("type %#x is no function type", form)
 			return
 		}
-		params := d.count()
-		d.bytes(uint64(params))
-		m.params = append(m.params, params)
-		d.bytes(d.uint())
+		m.params = append(m.params, d.values())
+		d.values()
 	}, 0x60, 0, 0)
 }
 
@@ -218,7 +216,7 @@ func (m *meter) global(d *decoder) []byte {
 	m.globals = uint64(n)
 	out := binary.AppendUvarint(nil, m.globals+1)
 	for range n {
-		out = m.expression(append(out, d.byte(), d.byte()), d)
+		out = m.expression(append(out, d.value(), d.byte()), d)
 	}
 	out = append(out, 0x7e, 1, 0x42) // mutable i64, i64.const
 	return append(appendSigned(out, m.initial), 0x0b)
@@ -234,8 +232,11 @@ func (m *meter) export(d *decoder) []byte {
 		}
 		out = append(binary.AppendUvarint(out, uint64(len(name))), name...)
 		kind, number := d.byte(), d.uint()
-		if kind == 0 {
+		switch {
+		case kind == 0: // a function
 			number = m.renumbered(number)
+		case kind == 3 && number >= m.globals:
+			d.fail("it exports a global that it does not have")
 		}
 		out = binary.AppendUvarint(append(out, kind), number)
 	}
@@ -269,8 +270,11 @@ func (m *meter) elements(d *decoder) []byte {
 			}
 			out = m.expression(out, d)
 		}
-		if passive || explicit {
-			out = append(out, d.byte()) // what they are
+		switch {
+		case expressions && (passive || explicit):
+			out = append(out, d.value())
+		case passive || explicit:
+			out = append(out, d.byte()) // functions
 		}
 		size := d.count()
 		out = binary.AppendUvarint(out, uint64(size))
@@ -287,8 +291,9 @@ func (m *meter) elements(d *decoder) []byte {
 
 // expression copies code up to the end that belongs to none of its blocks.
 func (m *meter) expression(out []byte, d *decoder) []byte {
+	code, from := d.rest, 0
 	for depth := 0; depth >= 0 && d.err == nil; {
-		before := d.rest
+		at := len(code) - len(d.rest)
 		opcode := d.byte()
 		switch opcode {
 		case 0x10, 0xd2: // call, ref.func
@@ -296,7 +301,9 @@ func (m *meter) expression(out []byte, d *decoder) []byte {
 			if opcode == 0xd2 && function < m.imported {
 				d.fail("it has a reference to an import, which cannot be metered")
 			}
-			out = binary.AppendUvarint(append(out, opcode), m.renumbered(function))
+			out = append(append(out, code[from:at]...), opcode)
+			out = binary.AppendUvarint(out, m.renumbered(function))
+			from = len(code) - len(d.rest)
 			continue
 		case 0x02, 0x03, 0x04: // block, loop, if
 			depth++
@@ -304,11 +311,8 @@ func (m *meter) expression(out []byte, d *decoder) []byte {
 			depth--
 		}
 		d.immediates(opcode)
-		if d.err == nil {
-			out = append(out, before[:len(before)-len(d.rest)]...)
-		}
 	}
-	return out
+	return append(out, code[from:len(code)-len(d.rest)]...)
 }
 
 func (m *meter) code(d *decoder) []byte {
@@ -345,12 +349,12 @@ func (m *meter) function(d *decoder, params int) []byte {
 	declared := d.rest
 	for range groups {
 		size += d.uint()
-		d.byte()
+		d.value()
 	}
 	declared = declared[:len(declared)-len(d.rest)]
 	out := binary.AppendUvarint(make([]byte, 0, 2*len(d.rest)), uint64(groups)+2)
 	out = append(append(out, declared...), 1, 0x7f, 1, 0x7e) // i32, i64
-	body := m.expression(nil, d)
+	body := m.expression(make([]byte, 0, len(d.rest)+len(d.rest)/8), d)
 	if len(d.rest) > 0 {
 		d.fail("it has code behind a function's end")
 	}
@@ -443,7 +447,7 @@ func (d *decoder) bytes(n uint64) []byte {
 
 func (d *decoder) uint() uint64 {
 	v, n := binary.Uvarint(d.rest)
-	if n <= 0 || v > 1<<32-1 {
+	if n <= 0 || n > 5 || v > 1<<32-1 {
 		d.fail("it has a number out of range")
 		return 0
 	}
@@ -461,6 +465,24 @@ func (d *decoder) count() int {
 	return int(n)
 }
 
+// value is a type of values, which is one byte of those that are known.
+func (d *decoder) value() byte {
+	v := d.byte()
+	if (v < 0x7b || v > 0x7f) && v != 0x70 && v != 0x6f { // numbers and vectors, funcref, externref
+		d.fail("it has values of the type %#x, which cannot be metered", v)
+	}
+	return v
+}
+
+// values passes over types of values, and says how many they are.
+func (d *decoder) values() int {
+	n := d.count()
+	for range n {
+		d.value()
+	}
+	return n
+}
+
 // skip passes over a number of whatever size and sign.
 func (d *decoder) skip() {
 	for d.byte()&0x80 != 0 {
@@ -470,7 +492,8 @@ func (d *decoder) skip() {
 // immediates passes over what follows an opcode.
 func (d *decoder) immediates(opcode byte) {
 	switch {
-	case slices.Contains([]byte{0x00, 0x01, 0x05, 0x0b, 0x0f, 0x1a, 0x1b, 0xd1}, opcode): // unreachable, nop, else, end, return, drop, select, ref.is_null
+	case opcode <= 0x01, opcode == 0x05, opcode == 0x0b, opcode == 0x0f, // unreachable, nop, else, end, return
+		opcode == 0x1a, opcode == 0x1b, opcode == 0xd1: // drop, select, ref.is_null
 	case opcode >= 0x45 && opcode <= 0xc4: // comparisons, arithmetic, conversions
 	case opcode >= 0x02 && opcode <= 0x04, // block, loop, if: a type
 		opcode == 0x0c || opcode == 0x0d, // br, br_if
@@ -491,7 +514,7 @@ func (d *decoder) immediates(opcode byte) {
 	case opcode == 0xfc:
 		d.prefixed()
 	case opcode == 0x1c: // select with types
-		d.bytes(d.uint())
+		d.values()
 	case opcode == 0x43: // f32.const
 		d.bytes(4)
 	case opcode == 0x44: // f64.const

@@ -1,6 +1,7 @@
 package hostile
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"slices"
@@ -131,12 +132,14 @@ func trapping(f binary.Function) binary.Function {
 	return f
 }
 
-// A module that only ever loops is found out wherever it does.
-func TestThreat31LoopsAtStart(t *testing.T) {
+// A module that only ever loops is found out wherever it does, and however long the
+// loop's body is.
+func TestThreat38LoopsAtStart(t *testing.T) {
 	t.Parallel()
 	for _, f := range []int{initialize, abiVersion, ftpStart} {
 		for name, loop := range map[string][]byte{
 			"empty": binary.Forever(), "call": binary.Call(len(wasi.Exports)), "copy": binary.Forever(binary.CopyMemory(60000)),
+			"long": binary.Forever(bytes.Repeat(binary.Store64(0, 1), 10_000)),
 		} {
 			t.Run(wasi.Exports[f].Name+" "+name, func(t *testing.T) {
 				t.Parallel()

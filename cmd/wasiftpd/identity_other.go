@@ -11,4 +11,4 @@ func (id *identity) become(*slog.Logger) error {
 	return errors.New("--run-as is for Unix; run it as a service of another account")
 }
 
-func (id *identity) entrust(string, *slog.Logger) error { return nil }
+func (id *identity) entrust(string, bool, *slog.Logger) error { return nil }

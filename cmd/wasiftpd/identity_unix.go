@@ -39,8 +39,9 @@ func (id *identity) become(logger *slog.Logger) error {
 
 // entrust gives a folder that we keep things in, with all that is in it, to the
 // user that we are to become. It makes one where there is none, and leaves alone what
-// is not root's, or holds anything but ours: whether that can be used is seen later.
-func (id *identity) entrust(dir string, logger *slog.Logger) error {
+// is not root's, or holds anything but ours: whether that can be used is seen later. So
+// it does with one that was given and is not empty, for others may use it as root.
+func (id *identity) entrust(dir string, given bool, logger *slog.Logger) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(dir), 0o755), os.Mkdir(dir, 0o700)); err != nil {
 			return err
@@ -49,6 +50,12 @@ func (id *identity) entrust(dir string, logger *slog.Logger) error {
 	}
 	real, err := trusted(dir)
 	if err != nil || !holdsOnlyOurs(real) {
+		return nil
+	}
+	if given && !empty(real) {
+		if info, err := os.Stat(real); err == nil && info.Mode()&forOthers == 0 {
+			logger.Warn("a folder that we keep things in is root's, and of no use to us then; chown -R it", "dir", dir, "user", id.name)
+		}
 		return nil
 	}
 	return filepath.WalkDir(real, func(name string, _ fs.DirEntry, err error) error {

@@ -66,14 +66,14 @@ func (id *identity) entrustAll(o *options, logger *slog.Logger) error {
 		{o.cacheDir != "off", o.cacheDir, usualCaches(), "--cache-dir"},
 		{o.tls.own == "self-signed" || len(o.tls.acme) > 0, o.tls.dir, o.tls.usual(), "--tls-dir"},
 	} {
-		dir := folder.given
-		if dir == "" && len(folder.usual) > 1 {
+		dir, given := folder.given, folder.given != ""
+		if !given && len(folder.usual) > 1 {
 			dir = folder.usual[1].dir // the first is in root's own folder
 		}
 		if !folder.needed || dir == "" {
 			continue
 		}
-		if err := id.entrust(dir, logger); err != nil {
+		if err := id.entrust(dir, given, logger); err != nil {
 			return fmt.Errorf("cannot give the folder of %s to %s: %w", folder.flag, id.name, err)
 		}
 	}

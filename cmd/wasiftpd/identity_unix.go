@@ -14,9 +14,6 @@ import (
 
 // become makes this process, with all its threads, another user for good.
 func (id *identity) become(logger *slog.Logger) error {
-	if os.Geteuid() != 0 {
-		return errors.New("only root can become another user; start it as root, or without --run-as")
-	}
 	if err := dropBounds(); err != nil {
 		logger.Warn("the bounding set of capabilities stays, which gives nothing to who can gain none", "err", err)
 	}

@@ -63,8 +63,7 @@ func (o *options) wall(r *roster, files *follower) wall {
 		w.change = append(w.change, o.tls.kept)
 	}
 	if len(o.tls.acme) > 0 {
-		w.read = append(w.read, resolverFiles...)
-		w.read = append(w.read, placesOf(resolverFiles[0])...)
+		w.read = append(w.read, resolverFiles()...)
 	}
 	slices.Sort(w.change)
 	w.change = slices.Compact(w.change)
@@ -73,8 +72,15 @@ func (o *options) wall(r *roster, files *follower) wall {
 	return w
 }
 
-// resolverFiles are what Go finds hosts by. The first is often replaced.
-var resolverFiles = []string{"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"}
+// resolverFiles are what Go finds hosts by. The first is replaced whenever the network
+// changes, so that the folder in which that is done is needed too.
+func resolverFiles() []string {
+	all := []string{"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"}
+	if real, err := filepath.EvalSymlinks(all[0]); err == nil {
+		all = append(all, filepath.Dir(real))
+	}
+	return all
+}
 
 // placesOf are a file and the folders in which another may take its place: that of
 // its name and, of a link, that of what it leads to. The folder / would be all.
@@ -155,16 +161,20 @@ func (p *program) raise(o *options, r *roster, files *follower) {
 		return
 	}
 	r.walled = true
+	for _, dir := range o.walled.beside {
+		if missing(dir) {
+			files.logger.Warn("a folder of --landlock is not there, and stays outside", "folder", dir)
+		}
+	}
 	for _, one := range files.all {
 		for _, file := range one.files() {
 			if dir := filepath.Dir(file); common(dir) {
-				files.logger.Warn("all of a folder that others use is within the wall; give the "+one.what()+" a folder of its own",
+				files.logger.Warn("all of a folder that others use can be read; give the "+one.what()+" a folder of its own",
 					"folder", dir, "file", file)
 			}
 		}
 	}
 	files.logger.Info("files outside can't be opened from now on (Landlock)", "change", few(w.change), "read", few(w.read))
-	r.tellOutside(r.current.Load().folders(), files.logger)
 }
 
 // few is paths for the log.

@@ -24,9 +24,17 @@ const (
 	fileRights = landlock.AccessFSSet(llsys.AccessFSReadFile)
 )
 
-// handled is all that the kernel can restrict but the network: active mode connects
-// to any port.
-var handled = landlock.Config{HandledAccessFS: landlock.V9.HandledAccessFS, Scoped: landlock.V9.Scoped}
+// handled is all that the kernel can restrict but the network, for active mode
+// connects to any port. Kernels before 6.15 would keep threads from signalling each
+// other, by which the others are restricted: there signals are let through.
+func handled() landlock.Config {
+	const signalsOfThreads = 1 << 1 // among the errata that are mended
+	all := landlock.Config{HandledAccessFS: landlock.V9.HandledAccessFS, Scoped: llsys.ScopeAbstractUnixSocket}
+	if mended, err := llsys.LandlockGetErrata(); err == nil && mended&signalsOfThreads != 0 {
+		all.Scoped |= llsys.ScopeSignal
+	}
+	return all
+}
 
 // enclose restricts all threads of this process, for good, to the files within a
 // wall.
@@ -58,7 +66,7 @@ func enclose(w wall) error {
 			}
 		}
 	}
-	return handled.BestEffort().Restrict(rules...)
+	return handled().BestEffort().Restrict(rules...)
 }
 
 // readEarly has Go read what it would read at first use, and never again. Hosts are

@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"log"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"net/textproto"
 	"os"
@@ -142,7 +143,7 @@ type tried struct {
 // behindWalls runs the program in a process of its own until the test ends.
 func behindWalls(t *testing.T, try trial) *tried {
 	t.Helper()
-	try.Args = append([]string{"--listen", "127.0.0.1:0", "--cache-dir", "off"}, try.Args...)
+	try.Args = append([]string{"--listen", "127.0.0.1:0", "--cache-dir", cacheDir}, try.Args...)
 	plan, err := json.Marshal(try)
 	if err != nil {
 		t.Fatal(err)
@@ -238,7 +239,7 @@ func TestThreat48FileOutside(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, as := range map[string][]string{"as it is": nil, "as nobody": {"--run-as", "nobody"}} {
+	for name, as := range map[string][]string{"as it is": nil, "as nobody": {"--run-as", "nobody", "--cache-dir", filepath.Join(dir, "cache")}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if as != nil && os.Geteuid() != 0 {
@@ -301,7 +302,11 @@ func TestThreat48ACME(t *testing.T) {
 			quiet, store := log.New(io.Discard, "", 0), db.NewMemoryStore()
 			authority := ca.New(quiet, store, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {}})
 			front := wfe.New(quiet, store, va.New(quiet, httpPort, tlsPort, false, names(t), store), authority, nil, false, false, 0, 0)
-			pebble := httptest.NewTLSServer(front.Handler())
+			handler, walled := front.Handler(), make(chan struct{})
+			pebble := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				<-walled
+				handler.ServeHTTP(w, r)
+			}))
 			defer pebble.Close()
 			roots := x509.NewCertPool()
 			roots.AppendCertsFromPEM(authority.GetRootCert(0).PEM())
@@ -311,13 +316,16 @@ func TestThreat48ACME(t *testing.T) {
 				t.Fatal(err)
 			}
 			host := "wall-" + challenge + ".example.org"
-			for range 2 {
+			for again := range 2 {
 				s := behindWalls(t, trial{
 					Args: []string{"--root", root, "--run-as", "nobody", "--tls-acme", host, "--tls-acme-ca", pebble.URL + wfe.DirectoryPath,
-						"--tls-dir", filepath.Join(dir, "kept"), "--implicit-listen", "127.0.0.1:0"},
+						"--tls-dir", filepath.Join(dir, "kept"), "--cache-dir", filepath.Join(dir, "cache"), "--implicit-listen", "127.0.0.1:0"},
 					ACMERoot: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pebble.Certificate().Raw}),
 					HTTPPort: httpPort, TLSPort: tlsPort, Challenge: challenge,
 				})
+				if again == 0 {
+					close(walled)
+				}
 				if text := s.log.until("certificate loaded"); !strings.Contains(text, "certificate loaded") {
 					t.Fatal("no certificate is issued")
 				}
@@ -351,7 +359,7 @@ func TestThreat48ChallengePorts(t *testing.T) {
 	dir := wallFolder(t)
 	s := behindWalls(t, trial{
 		Args: []string{"--root", dir, "--run-as", "nobody", "--tls-acme", "a.example.org", "--tls-acme-ca", "https://127.0.0.1:1/dir",
-			"--tls-dir", filepath.Join(dir, "kept")},
+			"--tls-dir", filepath.Join(dir, "kept"), "--cache-dir", "off"},
 		HTTPPort: httpPort, TLSPort: tlsPort,
 	})
 	before := strings.Count(s.log.String(), "challenge")

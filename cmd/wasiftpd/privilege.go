@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"os"
 	"strconv"
 )
 
@@ -35,6 +36,9 @@ func (p *program) leaveRoot(o *options, r *roster, files *follower) (listeners [
 	user, err := parseIdentity(o.runAs)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--run-as: %w", err)}
+	}
+	if os.Geteuid() != 0 {
+		return nil, errors.New("only root can become another user; start it as root, or without --run-as")
 	}
 	if listeners, err = o.listenAll(); err != nil {
 		return nil, err

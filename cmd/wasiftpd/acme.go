@@ -60,7 +60,9 @@ func (p *program) issued(ctx context.Context, t *tlsOptions, logger *slog.Logger
 
 // issuer is what is known of the ACME server before it is talked to.
 func (p *program) issuer(t *tlsOptions) certmagic.ACMEIssuer {
-	issuer := certmagic.ACMEIssuer{CA: t.acmeCA, Agreed: true, AltHTTPPort: certmagic.HTTPChallengePort, AltTLSALPNPort: certmagic.TLSALPNChallengePort}
+	issuer := certmagic.ACMEIssuer{
+		CA: t.acmeCA, Agreed: true, AltHTTPPort: certmagic.HTTPChallengePort, AltTLSALPNPort: certmagic.TLSALPNChallengePort,
+	}
 	if p.tuneACME != nil {
 		p.tuneACME(&issuer)
 	}

@@ -75,10 +75,10 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.BoolVar(&o.sync, "sync", false, "have what was uploaded or changed on the disk before the reply")
 	o.addBehaviourTo(f)
 	o.addAllowTo(f)
-	f.StringVar(&o.runAs, "run-as", "", "become `USER[:GROUP]` once all ports are open, and give up all\n"+
-		"privileges. With GROUP there are no other groups. Files that are\nloaded again must be readable by that user")
-	f.Func("landlock", "on Linux, files can't be opened that are neither in a served folder\n"+
-		"nor beside what the server loads again: `off|DIR` opens them all, or\nthose in DIR too, for folders that come later; repeatable", o.walled.set)
+	f.StringVar(&o.runAs, "run-as", "", "when all ports are open, stop being root and become `USER[:GROUP]`,\n"+
+		"with the groups of USER or GROUP alone. That user must be able to\nread files that are to be loaded again")
+	f.Func("landlock", "`off|DIR`: on Linux, no files can be opened but those in served\n"+
+		"folders, those that are loaded again and those beside them. DIR is\nleft open too, for folders that come later; off leaves all open", o.walled.set)
 	f.Func("greeting", "greet clients with `TEXT`", o.setGreeting)
 	f.Func("sessions-per-instance", "at most `N` sessions an instance of the engine; 1 isolates\nmost and costs most, 0 is no limit (default 0)", count(&o.config.SessionsPerInstance))
 	f.StringVar(&o.module, "module", "", "run the engine in `FILE`, not the one built in")

@@ -45,7 +45,7 @@ func (p *program) leaveRoot(o *options, r *roster, files *follower) (listeners [
 	}
 	steps := []func() error{
 		func() error { return p.openChallenges(&o.tls, files.logger) },
-		func() error { return user.entrustAll(o, files.logger) },
+		func() error { user.entrustAll(o, files.logger); return nil },
 		func() error { return user.become(files.logger) },
 		func() error { return o.checkPassivePorts() },
 		func() error { return r.checkFolders(files.logger) },
@@ -59,8 +59,9 @@ func (p *program) leaveRoot(o *options, r *roster, files *follower) (listeners [
 	return listeners, nil
 }
 
-// entrustAll gives the folders that we keep things in to the user.
-func (id *identity) entrustAll(o *options, logger *slog.Logger) error {
+// entrustAll gives the folders that we keep things in to the user. What can't be given
+// is told; whether the server can do without is seen when it is used.
+func (id *identity) entrustAll(o *options, logger *slog.Logger) {
 	for _, folder := range []struct {
 		needed bool
 		given  string
@@ -78,10 +79,9 @@ func (id *identity) entrustAll(o *options, logger *slog.Logger) error {
 			continue
 		}
 		if err := id.entrust(dir, given, logger); err != nil {
-			return fmt.Errorf("cannot give the folder of %s to %s: %w", folder.flag, id.name, err)
+			logger.Warn("the folder of "+folder.flag+" can't be given to the user of --run-as", "dir", dir, "user", id.name, "err", err)
 		}
 	}
-	return nil
 }
 
 // checkPassivePorts finds out whether the first passive port, the lowest, may still be
@@ -93,7 +93,8 @@ func (o *options) checkPassivePorts() error {
 	}
 	l, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(int(first))))
 	if errors.Is(err, fs.ErrPermission) {
-		return usageError{fmt.Errorf("--passive-ports begins with %d, which the user of --run-as may not open; begin with 1024 or more", first)}
+		return usageError{fmt.Errorf("--passive-ports begins with %d, which the user of --run-as may not open; "+
+			"begin with 1024 or more", first)}
 	}
 	if err == nil {
 		l.Close()

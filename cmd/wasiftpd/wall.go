@@ -186,8 +186,8 @@ func few(paths []string) string {
 }
 
 // errOutside is told in the log of a login, and of a users file.
-var errOutside = errors.New("it was not there at the start, or is another since, and files outside of what was there can't be opened; " +
-	"restart the server, or put the folder above it within reach with --landlock")
+var errOutside = errors.New("it was not there at the start, or is another since, and files outside of what was there " +
+	"can't be opened; restart the server, or put the folder above it within reach with --landlock")
 
 // checkWall says why a root can't be served though it is there.
 func (r *roster) checkWall(root string) error {

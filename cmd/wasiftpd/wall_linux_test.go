@@ -239,7 +239,9 @@ func TestThreat48FileOutside(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, as := range map[string][]string{"as it is": nil, "as nobody": {"--run-as", "nobody", "--cache-dir", filepath.Join(dir, "cache")}} {
+	for name, as := range map[string][]string{
+		"as it is": nil, "as nobody": {"--run-as", "nobody", "--cache-dir", filepath.Join(dir, "cache")},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if as != nil && os.Geteuid() != 0 {
@@ -318,8 +320,9 @@ func TestThreat48ACME(t *testing.T) {
 			host := "wall-" + challenge + ".example.org"
 			for again := range 2 {
 				s := behindWalls(t, trial{
-					Args: []string{"--root", root, "--run-as", "nobody", "--tls-acme", host, "--tls-acme-ca", pebble.URL + wfe.DirectoryPath,
-						"--tls-dir", filepath.Join(dir, "kept"), "--cache-dir", filepath.Join(dir, "cache"), "--implicit-listen", "127.0.0.1:0"},
+					Args: []string{"--root", root, "--run-as", "nobody", "--tls-acme", host,
+						"--tls-acme-ca", pebble.URL + wfe.DirectoryPath, "--tls-dir", filepath.Join(dir, "kept"),
+						"--cache-dir", filepath.Join(dir, "cache"), "--implicit-listen", "127.0.0.1:0"},
 					ACMERoot: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pebble.Certificate().Raw}),
 					HTTPPort: httpPort, TLSPort: tlsPort, Challenge: challenge,
 				})
@@ -373,7 +376,8 @@ func TestThreat48ChallengePorts(t *testing.T) {
 		t.Errorf("%q, %v", line, err)
 	}
 	for _, protocols := range [][]string{nil, {"acme-tls/1"}} {
-		c, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", tlsPort), &tls.Config{InsecureSkipVerify: true, ServerName: "a.example.org", NextProtos: protocols})
+		config := &tls.Config{InsecureSkipVerify: true, ServerName: "a.example.org", NextProtos: protocols}
+		c, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", tlsPort), config)
 		if err == nil {
 			c.Close()
 			t.Errorf("there is a certificate for %q", protocols)
@@ -423,8 +427,9 @@ func TestSurroundings(t *testing.T) {
 	}
 	for root, want := range map[string]string{
 		at("a/full"): at("a/full"), at("a/empty"): at("a/empty") + " " + at("a"), at("a/link"): at("b/target") + " " + at("b"),
-		at("a/missing"): at("a"), at("a/missing/x/y"): at("a"), at("a/empty/x"): at("a/empty") + " " + at("a"), at("a/pipe"): at("a/pipe"),
-		"/": "/", "/var": "/var", "/no such folder": "", "/var/no such folder/x": "",
+		at("a/missing"): at("a"), at("a/missing/x/y"): at("a"), at("a/empty/x"): at("a/empty") + " " + at("a"),
+		at("a/pipe"): at("a/pipe"),
+		"/":          "/", "/var": "/var", "/no such folder": "", "/var/no such folder/x": "",
 	} {
 		if got := strings.Join(surroundings(root), " "); got != want {
 			t.Errorf("%s has %q, not %q", root, got, want)

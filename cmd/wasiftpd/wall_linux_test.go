@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -276,17 +277,34 @@ func TestThreat48FileOutside(t *testing.T) {
 // either.
 func TestThreat48ReadOnlyRoot(t *testing.T) {
 	t.Parallel()
-	o := parse(t, "--root", "/srv/a", "--user", "bob:secret:ro", "--host", "a.example.org,root=/srv/b,anonymous=wo")
-	o.anchor()
-	r := &roster{options: &o}
-	all, err := r.accounts()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.current.Store(all)
-	w := o.wall(r, &follower{})
-	if strings.Contains(strings.Join(w.change, " "), "/srv/a") {
-		t.Errorf("%+v", w)
+	reads, writes := filepath.Join(dir, "reads"), filepath.Join(dir, "writes")
+	for _, root := range []string{reads, writes} {
+		if err := os.Mkdir(root, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, root, "file", "")
+	}
+	users := write(t, dir, "users", "alice:"+bcryptHash4+":"+reads+":ro\n")
+	for _, test := range []struct {
+		args         []string
+		read, change string
+	}{
+		{[]string{"--root", reads, "--user", "bob:secret:ro", "--host", "a.example.org,root=" + writes + ",anonymous=wo"}, reads, writes},
+		{[]string{"--root", reads, "--anonymous", "ro", "--users", users}, "", reads}, // whose users may become writers
+	} {
+		o := parse(t, test.args...)
+		r, err := o.roster(t.Context(), &follower{logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := o.wall(r, &follower{})
+		if read, change := strings.Join(w.read, " "), strings.Join(w.change, " "); read != test.read || change != test.change {
+			t.Errorf("%q: %q can be read and %q changed", test.args, read, change)
+		}
 	}
 }
 

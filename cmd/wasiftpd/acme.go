@@ -2,13 +2,23 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
+	"log"
 	"log/slog"
+	"net"
+	"net/http"
 	"path/filepath"
+	"strconv"
+	"time"
 
 	"github.com/caddyserver/certmagic"
+	"github.com/mholt/acmez/v3"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+	"golang.org/x/net/netutil"
 )
 
 // issued has certificates issued for the hosts of --tls-acme, and renewed,
@@ -19,14 +29,14 @@ func (p *program) issued(ctx context.Context, t *tlsOptions, logger *slog.Logger
 		return nil, err
 	}
 	var config *certmagic.Config
-	log := zap.New(zapToSlog{logger})
+	zapped := zap.New(zapToSlog{logger})
 	cache := certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert: func(certmagic.Certificate) (*certmagic.Config, error) { return config, nil },
-		Logger:           log,
+		Logger:           zapped,
 	})
 	context.AfterFunc(ctx, cache.Stop)
 	config = certmagic.New(cache, certmagic.Config{
-		Storage: &certmagic.FileStorage{Path: filepath.Join(dir, "acme")}, Logger: log,
+		Storage: &certmagic.FileStorage{Path: filepath.Join(dir, "acme")}, Logger: zapped,
 		DefaultServerName: t.acme[0], FallbackServerName: t.acme[0], // many FTP clients say no name
 		OnEvent: func(_ context.Context, event string, data map[string]any) error {
 			if event == "cached_managed_cert" {
@@ -35,16 +45,99 @@ func (p *program) issued(ctx context.Context, t *tlsOptions, logger *slog.Logger
 			return nil
 		},
 	})
-	issuer := certmagic.ACMEIssuer{CA: t.acmeCA, Agreed: true, Logger: log}
-	if p.tuneACME != nil {
-		p.tuneACME(&issuer)
+	template := p.issuer(t)
+	template.Logger = zapped
+	issuer := certmagic.NewACMEIssuer(config, template)
+	config.Issuers = []certmagic.Issuer{issuer}
+	for _, l := range t.challenges {
+		answerChallenges(ctx, l, issuer, config)
 	}
-	config.Issuers = []certmagic.Issuer{certmagic.NewACMEIssuer(config, issuer)}
 	if err := config.ManageAsync(ctx, t.acme); err != nil {
 		return nil, fmt.Errorf("cannot have certificates issued: %w; their folder is %s, of --tls-dir", err, dir)
 	}
 	return config.GetCertificate, nil
 }
+
+// issuer is what is known of the ACME server before it is talked to.
+func (p *program) issuer(t *tlsOptions) certmagic.ACMEIssuer {
+	issuer := certmagic.ACMEIssuer{
+		CA: t.acmeCA, Agreed: true, AltHTTPPort: certmagic.HTTPChallengePort, AltTLSALPNPort: certmagic.TLSALPNChallengePort,
+	}
+	if p.tuneACME != nil {
+		p.tuneACME(&issuer)
+	}
+	return issuer
+}
+
+// openChallenges opens the ports that the ACME server comes to, for as long as the
+// server runs: certificates are renewed when it may open none of them any more. One of
+// the two is enough.
+func (p *program) openChallenges(t *tlsOptions, logger *slog.Logger) error {
+	if len(t.acme) == 0 {
+		return nil
+	}
+	issuer := p.issuer(t)
+	var faults []error
+	for _, port := range []int{issuer.AltHTTPPort, issuer.AltTLSALPNPort} {
+		l, err := listen(net.JoinHostPort(issuer.ListenHost, strconv.Itoa(port)), "--tls-acme")
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		t.challenges = append(t.challenges, l)
+	}
+	if len(t.challenges) == 0 {
+		return fmt.Errorf("there is no port on which --tls-acme could prove whose host it is: %w", errors.Join(faults...))
+	}
+	for _, err := range faults {
+		logger.Warn("certificates are issued by the other of ports 80 and 443 alone", "err", err)
+	}
+	return nil
+}
+
+// Limits of those who come to a port of [program.openChallenges]: the ACME server has
+// a few questions, and others none.
+const (
+	challengeConns = 32
+	challengeTime  = 10 * time.Second
+)
+
+// answerChallenges answers on l until ctx ends. Only who asks for a host that a
+// certificate is being issued for gets an answer, so that others fill no log.
+func answerChallenges(ctx context.Context, l net.Listener, issuer *certmagic.ACMEIssuer, config *certmagic.Config) {
+	asked := func(host string) bool {
+		_, ok := certmagic.GetACMEChallenge(host)
+		return ok
+	}
+	server := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !asked(r.Host) || !issuer.HandleHTTPChallenge(w, r) {
+				http.NotFound(w, r)
+			}
+		}),
+		ReadTimeout: challengeTime, WriteTimeout: challengeTime,
+		ErrorLog: log.New(io.Discard, "", 0),
+	}
+	server.SetKeepAlivesEnabled(false)
+	context.AfterFunc(ctx, func() { server.Close() })
+	l = netutil.LimitListener(l, challengeConns)
+	if port := l.Addr().(*net.TCPAddr).Port; port == issuer.AltHTTPPort {
+		go server.Serve(l)
+		return
+	}
+	server.TLSConfig = &tls.Config{
+		NextProtos: []string{acmez.ACMETLS1Protocol},
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			if !asked(hello.ServerName) {
+				return nil, errNoChallenge
+			}
+			return config.GetCertificate(hello)
+		},
+	}
+	go server.ServeTLS(l, "", "")
+}
+
+var errNoChallenge = errors.New("no certificate is being issued for this host")
 
 // zapToSlog passes certmagic's warnings and errors on to our log.
 type zapToSlog struct{ *slog.Logger }

@@ -13,7 +13,7 @@ func openCache(dir string, logger *slog.Logger) (string, error) {
 	if dir == "off" {
 		return "", nil
 	}
-	dir, err := keep(dir, usualPlaces(os.UserCacheDir, "CACHE_DIRECTORY", "/var/cache"), logger)
+	dir, err := keep(dir, usualCaches(), logger)
 	if err != nil {
 		return "", err
 	}
@@ -24,3 +24,5 @@ func openCache(dir string, logger *slog.Logger) (string, error) {
 	}
 	return dir, nil
 }
+
+func usualCaches() []place { return usualPlaces(os.UserCacheDir, "CACHE_DIRECTORY", "/var/cache") }

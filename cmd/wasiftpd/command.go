@@ -35,6 +35,13 @@ type program struct {
 	// end would end it at its next line; nil leaves that as it is.
 	outlive func()
 
+	// root is whether it begins as root.
+	root bool
+
+	// enclose keeps all threads of the process from opening files outside of a wall;
+	// nil leaves them free.
+	enclose func(wall) error
+
 	// tuneACME changes how certificates are issued; nil changes nothing.
 	tuneACME func(*certmagic.ACMEIssuer)
 }
@@ -67,7 +74,7 @@ func (p *program) command() *cobra.Command {
 	root.Long = "wasiftpd serves folders by FTP: without flags the current one, read-only, to anyone on this machine.\n" +
 		"Without a command it does what wasiftpd serve does."
 	root.Example = "  wasiftpd --root /srv/files\n" +
-		"  wasiftpd --listen :2121 --root /srv/files --users /etc/wasiftpd.users --passive-ports 50000-50099"
+		"  wasiftpd --listen :2121 --root /srv/files --users /etc/wasiftpd/users --passive-ports 50000-50099"
 	showVersion := root.Flags().Bool("version", false, "print what wasiftpd version prints")
 	serve := root.RunE
 	root.RunE = func(cmd *cobra.Command, args []string) error {

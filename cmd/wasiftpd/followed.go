@@ -139,6 +139,23 @@ func (f *follower) reload(asked bool) (done bool) {
 	return done
 }
 
+// tellUnreadable tells of the files that can't be loaded again by who the process is
+// now. What was loaded of them stays.
+func (f *follower) tellUnreadable(user string) {
+	for _, one := range f.all {
+		for _, file := range one.files() {
+			content, err := os.Open(file)
+			if err != nil {
+				f.logger.Warn("a change of the "+one.what()+" is seen at the next start only: the user of --run-as can't read it",
+					"file", file, "user", user, "err", err)
+				one.load(f.logger) // so that the fault is not told again until somebody asks
+				continue
+			}
+			content.Close()
+		}
+	}
+}
+
 var errInWriting = errors.New("the file is in writing")
 
 // inWriting says whether a file was written to a moment ago, so that what was read

@@ -30,6 +30,8 @@ type options struct {
 	sync      bool
 	module    string
 	cacheDir  string
+	runAs     string
+	walled    wallOptions
 	logFormat string
 	tls       tlsOptions
 	config    host.Config
@@ -73,6 +75,10 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.BoolVar(&o.sync, "sync", false, "have what was uploaded or changed on the disk before the reply")
 	o.addBehaviourTo(f)
 	o.addAllowTo(f)
+	f.StringVar(&o.runAs, "run-as", "", "when all ports are open, stop being root and become `USER[:GROUP]`,\n"+
+		"with the groups of USER or GROUP alone. That user must be able to\nread files that are to be loaded again")
+	f.Func("landlock", "`off|DIR`: on Linux, no files can be opened but those in served\n"+
+		"folders, those that are loaded again and those beside them. DIR is\nleft open too, for folders that come later; off leaves all open", o.walled.set)
 	f.Func("greeting", "greet clients with `TEXT`", o.setGreeting)
 	f.Func("sessions-per-instance", "at most `N` sessions an instance of the engine; 1 isolates\nmost and costs most, 0 is no limit (default 0)", count(&o.config.SessionsPerInstance))
 	f.StringVar(&o.module, "module", "", "run the engine in `FILE`, not the one built in")
@@ -86,7 +92,7 @@ func (o *options) addTo(f *pflag.FlagSet) {
 // whatever has become of the current folder.
 func (o *options) anchor() {
 	anchor(&o.root, &o.usersFile, &o.tls.clientCA)
-	for _, files := range [][]string{o.tls.certs, o.tls.keys} {
+	for _, files := range [][]string{o.tls.certs, o.tls.keys, o.walled.beside} {
 		for i := range files {
 			anchor(&files[i])
 		}

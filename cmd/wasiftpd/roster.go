@@ -24,6 +24,8 @@ type roster struct {
 	files   []*usersFile // each once
 	current atomic.Pointer[accounts]
 	sweeper *sweeper
+	slow    bool // a folder hung at the start
+	walled  bool // files outside can't be opened
 
 	// revoke ends the sessions of accounts; nil while there is no server.
 	revoke func(gone func(account string) bool) int
@@ -54,6 +56,9 @@ func (o *options) roster(ctx context.Context, files *follower) (*roster, error) 
 		return nil, usageError{err}
 	}
 	r.current.Store(first)
+	if o.runAs != "" {
+		return r, nil // it is the other user who must be able to open them
+	}
 	return r, r.checkFolders(files.logger)
 }
 
@@ -110,7 +115,13 @@ func (a *accounts) nobody() error {
 // end; it says how many.
 func (r *roster) replace(next *accounts) (ended int) {
 	gone := map[string]bool{}
-	r.current.Swap(next).gone(next, gone)
+	old := r.current.Swap(next)
+	old.gone(next, gone)
+	if r.walled {
+		added := next.folders()
+		maps.DeleteFunc(added, func(path string, _ []string) bool { return old.folders()[path] != nil })
+		go r.tellOutside(added, r.sweeper.logger) // a folder may hang
+	}
 	if r.revoke == nil || len(gone) == 0 {
 		return 0
 	}
@@ -153,6 +164,7 @@ func (r *roster) checkFolders(logger *slog.Logger) error {
 	case err := <-checked:
 		return err
 	case <-time.After(checkTime):
+		r.slow = true
 		logger.Warn("a folder takes long to be opened; going on without")
 		return nil
 	}
@@ -174,6 +186,9 @@ func (o *options) dirOptions() fsbridge.DirOptions {
 func (r *roster) Authenticate(ctx context.Context, login host.Login) (*host.Account, error) {
 	found, err := r.current.Load().find(ctx, login)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.checkWall(found.root); err != nil {
 		return nil, err
 	}
 	own, err := found.open(r.options.dirOptions())

@@ -42,14 +42,14 @@ func (p *program) serve(o *options) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := p.setUpTLS(ctx, o, files); err != nil {
+	if err := o.readTLS(files); err != nil {
 		return err
 	}
-	listeners, err := o.listenAll()
+	listeners, err := p.open(ctx, o, roster, files)
+	defer closeAll(listeners)
 	if err != nil {
 		return err
 	}
-	defer closeAll(listeners)
 	repeated := newRepetitions(logger.Handler())
 	defer repeated.close()
 	server, err := o.newServer(roster, slog.New(repeated))
@@ -57,6 +57,7 @@ func (p *program) serve(o *options) (err error) {
 		return err
 	}
 	defer server.Close()
+	p.raise(o, roster, files)
 	interrupts := p.interrupts() // before, there is nothing to wait for
 	p.announce(o, roster.current.Load(), listeners)
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -36,7 +37,12 @@ type tlsOptions struct {
 	clientAuth string        // "require", "login" or "" when not given
 	hosts      []virtualHost // those with a certificate
 
-	fingerprint string // not a flag's: that of the certificate of our own
+	// What the flags came to.
+	loaded      certificates   // of the files
+	issuers     *clientCA      // of clients' certificates; nil asks for none
+	kept        string         // the folder for certificates of ours, "" for none
+	fingerprint string         // that of the certificate of our own
+	challenges  []net.Listener // those that were opened for ACME ahead, while root could
 }
 
 func (o *options) addTLSTo(f *pflag.FlagSet) {
@@ -133,13 +139,53 @@ func (t *tlsOptions) check() error {
 	return nil
 }
 
-// setUpTLS writes into the server's configuration what the flags say, and adds to
-// files what is to be followed. Until ctx ends issued certificates are renewed.
-func (p *program) setUpTLS(ctx context.Context, o *options, files *follower) error {
+// readTLS checks the flags and reads the files that they name, which only root may be
+// able to, and adds to files what is to be followed.
+func (o *options) readTLS(files *follower) error {
 	t := &o.tls
 	if err := t.check(); err != nil {
 		return usageError{err}
 	}
+	certs, keys := t.pairs()
+	loaded, err := loadCertificates(certs, keys, files.logger)
+	if err != nil {
+		return err
+	}
+	t.loaded = loaded
+	for i, h := range t.hosts {
+		p := loaded[len(loaded)-len(t.hosts)+i]
+		p.host = h.name
+		if err := p.current.Load().Leaf.VerifyHostname(h.name); err != nil {
+			files.logger.Warn("the certificate is not the host's, and will not be shown", "host", h.name, "err", err)
+		}
+	}
+	for _, p := range loaded {
+		files.all = append(files.all, p)
+	}
+	if t.clientCA == "" {
+		return nil
+	}
+	t.issuers = &clientCA{file: t.clientCA}
+	if _, err := t.issuers.load(files.logger); err != nil {
+		return err
+	}
+	files.all = append(files.all, t.issuers)
+	return nil
+}
+
+// pairs are the files of certificates and of their keys, those of virtual hosts last.
+func (t *tlsOptions) pairs() (certs, keys []string) {
+	certs, keys = slices.Clone(t.certs), slices.Clone(t.keys)
+	for _, h := range t.hosts {
+		certs, keys = append(certs, h.cert), append(keys, h.key)
+	}
+	return certs, keys
+}
+
+// setUpTLS writes into the server's configuration what the flags say. What is kept
+// belongs to who the server is now. Until ctx ends issued certificates are renewed.
+func (p *program) setUpTLS(ctx context.Context, o *options, files *follower) error {
+	t := &o.tls
 	if !t.on() {
 		return nil
 	}
@@ -161,10 +207,10 @@ func (p *program) setUpTLS(ctx context.Context, o *options, files *follower) err
 	if t.close == "require" {
 		config.Close = host.RequireClose
 	}
-	if t.clientCA == "" {
-		return nil
+	if t.issuers != nil {
+		t.askClients(config)
 	}
-	return t.askClients(config, files)
+	return nil
 }
 
 // getCertificate is [tls.Config]'s GetCertificate.
@@ -175,46 +221,29 @@ func (p *program) certificateSource(ctx context.Context, o *options, files *foll
 	if len(t.acme) > 0 {
 		return p.issued(ctx, t, logger)
 	}
-	certs, keys := slices.Clone(t.certs), slices.Clone(t.keys)
-	if t.own == "self-signed" {
-		file, err := t.selfSigned(o.config.Passive.PublicAddress, logger)
-		if err != nil {
-			return nil, err
-		}
-		certs, keys = []string{file}, []string{file}
-	}
-	for _, h := range t.hosts {
-		certs, keys = append(certs, h.cert), append(keys, h.key)
-	}
+	_, keys := t.pairs()
 	for _, key := range keys {
-		if t.own != "self-signed" || key != keys[0] {
-			warnOfReaders("key", key, logger)
-		}
+		warnOfReaders("key", key, logger)
 	}
-	loaded, err := loadCertificates(certs, keys, logger)
+	if t.own != "self-signed" {
+		return t.loaded.get, nil
+	}
+	file, err := t.selfSigned(o.config.Passive.PublicAddress, logger)
 	if err != nil {
 		return nil, err
 	}
-	for i, h := range t.hosts {
-		p := loaded[len(loaded)-len(t.hosts)+i]
-		p.host = h.name
-		if err := p.current.Load().Leaf.VerifyHostname(h.name); err != nil {
-			logger.Warn("the certificate is not the host's, and will not be shown", "host", h.name, "err", err)
-		}
+	own, err := loadCertificates([]string{file}, []string{file}, logger)
+	if err != nil {
+		return nil, err
 	}
-	for _, p := range loaded {
-		files.all = append(files.all, p)
-	}
-	if t.own == "self-signed" {
-		t.fingerprint = fingerprint(loaded[0].current.Load())
-		return renewed(loaded.get, loaded[0], o.config.Passive.PublicAddress, logger), nil
-	}
-	return loaded.get, nil
+	files.all = append(files.all, own[0])
+	t.fingerprint = fingerprint(own[0].current.Load())
+	return renewed(append(own, t.loaded...).get, own[0], o.config.Passive.PublicAddress, logger), nil
 }
 
 // keep is the private folder for certificates of ours, and all that is in it ours.
 func (t *tlsOptions) keep(logger *slog.Logger) (string, error) {
-	dir, err := keep(t.dir, usualPlaces(os.UserConfigDir, "STATE_DIRECTORY", "/var/lib"), logger)
+	dir, err := keep(t.dir, t.usual(), logger)
 	for _, name := range []string{ownCertificate, "acme"} {
 		if err == nil {
 			err = claim(filepath.Join(dir, name), logger)
@@ -223,23 +252,22 @@ func (t *tlsOptions) keep(logger *slog.Logger) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("there is no private folder for certificates: %w; choose one with --tls-dir", err)
 	}
+	t.kept = dir
 	return dir, nil
 }
 
+func (t *tlsOptions) usual() []place {
+	return usualPlaces(os.UserConfigDir, "STATE_DIRECTORY", "/var/lib")
+}
+
 // askClients asks clients for certificates.
-func (t *tlsOptions) askClients(config *host.TLS, files *follower) error {
-	ca := &clientCA{file: t.clientCA}
-	if _, err := ca.load(files.logger); err != nil {
-		return err
-	}
-	files.all = append(files.all, ca)
+func (t *tlsOptions) askClients(config *host.TLS) {
 	how := tls.VerifyClientCertIfGiven
 	if t.clientsBy() == "require" {
 		how = tls.RequireAndVerifyClientCert
 		config.Require = max(config.Require, host.TLSForLogin) // in the clear there is none to show
 	}
-	ca.ask(config.Config, how)
-	return nil
+	t.issuers.ask(config.Config, how)
 }
 
 // shownName is the common name of a client's certificate, if it was verified.

@@ -1,0 +1,64 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// become makes this process, with all its threads, another user for good.
+func (id *identity) become(logger *slog.Logger) error {
+	if err := dropBounds(); err != nil {
+		logger.Warn("the bounding set of capabilities stays, which gives nothing to who can gain none", "err", err)
+	}
+	for _, step := range []struct {
+		what string
+		do   func() error
+	}{
+		{"set the supplementary groups", func() error { return syscall.Setgroups(id.groups) }},
+		{"set the group", func() error { return syscall.Setgid(id.gid) }},
+		{"set the user", func() error { return syscall.Setuid(id.uid) }},
+		{"drop all privileges", dropPrivileges},
+	} {
+		if err := step.do(); err != nil {
+			return fmt.Errorf("cannot become the user %s: cannot %s: %w", id.name, step.what, err)
+		}
+	}
+	logger.Info("no longer root", "user", id.name, "uid", id.uid, "gid", id.gid, "groups", id.groups)
+	return nil
+}
+
+// entrust gives a folder that we keep things in, with all that is in it, to the
+// user that we are to become. It makes one where there is none, and leaves alone what
+// is not root's, or holds anything but ours: whether that can be used is seen later. So
+// it does with one that was given and is not empty, for others may use it as root.
+func (id *identity) entrust(dir string, given bool, logger *slog.Logger) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(dir), 0o755), os.Mkdir(dir, 0o700)); err != nil {
+			return err
+		}
+		logger.Info("folder made", "dir", dir, "owner", id.uid)
+	}
+	real, err := trusted(dir)
+	if err != nil || !holdsOnlyOurs(real) {
+		return nil
+	}
+	if given && !empty(real) {
+		if info, err := os.Stat(real); err == nil && info.Mode()&forOthers == 0 {
+			logger.Warn("a folder that we keep things in is root's, and of no use to us then; chown -R it", "dir", dir, "user", id.name)
+		}
+		return nil
+	}
+	return filepath.WalkDir(real, func(name string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(name, id.uid, id.gid)
+	})
+}

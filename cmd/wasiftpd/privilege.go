@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+)
+
+// open has the ports open and TLS set up, and is who the server is from then on. It
+// returns the listeners that it has opened, after a fault too.
+func (p *program) open(ctx context.Context, o *options, r *roster, files *follower) ([]listener, error) {
+	if o.runAs != "" {
+		listeners, err := p.leaveRoot(o, r, files)
+		if err == nil {
+			err = p.setUpTLS(ctx, o, files)
+		}
+		return listeners, err
+	}
+	if p.root {
+		files.logger.Warn("the server stays root; give it a user with --run-as")
+	}
+	if err := p.setUpTLS(ctx, o, files); err != nil {
+		return nil, err
+	}
+	return o.listenAll()
+}
+
+// leaveRoot does what only root may, and becomes the user of --run-as. Folders are
+// touched by that user alone: a thread that hangs in one could not change its user.
+func (p *program) leaveRoot(o *options, r *roster, files *follower) (listeners []listener, err error) {
+	user, err := parseIdentity(o.runAs)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--run-as: %w", err)}
+	}
+	if os.Geteuid() != 0 {
+		return nil, errors.New("only root can become another user; start it as root, or without --run-as")
+	}
+	if listeners, err = o.listenAll(); err != nil {
+		return nil, err
+	}
+	steps := []func() error{
+		func() error { return p.openChallenges(&o.tls, files.logger) },
+		func() error { user.entrustAll(o, files.logger); return nil },
+		func() error { return user.become(files.logger) },
+		func() error { return o.checkPassivePorts() },
+		func() error { return r.checkFolders(files.logger) },
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return listeners, err
+		}
+	}
+	files.tellUnreadable(user.name)
+	return listeners, nil
+}
+
+// entrustAll gives the folders that we keep things in to the user. What can't be given
+// is told; whether the server can do without is seen when it is used.
+func (id *identity) entrustAll(o *options, logger *slog.Logger) {
+	for _, folder := range []struct {
+		needed bool
+		given  string
+		usual  []place
+		flag   string
+	}{
+		{o.cacheDir != "off", o.cacheDir, usualCaches(), "--cache-dir"},
+		{o.tls.own == "self-signed" || len(o.tls.acme) > 0, o.tls.dir, o.tls.usual(), "--tls-dir"},
+	} {
+		dir, given := folder.given, folder.given != ""
+		if !given && len(folder.usual) > 1 {
+			dir = folder.usual[1].dir // the first is in root's own folder
+		}
+		if !folder.needed || dir == "" {
+			continue
+		}
+		if err := id.entrust(dir, given, logger); err != nil {
+			logger.Warn("the folder of "+folder.flag+" can't be given to the user of --run-as", "dir", dir, "user", id.name, "err", err)
+		}
+	}
+}
+
+// checkPassivePorts finds out whether the first passive port, the lowest, may still be
+// opened.
+func (o *options) checkPassivePorts() error {
+	first := o.config.Passive.FirstPort
+	if first == 0 {
+		return nil
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(int(first))))
+	if errors.Is(err, fs.ErrPermission) {
+		return usageError{fmt.Errorf("--passive-ports begins with %d, which the user of --run-as may not open; "+
+			"begin with 1024 or more", first)}
+	}
+	if err == nil {
+		l.Close()
+	}
+	return nil
+}

@@ -173,6 +173,21 @@ type dataConn struct {
 	stream  *stream  // what the engine writes itself: listings
 	cancel  context.CancelFunc
 	tls     *closing // beneath TLS, from the begin of the handshake on; nil in the clear
+	shaking bool     // hands: the handshake goes on
+}
+
+// usable says whether bytes may cross the connection: not beside a handshake, nor
+// in the clear where TLS is required, whatever the guest believes.
+func (c *dataConn) usable() wasi.Errno {
+	switch {
+	case c.conn == nil:
+		return wasi.EBADF
+	case c.shaking:
+		return wasi.EBUSY
+	case c.tls == nil && c.session.server.config.TLS.Require == TLSForTransfer:
+		return wasi.EACCES
+	}
+	return wasi.OK
 }
 
 func (c *dataConn) owner() *session { return c.session }
@@ -203,6 +218,7 @@ func (c *dataConn) settled(conn net.Conn, handle uint32, errno wasi.Errno) bool 
 		return false
 	}
 	if errno == wasi.OK {
+		c.shaking = false
 		c.connected(conn, handle)
 	}
 	s.shard.post(wasi.Event{Kind: wasi.EventWritable, Session: s.handle, Handle: handle, Errno: errno})

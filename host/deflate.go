@@ -31,8 +31,7 @@ func (sh *shard) netDeflate(a *args) wasi.Errno {
 		return errno
 	}
 	level := int(a.uint32(1))
-	handshaking := c.tls != nil && !c.stream.secured
-	if c.conn == nil || handshaking || c.compressed() || level > zlib.BestCompression {
+	if c.conn == nil || c.shaking || c.compressed() || level > zlib.BestCompression {
 		return wasi.EINVAL
 	}
 	if c.stream.busy() {

@@ -57,10 +57,13 @@ func (l *login) closeAccount() {
 }
 
 // can says whether the session is logged in to an account with this right, which
-// still holds.
+// still holds, and talks under TLS where it has to.
 func (s *session) can(right Rights) bool {
 	l := s.login.Load()
-	return l != nil && l.rights&right == right && !l.revoked.Load()
+	if l == nil || l.rights&right != right || l.revoked.Load() {
+		return false
+	}
+	return s.server.config.TLS.Require < TLSForControl || s.stream.protected()
 }
 
 func (s *session) logout() {
@@ -121,8 +124,14 @@ func (sh *shard) authCheck(a *args) wasi.Errno {
 	}
 	user, password := a.string(1), a.string(2)
 	given := Login{User: user, Password: Password(password), Host: s.at(), Client: s.client, Server: s.local, TLS: s.stream.state()}
+	if given.TLS == nil && s.server.config.TLS.Require != TLSOptional || s.failures >= s.server.config.Limits.LoginFailures {
+		return wasi.EACCES
+	}
 	result, errno := s.ask(questionKey{call: wasi.AuthCheck, name: user, to: password},
 		func(ctx context.Context) answer { return s.authenticate(ctx, given) })
+	if errno == wasi.EACCES {
+		s.failures++
+	}
 	if errno != wasi.OK {
 		return errno
 	}

@@ -15,24 +15,25 @@ import (
 // session is the host's side of a control connection. It belongs to its shard's
 // goroutine.
 type session struct {
-	shard   *shard
-	server  *Server
-	id      uint64
-	handle  uint32
-	stream  *stream
-	strange atomic.Bool // its data connections do not resume its TLS session
-	client  netip.AddrPort
-	local   netip.AddrPort
-	began   time.Time
-	login   atomic.Pointer[login] // nil until logged in
-	utf8    bool                  // OPTS UTF8 ON was said
-	host    string                // what HOST named, "" for nothing
-	asked   *question             // the call that waits for its answer, nil for none
-	working int                   // goroutines that find answers, or dial
-	objects []uint32              // handles of what the session owns
-	hashing sync.Mutex            // held by the one goroutine that hashes a file
-	doing   atomic.Pointer[activity]
-	ending  chan struct{} // closed once all that was given up so far is; nil for nothing
+	shard    *shard
+	server   *Server
+	id       uint64
+	handle   uint32
+	stream   *stream
+	strange  atomic.Bool // its data connections do not resume its TLS session
+	client   netip.AddrPort
+	local    netip.AddrPort
+	began    time.Time
+	login    atomic.Pointer[login] // nil until logged in
+	utf8     bool                  // OPTS UTF8 ON was said
+	host     string                // what HOST named, "" for nothing
+	failures int                   // logins that were refused
+	asked    *question             // the call that waits for its answer, nil for none
+	working  int                   // goroutines that find answers, or dial
+	objects  []uint32              // handles of what the session owns
+	hashing  sync.Mutex            // held by the one goroutine that hashes a file
+	doing    atomic.Pointer[activity]
+	ending   chan struct{} // closed once all that was given up so far is; nil for nothing
 }
 
 // maxOwned is how many listeners, connections, files and directories a session
@@ -204,10 +205,15 @@ func (sh *shard) netWrite(a *args) wasi.Errno {
 	var out *stream
 	if s, errno := sh.session(a); errno == wasi.OK {
 		out = s.stream
-	} else if c, errno := get[*dataConn](&sh.handles, a.handle(0)); errno == wasi.OK && c.stream != nil {
-		out = c.stream
 	} else {
-		return wasi.EBADF
+		c, errno := get[*dataConn](&sh.handles, a.handle(0))
+		if errno != wasi.OK {
+			return errno
+		}
+		if errno = c.usable(); errno != wasi.OK {
+			return errno
+		}
+		out = c.stream
 	}
 	n, errno := out.write(a.bytes(1))
 	putUint32(a.bytes(2), uint32(n))

@@ -239,6 +239,13 @@ func (s *stream) busy() bool {
 	return s.flushing
 }
 
+// protected says whether TLS is on.
+func (s *stream) protected() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.secured
+}
+
 // flush sends what could not be sent at once, and closes after the last byte
 // if that was asked for meanwhile.
 func (s *stream) flush() {

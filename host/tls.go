@@ -241,6 +241,7 @@ func (c *dataConn) secure(handle uint32, part func(net.Conn, *tls.Config) *tls.C
 	}
 	s := c.session
 	policy := &s.server.config.TLS
+	c.shaking = true
 	c.tls = &closing{Conn: c.conn, required: policy.Close == RequireClose}
 	conn := part(c.tls, config)
 	s.server.work.Go(func() {

@@ -43,7 +43,7 @@ func (sh *shard) transferStart(a *args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	if c.session != f.session || c.conn == nil || f.transfer != nil {
+	if c.session != f.session || f.transfer != nil {
 		return wasi.EBADF
 	}
 	if f.taken.Load() {
@@ -51,6 +51,9 @@ func (sh *shard) transferStart(a *args) wasi.Errno {
 	}
 	if a.uint32(2)&^wasi.TransferASCII != 0 || a.int64(3) < 0 {
 		return wasi.EINVAL
+	}
+	if errno := c.usable(); errno != wasi.OK {
+		return errno
 	}
 	if c.stream.busy() {
 		return wasi.EBUSY // two would write

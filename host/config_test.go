@@ -56,7 +56,8 @@ func TestConfigFaultsInOneError(t *testing.T) {
 		Instances: -1, SessionsPerInstance: -2,
 		Limits: Limits{
 			Sessions: -3, SessionsPerAddress: -4, LineLength: maxLine + 1, LoginTime: -5, IdleTime: -6, StallTime: -7, DataTime: -8,
-			StepTime: -9, LoginFailures: -10, FailureDelay: -11, MemoryPerInstance: 1, Strangers: -12, StrangersStart: -13, StrangersRate: -14,
+			StepTime: -9, LoginFailures: -10, FailureDelay: -11, MemoryPerInstance: 1,
+			Strangers: -12, StrangersStart: -13, StrangersRate: -14,
 		},
 		Passive: Passive{FirstPort: 2000, LastPort: 1000, PublicAddress: netip.MustParseAddr("2001:db8::1")},
 	}.checked()
@@ -64,7 +65,8 @@ func TestConfigFaultsInOneError(t *testing.T) {
 		t.Fatal("there is no fault")
 	}
 	names := []string{
-		"Instances", "SessionsPerInstance", "Limits.Sessions is", "SessionsPerAddress", "Strangers is", "StrangersStart", "StrangersRate", "LineLength", "LoginTime", "IdleTime", "StallTime",
+		"Instances", "SessionsPerInstance", "Limits.Sessions is", "SessionsPerAddress",
+		"Strangers is", "StrangersStart", "StrangersRate", "LineLength", "LoginTime", "IdleTime", "StallTime",
 		"DataTime", "StepTime", "LoginFailures", "FailureDelay", "MemoryPerInstance", "Passive ports", "PublicAddress",
 	}
 	for _, name := range names {
@@ -138,9 +140,9 @@ var faulty = map[string]values{
 	"Charset":  {"klingon", "UTF-16", "a\nb"},
 	"ListZone": anything, "FollowLinks": anything,
 
-	"Limits.Sessions": negative, "Limits.SessionsPerAddress": negative, "Limits.Strangers": negative, "Limits.StrangersStart": negative,
-	"Limits.StrangersRate": append(values{101}, negative...),
-	"Limits.LineLength":    append(values{maxLine + 1}, negative...), "Limits.LoginFailures": append(values{math.MaxInt}, negative...),
+	"Limits.Sessions": negative, "Limits.SessionsPerAddress": negative,
+	"Limits.Strangers": negative, "Limits.StrangersStart": negative, "Limits.StrangersRate": append(values{101}, negative...),
+	"Limits.LineLength": append(values{maxLine + 1}, negative...), "Limits.LoginFailures": append(values{math.MaxInt}, negative...),
 	"Limits.LoginTime": backwards, "Limits.IdleTime": backwards, "Limits.StallTime": backwards, "Limits.DataTime": backwards,
 	"Limits.StepTime": backwards, "Limits.FailureDelay": backwards,
 	"Limits.MemoryPerInstance": {int64(-1), int64(1), int64(minMemory - 1), int64(maxMemory + 1)},

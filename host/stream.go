@@ -38,7 +38,7 @@ type stream struct {
 	upgrade  *upgrade    // to TLS or from it, as soon as the receiver gets to it
 	secured  bool        // TLS is on
 	changed  sync.Cond   // flushing or over
-	patience *time.Timer // of a stream that is closing, with the client
+	patience *time.Timer // with a client that takes the last bytes; nil before that
 	shutting sync.Once
 
 	try tryWriter
@@ -262,7 +262,9 @@ func (s *stream) flush() {
 	starved, closing := s.starved, s.closing
 	s.starved = false
 	if closing {
-		s.patience.Stop()
+		if s.patience != nil {
+			s.patience.Stop()
+		}
 		if s.writeErr != nil {
 			reset(s.conn) // what is cut off must not look whole
 		}

@@ -308,6 +308,22 @@ func TestStreamHoldsBackBehindAnUpgrade(t *testing.T) {
 	})
 }
 
+// A stream that is given up before its upgrade has begun ends as any other.
+func TestStreamIsGivenUpBeforeAnUpgrade(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, _, client := streamOn(t)
+		s.receive()
+		s.write([]byte("on its way"))
+		synctest.Wait()
+		s.upgradeTo(&upgrade{config: &tls.Config{}})
+		s.close(time.Second)
+		if got, err := io.ReadAll(client); len(got) > 0 || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
+}
+
 func TestStreamOfABrokenConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

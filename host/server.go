@@ -10,8 +10,10 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,18 +37,22 @@ type Server struct {
 	ending context.Context
 	end    context.CancelFunc
 
+	// greeting is what the host says by itself to a new session, whose instance is
+	// made once the client answers; nil has the engine say it.
+	greeting []byte
+	turned   chan struct{} // has a token for each connection that is turned away and still open
+
 	mu         sync.Mutex
 	state      serverState
 	shards     []*shard
 	listeners  map[net.Listener]struct{}
-	sessions   int
-	perAddress map[netip.Addr]int
+	seats      seats
 	perAccount map[string]int
 	logins     map[*login]struct{} // that have a place, also those that their sessions have not yet heard of
 	lastID     uint64
 	present    present
 	uploads    uploads
-	idle       chan struct{} // closed when the last session of a draining server is over
+	idle       chan struct{} // closed when all sessions of a draining server are over, and their last replies sent
 	idleOnce   sync.Once
 }
 
@@ -62,10 +68,8 @@ const (
 var ErrServerClosed = errors.New("host: server closed")
 
 var (
-	errTooManySessions = errors.New("too many sessions")
-	errTooManyFromHere = errors.New("too many sessions from this address")
-	errNoTLS           = errors.New("implicit TLS needs Config.TLS.Config")
-	errNoInstance      = errors.New("no instance could be had")
+	errNoTLS      = errors.New("implicit TLS needs Config.TLS.Config")
+	errNoInstance = errors.New("no instance could be had")
 )
 
 // New checks the configuration, compiles the engine and starts a first
@@ -76,23 +80,36 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{
-		config: config, engineConfig: engineConfig(&config), began: time.Now(), secret: rand.Text(), idle: make(chan struct{}),
-		listeners: map[net.Listener]struct{}{}, perAddress: map[netip.Addr]int{}, perAccount: map[string]int{},
-		logins:  map[*login]struct{}{},
-		uploads: uploads{open: map[uploadKey]*openFile{}},
-	}
-	s.ending, s.end = context.WithCancel(context.Background())
+	s := newServer(config)
 	if s.program, err = compile(&config); err != nil {
 		return nil, err
 	}
-	first := newShard(s)
-	if err := first.ready(); err != nil {
+	if config.SessionsPerInstance > 0 {
+		s.greeting, err = s.rehearse()
+	} else {
+		first := newShard(s)
+		if err = first.ready(); err == nil {
+			s.start(first)
+		}
+	}
+	if err != nil {
 		s.program.close()
 		return nil, err
 	}
-	s.start(first)
 	return s, nil
+}
+
+// newServer is a server that has no program yet.
+func newServer(config Config) *Server {
+	s := &Server{
+		config: config, engineConfig: engineConfig(&config), began: time.Now(), secret: rand.Text(), idle: make(chan struct{}),
+		listeners: map[net.Listener]struct{}{}, seats: newSeats(), perAccount: map[string]int{},
+		logins:  map[*login]struct{}{},
+		uploads: uploads{open: map[uploadKey]*openFile{}},
+		turned:  make(chan struct{}, maxTurned),
+	}
+	s.ending, s.end = context.WithCancel(context.Background())
+	return s
 }
 
 // engineConfig is what the engine is told of the configuration.
@@ -196,54 +213,72 @@ func (s *Server) acceptAll(l net.Listener, take func(net.Conn) bool) error {
 // accept places a new connection in a shard, or refuses it.
 func (s *Server) accept(conn net.Conn, implicit bool) {
 	client := addrPort(conn.RemoteAddr())
-	sh, id, err := s.admit(client.Addr())
+	p, err := s.admit(client.Addr())
 	if err != nil {
 		s.observe(Event{Kind: Refused, Client: client, Server: addrPort(conn.LocalAddr()), Err: err})
-		go turnAway(conn)
+		s.turnAway(conn)
 		return
 	}
-	if !sh.do(func() { sh.open(conn, id, implicit) }) {
+	if !p.shard.do(func() { p.shard.open(conn, p, implicit) }) {
 		conn.Close()
-		s.leave(sh, client.Addr())
+		p.drop(nil)
+		s.leave(p.shard)
 	}
 }
 
+// maxTurned is how many of those who are turned away the server waits for at a
+// time.
+const maxTurned = 64
+
+const replyFull = "421 Too many connections, try again later.\r\n"
+
 // turnAway says why and hangs up. It waits a little for the client to have read
-// it: a reset could overtake the reply.
-func turnAway(conn net.Conn) {
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(lingerTime))
-	conn.Write([]byte("421 Too many connections, try again later.\r\n"))
-	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-		conn.Read(make([]byte, 1))
+// it, since a reset could overtake the reply; but a flood of connections may not
+// take descriptors by being refused, and so is not waited for.
+func (s *Server) turnAway(conn net.Conn) {
+	select {
+	case s.turned <- struct{}{}:
+		go func() {
+			defer func() { <-s.turned }()
+			defer conn.Close()
+			defer context.AfterFunc(s.ending, func() { conn.Close() })()
+			conn.SetDeadline(time.Now().Add(lingerTime))
+			conn.Write([]byte(replyFull))
+			if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+				conn.Read(make([]byte, 1))
+			}
+		}()
+	default:
+		var try tryWriter
+		try.init(conn)
+		try.write([]byte(replyFull))
+		bottom(conn).Close()
 	}
 }
 
 // admit counts a session against the limits and chooses its shard.
-func (s *Server) admit(client netip.Addr) (*shard, uint64, error) {
+func (s *Server) admit(client netip.Addr) (*seat, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	l := &s.config.Limits
-	key := addressKey(client)
-	switch {
-	case s.state != serving:
-		return nil, 0, ErrServerClosed
-	case l.Sessions > 0 && s.sessions >= l.Sessions:
-		return nil, 0, errTooManySessions
-	case l.SessionsPerAddress > 0 && s.perAddress[key] >= l.SessionsPerAddress:
-		return nil, 0, errTooManyFromHere
+	if s.state != serving {
+		s.mu.Unlock()
+		return nil, ErrServerClosed
 	}
-	s.sessions++
-	s.perAddress[key]++
-	s.lastID++
-	sh := s.place()
-	sh.reserved++
-	return sh, s.lastID, nil
+	p, gone, err := s.take(client)
+	if err == nil {
+		s.lastID++
+		p.id, p.shard = s.lastID, s.chooseShard()
+		p.shard.reserved++
+	}
+	s.mu.Unlock()
+	for _, q := range gone {
+		q.cut()
+	}
+	return p, err
 }
 
-// place chooses the shard for one more session: one with room, the least loaded
-// first, and a new one where all are busy and more are allowed.
-func (s *Server) place() *shard {
+// chooseShard finds the shard for one more session: one with room, the least
+// loaded first, and a new one where all are busy and more are allowed.
+func (s *Server) chooseShard() *shard {
 	var best *shard
 	for _, sh := range s.shards {
 		if !s.full(sh) && (best == nil || sh.reserved < best.reserved) {
@@ -262,34 +297,13 @@ func (s *Server) full(sh *shard) bool {
 	return limit > 0 && sh.reserved >= limit
 }
 
-// addressKey is what SessionsPerAddress counts: an IPv4 address, or the /64 that
-// one IPv6 subscriber has all of.
-func addressKey(a netip.Addr) netip.Addr {
-	if a.Is6() {
-		if p, err := a.WithZone("").Prefix(64); err == nil {
-			return p.Addr()
-		}
-	}
-	return a
-}
-
-// release gives a session's place back.
-func (s *Server) release(e *session) { s.leave(e.shard, e.client.Addr()) }
-
-func (s *Server) leave(sh *shard, client netip.Addr) {
+// leave is told that a session of the shard is over.
+func (s *Server) leave(sh *shard) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sessions--
-	key := addressKey(client)
-	if s.perAddress[key]--; s.perAddress[key] <= 0 {
-		delete(s.perAddress, key)
-	}
 	sh.reserved--
 	if sh.reserved == 0 && s.config.SessionsPerInstance > 0 {
 		s.retire(sh)
-	}
-	if s.state == draining && s.sessions == 0 {
-		s.nobodyLeft()
 	}
 }
 
@@ -311,15 +325,22 @@ func (s *Server) retire(sh *shard) {
 // revoked since.
 func (s *Server) admitAccount(l *login, limit int, since uint64) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.revocations.Load() != since:
+	if s.revocations.Load() != since {
+		s.mu.Unlock()
 		return errRevoked
-	case limit > 0 && s.perAccount[l.name] >= limit:
-		return errAccountFull
+	}
+	var gone *seat
+	if limit > 0 && s.perAccount[l.name] >= limit {
+		if gone = s.seats.lingerer(func(q *seat) bool { return q.account == l.name }); gone == nil {
+			s.mu.Unlock()
+			return errAccountFull
+		}
+		s.giveBack(gone)
 	}
 	s.perAccount[l.name]++
 	s.logins[l] = struct{}{}
+	s.mu.Unlock()
+	gone.cut()
 	return nil
 }
 
@@ -327,25 +348,23 @@ func (s *Server) releaseAccount(l *login) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.logins, l)
-	if s.perAccount[l.name]--; s.perAccount[l.name] <= 0 {
-		delete(s.perAccount, l.name)
+	if !l.kept {
+		decrement(s.perAccount, l.name)
 	}
 }
 
-// Shutdown stops listening, ends idle sessions with 421 and lets running
-// transfers finish. When ctx ends first it closes what is left and returns
-// ctx's error.
+// Shutdown stops listening, ends idle sessions with 421, lets running transfers
+// finish, and clients that still take bytes have their last replies. When ctx ends
+// first it closes what is left and returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	if s.state == serving {
 		s.state = draining
 		s.closeListeners()
 		for _, sh := range s.shards {
-			sh.post(wasi.Event{Kind: wasi.EventDrain})
+			sh.do(sh.drain)
 		}
-		if s.sessions == 0 {
-			s.nobodyLeft()
-		}
+		s.checkIdle()
 	}
 	s.mu.Unlock()
 	var err error
@@ -365,11 +384,11 @@ func (s *Server) Close() error {
 	s.mu.Lock()
 	if s.state != closed {
 		s.state = closed
-		s.nobodyLeft()
 		s.closeListeners()
 		for _, sh := range s.shards {
-			sh.do(func() { sh.stop("421 Server is shutting down.\r\n") })
+			sh.do(func() { sh.stop(replyShutdown) })
 		}
+		s.checkIdle()
 	}
 	s.mu.Unlock()
 	s.running.Wait()
@@ -383,9 +402,28 @@ func (s *Server) Close() error {
 	case <-time.After(closeTime):
 		s.config.Logger.Error("a file system hangs; closed without it")
 	}
+	s.hangUp()
 	s.program.close()
 	return nil
 }
+
+// hangUp gives the last replies a moment, and then ends all connections that are
+// still open.
+func (s *Server) hangUp() {
+	select {
+	case <-s.idle:
+	case <-time.After(lingerTime):
+	}
+	s.mu.Lock()
+	s.nobodyLeft()
+	left := slices.Collect(maps.Keys(s.seats.parting))
+	s.mu.Unlock()
+	for _, conn := range left {
+		conn.cut("")
+	}
+}
+
+const replyShutdown = "421 Server is shutting down.\r\n"
 
 // closeTime is how long Close waits for file systems.
 const closeTime = 10 * time.Second

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net"
 	"net/netip"
@@ -19,6 +20,7 @@ type session struct {
 	server   *Server
 	id       uint64
 	handle   uint32
+	seat     *seat // nil in tests of what needs none
 	stream   *stream
 	strange  atomic.Bool // its data connections do not resume its TLS session
 	client   netip.AddrPort
@@ -34,6 +36,11 @@ type session struct {
 	hashing  sync.Mutex            // held by the one goroutine that hashes a file
 	doing    atomic.Pointer[activity]
 	ending   chan struct{} // closed once all that was given up so far is; nil for nothing
+
+	// Of a session whose client has said nothing, and that the engine does not know.
+	implicit bool        // TLS came first
+	greeting []byte      // what was said in the engine's stead, until the engine says it; nil for nothing
+	patience *time.Timer // ends the session
 }
 
 // maxOwned is how many listeners, connections, files and directories a session
@@ -47,11 +54,13 @@ type object interface {
 	end()
 }
 
-func newSession(sh *shard, conn net.Conn, id uint64) *session {
+func newSession(sh *shard, conn net.Conn, p *seat) *session {
 	s := &session{
-		shard: sh, server: sh.server, id: id, began: time.Now(), stream: newStream(sh, conn),
+		shard: sh, server: sh.server, id: p.id, seat: p, began: time.Now(), stream: newStream(sh, conn),
 		client: addrPort(conn.RemoteAddr()), local: addrPort(conn.LocalAddr()),
 	}
+	s.stream.seat = p
+	p.begin(s.stream)
 	setUrgentInline(conn)
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		tcp.SetKeepAlive(true)
@@ -94,7 +103,7 @@ func (s *session) refuse(reply string, reason error) {
 	s.stream.receive()
 	s.stream.close(lingerTime)
 	s.observe(Event{Kind: Refused, Err: reason})
-	s.server.release(s)
+	s.server.leave(s.shard)
 }
 
 // own gives an object of the session's a handle.
@@ -138,8 +147,18 @@ func (s *session) afterwards(giveUp func()) {
 	})
 }
 
-// end closes the session and all that it owns.
+// partingTime is how long the client of a session that is over may take nothing of
+// the last replies: the worst of links have recovered from a loss by then, and
+// whoever reads at all has taken something.
+const partingTime = 10 * time.Second
+
+// end closes the session and all that it owns. Its connections may outlive it by
+// what is unsent, and its place with them.
 func (s *session) end() {
+	if s.patience != nil {
+		s.patience.Stop()
+		delete(s.shard.silent, s.handle)
+	}
 	for _, handle := range slices.Clone(s.objects) {
 		if o, errno := get[object](&s.shard.handles, handle); errno == wasi.OK {
 			o.end()
@@ -147,14 +166,15 @@ func (s *session) end() {
 		s.disown(handle)
 	}
 	s.abandonQuestion()
-	over := Event{Kind: Disconnected, User: s.user(), Duration: time.Since(s.began)}
+	over := Event{Kind: Disconnected, User: s.user(), Duration: time.Since(s.began), Err: s.seat.reason()}
+	s.seat.keep(s.login.Load())
 	s.logout()
-	s.stream.close(s.server.config.Limits.StallTime)
+	s.stream.close(min(partingTime, s.server.config.Limits.StallTime))
 	s.shard.handles.remove(s.handle)
 	delete(s.shard.sessions, s.handle)
 	s.server.present.remove(s)
 	s.observe(over)
-	s.server.release(s)
+	s.server.leave(s.shard)
 }
 
 func (sh *shard) session(a *args) (*session, wasi.Errno) {
@@ -203,8 +223,12 @@ func (sh *shard) netRead(a *args) wasi.Errno {
 
 func (sh *shard) netWrite(a *args) wasi.Errno {
 	var out *stream
+	said := 0
 	if s, errno := sh.session(a); errno == wasi.OK {
 		out = s.stream
+		if s.greeting != nil {
+			said = s.repeated(a.bytes(1))
+		}
 	} else {
 		c, errno := get[*dataConn](&sh.handles, a.handle(0))
 		if errno != wasi.OK {
@@ -215,9 +239,18 @@ func (sh *shard) netWrite(a *args) wasi.Errno {
 		}
 		out = c.stream
 	}
-	n, errno := out.write(a.bytes(1))
-	putUint32(a.bytes(2), uint32(n))
+	n, errno := out.write(a.bytes(1)[said:])
+	putUint32(a.bytes(2), uint32(said+n))
 	return errno
+}
+
+// repeated is how much of the engine's first words was said in its stead.
+func (s *session) repeated(words []byte) (n int) {
+	if bytes.HasPrefix(words, s.greeting) {
+		n = len(s.greeting)
+	}
+	s.greeting = nil
+	return n
 }
 
 func putUint32(b []byte, v uint32) { binary.LittleEndian.PutUint32(b, v) }

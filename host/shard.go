@@ -1,6 +1,8 @@
 package host
 
 import (
+	"bytes"
+	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -16,6 +18,8 @@ type shard struct {
 	instance *instance // nil until a session needs it, and after it trapped
 	handles  handles
 	sessions map[uint32]*session
+	silent   map[uint32]*session // those of them that the engine does not know: their clients have said nothing yet
+	draining bool
 	events   []wasi.Event // of the present step, not yet taken by the guest
 	hungry   int          // steps in a row that the engine wanted without an event
 	next     int64        // when the engine wants a step, ns since 1970; 0 is never
@@ -31,7 +35,7 @@ type shard struct {
 }
 
 func newShard(s *Server) *shard {
-	return &shard{server: s, sessions: map[uint32]*session{}, wake: make(chan struct{}, 1)}
+	return &shard{server: s, sessions: map[uint32]*session{}, silent: map[uint32]*session{}, wake: make(chan struct{}, 1)}
 }
 
 // post hands the guest an event, at its next step.
@@ -83,6 +87,7 @@ func (sh *shard) run() {
 		sh.events, sh.queue = sh.queue, spare[:0]
 		sh.mu.Unlock()
 		spare = sh.events
+		sh.introduce()
 		sh.step()
 		timer.Reset(sh.rest(len(spare) > 0))
 	}
@@ -133,7 +138,7 @@ func (sh *shard) step() {
 	next, err := sh.instance.advance(now, len(sh.events))
 	if err != nil {
 		sh.server.config.Logger.Error("an instance failed; its sessions end", "sessions", len(sh.sessions), "err", err)
-		sh.abandon("421 Service not available, closing control connection.\r\n")
+		sh.abandon(replyUnavailable)
 		return
 	}
 	sh.next = next
@@ -157,42 +162,126 @@ func (sh *shard) ready() error {
 	return nil
 }
 
-// open gives a new control connection to the engine.
-func (sh *shard) open(conn net.Conn, id uint64, implicit bool) {
-	s := newSession(sh, conn, id)
-	if sh.stopped() {
-		s.refuse("421 Server is shutting down.\r\n", ErrServerClosed)
+// open begins the session of a new control connection. The engine gets it at once
+// or, where the host can greet in its stead, with the first bytes of its client.
+func (sh *shard) open(conn net.Conn, p *seat, implicit bool) {
+	s := newSession(sh, conn, p)
+	s.implicit = implicit
+	if sh.draining || sh.stopped() {
+		s.refuse(replyShutdown, ErrServerClosed)
 		return
 	}
-	if err := sh.ready(); err != nil {
-		sh.server.config.Logger.Error("no instance for a session", "session", id, "err", err)
-		s.refuse("421 Service not available, closing control connection.\r\n", errNoInstance)
+	if sh.server.greeting == nil && !sh.serves(s) {
+		s.refuse(replyUnavailable, errNoInstance)
 		return
 	}
 	handle, ok := sh.handles.add(s)
 	if !ok {
-		s.refuse("421 Too many connections.\r\n", errTooManySessions)
+		s.refuse(replyFull, errTooManySessions)
 		return
 	}
 	s.handle = handle
 	sh.sessions[handle] = s
 	sh.server.present.add(s)
 	s.stream.owner(handle, handle)
-	opened := wasi.Event{Kind: wasi.EventOpen, Session: handle, Handle: handle}
 	if implicit {
-		s.stream.upgradeTo(sh.server.protection(id, nil))
-		opened.Value = 1
+		s.stream.upgradeTo(sh.server.protection(s.id, nil))
 	}
-	sh.post(opened)
+	if sh.server.greeting != nil {
+		sh.greet(s)
+	} else {
+		sh.post(s.opened())
+	}
 	s.observe(Event{Kind: Connected})
 	s.stream.receive()
 }
 
-// abandon ends all sessions at once, each with a last reply, and the instance.
-func (sh *shard) abandon(reply string) {
-	for _, s := range sh.sessions {
+const replyUnavailable = "421 Service not available, closing control connection.\r\n"
+
+// serves makes sure that there is an instance for a session.
+func (sh *shard) serves(s *session) bool {
+	err := sh.ready()
+	if err != nil {
+		sh.server.config.Logger.Error("no instance for a session", "session", s.id, "err", err)
+	}
+	return err == nil
+}
+
+// opened is the event that tells the engine of the session.
+func (s *session) opened() wasi.Event {
+	e := wasi.Event{Kind: wasi.EventOpen, Session: s.handle, Handle: s.handle}
+	if s.implicit {
+		e.Value = 1
+	}
+	return e
+}
+
+// greet says the engine's first words, and waits for the client's.
+func (sh *shard) greet(s *session) {
+	sh.silent[s.handle] = s
+	s.greeting = sh.server.greeting
+	s.stream.write(s.greeting)
+	limits := &sh.server.config.Limits
+	s.patience = time.AfterFunc(min(limits.LoginTime, limits.IdleTime), func() {
+		sh.do(func() {
+			if sh.silent[s.handle] == s {
+				s.stream.write([]byte("421 Login timed out.\r\n"))
+				s.end()
+			}
+		})
+	})
+}
+
+// introduce tells the engine of the sessions whose clients have broken their
+// silence. Who only hangs up needs no instance.
+func (sh *shard) introduce() {
+	if len(sh.silent) == 0 {
+		return
+	}
+	var opened []wasi.Event
+	for _, e := range sh.events {
+		s := sh.silent[e.Session]
+		switch {
+		case s == nil:
+			continue
+		case s.stream.silentEnd():
+			s.end()
+			continue
+		case !sh.serves(s):
+			s.stream.write([]byte(replyUnavailable))
+			s.end()
+			continue
+		}
+		s.patience.Stop()
+		delete(sh.silent, s.handle)
+		opened = append(opened, s.opened())
+	}
+	sh.events = append(opened, sh.events...)
+}
+
+// drain ends the sessions that are idle, and lets the others do what they are at.
+// It runs on the shard's goroutine.
+func (sh *shard) drain() {
+	sh.draining = true
+	sh.endSilent(replyShutdown)
+	sh.post(wasi.Event{Kind: wasi.EventDrain})
+}
+
+// endSilent ends the sessions that the engine does not know.
+func (sh *shard) endSilent(reply string) {
+	for _, s := range sh.silent {
 		s.stream.write([]byte(reply))
 		s.end()
+	}
+}
+
+// abandon ends the instance and all its sessions at once, each with a last reply.
+func (sh *shard) abandon(reply string) {
+	for handle, s := range sh.sessions {
+		if sh.silent[handle] == nil {
+			s.stream.write([]byte(reply))
+			s.end()
+		}
 	}
 	if sh.instance != nil {
 		sh.instance.close()
@@ -204,6 +293,7 @@ func (sh *shard) abandon(reply string) {
 
 // stop ends the shard. It runs on the shard's goroutine.
 func (sh *shard) stop(reply string) {
+	sh.endSilent(reply)
 	sh.abandon(reply)
 	sh.mu.Lock()
 	sh.ended = true
@@ -213,6 +303,39 @@ func (sh *shard) stop(reply string) {
 	for _, duty := range left {
 		duty() // finds its session gone, and clears up
 	}
+}
+
+// rehearse finds out by which words the engine greets its sessions, from one that is
+// nobody's, on a server that is nobody's. The result is nil when these are no
+// greeting (RFC 959 §5.4), and then only the engine can know them.
+func (s *Server) rehearse() (greeting []byte, err error) {
+	config := s.config
+	config.Observer, config.Logger = nil, slog.New(slog.DiscardHandler)
+	stage := newServer(config)
+	defer stage.end()
+	stage.program = s.program
+	sh := newShard(stage)
+	if err := sh.ready(); err != nil {
+		return nil, err
+	}
+	defer sh.stop("")
+	here, there := net.Pipe()
+	defer there.Close()
+	sh.open(here, &seat{server: stage, shard: sh, open: 1}, false)
+	sh.events, sh.queue = sh.queue, nil
+	sh.step()
+	for _, session := range sh.sessions {
+		if session.stream.busy() {
+			b := make([]byte, maxUnsent)
+			there.SetReadDeadline(time.Now().Add(lingerTime))
+			n, _ := there.Read(b)
+			greeting = b[:n]
+		}
+	}
+	if !bytes.HasPrefix(greeting, []byte("220")) || !bytes.HasSuffix(greeting, []byte("\r\n")) {
+		return nil, nil
+	}
+	return greeting, nil
 }
 
 // call answers one of the guest's imports.

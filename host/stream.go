@@ -21,6 +21,7 @@ type stream struct {
 	shard   *shard
 	session uint32
 	handle  uint32
+	seat    *seat         // what it counts in, nil in tests of what needs none
 	resume  chan struct{} // the guest took what was received; nil when nobody receives
 
 	mu       sync.Mutex
@@ -33,10 +34,12 @@ type stream struct {
 	starved  bool // the guest wants to hear when there is room again
 	writeErr error
 	closing  bool
-	over     bool      // the guest has been told of the end of what comes, or of a hang-up
-	upgrade  *upgrade  // to TLS or from it, as soon as the receiver gets to it
-	secured  bool      // TLS is on
-	changed  sync.Cond // flushing or over
+	over     bool        // the guest has been told of the end of what comes, or of a hang-up
+	upgrade  *upgrade    // to TLS or from it, as soon as the receiver gets to it
+	secured  bool        // TLS is on
+	changed  sync.Cond   // flushing or over
+	patience *time.Timer // with a client that takes the last bytes; nil before that
+	shutting sync.Once
 
 	try tryWriter
 	buf [512]byte
@@ -93,7 +96,7 @@ func (s *stream) receiver() {
 		closing := s.closing
 		if closing && err != nil {
 			if s.deaf = true; !s.flushing { // a client that has said all may still listen
-				s.conn.Close()
+				s.shut(s.conn)
 			}
 			s.mu.Unlock()
 			return
@@ -266,6 +269,12 @@ func (s *stream) flush() {
 	starved, closing := s.starved, s.closing
 	s.starved = false
 	if closing {
+		if s.patience != nil {
+			s.patience.Stop()
+		}
+		if s.writeErr != nil {
+			reset(s.conn) // what is cut off must not look whole
+		}
 		s.finish()
 	}
 	s.mu.Unlock()
@@ -286,7 +295,7 @@ func (s *stream) due() (batch []byte) {
 }
 
 // close sends what is unsent and then ends the connection. A client that takes
-// nothing of it keeps it for stall at most.
+// nothing of it for stall loses the rest, and so does one that takes it by drops.
 func (s *stream) close(stall time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -295,22 +304,44 @@ func (s *stream) close(stall time.Duration) {
 	}
 	s.closing = true
 	s.changed.Broadcast()
+	s.seat.part(s)
 	switch {
 	case s.upgrade != nil:
-		go s.conn.Close() // which under TLS may have to wait for room
+		go s.shut(s.conn) // which under TLS may have to wait for room
 		s.proceed()
 	case s.flushing:
-		s.conn.SetWriteDeadline(time.Now().Add(stall))
+		s.await(stall, time.Now().Add(s.shard.server.config.Limits.StallTime))
 	default:
 		s.finish()
 	}
 }
 
-// finish ends our side of the connection; the receiver ends the rest. Saying
-// goodbye under TLS or compression may have to wait for room, and so is left to
-// a goroutine. Callers hold s.mu.
+// await looks after stall whether the client has taken anything of what is unsent,
+// and then again, until the last moment. Callers hold s.mu.
+func (s *stream) await(stall time.Duration, last time.Time) {
+	before := s.taken()
+	s.patience = time.AfterFunc(stall, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		switch {
+		case !s.flushing:
+		case s.taken() > before && time.Now().Before(last):
+			s.await(stall, last)
+		default:
+			s.conn.SetWriteDeadline(time.Unix(1, 0))
+		}
+	})
+}
+
+// taken is a number that grows as the client takes bytes: as its system acknowledges
+// them, where ours tells that, or else as ours takes them. Callers hold s.mu.
+func (s *stream) taken() int64 { return acknowledged(bottom(s.conn)) - int64(s.sending+len(s.unsent)) }
+
+// finish ends our side of the connection; the receiver ends the rest, unless the
+// client has ended it already. Saying goodbye under TLS or compression may have to
+// wait for room, and so is left to a goroutine. Callers hold s.mu.
 func (s *stream) finish() {
-	heard := s.resume != nil && !s.deaf
+	heard := s.resume != nil && !s.deaf && s.readErr == nil
 	if _, quick := s.conn.(*net.TCPConn); !quick {
 		go s.part(s.conn, heard)
 	} else {
@@ -321,11 +352,40 @@ func (s *stream) finish() {
 func (s *stream) part(conn net.Conn, heard bool) {
 	half, ok := conn.(interface{ CloseWrite() error })
 	if !heard || !ok || half.CloseWrite() != nil {
-		conn.Close()
+		s.shut(conn)
 	} else {
 		conn.SetReadDeadline(time.Now().Add(lingerTime))
+		s.seat.linger(s)
 	}
 	if s.resume != nil {
 		s.proceed()
 	}
+}
+
+// shut closes the descriptor, and then says that it is free.
+func (s *stream) shut(conn net.Conn) {
+	s.shutting.Do(func() {
+		conn.Close()
+		s.seat.drop(s)
+	})
+}
+
+// cut ends the connection at once: with a last reply if the guest has not given it
+// up, and there is room.
+func (s *stream) cut(reply string) {
+	s.mu.Lock()
+	conn := s.conn
+	if !s.closing && !s.flushing && s.upgrade == nil {
+		s.try.write([]byte(reply))
+	}
+	s.mu.Unlock()
+	bottom(conn).Close()
+	s.shut(conn)
+}
+
+// silentEnd says whether a client has ended the connection and left nothing to read.
+func (s *stream) silentEnd() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.arrived) == 0 && s.readErr != nil
 }

@@ -207,6 +207,36 @@ func TestStreamEndsWhenTheClientStalls(t *testing.T) {
 	})
 }
 
+// A client that is slow but takes something gets all, one that stops loses the rest.
+func TestThreat34SlowClientGetsAll(t *testing.T) {
+	t.Parallel()
+	for _, stops := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s, _, client := streamOn(t)
+			s.receive()
+			p := text(maxUnsent)
+			s.write(p[:100])
+			synctest.Wait()
+			fill(t, s, p[100:])
+			s.close(10 * time.Second)
+			time.Sleep(9 * time.Second)
+			got := make([]byte, len(p))
+			if _, err := io.ReadFull(client, got[:100]); err != nil {
+				t.Error(err)
+			}
+			if stops {
+				time.Sleep(12 * time.Second)
+			} else {
+				time.Sleep(9 * time.Second)
+			}
+			n, err := io.ReadFull(client, got[100:])
+			if stops != (err != nil) || stops && n > 0 {
+				t.Errorf("%d bytes come, %v", n, err)
+			}
+		})
+	}
+}
+
 // The host takes no more from a client than the guest takes from it.
 func TestStreamHoldsBackAClient(t *testing.T) {
 	t.Parallel()
@@ -275,6 +305,23 @@ func TestStreamHoldsBackBehindAnUpgrade(t *testing.T) {
 		client.Close()
 		synctest.Wait()
 		s.close(time.Second)
+	})
+}
+
+// A stream that is given up before its upgrade has begun ends as any other.
+func TestStreamIsGivenUpBeforeAnUpgrade(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, _, client := streamOn(t)
+		s.receive()
+		s.write([]byte("on its way"))
+		synctest.Wait()
+		s.upgradeTo(&upgrade{config: &tls.Config{}})
+		s.close(time.Second)
+		synctest.Wait()
+		if got, err := io.ReadAll(client); len(got) > 0 || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
 	})
 }
 

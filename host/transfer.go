@@ -261,6 +261,7 @@ func (t *transfer) hangUp() {
 		reset(t.conn)
 	}
 	t.conn.Close()
+	t.file.session.seat.drop(nil)
 }
 
 func reset(conn net.Conn) {

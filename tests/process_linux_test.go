@@ -193,3 +193,39 @@ func TestStopWhileStarting(t *testing.T) {
 	command.Wait()
 	assert.Equal(t, syscall.SIGTERM, command.ProcessState.Sys().(syscall.WaitStatus).Signal())
 }
+
+// TestThreat36SilentConnections: sessions that have an instance each cost none before
+// their clients speak.
+func TestThreat36SilentConnections(t *testing.T) {
+	t.Parallel()
+	l := serving(t, ">/dev/null 2>&1", "--sessions-per-instance", "1", "--max-sessions-per-address", "200")
+	l.start()
+	connect(t, l.network) // it listens before the engine is there
+	before := l.resident()
+	var silent []*talk
+	for range 100 {
+		silent = append(silent, connect(t, l.network))
+	}
+	grown := l.resident() - before
+	t.Logf("100 silent connections take %d KiB", grown>>10)
+	assert.Less(t, grown, 16<<20)
+	if testing.Verbose() {
+		for _, c := range silent {
+			require.Equal(t, 331, c.do("USER u"))
+		}
+		t.Logf("100 that have said USER take %d KiB", (l.resident()-before)>>10)
+	}
+	require.Equal(t, 331, silent[0].do("USER u"))
+	require.Equal(t, 230, silent[0].do("PASS p"))
+}
+
+// resident is the program's resident memory in bytes.
+func (l *launched) resident() int {
+	l.t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", l.command.Process.Pid))
+	require.NoError(l.t, err)
+	var size, pages int
+	_, err = fmt.Sscan(string(b), &size, &pages)
+	require.NoError(l.t, err)
+	return pages * os.Getpagesize()
+}

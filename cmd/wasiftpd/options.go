@@ -64,6 +64,9 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	o.config.Limits.Sessions, o.config.Limits.SessionsPerAddress = 1000, 100
 	f.Func("max-sessions", "at most `N` sessions at a time; 0 is no limit (default 1000)", count(&o.config.Limits.Sessions))
 	f.Func("max-sessions-per-address", "at most `N` sessions of a client address (default 100)", count(&o.config.Limits.SessionsPerAddress))
+	f.Func("max-startups", "at most FULL sessions that are not logged in; from START on, RATE\n"+
+		"percent are refused of addresses that have most of them:\n"+
+		"`START:RATE:FULL` (default half of --max-sessions:30:all of them)", o.setStartups)
 	f.Func("max-sessions-per-user", "at most `N` sessions of a user, but for anonymous (default 0)", count(&o.sessionsPerUser))
 	f.Func("idle-timeout", "end sessions after `TIME` without command or data (default 5m)", o.setIdleTimeout)
 	o.stopTimeout = 30 * time.Second
@@ -165,6 +168,21 @@ func (o *options) setPublicAddress(s string) error {
 		return fmt.Errorf("%q is no IPv4 address such as 203.0.113.7; PASV can announce no other, and no name", s)
 	}
 	o.config.Passive.PublicAddress = addr
+	return nil
+}
+
+func (o *options) setStartups(s string) error {
+	l := &o.config.Limits
+	values := []*int{&l.StrangersStart, &l.StrangersRate, &l.Strangers}
+	parts := strings.Split(s, ":")
+	for i, value := range values {
+		if len(parts) != len(values) || count(value)(parts[i]) != nil || *value == 0 || l.StrangersRate > 100 {
+			return fmt.Errorf("%q is no START:RATE:FULL such as 100:30:1000", s)
+		}
+	}
+	if l.StrangersStart > l.Strangers {
+		return fmt.Errorf("%q starts above its end; write START:RATE:FULL such as 100:30:1000", s)
+	}
 	return nil
 }
 

@@ -44,6 +44,9 @@ func TestFlags(t *testing.T) {
 		{[]string{"--passive-ports=50000-50099"}, func(o *options) { o.config.Passive.FirstPort, o.config.Passive.LastPort = 50000, 50099 }},
 		{[]string{"--max-sessions=0"}, func(o *options) { o.config.Limits.Sessions = 0 }},
 		{[]string{"--max-sessions-per-address=8"}, func(o *options) { o.config.Limits.SessionsPerAddress = 8 }},
+		{[]string{"--max-startups=10:30:60"}, func(o *options) {
+			o.config.Limits.StrangersStart, o.config.Limits.StrangersRate, o.config.Limits.Strangers = 10, 30, 60
+		}},
 		{[]string{"--idle-timeout=90s"}, func(o *options) { o.config.Limits.IdleTime = 90 * time.Second }},
 		{[]string{"--stop-timeout=5m"}, func(o *options) { o.stopTimeout = 5 * time.Minute }},
 		{[]string{"--stop-timeout=0"}, func(o *options) { o.stopTimeout = 0 }},

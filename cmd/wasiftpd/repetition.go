@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"wasiftp/host"
 )
 
 const (
@@ -38,6 +40,7 @@ type kind struct {
 	message      string
 	client, data netip.Prefix // not valid where the record names none
 	user         string       // of an error: whose folder is not there, say, and only who is known has one
+	reason       string       // of a refusal: the limit
 	others       bool         // all addresses beyond mostApart
 }
 
@@ -104,6 +107,10 @@ func kindOf(record slog.Record) kind {
 			k.client = network(a.Value)
 		case "data":
 			k.data = network(a.Value)
+		case "err":
+			if record.Message == host.Refused.String() {
+				k.reason = a.Value.String()
+			}
 		case "user":
 			if record.Level >= slog.LevelError {
 				k.user = a.Value.String()
@@ -158,6 +165,9 @@ func (t *tally) write(k kind) {
 	add("data", k.data)
 	if k.user != "" {
 		record.AddAttrs(slog.String("user", k.user))
+	}
+	if k.reason != "" {
+		record.AddAttrs(slog.String("err", k.reason))
 	}
 	if k.others {
 		record.AddAttrs(slog.String("client", "others"))

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -54,6 +55,25 @@ func checkLines(t *testing.T, got []string, want ...string) {
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("the log is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
+}
+
+// Each limit that refuses an address is told, though another one has before.
+func TestThreat36RefusalsByLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log notes
+		r := newRepetitions(newLogger(&log, "text").Handler())
+		o := observer{slog.New(r)}
+		for _, limit := range []string{"one", "other", "one", "one", "other"} {
+			o.Observe(host.Event{Kind: host.Refused, Client: client, Err: errors.New(limit)})
+		}
+		const refused = "level=WARN msg=refused "
+		checkLines(t, log.records(), refused+"session=0 client=192.0.2.1:4711 err=one", refused+"session=0 client=192.0.2.1:4711 err=other")
+		r.close()
+		got := log.records()
+		slices.Sort(got)
+		checkLines(t, got, refused+"client=192.0.2.1 err=one repeated=2", refused+"client=192.0.2.1 err=other repeated=1")
+	})
 }
 
 // Repetitions of an address are counted, and the count is told.

@@ -241,12 +241,12 @@ func (s *Server) admit(client netip.Addr) (*shard, uint64, error) {
 	return sh, s.lastID, nil
 }
 
-// place chooses the shard for one more session: one with room, the least loaded
-// first, and a new one where all are busy and more are allowed.
+// place chooses the shard for one more session: one with room, a large one last and
+// the least loaded first, and a new one where all are busy and more are allowed.
 func (s *Server) place() *shard {
 	var best *shard
 	for _, sh := range s.shards {
-		if !s.full(sh) && (best == nil || sh.reserved < best.reserved) {
+		if !s.full(sh) && (best == nil || sh.before(best)) {
 			best = sh
 		}
 	}
@@ -255,6 +255,14 @@ func (s *Server) place() *shard {
 		s.start(best)
 	}
 	return best
+}
+
+// before reports whether a shard is the better place for one more session.
+func (sh *shard) before(other *shard) bool {
+	if sh.large != other.large {
+		return other.large
+	}
+	return sh.reserved < other.reserved
 }
 
 func (s *Server) full(sh *shard) bool {

@@ -100,6 +100,7 @@ const (
 	replyCopied         = reply("250 Copied.")
 	replyCombined       = reply("250 Combined.")
 	replyPartsLeft      = reply("451 Combined, but not every part could be deleted.")
+	replyTooManyParts   = reply("501 Too many files are named.")
 	replyPartTwice      = reply("501 A file is named twice.")
 	replyLinked         = reply("250 Link made.")
 	replyServerUmask    = reply("200 Current UMASK is the server's own.")

@@ -118,7 +118,7 @@ func (l *listing) matches(name []byte) bool {
 func match(pattern, name []byte, steps *int) bool {
 	p, n := 0, 0
 	star, from := -1, 0
-	closed := bytes.LastIndexByte(pattern, ']')
+	closed := -1
 	for n < len(name) {
 		if *steps--; *steps < 0 {
 			return false
@@ -128,7 +128,7 @@ func match(pattern, name []byte, steps *int) bool {
 			p++
 			continue
 		}
-		if width, ok := matchOne(pattern[p:], name[n], closed-p, steps); ok {
+		if width, ok := matchOne(pattern, p, name[n], &closed, steps); ok {
 			p += width
 			n++
 			continue
@@ -145,31 +145,34 @@ func match(pattern, name []byte, steps *int) bool {
 	return p == len(pattern)
 }
 
-// matchOne matches a byte with the first element of a pattern, and says how
-// long that is. closed is where the pattern's last "]" stands.
-func matchOne(pattern []byte, c byte, closed int, steps *int) (width int, ok bool) {
-	if len(pattern) == 0 {
+// matchOne matches a byte with the element of a pattern at p, and says how long that
+// is. closed is where the pattern's last "]" stands, below 0 until somebody has asked.
+func matchOne(pattern []byte, p int, c byte, closed, steps *int) (width int, ok bool) {
+	if p == len(pattern) {
 		return 0, false
 	}
-	switch pattern[0] {
+	switch pattern[p] {
 	case '?':
 		return 1, true
 	case '\\':
-		if len(pattern) > 1 {
-			return 2, pattern[1] == c
+		if p+1 < len(pattern) {
+			return 2, pattern[p+1] == c
 		}
 	case '[':
 		first := 1
-		if len(pattern) > 1 && (pattern[1] == '!' || pattern[1] == '^') {
+		if p+1 < len(pattern) && (pattern[p+1] == '!' || pattern[p+1] == '^') {
 			first = 2
 		}
-		if closed > first {
-			width, ok = matchSet(pattern, first, c)
+		if *closed < 0 {
+			*closed = max(bytes.LastIndexByte(pattern, ']'), 0)
+		}
+		if *closed > p+first {
+			width, ok = matchSet(pattern[p:], first, c)
 			*steps -= width
 			return width, ok
 		}
 	}
-	return 1, pattern[0] == c
+	return 1, pattern[p] == c
 }
 
 // matchSet matches a byte with the set that begins a pattern and has an end. Its

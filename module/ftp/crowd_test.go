@@ -169,8 +169,10 @@ func TestListingsThatRest(t *testing.T) {
 		w.Mkfolder("many")
 		members := crowd(t, w, 5)
 		prefix := strings.Repeat("./", 1000)
-		for i, m := range members {
-			m.asks(w, []string{"NLST " + prefix + "many", "LIST -R many", "MLSD many", "NLST -r many/*", "NLST " + prefix + "m*/*[0-4]"}[i])
+		for i, command := range []string{
+			"NLST " + prefix + "many", "LIST -R many", "MLSD many", "NLST -r many/*", "NLST " + prefix + "m*/*[0-4]",
+		} {
+			members[i].asks(w, command)
 		}
 		for range 100 {
 			w.Run()

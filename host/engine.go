@@ -252,6 +252,7 @@ type instance struct {
 	left     int64 // of the fuel for the present call, what the guest has not got
 	stack    [2]uint64
 	memory   *mappedMemory
+	began    uint32 // pages of linear memory that it had when it was started
 	imports  importer
 	args     args
 	stderr   bounded
@@ -339,8 +340,21 @@ func (i *instance) start(configSize int) error {
 	if err == nil && errno != 0 {
 		err = fmt.Errorf("the engine refused its configuration: %w", wasi.Errno(errno))
 	}
+	i.began = i.pages()
 	return err
 }
+
+func (i *instance) pages() uint32 {
+	n, _ := i.module.Memory().Grow(0)
+	return n
+}
+
+// maxGrown is how many bytes of linear memory more than at its start an instance may
+// keep. WebAssembly has no way to give any back.
+const maxGrown = 16 << 20
+
+// large reports whether the instance should be replaced once nobody needs it.
+func (i *instance) large() bool { return i.pages()-i.began > maxGrown>>16 }
 
 func (i *instance) run(export string, params ...uint64) (uint64, error) {
 	i.supply()

@@ -276,12 +276,12 @@ func (s *Server) admit(client netip.Addr) (*seat, error) {
 	return p, err
 }
 
-// chooseShard finds the shard for one more session: one with room, the least
-// loaded first, and a new one where all are busy and more are allowed.
+// chooseShard finds the shard for one more session: one with room, a large one last
+// and the least loaded first, and a new one where all are busy and more are allowed.
 func (s *Server) chooseShard() *shard {
 	var best *shard
 	for _, sh := range s.shards {
-		if !s.full(sh) && (best == nil || sh.reserved < best.reserved) {
+		if !s.full(sh) && (best == nil || sh.before(best)) {
 			best = sh
 		}
 	}
@@ -290,6 +290,14 @@ func (s *Server) chooseShard() *shard {
 		s.start(best)
 	}
 	return best
+}
+
+// before reports whether a shard is the better place for one more session.
+func (sh *shard) before(other *shard) bool {
+	if sh.large != other.large {
+		return other.large
+	}
+	return sh.reserved < other.reserved
 }
 
 func (s *Server) full(sh *shard) bool {

@@ -26,6 +26,7 @@ type shard struct {
 	ahead    int64        // of server.now, in ns: where the engine believes people's clocks to be
 	told     bool         // it was told so
 	reserved int          // sessions placed here and not yet over; guarded by server.mu
+	large    bool         // the instance should be replaced; guarded by server.mu, set by the shard alone
 	wake     chan struct{}
 
 	mu     sync.Mutex
@@ -142,6 +143,27 @@ func (sh *shard) step() {
 		return
 	}
 	sh.next = next
+	sh.weigh()
+}
+
+// weigh closes an instance that has become large when its last session is over. Until
+// then new sessions are placed elsewhere, if that can be.
+func (sh *shard) weigh() {
+	large := sh.instance.large()
+	if large && len(sh.sessions) == 0 {
+		sh.close()
+		return
+	}
+	sh.tellLarge(large)
+}
+
+func (sh *shard) tellLarge(large bool) {
+	if large == sh.large {
+		return
+	}
+	sh.server.mu.Lock()
+	defer sh.server.mu.Unlock()
+	sh.large = large
 }
 
 // ready makes sure that the shard has a running engine.
@@ -284,11 +306,16 @@ func (sh *shard) abandon(reply string) {
 		}
 	}
 	if sh.instance != nil {
-		sh.instance.close()
-		sh.instance = nil
+		sh.close()
 	}
-	sh.next = 0
 	sh.events = nil
+}
+
+// close ends the instance. The next session gets another one.
+func (sh *shard) close() {
+	sh.instance.close()
+	sh.instance, sh.next = nil, 0
+	sh.tellLarge(false)
 }
 
 // stop ends the shard. It runs on the shard's goroutine.

@@ -85,6 +85,12 @@ func (f *watchedFile) Close() error {
 // handmade is an engine that does nothing but what step has it do.
 func handmade(t *testing.T, step []byte) *program {
 	t.Helper()
+	return handmadeWithin(t, minMemory, step)
+}
+
+// handmadeWithin is one that may have so many bytes of memory.
+func handmadeWithin(t *testing.T, memory int64, step []byte) *program {
+	t.Helper()
 	m := binary.Module{Memory: 1, MemoryName: "memory"}
 	m.Functions = []binary.Function{
 		{Export: "_initialize"},
@@ -95,7 +101,7 @@ func handmade(t *testing.T, step []byte) *program {
 			Body: binary.Body(step, binary.Const64(0)),
 		},
 	}
-	p, err := newProgram(context.Background(), wazero.NewRuntimeConfig(), m.Encode(), minMemory)
+	p, err := newProgram(context.Background(), wazero.NewRuntimeConfig(), m.Encode(), memory)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,10 +84,17 @@ func (s *session) combVerb(arg []byte) (reply, error) {
 	return "", err
 }
 
+// COMB takes so many parts, whose names have so many bytes together: they are read
+// again for each part that has to be looked at.
+const (
+	maxParts     = 256
+	maxPartNames = 64 << 10
+)
+
 // parseCopying reads the names of a target and of parts, each of which may be
 // named once.
 func (s *session) parseCopying(arg []byte) (*copying, error) {
-	c := &copying{}
+	c, size := &copying{}, 0
 	for len(arg) > 0 {
 		pathname, rest, ok := cutPathname(arg)
 		if !ok {
@@ -97,7 +104,11 @@ func (s *session) parseCopying(arg []byte) (*copying, error) {
 		if err != nil {
 			return nil, err
 		}
+		s.e.spent += len(c.parts)
+		size += len(name)
 		switch {
+		case len(c.parts) == maxParts || size > maxPartNames:
+			return nil, replyTooManyParts
 		case c.to == nil:
 			c.to = bytes.Clone(name)
 		case bytes.Equal(c.to, name) || c.has(name):

@@ -85,6 +85,27 @@ func TestCombine(t *testing.T) {
 	})
 }
 
+// TestThreat35ManyParts: the names of parts are looked at again and again, so there
+// are not many.
+func TestThreat35ManyParts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, ftp.Config{Allow: allowed})
+	c := w.LoginAs("u", "p")
+	command := "COMB all"
+	for i := range 256 {
+		name := fmt.Sprintf("p%d", i)
+		w.Put(name, "x")
+		command += " " + name
+	}
+	assert.Contains(t, c.Do(command+" more"), "501 Too many files")
+	assert.Equal(t, "250", c.Code(command))
+	deep := strings.Repeat("d/", 1900) + "d"
+	w.Mkfolder(deep)
+	assert.Equal(t, "250", c.Code("CWD "+deep))
+	assert.Contains(t, c.Do("COMB"+strings.Repeat(" a b c d", 4)), "501 A file")
+	assert.Contains(t, c.Do("COMB a b c d e f g h i j k l m n o p q r s t u v"), "501 Too many files")
+}
+
 // TestThreat26CombineLosesNothing: whichever call fails, and whenever the client
 // gives up, each part is still there or whole in the target.
 func TestThreat26CombineLosesNothing(t *testing.T) {

@@ -1,6 +1,9 @@
 package ftp
 
-import "runtime"
+import (
+	"runtime"
+	"slices"
+)
 
 const (
 	defaultLineLength = 4096
@@ -55,9 +58,11 @@ type Engine struct {
 
 	sessions map[Handle]*session
 	free     []*session
-	queue    []*session // sessions with something to do
-	spare    []*session // the queue's other half while it is worked off
+	queue    []*session // sessions with something to do, who has waited longest first
 	timers   timers
+	spent    int // work of this step
+	turn     int // where in it the turn of the present session ends
+	listed   int // bytes of memory that all listings have
 
 	scratch []byte     // the reply being composed
 	name    []byte     // the pathname being resolved
@@ -120,19 +125,16 @@ func find[T any](e *Engine, part *T, allowed bool, need Need) {
 	}
 }
 
-// Step takes in what has happened and does all that needs no waiting. now is
-// the time in ns since 1970, by a clock that nobody sets (see [EventClock]); a time
-// before the last one counts as the last one.
+// Step takes in what has happened and does what needs no waiting, up to a limit.
+// now is the time in ns since 1970, by a clock that nobody sets (see [EventClock]); a
+// time before the last one counts as the last one.
 // The result is the time at which the engine wants to be called even without an
 // event, 0 for never; a time that is not after now means that there is more to
 // do already.
 func (e *Engine) Step(now int64, events []Event) (next int64) {
-	e.now = max(e.now, now)
+	e.Notice(now, events)
 	if e.steps++; e.steps%stepsPerYield == 0 {
 		runtime.Gosched()
-	}
-	for i := range events {
-		e.handle(&events[i])
 	}
 	for {
 		s := e.timers.due(e.now)
@@ -148,6 +150,15 @@ func (e *Engine) Step(now int64, events []Event) (next int64) {
 		return max(e.now, 1)
 	}
 	return e.timers.next()
+}
+
+// Notice takes in what has happened, and leaves what is to be done about it to the
+// next Step: a caller that has its events in pieces makes one step of all.
+func (e *Engine) Notice(now int64, events []Event) {
+	e.now = max(e.now, now)
+	for i := range events {
+		e.handle(&events[i])
+	}
 }
 
 // handle gives an event to the session it is for. Events of sessions that are
@@ -187,21 +198,25 @@ func (e *Engine) wake(s *session) {
 	}
 }
 
-// work lets every session that has something to do, do some of it.
+// work lets the sessions that have something to do, do some of it, one after the
+// other. Those that it does not get to come first in the next step.
 func (e *Engine) work() {
-	batch := e.queue
-	e.queue = e.spare[:0]
-	for i, s := range batch {
-		batch[i] = nil
+	e.spent = 0
+	waiting, served := len(e.queue), 0
+	for ; served < waiting && e.spent < stepWork; served++ {
+		s := e.queue[served]
 		s.queued = false
 		s.run()
+		if l := s.transfer.list; l != nil {
+			e.measure(l)
+		}
 		if s.phase == phaseEnded {
 			e.recycle(s)
 		} else {
 			s.arm()
 		}
 	}
-	e.spare = batch[:0]
+	e.queue = slices.Delete(e.queue, 0, served)
 }
 
 // open begins the session of a new control connection.

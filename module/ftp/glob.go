@@ -26,6 +26,22 @@ func cutElement(pattern []byte) (element, rest []byte) {
 	}
 }
 
+// maxPattern is how many bytes an element may have in which names are matched: no
+// file has a name as long.
+const maxPattern = 512
+
+// tooLong reports whether an element of a pathname is longer than any that names are
+// matched with.
+func tooLong(pathname []byte) bool {
+	for len(pathname) > 0 {
+		var element []byte
+		if element, pathname, _ = bytes.Cut(pathname, []byte{'/'}); len(element) > maxPattern {
+			return true
+		}
+	}
+	return false
+}
+
 // goesUp reports whether ".." is an element of a pattern.
 func goesUp(pattern []byte) bool {
 	for len(pattern) > 0 {
@@ -83,8 +99,13 @@ func (l *listing) matches(name []byte) bool {
 	if bytes.Equal(name, l.element) {
 		return true
 	}
-	hidden := name[0] == '.' && l.element[0] != '.' && !l.all
-	return !hidden && match(l.element, name, &l.steps)
+	if name[0] == '.' && l.element[0] != '.' && !l.all {
+		return false
+	}
+	before := l.steps
+	matches := match(l.element, name, &l.steps)
+	l.e.spent += before - l.steps
+	return matches
 }
 
 // match reports whether a name matches a pattern: "*" is any bytes, "?" any
@@ -97,6 +118,7 @@ func (l *listing) matches(name []byte) bool {
 func match(pattern, name []byte, steps *int) bool {
 	p, n := 0, 0
 	star, from := -1, 0
+	closed := -1
 	for n < len(name) {
 		if *steps--; *steps < 0 {
 			return false
@@ -106,7 +128,7 @@ func match(pattern, name []byte, steps *int) bool {
 			p++
 			continue
 		}
-		if width, ok := matchOne(pattern[p:], name[n], steps); ok {
+		if width, ok := matchOne(pattern, p, name[n], &closed, steps); ok {
 			p += width
 			n++
 			continue
@@ -123,47 +145,47 @@ func match(pattern, name []byte, steps *int) bool {
 	return p == len(pattern)
 }
 
-// matchOne matches a byte with the first element of a pattern, and says how
-// long that is.
-func matchOne(pattern []byte, c byte, steps *int) (width int, ok bool) {
-	if len(pattern) == 0 {
+// matchOne matches a byte with the element of a pattern at p, and says how long that
+// is. closed is where the pattern's last "]" stands, below 0 until somebody has asked.
+func matchOne(pattern []byte, p int, c byte, closed, steps *int) (width int, ok bool) {
+	if p == len(pattern) {
 		return 0, false
 	}
-	switch pattern[0] {
+	switch pattern[p] {
 	case '?':
 		return 1, true
 	case '\\':
-		if len(pattern) > 1 {
-			return 2, pattern[1] == c
+		if p+1 < len(pattern) {
+			return 2, pattern[p+1] == c
 		}
 	case '[':
-		if width, ok := matchSet(pattern, c); width > 0 {
+		first := 1
+		if p+1 < len(pattern) && (pattern[p+1] == '!' || pattern[p+1] == '^') {
+			first = 2
+		}
+		if *closed < 0 {
+			*closed = max(bytes.LastIndexByte(pattern, ']'), 0)
+		}
+		if *closed > p+first {
+			width, ok = matchSet(pattern[p:], first, c)
 			*steps -= width
 			return width, ok
 		}
-		*steps -= len(pattern)
 	}
-	return 1, pattern[0] == c
+	return 1, pattern[p] == c
 }
 
-// matchSet matches a byte with the set that begins a pattern; the width is 0
-// when it has no end. A "]" directly behind the opening is a member.
-func matchSet(pattern []byte, c byte) (width int, ok bool) {
-	i := 1
-	negated := i < len(pattern) && (pattern[i] == '!' || pattern[i] == '^')
-	if negated {
-		i++
-	}
-	for first := i; i < len(pattern); i++ {
-		if pattern[i] == ']' && i > first {
-			return i + 1, ok != negated
-		}
+// matchSet matches a byte with the set that begins a pattern and has an end. Its
+// members begin at first, and a "]" there is one of them.
+func matchSet(pattern []byte, first int, c byte) (width int, ok bool) {
+	i := first
+	for ; pattern[i] != ']' || i == first; i++ {
 		low, high := pattern[i], pattern[i]
-		if i+2 < len(pattern) && pattern[i+1] == '-' && pattern[i+2] != ']' {
+		if pattern[i+1] == '-' && pattern[i+2] != ']' {
 			high = pattern[i+2]
 			i += 2
 		}
 		ok = ok || low <= c && c <= high
 	}
-	return 0, false
+	return i + 1, ok != (first > 1)
 }

@@ -168,6 +168,7 @@ func (s *session) read() bool {
 		return false
 	}
 	l.buf = l.buf[:at+n]
+	s.e.spent += n
 	l.decode(at)
 	return true
 }

@@ -74,6 +74,9 @@ func (s *session) list(arg []byte, request listRequest) (reply, error) {
 	if request.form != formFacts {
 		request.listOptions, arg = cutOptions(arg)
 	}
+	if s.e.listed >= listMemory {
+		return replyListsFull, nil
+	}
 	if r := s.needData(); r != "" && !request.control {
 		return r, nil
 	}
@@ -140,6 +143,9 @@ func (s *session) listFile(name, arg []byte, request listRequest) error {
 // stands. Its folder, too, is first looked for as it is.
 func (s *session) listPattern(name, arg []byte, request listRequest) error {
 	request.recursive = false
+	if tooLong(arg) {
+		return replyPatternTooLong
+	}
 	if s.stage == stageParent {
 		pattern := lastElement(arg)
 		if parent := arg[:len(arg)-len(pattern)]; hasPattern(pattern) {

@@ -4,6 +4,10 @@ const (
 	// A listing is sent in pieces of this many bytes.
 	listPiece = 16 << 10
 
+	// No more entries are taken in while so much has not been sent: with what
+	// stands before each name, a page of short ones can make some megabytes.
+	maxListOut = 4 * listPiece
+
 	// So many listings are kept for the next ones, but not those whose buffers
 	// a page of long names or a large tree has blown up.
 	spareLists    = 16
@@ -12,7 +16,7 @@ const (
 	// What a pattern may cost: so many steps for each name, and so many more
 	// in all. An honest pattern needs a few for each byte of a name.
 	patternSteps = 1024
-	patternSpare = 1 << 22
+	patternSpare = 1 << 20
 )
 
 // listing is a listing on its way. Its memory is that of one page of entries and
@@ -24,6 +28,9 @@ type listing struct {
 	rights Rights
 
 	dir     Handle // the folder being read, 0 when there is none
+	page    page   // of it, what the world has told already
+	ended   bool   // of it, the world has told all
+	fault   error  // why that is not all
 	again   bool   // it is read for its subfolders alone, as its lines are told
 	base    []byte // the name of the folder the listing began with
 	tree    tree   // the folders below
@@ -43,9 +50,11 @@ type listing struct {
 	shown  []byte // the pathname being written
 	done   bool   // no more lines will come
 
+	counted int // bytes of memory, in the engine's count
+
 	after uint64 // the last session that was told (SITE WHO)
 
-	// add and addSession, bound once: method values made each time would allocate.
+	// take and addSession, bound once: method values made each time would allocate.
 	yield func(Entry)
 	tell  func(SessionInfo)
 }
@@ -58,7 +67,7 @@ func (e *Engine) newListing() *listing {
 		return l
 	}
 	l := &listing{out: make([]byte, 0, 2*listPiece)}
-	l.yield, l.tell = l.add, l.addSession
+	l.yield, l.tell = l.take, l.addSession
 	return l
 }
 
@@ -71,10 +80,11 @@ func (s *session) beginList(dir Handle, name, pathname, pattern []byte, request 
 		listRequest: request, e: s.e, facts: s.picked(), rights: s.rights,
 		dir: dir, base: append(l.base[:0], name...), tree: l.tree,
 		prefix: l.prefix[:0], pattern: append(l.pattern[:0], pattern...), steps: patternSpare,
-		out: l.out[:0], sorter: l.sorter, shown: l.shown[:0], done: dir == 0, yield: l.yield, tell: l.tell,
+		page: l.page, out: l.out[:0], sorter: l.sorter, shown: l.shown[:0], done: dir == 0, yield: l.yield, tell: l.tell,
 		hide: s.e.config.Behaviour.HideDotFiles && !request.all && request.form != formFacts,
 	}
-	l.tree.begin(request.order, &s.e.scratch)
+	l.page.clear()
+	l.tree.begin(request.order, s.e)
 	l.pattern, l.dirs = cutSlash(l.pattern)
 	l.sorter.holds = false
 	if dir != 0 {
@@ -102,7 +112,7 @@ func (l *listing) setPrefix(pathname []byte) {
 	if len(pathname) == 0 || string(pathname) == "." {
 		return
 	}
-	l.prefix = append(l.prefix, pathname...)
+	l.prefix = appendPlain(l.prefix, pathname)
 	if pathname[len(pathname)-1] != '/' {
 		l.prefix = append(l.prefix, '/')
 	}
@@ -218,29 +228,38 @@ func (s *session) readPage(l *listing) error {
 	switch {
 	case l.form == formSessions:
 		return s.readSessions(l)
+	case l.page.waits():
+		l.proceedPage()
 	case l.dir == 0:
 		return s.nextFolder(l)
+	default:
+		more, err := s.e.world.ListNext(l.dir, l.yield)
+		if err == ErrAgain {
+			return err
+		}
+		l.ended, l.fault = !more, err
 	}
-	more, err := s.e.world.ListNext(l.dir, l.yield)
 	switch {
-	case err == ErrAgain:
-		return err
-	case err != nil && len(l.tree.levels) == 1 && !l.again:
-		return err
-	case err != nil:
-		l.cut = true // the rest of the tree is listed nevertheless
 	case l.steps < 0:
 		return replyPatternCost
-	case more:
+	case l.page.waits() || !l.ended:
 		return nil
+	case l.fault != nil && len(l.tree.levels) == 1 && !l.again:
+		return l.fault
 	}
+	l.cut = l.cut || l.fault != nil // the rest of the tree is listed nevertheless
+	s.closeFolder(l)
+	return nil
+}
+
+// closeFolder ends the reading of a folder.
+func (s *session) closeFolder(l *listing) {
 	s.e.world.Close(l.dir)
-	l.dir = 0
+	l.dir, l.ended, l.fault = 0, false, nil
 	l.tree.sort()
 	if len(l.pattern) == 0 {
 		l.release()
 	}
-	return nil
 }
 
 // nextFolder opens the folder that comes next. One that cannot be opened is left
@@ -347,8 +366,32 @@ func (s *session) nameBelow(l *listing, path []byte) []byte {
 	return name
 }
 
+// take takes an entry of a folder into the listing, at once or as soon as there is
+// time and room for it.
+func (l *listing) take(entry Entry) {
+	if l.page.waits() || l.rests() {
+		l.page.keep(&entry)
+		return
+	}
+	l.add(&entry)
+}
+
+// proceedPage takes in what the world has told already.
+func (l *listing) proceedPage() {
+	for l.page.waits() && !l.rests() {
+		entry := l.page.next()
+		l.add(&entry)
+	}
+}
+
+// rests reports whether other sessions come first, or what the client has to take.
+func (l *listing) rests() bool {
+	return l.e.spent >= l.e.turn || len(l.out)-l.sent >= maxListOut && !l.sorter.holds
+}
+
 // add takes an entry of a folder into the listing.
-func (l *listing) add(entry Entry) {
+func (l *listing) add(entry *Entry) {
+	l.e.spent += entryWork
 	name := entry.Name
 	if len(name) == 0 || string(name) == "." || string(name) == ".." {
 		return
@@ -357,14 +400,14 @@ func (l *listing) add(entry Entry) {
 		return
 	}
 	switch {
-	case !l.goesInto(&entry):
+	case !l.goesInto(entry):
 	case len(name) > maxName:
 		l.leaveOut(ErrName)
 	default:
 		l.tree.remember(l.rank(&entry.FileInfo), name)
 	}
 	if l.whole && !l.again && (!l.dirs || entry.Type == Dir) {
-		l.append(&entry)
+		l.append(entry)
 	}
 }
 
@@ -386,11 +429,12 @@ func (l *listing) append(entry *Entry) {
 		name = appendElement(append(l.shown[:0], l.tree.folder()...), name)
 		l.shown = name
 	}
+	l.e.spent += (len(name) + len(entry.Target)) / bytesOfWork
 	switch l.form {
 	case formLong:
 		l.out = appendLong(l.out, &entry.FileInfo, &l.e.style, l.e.lately())
 	case formNames:
-		l.out = appendPlain(l.out, l.prefix)
+		l.out = append(l.out, l.prefix...)
 	case formFacts:
 		l.out = append(appendFacts(l.out, l.facts, &entry.FileInfo, l.rights), ' ')
 	}
@@ -418,6 +462,8 @@ func (s *session) dropList(l *listing) {
 		s.e.world.Close(l.dir)
 		l.dir = 0
 	}
+	s.e.listed -= l.counted
+	l.counted = 0
 	if l.size() <= maxListBuffer && len(s.e.lists) < spareLists {
 		s.e.lists = append(s.e.lists, l)
 	}
@@ -425,5 +471,5 @@ func (s *session) dropList(l *listing) {
 
 // size is how many bytes a listing's buffers take.
 func (l *listing) size() int {
-	return cap(l.out) + cap(l.prefix) + cap(l.shown) + l.tree.size() + cap(l.sorter.names)*rankedSize
+	return cap(l.out) + cap(l.prefix) + cap(l.shown) + l.page.size() + l.tree.size() + cap(l.sorter.names)*rankedSize
 }

@@ -88,7 +88,11 @@ func (l *listing) hold() {
 func (l *listing) held(info *FileInfo, from, to int) {
 	r := &l.sorter
 	r.names = append(r.names, ranked{l.rank(info), uint32(from), uint32(to)})
-	r.holds = len(r.names) < maxSortedLines && len(l.out)-r.from < maxSortedBytes
+	lines, size := maxSortedLines, maxSortedBytes
+	if l.e.scarce() {
+		lines, size = lines/4, size/4
+	}
+	r.holds = len(r.names) < lines && len(l.out)-r.from < size
 }
 
 // release sorts the lines that were held back.
@@ -98,6 +102,7 @@ func (l *listing) release() {
 		return
 	}
 	r.holds = false
+	l.e.spent += sortWork(len(r.names)) + (len(l.out)-r.from)/bytesOfWork
 	l.order.sort(r.names, l.out)
 	sorted := l.e.scratch[:0]
 	for _, name := range r.names {

@@ -128,7 +128,10 @@ func (s *session) handleEvent(event *Event) {
 
 // run does what there is to do, up to a limit.
 func (s *session) run() {
-	for range unitsPerStep {
+	e := s.e
+	e.turn = e.spent + turnWork
+	for i := 0; i < unitsPerStep && e.spent < e.turn; i++ {
+		e.spent += unitWork
 		if s.proceed() {
 			continue
 		}
@@ -137,7 +140,7 @@ func (s *session) run() {
 		}
 		s.corked = false // what was kept back goes out, and then the next line may be read
 	}
-	s.e.wake(s)
+	e.wake(s)
 }
 
 // proceed does one unit of work, and reports false when there is none.
@@ -213,6 +216,7 @@ func (s *session) act(from, to int) bool {
 		s.heard = s.e.now
 	}
 	line, secure := trimLine(s.lines.buf[from:to]), s.secure
+	s.e.spent += len(line) * lineWork
 	if len(line) > s.e.config.LineLength {
 		s.say(replyLineTooLong)
 	} else if s.obey(line) == ErrAgain {
@@ -287,6 +291,7 @@ func (s *session) send(p []byte) {
 	if s.phase >= phaseLost {
 		return
 	}
+	s.e.spent += len(p) / bytesOfWork
 	if len(s.unsent) == 0 && !s.corked {
 		n, err := s.e.world.Write(s.handle, p)
 		if err != nil && err != ErrAgain {

@@ -5,8 +5,12 @@ import (
 	"slices"
 )
 
-// maxTree is how many bytes of names of folders yet to be listed are remembered.
-const maxTree = 256 << 10
+// So many bytes of names of folders yet to be listed are remembered, and so many
+// where memory is scarce.
+const (
+	maxTree   = 128 << 10
+	smallTree = 16 << 10
+)
 
 // levelSize is the size of a level.
 const levelSize = 48
@@ -18,12 +22,12 @@ const levelSize = 48
 // not by a count, a folder that changes meanwhile has nothing listed twice. Only
 // with -t or -S can a subfolder change its place itself, by its time or size.
 type tree struct {
-	order   order
-	path    []byte // of the folder that was gone into last, relative to where the listing began
-	levels  []level
-	names   []ranked // of each level those yet to be gone into, the next one last
-	text    []byte   // of the names
-	scratch *[]byte
+	e      *Engine
+	order  order
+	path   []byte // of the folder that was gone into last, relative to where the listing began
+	levels []level
+	names  []ranked // of each level those yet to be gone into, the next one last
+	text   []byte   // of the names
 }
 
 // level is a folder on the way.
@@ -37,10 +41,16 @@ type level struct {
 }
 
 // begin begins anew, with the folder in which the listing begins.
-func (t *tree) begin(o order, scratch *[]byte) {
-	*t = tree{
-		order: o, path: t.path[:0], levels: append(t.levels[:0], level{}), names: t.names[:0], text: t.text[:0], scratch: scratch,
+func (t *tree) begin(o order, e *Engine) {
+	*t = tree{e: e, order: o, path: t.path[:0], levels: append(t.levels[:0], level{}), names: t.names[:0], text: t.text[:0]}
+}
+
+// most is how many bytes it may remember now.
+func (t *tree) most() int {
+	if t.e.scarce() {
+		return smallTree
 	}
+	return maxTree
 }
 
 func (t *tree) top() *level    { return &t.levels[len(t.levels)-1] }
@@ -68,6 +78,7 @@ func (t *tree) remember(rank int64, name []byte) {
 	if last := t.last(); len(last) > 0 && t.order.compare(rank, name, top.rank, last) <= 0 {
 		return
 	}
+	most := t.most()
 	for {
 		// All that are forgotten come behind all that are not.
 		if top.more {
@@ -76,10 +87,10 @@ func (t *tree) remember(rank int64, name []byte) {
 				return
 			}
 		}
-		if len(t.text)+len(name)+(len(t.names)+1)*rankedSize <= maxTree {
+		if len(t.text)+len(name)+(len(t.names)+1)*rankedSize <= most {
 			break
 		}
-		t.forget()
+		t.forget(most)
 	}
 	from := len(t.text)
 	t.text = append(t.text, name...)
@@ -88,12 +99,14 @@ func (t *tree) remember(rank int64, name []byte) {
 
 // forget makes room: the folder with the most names loses half of them, and so on
 // until there is enough. The one on top, which is being read, keeps one.
-func (t *tree) forget() {
+func (t *tree) forget(most int) {
+	most = min(most*7/8, most-rankedSize-maxName)
+	t.e.spent += len(t.names) * compareWork
 	used := 0 // the names that were gone into take no more
 	for i := range t.names {
 		used += int(t.names[i].to-t.names[i].from) + rankedSize
 	}
-	for used > maxTree*7/8 {
+	for used > most {
 		i, count := t.widest()
 		if i == len(t.levels)-1 {
 			t.sort()
@@ -129,7 +142,7 @@ func (t *tree) widest() (widest, count int) {
 
 // compact drops the text of what is no longer among the names.
 func (t *tree) compact() {
-	text := (*t.scratch)[:0]
+	text := t.e.scratch[:0]
 	level := 0
 	for i := range t.names {
 		for ; level < len(t.levels) && t.levels[level].names <= i; level++ {
@@ -144,14 +157,16 @@ func (t *tree) compact() {
 		t.levels[level].text = len(text)
 	}
 	t.text = append(t.text[:0], text...)
-	*t.scratch = text
+	t.e.scratch = text
 }
 
 // sort sorts the subfolders of the folder on top.
 func (t *tree) sort() {
 	o := t.order
 	o.reverse = !o.reverse // as the next one comes last
-	o.sort(t.names[t.top().names:], t.text)
+	names := t.names[t.top().names:]
+	t.e.spent += sortWork(len(names))
+	o.sort(names, t.text)
 }
 
 // climb leaves the folders of which nothing is left to be gone into. It reports

@@ -7,6 +7,9 @@ func (s *session) siteWho([]byte) (reply, error) {
 	if s.rights&RightAdmin == 0 {
 		return "", ErrPermission
 	}
+	if s.e.listed >= listMemory {
+		return replyListsFull, nil
+	}
 	none := func(SessionInfo) {}
 	if err := s.e.lister.Sessions(s.handle, math.MaxInt64, none); err != nil {
 		return "", err // while the reply can still say so

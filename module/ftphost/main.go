@@ -35,14 +35,12 @@ func start(configSize uint32) uint32 {
 
 //go:wasmexport ftp_step
 func step(now int64, waiting uint32) int64 {
-	for {
-		n := 0
-		if waiting > 0 {
-			n = ftphost.Events(events[:], buffer[:])
+	n := 0
+	for waiting > 0 {
+		if n = ftphost.Events(events[:], buffer[:]); n < len(events) {
+			break
 		}
-		next := engine.Step(now, events[:n])
-		if n < len(events) {
-			return next
-		}
+		engine.Notice(now, events[:])
 	}
+	return engine.Step(now, events[:n])
 }

@@ -76,6 +76,10 @@ type Account struct {
 	// MaxSessions is how many sessions the account has at a time; 0 is no limit.
 	MaxSessions int
 
+	// Shared says that strangers use the account, as they do that of anonymous. What
+	// is shared out by account then is by client address too.
+	Shared bool
+
 	// Close gives up what this one login holds, a folder that Authenticate has
 	// opened for it, say; nil does nothing. It is called exactly once for each
 	// Account that Authenticate returns without an error: after the logout, the

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"wasiftp/host/turns"
 	"wasiftp/wasi"
 )
 
@@ -30,6 +31,7 @@ type Server struct {
 	running      sync.WaitGroup   // the shards
 	work         sync.WaitGroup   // what they have others do: transfers, file operations
 	revocations  atomic.Uint64    // calls of Revoke
+	processors   turns.Queue[party]
 
 	// ending is done once no more clients are wanted.
 	ending context.Context
@@ -81,6 +83,9 @@ func New(config Config) (*Server, error) {
 		listeners: map[net.Listener]struct{}{}, perAddress: map[netip.Addr]int{}, perAccount: map[string]int{},
 		logins:  map[*login]struct{}{},
 		uploads: uploads{open: map[uploadKey]*openFile{}},
+		processors: turns.Queue[party]{
+			Places: config.Limits.Processors, PlacesPerKey: config.Limits.ProcessorsPerAccount,
+		},
 	}
 	s.ending, s.end = context.WithCancel(context.Background())
 	if s.program, err = compile(&config); err != nil {

@@ -64,6 +64,9 @@ func (q *Queue[K]) EnterFor(ctx context.Context, key K, most time.Duration) (lea
 }
 
 func (q *Queue[K]) wait(ctx context.Context, key K) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	q.mu.Lock()
 	if q.free(key) {
 		q.take(key)

@@ -145,7 +145,7 @@ func (s *session) authenticate(ctx context.Context, given Login) answer {
 		return answer{login: l}
 	}
 	s.observe(Event{Kind: LoginFailed, User: user, Err: err})
-	if errors.Is(err, errAccountFull) {
+	if errors.Is(err, errAccountFull) || errors.Is(err, ErrBusy) {
 		return answer{errno: wasi.EMFILE}
 	}
 	if !errors.Is(err, ErrDenied) && ctx.Err() == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -151,8 +152,10 @@ func TestThreat16UnknownUser(t *testing.T) {
 func TestLoginEnds(t *testing.T) {
 	t.Parallel()
 	a := openAccounts(t, "--root", t.TempDir(), "--user", "alice:secret")
-	for range cap(a.slots) {
-		a.slots <- struct{}{}
+	for range a.checks.Places {
+		if _, err := a.checks.Enter(t.Context(), netip.Prefix{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -65,7 +65,8 @@ func TestConfigFaultsInOneError(t *testing.T) {
 	}
 	names := []string{
 		"Instances", "SessionsPerInstance", "Limits.Sessions is", "SessionsPerAddress", "LineLength", "LoginTime", "IdleTime", "StallTime",
-		"DataTime", "StepTime", "LoginFailures", "FailureDelay", "MemoryPerInstance", "Limits.Processors is", "ProcessorsPerAccount", "Passive ports", "PublicAddress",
+		"DataTime", "StepTime", "LoginFailures", "FailureDelay", "MemoryPerInstance",
+		"Limits.Processors is", "ProcessorsPerAccount", "Passive ports", "PublicAddress",
 	}
 	for _, name := range names {
 		if !strings.Contains(err.Error(), name) {

@@ -105,8 +105,8 @@ type Limits struct {
 
 	MemoryPerInstance int64 // linear memory in bytes, at most 4 GiB; 0 is 256 MiB
 
-	// Processors is how many are kept busy at a time by work that needs one:
-	// hashes, copies, compression and TLS handshakes. It is done in small pieces,
+	// Processors is how many are kept busy at a time by work that needs one all
+	// the while: hashes, copies and compression. It is done in small pieces,
 	// and who wants it takes turns by account, or by client address where the
 	// account is shared. 0 is one less than there are, at least 1.
 	Processors int

@@ -100,7 +100,7 @@ func (d *deflated) Read(p []byte) (n int, err error) {
 	}
 	defer d.labour.end()
 	if d.reader == nil {
-		r, err := zlib.NewReader(bufio.NewReaderSize(&resting{d.Conn, d.labour}, compressedPiece))
+		r, err := zlib.NewReader(bufio.NewReaderSize(resting{d.Conn, d.labour}, compressedPiece))
 		if err != nil {
 			return 0, cutShort(err)
 		}

@@ -2,7 +2,7 @@ package host
 
 import (
 	"context"
-	"net"
+	"io"
 	"net/netip"
 	"sync"
 	"time"
@@ -29,7 +29,7 @@ func (s *session) party() party {
 	return party{account: l.name}
 }
 
-// labour is work that keeps a processor busy: hashing, compressing, a TLS handshake.
+// labour is work that keeps a processor busy: hashing, copying, compressing.
 // It is done in pieces of a few milliseconds at most, each in the turn of the party:
 // however much a crowd wants, one processor is left for commands and for transfers
 // that need little of one, and everybody else's work goes on next to the crowd's.
@@ -70,22 +70,16 @@ func (l *labour) end() {
 	}
 }
 
-// resting is a connection that gives the processor up while it waits for the network.
+// resting is what comes over a connection: reading it gives the processor
+// up while it waits for the network.
 type resting struct {
-	net.Conn
+	io.Reader
 	labour *labour
 }
 
-// NetConn is the connection underneath.
-func (r *resting) NetConn() net.Conn { return r.Conn }
-
-func (r *resting) Read(p []byte) (int, error) { return r.rest(r.Conn.Read, p) }
-
-func (r *resting) Write(p []byte) (int, error) { return r.rest(r.Conn.Write, p) }
-
-func (r *resting) rest(wait func([]byte) (int, error), p []byte) (int, error) {
+func (r resting) Read(p []byte) (int, error) {
 	r.labour.end()
-	n, err := wait(p)
+	n, err := r.Reader.Read(p)
 	if e := r.labour.begin(); err == nil {
 		err = e
 	}

@@ -69,6 +69,9 @@ func TestLogin(t *testing.T) {
 			t.Errorf("%s with %q: %+v, %v; want %+v", test.user, test.password, account, err, test)
 			continue
 		}
+		if got := account.Shared; got != (test.name == "anonymous") {
+			t.Errorf("strangers share the account %s: %t", test.name, got)
+		}
 		if got := account.Charset == "Big5"; got != (test.name == "bcrypt") {
 			t.Errorf("%s writes names in %q", test.user, account.Charset)
 		}

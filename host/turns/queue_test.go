@@ -54,7 +54,8 @@ func stage(t *testing.T, q *Queue[string], test func(*testing.T, *scene)) {
 		s := &scene{Queue: q}
 		test(t, s)
 		if served := s.rest(); len(s.held)+len(s.lines)+s.taken+s.waiting+s.order.Len() != 0 {
-			t.Errorf("after %s there is left: %d held, %d lines, %d taken, %d waiting", served, len(s.held), len(s.lines), s.taken, s.waiting)
+			t.Errorf("after %s there is left: %d held, %d lines, %d taken, %d waiting",
+				served, len(s.held), len(s.lines), s.taken, s.waiting)
 		}
 	})
 }

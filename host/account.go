@@ -15,8 +15,9 @@ import (
 // goroutines and may take its time: only the session that asks waits. The
 // context ends when that session does.
 //
-// It returns [ErrDenied], or an error that wraps it, for wrong credentials; any
-// other error is logged and refuses the login too. An unknown user should take
+// It returns [ErrDenied], or an error that wraps it, for wrong credentials, and
+// [ErrBusy] when it cannot look at them now; any other error is logged and refuses
+// the login too. An unknown user should take
 // as long as a wrong password.
 type Authenticator interface {
 	Authenticate(ctx context.Context, login Login) (*Account, error)
@@ -32,6 +33,11 @@ func (f AuthenticatorFunc) Authenticate(ctx context.Context, login Login) (*Acco
 
 // ErrDenied is an [Authenticator]'s answer to wrong credentials.
 var ErrDenied = errors.New("wrong user name or password")
+
+// ErrBusy is an [Authenticator]'s answer when too many want to log in at once, and
+// nobody has looked at the credentials: the session ends with 421, upon which
+// clients try again later. [wasiftp/host/turns] lets logins in by turns.
+var ErrBusy = errors.New("too many log in at once")
 
 // Login is what a client gave to log in.
 type Login struct {
@@ -75,6 +81,10 @@ type Account struct {
 
 	// MaxSessions is how many sessions the account has at a time; 0 is no limit.
 	MaxSessions int
+
+	// Shared says that strangers use the account, as they do that of anonymous. What
+	// is shared out by account then is by client address too.
+	Shared bool
 
 	// Close gives up what this one login holds, a folder that Authenticate has
 	// opened for it, say; nil does nothing. It is called exactly once for each

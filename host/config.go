@@ -120,6 +120,15 @@ type Limits struct {
 	FailureDelay  time.Duration // before the first failed login is answered, doubled for each further one; 0 is 1 second
 
 	MemoryPerInstance int64 // linear memory in bytes, at most 4 GiB; 0 is 256 MiB
+
+	// Processors is how many are kept busy at a time by work that needs one all
+	// the while: hashes, copies and compression. It is done in small pieces,
+	// and who wants it takes turns by account, or by client address where the
+	// account is shared. 0 is one less than there are, at least 1.
+	Processors int
+
+	// ProcessorsPerAccount is how many of them work for one account; 0 is all.
+	ProcessorsPerAccount int
 }
 
 // Passive says where passive data connections arrive.
@@ -186,6 +195,8 @@ func (c *Config) checkNumbers(f *faults) {
 		{"Limits.StrangersRate", &c.Limits.StrangersRate, 30},
 		{"Limits.LineLength", &c.Limits.LineLength, 4096},
 		{"Limits.LoginFailures", &c.Limits.LoginFailures, 5},
+		{"Limits.Processors", &c.Limits.Processors, max(runtime.GOMAXPROCS(0)-1, 1)},
+		{"Limits.ProcessorsPerAccount", &c.Limits.ProcessorsPerAccount, 0},
 		{"Instances", &c.Instances, runtime.GOMAXPROCS(0)},
 		{"SessionsPerInstance", &c.SessionsPerInstance, 0},
 	} {

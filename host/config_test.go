@@ -25,9 +25,10 @@ func TestConfigZeroValueWorks(t *testing.T) {
 		"StallTime": l.StallTime == 5*time.Minute, "DataTime": l.DataTime == 30*time.Second, "StepTime": l.StepTime == 5*time.Second,
 		"LoginFailures": l.LoginFailures == 5, "FailureDelay": l.FailureDelay == time.Second,
 		"MemoryPerInstance": l.MemoryPerInstance == 256<<20, "Instances": c.Instances == runtime.GOMAXPROCS(0),
-		"Strangers": l.Strangers == 0 && l.StrangersStart == 100 && l.StrangersRate == 30,
-		"Sessions":  l.Sessions == 0 && l.SessionsPerAddress == 0 && c.SessionsPerInstance == 0,
-		"Logger":    c.Logger != nil, "Module": c.Module != nil, "LocalNetworks": len(c.Passive.LocalNetworks) > 0,
+		"Strangers":  l.Strangers == 0 && l.StrangersStart == 100 && l.StrangersRate == 30,
+		"Processors": l.Processors == max(runtime.GOMAXPROCS(0)-1, 1) && l.ProcessorsPerAccount == 0,
+		"Sessions":   l.Sessions == 0 && l.SessionsPerAddress == 0 && c.SessionsPerInstance == 0,
+		"Logger":     c.Logger != nil, "Module": c.Module != nil, "LocalNetworks": len(c.Passive.LocalNetworks) > 0,
 	} {
 		if !ok {
 			t.Errorf("%s is not what its comment says", what)
@@ -57,7 +58,7 @@ func TestConfigFaultsInOneError(t *testing.T) {
 		Limits: Limits{
 			Sessions: -3, SessionsPerAddress: -4, LineLength: maxLine + 1, LoginTime: -5, IdleTime: -6, StallTime: -7, DataTime: -8,
 			StepTime: -9, LoginFailures: -10, FailureDelay: -11, MemoryPerInstance: 1,
-			Strangers: -12, StrangersStart: -13, StrangersRate: -14,
+			Strangers: -12, StrangersStart: -13, StrangersRate: -14, Processors: -15, ProcessorsPerAccount: -16,
 		},
 		Passive: Passive{FirstPort: 2000, LastPort: 1000, PublicAddress: netip.MustParseAddr("2001:db8::1")},
 	}.checked()
@@ -67,7 +68,8 @@ func TestConfigFaultsInOneError(t *testing.T) {
 	names := []string{
 		"Instances", "SessionsPerInstance", "Limits.Sessions is", "SessionsPerAddress",
 		"Strangers is", "StrangersStart", "StrangersRate", "LineLength", "LoginTime", "IdleTime", "StallTime",
-		"DataTime", "StepTime", "LoginFailures", "FailureDelay", "MemoryPerInstance", "Passive ports", "PublicAddress",
+		"DataTime", "StepTime", "LoginFailures", "FailureDelay", "MemoryPerInstance",
+		"Limits.Processors is", "ProcessorsPerAccount", "Passive ports", "PublicAddress",
 	}
 	for _, name := range names {
 		if !strings.Contains(err.Error(), name) {
@@ -140,6 +142,7 @@ var faulty = map[string]values{
 	"Charset":  {"klingon", "UTF-16", "a\nb"},
 	"ListZone": anything, "FollowLinks": anything,
 
+	"Limits.Processors": negative, "Limits.ProcessorsPerAccount": negative,
 	"Limits.Sessions": negative, "Limits.SessionsPerAddress": negative,
 	"Limits.Strangers": negative, "Limits.StrangersStart": negative, "Limits.StrangersRate": append(values{101}, negative...),
 	"Limits.LineLength": append(values{maxLine + 1}, negative...), "Limits.LoginFailures": append(values{math.MaxInt}, negative...),

@@ -34,6 +34,7 @@ func (sh *shard) fileCopy(a *args) wasi.Errno {
 	}
 	t := opened.file.begin(handle, wasi.DoingCopy)
 	t.length = int64(opened.stat.Size) // a file that grows meanwhile would never end
+	t.labour = s.labour(t.ctx)
 	sh.server.work.Go(func() { t.run(handle) })
 	putUint32(a.bytes(4), handle)
 	return wasi.OK

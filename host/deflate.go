@@ -1,27 +1,62 @@
 package host
 
 import (
+	"bufio"
+	"bytes"
 	"compress/flate"
 	"compress/zlib"
+	"context"
 	"errors"
+	"hash"
+	"hash/adler32"
 	"io"
 	"net"
+	"sync"
 	"time"
 
 	"wasiftp/wasi"
 )
 
-// deflated is a data connection in MODE Z: zlib's format in both directions. One
-// goroutine uses it at a time.
+// deflated is a data connection in MODE Z: zlib's format (RFC 1950) in both
+// directions. One goroutine uses it at a time.
+//
+// What is written is compressed piece by piece, each for itself, so that only the
+// pieces whose turn it is need a compressor: each takes most of a megabyte. What a
+// piece could have repeated of the one before it is lost, some hundredths of it.
 type deflated struct {
 	net.Conn
 	level  int
 	stall  time.Duration
-	reader io.Reader    // nil until data begin to come
-	writer *zlib.Writer // nil until something is written
-	reads  bool         // it is the client who writes
+	labour *labour
+	reader io.Reader   // nil until data begin to come
+	piece  []byte      // to be compressed next
+	sum    hash.Hash32 // of what was written; nil until something is
+	reads  bool        // it is the client who writes
 	ended  bool
 }
+
+// compressors are [flate.Writer]s, by level.
+var compressors [flate.BestCompression + 1]sync.Pool
+
+func compressor(level int) *flate.Writer {
+	if w, ok := compressors[level].Get().(*flate.Writer); ok {
+		return w
+	}
+	w, err := flate.NewWriter(nil, level)
+	if err != nil {
+		panic(err) // netDeflate has checked the level
+	}
+	return w
+}
+
+const (
+	defaultLevel    = 6 // zlib's own
+	compressedPiece = 16 << 10
+)
+
+// zlibHeader says deflate, with a window of 32 KiB, at no level in particular (RFC
+// 1950 §2.2).
+var zlibHeader = [2]byte{0x78, 0x9c}
 
 // netDeflate compresses a data connection. Whoever transfers then sees it as
 // one in the clear, so that all limits count what the file has.
@@ -38,9 +73,11 @@ func (sh *shard) netDeflate(a *args) wasi.Errno {
 		return wasi.EBUSY
 	}
 	if level == 0 {
-		level = zlib.DefaultCompression
+		level = defaultLevel
 	}
-	d := &deflated{Conn: c.conn, level: level, stall: sh.server.config.Limits.StallTime}
+	d := &deflated{
+		Conn: c.conn, level: level, stall: sh.server.config.Limits.StallTime, labour: c.session.labour(context.Background()),
+	}
 	c.connected(d, a.handle(0))
 	return wasi.OK
 }
@@ -57,8 +94,12 @@ func (d *deflated) NetConn() net.Conn { return d.Conn }
 // and neither are data that nobody can expand.
 func (d *deflated) Read(p []byte) (n int, err error) {
 	d.reads = true
+	if err := d.labour.begin(); err != nil {
+		return 0, err
+	}
+	defer d.labour.end()
 	if d.reader == nil {
-		r, err := zlib.NewReader(d.Conn)
+		r, err := zlib.NewReader(bufio.NewReaderSize(resting{d.Conn, d.labour}, compressedPiece))
 		if err != nil {
 			return 0, cutShort(err)
 		}
@@ -80,12 +121,23 @@ func cutShort(err error) error {
 }
 
 func (d *deflated) Write(p []byte) (n int, err error) {
-	if d.writer == nil {
-		if d.writer, err = zlib.NewWriterLevel(d.Conn, d.level); err != nil {
+	if d.sum == nil {
+		d.sum = adler32.New()
+		if _, err := d.Conn.Write(zlibHeader[:]); err != nil {
 			return 0, err
 		}
 	}
-	return d.writer.Write(p)
+	for n < len(p) {
+		room := min(workPiece-len(d.piece), len(p)-n)
+		d.piece = append(d.piece, p[n:n+room]...)
+		n += room
+		if len(d.piece) == workPiece {
+			if err := d.send(false); err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, nil
 }
 
 // finish writes the end of the data.
@@ -94,7 +146,40 @@ func (d *deflated) finish() error {
 		return err
 	}
 	d.ended = true
-	return d.writer.Close()
+	return d.send(true)
+}
+
+// send compresses what was written, in its turn, and sends that.
+func (d *deflated) send(last bool) error {
+	if err := d.labour.begin(); err != nil {
+		return err
+	}
+	out := compressedPieces.Get().(*bytes.Buffer)
+	defer compressedPieces.Put(out)
+	out.Reset()
+	d.compress(out, last)
+	d.labour.end()
+	d.piece = d.piece[:0]
+	_, err := d.Conn.Write(out.Bytes())
+	return err
+}
+
+var compressedPieces = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// compress appends what was written to out, as blocks that are whole (RFC 1951
+// §3.2.3), and behind the last of them what the data sum up to.
+func (d *deflated) compress(out *bytes.Buffer, last bool) {
+	d.sum.Write(d.piece)
+	w := compressor(d.level)
+	defer compressors[d.level].Put(w)
+	w.Reset(out)
+	w.Write(d.piece) // as a buffer takes all, there are no errors
+	if !last {
+		w.Flush()
+		return
+	}
+	w.Close()
+	out.Write(d.sum.Sum(nil))
 }
 
 // Close ends the data as well: nobody else ends a listing.

@@ -7,6 +7,7 @@ import (
 	"crypto/sha512"
 	"hash"
 	"hash/crc32"
+	"io"
 
 	"wasiftp/wasi"
 )
@@ -35,7 +36,7 @@ func (sh *shard) transferHash(a *args) wasi.Errno {
 	s.working++
 	handle := a.handle(0)
 	t := f.begin(handle, wasi.DoingHash)
-	t.hash, t.length = hashes[algorithm](), length
+	t.hash, t.length, t.labour = hashes[algorithm](), length, s.labour(t.ctx)
 	sh.server.work.Go(func() {
 		s.hashing.Lock()
 		defer s.hashing.Unlock()
@@ -43,6 +44,39 @@ func (sh *shard) transferHash(a *args) wasi.Errno {
 		sh.do(func() { s.working-- })
 	})
 	return wasi.OK
+}
+
+// digest hashes the file.
+func (t *transfer) digest() error {
+	for t.length == 0 || t.bytes.Load() < t.length {
+		err := t.digestPiece()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// digestPiece hashes what comes next. Reading is half of the work, and so is done in
+// the same turn.
+func (t *transfer) digestPiece() error {
+	if err := t.labour.beginFor(diskTime); err != nil {
+		return err
+	}
+	defer t.labour.end()
+	piece := workPieces.Get().(*[workPiece]byte)
+	defer workPieces.Put(piece)
+	room := piece[:]
+	if t.length > 0 {
+		room = room[:min(int64(len(room)), t.length-t.bytes.Load())]
+	}
+	n, err := t.file.reader.Read(room)
+	t.hash.Write(room[:n])
+	t.bytes.Add(int64(n))
+	return err
 }
 
 func (sh *shard) transferDigest(a *args) wasi.Errno {

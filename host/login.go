@@ -19,6 +19,7 @@ type login struct {
 	whole   FS // the account's
 	fs      FS // the same, perhaps under a mask; for the shard's goroutine
 	rights  Rights
+	shared  bool         // by strangers
 	names   *charset     // of its clients
 	able    uint32       // what the files can do (wasi.AbleUpload, …)
 	close   func() error // the account's, nil for nothing
@@ -155,7 +156,7 @@ func (s *session) authenticate(ctx context.Context, given Login) answer {
 		return answer{login: l}
 	}
 	s.observe(Event{Kind: LoginFailed, User: user, Err: err})
-	if errors.Is(err, errAccountFull) {
+	if errors.Is(err, errAccountFull) || errors.Is(err, ErrBusy) {
 		return answer{errno: wasi.EMFILE}
 	}
 	if !errors.Is(err, ErrDenied) && ctx.Err() == nil {
@@ -195,7 +196,8 @@ func (s *session) logIn(ctx context.Context, given Login) (*login, error) {
 // use takes one of the account's places, or else closes the account.
 func (s *session) use(account *Account, user string, revocations uint64) (admitted *login, err error) {
 	l := &login{
-		session: s, name: cmp.Or(account.Name, user), whole: account.FS, fs: account.FS, rights: account.Rights, close: account.Close,
+		session: s, name: cmp.Or(account.Name, user), whole: account.FS, fs: account.FS, rights: account.Rights,
+		shared: account.Shared, close: account.Close,
 	}
 	l.enter()
 	defer func() { // also when abilitiesOf panics

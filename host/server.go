@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"wasiftp/host/turns"
 	"wasiftp/wasi"
 )
 
@@ -32,6 +33,7 @@ type Server struct {
 	running      sync.WaitGroup   // the shards
 	work         sync.WaitGroup   // what they have others do: transfers, file operations
 	revocations  atomic.Uint64    // calls of Revoke
+	processors   turns.Queue[party]
 
 	// ending is done once no more clients are wanted.
 	ending context.Context
@@ -106,7 +108,10 @@ func newServer(config Config) *Server {
 		listeners: map[net.Listener]struct{}{}, seats: newSeats(), perAccount: map[string]int{},
 		logins:  map[*login]struct{}{},
 		uploads: uploads{open: map[uploadKey]*openFile{}},
-		turned:  make(chan struct{}, maxTurned),
+		processors: turns.Queue[party]{
+			Places: config.Limits.Processors, PlacesPerKey: config.Limits.ProcessorsPerAccount,
+		},
+		turned: make(chan struct{}, maxTurned),
 	}
 	s.ending, s.end = context.WithCancel(context.Background())
 	return s

@@ -2,6 +2,7 @@ package host
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
@@ -24,10 +25,12 @@ type transfer struct {
 	ascii    bool
 	length   int64     // most bytes of the file; 0 is no limit, but for a copy
 	hash     hash.Hash // nil when the bytes are moved
+	labour   *labour   // of a hash or a copy; nil for what the network holds back
 	began    time.Time
 	bytes    atomic.Int64 // that crossed the data connection, or were hashed
-	given    atomic.Bool  // given up by the guest
-	err      error        // after finished
+	ctx      context.Context
+	cancel   context.CancelFunc // gives it up
+	err      error              // after finished
 	duration time.Duration
 	finished chan struct{}
 }
@@ -68,6 +71,9 @@ func (sh *shard) transferStart(a *args) wasi.Errno {
 	}
 	t := f.begin(handle, doing)
 	t.conn, t.tls, t.ascii, t.length = c.conn, c.tls, a.uint32(2)&wasi.TransferASCII != 0, a.int64(3)
+	if d, ok := c.conn.(*deflated); ok {
+		d.labour.ctx = t.ctx
+	}
 	sh.server.work.Go(func() { t.run(handle) })
 	return wasi.OK
 }
@@ -75,6 +81,7 @@ func (sh *shard) transferStart(a *args) wasi.Errno {
 // begin gives a file its transfer, and notes what the session does.
 func (f *openFile) begin(handle, doing uint32) *transfer {
 	f.transfer = &transfer{file: f, began: time.Now(), finished: make(chan struct{})}
+	f.transfer.ctx, f.transfer.cancel = context.WithCancel(context.Background())
 	f.session.does(handle, doing, cmp.Or(f.from, f.name), &f.transfer.bytes)
 	return f.transfer
 }
@@ -98,7 +105,7 @@ func (t *transfer) run(handle uint32) {
 	if t.err == nil && t.conn != nil && t.file.upload != nil {
 		t.file.session.stream.awaitOver(t.doubt())
 	}
-	if t.given.Load() {
+	if t.ctx.Err() != nil {
 		t.err = errGivenUp
 	}
 	t.hangUp()
@@ -140,7 +147,7 @@ func (t *transfer) move() (err error) {
 	defer t.file.session.recovered(func(fault error) { err = fault })
 	switch {
 	case t.hash != nil:
-		return t.copy(t.hash, t.file.reader)
+		return t.digest()
 	case t.file.source != nil:
 		return t.copy(t.file.upload, t.file.source)
 	case t.file.upload == nil:
@@ -199,12 +206,16 @@ const (
 
 func (t *transfer) copy(dst io.Writer, src io.Reader) error {
 	piece := int64(firstPiece)
-	for !t.given.Load() {
+	for t.ctx.Err() == nil {
+		if err := t.labour.beginFor(diskTime); err != nil {
+			return err
+		}
 		began, want := time.Now(), piece
 		if t.file.source != nil || t.length > 0 && t.file.upload == nil {
 			want = min(want, t.length-t.bytes.Load())
 		}
 		n, err := copyPiece(dst, src, want)
+		t.labour.end()
 		t.bytes.Add(n)
 		if err != nil {
 			return err
@@ -273,7 +284,7 @@ func reset(conn net.Conn) {
 
 // giveUp makes the transfer end soon.
 func (t *transfer) giveUp() {
-	t.given.Store(true)
+	t.cancel()
 	if t.conn != nil {
 		t.conn.SetDeadline(time.Unix(1, 0))
 	}
@@ -294,7 +305,7 @@ type counted struct {
 }
 
 func (c counted) Read(p []byte) (int, error) {
-	if c.t.given.Load() {
+	if c.t.ctx.Err() != nil {
 		return 0, errGivenUp // few compressed bytes may expand for long
 	}
 	n, err := c.Conn.Read(p)

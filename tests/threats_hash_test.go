@@ -44,3 +44,35 @@ func TestThreat29CostOfHash(t *testing.T) {
 	c.control.Close()
 	eventually(t, "a session that is gone hashes nothing", func() bool { return len(observed.of(host.Hashed)) == 7 })
 }
+
+// Beside a crowd whose hashes never end, another user's is made, commands are
+// answered, and each of the crowd can still be told how far it is, and end it.
+func TestThreat35Hashes(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	sparse, err := os.Create(filepath.Join(root, "sparse"))
+	require.NoError(t, err)
+	if err := sparse.Truncate(1 << 40); err != nil {
+		t.Skip("no sparse file of 1 TB here: ", err)
+	}
+	require.NoError(t, sparse.Close())
+	require.NoError(t, os.WriteFile(filepath.Join(root, "few"), make([]byte, 1<<20), 0o644))
+	dir, err := fsbridge.OpenDir(root, fsbridge.DirOptions{})
+	require.NoError(t, err)
+	t.Cleanup(func() { dir.Close() })
+	_, network := serve(t, host.Config{Authenticator: accounts(dir), Limits: host.Limits{Processors: 1}})
+	var crowd []*talk
+	for range 30 {
+		c := login(t, network, "u")
+		c.send("HASH sparse\r\n")
+		crowd = append(crowd, c)
+	}
+	another := login(t, network, "ro")
+	assert.Equal(t, 213, another.do("HASH few"))
+	assert.Equal(t, 200, another.do("NOOP"))
+	for _, c := range crowd {
+		assert.Equal(t, 211, c.do("STAT"))
+		assert.Equal(t, 426, c.do("ABOR"))
+		assert.Equal(t, 226, c.reply().Code)
+	}
+}

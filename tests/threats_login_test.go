@@ -3,6 +3,7 @@ package tests
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"sync"
 	"testing"
@@ -239,4 +240,16 @@ func TestThreat33LoginTimeIsNotRenewed(t *testing.T) {
 		}
 		require.Less(t, time.Since(began), script.Patience, "the time to log in is without end")
 	}
+}
+
+// Where too many want to log in at once, nobody is told that a password is wrong.
+func TestThreat35PasswordsThatNobodyLookedAt(t *testing.T) {
+	t.Parallel()
+	busy := host.AuthenticatorFunc(func(context.Context, host.Login) (*host.Account, error) {
+		return nil, fmt.Errorf("%w: 256 wait", host.ErrBusy)
+	})
+	_, network := serve(t, host.Config{Authenticator: busy})
+	c := connect(t, network)
+	require.Equal(t, 331, c.do("USER u"))
+	assert.Equal(t, 421, c.do("PASS p"))
 }

@@ -24,9 +24,7 @@ type accounts struct {
 	standIns []secret
 	seed     maphash.Seed
 
-	// slots bound the checks that run at a time: an argon2id hash takes all of
-	// a processor and, in each session that logs in, tens of megabytes.
-	slots chan struct{}
+	checks *checks
 
 	clientAuth string // what client certificates are for, as --tls-client-auth says; "" is nothing
 	perUser    int    // sessions at a time; 0 is no limit
@@ -40,13 +38,14 @@ type account struct {
 	entry
 	unique      string // its name, with that of the virtual host
 	maxSessions int
+	shared      bool // by strangers
 }
 
 // fill adds the accounts that o tells of. users are those of its users file.
 func (o *options) fill(a *accounts, users []entry) error {
 	if rights := o.anonymousRights(); rights != 0 {
 		name := "anonymous"
-		a.anonymous = &account{entry: entry{name: name, root: o.root, rights: rights}, unique: name + a.suffix}
+		a.anonymous = &account{entry: entry{name: name, root: o.root, rights: rights}, unique: name + a.suffix, shared: true}
 	}
 	var faults []error
 	for _, u := range o.users {
@@ -123,7 +122,9 @@ func (a *account) open(options fsbridge.DirOptions) (*host.Account, error) {
 	if err != nil {
 		return nil, err
 	}
-	own := &host.Account{Name: a.unique, FS: dir, Rights: a.rights, Charset: a.charset, MaxSessions: a.maxSessions, Close: dir.Close}
+	own := &host.Account{
+		Name: a.unique, FS: dir, Rights: a.rights, Charset: a.charset, MaxSessions: a.maxSessions, Shared: a.shared, Close: dir.Close,
+	}
 	if !a.writes() {
 		own.FS = fsbridge.ReadOnly(dir)
 	}
@@ -170,12 +171,11 @@ func (a *accounts) find(ctx context.Context, login host.Login) (*account, error)
 		}
 		check = a.standIns[maphash.String(a.seed, login.User)%uint64(len(a.standIns))]
 	}
-	select {
-	case a.slots <- struct{}{}:
-		defer func() { <-a.slots }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	leave, err := a.checks.Enter(ctx, network(login.Client.Addr()))
+	if err != nil {
+		return nil, err
 	}
+	defer leave()
 	password := login.Password.Reveal()
 	ok, err := check.matches(password)
 	switch {

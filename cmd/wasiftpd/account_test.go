@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -67,6 +68,9 @@ func TestLogin(t *testing.T) {
 		if err != nil || account.Name != test.name || account.Rights != test.rights {
 			t.Errorf("%s with %q: %+v, %v; want %+v", test.user, test.password, account, err, test)
 			continue
+		}
+		if got := account.Shared; got != (test.name == "anonymous") {
+			t.Errorf("strangers share the account %s: %t", test.name, got)
 		}
 		if got := account.Charset == "Big5"; got != (test.name == "bcrypt") {
 			t.Errorf("%s writes names in %q", test.user, account.Charset)
@@ -151,8 +155,10 @@ func TestThreat16UnknownUser(t *testing.T) {
 func TestLoginEnds(t *testing.T) {
 	t.Parallel()
 	a := openAccounts(t, "--root", t.TempDir(), "--user", "alice:secret")
-	for range cap(a.slots) {
-		a.slots <- struct{}{}
+	for range a.checks.Places {
+		if _, err := a.checks.Enter(t.Context(), netip.Prefix{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

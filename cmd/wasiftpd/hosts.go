@@ -88,7 +88,7 @@ func (o *options) addHosts(a *accounts, users func(*options) []entry) error {
 	var faults []error
 	for _, h := range o.hosts {
 		own := &accounts{
-			byName: map[string]account{}, seed: a.seed, slots: a.slots,
+			byName: map[string]account{}, seed: a.seed, checks: a.checks,
 			clientAuth: a.clientAuth, perUser: a.perUser, suffix: "@" + h.name,
 		}
 		at := o.at(h)

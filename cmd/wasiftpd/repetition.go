@@ -104,9 +104,9 @@ func kindOf(record slog.Record) kind {
 	record.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
 		case "client":
-			k.client = network(a.Value)
+			k.client = named(a.Value)
 		case "data":
-			k.data = network(a.Value)
+			k.data = named(a.Value)
 		case "err":
 			if record.Message == host.Refused.String() {
 				k.reason = a.Value.String()
@@ -121,17 +121,24 @@ func kindOf(record slog.Record) kind {
 	return k
 }
 
-// network is what counts as one address.
-func network(v slog.Value) netip.Prefix {
+// named is the network of an address in the log.
+func named(v slog.Value) netip.Prefix {
 	at, err := netip.ParseAddrPort(v.String())
 	if err != nil {
 		return netip.Prefix{}
 	}
-	addr, bits := at.Addr().Unmap().WithZone(""), 32
-	if addr.Is6() {
+	return network(at.Addr())
+}
+
+// network is what counts as one address: that of IPv4, or the /64 that one subscriber
+// to IPv6 has all of. It is not valid for a client without an address.
+func network(a netip.Addr) netip.Prefix {
+	a = a.Unmap().WithZone("")
+	bits := a.BitLen()
+	if a.Is6() {
 		bits = 64
 	}
-	whole, _ := addr.Prefix(bits)
+	whole, _ := a.Prefix(bits)
 	return whole
 }
 

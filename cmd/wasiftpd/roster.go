@@ -7,7 +7,6 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"maps"
-	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -20,7 +19,7 @@ import (
 type roster struct {
 	options *options
 	seed    maphash.Seed
-	slots   chan struct{}
+	checks  *checks
 	files   []*usersFile // each once
 	current atomic.Pointer[accounts]
 	sweeper *sweeper
@@ -36,7 +35,7 @@ type roster struct {
 // clears up in their folders.
 func (o *options) roster(ctx context.Context, files *follower) (*roster, error) {
 	r := &roster{
-		options: o, seed: maphash.MakeSeed(), slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		options: o, seed: maphash.MakeSeed(), checks: newChecks(),
 		sweeper: newSweeper(ctx, files.logger),
 	}
 	var faults []error
@@ -80,7 +79,7 @@ func (o *options) usersFiles() (paths []string) {
 func (r *roster) accounts() (*accounts, error) {
 	o := r.options
 	a := &accounts{
-		byName: map[string]account{}, seed: r.seed, slots: r.slots, clientAuth: o.tls.clientsBy(), perUser: o.sessionsPerUser,
+		byName: map[string]account{}, seed: r.seed, checks: r.checks, clientAuth: o.tls.clientsBy(), perUser: o.sessionsPerUser,
 	}
 	err := o.fill(a, r.users(o))
 	if err == nil {

@@ -64,6 +64,7 @@ func (p *program) serve(o *options) (err error) {
 	roster.revoke = server.Revoke
 	roster.sweepAll()
 	go files.follow(ctx, hangups)
+	go new(memory).follow(ctx)
 	ended := make(chan error, len(listeners))
 	for _, l := range listeners {
 		serve := server.Serve

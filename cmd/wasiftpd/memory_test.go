@@ -1,0 +1,29 @@
+package main
+
+import (
+	"runtime"
+	"testing"
+)
+
+// Memory is given back in quiet times, and only where there is some.
+func TestThreat35MemoryComesBack(t *testing.T) {
+	t.Parallel()
+	m := memory{collections: 5, kept: 50 << 20}
+	for i, c := range []struct {
+		collections uint32
+		heap        uint64
+		want        bool
+	}{
+		{9, 200 << 20, false}, // a crowd is at work
+		{9, 200 << 20, true},  // it has gone
+		{9, 57 << 20, false},
+		{12, 300 << 20, false},
+		{13, 300 << 20, false},
+		{13, 59 << 20, true},
+	} {
+		now := runtime.MemStats{NumGC: c.collections, HeapSys: c.heap + 1<<20, HeapReleased: 1 << 20}
+		if got := m.look(&now); got != c.want {
+			t.Errorf("look %d says %t", i, got)
+		}
+	}
+}

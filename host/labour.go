@@ -1,0 +1,93 @@
+package host
+
+import (
+	"context"
+	"io"
+	"net/netip"
+	"sync"
+	"time"
+
+	"wasiftp/host/turns"
+)
+
+// party is who processors are shared out to: an account or, where strangers share
+// one or nobody has logged in, a client address.
+type party struct {
+	account string
+	client  netip.Addr
+}
+
+// party is whom a session works for at present.
+func (s *session) party() party {
+	l := s.login.Load()
+	switch {
+	case l == nil:
+		return party{client: addressKey(s.client.Addr())}
+	case l.shared:
+		return party{l.name, addressKey(s.client.Addr())}
+	}
+	return party{account: l.name}
+}
+
+// labour is work that keeps a processor busy: hashing, copying, compressing.
+// It is done in pieces of a few milliseconds at most, each in the turn of the party:
+// however much a crowd wants, one processor is left for commands and for transfers
+// that need little of one, and everybody else's work goes on next to the crowd's.
+type labour struct {
+	processors *turns.Queue[party]
+	party      party
+	ctx        context.Context // ends the wait for a turn
+	leave      func()          // gives the processor up
+}
+
+func (s *session) labour(ctx context.Context) *labour {
+	return &labour{processors: &s.server.processors, party: s.party(), ctx: ctx, leave: func() {}}
+}
+
+// begin waits for a turn. Without a labour, it and end do nothing.
+func (l *labour) begin() error { return l.beginFor(0) }
+
+// diskTime is how long a piece of work that calls a file system may take before
+// somebody else gets its turn as well: it waits for a disk then, and keeps no
+// processor busy.
+const diskTime = 100 * time.Millisecond
+
+func (l *labour) beginFor(most time.Duration) error {
+	if l == nil {
+		return nil
+	}
+	leave, err := l.processors.EnterFor(l.ctx, l.party, most)
+	if err == nil {
+		l.leave = leave
+	}
+	return err
+}
+
+// end gives the processor up, if the work has one.
+func (l *labour) end() {
+	if l != nil {
+		l.leave()
+	}
+}
+
+// resting is what comes over a connection: reading it gives the processor
+// up while it waits for the network.
+type resting struct {
+	io.Reader
+	labour *labour
+}
+
+func (r resting) Read(p []byte) (int, error) {
+	r.labour.end()
+	n, err := r.Reader.Read(p)
+	if e := r.labour.begin(); err == nil {
+		err = e
+	}
+	return n, err
+}
+
+// workPiece is how much of a file is hashed or compressed in one turn.
+const workPiece = 128 << 10
+
+// workPieces are buffers for that.
+var workPieces = sync.Pool{New: func() any { return new([workPiece]byte) }}

@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
@@ -25,6 +26,7 @@ type Server struct {
 	program      *program
 	engineConfig []byte
 	began        time.Time
+	queue        *queue           // of what the embedder is told
 	wall         func() time.Time // nil: time.Now
 	secret       string           // of this server alone, among those with the same ticket keys
 	running      sync.WaitGroup   // the shards
@@ -66,6 +68,7 @@ var (
 	errTooManyFromHere = errors.New("too many sessions from this address")
 	errNoTLS           = errors.New("implicit TLS needs Config.TLS.Config")
 	errNoInstance      = errors.New("no instance could be had")
+	errNoConn          = errors.New("the listener accepted nothing")
 )
 
 // New checks the configuration, compiles the engine and starts a first
@@ -76,19 +79,24 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	queue := newQueue(config.Logger.Handler())
+	config.Logger = slog.New(queued{queue, queue.handler})
 	s := &Server{
-		config: config, engineConfig: engineConfig(&config), began: time.Now(), secret: rand.Text(), idle: make(chan struct{}),
+		config: config, queue: queue, engineConfig: engineConfig(&config), began: time.Now(), secret: rand.Text(), idle: make(chan struct{}),
 		listeners: map[net.Listener]struct{}{}, perAddress: map[netip.Addr]int{}, perAccount: map[string]int{},
 		logins:  map[*login]struct{}{},
 		uploads: uploads{open: map[uploadKey]*openFile{}},
 	}
 	s.ending, s.end = context.WithCancel(context.Background())
+	go s.deliver()
 	if s.program, err = compile(&config); err != nil {
+		s.queue.close(closeTime)
 		return nil, err
 	}
 	first := newShard(s)
 	if err := first.ready(); err != nil {
 		s.program.close()
+		s.queue.close(closeTime)
 		return nil, err
 	}
 	s.start(first)
@@ -108,9 +116,13 @@ func engineConfig(c *Config) []byte {
 }
 
 func (s *Server) observe(e Event) {
-	if s.config.Observer != nil {
-		e.Time = time.Now()
-		s.config.Observer.Observe(e)
+	if s.config.Observer == nil {
+		return
+	}
+	if e.Time = time.Now(); s.config.SyncObserver {
+		s.tellObserver(&e)
+	} else {
+		s.queue.observe(e)
 	}
 }
 
@@ -136,7 +148,7 @@ func (s *Server) ServeTLS(l net.Listener) error {
 }
 
 func (s *Server) serve(l net.Listener, implicit bool) error {
-	defer l.Close()
+	defer s.guard(listenerCode, nil, l.Close)
 	s.mu.Lock()
 	if s.state != serving {
 		s.mu.Unlock()
@@ -150,7 +162,11 @@ func (s *Server) serve(l net.Listener, implicit bool) error {
 		s.mu.Unlock()
 	}()
 	err := s.acceptAll(l, func(conn net.Conn) bool {
-		s.accept(conn, implicit)
+		if _, known := conn.(*net.TCPConn); known {
+			s.accept(conn, implicit)
+		} else {
+			go s.acceptForeign(conn, implicit)
+		}
 		return true
 	})
 	if s.ending.Err() != nil {
@@ -173,7 +189,7 @@ const (
 func (s *Server) acceptAll(l net.Listener, take func(net.Conn) bool) error {
 	pause := acceptPause
 	for {
-		conn, err := l.Accept()
+		conn, over, err := s.acceptOne(l)
 		switch {
 		case err == nil:
 			pause = acceptPause
@@ -181,16 +197,32 @@ func (s *Server) acceptAll(l net.Listener, take func(net.Conn) bool) error {
 				return nil
 			}
 			continue
-		case errors.Is(err, net.ErrClosed), s.ending.Err() != nil:
+		case over, s.ending.Err() != nil:
 			return err
 		}
-		s.config.Logger.Warn("no connection accepted; trying again", "address", l.Addr(), "pause", pause, "err", err)
+		s.guard(listenerCode, nil, func() error {
+			s.config.Logger.Warn("no connection accepted; trying again", "address", l.Addr().String(), "pause", pause, "err", err)
+			return nil
+		})
 		select {
 		case <-time.After(pause):
 		case <-s.ending.Done():
 		}
 		pause = min(2*pause, maxAcceptPause)
 	}
+}
+
+// acceptOne accepts a connection; over says that there will be no more.
+func (s *Server) acceptOne(l net.Listener) (conn net.Conn, over bool, err error) {
+	err = s.guard(listenerCode, nil, func() error {
+		accepted, err := l.Accept()
+		if err == nil && accepted == nil {
+			err = errNoConn
+		}
+		conn, over = accepted, errors.Is(err, net.ErrClosed)
+		return err
+	})
+	return conn, over, err
 }
 
 // accept places a new connection in a shard, or refuses it.
@@ -336,18 +368,17 @@ func (s *Server) releaseAccount(l *login) {
 // transfers finish. When ctx ends first it closes what is left and returns
 // ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.mu.Lock()
-	if s.state == serving {
-		s.state = draining
+	if s.become(draining) {
 		s.closeListeners()
+		s.mu.Lock()
 		for _, sh := range s.shards {
 			sh.post(wasi.Event{Kind: wasi.EventDrain})
 		}
 		if s.sessions == 0 {
 			s.nobodyLeft()
 		}
+		s.mu.Unlock()
 	}
-	s.mu.Unlock()
 	var err error
 	select {
 	case <-s.idle:
@@ -358,41 +389,55 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// Close ends everything at once: sessions get a last reply, uploads are
-// aborted. It waits until that is done, but not for ever for a file system that
-// hangs.
-func (s *Server) Close() error {
+// become enters a later state; it reports false when the server has got there
+// before.
+func (s *Server) become(next serverState) bool {
 	s.mu.Lock()
-	if s.state != closed {
-		s.state = closed
+	defer s.mu.Unlock()
+	if s.state >= next {
+		return false
+	}
+	s.state = next
+	return true
+}
+
+// Close ends everything at once: sessions get a last reply, uploads are
+// aborted. It waits until that is done and the Observer and the Logger know of it,
+// but not for ever for a file system, an Observer or a Logger that hangs.
+func (s *Server) Close() error {
+	if s.become(closed) {
+		s.mu.Lock()
 		s.nobodyLeft()
-		s.closeListeners()
 		for _, sh := range s.shards {
 			sh.do(func() { sh.stop("421 Server is shutting down.\r\n") })
 		}
+		s.mu.Unlock()
+		s.closeListeners()
 	}
-	s.mu.Unlock()
-	s.running.Wait()
-	done := make(chan struct{})
-	go func() {
-		s.work.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-time.After(closeTime):
+	stopped := waited(&s.running, closeTime)
+	if !stopped {
+		s.config.Logger.Error("the observer hangs; closed without it")
+	} else if !waited(&s.work, closeTime) {
 		s.config.Logger.Error("a file system hangs; closed without it")
 	}
-	s.program.close()
+	s.queue.close(closeTime)
+	if stopped { // else an instance is in use
+		s.program.close()
+	}
 	return nil
 }
 
-// closeTime is how long Close waits for file systems.
+// closeTime is how long Close waits for each kind of code of the embedder's: for
+// listeners, file systems, the Observer and the Logger.
 const closeTime = 10 * time.Second
 
 func (s *Server) closeListeners() {
 	s.end()
+	var closing sync.WaitGroup
+	s.mu.Lock()
 	for l := range s.listeners {
-		l.Close()
+		closing.Go(func() { s.guard(listenerCode, nil, l.Close) })
 	}
+	s.mu.Unlock()
+	waited(&closing, closeTime)
 }

@@ -56,7 +56,7 @@ var eventNames = [...]string{
 	Connected: "connected", Disconnected: "disconnected", Refused: "refused", LoggedIn: "logged in",
 	LoginFailed: "login failed", LoggedOut: "logged out", Downloaded: "downloaded", Uploaded: "uploaded",
 	UploadFailed: "upload failed", Listed: "listed", Made: "made", Deleted: "deleted", Renamed: "renamed",
-	Changed: "changed", Hashed: "hashed", Copied: "copied", Linked: "linked", DataRefused: "data connection refused", Dropped: "dropped",
+	Changed: "changed", Hashed: "hashed", Copied: "copied", Linked: "linked", DataRefused: "data connection refused", Dropped: "events dropped",
 }
 
 // String is the kind in lower-case words.

@@ -24,7 +24,7 @@ type queue struct {
 	over      chan struct{} // closed once the goroutine has ended
 	abandoned atomic.Bool   // what still waits is not delivered
 
-	untold dropped // what the logger was not told of; for the goroutine
+	unlogged int // records that the logger has not heard of; for the goroutine
 }
 
 // news is an event or a record.
@@ -167,7 +167,7 @@ func (s *Server) tell(n *news) {
 	if n.record == nil {
 		s.tellObserver(&n.event)
 	} else if s.log(n.to, n.record) != nil {
-		s.queue.untold.records++
+		s.queue.unlogged++
 	}
 }
 
@@ -186,22 +186,20 @@ func (s *Server) log(to slog.Handler, r *slog.Record) error {
 	})
 }
 
-// tellDropped tells how much was dropped: the observer of its events, the logger of
-// all, as soon as it takes a record again.
+// tellDropped tells the observer how many events were dropped and, as soon as it
+// takes a record again, the logger how many records.
 func (s *Server) tellDropped(lost dropped) {
 	if lost.events > 0 {
 		s.tellObserver(&Event{Kind: Dropped, Time: time.Now(), Count: lost.events})
 	}
 	q := s.queue
-	q.untold.events += lost.events
-	q.untold.records += lost.records
-	if q.untold == (dropped{}) {
+	if q.unlogged += lost.records; q.unlogged == 0 {
 		return
 	}
-	r := slog.NewRecord(time.Now(), slog.LevelWarn, "dropped what the observer and the logger were too slow for", 0)
-	r.AddAttrs(slog.Int("events", q.untold.events), slog.Int("records", q.untold.records))
+	r := slog.NewRecord(time.Now(), slog.LevelWarn, "records of this log were dropped, for it was too slow or failed", 0)
+	r.AddAttrs(slog.Int("records", q.unlogged))
 	if s.log(q.handler, &r) == nil {
-		q.untold = dropped{}
+		q.unlogged = 0
 	}
 }
 

@@ -32,7 +32,9 @@ func (p *program) serve(o *options) (err error) {
 	if p.outlive != nil {
 		p.outlive()
 	}
-	logger := newLogger(p.stderr, o.logFormat)
+	lines := newBacklog(p.stderr, o.logFormat)
+	defer lines.close(flushTime)
+	logger := newLogger(lines, o.logFormat)
 	o.anchor()
 
 	ctx, cancel := context.WithCancel(context.Background())

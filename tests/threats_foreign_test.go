@@ -2,7 +2,6 @@ package tests
 
 import (
 	"context"
-	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -466,5 +465,3 @@ func fine(t testing.TB, network script.Network) {
 	require.Equal(t, "content", string(content))
 	require.Equal(t, 221, c.do("QUIT"))
 }
-
-var errTrapped = errors.New("trapped")

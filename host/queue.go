@@ -40,7 +40,8 @@ type dropped struct{ events, records int }
 const (
 	// mostWaiting is how many events and records may wait; as many again may be in
 	// delivery. So an Observer may hang for a second while each of 1,000 sessions
-	// logs in, transfers a file and ends. It takes 2 MiB at most.
+	// connects, logs in, transfers a file and ends. They take 3 MiB at most, and the
+	// names in them 8.
 	mostWaiting = 4096
 
 	// mostNames bounds the names in what waits, which clients choose: without it,
@@ -48,7 +49,7 @@ const (
 	mostNames = 4 << 20
 
 	// keptWaiting is for how many the room is kept, so that a server at its usual
-	// work allocates nothing for them: 60 KiB.
+	// work allocates nothing for them: 70 KiB.
 	keptWaiting = 128
 )
 

@@ -11,8 +11,9 @@ import (
 var errRevoked = errors.New("the account was revoked")
 
 // Revoke takes their rights from all sessions that are logged in to an account
-// for which gone reports true, or panics, and says how many they were. What such a session has under way, a transfer or a listing, may end,
-// but nothing new begins: once it is idle it gets 421 and ends.
+// for which gone reports true, or panics, and says how many they were. What such a
+// session has under way, a transfer or a listing, may end, but nothing new begins:
+// once it is idle it gets 421 and ends.
 //
 // Change what the [Authenticator] answers before. A login that is under way
 // meanwhile is asked about again, so that none is left that rests on an older

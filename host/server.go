@@ -416,7 +416,7 @@ func (s *Server) Close() error {
 	}
 	stopped := waited(&s.running, closeTime)
 	if !stopped {
-		s.config.Logger.Error("the observer hangs; closed without it")
+		s.config.Logger.Error("an instance hangs; closed without it")
 	} else if !waited(&s.work, closeTime) {
 		s.config.Logger.Error("a file system hangs; closed without it")
 	}

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -217,6 +218,9 @@ func (queued) Enabled(context.Context, slog.Level) bool { return true }
 func (h queued) Handle(_ context.Context, r slog.Record) error {
 	r = r.Clone()
 	h.queue.log(h.to, &r)
+	if r.Level >= slog.LevelError { // mostly written before a client notices: the goroutine goes first
+		runtime.Gosched()
+	}
 	return nil
 }
 

@@ -80,9 +80,18 @@ func TestThreat40FullDisk(t *testing.T) {
 	})
 }
 
-// The end of the program waits for its log, but not for ever.
+// The end of the program waits for its log and for its reader, but not for ever.
 func TestThreat40EndWithBlockedLog(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		out := newPipe()
+		began := time.Now()
+		(&program{stdout: out}).say("Stopping\n")
+		if took := time.Since(began); took != flushTime {
+			t.Errorf("stdout took %v", took)
+		}
+		close(out.open)
+	})
 	synctest.Test(t, func(t *testing.T) {
 		to := newPipe()
 		b := newBacklog(to, "text")

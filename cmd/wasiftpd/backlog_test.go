@@ -43,6 +43,9 @@ func TestThreat40BlockedLog(t *testing.T) {
 			const lines = 10_000
 			for i := range lines {
 				logger.Info("downloaded", "n", i, "path", "/"+strings.Repeat("x", 100))
+				if i == 0 {
+					synctest.Wait() // that one is being written
+				}
 			}
 			close(to.open)
 			synctest.Wait()

@@ -24,8 +24,14 @@ type Config struct {
 	// Observer is told what happened; nil tells nobody.
 	Observer Observer
 
+	// SyncObserver has the Observer miss nothing: it is told at once, on whatever
+	// goroutine something happens. The session waits until it returns, and often all
+	// sessions of the instance with it.
+	SyncObserver bool
+
 	// Logger gets the server's own troubles: a trapped instance, a port that
-	// cannot be had. nil discards them.
+	// cannot be had. nil discards them. Its records wait for its handler together
+	// with the events for the Observer; how many were dropped, it is told.
 	Logger *slog.Logger
 
 	// Hosts are the names that clients may give by HOST (RFC 7151), whatever

@@ -121,7 +121,7 @@ var (
 // faulty has every field of Config with values that New must refuse, or
 // anything where there are none.
 var faulty = map[string]values{
-	"Authenticator": anything, "Observer": anything, "Logger": anything,
+	"Authenticator": anything, "Observer": anything, "SyncObserver": anything, "Logger": anything,
 	"Hosts": {
 		[]string{""}, []string{"a.example.org", ""}, []string{"a b"}, []string{"a..b"}, []string{"a.example.org."}, []string{".a"},
 		[]string{"*.example.org"}, []string{"a\r\nb"}, []string{"a/b"}, []string{"a:21"}, []string{"::1"}, []string{"[::1"},

@@ -48,17 +48,19 @@ func (f *openFile) openCopy(ctx context.Context, fsys FS, flags uint32) (wasi.St
 	if err != nil {
 		return wasi.Stat{}, err
 	}
-	if isSame(fsys, source.reader, f.name) {
-		err = syscall.EINVAL
-	} else {
-		open := uint32(wasi.OpenWrite | wasi.OpenTruncate)
-		if flags&wasi.CopyAppend != 0 {
-			open = wasi.OpenWrite | wasi.OpenAppend
+	defer func() { // also when the storage panics
+		if f.source == nil {
+			source.reader.Close()
 		}
-		_, err = f.openUpload(ctx, fsys, open, 0)
+	}()
+	if isSame(fsys, source.reader, f.name) {
+		return wasi.Stat{}, syscall.EINVAL
 	}
-	if err != nil {
-		source.reader.Close()
+	open := uint32(wasi.OpenWrite | wasi.OpenTruncate)
+	if flags&wasi.CopyAppend != 0 {
+		open = wasi.OpenWrite | wasi.OpenAppend
+	}
+	if _, err := f.openUpload(ctx, fsys, open, 0); err != nil {
 		return wasi.Stat{}, err
 	}
 	f.source = source.reader

@@ -34,7 +34,7 @@ func (d *openDir) end() { d.session.afterwards(d.close) }
 func (d *openDir) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.dir.Close()
+	d.session.guard(filesCode, d.dir.Close)
 }
 
 func (sh *shard) fileList(a *args) wasi.Errno {

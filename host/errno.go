@@ -64,14 +64,20 @@ var crossings = append(systemCrossings, []crossing{
 	{io.ErrUnexpectedEOF, wasi.ECONNRESET},
 }...)
 
-// errnoOf is the errno that an error crosses the boundary as.
-func errnoOf(err error) wasi.Errno {
+// errnoOf is the errno that an error crosses the boundary as. One of the embedder's
+// that panics when it is asked what it is crosses as EIO.
+func errnoOf(err error) (errno wasi.Errno) {
 	if err == nil {
 		return wasi.OK
 	}
 	if errno, ok := err.(wasi.Errno); ok {
 		return errno
 	}
+	defer func() {
+		if recover() != nil {
+			errno = wasi.EIO
+		}
+	}()
 	for _, c := range crossings {
 		if errors.Is(err, c.err) {
 			return c.errno

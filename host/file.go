@@ -56,7 +56,7 @@ func (f *openFile) close() {
 		if f.taken.Load() {
 			err = errTakenOver
 		}
-		guard := f.session.guard
+		guard := func(call func() error) { f.session.guard(filesCode, call) }
 		switch {
 		case f.reader != nil:
 			if f.transfer == nil {
@@ -266,6 +266,11 @@ func (f *openFile) openDownload(fsys FS, offset int64) (wasi.Stat, error) {
 	if err != nil {
 		return wasi.Stat{}, err
 	}
+	defer func() { // also when the file panics
+		if f.reader == nil {
+			file.Close()
+		}
+	}()
 	info, err := file.Stat()
 	switch {
 	case err != nil:
@@ -277,11 +282,11 @@ func (f *openFile) openDownload(fsys FS, offset int64) (wasi.Stat, error) {
 		err = skip(file, offset)
 	}
 	if err != nil {
-		file.Close()
 		return wasi.Stat{}, err
 	}
+	stat := statOf(info)
 	f.reader = file
-	return statOf(info), nil
+	return stat, nil
 }
 
 // skip moves to an offset, by reading where a file cannot seek.

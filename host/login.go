@@ -52,8 +52,8 @@ func (l *login) leave() {
 }
 
 func (l *login) closeAccount() {
-	defer l.session.recovered(func(error) {})
-	if err := l.close(); err != nil {
+	err := l.session.guard(accountCode, l.close)
+	if _, told := err.(*panicked); err != nil && !told {
 		l.session.server.config.Logger.Warn("an account was not closed", "session", l.session.id, "user", l.name, "err", err)
 	}
 }
@@ -156,6 +156,9 @@ func (s *session) authenticate(ctx context.Context, given Login) answer {
 		return answer{login: l}
 	}
 	s.observe(Event{Kind: LoginFailed, User: user, Err: err})
+	if _, told := err.(*panicked); told {
+		return answer{errno: wasi.EIO}
+	}
 	if errors.Is(err, errAccountFull) || errors.Is(err, ErrBusy) {
 		return answer{errno: wasi.EMFILE}
 	}
@@ -179,7 +182,11 @@ func (s *session) logIn(ctx context.Context, given Login) (*login, error) {
 	}
 	for {
 		revocations := s.server.revocations.Load()
-		account, err := s.server.config.Authenticator.Authenticate(ctx, given)
+		var account *Account
+		err := s.guard(authenticatorCode, func() (err error) {
+			account, err = s.server.config.Authenticator.Authenticate(ctx, given)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -200,7 +207,7 @@ func (s *session) use(account *Account, user string, revocations uint64) (admitt
 		shared: account.Shared, close: account.Close,
 	}
 	l.enter()
-	defer func() { // also when abilitiesOf panics
+	defer func() {
 		if admitted == nil {
 			l.leave()
 		}
@@ -211,7 +218,10 @@ func (s *session) use(account *Account, user string, revocations uint64) (admitt
 	if l.names, err = newCharset(cmp.Or(account.Charset, s.server.config.Charset)); err != nil {
 		return nil, err
 	}
-	l.able = abilitiesOf(account.FS, account.Rights)
+	err = s.guard(filesCode, func() error { l.able = abilitiesOf(account.FS, account.Rights); return nil })
+	if err != nil {
+		return nil, err
+	}
 	if err := s.server.admitAccount(l, account.MaxSessions, revocations); err != nil {
 		return nil, err
 	}

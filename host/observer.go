@@ -5,8 +5,17 @@ import (
 	"time"
 )
 
-// Observer is told what happened. Observe is called from many goroutines, and
-// should return at once: a session waits for it.
+// Observer is told what happened, by one goroutine of the server's and in the order
+// in which it happened. No session waits for it. Of events that come faster than
+// Observe takes them, some 4,000 wait; then new ones are dropped, until it has taken
+// those. An event of the kind [Dropped] stands where they are missing.
+//
+// [Server.Close] and [Server.Shutdown] return once Observe has been told of all that
+// happened, or has not returned for 10 seconds, and so must not be called by it. A
+// panic in Observe is logged and costs that one event.
+//
+// With [Config.SyncObserver] nothing is dropped, and Observe is called by many
+// goroutines.
 type Observer interface {
 	Observe(Event)
 }
@@ -40,13 +49,14 @@ const (
 	Copied                            // a file was copied on the server: Path to To; Err says why not
 	Linked                            // the symbolic link Path to To was made
 	DataRefused                       // a data connection that is not the client's was turned away; Data is its address
+	Dropped                           // Count events that came here were dropped: the Observer was too slow for them
 )
 
 var eventNames = [...]string{
 	Connected: "connected", Disconnected: "disconnected", Refused: "refused", LoggedIn: "logged in",
 	LoginFailed: "login failed", LoggedOut: "logged out", Downloaded: "downloaded", Uploaded: "uploaded",
 	UploadFailed: "upload failed", Listed: "listed", Made: "made", Deleted: "deleted", Renamed: "renamed",
-	Changed: "changed", Hashed: "hashed", Copied: "copied", Linked: "linked", DataRefused: "data connection refused",
+	Changed: "changed", Hashed: "hashed", Copied: "copied", Linked: "linked", DataRefused: "data connection refused", Dropped: "events dropped",
 }
 
 // String is the kind in lower-case words.
@@ -71,6 +81,7 @@ type Event struct {
 	To       string // the new path of Renamed, the copy of Copied, the target of Linked
 	Data     netip.AddrPort
 	Bytes    int64 // that crossed the data connection, or were hashed or copied
+	Count    int   // of the events that were Dropped
 	Duration time.Duration
 	ASCII    bool  // line ends were converted
 	TLS      bool  // the data connection was under TLS

@@ -2,8 +2,6 @@ package host
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 
 	"wasiftp/wasi"
 )
@@ -106,27 +104,6 @@ func (s *session) ask(key questionKey, work func(context.Context) answer) (answe
 		}
 	})
 	return answer{}, wasi.EAGAIN
-}
-
-// guarded keeps a panic in an embedder's code from ending the process.
-func (s *session) guarded(ctx context.Context, work func(context.Context) answer) (a answer) {
-	defer s.recovered(func(err error) { a = answer{errno: errnoOf(err)} })
-	return work(ctx)
-}
-
-// guard is guarded for a single call.
-func (s *session) guard(call func() error) (err error) {
-	defer s.recovered(func(fault error) { err = fault })
-	return call()
-}
-
-// recovered, when deferred, logs a panic and tells it as an error.
-func (s *session) recovered(failed func(error)) {
-	if p := recover(); p != nil {
-		s.server.config.Logger.Error("panic in a file system or authenticator", "session", s.id, "client", s.client,
-			"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-		failed(wasi.EIO)
-	}
 }
 
 func (s *session) abandonQuestion() {

@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"log/slog"
 	"maps"
 	"net"
 	"net/netip"
@@ -28,6 +29,7 @@ type Server struct {
 	program      *program
 	engineConfig []byte
 	began        time.Time
+	queue        *queue           // of what the embedder is told
 	wall         func() time.Time // nil: time.Now
 	secret       string           // of this server alone, among those with the same ticket keys
 	running      sync.WaitGroup   // the shards
@@ -72,6 +74,7 @@ var ErrServerClosed = errors.New("host: server closed")
 var (
 	errNoTLS      = errors.New("implicit TLS needs Config.TLS.Config")
 	errNoInstance = errors.New("no instance could be had")
+	errNoConn     = errors.New("the listener accepted nothing")
 )
 
 // New checks the configuration, compiles the engine and starts a first
@@ -82,8 +85,13 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	queue := newQueue(config.Logger.Handler())
+	config.Logger = slog.New(queued{queue, queue.handler})
 	s := newServer(config)
+	s.queue = queue
+	go s.deliver()
 	if s.program, err = compile(&config); err != nil {
+		s.queue.close(closeTime)
 		return nil, err
 	}
 	if config.SessionsPerInstance > 0 {
@@ -96,6 +104,7 @@ func New(config Config) (*Server, error) {
 	}
 	if err != nil {
 		s.program.close()
+		s.queue.close(closeTime)
 		return nil, err
 	}
 	return s, nil
@@ -130,9 +139,13 @@ func engineConfig(c *Config) []byte {
 }
 
 func (s *Server) observe(e Event) {
-	if s.config.Observer != nil {
-		e.Time = time.Now()
-		s.config.Observer.Observe(e)
+	if s.config.Observer == nil {
+		return
+	}
+	if e.Time = time.Now(); s.config.SyncObserver {
+		s.tellObserver(&e)
+	} else {
+		s.queue.observe(e)
 	}
 }
 
@@ -158,7 +171,7 @@ func (s *Server) ServeTLS(l net.Listener) error {
 }
 
 func (s *Server) serve(l net.Listener, implicit bool) error {
-	defer l.Close()
+	defer s.guard(listenerCode, nil, l.Close)
 	s.mu.Lock()
 	if s.state != serving {
 		s.mu.Unlock()
@@ -172,7 +185,11 @@ func (s *Server) serve(l net.Listener, implicit bool) error {
 		s.mu.Unlock()
 	}()
 	err := s.acceptAll(l, func(conn net.Conn) bool {
-		s.accept(conn, implicit)
+		if _, known := conn.(*net.TCPConn); known {
+			s.accept(conn, implicit)
+		} else {
+			go s.acceptForeign(conn, implicit)
+		}
 		return true
 	})
 	if s.ending.Err() != nil {
@@ -195,7 +212,7 @@ const (
 func (s *Server) acceptAll(l net.Listener, take func(net.Conn) bool) error {
 	pause := acceptPause
 	for {
-		conn, err := l.Accept()
+		conn, over, err := s.acceptOne(l)
 		switch {
 		case err == nil:
 			pause = acceptPause
@@ -203,16 +220,32 @@ func (s *Server) acceptAll(l net.Listener, take func(net.Conn) bool) error {
 				return nil
 			}
 			continue
-		case errors.Is(err, net.ErrClosed), s.ending.Err() != nil:
+		case over, s.ending.Err() != nil:
 			return err
 		}
-		s.config.Logger.Warn("no connection accepted; trying again", "address", l.Addr(), "pause", pause, "err", err)
+		s.guard(listenerCode, nil, func() error {
+			s.config.Logger.Warn("no connection accepted; trying again", "address", l.Addr().String(), "pause", pause, "err", err)
+			return nil
+		})
 		select {
 		case <-time.After(pause):
 		case <-s.ending.Done():
 		}
 		pause = min(2*pause, maxAcceptPause)
 	}
+}
+
+// acceptOne accepts a connection; over says that there will be no more.
+func (s *Server) acceptOne(l net.Listener) (conn net.Conn, over bool, err error) {
+	err = s.guard(listenerCode, nil, func() error {
+		accepted, err := l.Accept()
+		if err == nil && accepted == nil {
+			err = errNoConn
+		}
+		conn, over = accepted, errors.Is(err, net.ErrClosed)
+		return err
+	})
+	return conn, over, err
 }
 
 // accept places a new connection in a shard, or refuses it.
@@ -370,16 +403,15 @@ func (s *Server) releaseAccount(l *login) {
 // finish, and clients that still take bytes have their last replies. When ctx ends
 // first it closes what is left and returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.mu.Lock()
-	if s.state == serving {
-		s.state = draining
+	if s.become(draining) {
 		s.closeListeners()
+		s.mu.Lock()
 		for _, sh := range s.shards {
 			sh.do(sh.drain)
 		}
 		s.checkIdle()
+		s.mu.Unlock()
 	}
-	s.mu.Unlock()
 	var err error
 	select {
 	case <-s.idle:
@@ -390,33 +422,42 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// Close ends everything at once: sessions get a last reply, uploads are
-// aborted. It waits until that is done, but not for ever for a file system that
-// hangs.
-func (s *Server) Close() error {
+// become enters a later state; it reports false when the server has got there
+// before.
+func (s *Server) become(next serverState) bool {
 	s.mu.Lock()
-	if s.state != closed {
-		s.state = closed
-		s.closeListeners()
+	defer s.mu.Unlock()
+	if s.state >= next {
+		return false
+	}
+	s.state = next
+	return true
+}
+
+// Close ends everything at once: sessions get a last reply, uploads are
+// aborted. It waits until that is done and the Observer and the Logger know of it,
+// but not for ever for a file system, an Observer or a Logger that hangs.
+func (s *Server) Close() error {
+	if s.become(closed) {
+		s.mu.Lock()
 		for _, sh := range s.shards {
 			sh.do(func() { sh.stop(replyShutdown) })
 		}
 		s.checkIdle()
+		s.mu.Unlock()
+		s.closeListeners()
 	}
-	s.mu.Unlock()
-	s.running.Wait()
-	done := make(chan struct{})
-	go func() {
-		s.work.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-time.After(closeTime):
+	stopped := waited(&s.running, closeTime)
+	if !stopped {
+		s.config.Logger.Error("an instance hangs; closed without it")
+	} else if !waited(&s.work, closeTime) {
 		s.config.Logger.Error("a file system hangs; closed without it")
 	}
 	s.hangUp()
-	s.program.close()
+	s.queue.close(closeTime)
+	if stopped { // else an instance is in use
+		s.program.close()
+	}
 	return nil
 }
 
@@ -438,12 +479,17 @@ func (s *Server) hangUp() {
 
 const replyShutdown = "421 Server is shutting down.\r\n"
 
-// closeTime is how long Close waits for file systems.
+// closeTime is how long Close waits for each kind of code of the embedder's: for
+// listeners, file systems, the Observer and the Logger.
 const closeTime = 10 * time.Second
 
 func (s *Server) closeListeners() {
 	s.end()
+	var closing sync.WaitGroup
+	s.mu.Lock()
 	for l := range s.listeners {
-		l.Close()
+		closing.Go(func() { s.guard(listenerCode, nil, l.Close) })
 	}
+	s.mu.Unlock()
+	waited(&closing, closeTime)
 }

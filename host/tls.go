@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"wasiftp/wasi"
@@ -245,15 +246,21 @@ func (c *dataConn) secure(handle uint32, part func(net.Conn, *tls.Config) *tls.C
 	c.tls = &closing{Conn: c.conn, required: policy.Close == RequireClose}
 	conn := part(c.tls, config)
 	s.server.work.Go(func() {
-		err := s.shakeHands(conn)
+		var early bool
+		err := s.guard(tlsCode, func() error {
+			err := s.shakeHands(conn)
+			early = c.tls.endedEarly(err)
+			return err
+		})
+		errno := tlsErrno(err)
 		s.shard.do(func() {
-			if c.tls.endedEarly(err) && policy.DataResumption != RequireResumption && s.uploading() {
-				err = nil // an empty file: its client had no more to say
+			if early && policy.DataResumption != RequireResumption && s.uploading() {
+				err, errno = nil, wasi.OK // an empty file: its client had no more to say
 			}
 			if err != nil {
 				s.observe(Event{Kind: DataRefused, Data: addrPort(c.tls.RemoteAddr()), Err: err})
 			}
-			c.settled(conn, handle, tlsErrno(err))
+			c.settled(conn, handle, errno)
 		})
 	})
 	return wasi.OK
@@ -329,6 +336,7 @@ type upgrade struct {
 	after   int         // bytes that were unsent when it was asked for, and still are
 	tight   bool        // TLS may end before the connection does
 	lenient bool        // it may end without the client's close_notify
+	waking  sync.WaitGroup
 }
 
 // upgradeTo makes the receiver, after it has sent the reply, put TLS on or take
@@ -342,7 +350,8 @@ func (s *stream) upgradeTo(u *upgrade) wasi.Errno {
 	s.arrived = nil
 	s.upgrade, u.after = u, len(s.unsent)
 	if s.resume != nil {
-		s.conn.SetReadDeadline(time.Unix(1, 0)) // wakes the receiver
+		conn := s.conn
+		u.waking.Go(func() { conn.SetReadDeadline(time.Unix(1, 0)) }) // wakes the receiver
 		s.proceed()
 	}
 	return wasi.OK
@@ -372,7 +381,13 @@ func (s *stream) become(u *upgrade) (n int, err error) {
 		s.changed.Wait()
 	}
 	s.mu.Unlock()
-	conn, rest, err := u.apply(s.conn)
+	u.waking.Wait() // else it might come after the deadline of what follows
+	var conn net.Conn
+	var rest []byte
+	err = s.shard.server.guard(tlsCode, nil, func() (err error) {
+		conn, rest, err = u.apply(s.conn)
+		return known(err)
+	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.upgrade, s.arrived, s.try = nil, nil, tryWriter{}
@@ -400,7 +415,11 @@ func (s *stream) become(u *upgrade) (n int, err error) {
 func (s *stream) state() *tls.ConnectionState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	conn, ok := s.conn.(*tls.Conn)
+	under := s.conn
+	if f, ok := under.(*foreign); ok {
+		under = f.conn
+	}
+	conn, ok := under.(*tls.Conn)
 	if !ok {
 		return nil
 	}

@@ -100,17 +100,20 @@ func (sh *shard) transferProgress(a *args) wasi.Errno {
 
 // run moves the bytes and tells the guest how it went.
 func (t *transfer) run(handle uint32) {
-	t.err = t.move()
+	s := t.file.session
+	t.err = s.guard(filesCode, t.move)
 	t.duration = time.Since(t.began)
 	if t.err == nil && t.conn != nil && t.file.upload != nil {
-		t.file.session.stream.awaitOver(t.doubt())
+		var doubt time.Duration
+		t.err = s.guard(filesCode, func() error { doubt = t.doubt(); return nil })
+		s.stream.awaitOver(doubt)
 	}
 	if t.ctx.Err() != nil {
 		t.err = errGivenUp
 	}
 	t.hangUp()
 	if t.file.source != nil {
-		t.file.session.guard(t.file.source.Close)
+		s.guard(filesCode, t.file.source.Close)
 	}
 	close(t.finished)
 	switch {
@@ -119,8 +122,8 @@ func (t *transfer) run(handle uint32) {
 	case t.file.upload == nil:
 		t.file.observe(t.event(Downloaded, t.err))
 	}
-	t.file.session.shard.post(wasi.Event{
-		Kind: wasi.EventTransfer, Session: t.file.session.handle, Handle: handle,
+	s.shard.post(wasi.Event{
+		Kind: wasi.EventTransfer, Session: s.handle, Handle: handle,
 		Errno: errnoOf(t.err), Value: uint64(t.bytes.Load()),
 	})
 }
@@ -143,8 +146,7 @@ func (t *transfer) doubt() time.Duration {
 	return dyingTime
 }
 
-func (t *transfer) move() (err error) {
-	defer t.file.session.recovered(func(fault error) { err = fault })
+func (t *transfer) move() error {
 	switch {
 	case t.hash != nil:
 		return t.digest()

@@ -125,9 +125,14 @@ func (f *openFile) create(fsys FS, flags uint32, offset int64) (wasi.Stat, error
 	if flags&wasi.OpenTruncate != 0 && flag == os.O_EXCL && errors.Is(err, fs.ErrExist) {
 		return stat, fs.ErrPermission
 	}
+	if err == nil && upload == nil {
+		err = errNoUpload
+	}
 	f.upload = upload
 	return stat, err
 }
+
+var errNoUpload = errors.New("the file system made no upload")
 
 func (sh *shard) fileCommit(a *args) wasi.Errno {
 	f, errno := get[*openFile](&sh.handles, a.handle(0))
@@ -162,7 +167,7 @@ func (sh *shard) fileCommit(a *args) wasi.Errno {
 
 // commit makes the upload final, and tells how that went.
 func (f *openFile) commit() error {
-	err := f.session.guard(f.upload.Commit)
+	err := f.session.guard(filesCode, f.upload.Commit)
 	f.closeOnce.Do(func() { f.over(err) })
 	return err
 }

@@ -141,7 +141,7 @@ func TestEveryEndIsTold(t *testing.T) {
 	t.Parallel()
 	files := fsbridge.NewMemory()
 	seen := &events{}
-	server, network := serve(t, host.Config{Authenticator: accounts(files), Observer: seen})
+	server, network := serve(t, host.Config{Authenticator: accounts(files), Observer: host.ObserverFunc(seen.Observe)})
 	require.Equal(t, 226, login(t, network, "u").store("STOR old", "content"))
 	for _, line := range []string{"RETR old", "STOR new", "APPE old"} {
 		assert.Equal(t, 150, login(t, network, "u").do2(line))

@@ -2,6 +2,7 @@ package tests
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -9,6 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -228,4 +232,62 @@ func (l *launched) resident() int {
 	_, err = fmt.Sscan(string(b), &size, &pages)
 	require.NoError(l.t, err)
 	return pages * os.Getpagesize()
+}
+
+// TestThreat40LogIsNotRead: 10,000 lines stop nobody while none is read, and the log
+// says later how many are missing.
+func TestThreat40LogIsNotRead(t *testing.T) {
+	t.Parallel()
+	l := serving(t, "")
+	reader, writer, err := os.Pipe()
+	require.NoError(t, err)
+	t.Cleanup(func() { reader.Close() })
+	l.command.Stderr = writer
+	l.start()
+	require.NoError(t, writer.Close())
+	const sessions, changes, transfers = 4, 2400, 100
+	var all sync.WaitGroup
+	for n := range sessions {
+		c := login(t, l.network, "u")
+		require.Equal(t, 226, c.store("STOR f"+decimal(n), "bytes"))
+		all.Go(func() {
+			go io.WriteString(c.control, strings.Repeat("SITE CHMOD 600 f"+decimal(n)+"\r\n", changes))
+			for range changes {
+				if code := c.reply().Code; code != 200 {
+					t.Errorf("SITE CHMOD: %d", code)
+					return
+				}
+			}
+			for range transfers {
+				if content, code := c.get("RETR f" + decimal(n)); code != 226 || string(content) != "bytes" {
+					t.Errorf("RETR gives %q, %d", content, code)
+					return
+				}
+			}
+			c.do("QUIT")
+		})
+	}
+	all.Wait()
+	var log bytes.Buffer
+	read := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(&log, reader)
+		read <- err
+	}()
+	l.use()
+	l.stop()
+	require.NoError(t, <-read)
+	told, missing := 0, 0
+	for line := range strings.Lines(log.String()) {
+		if strings.Contains(line, " user=u") {
+			told++
+		}
+		if _, count, found := strings.Cut(line, " lines="); found {
+			n, err := strconv.Atoi(strings.TrimSpace(count))
+			require.NoError(t, err)
+			missing += n
+		}
+	}
+	assert.Positive(t, missing, "nothing was dropped:\n%s", log.String())
+	assert.Equal(t, sessions*(changes+transfers+3)+4, told+missing)
 }

@@ -82,6 +82,7 @@ func serve(t testing.TB, config host.Config) (*host.Server, script.Network) {
 	t.Helper()
 	config.CacheDir = temporary
 	config.Limits.FailureDelay = cmp.Or(config.Limits.FailureDelay, time.Millisecond)
+	_, config.SyncObserver = config.Observer.(*events) // after a reply, tests look at once
 	server, err := host.New(config)
 	require.NoError(t, err)
 	t.Cleanup(func() { server.Close() })

@@ -171,9 +171,9 @@ func TestThreat34TurnedAway(t *testing.T) {
 	}
 }
 
-// crowd opens connections from many addresses of this machine, each of which says
+// strangers opens connections from many addresses of this machine, each of which says
 // nothing, and gives those that are greeted.
-func crowd(t *testing.T, network script.Network, addresses, each int) (greeted []net.Conn) {
+func strangers(t *testing.T, network script.Network, addresses, each int) (greeted []net.Conn) {
 	t.Helper()
 	for i := range addresses * each {
 		c, err := dialFrom(fmt.Sprintf("127.0.36.%d", 1+i%addresses), network.IPv4)
@@ -202,13 +202,13 @@ func TestThreat36StrangersGiveWay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			network, _, seen := observed(t, host.Config{Limits: limits})
-			greeted := crowd(t, network, 10, 50)
+			greeted := strangers(t, network, 10, 50)
 			require.NotEmpty(t, greeted)
 			var users []*talk
 			for range 5 {
 				users = append(users, login(t, network, "u"))
 			}
-			crowd(t, network, 10, 5)
+			strangers(t, network, 10, 5)
 			for _, c := range users {
 				c.alive()
 			}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"strings"
+	"time"
 
 	"wasiftp/host"
 )
@@ -47,6 +48,7 @@ var levels = map[host.EventKind]slog.Level{
 	host.Connected: slog.LevelDebug, host.Listed: slog.LevelDebug,
 	host.Refused: slog.LevelWarn, host.LoginFailed: slog.LevelWarn,
 	host.UploadFailed: slog.LevelWarn, host.DataRefused: slog.LevelWarn,
+	host.Dropped: slog.LevelWarn,
 }
 
 // byStranger says whether anybody can cause an event, as often as he likes. Who
@@ -72,6 +74,9 @@ func (o observer) Observe(e host.Event) {
 		return
 	}
 	attrs := []slog.Attr{slog.Uint64("session", e.Session), slog.String("client", e.Client.String())}
+	if e.Kind == host.Dropped {
+		attrs = []slog.Attr{slog.Int("events", e.Count)}
+	}
 	add := func(given bool, a slog.Attr) {
 		if given {
 			attrs = append(attrs, a)
@@ -89,5 +94,11 @@ func (o observer) Observe(e host.Event) {
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("err", e.Err.Error()))
 	}
-	o.LogAttrs(ctx, level, e.Kind.String(), attrs...)
+	at := e.Time // it may have waited since
+	if at.IsZero() {
+		at = time.Now()
+	}
+	record := slog.NewRecord(at, level, e.Kind.String(), 0)
+	record.AddAttrs(attrs...)
+	o.Handler().Handle(ctx, record)
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,7 +34,9 @@ func (p *program) serve(o *options) (err error) {
 	if p.outlive != nil {
 		p.outlive()
 	}
-	logger := newLogger(p.stderr, o.logFormat)
+	lines := newBacklog(p.stderr, o.logFormat)
+	defer lines.close(flushTime)
+	logger := newLogger(lines, o.logFormat)
 	o.anchor()
 
 	ctx, cancel := context.WithCancel(context.Background())
@@ -90,9 +94,9 @@ func (p *program) stop(o *options, server *host.Server, interrupts <-chan os.Sig
 		defer cancel()
 		ctx, within = limited, fmt.Sprintf(", or after %v", o.stopTimeout)
 	}
-	fmt.Fprintf(p.stdout, "Stopping when the running transfers are done%s; Ctrl-C again stops at once.\n", within)
 	drained := make(chan error, 1)
 	go func() { drained <- server.Shutdown(ctx) }()
+	p.say(fmt.Sprintf("Stopping when the running transfers are done%s; Ctrl-C again stops at once.\n", within))
 	select {
 	case err := <-drained:
 		if errors.Is(err, context.DeadlineExceeded) {
@@ -103,6 +107,20 @@ func (p *program) stop(o *options, server *host.Server, interrupts <-chan os.Sig
 	case <-interrupts:
 		logger.Info("transfers were aborted by a second signal")
 		return server.Close()
+	}
+}
+
+// say prints to stdout. Whoever should read that may have stopped to read the log in
+// the same pipe, and is not waited for for ever.
+func (p *program) say(text string) {
+	said := make(chan struct{})
+	go func() {
+		io.WriteString(p.stdout, text)
+		close(said)
+	}()
+	select {
+	case <-said:
+	case <-time.After(flushTime):
 	}
 }
 

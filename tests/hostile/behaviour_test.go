@@ -63,9 +63,8 @@ func TestThreat31InstanceTakesItsSessions(t *testing.T) {
 		p.ends()
 	}
 	s.puppet().lives()
-	if log := s.log.String(); strings.Count(log, "an instance failed") != 1 || !strings.Contains(log, "the guest panics") {
-		t.Errorf("the log does not say why:\n%s", log)
-	}
+	s.logs("an instance failed", 1)
+	s.logs("the guest panics", 1)
 }
 
 // The guest fails right after each import, whatever that has begun.

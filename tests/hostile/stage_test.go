@@ -45,6 +45,12 @@ type stage struct {
 	log     *record
 }
 
+// logs wants the log to say something some times, which it may do a little later.
+func (s *stage) logs(what string, times int) {
+	s.t.Helper()
+	eventually(s.t, what+" in the log", func() bool { return strings.Count(s.log.String(), what) == times })
+}
+
 // newStage starts a server with the module. When the test ends, the server must
 // leave nothing behind.
 func newStage(t *testing.T, module []byte, change func(*host.Config)) *stage {

@@ -157,7 +157,10 @@ const (
 //
 // What reaches the storage or the network may come to whatever they say, EIO where
 // no errno of the boundary does. EBUSY is also for one question too many of a session,
-// and for a connection on which something written is still on its way.
+// and for a connection on which something written is still on its way, or a
+// handshake. A data connection in the clear is EACCES for bytes where the
+// configuration requires TLS for them, and files and logins are where it requires
+// TLS on the control connection.
 //
 // A host bounds what a session may hold at a time, besides its control connection:
 // at least four handles, and EMFILE for more than it allows.

@@ -290,7 +290,7 @@ func (s *Server) turnAway(conn net.Conn) {
 		var try tryWriter
 		try.init(conn)
 		try.write([]byte(replyFull))
-		bottom(conn).Close()
+		sever(conn)
 	}
 }
 

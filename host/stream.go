@@ -379,8 +379,27 @@ func (s *stream) cut(reply string) {
 		s.try.write([]byte(reply))
 	}
 	s.mu.Unlock()
-	bottom(conn).Close()
-	s.shut(conn)
+	end := func() {
+		sever(conn)
+		s.shut(conn)
+	}
+	if _, theirs := bottom(conn).(socket); theirs {
+		go end() // which may hang
+	} else {
+		end()
+	}
+}
+
+// sever ends a connection without the goodbye of TLS, which might have to wait.
+func sever(conn net.Conn) {
+	for {
+		over, ok := conn.(interface{ NetConn() net.Conn })
+		if _, theirs := conn.(*foreign); !ok || theirs {
+			conn.Close()
+			return
+		}
+		conn = over.NetConn()
+	}
 }
 
 // silentEnd says whether a client has ended the connection and left nothing to read.

@@ -91,7 +91,9 @@ func TestThreat46DataInTheClear(t *testing.T) {
 		p.refuses(wasi.EACCES, "in the clear", wasi.NetWrite, conn, p.At(kit.TextAt), 4, p.At(kit.ResultAt))
 		p.refuses(wasi.EACCES, "in the clear", wasi.TransferStart, p.Open("file", 0, 0), conn, 0, 0)
 		p.Must(wasi.HandleClose, conn)
-		nothingCame(t, client)
+		if !deflates {
+			nothingCame(t, client)
+		}
 	}
 }
 
@@ -100,8 +102,7 @@ func nothingCame(t *testing.T, client net.Conn) {
 	t.Helper()
 	client.SetDeadline(time.Now().Add(patience))
 	var buf [64]byte
-	n, _ := client.Read(buf[:])
-	if n > 8 { // the end of compressed data is as long
+	if n, _ := client.Read(buf[:]); n > 0 {
 		t.Errorf("the client got %q", buf[:n])
 	}
 }

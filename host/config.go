@@ -104,6 +104,14 @@ type Limits struct {
 	FailureDelay  time.Duration // before the first failed login is answered, doubled for each further one; 0 is 1 second
 
 	MemoryPerInstance int64 // linear memory in bytes, at most 4 GiB; 0 is 256 MiB
+
+	// Threads is how many calls of authenticators, and of file systems and
+	// their files, may be under way at a time, open files counting as one: each
+	// keeps a thread of the process while a disk hangs. What is too much waits, or
+	// is refused until later. No account has more than its share. 0 is half of
+	// what the system allows at the start, at most 8000; Go ends a process that
+	// has 10,000 (see [runtime/debug.SetMaxThreads]).
+	Threads int
 }
 
 // Passive says where passive data connections arrive.
@@ -132,7 +140,13 @@ const (
 	minMemory = 16 << 20 // what the engine needs to start, with room for a few sessions
 	maxMemory = 4 << 30
 	maxLine   = 64 << 10
+
+	fewestThreads = 4 // with which all is served, if slowly
+	mostThreads   = 8000
 )
+
+// usualThreads leaves as many as it takes: to Go, and to other processes.
+func usualThreads() int { return min(max(threadRoom()/2, fewestThreads), mostThreads) }
 
 // checked returns the configuration with its defaults filled in, or all its
 // faults in one error.
@@ -167,6 +181,7 @@ func (c *Config) checkNumbers(f *faults) {
 		{"Limits.SessionsPerAddress", &c.Limits.SessionsPerAddress, 0},
 		{"Limits.LineLength", &c.Limits.LineLength, 4096},
 		{"Limits.LoginFailures", &c.Limits.LoginFailures, 5},
+		{"Limits.Threads", &c.Limits.Threads, usualThreads()},
 		{"Instances", &c.Instances, runtime.GOMAXPROCS(0)},
 		{"SessionsPerInstance", &c.SessionsPerInstance, 0},
 	} {

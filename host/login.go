@@ -50,9 +50,12 @@ func (l *login) leave() {
 }
 
 func (l *login) closeAccount() {
+	server := l.session.server
+	server.threads.questions.enter(context.Background(), l.name)
+	defer server.threads.questions.leave(l.name)
 	defer l.session.recovered(func(error) {})
 	if err := l.close(); err != nil {
-		l.session.server.config.Logger.Warn("an account was not closed", "session", l.session.id, "user", l.name, "err", err)
+		server.config.Logger.Warn("an account was not closed", "session", l.session.id, "user", l.name, "err", err)
 	}
 }
 
@@ -121,8 +124,8 @@ func (sh *shard) authCheck(a *args) wasi.Errno {
 	}
 	user, password := a.string(1), a.string(2)
 	given := Login{User: user, Password: Password(password), Host: s.at(), Client: s.client, Server: s.local, TLS: s.stream.state()}
-	result, errno := s.ask(questionKey{call: wasi.AuthCheck, name: user, to: password},
-		func(ctx context.Context) answer { return s.authenticate(ctx, given) })
+	result, errno := s.pose(questionKey{call: wasi.AuthCheck, name: user, to: password},
+		s.held(s.server.threads.logins, user, func(ctx context.Context) answer { return s.authenticate(ctx, given) }))
 	if errno != wasi.OK {
 		return errno
 	}

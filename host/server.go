@@ -30,6 +30,7 @@ type Server struct {
 	running      sync.WaitGroup   // the shards
 	work         sync.WaitGroup   // what they have others do: transfers, file operations
 	revocations  atomic.Uint64    // calls of Revoke
+	threads      division
 
 	// ending is done once no more clients are wanted.
 	ending context.Context
@@ -46,6 +47,7 @@ type Server struct {
 	lastID     uint64
 	present    present
 	uploads    uploads
+	ports      ports
 	idle       chan struct{} // closed when the last session of a draining server is over
 	idleOnce   sync.Once
 }
@@ -81,6 +83,7 @@ func New(config Config) (*Server, error) {
 		listeners: map[net.Listener]struct{}{}, perAddress: map[netip.Addr]int{}, perAccount: map[string]int{},
 		logins:  map[*login]struct{}{},
 		uploads: uploads{open: map[uploadKey]*openFile{}},
+		threads: divide(config.Limits.Threads),
 	}
 	s.ending, s.end = context.WithCancel(context.Background())
 	if s.program, err = compile(&config); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -32,11 +33,15 @@ func (s *session) listen(ctx context.Context) (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.listener(socket, port), nil
+}
+
+func (s *session) listener(socket net.Listener, port uint16) *listener {
 	l := &listener{session: s, socket: socket, port: port}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.timer = time.AfterFunc(s.server.config.Limits.DataTime, l.expire)
-	return l, nil
+	return l
 }
 
 // open gives the listener its handle, and lets clients in.
@@ -129,7 +134,7 @@ func (l *listener) take() (net.Conn, wasi.Errno) {
 	switch len(l.arrived) {
 	case 0:
 		if l.shut {
-			return nil, wasi.ETIMEDOUT
+			return nil, errnoOf(os.ErrDeadlineExceeded)
 		}
 		if !l.wanted {
 			l.wanted = true

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"wasiftp/wasi"
@@ -59,13 +60,19 @@ func (p *ports) listen(ctx context.Context, s *session) (socket net.Listener, po
 		if socket, err = listenAt(s.local.Addr(), port); err == nil {
 			return socket, port, nil
 		}
-		if errno := errnoOf(err); errno != wasi.EADDRINUSE && errno != wasi.EACCES {
+		if !ofPort(err) {
 			p.giveBack(s, port)
 			return nil, 0, err
 		}
 		p.putAside(s, port)
 	}
 	return nil, 0, ctx.Err()
+}
+
+// ofPort says whether listening failed for a reason of this one port.
+func ofPort(err error) bool {
+	errno := errnoOf(err)
+	return (errno == wasi.EADDRINUSE || errno == wasi.EACCES) && !errors.Is(err, syscall.EADDRNOTAVAIL)
 }
 
 func listenAt(ip netip.Addr, port uint16) (net.Listener, error) {

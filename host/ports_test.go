@@ -275,7 +275,8 @@ func TestThreat41PassiveAcceptGoesOn(t *testing.T) {
 	sh := newStill(t, Config{})
 	sh.server.ending, sh.server.end = context.WithCancel(context.Background())
 	s := visitor(sh, "127.0.0.1", "127.0.0.1")
-	l := s.listener(&shaky{Listener: socket, fails: []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ECONNABORTED}}, 0)
+	fails := []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ECONNABORTED}
+	l := s.listener(&shaky{Listener: socket, fails: fails}, 0)
 	if errno := l.open(); errno != wasi.OK {
 		t.Fatal(errno)
 	}

@@ -41,7 +41,8 @@ func divide(all int) division {
 	open, logins := max(all/2, 1), max(all/8, 1)
 	questions := max(all-open-logins, 1)
 	return division{
-		open: newThreads(open, eighth(open)), questions: newThreads(questions, (questions+1)/2), logins: newThreads(logins, (logins+1)/2),
+		open: newThreads(open, eighth(open)), questions: newThreads(questions, (questions+1)/2),
+		logins: newThreads(logins, (logins+1)/2),
 	}
 }
 

@@ -81,32 +81,6 @@ func TestAnnouncedAddress(t *testing.T) {
 	}
 }
 
-func TestListenInRange(t *testing.T) {
-	t.Parallel()
-	here := netip.MustParseAddr("127.0.0.1")
-	anywhere, err := listenInRange(here, 0, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer anywhere.Close()
-	taken := addrPort(anywhere.Addr()).Port()
-	if l, err := listenInRange(here, taken, taken); errnoOf(err) != wasi.EADDRINUSE {
-		if err == nil {
-			l.Close()
-		}
-		t.Errorf("a range that is taken: %v", err)
-	}
-	last := min(taken, 65535-20) + 20
-	l, err := listenInRange(here, last-20, last)
-	if err != nil {
-		t.Skipf("no port is free from %d to %d", last-20, last)
-	}
-	defer l.Close()
-	if port := addrPort(l.Addr()).Port(); port < last-20 || port > last {
-		t.Errorf("port %d is not from %d to %d", port, last-20, last)
-	}
-}
-
 // An address that is good on a link only comes with its zone from a socket, and without
 // it from the guest.
 func TestClientInAZone(t *testing.T) {

@@ -135,6 +135,14 @@ type Limits struct {
 
 	// ProcessorsPerAccount is how many of them work for one account; 0 is all.
 	ProcessorsPerAccount int
+
+	// Threads is how many calls of authenticators, and of file systems and
+	// their files, may be under way at a time, open files counting as one: each
+	// keeps a thread of the process while a disk hangs. What is too much waits, or
+	// is refused until later. No account has more than its share. 0 is half of
+	// what the system allows at the start, at most 8000; Go ends a process that
+	// has 10,000 (see [runtime/debug.SetMaxThreads]).
+	Threads int
 }
 
 // Passive says where passive data connections arrive.
@@ -163,7 +171,13 @@ const (
 	minMemory = 16 << 20 // what the engine needs to start, with room for a few sessions
 	maxMemory = 4 << 30
 	maxLine   = 64 << 10
+
+	fewestThreads = 4 // with which all is served, if slowly
+	mostThreads   = 8000
 )
+
+// usualThreads leaves as many as it takes: to Go, and to other processes.
+func usualThreads() int { return min(max(threadRoom()/2, fewestThreads), mostThreads) }
 
 // checked returns the configuration with its defaults filled in, or all its
 // faults in one error.
@@ -203,6 +217,7 @@ func (c *Config) checkNumbers(f *faults) {
 		{"Limits.LoginFailures", &c.Limits.LoginFailures, 5},
 		{"Limits.Processors", &c.Limits.Processors, max(runtime.GOMAXPROCS(0)-1, 1)},
 		{"Limits.ProcessorsPerAccount", &c.Limits.ProcessorsPerAccount, 0},
+		{"Limits.Threads", &c.Limits.Threads, usualThreads()},
 		{"Instances", &c.Instances, runtime.GOMAXPROCS(0)},
 		{"SessionsPerInstance", &c.SessionsPerInstance, 0},
 	} {

@@ -24,6 +24,7 @@ func TestConfigZeroValueWorks(t *testing.T) {
 		"LineLength": l.LineLength == 4096, "LoginTime": l.LoginTime == 2*time.Minute, "IdleTime": l.IdleTime == 5*time.Minute,
 		"StallTime": l.StallTime == 5*time.Minute, "DataTime": l.DataTime == 30*time.Second, "StepTime": l.StepTime == 5*time.Second,
 		"LoginFailures": l.LoginFailures == 5, "FailureDelay": l.FailureDelay == time.Second,
+		"Threads":           l.Threads >= fewestThreads && l.Threads <= mostThreads,
 		"MemoryPerInstance": l.MemoryPerInstance == 256<<20, "Instances": c.Instances == runtime.GOMAXPROCS(0),
 		"Strangers":  l.Strangers == 0 && l.StrangersStart == 100 && l.StrangersRate == 30,
 		"Processors": l.Processors == max(runtime.GOMAXPROCS(0)-1, 1) && l.ProcessorsPerAccount == 0,
@@ -147,7 +148,7 @@ var faulty = map[string]values{
 	"Limits.Strangers": negative, "Limits.StrangersStart": negative, "Limits.StrangersRate": append(values{101}, negative...),
 	"Limits.LineLength": append(values{maxLine + 1}, negative...), "Limits.LoginFailures": append(values{math.MaxInt}, negative...),
 	"Limits.LoginTime": backwards, "Limits.IdleTime": backwards, "Limits.StallTime": backwards, "Limits.DataTime": backwards,
-	"Limits.StepTime": backwards, "Limits.FailureDelay": backwards,
+	"Limits.StepTime": backwards, "Limits.FailureDelay": backwards, "Limits.Threads": negative,
 	"Limits.MemoryPerInstance": {int64(-1), int64(1), int64(minMemory - 1), int64(maxMemory + 1)},
 
 	"Passive.FirstPort": {uint16(1), uint16(65535)}, "Passive.LastPort": {uint16(1), uint16(65535)},

@@ -2,24 +2,60 @@ package host
 
 import (
 	"context"
-	"math/rand/v2"
 	"net"
 	"net/netip"
-	"strconv"
+	"os"
+	"slices"
 	"sync"
+	"time"
 
 	"wasiftp/wasi"
 )
 
-// listener waits for a passive data connection (RFC 959 §4.1.2, PASV).
+// listener waits for a passive data connection (RFC 959 §4.1.2, PASV), for a time.
+// Who has come by then stays, but the port goes back.
 type listener struct {
 	session *session
 	handle  uint32
 	socket  net.Listener
+	port    uint16 // of the range, 0 for none
+	timer   *time.Timer
 
 	mu      sync.Mutex
 	arrived []net.Conn
-	ended   bool
+	wanted  bool // the guest has asked for the connection
+	shut    bool // the port has been given back
+}
+
+// listen opens a passive port.
+func (s *session) listen(ctx context.Context) (*listener, error) {
+	socket, port, err := s.server.ports.listen(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return s.listener(socket, port), nil
+}
+
+func (s *session) listener(socket net.Listener, port uint16) *listener {
+	l := &listener{session: s, socket: socket, port: port}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.timer = time.AfterFunc(s.server.config.Limits.DataTime, l.expire)
+	return l
+}
+
+// open gives the listener its handle, and lets clients in.
+func (l *listener) open() wasi.Errno {
+	handle, errno := l.session.own(l)
+	if errno != wasi.OK {
+		l.end()
+		return errno
+	}
+	l.mu.Lock()
+	l.handle = handle
+	l.mu.Unlock()
+	l.session.server.work.Go(l.accept)
+	return wasi.OK
 }
 
 func (l *listener) owner() *session { return l.session }
@@ -27,12 +63,35 @@ func (l *listener) owner() *session { return l.session }
 func (l *listener) end() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ended = true
-	l.socket.Close()
+	l.shutPort()
 	for _, c := range l.arrived {
 		c.Close()
 	}
 	l.arrived = nil
+}
+
+// shutPort gives the port back. Callers hold l.mu.
+func (l *listener) shutPort() {
+	if l.shut {
+		return
+	}
+	l.shut = true
+	l.timer.Stop()
+	l.socket.Close()
+	l.session.server.ports.giveBack(l.session, l.port)
+}
+
+// expire ends the wait. A guest that waits for the connection learns so.
+func (l *listener) expire() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.shut {
+		return
+	}
+	l.shutPort()
+	if len(l.arrived) == 0 {
+		l.session.shard.post(wasi.Event{Kind: wasi.EventReadable, Session: l.session.handle, Handle: l.handle})
+	}
 }
 
 // accept takes what connects until there is too much to trust. Somebody else's
@@ -53,7 +112,7 @@ func (l *listener) accept() {
 func (l *listener) keep(conn net.Conn) (more bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ended {
+	if l.shut {
 		conn.Close()
 		return false
 	}
@@ -62,17 +121,25 @@ func (l *listener) keep(conn net.Conn) (more bool) {
 		l.session.shard.post(wasi.Event{Kind: wasi.EventReadable, Session: l.session.handle, Handle: l.handle})
 		return true
 	}
-	l.socket.Close()
+	l.shutPort()
 	return false
 }
 
 // take gives the connection that came. When two came from the client's address,
-// one of them is a thief's, and nobody can say which.
+// one of them is a thief's, and nobody can say which. From the first time that it
+// is asked for, the client has all its time once more: the transfer begins then.
 func (l *listener) take() (net.Conn, wasi.Errno) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch len(l.arrived) {
 	case 0:
+		if l.shut {
+			return nil, errnoOf(os.ErrDeadlineExceeded)
+		}
+		if !l.wanted {
+			l.wanted = true
+			l.timer.Reset(l.session.server.config.Limits.DataTime)
+		}
 		return nil, wasi.EAGAIN
 	case 1:
 		conn := l.arrived[0]
@@ -94,41 +161,35 @@ func (sh *shard) netListen(a *args) wasi.Errno {
 	if want := a.uint32(1); !s.local.IsValid() || want != 0 && want != family {
 		return wasi.EINVAL
 	}
-	if len(s.objects) >= maxOwned {
-		return wasi.EMFILE
+	if len(s.objects) >= maxOwned || s.server.config.Passive.FirstPort > 0 && s.listens() {
+		return wasi.EMFILE // the engine needs one port, and of a range it gets no more
 	}
-	socket, err := listenInRange(s.local.Addr(), s.server.config.Passive.FirstPort, s.server.config.Passive.LastPort)
-	if err != nil {
-		s.server.config.Logger.Warn("no passive port", "session", s.id, "client", s.client, "err", err)
-		return errnoOf(err)
-	}
-	l := &listener{session: s, socket: socket}
-	if l.handle, errno = s.own(l); errno != wasi.OK {
-		socket.Close()
+	result, errno := s.pose(questionKey{call: wasi.NetListen, flags: family}, func(ctx context.Context) answer {
+		l, err := s.listen(ctx)
+		if err != nil {
+			s.server.config.Logger.Warn("no passive port", "session", s.id, "client", s.client, "err", err)
+			return answer{errno: errnoOf(err)}
+		}
+		return answer{port: l}
+	})
+	if errno != wasi.OK {
 		return errno
 	}
-	s.server.work.Go(l.accept)
+	l := result.port
+	if errno := l.open(); errno != wasi.OK {
+		return errno
+	}
 	putUint32(a.bytes(2), l.handle)
-	wasi.PutAddr(a.bytes(3), s.announced(addrPort(socket.Addr()).Port()))
+	wasi.PutAddr(a.bytes(3), s.announced(addrPort(l.socket.Addr()).Port()))
 	return wasi.OK
 }
 
-// listenInRange listens on a port of the range that nobody can guess.
-func listenInRange(ip netip.Addr, first, last uint16) (net.Listener, error) {
-	var config net.ListenConfig
-	config.SetMultipathTCP(false) // its connections do not tell the zone of a link-local address
-	size := int(last) - int(first) + 1
-	start := rand.IntN(size)
-	var socket net.Listener
-	var err error
-	for i := range size {
-		port := int(first) + (start+i)%size
-		socket, err = config.Listen(context.Background(), "tcp", net.JoinHostPort(ip.String(), strconv.Itoa(port)))
-		if err == nil {
-			return socket, nil
-		}
-	}
-	return nil, err
+// listens says whether the session has a passive port.
+func (s *session) listens() bool {
+	return slices.ContainsFunc(s.objects, func(handle uint32) bool {
+		_, errno := get[*listener](&s.shard.handles, handle)
+		return errno == wasi.OK
+	})
 }
 
 // announced is the address at which this client reaches a passive port: that of
@@ -267,7 +328,7 @@ func (sh *shard) netDial(a *args) wasi.Errno {
 		s.observe(Event{Kind: DataRefused, Data: to})
 		return wasi.EACCES
 	}
-	if s.working >= maxWorking || !s.seat.hold() {
+	if s.dialing >= maxOwned || !s.seat.hold() { // those that were given up count until they are gone
 		return wasi.EMFILE
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.server.config.Limits.DataTime)
@@ -278,7 +339,7 @@ func (sh *shard) netDial(a *args) wasi.Errno {
 		s.seat.drop(nil)
 		return errno
 	}
-	s.working++
+	s.dialing++
 	go c.dial(ctx, to, handle)
 	putUint32(a.bytes(2), handle)
 	return wasi.OK
@@ -298,7 +359,7 @@ func (c *dataConn) dial(ctx context.Context, to netip.AddrPort, handle uint32) {
 		s.seat.drop(nil)
 	}
 	done := s.shard.do(func() {
-		s.working--
+		s.dialing--
 		if !c.settled(conn, handle, errnoOf(err)) || err != nil {
 			lost()
 		}

@@ -12,9 +12,10 @@ import (
 	"wasiftp/wasi"
 )
 
-// openDir is a directory open for listing.
+// openDir is a directory open for listing. It has a thread as an [openFile] has.
 type openDir struct {
 	session   *session
+	user      string // who has opened it
 	fsys      FS
 	name      string
 	namesOnly bool
@@ -34,6 +35,7 @@ func (d *openDir) end() { d.session.afterwards(d.close) }
 func (d *openDir) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.session.server.threads.open.leave(d.user)
 	d.session.guard(filesCode, d.dir.Close)
 }
 
@@ -50,12 +52,12 @@ func (sh *shard) fileList(a *args) wasi.Errno {
 		return wasi.EINVAL
 	}
 	names, listed := s.charset(), Event{Kind: Listed, Path: path.Join("/", name), User: s.user()}
-	result, errno := s.ask(questionKey{call: wasi.FileList, name: name, flags: flags}, func(context.Context) answer {
+	result, errno := s.askToOpen(questionKey{call: wasi.FileList, name: name, flags: flags}, func(context.Context) answer {
 		d, err := openDirectory(fsys, name)
 		if err != nil {
 			return answer{errno: errnoOf(err)}
 		}
-		d.session, d.namesOnly, d.charset = s, flags&wasi.ListNames != 0, names
+		d.session, d.user, d.namesOnly, d.charset = s, listed.User, flags&wasi.ListNames != 0, names
 		s.observe(listed)
 		return answer{dir: d}
 	})
@@ -102,7 +104,7 @@ func (sh *shard) fileListNext(a *args) wasi.Errno {
 	}
 	room := min(len(a.bytes(1)), maxPage)
 	key := questionKey{call: wasi.FileListNext, handle: a.handle(0), number: int64(room)}
-	_, errno = d.session.ask(key, func(context.Context) answer { return answer{errno: errnoOf(d.fill(room))} })
+	_, errno = d.session.pose(key, func(context.Context) answer { return answer{errno: errnoOf(d.fill(room))} })
 	if errno == wasi.OK {
 		if !d.mu.TryLock() { // a question that was given up still fills the page
 			return wasi.EBUSY

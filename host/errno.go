@@ -59,6 +59,7 @@ var crossings = append(systemCrossings, []crossing{
 	{context.DeadlineExceeded, wasi.ETIMEDOUT},
 	{context.Canceled, wasi.ECANCELED},
 	{errGivenUp, wasi.ECANCELED},
+	{errNoPort, wasi.EADDRINUSE},
 	{net.ErrClosed, wasi.ECANCELED},
 	{io.ErrClosedPipe, wasi.EPIPE},
 	{io.ErrUnexpectedEOF, wasi.ECONNRESET},

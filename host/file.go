@@ -14,7 +14,9 @@ import (
 	"wasiftp/wasi"
 )
 
-// openFile is a file open for one transfer: a download's reader or an upload.
+// openFile is a file open for one transfer: a download's reader or an upload. It
+// has one of its account's threads ([division]) until it is closed, and whatever
+// is done to it is done by that one.
 type openFile struct {
 	session    *session
 	user       string // who has opened it
@@ -48,6 +50,7 @@ func (f *openFile) end() {
 // never came to a transfer is told of too.
 func (f *openFile) close() {
 	f.closeOnce.Do(func() {
+		defer f.session.server.threads.open.leave(f.user)
 		err := errGivenUp
 		if f.transfer != nil {
 			<-f.transfer.finished
@@ -243,7 +246,7 @@ func (s *session) askOpen(
 		return 0, answer{}, wasi.EMFILE
 	}
 	user := s.user()
-	opened, errno := s.ask(key, func(ctx context.Context) answer {
+	opened, errno := s.askToOpen(key, func(ctx context.Context) answer {
 		f := &openFile{session: s, user: user, name: name, from: from}
 		stat, err := open(ctx, f)
 		if err != nil {

@@ -117,12 +117,12 @@ func comparedWithRuntime(module []byte) string {
 
 func isReference(v api.ValueType) bool { return v == 0x70 || v == api.ValueTypeExternref }
 
-var number = regexp.MustCompile(`\[\d+\]`)
+var functionNumber = regexp.MustCompile(`\[\d+\]`)
 
 // outcome is an error without the number of a function.
 func outcome(err error) string {
 	if err == nil {
 		return ""
 	}
-	return number.ReplaceAllString(firstLine(err), "")
+	return functionNumber.ReplaceAllString(firstLine(err), "")
 }

@@ -52,9 +52,12 @@ func (l *login) leave() {
 }
 
 func (l *login) closeAccount() {
+	server := l.session.server
+	server.threads.questions.enter(context.Background(), l.name)
+	defer server.threads.questions.leave(l.name)
 	err := l.session.guard(accountCode, l.close)
 	if _, told := err.(*panicked); err != nil && !told {
-		l.session.server.config.Logger.Warn("an account was not closed", "session", l.session.id, "user", l.name, "err", err)
+		server.config.Logger.Warn("an account was not closed", "session", l.session.id, "user", l.name, "err", err)
 	}
 }
 
@@ -129,8 +132,8 @@ func (sh *shard) authCheck(a *args) wasi.Errno {
 	if given.TLS == nil && s.server.config.TLS.Require != TLSOptional || s.failures >= s.server.config.Limits.LoginFailures {
 		return wasi.EACCES
 	}
-	result, errno := s.ask(questionKey{call: wasi.AuthCheck, name: user, to: password},
-		func(ctx context.Context) answer { return s.authenticate(ctx, given) })
+	result, errno := s.pose(questionKey{call: wasi.AuthCheck, name: user, to: password},
+		s.held(s.server.threads.logins, user, func(ctx context.Context) answer { return s.authenticate(ctx, given) }))
 	if errno == wasi.EACCES {
 		s.failures++
 	}

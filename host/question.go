@@ -35,6 +35,7 @@ type answer struct {
 	dir   *openDir
 	login *login
 	fs    FS
+	port  *listener
 }
 
 // discard gives up what an answer holds that nobody fetched.
@@ -48,6 +49,9 @@ func (a *answer) discard() {
 	if a.login != nil {
 		a.login.release()
 	}
+	if a.port != nil {
+		a.port.end()
+	}
 }
 
 // giveUp gives up the question with an answer that nobody fetched.
@@ -58,11 +62,35 @@ func (q *question) giveUp() {
 
 // maxWorking is how many goroutines work for a session at a time. One is asked
 // for an answer, the others were abandoned and are not yet done.
-const maxWorking = 16
+const maxWorking = 4
 
-// ask answers the question with the given key by work. The errno is EAGAIN
-// while work runs, and EBUSY when too much runs for this session.
+// ask answers a question about the account's files.
 func (s *session) ask(key questionKey, work func(context.Context) answer) (answer, wasi.Errno) {
+	return s.pose(key, s.held(s.server.threads.questions, s.user(), work))
+}
+
+// held is work that holds one of an account's threads. Before, what the session has
+// given up so far must be gone.
+func (s *session) held(threads *threads, account string, work func(context.Context) answer) func(context.Context) answer {
+	ending := s.ending
+	return func(ctx context.Context) answer {
+		if ending != nil {
+			select {
+			case <-ending:
+			case <-ctx.Done():
+			}
+		}
+		if !threads.enter(ctx, account) {
+			return answer{errno: wasi.ECANCELED}
+		}
+		defer threads.leave(account)
+		return work(ctx)
+	}
+}
+
+// pose answers the question with the given key by work. The errno is EAGAIN while
+// work runs, and EBUSY when too much runs for this session.
+func (s *session) pose(key questionKey, work func(context.Context) answer) (answer, wasi.Errno) {
 	if q := s.asked; q != nil && q.key == key {
 		if !q.done {
 			return answer{}, wasi.EAGAIN
@@ -80,15 +108,8 @@ func (s *session) ask(key questionKey, work func(context.Context) answer) (answe
 	q := &question{key: key, cancel: cancel, user: s.login.Load()}
 	q.user.enter()
 	s.asked = q
-	ending := s.ending
 	s.server.work.Go(func() {
 		defer cancel()
-		if ending != nil {
-			select {
-			case <-ending:
-			case <-ctx.Done():
-			}
-		}
 		q.answer = s.guarded(ctx, work)
 		fetched := func() {
 			s.working--
@@ -104,6 +125,24 @@ func (s *session) ask(key questionKey, work func(context.Context) answer) (answe
 		}
 	})
 	return answer{}, wasi.EAGAIN
+}
+
+// askToOpen asks for a file or a directory, which gets one of the account's threads
+// until it is closed. When there is none, the client hears of it before it is told
+// that a transfer begins.
+func (s *session) askToOpen(key questionKey, open func(context.Context) answer) (answer, wasi.Errno) {
+	threads, account := s.server.threads.open, s.user()
+	return s.ask(key, func(ctx context.Context) (a answer) {
+		if !threads.try(account) {
+			return answer{errno: wasi.EMFILE}
+		}
+		defer func() { // also when open panics
+			if a.file == nil && a.dir == nil {
+				threads.leave(account)
+			}
+		}()
+		return open(ctx)
+	})
 }
 
 func (s *session) abandonQuestion() {

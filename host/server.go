@@ -36,6 +36,7 @@ type Server struct {
 	work         sync.WaitGroup   // what they have others do: transfers, file operations
 	revocations  atomic.Uint64    // calls of Revoke
 	processors   turns.Queue[party]
+	threads      division
 
 	// ending is done once no more clients are wanted.
 	ending context.Context
@@ -56,6 +57,7 @@ type Server struct {
 	lastID     uint64
 	present    present
 	uploads    uploads
+	ports      ports
 	idle       chan struct{} // closed when all sessions of a draining server are over, and their last replies sent
 	idleOnce   sync.Once
 }
@@ -120,7 +122,8 @@ func newServer(config Config) *Server {
 		processors: turns.Queue[party]{
 			Places: config.Limits.Processors, PlacesPerKey: config.Limits.ProcessorsPerAccount,
 		},
-		turned: make(chan struct{}, maxTurned),
+		threads: divide(config.Limits.Threads),
+		turned:  make(chan struct{}, maxTurned),
 	}
 	s.ending, s.end = context.WithCancel(context.Background())
 	return s

@@ -31,7 +31,8 @@ type session struct {
 	host     string                // what HOST named, "" for nothing
 	failures int                   // logins that were refused
 	asked    *question             // the call that waits for its answer, nil for none
-	working  int                   // goroutines that find answers, or dial
+	working  int                   // goroutines that find answers
+	dialing  int                   // goroutines that dial
 	objects  []uint32              // handles of what the session owns
 	hashing  sync.Mutex            // held by the one goroutine that hashes a file
 	doing    atomic.Pointer[activity]

@@ -155,7 +155,7 @@ func (sh *shard) fileCommit(a *args) wasi.Errno {
 	if begun && (f.session.asked == nil || f.session.asked.key != key) {
 		return wasi.EBUSY // it was given up for another question, and goes on all the same
 	}
-	_, errno = f.session.ask(key, func(context.Context) answer { return answer{errno: errnoOf(f.commit())} })
+	_, errno = f.session.pose(key, func(context.Context) answer { return answer{errno: errnoOf(f.commit())} })
 	switch {
 	case errno == wasi.EAGAIN:
 		f.committing = true
@@ -168,7 +168,10 @@ func (sh *shard) fileCommit(a *args) wasi.Errno {
 // commit makes the upload final, and tells how that went.
 func (f *openFile) commit() error {
 	err := f.session.guard(filesCode, f.upload.Commit)
-	f.closeOnce.Do(func() { f.over(err) })
+	f.closeOnce.Do(func() {
+		defer f.session.server.threads.open.leave(f.user)
+		f.over(err)
+	})
 	return err
 }
 

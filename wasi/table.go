@@ -14,7 +14,7 @@ const Namespace = "ftphost"
 
 // ABIVersion is what the guest's export ftp_abi_version returns. It grows by
 // one whenever a host or a guest built before the change would misbehave.
-const ABIVersion = 3
+const ABIVersion = 4
 
 // Exports are what a reactor built for this boundary exports, besides memory.
 var Exports = []Export{
@@ -181,7 +181,7 @@ var Table = [importCount]Import{
 	NetWrite: {"net_write", "sockets", []Param{{"conn", Handle}, {"data", In}, {"n", RetUint32}},
 		"takes as much for a control or data connection as there is room for, n bytes; EAGAIN when there is none; EventWritable follows when it took less than all"},
 	NetListen: {"net_listen", "sockets", []Param{{"session", Handle}, {"family", Uint32}, {"listener", RetUint32}, {"addr", RetAddr}},
-		"opens a passive data port for this session's client; family is 0 for the control connection's own, 4 or 6; addr is what to announce; EINVAL for a family that this connection cannot have"},
+		"may wait: opens a passive data port for this session's client; family is 0 for the control connection's own, 4 or 6; addr is what to announce; EINVAL for a family that this connection cannot have"},
 	NetAccept: {"net_accept", "sockets", []Param{{"listener", Handle}, {"conn", RetUint32}},
 		"takes the client's data connection; EAGAIN while it has not come (EventReadable on the listener follows); EBUSY when several came, and none may be trusted"},
 	NetDial: {"net_dial", "sockets", []Param{{"session", Handle}, {"addr", InAddr}, {"conn", RetUint32}},

@@ -52,9 +52,9 @@ func (s *session) lpsvVerb([]byte) (reply, error) {
 	if s.extended {
 		return replyOnlyEPSV, nil
 	}
-	addr, r := s.listen(0)
-	if r != "" {
-		return r, nil
+	addr, err := s.listen(0)
+	if err != nil {
+		return "", err
 	}
 	ip, family := addr.Addr().Unmap(), int64(4)
 	if ip.Is6() {

@@ -26,9 +26,9 @@ func (s *session) pasvVerb([]byte) (reply, error) {
 	if !s.e.world.LocalAddress(s.handle).Addr().Unmap().Is4() {
 		return replyUseEPSV, nil
 	}
-	addr, r := s.listen(4)
-	if r != "" {
-		return r, nil
+	addr, err := s.listen(4)
+	if err != nil {
+		return "", err
 	}
 	ip := addr.Addr().Unmap()
 	if !ip.Is4() {
@@ -63,9 +63,9 @@ func (s *session) epsvVerb(arg []byte) (reply, error) {
 	default:
 		return replyBadFamily, nil
 	}
-	addr, r := s.listen(family)
-	if r != "" {
-		return r, nil
+	addr, err := s.listen(family)
+	if err != nil {
+		return "", err
 	}
 	b := append(s.e.scratch[:0], "229 Entering Extended Passive Mode (|||"...)
 	b = appendInt(b, int64(addr.Port()))
@@ -74,14 +74,16 @@ func (s *session) epsvVerb(arg []byte) (reply, error) {
 }
 
 // listen opens a listener in the place of whatever there was of a data
-// connection. The reply is empty when that went well.
-func (s *session) listen(family int) (netip.AddrPort, reply) {
+// connection. The error is a reply, or ErrAgain.
+func (s *session) listen(family int) (netip.AddrPort, error) {
 	s.dropData()
 	listener, addr, err := s.e.world.Listen(s.handle, family)
 	switch {
 	case err == nil:
 		s.listener, s.data = listener, dataPassive
-		return addr, ""
+		return addr, nil
+	case err == ErrAgain:
+		return addr, err
 	case family > 0 && (err == ErrName || err == ErrUnsupported):
 		return addr, otherFamily(family)
 	}

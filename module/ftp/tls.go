@@ -120,7 +120,7 @@ func (s *session) cpsvVerb([]byte) (reply, error) {
 		return replyNoJoin, nil
 	}
 	r, err := s.pasvVerb(nil)
-	if r == "" {
+	if r == "" && err == nil {
 		s.joinsOnce = true
 	}
 	return r, err

@@ -36,7 +36,7 @@ type Sockets interface {
 
 	// Listen opens a passive data port. family is 0 for that of the control
 	// connection, else 4 or 6; one that the client cannot have is ErrName. The
-	// address is the one to announce.
+	// address is the one to announce. After ErrAgain, EventReady follows.
 	Listen(session Handle, family int) (Handle, netip.AddrPort, error)
 
 	// Accept takes the data connection that came to a listener. After

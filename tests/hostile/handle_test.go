@@ -214,3 +214,27 @@ func TestThreat31ClosesAnothersSession(t *testing.T) {
 	elsewhere.lives()
 	a.lives()
 }
+
+// TestThreat37LyingEngineAndARange: of a range of ports a session gets one at a time,
+// however often its guest asks.
+func TestThreat37LyingEngineAndARange(t *testing.T) {
+	t.Parallel()
+	s := newGuestStage(t, func(c *host.Config) { c.Passive = host.Passive{FirstPort: 46_000, LastPort: 46_099} })
+	p := s.puppet()
+	listen := func() wasi.Errno {
+		return p.Call(wasi.NetListen, p.Session, 0, p.At(kit.ResultAt), p.At(kit.Result2At))
+	}
+	for range 5 {
+		if errno := listen(); errno != wasi.OK {
+			t.Fatal(errno)
+		}
+		handle := p.Number(kit.ResultAt)
+		for range 3 {
+			if errno := listen(); errno != wasi.EMFILE {
+				t.Errorf("a second port: %v, not EMFILE", errno)
+			}
+		}
+		p.Must(wasi.HandleClose, handle)
+	}
+	s.puppet().Listen()
+}

@@ -16,6 +16,7 @@ const Patience = 20 * time.Second
 // Network is the part of a [World] that lies at TCP addresses.
 type Network struct {
 	IPv4, IPv6 netip.AddrPort // of the server; IPv6 is not valid where there is none
+	Client     netip.Addr     // of the client, not valid where the system chooses
 }
 
 // Open connects to the server.
@@ -24,7 +25,7 @@ func (n Network) Open(family int) (Conn, error) {
 	if family == 6 {
 		to = n.IPv6
 	}
-	return dial(netip.Addr{}, to)
+	return dial(n.Client, to)
 }
 
 // Dial connects to a data port, from control's own address.

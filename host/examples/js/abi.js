@@ -44,7 +44,7 @@ export const open = { WRITE: 1, TRUNCATE: 2, APPEND: 4, EXCLUSIVE: 8 };
 export const type = { FILE: 0, DIR: 1 << 16, LINK: 2 << 16, OTHER: 3 << 16 };
 export const hashes = ['sha256', 'sha512', 'sha1', 'md5', 'crc32'];
 
-const ABI_VERSION = 3;
+const ABI_VERSION = 4;
 const EVENT_SIZE = 24;
 const ENTRY_SIZE = 36;
 const clockSlack = 1000000000n; // ns that the engine may believe people's clocks to be elsewhere

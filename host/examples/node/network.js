@@ -20,10 +20,10 @@ export function address(text, port) {
 const spares = 8;
 const ahead = { highWaterMark: 1 << 20 }; // bytes of an upload that are read while the disk is busy
 
-// Ports are those for passive data connections. net_listen must answer at once,
-// and Node.js cannot listen at once on one address: for each address clients have
-// come to, a few are kept ready. What connects to one that nobody asked for is
-// turned away.
+// Ports are those for passive data connections. Node.js cannot listen at once on one
+// address. So that net_listen need not wait, a few are kept ready for each address
+// that clients have come to. What connects to one that nobody asked for is turned
+// away.
 export class Ports {
   ready = new Map(); // by address
 

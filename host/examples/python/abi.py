@@ -33,7 +33,7 @@ STAT = SimpleNamespace(LINK=1, ENTER=2)
 TYPE = SimpleNamespace(FILE=0, DIR=1 << 16, LINK=2 << 16, OTHER=3 << 16, MASK=0xFFFF << 16)
 HASHES = ["sha256", "sha512", "sha1", "md5", "crc32"]
 
-ABI_VERSION = 3
+ABI_VERSION = 4
 EVENT_RECORD = struct.Struct("<HHIIIQ")
 STAT_RECORD = struct.Struct("<qQIIq")
 CLOCK_SLACK = 10**9  # ns that the engine may believe people's clocks to be elsewhere

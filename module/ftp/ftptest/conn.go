@@ -137,13 +137,13 @@ func (c *conn) read() {
 	}
 }
 
-// Listen opens a passive data port.
+// Listen opens a passive data port. It may wait.
 func (w *World) Listen(h ftp.Handle, family int) (ftp.Handle, netip.AddrPort, error) {
 	s, ok := get[*session](w, "Listen", h)
 	if !ok {
 		return 0, netip.AddrPort{}, ftp.ErrStorage
 	}
-	if err := w.fault("Listen", ""); err != nil {
+	if err := w.wait(s, "Listen", family); err != nil {
 		return 0, netip.AddrPort{}, err
 	}
 	is4 := s.server.Addr().Unmap().Is4()

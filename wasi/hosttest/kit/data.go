@@ -83,7 +83,7 @@ func hoards(c *Trial) {
 	c.enter()
 	var handles []uint64
 	for len(handles) < mostHandles {
-		errno := c.Raw(wasi.NetListen, c.Session, 0, c.At(ResultAt), c.At(Result2At))
+		errno := c.Call(wasi.NetListen, c.Session, 0, c.At(ResultAt), c.At(Result2At))
 		if errno != wasi.OK {
 			if errno != wasi.EMFILE || len(handles) < 4 {
 				c.T.Errorf("%v after %d listeners, not EMFILE after four or more", errno, len(handles))
@@ -108,7 +108,7 @@ func listensInFamilies(c *Trial) {
 		own = 4
 	}
 	c.Must(wasi.NetListen, c.Session, own, c.At(ResultAt), c.At(Result2At))
-	if errno := c.Raw(wasi.NetListen, c.Session, 10-own, c.At(ResultAt), c.At(Result2At)); errno != wasi.EINVAL && errno != wasi.OK {
+	if errno := c.Call(wasi.NetListen, c.Session, 10-own, c.At(ResultAt), c.At(Result2At)); errno != wasi.EINVAL && errno != wasi.OK {
 		c.T.Errorf("family %d: %v, not EINVAL", 10-own, errno)
 	}
 	for _, family := range []uint64{1, 5, 10, 1 << 31} {

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"net"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -204,10 +205,17 @@ const (
 	firstPiece = 64 << 10
 	maxPiece   = 8 << 20
 	pieceTime  = time.Second
+
+	// TLS and conversion keep a processor busy. After so many bytes they let
+	// others go first, who would else wait for the scheduler's 10 ms from each.
+	busyPiece = 256 << 10
 )
 
 func (t *transfer) copy(dst io.Writer, src io.Reader) error {
-	piece := int64(firstPiece)
+	piece, most := int64(firstPiece), int64(maxPiece)
+	if t.tls != nil {
+		most = busyPiece
+	}
 	for t.ctx.Err() == nil {
 		if err := t.labour.beginFor(diskTime); err != nil {
 			return err
@@ -229,7 +237,10 @@ func (t *transfer) copy(dst io.Writer, src io.Reader) error {
 		case took > pieceTime:
 			piece = max(piece/2, firstPiece/4)
 		case took < pieceTime/8:
-			piece = min(piece*2, maxPiece)
+			piece = min(piece*2, most)
+		}
+		if t.tls != nil {
+			runtime.Gosched()
 		}
 	}
 	return errGivenUp
@@ -312,11 +323,13 @@ func (c counted) Read(p []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(p)
 	c.t.bytes.Add(int64(n))
+	runtime.Gosched() // see busyPiece
 	return n, err
 }
 
 func (c counted) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	c.t.bytes.Add(int64(n))
+	runtime.Gosched() // see busyPiece
 	return n, err
 }

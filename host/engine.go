@@ -236,7 +236,7 @@ func typeNames(types []api.ValueType) []string {
 }
 
 // A guest gets its fuel in pieces, of half a millisecond of the engine's code or
-// a tenth of a second of the slowest that was found. All of it lasts about a second.
+// a tenth of a second of the slowest that was found. All of it lasts about half a second.
 const (
 	fuelPiece = 2e6
 	fuelTotal = 2e9

@@ -104,8 +104,7 @@ func (m *meter) complete(id byte) {
 
 // section writes a section.
 func (m *meter) section(id byte, d *decoder) {
-	whole := d.rest
-	content := whole
+	content := d.rest
 	switch id {
 	case sectionType, sectionImport, sectionGlobal:
 		if id < m.next {
@@ -113,7 +112,7 @@ func (m *meter) section(id byte, d *decoder) {
 			return
 		}
 		m.next = id + 1
-		content = map[byte]func(*decoder) []byte{sectionType: m.types, sectionImport: m.imports, sectionGlobal: m.global}[id](d)
+		content = m.completed(id, d)
 	case sectionFunction:
 		for range d.count() {
 			m.functions = append(m.functions, int(d.uint()))
@@ -137,6 +136,17 @@ func (m *meter) section(id byte, d *decoder) {
 	m.out = append(m.out, id)
 	m.out = binary.AppendUvarint(m.out, uint64(len(content)))
 	m.out = append(m.out, content...)
+}
+
+// completed is the content of a section to which something is added.
+func (m *meter) completed(id byte, d *decoder) []byte {
+	switch id {
+	case sectionType:
+		return m.types(d)
+	case sectionImport:
+		return m.imports(d)
+	}
+	return m.global(d)
 }
 
 // renumbered is the number that a function of the module gets.
@@ -383,8 +393,8 @@ type burner struct{ fuel, size, left, refill uint64 }
 func (b *burner) burn(out []byte, p point) []byte {
 	with := func(opcode byte, number uint64) { out = binary.AppendUvarint(append(out, opcode), number) }
 	const (
-		localGet, localSet, localTee, globalGet, globalSet = 0x20, 0x21, 0x22, 0x23, 0x24
-		subtract                                           = 0x7d // i64.sub
+		localGet, localTee, globalGet, globalSet = 0x20, 0x22, 0x23, 0x24
+		subtract                                 = 0x7d // i64.sub
 	)
 	if p.bulk {
 		with(localTee, b.size)

@@ -86,7 +86,8 @@ func (r resting) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// workPiece is how much of a file is hashed or compressed in one turn.
+// workPiece is how much of a file is hashed or compressed in one turn, and how much
+// of an upload under TLS is written at a time.
 const workPiece = 128 << 10
 
 // workPieces are buffers for that.

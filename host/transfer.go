@@ -252,16 +252,15 @@ func (t *transfer) copy(dst io.Writer, src io.Reader) error {
 func copyPiece(dst io.Writer, src io.Reader, n int64) (int64, error) {
 	limited := io.LimitedReader{R: src, N: n}
 	if _, ok := src.(*tls.Conn); ok {
-		return io.CopyBuffer(struct{ io.Writer }{dst}, gathered{&limited}, make([]byte, min(n, tlsPiece)))
+		buf := workPieces.Get().(*[workPiece]byte)
+		defer workPieces.Put(buf)
+		return io.CopyBuffer(struct{ io.Writer }{dst}, gathered{&limited}, buf[:])
 	}
 	if r, ok := dst.(io.ReaderFrom); ok {
 		return r.ReadFrom(&limited)
 	}
 	return io.Copy(dst, &limited)
 }
-
-// tlsPiece is how much of an upload under TLS is written at a time.
-const tlsPiece = 128 << 10
 
 // gathered reads until there is no more room: TLS gives 16 KB at a time.
 type gathered struct{ io.Reader }

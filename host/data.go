@@ -164,14 +164,21 @@ func (sh *shard) netListen(a *args) wasi.Errno {
 	if len(s.objects) >= maxOwned || s.server.config.Passive.FirstPort > 0 && s.listens() {
 		return wasi.EMFILE // the engine needs one port, and of a range it gets no more
 	}
-	result, errno := s.pose(questionKey{call: wasi.NetListen, flags: family}, func(ctx context.Context) answer {
+	listen := func(ctx context.Context) answer {
 		l, err := s.listen(ctx)
 		if err != nil {
 			s.server.config.Logger.Warn("no passive port", "session", s.id, "client", s.client, "err", err)
 			return answer{errno: errnoOf(err)}
 		}
 		return answer{port: l}
-	})
+	}
+	var result answer
+	if s.server.config.Passive.FirstPort > 0 {
+		result, errno = s.pose(questionKey{call: wasi.NetListen, flags: family}, listen)
+	} else {
+		result = listen(context.Background()) // the system chooses at once
+		errno = result.errno
+	}
 	if errno != wasi.OK {
 		return errno
 	}

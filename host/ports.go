@@ -45,8 +45,9 @@ const (
 var errNoPort = errors.New("all passive ports are in use, or all that this client's address may have")
 
 // listen opens a passive port for a session: one of the range that nobody can
-// guess, or the system's choice where there is no range. It may have to try many
-// when other programs have them, and so runs on a goroutine of its own.
+// guess, or at once the system's choice where there is no range. Of a range it may
+// have to try many when other programs have them, and so runs on a goroutine of its
+// own.
 func (p *ports) listen(ctx context.Context, s *session) (socket net.Listener, port uint16, err error) {
 	if s.server.config.Passive.FirstPort == 0 {
 		socket, err = listenAt(s.local.Addr(), 0)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wasiftp/host"
+	"wasiftp/tests/script"
 	"wasiftp/wasi"
 	"wasiftp/wasi/hosttest/kit"
 )
@@ -219,7 +220,9 @@ func TestThreat31ClosesAnothersSession(t *testing.T) {
 // however often its guest asks.
 func TestThreat37LyingEngineAndARange(t *testing.T) {
 	t.Parallel()
-	s := newGuestStage(t, func(c *host.Config) { c.Passive = host.Passive{FirstPort: 46_000, LastPort: 46_099} })
+	const size = 20
+	first := uint16(script.FreePorts(t, size))
+	s := newGuestStage(t, func(c *host.Config) { c.Passive = host.Passive{FirstPort: first, LastPort: first + size - 1} })
 	p := s.puppet()
 	listen := func() wasi.Errno {
 		return p.Call(wasi.NetListen, p.Session, 0, p.At(kit.ResultAt), p.At(kit.Result2At))

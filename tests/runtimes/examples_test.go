@@ -160,7 +160,7 @@ func TestExamplesPassivePortsOfARange(t *testing.T) {
 	t.Parallel()
 	eachExample(t, func(t *testing.T, to target, command []string) {
 		const size = 3
-		first := freePorts(t, size)
+		first := script.FreePorts(t, size)
 		flag := fmt.Sprintf("--passive-ports=%d-%d", first, first+size-1)
 		world := startFlagged(t, t.TempDir(), command[0], append(command[1:len(command):len(command)], flag)...)
 		var sessions []*textproto.Conn
@@ -310,7 +310,7 @@ func TestExamplesHostKit(t *testing.T) {
 	eachExample(t, func(t *testing.T, to target, command []string) {
 		root := t.TempDir()
 		network := startFlagged(t, root, command[0], append(command[1:len(command):len(command)], "--module", "../../wasi/hosttest/hosttest.wasm")...)
-		host := processes[t.Name()]
+		host := processOf(t)
 		lacks := none
 		if slices.Contains(to.lacks, "hash") {
 			lacks += "|^net_deflate|^transfer_(hash|digest)"

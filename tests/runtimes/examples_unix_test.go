@@ -38,7 +38,7 @@ func TestResetBeforeAccept(t *testing.T) {
 		require.NoError(t, world.WriteFile("file", []byte("hello"), time.Now()))
 		c := login(t, world.Network, "u")
 		at := port(t, c, world.Network)
-		host := processes[t.Name()]
+		host := processOf(t)
 		require.NoError(t, host.Signal(syscall.SIGSTOP))
 		data := dialFrom(t, "127.0.0.1", at).(*net.TCPConn)
 		require.NoError(t, data.SetLinger(0))

@@ -50,7 +50,7 @@ func BenchmarkIdle(b *testing.B) {
 // processorTime is what the test's last server has used until now.
 func processorTime(b *testing.B) time.Duration {
 	b.Helper()
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", processes[b.Name()].Pid))
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", processOf(b).Pid))
 	require.NoError(b, err)
 	_, after, _ := strings.Cut(string(stat), ") ")
 	fields := strings.Fields(after)

@@ -194,9 +194,7 @@ func leavesNothing(t *testing.T, root string, do func()) {
 // descriptors are those of the test's server, each by what it leads to.
 func descriptors(t *testing.T) []string {
 	t.Helper()
-	processesMutex.Lock()
-	process := processes[t.Name()]
-	processesMutex.Unlock()
+	process := processOf(t)
 	folder := fmt.Sprintf("/proc/%d/fd/", process.Pid)
 	entries, err := os.ReadDir(folder)
 	require.NoError(t, err)

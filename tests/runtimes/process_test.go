@@ -35,11 +35,13 @@ func run(t testing.TB, n int, path string, args ...string) (lines []string) {
 	return runCommand(t, n, exec.Command(path, args...))
 }
 
-// processes are the last that a test or benchmark has run, by its name.
-var (
-	processes      = map[string]*os.Process{}
-	processesMutex sync.Mutex
-)
+// processes are the last that each test or benchmark has run, by its name.
+var processes sync.Map
+
+func processOf(t testing.TB) *os.Process {
+	process, _ := processes.Load(t.Name())
+	return process.(*os.Process)
+}
 
 func runCommand(t testing.TB, n int, command *exec.Cmd) (lines []string) {
 	t.Helper()
@@ -49,9 +51,7 @@ func runCommand(t testing.TB, n int, command *exec.Cmd) (lines []string) {
 	command.Stdout, command.Stderr = in, log
 	require.NoError(t, command.Start())
 	in.Close()
-	processesMutex.Lock()
-	processes[t.Name()] = command.Process
-	processesMutex.Unlock()
+	processes.Store(t.Name(), command.Process)
 	t.Cleanup(func() {
 		command.Process.Kill()
 		command.Wait()

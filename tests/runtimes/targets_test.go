@@ -5,10 +5,8 @@ package runtimes
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -148,7 +146,7 @@ func startWazero(t testing.TB, root string) script.Network {
 	t.Helper()
 	path, err := wazero()
 	require.NoError(t, err)
-	first := freePorts(t, 1+passivePorts)
+	first := script.FreePorts(t, 1+passivePorts)
 	args := []string{"run", "-cachedir=" + filepath.Join(temporary, "wazero"), "-env-inherit", "-mount=" + root + ":/"}
 	for i := range 1 + passivePorts {
 		args = append(args, fmt.Sprintf("-listen=127.0.0.1:%d", first+i))
@@ -164,41 +162,6 @@ func module(t testing.TB, name string) string {
 	require.NoError(t, err)
 	require.FileExists(t, path, "make wasm makes it")
 	return path
-}
-
-// ports are what freePorts goes through: below those that the system gives to whoever
-// asks for any, and beginning where other processes hardly do.
-var ports = struct {
-	sync.Mutex
-	next int
-}{next: 10000 + os.Getpid()*1009%15000}
-
-// freePorts finds n ports next to each other that nobody uses, and returns the
-// first. They are not found twice.
-func freePorts(t testing.TB, n int) int {
-	t.Helper()
-	ports.Lock()
-	defer ports.Unlock()
-	for ports.next+n < 32000 {
-		first := ports.next
-		ports.next += n
-		if free(first, n) {
-			return first
-		}
-	}
-	t.Fatal("there are no ports left")
-	return 0
-}
-
-func free(first, n int) bool {
-	for i := range n {
-		l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", first+i))
-		if err != nil {
-			return false
-		}
-		l.Close()
-	}
-	return true
 }
 
 // built builds a program once.

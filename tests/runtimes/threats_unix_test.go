@@ -211,7 +211,7 @@ func TestSpecialFilesAreListed(t *testing.T) {
 func TestNothingServesAfterSIGTERM(t *testing.T) {
 	eachTarget(t, func(t *testing.T, to target) {
 		network := to.start(t, t.TempDir())
-		require.NoError(t, processes[t.Name()].Signal(syscall.SIGTERM))
+		require.NoError(t, processOf(t).Signal(syscall.SIGTERM))
 		require.Eventually(t, func() bool {
 			c, err := net.Dial("tcp", network.IPv4.String())
 			if err == nil {

@@ -46,7 +46,7 @@ func TestUploadsOfNothing(t *testing.T) {
 func TestNothingOfTheDeadIsCommitted(t *testing.T) {
 	eachTarget(t, func(t *testing.T, to target) {
 		world := to.serve(t, t.TempDir())
-		host := processes[t.Name()]
+		host := processOf(t)
 		require.NoError(t, world.WriteFile("old", []byte("as it was"), time.Now()))
 		for _, name := range []string{"old", "new"} {
 			control := dialFrom(t, "127.0.0.1", world.IPv4)

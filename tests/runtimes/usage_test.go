@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"wasiftp/tests/script"
 )
 
 // TestUsage: what is wrong with how a standalone server was started is said in
@@ -17,7 +19,7 @@ func TestUsage(t *testing.T) {
 	path, err := wazero()
 	require.NoError(t, err)
 	mount := "-mount=" + t.TempDir() + ":/"
-	first := freePorts(t, 3)
+	first := script.FreePorts(t, 3)
 	listen := func(i int) string { return fmt.Sprintf("-listen=127.0.0.1:%d", first+i) }
 	for want, args := range map[string][]string{
 		"WASIFTP_USERS: ":                         {mount, listen(0), listen(1), "-env=WASIFTP_PASSIVE=127.0.0.1:50000", "-env=WASIFTP_USERS=u"},

@@ -35,7 +35,7 @@ func (d *openDir) end() { d.session.afterwards(d.close) }
 func (d *openDir) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	defer d.session.server.threads.open.leave(d.user)
+	defer d.session.server.threads.open.Leave(d.user)
 	d.session.guard(filesCode, d.dir.Close)
 }
 

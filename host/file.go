@@ -15,7 +15,7 @@ import (
 )
 
 // openFile is a file open for one transfer: a download's reader or an upload. It
-// has one of its account's threads ([division]) until it is closed, and whatever
+// has one of its account's threads ([threads]) until it is closed, and whatever
 // is done to it is done by that one.
 type openFile struct {
 	session    *session
@@ -50,7 +50,7 @@ func (f *openFile) end() {
 // never came to a transfer is told of too.
 func (f *openFile) close() {
 	f.closeOnce.Do(func() {
-		defer f.session.server.threads.open.leave(f.user)
+		defer f.session.server.threads.open.Leave(f.user)
 		err := errGivenUp
 		if f.transfer != nil {
 			<-f.transfer.finished

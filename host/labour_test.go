@@ -54,7 +54,7 @@ func (e endless) Read(p []byte) (int, error) {
 // hash begins to hash an endless file for an account.
 func (c *crew) hash(account string) *transfer {
 	s := c.session(account)
-	f := &openFile{session: s, user: account, name: "endless", reader: endless{crew: c, account: account}}
+	f := hold(&openFile{session: s, user: account, name: "endless", reader: endless{crew: c, account: account}})
 	t := f.begin(1, wasi.DoingHash)
 	t.hash, t.labour = hashes[wasi.HashSHA256](), s.labour(t.ctx)
 	go t.run(1)
@@ -216,9 +216,8 @@ func TestThreat35CompressionTakesTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, 1)
-		leave, err := c.shard.server.processors.Enter(t.Context(), party{account: "crowd"})
-		if err != nil {
-			t.Fatal(err)
+		if !c.shard.server.processors.Try(party{account: "crowd"}) {
+			t.Fatal("the processor is taken")
 		}
 		d, client := c.deflatedFor("bob")
 		go io.Copy(io.Discard, client)
@@ -235,7 +234,7 @@ func TestThreat35CompressionTakesTurns(t *testing.T) {
 		if !errors.Is(failed, context.Canceled) {
 			t.Errorf("given up it is told %v", failed)
 		}
-		leave()
+		c.shard.server.processors.Leave(party{account: "crowd"})
 		client.Close()
 	})
 }

@@ -53,8 +53,8 @@ func (l *login) leave() {
 
 func (l *login) closeAccount() {
 	server := l.session.server
-	server.threads.questions.enter(context.Background(), l.name)
-	defer server.threads.questions.leave(l.name)
+	server.threads.questions.Enter(context.Background(), l.name)
+	defer server.threads.questions.Leave(l.name)
 	err := l.session.guard(accountCode, l.close)
 	if _, told := err.(*panicked); err != nil && !told {
 		server.config.Logger.Warn("an account was not closed", "session", l.session.id, "user", l.name, "err", err)
@@ -133,7 +133,7 @@ func (sh *shard) authCheck(a *args) wasi.Errno {
 		return wasi.EACCES
 	}
 	result, errno := s.pose(questionKey{call: wasi.AuthCheck, name: user, to: password},
-		s.held(s.server.threads.logins, user, func(ctx context.Context) answer { return s.authenticate(ctx, given) }))
+		s.held(&s.server.threads.logins, user, func(ctx context.Context) answer { return s.authenticate(ctx, given) }))
 	if errno == wasi.EACCES {
 		s.failures++
 	}

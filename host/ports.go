@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"wasiftp/host/turns"
 	"wasiftp/wasi"
 )
 
@@ -28,7 +29,7 @@ type ports struct {
 type portRange struct {
 	free   []uint16
 	aside  []asidePort // the first to come back first
-	shares shares[netip.Addr]
+	shares turns.Shares[netip.Addr]
 }
 
 // asidePort is a port that another program has.
@@ -88,7 +89,7 @@ func (p *ports) take(s *session) (port uint16, ok bool) {
 	defer p.mu.Unlock()
 	r := p.rangeOf(s)
 	r.recall(time.Now())
-	if !r.shares.take(addressKey(s.client.Addr())) {
+	if !r.shares.Take(addressKey(s.client.Addr())) {
 		return 0, false
 	}
 	at, last := rand.IntN(len(r.free)), len(r.free)-1
@@ -106,7 +107,7 @@ func (p *ports) giveBack(s *session, port uint16) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.rangeOf(s)
-	r.shares.give(addressKey(s.client.Addr()))
+	r.shares.Give(addressKey(s.client.Addr()))
 	r.free = append(r.free, port)
 }
 
@@ -116,8 +117,8 @@ func (p *ports) putAside(s *session, port uint16) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.rangeOf(s)
-	r.shares.give(addressKey(s.client.Addr()))
-	r.shares.free--
+	r.shares.Give(addressKey(s.client.Addr()))
+	r.shares.Places--
 	r.aside = append(r.aside, asidePort{port, time.Now().Add(asideTime)})
 }
 
@@ -125,7 +126,7 @@ func (p *ports) putAside(s *session, port uint16) {
 func (r *portRange) recall(now time.Time) {
 	for len(r.aside) > 0 && !r.aside[0].until.After(now) {
 		r.free = append(r.free, r.aside[0].port)
-		r.shares.free++
+		r.shares.Places++
 		r.aside = r.aside[1:]
 	}
 }
@@ -138,7 +139,7 @@ func (p *ports) rangeOf(s *session) *portRange {
 	}
 	if len(p.at) >= maxPortRanges { // one server can have more addresses than there is memory for
 		for other, r := range p.at {
-			if len(r.shares.held) == 0 {
+			if r.shares.Taken() == 0 {
 				delete(p.at, other)
 			}
 		}
@@ -148,7 +149,7 @@ func (p *ports) rangeOf(s *session) *portRange {
 	}
 	passive := &s.server.config.Passive
 	size := int(passive.LastPort-passive.FirstPort) + 1
-	r := &portRange{free: make([]uint16, size), shares: newShares[netip.Addr](size, eighth(size))}
+	r := &portRange{free: make([]uint16, size), shares: turns.Shares[netip.Addr]{Places: size, Spare: eighth(size)}}
 	for i := range r.free {
 		r.free[i] = passive.FirstPort + uint16(i)
 	}

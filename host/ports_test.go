@@ -141,7 +141,7 @@ func TestThreat37PortsOfOthers(t *testing.T) {
 		t.Errorf("all ports are others': %v", err)
 	}
 	r := p.rangeOf(s)
-	if len(r.aside) != 3 || len(r.free) != 0 || len(r.shares.held) != 0 {
+	if len(r.aside) != 3 || len(r.free) != 0 || r.shares.Taken() != 0 {
 		t.Fatalf("%+v", r)
 	}
 	for _, l := range others {
@@ -156,7 +156,7 @@ func TestThreat37PortsOfOthers(t *testing.T) {
 		t.Fatalf("%d: %v", port, err)
 	}
 	defer socket.Close()
-	if len(r.aside) != 1 || r.shares.free != len(r.free) || len(r.free) != 1 {
+	if len(r.aside) != 1 || r.shares.Places-r.shares.Taken() != len(r.free) || len(r.free) != 1 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -182,7 +182,7 @@ func TestThreat37NoSuchAddress(t *testing.T) {
 	if _, _, err := sh.server.ports.listen(context.Background(), s); err == nil {
 		t.Fatal("there is no error")
 	}
-	if r := sh.server.ports.rangeOf(s); len(r.free) != 10 || r.shares.free != 10 {
+	if r := sh.server.ports.rangeOf(s); len(r.free) != 10 || r.shares.Taken() != 0 {
 		t.Errorf("%+v", r)
 	}
 }

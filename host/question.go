@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 
+	"wasiftp/host/turns"
 	"wasiftp/wasi"
 )
 
@@ -66,12 +67,12 @@ const maxWorking = 4
 
 // ask answers a question about the account's files.
 func (s *session) ask(key questionKey, work func(context.Context) answer) (answer, wasi.Errno) {
-	return s.pose(key, s.held(s.server.threads.questions, s.user(), work))
+	return s.pose(key, s.held(&s.server.threads.questions, s.user(), work))
 }
 
 // held is work that holds one of an account's threads. Before, what the session has
 // given up so far must be gone.
-func (s *session) held(threads *threads, account string, work func(context.Context) answer) func(context.Context) answer {
+func (s *session) held(threads *turns.Queue[string], account string, work func(context.Context) answer) func(context.Context) answer {
 	ending := s.ending
 	return func(ctx context.Context) answer {
 		if ending != nil {
@@ -80,10 +81,10 @@ func (s *session) held(threads *threads, account string, work func(context.Conte
 			case <-ctx.Done():
 			}
 		}
-		if !threads.enter(ctx, account) {
+		if threads.Enter(ctx, account) != nil {
 			return answer{errno: wasi.ECANCELED}
 		}
-		defer threads.leave(account)
+		defer threads.Leave(account)
 		return work(ctx)
 	}
 }
@@ -131,14 +132,14 @@ func (s *session) pose(key questionKey, work func(context.Context) answer) (answ
 // until it is closed. When there is none, the client hears of it before it is told
 // that a transfer begins.
 func (s *session) askToOpen(key questionKey, open func(context.Context) answer) (answer, wasi.Errno) {
-	threads, account := s.server.threads.open, s.user()
+	threads, account := &s.server.threads.open, s.user()
 	return s.ask(key, func(ctx context.Context) (a answer) {
-		if !threads.try(account) {
+		if !threads.Try(account) {
 			return answer{errno: wasi.EMFILE}
 		}
 		defer func() { // also when open panics
 			if a.file == nil && a.dir == nil {
-				threads.leave(account)
+				threads.Leave(account)
 			}
 		}()
 		return open(ctx)

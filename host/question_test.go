@@ -102,7 +102,8 @@ func TestAbandonedAnswersAreDiscarded(t *testing.T) {
 				s, sh := asker(t, Config{})
 				file, a := opened(s)
 				proceed := make(chan struct{})
-				s.ask(key, func(ctx context.Context) answer { <-proceed; return a })
+				s.askToOpen(key, func(ctx context.Context) answer { <-proceed; return a })
+				synctest.Wait()
 				abandon(s, sh, func() {
 					close(proceed)
 					synctest.Wait()
@@ -210,8 +211,8 @@ func TestPanicWhileAFileEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log record
 		s, _ := asker(t, Config{Logger: log.logger()})
-		(&openFile{session: s, name: "a", reader: panicking{}}).end()
-		(&openFile{session: s, name: "a", upload: panicking{}}).end()
+		hold(&openFile{session: s, name: "a", reader: panicking{}}).end()
+		hold(&openFile{session: s, name: "a", upload: panicking{}}).end()
 		s.server.work.Wait()
 		for _, what := range []string{"Close", "Abort"} {
 			if !strings.Contains(log.String(), "panic="+what) {

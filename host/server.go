@@ -36,7 +36,7 @@ type Server struct {
 	work         sync.WaitGroup   // what they have others do: transfers, file operations
 	revocations  atomic.Uint64    // calls of Revoke
 	processors   turns.Queue[party]
-	threads      division
+	threads      threads
 
 	// ending is done once no more clients are wanted.
 	ending context.Context
@@ -122,9 +122,9 @@ func newServer(config Config) *Server {
 		processors: turns.Queue[party]{
 			Places: config.Limits.Processors, PlacesPerKey: config.Limits.ProcessorsPerAccount,
 		},
-		threads: divide(config.Limits.Threads),
-		turned:  make(chan struct{}, maxTurned),
+		turned: make(chan struct{}, maxTurned),
 	}
+	s.threads.share(config.Limits.Threads)
 	s.ending, s.end = context.WithCancel(context.Background())
 	return s
 }

@@ -24,7 +24,9 @@ func newStill(t *testing.T, config Config) *shard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newShard(&Server{config: config, began: time.Now(), perAccount: map[string]int{}, logins: map[*login]struct{}{}})
+	server := &Server{config: config, began: time.Now(), perAccount: map[string]int{}, logins: map[*login]struct{}{}}
+	server.threads.share(16)
+	return newShard(server)
 }
 
 // turn does what was left to the shard's goroutine, and returns the events for
@@ -107,4 +109,10 @@ func handmadeWithin(t *testing.T, memory int64, step []byte) *program {
 	}
 	t.Cleanup(p.close)
 	return p
+}
+
+// hold gives a file its thread, as a session does that opens one.
+func hold(f *openFile) *openFile {
+	f.session.server.threads.open.Try(f.user)
+	return f
 }

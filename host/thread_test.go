@@ -4,99 +4,20 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"sync"
+	"strconv"
 	"testing"
 	"testing/synctest"
 
+	"wasiftp/host/turns"
 	"wasiftp/wasi"
 )
 
-// TestThreat44Threads: an account that keeps all the threads that it can get leaves
-// some for others, and who waits gets one in turn.
-func TestThreat44Threads(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		threads := newThreads(4, 2)
-		var order []string
-		var mu sync.Mutex
-		wait := func(account string) {
-			go func() {
-				if threads.enter(t.Context(), account) {
-					mu.Lock()
-					defer mu.Unlock()
-					order = append(order, account)
-				}
-			}()
-			synctest.Wait()
-		}
-		for range 5 {
-			wait("a")
-		}
-		wait("b")
-		wait("c")
-		if len(order) != 4 { // a, a, b and c
-			t.Fatalf("%v", order)
-		}
-		wait("c")
-		wait("c")
-		wait("b")
-		order = nil
-		threads.leave("b")
-		synctest.Wait()
-		threads.leave("a")
-		synctest.Wait()
-		threads.leave("a")
-		synctest.Wait()
-		if len(order) != 2 || order[0] != "b" || order[1] != "a" { // one thread is kept for others than these
-			t.Errorf("%v", order)
-		}
-		for _, account := range []string{"a", "b", "c"} {
-			for threads.shares.held[account] > 0 {
-				threads.leave(account)
-				synctest.Wait()
-			}
-		}
-		if threads.shares.free != 4 || len(threads.lines) != 0 || len(order) != 6 {
-			t.Errorf("%+v after %v", threads, order)
-		}
-	})
-}
-
-// TestThreat44WaitingIsGivenUp: who waits in vain leaves nothing, also when the turn
-// comes at that moment.
-func TestThreat44WaitingIsGivenUp(t *testing.T) {
-	t.Parallel()
-	for _, late := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			threads := newThreads(1, 1)
-			if !threads.enter(t.Context(), "a") {
-				t.Fatal("there is no thread")
-			}
-			ctx, cancel := context.WithCancel(t.Context())
-			got := false
-			go func() { got = threads.enter(ctx, "a") }()
-			synctest.Wait()
-			cancel()
-			if !late {
-				synctest.Wait()
-			}
-			threads.leave("a")
-			synctest.Wait()
-			if got {
-				threads.leave("a")
-			}
-			if threads.shares.free != 1 || len(threads.lines) != 0 {
-				t.Errorf("%+v", threads)
-			}
-		})
-	}
-}
-
-func TestThreat44Division(t *testing.T) {
+func TestThreat44Shares(t *testing.T) {
 	t.Parallel()
 	for _, all := range []int{1, 2, 3, fewestThreads, 5, 16, 100, mostThreads} {
-		d := divide(all)
-		open, questions, logins := d.open.shares.free, d.questions.shares.free, d.logins.shares.free
+		var shared threads
+		shared.share(all)
+		open, questions, logins := shared.open.Places, shared.questions.Places, shared.logins.Places
 		if open < 1 || questions < 1 || logins < 1 || open+questions+logins > max(all, 3) {
 			t.Errorf("%d threads: %d, %d and %d", all, open, questions, logins)
 		}
@@ -104,6 +25,17 @@ func TestThreat44Division(t *testing.T) {
 	if room := usualThreads(); room < fewestThreads || room > mostThreads {
 		t.Errorf("%d are usual", room)
 	}
+}
+
+// left counts how many places a queue has for keys that have none.
+func left(q *turns.Queue[string]) (n int) {
+	for q.Try(strconv.Itoa(n)) {
+		n++
+	}
+	for key := range n {
+		q.Leave(strconv.Itoa(key))
+	}
+	return n
 }
 
 // TestThreat44ThreadsComeBack: whatever becomes of a question, of a file or of a
@@ -129,7 +61,6 @@ func TestThreat44ThreadsComeBack(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s, sh := asker(t, Config{})
-				s.server.threads = divide(16)
 				key := questionKey{name: name}
 				ask := func() (answer, wasi.Errno) {
 					return s.askToOpen(key, func(context.Context) answer { return c.open(s) })
@@ -144,8 +75,9 @@ func TestThreat44ThreadsComeBack(t *testing.T) {
 					s.abandonQuestion()
 				}
 				synctest.Wait()
-				if d := s.server.threads; d.open.shares.free != 8 || d.questions.shares.free != 6 {
-					t.Errorf("%d and %d are free", d.open.shares.free, d.questions.shares.free)
+				threads := &s.server.threads
+				if open, questions := left(&threads.open), left(&threads.questions); open != 8 || questions != 6 {
+					t.Errorf("%d and %d are free", open, questions)
 				}
 			})
 		})

@@ -169,7 +169,7 @@ func (sh *shard) fileCommit(a *args) wasi.Errno {
 func (f *openFile) commit() error {
 	err := f.session.guard(filesCode, f.upload.Commit)
 	f.closeOnce.Do(func() {
-		defer f.session.server.threads.open.leave(f.user)
+		defer f.session.server.threads.open.Leave(f.user)
 		f.over(err)
 	})
 	return err

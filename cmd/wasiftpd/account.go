@@ -171,11 +171,11 @@ func (a *accounts) find(ctx context.Context, login host.Login) (*account, error)
 		}
 		check = a.standIns[maphash.String(a.seed, login.User)%uint64(len(a.standIns))]
 	}
-	leave, err := a.checks.Enter(ctx, network(login.Client.Addr()))
-	if err != nil {
+	from := network(login.Client.Addr())
+	if err := a.checks.Enter(ctx, from); err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer a.checks.Leave(from)
 	password := login.Password.Reveal()
 	ok, err := check.matches(password)
 	switch {

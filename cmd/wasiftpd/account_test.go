@@ -156,7 +156,7 @@ func TestLoginEnds(t *testing.T) {
 	t.Parallel()
 	a := openAccounts(t, "--root", t.TempDir(), "--user", "alice:secret")
 	for range a.checks.Places {
-		if _, err := a.checks.Enter(t.Context(), netip.Prefix{}); err != nil {
+		if err := a.checks.Enter(t.Context(), netip.Prefix{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -29,10 +29,10 @@ func newChecks() *checks {
 
 // Enter waits for the turn of a network. Where too many wait, it tells so instead of
 // calling a password wrong that nobody has looked at.
-func (c *checks) Enter(ctx context.Context, from netip.Prefix) (leave func(), err error) {
-	leave, err = c.Queue.Enter(ctx, from)
+func (c *checks) Enter(ctx context.Context, from netip.Prefix) error {
+	err := c.Queue.Enter(ctx, from)
 	if errors.Is(err, turns.ErrFull) {
 		err = fmt.Errorf("%w: %w", host.ErrBusy, err)
 	}
-	return leave, err
+	return err
 }

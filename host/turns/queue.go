@@ -15,15 +15,15 @@ import (
 // is used. Within a key, who came first is served first.
 type Queue[K comparable] struct {
 	Places       int // held at a time; 0 is 1
-	PlacesPerKey int // of them, by those of one key; 0 is no limit of its own
+	PlacesPerKey int // as in [Shares]
+	Spare        int // as in [Shares]
 
 	// Waiting is how many may wait; 0 is no limit. When one more comes, the key
 	// of which most wait loses the one that came last.
 	Waiting int
 
 	mu      sync.Mutex
-	held    map[K]int // places, by those who hold any
-	taken   int       // places, in all
+	shares  Shares[K]
 	lines   map[K]*list.Element
 	order   list.List // of *line[K], who is next in front: the keys of which some wait
 	waiting int
@@ -38,38 +38,14 @@ type line[K comparable] struct {
 	waiters list.List // of chan error
 }
 
-// Enter waits for a place, and returns what gives it back; calling that again does
-// nothing. It returns an error when ctx ends before, or [ErrFull].
-func (q *Queue[K]) Enter(ctx context.Context, key K) (leave func(), err error) {
-	return q.EnterFor(ctx, key, 0)
-}
-
-// EnterFor is [Queue.Enter] for somebody who may have to wait for something else,
-// such as a disk, while he has the place: after a time it goes to the next as well.
-// 0 is never.
-func (q *Queue[K]) EnterFor(ctx context.Context, key K, most time.Duration) (leave func(), err error) {
-	if err := q.wait(ctx, key); err != nil {
-		return nil, err
-	}
-	var once sync.Once
-	give := func() { once.Do(func() { q.leave(key) }) }
-	if most == 0 {
-		return give, nil
-	}
-	timer := time.AfterFunc(most, give)
-	return func() {
-		timer.Stop()
-		give()
-	}, nil
-}
-
-func (q *Queue[K]) wait(ctx context.Context, key K) error {
+// Enter waits for a place, which [Queue.Leave] gives back. It returns an error when
+// ctx ends before, or [ErrFull].
+func (q *Queue[K]) Enter(ctx context.Context, key K) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	q.mu.Lock()
-	if q.free(key) {
-		q.take(key)
+	if q.take(key) {
 		q.mu.Unlock()
 		return nil
 	}
@@ -99,53 +75,72 @@ func (q *Queue[K]) wait(ctx context.Context, key K) error {
 	return ctx.Err()
 }
 
-// free says whether one of a key can have a place at once. Nobody of that key waits
-// then, for he would have it.
-func (q *Queue[K]) free(key K) bool {
-	return q.taken < max(q.Places, 1) && (q.PlacesPerKey == 0 || q.held[key] < q.PlacesPerKey)
+// Try takes a place if there is one at once.
+func (q *Queue[K]) Try(key K) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.take(key)
 }
 
-func (q *Queue[K]) take(key K) {
-	if q.held == nil {
-		q.held = map[K]int{}
-	}
-	q.taken++
-	q.held[key]++
-}
-
-func (q *Queue[K]) leave(key K) {
+// Leave gives a place back. Its key goes behind all others: while it had the
+// place, somebody may have come who has had none.
+func (q *Queue[K]) Leave(key K) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.giveBack(key)
 }
 
-// giveBack takes a place back. Its key goes behind all others: while it had the
-// place, somebody may have come who has had none.
+// EnterFor is [Queue.Enter] for somebody who may have to wait for something else,
+// such as a disk, while he has the place: after a time it goes to the next as well.
+// 0 is never. The function that is returned gives the place back; calling it again
+// does nothing.
+func (q *Queue[K]) EnterFor(ctx context.Context, key K, most time.Duration) (leave func(), err error) {
+	if err := q.Enter(ctx, key); err != nil {
+		return nil, err
+	}
+	var once sync.Once
+	give := func() { once.Do(func() { q.Leave(key) }) }
+	if most == 0 {
+		return give, nil
+	}
+	timer := time.AfterFunc(most, give)
+	return func() {
+		timer.Stop()
+		give()
+	}, nil
+}
+
+// take takes a place at once, if the key may have one. Nobody of that key waits
+// then, for he would have it. Callers hold q.mu, here and below.
+func (q *Queue[K]) take(key K) bool {
+	if q.shares.Places == 0 {
+		q.shares = Shares[K]{Places: max(q.Places, 1), PerKey: q.PlacesPerKey, Spare: q.Spare}
+	}
+	return q.shares.Take(key)
+}
+
 func (q *Queue[K]) giveBack(key K) {
 	if e := q.lines[key]; e != nil {
 		q.order.MoveToBack(e)
 	}
-	q.taken--
-	if q.held[key]--; q.held[key] == 0 {
-		delete(q.held, key)
-	}
+	q.shares.Give(key)
 	q.serve()
 }
 
-// serve gives the place that has become free to the first of the next key that may
-// have it. That key then goes behind all others.
+// serve gives what places there are to the first of the next key that may have one.
+// That key then goes behind all others.
 func (q *Queue[K]) serve() {
-	for e := q.order.Front(); e != nil; e = e.Next() {
+	for e := q.order.Front(); e != nil; {
 		l := e.Value.(*line[K])
-		if !q.free(l.key) {
+		if !q.take(l.key) {
+			e = e.Next()
 			continue
 		}
-		q.take(l.key)
 		q.order.MoveToBack(e)
 		first := l.waiters.Front()
 		first.Value.(chan error) <- nil
 		q.remove(e, first)
-		return
+		e = q.order.Front()
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 // scene is a queue whose places are held for as long as the test likes.
 type scene struct {
 	*Queue[string]
+	mu     sync.Mutex
 	served []string
 	leave  []func()
 }
@@ -21,8 +23,10 @@ type scene struct {
 func (s *scene) come(ctx context.Context, key string) *error {
 	result := new(error)
 	go func() {
-		leave, err := s.Enter(ctx, key)
+		leave, err := s.EnterFor(ctx, key, 0)
 		if *result = err; err == nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			s.served, s.leave = append(s.served, key), append(s.leave, leave)
 		}
 	}()
@@ -53,9 +57,9 @@ func stage(t *testing.T, q *Queue[string], test func(*testing.T, *scene)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scene{Queue: q}
 		test(t, s)
-		if served := s.rest(); len(s.held)+len(s.lines)+s.taken+s.waiting+s.order.Len() != 0 {
+		if served := s.rest(); len(s.shares.held)+len(s.lines)+s.shares.Taken()+s.waiting+s.order.Len() != 0 {
 			t.Errorf("after %s there is left: %d held, %d lines, %d taken, %d waiting",
-				served, len(s.held), len(s.lines), s.taken, s.waiting)
+				served, len(s.shares.held), len(s.lines), s.shares.Taken(), s.waiting)
 		}
 	})
 }
@@ -102,17 +106,48 @@ func TestAgainAndAgain(t *testing.T) {
 func TestPlaces(t *testing.T) {
 	stage(t, &Queue[string]{Places: 3, PlacesPerKey: 2}, func(t *testing.T, s *scene) {
 		s.comeAll(t, "aaa")
-		if s.taken != 2 {
-			t.Errorf("one key has %d places, not 2", s.taken)
+		if s.shares.Taken() != 2 {
+			t.Errorf("one key has %d places, not 2", s.shares.Taken())
 		}
 		s.comeAll(t, "bc")
-		if s.taken != 3 || s.waiting != 2 {
-			t.Errorf("%d places are taken and %d wait, not 3 and 2", s.taken, s.waiting)
+		if s.shares.Taken() != 3 || s.waiting != 2 {
+			t.Errorf("%d places are taken and %d wait, not 3 and 2", s.shares.Taken(), s.waiting)
 		}
 		s.next() // an a goes; c is before the third a
 		if got := strings.Join(s.served, ""); got != "aabc" {
 			t.Errorf("served in the order %s", got)
 		}
+	})
+}
+
+// TestThreat44Spare: a key that keeps all the places that it can get leaves some for
+// others, and who waits gets one in turn.
+func TestThreat44Spare(t *testing.T) {
+	stage(t, &Queue[string]{Places: 4, Spare: 2}, func(t *testing.T, s *scene) {
+		s.comeAll(t, "aaaaabc")
+		if got := strings.Join(s.served, ""); got != "aabc" {
+			t.Fatalf("served in the order %s", got)
+		}
+		s.comeAll(t, "ccb")
+		for i, want := range []string{"aabc" + "b", "aabcb", "aabcb" + "ac"} {
+			s.Leave("baa"[i : i+1])
+			synctest.Wait()
+			slices.Sort(s.served[5:]) // those who are let in at once
+			if got := strings.Join(s.served, ""); got != want {
+				t.Errorf("served in the order %s, not %s", got, want)
+			}
+		}
+		s.leave = s.leave[3:] // of those who have not left
+	})
+}
+
+// Try takes a place, or does not wait for one.
+func TestTry(t *testing.T) {
+	stage(t, &Queue[string]{}, func(t *testing.T, s *scene) {
+		if !s.Try("a") || s.Try("b") {
+			t.Error("of one place the first gets none, or the second one")
+		}
+		s.Leave("a")
 	})
 }
 
@@ -168,12 +203,12 @@ func TestWhoIsStuck(t *testing.T) {
 		s.come(t.Context(), "b")
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if len(s.served) != 1 || s.taken != 1 {
-			t.Errorf("%d others have a place, and %d places are taken", len(s.served), s.taken)
+		if len(s.served) != 1 || s.shares.Taken() != 1 {
+			t.Errorf("%d others have a place, and %d places are taken", len(s.served), s.shares.Taken())
 		}
 		leave() // what it no longer has
-		if s.taken != 1 {
-			t.Errorf("%d places are taken", s.taken)
+		if s.shares.Taken() != 1 {
+			t.Errorf("%d places are taken", s.shares.Taken())
 		}
 	})
 }
@@ -184,8 +219,8 @@ func TestLeavingTwice(t *testing.T) {
 		leave := s.leave[0]
 		s.next()
 		leave()
-		if s.taken != 1 {
-			t.Errorf("%d places are taken", s.taken)
+		if s.shares.Taken() != 1 {
+			t.Errorf("%d places are taken", s.shares.Taken())
 		}
 	})
 }
@@ -193,7 +228,7 @@ func TestLeavingTwice(t *testing.T) {
 func BenchmarkEnter(b *testing.B) {
 	q := &Queue[string]{}
 	for b.Loop() {
-		leave, _ := q.Enter(b.Context(), "a")
-		leave()
+		q.Enter(b.Context(), "a")
+		q.Leave("a")
 	}
 }

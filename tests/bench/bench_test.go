@@ -110,6 +110,22 @@ func BenchmarkRetrieve(b *testing.B) {
 	})
 }
 
+// BenchmarkSmall is what a client does that fetches a tree of small files.
+func BenchmarkSmall(b *testing.B) {
+	const size = 4 << 10
+	root := b.TempDir()
+	sparse(b, root, size)
+	compare(b, root, 0, func(c *client) {
+		c.command("TYPE I", "200")
+		for range 500 {
+			c.command("SIZE sparse", "213")
+			if n := c.retrieve("sparse"); n != size {
+				b.Fatalf("got %d bytes", n)
+			}
+		}
+	})
+}
+
 func BenchmarkStore(b *testing.B) {
 	const size = 1 << 30
 	root := memoryDir(b)

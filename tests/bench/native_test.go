@@ -80,6 +80,12 @@ func nativeSession(conn net.Conn, root string) {
 		case "EPSV":
 			passive, _ = net.Listen("tcp", "127.0.0.1:0")
 			say("229 Entering (|||" + strconv.Itoa(passive.Addr().(*net.TCPAddr).Port) + "|)")
+		case "SIZE":
+			if info, err := os.Stat(name); err != nil {
+				say("550 " + err.Error())
+			} else {
+				say("213 " + strconv.FormatInt(info.Size(), 10))
+			}
 		case "RETR":
 			transfer(func(data net.Conn) error { return nativeRetrieve(data, name, ascii) })
 		case "STOR":

@@ -100,15 +100,16 @@ func (e *dirEntry) Type() fs.FileMode {
 func (e *dirEntry) Info() (fs.FileInfo, error) {
 	e.once.Do(func() {
 		info, err := e.directory.root.Lstat(e.name)
-		name := path.Join(e.directory.name, e.name)
-		switch {
-		case err == nil:
+		if err == nil {
 			e.info = typed(info)
-		case errors.Is(err, fs.ErrClosed):
-			e.info, e.err = e.directory.dir.Lstat(name)
-		default:
-			e.err = e.directory.dir.fault("lstat", name, err)
+			return
 		}
+		name := path.Join(e.directory.name, e.name)
+		if errors.Is(err, fs.ErrClosed) {
+			e.info, e.err = e.directory.dir.Lstat(name)
+			return
+		}
+		e.err = e.directory.dir.fault("lstat", name, err)
 	})
 	return e.info, e.err
 }

@@ -23,7 +23,7 @@ func appendFacts(b []byte, picked facts, info *FileInfo, rights Rights) []byte {
 	}
 	// The size of a directory would mean nothing.
 	if picked&factSize != 0 && info.Type != Dir {
-		b = append(appendPadded(append(b, "size="...), info.Size, 1, '0'), ';')
+		b = append(appendPadded(append(b, "size="...), info.Size, ""), ';')
 	}
 	if picked&factModify != 0 {
 		b = append(appendTime(append(b, "modify="...), info.ModTime), ';')

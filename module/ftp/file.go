@@ -26,7 +26,7 @@ func (s *session) sizeVerb(arg []byte) (reply, error) {
 		return replyNotPlain, nil
 	}
 	b := append(s.e.scratch[:0], "213 "...)
-	s.sendLine(appendPadded(b, info.Size, 1, '0'))
+	s.sendLine(appendPadded(b, info.Size, ""))
 	return "", nil
 }
 
@@ -224,7 +224,7 @@ func (s *session) avblVerb(arg []byte) (reply, error) {
 	if err != nil {
 		return "", err
 	}
-	s.sendLine(appendPadded(append(s.e.scratch[:0], "213 "...), n, 1, '0'))
+	s.sendLine(appendPadded(append(s.e.scratch[:0], "213 "...), n, ""))
 	return "", nil
 }
 

@@ -16,9 +16,9 @@ var months = [...]string{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug",
 // keep their spaces, leading ones too.
 func appendLong(b []byte, info *FileInfo, style *longStyle, now int64) []byte {
 	b = appendMode(b, info.Type, info.Mode)
-	b = appendPadded(append(b, ' '), uint64(max(info.Links, 1)), 4, ' ')
+	b = appendPadded(append(b, ' '), uint64(max(info.Links, 1)), "    ")
 	b = append(b, style.owners...)
-	b = appendPadded(b, info.Size, 8, ' ')
+	b = appendPadded(b, info.Size, "        ")
 	return append(appendLsTime(append(b, ' '), info.ModTime, style.ahead(info.ModTime), now), ' ')
 }
 
@@ -67,6 +67,9 @@ func ownerColumns(owner, group string) string {
 	return string(b)
 }
 
+// permissions are those of the owner, of the group or of others, as ls writes them.
+var permissions = [...]string{"---", "--x", "-w-", "-wx", "r--", "r-x", "rw-", "rwx"}
+
 func appendMode(b []byte, t FileType, mode uint32) []byte {
 	switch t {
 	case Dir:
@@ -78,12 +81,11 @@ func appendMode(b []byte, t FileType, mode uint32) []byte {
 	default:
 		b = append(b, 'p')
 	}
-	for i := range 9 {
-		c := byte('-')
-		if mode&(1<<(8-i)) != 0 {
-			c = "rwx"[i%3]
-		}
-		b = append(b, c)
+	for shift := 6; shift >= 0; shift -= 3 {
+		b = append(b, permissions[mode>>shift&7]...)
+	}
+	if mode&0o7000 == 0 {
+		return b
 	}
 	// What ls puts in the place of x: a capital where x is not set.
 	for i := range 3 {
@@ -104,12 +106,12 @@ func appendMode(b []byte, t FileType, mode uint32) []byte {
 func appendLsTime(b []byte, ns, ahead, now int64) []byte {
 	c := civilTime(ns + ahead)
 	b = append(append(b, months[c.month-1]...), ' ')
-	b = append(appendPadded(b, uint64(c.day), 2, ' '), ' ')
+	b = append(appendPadded(b, uint64(c.day), "  "), ' ')
 	if ns > now || now-ns > halfYear || now-ns < 0 {
-		return appendPadded(b, uint64(max(c.year, 0)), 5, ' ')
+		return appendPadded(b, uint64(max(c.year, 0)), "     ")
 	}
-	b = append(appendPadded(b, uint64(c.hour), 2, '0'), ':')
-	return appendPadded(b, uint64(c.minute), 2, '0')
+	b = append(appendPadded(b, uint64(c.hour), "00"), ':')
+	return appendPadded(b, uint64(c.minute), "00")
 }
 
 // appendClass appends what ls -F puts behind a name.
@@ -129,21 +131,19 @@ func appendClass(b []byte, entry *Entry) []byte {
 // begin another file's, so it becomes a question mark. All other bytes go as
 // they are, whether they are UTF-8 or not.
 func appendPlain(b, name []byte) []byte {
-	for _, c := range name {
+	at := len(b)
+	b = append(b, name...)
+	for i, c := range b[at:] {
 		if c < ' ' || c == 0x7f {
-			c = '?'
+			b[at+i] = '?'
 		}
-		b = append(b, c)
 	}
 	return b
 }
 
-// appendPadded appends a number, at least width bytes wide.
-func appendPadded(b []byte, n uint64, width int, pad byte) []byte {
+// appendPadded appends a number, and before it what of a padding it leaves uncovered.
+func appendPadded(b []byte, n uint64, padding string) []byte {
 	var digits [20]byte
 	d := strconv.AppendUint(digits[:0], n, 10)
-	for i := len(d); i < width; i++ {
-		b = append(b, pad)
-	}
-	return append(b, d...)
+	return append(append(b, padding[:max(len(padding)-len(d), 0)]...), d...)
 }

@@ -39,6 +39,6 @@ func (s *session) appendProgress(b []byte) []byte {
 		moved = s.progress()
 	}
 	b = append(b, " Transfer under way, "...)
-	b = appendPadded(b, moved, 1, '0')
+	b = appendPadded(b, moved, "")
 	return append(b, " bytes so far\r\n"...)
 }

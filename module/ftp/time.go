@@ -80,12 +80,12 @@ func daysIn(year int64, month int) int {
 // thousandths if there are any.
 func appendTime(b []byte, ns int64) []byte {
 	c := civilTime(ns)
-	b = appendPadded(b, uint64(max(c.year, 0)), 4, '0')
+	b = appendPadded(b, uint64(max(c.year, 0)), "0000")
 	for _, n := range [...]int{c.month, c.day, c.hour, c.minute, c.second} {
-		b = appendPadded(b, uint64(n), 2, '0')
+		b = appendPadded(b, uint64(n), "00")
 	}
 	if c.milli > 0 {
-		b = appendPadded(append(b, '.'), uint64(c.milli), 3, '0')
+		b = appendPadded(append(b, '.'), uint64(c.milli), "000")
 	}
 	return b
 }

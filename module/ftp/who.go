@@ -53,17 +53,17 @@ func (l *listing) addSession(info SessionInfo) {
 	}
 	b = append(append(b, ": "...), doings[info.Doing]...)
 	b = appendName(append(b, " /"...), info.Name)
-	b = appendPadded(append(b, ", "...), info.Bytes, 1, '0')
+	b = appendPadded(append(b, ", "...), info.Bytes, "")
 	l.out = append(b, " bytes\r\n"...)
 }
 
 // appendMoment appends a time as people write it.
 func appendMoment(b []byte, ns int64) []byte {
 	c := civilTime(ns)
-	b = appendPadded(b, uint64(max(c.year, 0)), 4, '0')
-	b = appendPadded(append(b, '-'), uint64(c.month), 2, '0')
-	b = appendPadded(append(b, '-'), uint64(c.day), 2, '0')
-	b = appendPadded(append(b, ' '), uint64(c.hour), 2, '0')
-	b = appendPadded(append(b, ':'), uint64(c.minute), 2, '0')
-	return appendPadded(append(b, ':'), uint64(c.second), 2, '0')
+	b = appendPadded(b, uint64(max(c.year, 0)), "0000")
+	b = appendPadded(append(b, '-'), uint64(c.month), "00")
+	b = appendPadded(append(b, '-'), uint64(c.day), "00")
+	b = appendPadded(append(b, ' '), uint64(c.hour), "00")
+	b = appendPadded(append(b, ':'), uint64(c.minute), "00")
+	return appendPadded(append(b, ':'), uint64(c.second), "00")
 }

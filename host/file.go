@@ -260,8 +260,19 @@ func (s *session) askOpen(
 	handle, errno := s.own(opened.file)
 	if errno != wasi.OK {
 		opened.file.end()
+		return 0, answer{}, errno
 	}
+	s.does(handle, opened.file.doing(), cmp.Or(from, name), nil)
 	return handle, opened, errno
+}
+
+// doing is what the session is seen to do with the file, from before the client is told
+// that the transfer begins.
+func (f *openFile) doing() uint32 {
+	if f.upload != nil {
+		return wasi.DoingUpload
+	}
+	return wasi.DoingDownload
 }
 
 func (f *openFile) openDownload(fsys FS, offset int64) (wasi.Stat, error) {

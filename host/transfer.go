@@ -66,11 +66,8 @@ func (sh *shard) transferStart(a *args) wasi.Errno {
 	if c.cancel != nil {
 		c.cancel()
 	}
-	handle, doing := a.handle(0), uint32(wasi.DoingDownload)
-	if f.upload != nil {
-		doing = wasi.DoingUpload
-	}
-	t := f.begin(handle, doing)
+	handle := a.handle(0)
+	t := f.begin(handle, f.doing())
 	t.conn, t.tls, t.ascii, t.length = c.conn, c.tls, a.uint32(2)&wasi.TransferASCII != 0, a.int64(3)
 	if d, ok := c.conn.(*deflated); ok {
 		d.labour.ctx = t.ctx

@@ -115,15 +115,15 @@ func listenBy(t testing.TB, serve func(net.Listener) error) script.Network {
 func address(l net.Listener) netip.AddrPort { return l.Addr().(*net.TCPAddr).AddrPort() }
 
 // common is one server for many tests, each with files and a port of its own: a
-// session's files are those of the port it came to.
+// session's files are those of the address it came to.
 type common struct {
 	*host.Server
 	mu    sync.Mutex
-	files map[uint16]host.FS
+	files map[netip.AddrPort]host.FS
 }
 
 var commonServer = sync.OnceValues(func() (*common, error) {
-	c := &common{files: map[uint16]host.FS{}}
+	c := &common{files: map[netip.AddrPort]host.FS{}}
 	var err error
 	c.Server, err = host.New(host.Config{
 		Authenticator: c,
@@ -136,9 +136,17 @@ var commonServer = sync.OnceValues(func() (*common, error) {
 
 func (c *common) Authenticate(ctx context.Context, login host.Login) (*host.Account, error) {
 	c.mu.Lock()
-	files := c.files[login.Server.Port()]
+	files := c.files[login.Server]
 	c.mu.Unlock()
 	return accounts(files)(ctx, login)
+}
+
+// offer has files be those of who comes to an address of the network. An IPv6 port may
+// have the number of another test's IPv4 port.
+func (c *common) offer(network script.Network, files host.FS) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.files[network.IPv4], c.files[network.IPv6] = files, files
 }
 
 // serveFiles has the common server serve files until the test ends.
@@ -147,9 +155,6 @@ func serveFiles(t testing.TB, files host.FS) script.Network {
 	c, err := commonServer()
 	require.NoError(t, err)
 	network := listen(t, c.Server)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.files[network.IPv4.Port()] = files
-	c.files[network.IPv6.Port()] = files
+	c.offer(network, files)
 	return network
 }

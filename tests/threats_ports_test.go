@@ -16,6 +16,10 @@ import (
 	"wasiftp/tests/script"
 )
 
+// rangeBegin is the first passive port of serveRange's: below those that the system
+// gives to whoever asks for any.
+const rangeBegin = 20_000
+
 // serveRange runs a server with a range of passive ports at an address of this
 // machine that no other test uses, so that all of the range is free.
 func serveRange(t *testing.T, local string, size int, config host.Config) script.Network {
@@ -27,7 +31,7 @@ func serveRange(t *testing.T, local string, size int, config host.Config) script
 	files := fsbridge.NewMemory()
 	require.NoError(t, putFile(files, "file", []byte("content"), past))
 	config.Authenticator = accounts(files)
-	config.Passive.FirstPort, config.Passive.LastPort = 40_000, uint16(40_000+size-1)
+	config.Passive.FirstPort, config.Passive.LastPort = rangeBegin, uint16(rangeBegin+size-1)
 	config.CacheDir = temporary
 	server, err := host.New(config)
 	require.NoError(t, err)
@@ -111,7 +115,7 @@ func TestThreat37FullRange(t *testing.T) {
 	const size = 300
 	network := serveRange(t, "127.37.4.1", size, host.Config{})
 	for port := range size {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.37.4.1", decimal(40_000+port)))
+		l, err := net.Listen("tcp", net.JoinHostPort("127.37.4.1", decimal(rangeBegin+port)))
 		require.NoError(t, err)
 		t.Cleanup(func() { l.Close() })
 	}

@@ -85,10 +85,10 @@ type tlsSite struct {
 	dir *fsbridge.Dir
 }
 
-// tlsServer is a server for one version of TLS. The files are those of the port.
+// tlsServer is a server for one version of TLS. The files are those of the address.
 func tlsServer(version uint16, policy host.DataResumption) func() (*common, error) {
 	return sync.OnceValues(func() (*common, error) {
-		c := &common{files: map[uint16]host.FS{}}
+		c := &common{files: map[netip.AddrPort]host.FS{}}
 		config := serverTLS()
 		config.MinVersion, config.MaxVersion = version, version
 		var err error
@@ -130,10 +130,7 @@ func (s *tlsSite) open(server func() (*common, error), implicit bool) script.Net
 		serve = c.ServeTLS
 	}
 	network := listenBy(s.t, serve)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.files[network.IPv4.Port()] = s.dir
-	c.files[network.IPv6.Port()] = s.dir
+	c.offer(network, s.dir)
 	return network
 }
 

@@ -99,8 +99,8 @@ func TestReportHasTheLastWordsOfAHost(t *testing.T) {
 	breaking := Check{Import: "net_read", Promise: "breaks it", Run: func(*Trial) {}}
 	go func() { // greets nobody, and ends
 		c, _ := host.Accept()
-		c.Close()
 		host.Close()
+		c.Close()
 	}()
 	var out strings.Builder
 	results := Run(target, []Check{breaking, breaking}, func(Result) {})

@@ -21,6 +21,7 @@ import (
 
 	"wasiftp/fsbridge"
 	"wasiftp/host"
+	"wasiftp/tests/script"
 	"wasiftp/wasi"
 	"wasiftp/wasi/hosttest/kit"
 )
@@ -53,7 +54,7 @@ func TestHostKit(t *testing.T) {
 		{"wasiftpd", func(t *testing.T) kit.Target {
 			path, err := program()
 			require.NoError(t, err)
-			return kitProgram(t, path, "serve", "--module", "{module}", "--root", "{root}", "--listen", "127.0.0.1:0", "--user", "u:p:rw", "--user", "ro:p:ro",
+			return kitProgram(t, path, "serve", "--module", "{module}", "--root", "{root}", "--listen", script.Address()+":0", "--user", "u:p:rw", "--user", "ro:p:ro",
 				"--cache-dir", filepath.Join(temporary, "program"), "--tls", "self-signed", "--tls-dir", filepath.Join(t.TempDir(), "tls"))
 		}, unlessAllowed + "|^file_set_created|^session_list|^auth_check: EMFILE|^auth_host: ENOENT|^life: EventOpen"},
 	} {

@@ -92,12 +92,12 @@ func serve(t testing.TB, config host.Config) (*host.Server, script.Network) {
 // listen has a server listen on a port of each family until the test ends.
 func listen(t testing.TB, server *host.Server) script.Network {
 	t.Helper()
-	return listenBy(t, server.Serve)
+	return listenBy(t, "127.0.0.1", server.Serve)
 }
 
-func listenBy(t testing.TB, serve func(net.Listener) error) script.Network {
+func listenBy(t testing.TB, ip string, serve func(net.Listener) error) script.Network {
 	t.Helper()
-	v4, err := net.Listen("tcp4", "127.0.0.1:0")
+	v4, err := net.Listen("tcp4", ip+":0")
 	require.NoError(t, err)
 	network := script.Network{IPv4: address(v4)}
 	listeners := []net.Listener{v4}
@@ -141,12 +141,18 @@ func (c *common) Authenticate(ctx context.Context, login host.Login) (*host.Acco
 	return accounts(files)(ctx, login)
 }
 
-// offer has files be those of who comes to an address of the network. An IPv6 port may
-// have the number of another test's IPv4 port.
-func (c *common) offer(network script.Network, files host.FS) {
+// offer has files be those of who comes to an address of the network, until the test
+// ends. An IPv6 port may have the number of another test's IPv4 port.
+func (c *common) offer(t testing.TB, network script.Network, files host.FS) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.files[network.IPv4], c.files[network.IPv6] = files, files
+	t.Cleanup(func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.files, network.IPv4)
+		delete(c.files, network.IPv6)
+	})
 }
 
 // serveFiles has the common server serve files until the test ends.
@@ -154,7 +160,7 @@ func serveFiles(t testing.TB, files host.FS) script.Network {
 	t.Helper()
 	c, err := commonServer()
 	require.NoError(t, err)
-	network := listen(t, c.Server)
-	c.offer(network, files)
+	network := listenBy(t, script.Address(), c.Serve)
+	c.offer(t, network, files)
 	return network
 }

@@ -129,8 +129,8 @@ func (s *tlsSite) open(server func() (*common, error), implicit bool) script.Net
 	if implicit {
 		serve = c.ServeTLS
 	}
-	network := listenBy(s.t, serve)
-	c.offer(network, s.dir)
+	network := listenBy(s.t, "127.0.0.1", serve)
+	c.offer(s.t, network, s.dir)
 	return network
 }
 

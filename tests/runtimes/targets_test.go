@@ -112,7 +112,7 @@ func startProgram(t testing.TB, root string) script.Network {
 // startFlagged runs a server that has wasiftpd's flags.
 func startFlagged(t testing.TB, root, path string, args ...string) script.Network {
 	t.Helper()
-	args = append(args, "--root", root, "--listen", "127.0.0.1:0", "--anonymous", "ro", "--user", "u:p:rw", "--user", "ro:p:ro")
+	args = append(args, "--root", root, "--listen", script.Address()+":0", "--anonymous", "ro", "--user", "u:p:rw", "--user", "ro:p:ro")
 	if !script.HasIPv6() {
 		return networkOf(t, run(t, 1, path, args...))
 	}

@@ -179,12 +179,10 @@ func TestSpecialFilesAreListed(t *testing.T) {
 		defer socket.Close()
 		require.NoError(t, syscall.Mkfifo(filepath.Join(root, "c"), 0o644))
 		require.NoError(t, os.WriteFile(filepath.Join(root, "a"), []byte("hello"), 0o644))
-		c := login(t, to.start(t, root), "u")
+		world := to.start(t, root)
+		c := login(t, world, "u")
 		for _, command := range []string{"NLST", "LIST", "MLSD", "NLST"} {
-			var at int
-			_, err := fmt.Sscanf(say(t, c, 229, "EPSV"), "Entering Extended Passive Mode (|||%d|)", &at)
-			require.NoError(t, err)
-			data, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", at))
+			data, err := net.Dial("tcp", port(t, c, world).String())
 			require.NoError(t, err)
 			say(t, c, 150, command)
 			listing, err := io.ReadAll(data)

@@ -1,0 +1,20 @@
+package host
+
+import (
+	"testing"
+	"time"
+)
+
+// TestDyingTime: the busier the machine is that client and server share, the longer a
+// client may take to die.
+func TestDyingTime(t *testing.T) {
+	t.Parallel()
+	for load, want := range map[float64]time.Duration{0: 30 * time.Millisecond, 0.5: 60 * time.Millisecond, 3: 210 * time.Millisecond, 1e9: time.Second} {
+		if got := dyingAt(load); got != want {
+			t.Errorf("with %v programs for each processor: %v, not %v", load, got, want)
+		}
+	}
+	if load := load(); load < 0 || load > 1e5 {
+		t.Errorf("the load is %v", load)
+	}
+}

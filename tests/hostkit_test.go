@@ -168,10 +168,7 @@ func TestHostKitCommand(t *testing.T) {
 	require.NoError(t, err)
 	serving := []string{wasiftpd, "serve", "--root", "{root}", "--listen", "127.0.0.1:0", "--cache-dir", filepath.Join(temporary, "program"), "--user", "u:p:rw"}
 	ours := append(slices.Clone(serving), "--module", "{module}")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	free := l.Addr().String()
-	require.NoError(t, l.Close())
+	free := net.JoinHostPort("127.0.0.1", decimal(script.FreePorts(t, 1)))
 	chosen := append(slices.Clone(ours), "--listen", free)
 	running := kitServer(t, host.Config{}, "tcp4", fsbridge.NewMemory())
 	for _, c := range []struct {

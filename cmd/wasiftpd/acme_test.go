@@ -17,6 +17,8 @@ import (
 	"github.com/letsencrypt/pebble/v2/va"
 	"github.com/letsencrypt/pebble/v2/wfe"
 	"github.com/miekg/dns"
+
+	"wasiftp/tests/script"
 )
 
 // names answers that every name is this machine's.
@@ -40,17 +42,6 @@ func names(t *testing.T) (addr string) {
 	return l.Addr().String()
 }
 
-// freePort is one that was free just now.
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // A CA validates us by each of the two challenges, and issues; the next start
 // uses what was kept.
 func TestACME(t *testing.T) {
@@ -58,7 +49,7 @@ func TestACME(t *testing.T) {
 	for _, challenge := range []string{"http", "tls"} {
 		t.Run(challenge, func(t *testing.T) {
 			t.Parallel()
-			httpPort, tlsPort := freePort(t), freePort(t)
+			httpPort, tlsPort := script.FreePorts(t, 1), script.FreePorts(t, 1)
 			quiet, store := log.New(io.Discard, "", 0), db.NewMemoryStore()
 			authority := ca.New(quiet, store, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {}})
 			front := wfe.New(quiet, store, va.New(quiet, httpPort, tlsPort, false, names(t), store), authority, nil, false, false, 0, 0)

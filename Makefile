@@ -5,7 +5,7 @@ STANDALONE = wasip1 wamr $(if $(NPM),wasip2)
 NPM := $(shell command -v npm)
 JCO = module/wasip2/node_modules/.package-lock.json
 GENERATED = host/wasiftp.wasm wasi/hosttest/hosttest.wasm $(STANDALONE:%=module/wasiftp-%.wasm) \
-	wasi/ftphost/imports.go wasi/hosttest/puppet/imports.go wasi/abi.txt wasi/ABI.md module/artefacts.txt README.md
+	module/ftphost/imports.go wasi/hosttest/puppet/imports.go wasi/abi.txt wasi/ABI.md module/artefacts.txt README.md
 STATICCHECK = bin/staticcheck
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME = 10s

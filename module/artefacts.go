@@ -1,6 +1,8 @@
 // Package module lists what the engine is built to.
 package module
 
+//go:generate go run ./gen
+
 import _ "embed"
 
 // Artefacts has a line for each WebAssembly file that follows from the sources:

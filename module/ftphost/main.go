@@ -1,17 +1,17 @@
 //go:build wasip1
 
-// Command ftphost joins the engine to the imports of the boundary: a reactor,
-// which the host starts once and then calls whenever something happened.
+// Command ftphost is the engine behind the imports of the boundary, the guest's
+// side of [wasi.Table]. It is a reactor: the host starts it once and then calls it
+// whenever something happened.
 package main
 
 import (
 	"wasiftp/module/ftp"
 	"wasiftp/wasi"
-	"wasiftp/wasi/ftphost"
 )
 
 var (
-	world  ftphost.World
+	world  imports
 	engine *ftp.Engine
 	events [64]ftp.Event
 	buffer [len(events) * wasi.EventSize]byte
@@ -25,7 +25,7 @@ func abiVersion() uint32 { return wasi.ABIVersion }
 
 //go:wasmexport ftp_start
 func start(configSize uint32) uint32 {
-	config, ok := ftphost.Config(configSize)
+	config, ok := readConfig(configSize)
 	if !ok {
 		return uint32(wasi.EINVAL)
 	}
@@ -37,7 +37,7 @@ func start(configSize uint32) uint32 {
 func step(now int64, waiting uint32) int64 {
 	n := 0
 	for waiting > 0 {
-		if n = ftphost.Events(events[:], buffer[:]); n < len(events) {
+		if n = readEvents(events[:], buffer[:]); n < len(events) {
 			break
 		}
 		engine.Notice(now, events[:])

@@ -1,13 +1,14 @@
 //go:build wasip1
 
-// Command wamr is the server as a program for WAMR: what iwasm runs.
+// Command wamr is the server as a program for WAMR, the WebAssembly runtime of small
+// devices, whose command is iwasm. Its TCP has calls of its own to open, bind, listen
+// and connect, and the preview's for the rest.
 package main
 
 import (
 	"os"
 
-	"wasiftp/wasi/standalone"
-	"wasiftp/wasi/wamr"
+	"wasiftp/module/standalone"
 )
 
-func main() { os.Exit(standalone.Main(wamr.New)) }
+func main() { os.Exit(standalone.Main(connect)) }

@@ -1,14 +1,14 @@
 //go:build wasip1
 
-// Command wasip2 is the engine with the network of WASI 0.2: what becomes a
-// component, for wasmtime and jco.
+// Command wasip2 is the server with the network of WASI 0.2, wasi:sockets. A
+// component is made of it, for wasmtime and jco. The compiler knows preview 1 only,
+// so everything else that a component imports is declared here by hand.
 package main
 
 import (
 	"os"
 
-	"wasiftp/wasi/standalone"
-	"wasiftp/wasi/wasip2"
+	"wasiftp/module/standalone"
 )
 
 // Go makes a reactor of this, which has no main: a component's command is an
@@ -18,6 +18,6 @@ func main() {}
 //go:wasmexport wasi:cli/run@0.2.0#run
 func run() uint32 {
 	// A result that is not ok would have jco print a trace besides.
-	os.Exit(standalone.Main(func(standalone.Settings) (standalone.Network, error) { return wasip2.NewNetwork(), nil }))
+	os.Exit(standalone.Main(func(standalone.Settings) (standalone.Network, error) { return newNetwork(), nil }))
 	return 0
 }

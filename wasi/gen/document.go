@@ -189,15 +189,12 @@ func vectors() string {
 	return out
 }
 
-// document fills the tables of ABI.md.
-func document(text []byte) []byte {
+// tables are those of ABI.md, by their names there.
+func tables() map[string]string {
 	b := readBoundary()
-	for name, table := range map[string]string{
+	return map[string]string{
 		"errnos": b.constants("errno.go", "The errno values"), "events": b.constants("record.go", "Event kinds"),
 		"rights": b.constants("record.go", "Rights an account"), "open": b.constants("record.go", "Flags of file_open"),
 		"records": b.records(), "config": b.config(), "numbers": b.numbers(), "vectors": vectors(),
-	} {
-		text = replaceBetween(text, "<!-- "+name+" -->\n", "<!-- /"+name+" -->", table)
 	}
-	return text
 }

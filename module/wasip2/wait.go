@@ -1,11 +1,11 @@
 //go:build wasip1
 
-package wasip2
+package main
 
 import (
 	"unsafe"
 
-	"wasiftp/wasi/standalone"
+	"wasiftp/module/standalone"
 )
 
 const (
@@ -43,7 +43,7 @@ func (t *timer) set(timeout int64) uint32 {
 }
 
 // Wait implements [standalone.Network].
-func (n *Network) Wait(list []standalone.Interest, timeout int64) {
+func (n *network) Wait(list []standalone.Interest, timeout int64) {
 	n.polled, n.asker = n.polled[:0], n.asker[:0]
 	for i := range list {
 		n.poll(&list[i], i)
@@ -68,7 +68,7 @@ func (n *Network) Wait(list []standalone.Interest, timeout int64) {
 }
 
 // poll adds what an interest waits for.
-func (n *Network) poll(interest *standalone.Interest, index int) {
+func (n *network) poll(interest *standalone.Interest, index int) {
 	interest.Ready = false
 	s := n.sockets[interest.Socket]
 	if len(n.polled) > mostPolled-3 {

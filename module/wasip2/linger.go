@@ -1,11 +1,11 @@
 //go:build wasip1
 
-package wasip2
+package main
 
 import (
 	"net/netip"
 
-	"wasiftp/wasi/standalone"
+	"wasiftp/module/standalone"
 )
 
 const (
@@ -28,7 +28,7 @@ type lingering struct {
 
 // crowded reports whether too many linger for another connection, of those in all
 // or of that address.
-func (n *Network) crowded(peer netip.Addr) bool {
+func (n *network) crowded(peer netip.Addr) bool {
 	ofOne := 0
 	for _, l := range n.lingering {
 		if l.peer == peer {
@@ -40,7 +40,7 @@ func (n *Network) crowded(peer netip.Addr) bool {
 
 // Close implements [standalone.Network]. WASI 0.2 has no way to reset a
 // connection: the other end sees it break only if it is sending.
-func (n *Network) Close(s standalone.Socket, reset bool) {
+func (n *network) Close(s standalone.Socket, reset bool) {
 	closing := n.sockets[s]
 	delete(n.sockets, s)
 	if closing.input == 0 {
@@ -60,7 +60,7 @@ func (n *Network) Close(s standalone.Socket, reset bool) {
 }
 
 // turnAway closes what still waits at a listener: jco leaves it open for ever.
-func (n *Network) turnAway(listener *socket) {
+func (n *network) turnAway(listener *socket) {
 	for range mostDiscarded {
 		s, err := n.accept(listener)
 		if err != nil {
@@ -72,7 +72,7 @@ func (n *Network) turnAway(listener *socket) {
 
 // discard takes in what nobody will read: with that left, the system would answer
 // the other end by a reset, which can overtake what was written.
-func (n *Network) discard(s *socket) {
+func (n *network) discard(s *socket) {
 	for range mostDiscarded {
 		if got, err := n.read(s, listSize); err != nil || len(got) == 0 {
 			return
@@ -82,7 +82,7 @@ func (n *Network) discard(s *socket) {
 
 // sent reports whether the runtime holds nothing back any more, or never will
 // send it.
-func (n *Network) sent(s *socket) bool {
+func (n *network) sent(s *socket) bool {
 	if s.room == 0 {
 		return true // nothing was written
 	}
@@ -96,7 +96,7 @@ func (n *Network) sent(s *socket) bool {
 }
 
 // untilLinger is timeout, or less if one that lingers has to be looked at before.
-func (n *Network) untilLinger(timeout int64) int64 {
+func (n *network) untilLinger(timeout int64) int64 {
 	if len(n.lingering) == 0 {
 		return timeout
 	}
@@ -111,7 +111,7 @@ func (n *Network) untilLinger(timeout int64) int64 {
 
 // linger lets go of those that nothing keeps any more. The longer one has
 // lingered, the longer it is left alone.
-func (n *Network) linger() {
+func (n *network) linger() {
 	if len(n.lingering) == 0 {
 		return
 	}

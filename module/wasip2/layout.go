@@ -1,4 +1,4 @@
-package wasip2
+package main
 
 import (
 	"encoding/binary"

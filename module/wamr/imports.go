@@ -1,6 +1,6 @@
 //go:build wasip1
 
-package wamr
+package main
 
 import (
 	"syscall"

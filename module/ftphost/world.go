@@ -1,8 +1,6 @@
 //go:build wasip1
 
-// Package ftphost is the engine's world behind the imports of the boundary: the
-// guest's side of [wasi.Table].
-package ftphost
+package main
 
 import (
 	"math"
@@ -13,39 +11,39 @@ import (
 	"wasiftp/wasi"
 )
 
-// World is an [ftp.World] in which every call is an import. Its zero value is
+// imports is an [ftp.World] in which every call is an import. Its zero value is
 // ready. There is one an instance: its buffers are shared by all sessions.
-type World struct {
+type imports struct {
 	page [32 << 10]byte
 }
 
 var (
-	_ ftp.World      = (*World)(nil)
-	_ ftp.Transferer = (*World)(nil)
-	_ ftp.Unsealer   = (*World)(nil)
-	_ ftp.Namer      = (*World)(nil)
-	_ ftp.Joiner     = (*World)(nil)
-	_ ftp.Hasher     = (*World)(nil)
-	_ ftp.Deflater   = (*World)(nil)
-	_ ftp.Spacer     = (*World)(nil)
-	_ ftp.Hosts      = (*World)(nil)
-	_ ftp.Abler      = (*World)(nil)
-	_ ftp.Masker     = (*World)(nil)
-	_ ftp.Lister     = (*World)(nil)
-	_ ftp.Creator    = (*World)(nil)
-	_ ftp.Linker     = (*World)(nil)
-	_ ftp.Feller     = (*World)(nil)
-	_ ftp.Copier     = (*World)(nil)
-	_ ftp.Enterer    = (*World)(nil)
+	_ ftp.World      = (*imports)(nil)
+	_ ftp.Transferer = (*imports)(nil)
+	_ ftp.Unsealer   = (*imports)(nil)
+	_ ftp.Namer      = (*imports)(nil)
+	_ ftp.Joiner     = (*imports)(nil)
+	_ ftp.Hasher     = (*imports)(nil)
+	_ ftp.Deflater   = (*imports)(nil)
+	_ ftp.Spacer     = (*imports)(nil)
+	_ ftp.Hosts      = (*imports)(nil)
+	_ ftp.Abler      = (*imports)(nil)
+	_ ftp.Masker     = (*imports)(nil)
+	_ ftp.Lister     = (*imports)(nil)
+	_ ftp.Creator    = (*imports)(nil)
+	_ ftp.Linker     = (*imports)(nil)
+	_ ftp.Feller     = (*imports)(nil)
+	_ ftp.Copier     = (*imports)(nil)
+	_ ftp.Enterer    = (*imports)(nil)
 )
 
 func pointer(p []byte) (unsafe.Pointer, uint32) {
 	return unsafe.Pointer(unsafe.SliceData(p)), uint32(len(p))
 }
 
-// Events takes up to len(dst) events off the host's queue, by way of buf, which
+// readEvents takes up to len(dst) events off the host's queue, by way of buf, which
 // has room for as many.
-func Events(dst []ftp.Event, buf []byte) int {
+func readEvents(dst []ftp.Event, buf []byte) int {
 	var n uint32
 	p, size := pointer(buf[:len(dst)*wasi.EventSize])
 	if eventsRead(p, size, &n) != 0 {
@@ -68,9 +66,9 @@ var eventKinds = [...]ftp.EventKind{
 	wasi.EventHangup: ftp.EventHangup,
 }
 
-// Config reads the configuration, size bytes long. ok is false when the host
+// readConfig reads the configuration, size bytes long. ok is false when the host
 // does not give one that this engine understands.
-func Config(size uint32) (c ftp.Config, ok bool) {
+func readConfig(size uint32) (c ftp.Config, ok bool) {
 	buf := make([]byte, size)
 	var n uint32
 	p, room := pointer(buf)
@@ -104,13 +102,13 @@ func address(session ftp.Handle, side uint32) netip.AddrPort {
 }
 
 // LocalAddress implements [ftp.Sockets].
-func (*World) LocalAddress(session ftp.Handle) netip.AddrPort { return address(session, wasi.Local) }
+func (*imports) LocalAddress(session ftp.Handle) netip.AddrPort { return address(session, wasi.Local) }
 
 // PeerAddress implements [ftp.Sockets].
-func (*World) PeerAddress(session ftp.Handle) netip.AddrPort { return address(session, wasi.Peer) }
+func (*imports) PeerAddress(session ftp.Handle) netip.AddrPort { return address(session, wasi.Peer) }
 
 // Read implements [ftp.Sockets].
-func (*World) Read(session ftp.Handle, p []byte) (int, error) {
+func (*imports) Read(session ftp.Handle, p []byte) (int, error) {
 	var n uint32
 	data, size := pointer(p)
 	errno := netRead(uint32(session), data, size, &n)
@@ -118,7 +116,7 @@ func (*World) Read(session ftp.Handle, p []byte) (int, error) {
 }
 
 // Write implements [ftp.Sockets].
-func (*World) Write(conn ftp.Handle, p []byte) (int, error) {
+func (*imports) Write(conn ftp.Handle, p []byte) (int, error) {
 	var n uint32
 	data, size := pointer(p)
 	errno := netWrite(uint32(conn), data, size, &n)
@@ -126,7 +124,7 @@ func (*World) Write(conn ftp.Handle, p []byte) (int, error) {
 }
 
 // Listen implements [ftp.Sockets].
-func (*World) Listen(session ftp.Handle, family int) (ftp.Handle, netip.AddrPort, error) {
+func (*imports) Listen(session ftp.Handle, family int) (ftp.Handle, netip.AddrPort, error) {
 	var h uint32
 	var rec [wasi.AddrSize]byte
 	if errno := netListen(uint32(session), uint32(family), &h, unsafe.Pointer(&rec)); errno != 0 {
@@ -136,14 +134,14 @@ func (*World) Listen(session ftp.Handle, family int) (ftp.Handle, netip.AddrPort
 }
 
 // Accept implements [ftp.Sockets].
-func (*World) Accept(listener ftp.Handle) (ftp.Handle, error) {
+func (*imports) Accept(listener ftp.Handle) (ftp.Handle, error) {
 	var h uint32
 	errno := netAccept(uint32(listener), &h)
 	return ftp.Handle(h), fault(errno)
 }
 
 // Dial implements [ftp.Sockets].
-func (*World) Dial(session ftp.Handle, to netip.AddrPort) (ftp.Handle, error) {
+func (*imports) Dial(session ftp.Handle, to netip.AddrPort) (ftp.Handle, error) {
 	var h uint32
 	var rec [wasi.AddrSize]byte
 	wasi.PutAddr(rec[:], to)
@@ -152,13 +150,13 @@ func (*World) Dial(session ftp.Handle, to netip.AddrPort) (ftp.Handle, error) {
 }
 
 // StartTLS implements [ftp.Sockets].
-func (*World) StartTLS(conn ftp.Handle, reply []byte) error {
+func (*imports) StartTLS(conn ftp.Handle, reply []byte) error {
 	p, size := pointer(reply)
 	return fault(netStartTls(uint32(conn), p, size))
 }
 
 // Names implements [ftp.Namer].
-func (*World) Names(session ftp.Handle, utf8 bool, name, b []byte) ([]byte, error) {
+func (*imports) Names(session ftp.Handle, utf8 bool, name, b []byte) ([]byte, error) {
 	var n uint32
 	old, oldLen := pointer(name)
 	p, room := pointer(b[len(b):cap(b)])
@@ -167,19 +165,19 @@ func (*World) Names(session ftp.Handle, utf8 bool, name, b []byte) ([]byte, erro
 }
 
 // JoinTLS implements [ftp.Joiner].
-func (*World) JoinTLS(conn ftp.Handle) error { return fault(netJoinTls(uint32(conn))) }
+func (*imports) JoinTLS(conn ftp.Handle) error { return fault(netJoinTls(uint32(conn))) }
 
 // StopTLS implements [ftp.Unsealer].
-func (*World) StopTLS(session ftp.Handle, reply []byte) error {
+func (*imports) StopTLS(session ftp.Handle, reply []byte) error {
 	p, size := pointer(reply)
 	return fault(netStopTls(uint32(session), p, size))
 }
 
 // Close implements [ftp.Sockets].
-func (*World) Close(h ftp.Handle) { handleClose(uint32(h)) }
+func (*imports) Close(h ftp.Handle) { handleClose(uint32(h)) }
 
 // Login implements [ftp.Accounts].
-func (*World) Login(session ftp.Handle, user, password []byte) (ftp.Rights, error) {
+func (*imports) Login(session ftp.Handle, user, password []byte) (ftp.Rights, error) {
 	var rights uint32
 	u, uLen := pointer(user)
 	p, pLen := pointer(password)
@@ -188,7 +186,7 @@ func (*World) Login(session ftp.Handle, user, password []byte) (ftp.Rights, erro
 }
 
 // Logout implements [ftp.Accounts].
-func (*World) Logout(session ftp.Handle) { authClear(uint32(session)) }
+func (*imports) Logout(session ftp.Handle) { authClear(uint32(session)) }
 
 var types = [...]ftp.FileType{
 	wasi.TypeRegular >> 16: ftp.Regular, wasi.TypeDir >> 16: ftp.Dir,
@@ -210,7 +208,7 @@ func flag(set bool, value uint32) uint32 {
 }
 
 // Stat implements [ftp.Files].
-func (*World) Stat(session ftp.Handle, name []byte, link bool) (ftp.FileInfo, error) {
+func (*imports) Stat(session ftp.Handle, name []byte, link bool) (ftp.FileInfo, error) {
 	var rec [wasi.StatSize]byte
 	p, size := pointer(name)
 	errno := fileStat(uint32(session), p, size, flag(link, wasi.StatLink), unsafe.Pointer(&rec))
@@ -218,14 +216,14 @@ func (*World) Stat(session ftp.Handle, name []byte, link bool) (ftp.FileInfo, er
 }
 
 // Enter implements [ftp.Enterer].
-func (*World) Enter(session ftp.Handle, name []byte) error {
+func (*imports) Enter(session ftp.Handle, name []byte) error {
 	var rec [wasi.StatSize]byte
 	p, size := pointer(name)
 	return fault(fileStat(uint32(session), p, size, wasi.StatEnter, unsafe.Pointer(&rec)))
 }
 
 // List implements [ftp.Files].
-func (*World) List(session ftp.Handle, name []byte, namesOnly bool) (ftp.Handle, error) {
+func (*imports) List(session ftp.Handle, name []byte, namesOnly bool) (ftp.Handle, error) {
 	var h uint32
 	p, size := pointer(name)
 	errno := fileList(uint32(session), p, size, flag(namesOnly, wasi.ListNames), &h)
@@ -233,7 +231,7 @@ func (*World) List(session ftp.Handle, name []byte, namesOnly bool) (ftp.Handle,
 }
 
 // ListNext implements [ftp.Files].
-func (w *World) ListNext(dir ftp.Handle, yield func(ftp.Entry)) (more bool, err error) {
+func (w *imports) ListNext(dir ftp.Handle, yield func(ftp.Entry)) (more bool, err error) {
 	var n uint32
 	p, size := pointer(w.page[:])
 	if errno := fileListNext(uint32(dir), p, size, &n); errno != 0 || n == 0 {
@@ -256,7 +254,7 @@ var openFlags = [...]uint32{
 }
 
 // Open implements [ftp.Files].
-func (*World) Open(session ftp.Handle, name []byte, mode ftp.OpenMode, offset int64) (ftp.Handle, ftp.FileInfo, error) {
+func (*imports) Open(session ftp.Handle, name []byte, mode ftp.OpenMode, offset int64) (ftp.Handle, ftp.FileInfo, error) {
 	var h uint32
 	var rec [wasi.StatSize]byte
 	p, size := pointer(name)
@@ -265,52 +263,52 @@ func (*World) Open(session ftp.Handle, name []byte, mode ftp.OpenMode, offset in
 }
 
 // Commit implements [ftp.Files].
-func (*World) Commit(file ftp.Handle) error { return fault(fileCommit(uint32(file))) }
+func (*imports) Commit(file ftp.Handle) error { return fault(fileCommit(uint32(file))) }
 
 // Mkdir implements [ftp.Files].
-func (*World) Mkdir(session ftp.Handle, name []byte) error {
+func (*imports) Mkdir(session ftp.Handle, name []byte) error {
 	p, size := pointer(name)
 	return fault(fileMkdir(uint32(session), p, size))
 }
 
 // RemoveFile implements [ftp.Files].
-func (*World) RemoveFile(session ftp.Handle, name []byte) error {
+func (*imports) RemoveFile(session ftp.Handle, name []byte) error {
 	p, size := pointer(name)
 	return fault(fileRemove(uint32(session), p, size, wasi.RemoveFile))
 }
 
 // RemoveDir implements [ftp.Files].
-func (*World) RemoveDir(session ftp.Handle, name []byte) error {
+func (*imports) RemoveDir(session ftp.Handle, name []byte) error {
 	p, size := pointer(name)
 	return fault(fileRemove(uint32(session), p, size, wasi.RemoveDir))
 }
 
 // Rename implements [ftp.Files].
-func (*World) Rename(session ftp.Handle, from, to []byte) error {
+func (*imports) Rename(session ftp.Handle, from, to []byte) error {
 	f, fLen := pointer(from)
 	t, tLen := pointer(to)
 	return fault(fileRename(uint32(session), f, fLen, t, tLen))
 }
 
 // SetTime implements [ftp.Files].
-func (*World) SetTime(session ftp.Handle, name []byte, mtime int64) error {
+func (*imports) SetTime(session ftp.Handle, name []byte, mtime int64) error {
 	p, size := pointer(name)
 	return fault(fileSetTime(uint32(session), p, size, mtime))
 }
 
 // SetMode implements [ftp.Files].
-func (*World) SetMode(session ftp.Handle, name []byte, mode uint32) error {
+func (*imports) SetMode(session ftp.Handle, name []byte, mode uint32) error {
 	p, size := pointer(name)
 	return fault(fileSetMode(uint32(session), p, size, mode))
 }
 
 // Start implements [ftp.Transferer].
-func (*World) Start(file, conn ftp.Handle, ascii bool, length int64) error {
+func (*imports) Start(file, conn ftp.Handle, ascii bool, length int64) error {
 	return fault(transferStart(uint32(file), uint32(conn), flag(ascii, wasi.TransferASCII), length))
 }
 
 // Progress implements [ftp.Transferer] and [ftp.Hasher].
-func (*World) Progress(file ftp.Handle) uint64 {
+func (*imports) Progress(file ftp.Handle) uint64 {
 	var n uint64
 	if transferProgress(uint32(file), &n) != 0 {
 		return 0
@@ -323,12 +321,12 @@ var algorithms = [...]uint32{
 }
 
 // Hash implements [ftp.Hasher].
-func (*World) Hash(file ftp.Handle, algorithm ftp.Algorithm, length int64) error {
+func (*imports) Hash(file ftp.Handle, algorithm ftp.Algorithm, length int64) error {
 	return fault(transferHash(uint32(file), algorithms[algorithm], length))
 }
 
 // Digest implements [ftp.Hasher].
-func (*World) Digest(file ftp.Handle, b []byte) ([]byte, error) {
+func (*imports) Digest(file ftp.Handle, b []byte) ([]byte, error) {
 	var n uint32
 	p, size := pointer(b[len(b):cap(b)])
 	errno := transferDigest(uint32(file), p, size, &n)
@@ -336,12 +334,12 @@ func (*World) Digest(file ftp.Handle, b []byte) ([]byte, error) {
 }
 
 // Deflate implements [ftp.Deflater].
-func (*World) Deflate(conn ftp.Handle, level int) error {
+func (*imports) Deflate(conn ftp.Handle, level int) error {
 	return fault(netDeflate(uint32(conn), uint32(level)))
 }
 
 // Space implements [ftp.Spacer].
-func (*World) Space(session ftp.Handle, name []byte) (uint64, error) {
+func (*imports) Space(session ftp.Handle, name []byte) (uint64, error) {
 	var n uint64
 	p, size := pointer(name)
 	errno := fileSpace(uint32(session), p, size, &n)
@@ -349,13 +347,13 @@ func (*World) Space(session ftp.Handle, name []byte) (uint64, error) {
 }
 
 // Host implements [ftp.Hosts].
-func (*World) Host(session ftp.Handle, name []byte) error {
+func (*imports) Host(session ftp.Handle, name []byte) error {
 	p, size := pointer(name)
 	return fault(authHost(uint32(session), p, size))
 }
 
 // Abilities implements [ftp.Abler].
-func (*World) Abilities(session ftp.Handle) ftp.Abilities {
+func (*imports) Abilities(session ftp.Handle) ftp.Abilities {
 	var abilities uint32
 	if sessionAbilities(uint32(session), &abilities) != 0 {
 		return 0
@@ -364,12 +362,12 @@ func (*World) Abilities(session ftp.Handle) ftp.Abilities {
 }
 
 // SetUmask implements [ftp.Masker].
-func (*World) SetUmask(session ftp.Handle, mask uint32) error {
+func (*imports) SetUmask(session ftp.Handle, mask uint32) error {
 	return fault(sessionUmask(uint32(session), mask))
 }
 
 // Sessions implements [ftp.Lister].
-func (w *World) Sessions(session ftp.Handle, after uint64, yield func(ftp.SessionInfo)) error {
+func (w *imports) Sessions(session ftp.Handle, after uint64, yield func(ftp.SessionInfo)) error {
 	var n uint32
 	p, size := pointer(w.page[:])
 	if errno := sessionList(uint32(session), int64(after), p, size, &n); errno != 0 {
@@ -391,26 +389,26 @@ func (w *World) Sessions(session ftp.Handle, after uint64, yield func(ftp.Sessio
 }
 
 // SetCreated implements [ftp.Creator].
-func (*World) SetCreated(session ftp.Handle, name []byte, created int64) error {
+func (*imports) SetCreated(session ftp.Handle, name []byte, created int64) error {
 	p, size := pointer(name)
 	return fault(fileSetCreated(uint32(session), p, size, created))
 }
 
 // Symlink implements [ftp.Linker].
-func (*World) Symlink(session ftp.Handle, target, name []byte) error {
+func (*imports) Symlink(session ftp.Handle, target, name []byte) error {
 	p, size := pointer(name)
 	t, tLen := pointer(target)
 	return fault(fileSymlink(uint32(session), p, size, t, tLen))
 }
 
 // RemoveTree implements [ftp.Feller].
-func (*World) RemoveTree(session ftp.Handle, name []byte) error {
+func (*imports) RemoveTree(session ftp.Handle, name []byte) error {
 	p, size := pointer(name)
 	return fault(fileRemove(uint32(session), p, size, wasi.RemoveTree))
 }
 
 // Copy implements [ftp.Copier].
-func (*World) Copy(session ftp.Handle, from, to []byte, appends bool) (ftp.Handle, error) {
+func (*imports) Copy(session ftp.Handle, from, to []byte, appends bool) (ftp.Handle, error) {
 	var h uint32
 	f, fLen := pointer(from)
 	t, tLen := pointer(to)

@@ -1,4 +1,4 @@
-package ftphost
+package main
 
 import (
 	"wasiftp/module/ftp"

@@ -1,11 +1,11 @@
 //go:build wasip1
 
-package wamr
+package main
 
 import (
 	"structs"
 
-	"wasiftp/wasi/standalone"
+	"wasiftp/module/standalone"
 )
 
 // Kinds of subscription and event of the preview.
@@ -44,7 +44,7 @@ type event struct {
 const flagHangup = 1
 
 // Wait implements [standalone.Network].
-func (n *Network) Wait(list []standalone.Interest, timeout int64) {
+func (n *network) Wait(list []standalone.Interest, timeout int64) {
 	n.asked = n.asked[:0]
 	for i, s := range list {
 		if s.Readable {
@@ -63,7 +63,7 @@ func (n *Network) Wait(list []standalone.Interest, timeout int64) {
 
 // poll waits for what is asked, for timeout ns at most; below 0 there is no end.
 // What it returns is valid until the next call.
-func (n *Network) poll(timeout int64) []event {
+func (n *network) poll(timeout int64) []event {
 	if timeout >= 0 {
 		// WAMR counts in milliseconds and drops the rest: less than one would
 		// be no wait at all.
@@ -84,7 +84,7 @@ func (n *Network) poll(timeout int64) []event {
 }
 
 // broken tells that the other end has reset a connection.
-func (n *Network) broken(conn standalone.Socket) bool {
+func (n *network) broken(conn standalone.Socket) bool {
 	n.asked = append(n.asked[:0], subscription{kind: kindWrite, fd: uint32(conn)})
 	for _, e := range n.poll(0) {
 		if e.errno != 0 || e.kind == kindWrite && e.flags&flagHangup != 0 {

@@ -1,4 +1,4 @@
-package wamr
+package main
 
 import (
 	"net/netip"

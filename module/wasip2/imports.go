@@ -1,6 +1,6 @@
 //go:build wasip1
 
-package wasip2
+package main
 
 import "unsafe"
 

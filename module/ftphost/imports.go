@@ -2,7 +2,7 @@
 
 //go:build wasip1
 
-package ftphost
+package main
 
 import "unsafe"
 

@@ -1,9 +1,6 @@
 //go:build wasip1
 
-// Package wasip1 is TCP as plain WASI preview 1 has it: listeners that the
-// runtime was started with, and what they accept. It tells no address, connects
-// to nobody, and cannot break a connection off.
-package wasip1
+package main
 
 import (
 	"errors"
@@ -13,15 +10,15 @@ import (
 	"time"
 
 	"wasiftp/module/ftp"
-	"wasiftp/wasi/standalone"
+	"wasiftp/module/standalone"
 )
 
 // firstDescriptor is the first that is not a standard stream.
 const firstDescriptor = 3
 
-// Network is a [standalone.Preopened]. The first of the runtime's listeners is
+// network is a [standalone.Preopened]. The first of the runtime's listeners is
 // for control connections, the others are the passive ports in their order.
-type Network struct {
+type network struct {
 	control *listener
 	passive []*listener
 	first   uint16        // port of the first passive listener
@@ -36,8 +33,8 @@ type listener struct {
 	arrived []uint32 // connections that Wait has taken
 }
 
-// New finds the listeners.
-func New(settings standalone.Settings) (standalone.Network, error) {
+// connect finds the listeners.
+func connect(settings standalone.Settings) (standalone.Network, error) {
 	var all []*listener
 	for fd := uint32(firstDescriptor); ; fd++ {
 		var stat fdStat
@@ -65,16 +62,16 @@ func New(settings standalone.Settings) (standalone.Network, error) {
 			" listeners behind the first, for passive data connections; say at which address and ports clients reach them, as in 127.0.0.1:50000-50003")
 	}
 	all[0].open = true
-	return &Network{control: all[0], passive: all[1:], first: p.First, byte: make([]byte, 1)}, nil
+	return &network{control: all[0], passive: all[1:], first: p.First, byte: make([]byte, 1)}, nil
 }
 
 // Control implements [standalone.Preopened].
-func (n *Network) Control() []standalone.Socket {
+func (n *network) Control() []standalone.Socket {
 	return []standalone.Socket{standalone.Socket(n.control.fd)}
 }
 
 // Listen implements [standalone.Network].
-func (n *Network) Listen(at netip.AddrPort) (standalone.Socket, netip.AddrPort, error) {
+func (n *network) Listen(at netip.AddrPort) (standalone.Socket, netip.AddrPort, error) {
 	i := int(at.Port()) - int(n.first)
 	if i < 0 || i >= len(n.passive) {
 		return 0, at, ftp.ErrUnsupported
@@ -91,7 +88,7 @@ func (n *Network) Listen(at netip.AddrPort) (standalone.Socket, netip.AddrPort, 
 }
 
 // listener finds a listener by its descriptor, nil for that of a connection.
-func (n *Network) listener(s standalone.Socket) *listener {
+func (n *network) listener(s standalone.Socket) *listener {
 	if n.control.fd == uint32(s) {
 		return n.control
 	}
@@ -104,7 +101,7 @@ func (n *Network) listener(s standalone.Socket) *listener {
 }
 
 // take takes a connection that has arrived, and reports false when there is none.
-func (n *Network) take(l *listener) bool {
+func (n *network) take(l *listener) bool {
 	var conn uint32
 	if sockAccept(l.fd, flagNonblock, &conn) != 0 {
 		return false
@@ -121,7 +118,7 @@ func (l *listener) turnAway() {
 }
 
 // Accept implements [standalone.Network].
-func (n *Network) Accept(s standalone.Socket) (conn standalone.Socket, local, peer netip.AddrPort, err error) {
+func (n *network) Accept(s standalone.Socket) (conn standalone.Socket, local, peer netip.AddrPort, err error) {
 	l := n.listener(s)
 	if len(l.arrived) == 0 {
 		var fd uint32
@@ -135,26 +132,26 @@ func (n *Network) Accept(s standalone.Socket) (conn standalone.Socket, local, pe
 }
 
 // Dial implements [standalone.Network].
-func (n *Network) Dial(netip.AddrPort) (standalone.Socket, error) { return 0, ftp.ErrUnsupported }
+func (n *network) Dial(netip.AddrPort) (standalone.Socket, error) { return 0, ftp.ErrUnsupported }
 
 // Connected implements [standalone.Network].
-func (n *Network) Connected(standalone.Socket) error { return ftp.ErrUnsupported }
+func (n *network) Connected(standalone.Socket) error { return ftp.ErrUnsupported }
 
 // Read implements [standalone.Network].
-func (n *Network) Read(conn standalone.Socket, p []byte) (int, error) {
+func (n *network) Read(conn standalone.Socket, p []byte) (int, error) {
 	size, errno := receive(uint32(conn), p, 0)
 	return n.moved(size, errno)
 }
 
 // Write implements [standalone.Network].
-func (n *Network) Write(conn standalone.Socket, p []byte) (int, error) {
+func (n *network) Write(conn standalone.Socket, p []byte) (int, error) {
 	size, errno := send(uint32(conn), p)
 	return n.moved(size, errno)
 }
 
 // moved is what a call that moves bytes answers. Where some have moved, more will
 // soon.
-func (n *Network) moved(size int, errno syscall.Errno) (int, error) {
+func (n *network) moved(size int, errno syscall.Errno) (int, error) {
 	if errno != 0 {
 		return 0, fault(errno)
 	}
@@ -164,7 +161,7 @@ func (n *Network) moved(size int, errno syscall.Errno) (int, error) {
 
 // Close implements [standalone.Network]. wazero closes a connection only when its
 // garbage is collected, so its end is said before.
-func (n *Network) Close(s standalone.Socket, _ bool) {
+func (n *network) Close(s standalone.Socket, _ bool) {
 	if l := n.listener(s); l != nil {
 		l.turnAway()
 		l.open = false
@@ -189,7 +186,7 @@ const (
 // Wait implements [standalone.Network]. The runtime's own poll says of any socket
 // that it is ready, so there is nothing to do but to look at each again and again.
 // Whether there is room to write cannot be seen: that is tried.
-func (n *Network) Wait(list []standalone.Interest, timeout int64) {
+func (n *network) Wait(list []standalone.Interest, timeout int64) {
 	began := time.Now()
 	for {
 		if n.look(list) || timeout == 0 {
@@ -213,7 +210,7 @@ func (n *Network) Wait(list []standalone.Interest, timeout int64) {
 }
 
 // look finds out who has something to read, and reports whether anybody has.
-func (n *Network) look(list []standalone.Interest) (found bool) {
+func (n *network) look(list []standalone.Interest) (found bool) {
 	for i := range list {
 		if list[i].Readable && n.readable(list[i].Socket) {
 			list[i].Ready, found = true, true
@@ -222,7 +219,7 @@ func (n *Network) look(list []standalone.Interest) (found bool) {
 	return found
 }
 
-func (n *Network) readable(s standalone.Socket) bool {
+func (n *network) readable(s standalone.Socket) bool {
 	if l := n.listener(s); l != nil {
 		return len(l.arrived) > 0 || n.take(l)
 	}

@@ -1,24 +1,21 @@
 //go:build wasip1
 
-// Package wasip2 is the network of WASI 0.2, wasi:sockets, for a component made
-// of standard Go: the compiler knows preview 1 only, so what a component needs
-// besides is declared here by hand.
-package wasip2
+package main
 
 import (
 	"net/netip"
 	"unsafe"
 
 	"wasiftp/module/ftp"
-	"wasiftp/wasi/standalone"
+	"wasiftp/module/standalone"
 )
 
 // pieceSize is the most that one call writes. The runtime may hold on to as much
 // for each connection until its client takes it.
 const pieceSize = 64 << 10
 
-// Network is a [standalone.Network] of a component. Make it by [NewNetwork].
-type Network struct {
+// network is a [standalone.Network] of a component. Make it by [newNetwork].
+type network struct {
 	network   uint32
 	sockets   map[standalone.Socket]*socket
 	lingering []lingering
@@ -28,11 +25,11 @@ type Network struct {
 	result    [resultSize]byte
 }
 
-var _ standalone.Network = (*Network)(nil)
+var _ standalone.Network = (*network)(nil)
 
-// NewNetwork is the network that the runtime lets this component have.
-func NewNetwork() *Network {
-	return &Network{network: instanceNetwork(), sockets: make(map[standalone.Socket]*socket)}
+// newNetwork is the network that the runtime lets this component have.
+func newNetwork() *network {
+	return &network{network: instanceNetwork(), sockets: make(map[standalone.Socket]*socket)}
 }
 
 // socket is a tcp-socket with all that hangs on it. No handle is ever 0, so 0 is
@@ -47,9 +44,9 @@ type socket struct {
 	ended                 bool   // input has said so
 }
 
-func (n *Network) out() unsafe.Pointer { return unsafe.Pointer(&n.result) }
+func (n *network) out() unsafe.Pointer { return unsafe.Pointer(&n.result) }
 
-func (n *Network) add(s *socket) standalone.Socket {
+func (n *network) add(s *socket) standalone.Socket {
 	n.sockets[standalone.Socket(s.handle)] = s
 	return standalone.Socket(s.handle)
 }
@@ -68,7 +65,7 @@ func (s *socket) drop() {
 	dropSocket(s.handle)
 }
 
-func (n *Network) create(family uint32) (*socket, error) {
+func (n *network) create(family uint32) (*socket, error) {
 	createSocket(family, n.out())
 	if err := fault(n.result[:], words); err != nil {
 		return nil, err
@@ -77,10 +74,10 @@ func (n *Network) create(family uint32) (*socket, error) {
 }
 
 // handle is the i-th handle of a result.
-func (n *Network) handle(i int) uint32 { return word(n.result[:], words+4*i) }
+func (n *network) handle(i int) uint32 { return word(n.result[:], words+4*i) }
 
 // Listen implements [standalone.Network].
-func (n *Network) Listen(at netip.AddrPort) (standalone.Socket, netip.AddrPort, error) {
+func (n *network) Listen(at netip.AddrPort) (standalone.Socket, netip.AddrPort, error) {
 	family, a := flatAddress(at)
 	s, err := n.create(family)
 	if err != nil {
@@ -105,7 +102,7 @@ func (n *Network) Listen(at netip.AddrPort) (standalone.Socket, netip.AddrPort, 
 
 // finish ends what was started. To bind and to listen depend on nobody outside,
 // so waiting is short; most runtimes are done at once.
-func (n *Network) finish(s *socket, ask func(socket uint32, result unsafe.Pointer)) error {
+func (n *network) finish(s *socket, ask func(socket uint32, result unsafe.Pointer)) error {
 	err := fault(n.result[:], unit)
 	if err != nil {
 		return err
@@ -120,7 +117,7 @@ func (n *Network) finish(s *socket, ask func(socket uint32, result unsafe.Pointe
 }
 
 // Accept implements [standalone.Network].
-func (n *Network) Accept(listener standalone.Socket) (conn standalone.Socket, local, peer netip.AddrPort, err error) {
+func (n *network) Accept(listener standalone.Socket) (conn standalone.Socket, local, peer netip.AddrPort, err error) {
 	for {
 		s, err := n.accept(n.sockets[listener])
 		if err != nil {
@@ -139,7 +136,7 @@ func (n *Network) Accept(listener standalone.Socket) (conn standalone.Socket, lo
 	}
 }
 
-func (n *Network) accept(listener *socket) (*socket, error) {
+func (n *network) accept(listener *socket) (*socket, error) {
 	accept(listener.handle, n.out())
 	if err := fault(n.result[:], words); err != nil {
 		return nil, err
@@ -148,7 +145,7 @@ func (n *Network) accept(listener *socket) (*socket, error) {
 }
 
 // Dial implements [standalone.Network].
-func (n *Network) Dial(to netip.AddrPort) (standalone.Socket, error) {
+func (n *network) Dial(to netip.AddrPort) (standalone.Socket, error) {
 	family, a := flatAddress(to)
 	s, err := n.create(family)
 	if err != nil {
@@ -164,7 +161,7 @@ func (n *Network) Dial(to netip.AddrPort) (standalone.Socket, error) {
 }
 
 // Connected implements [standalone.Network].
-func (n *Network) Connected(conn standalone.Socket) error {
+func (n *network) Connected(conn standalone.Socket) error {
 	s := n.sockets[conn]
 	if s.output != 0 {
 		return nil
@@ -178,7 +175,7 @@ func (n *Network) Connected(conn standalone.Socket) error {
 }
 
 // Read implements [standalone.Network].
-func (n *Network) Read(conn standalone.Socket, p []byte) (int, error) {
+func (n *network) Read(conn standalone.Socket, p []byte) (int, error) {
 	s := n.sockets[conn]
 	if s.ended || len(p) == 0 {
 		return 0, nil
@@ -195,7 +192,7 @@ func (n *Network) Read(conn standalone.Socket, p []byte) (int, error) {
 }
 
 // read lends what has arrived, nothing when that is nothing.
-func (n *Network) read(s *socket, most int) ([]byte, error) {
+func (n *network) read(s *socket, most int) ([]byte, error) {
 	lending = true
 	readInput(s.input, uint64(most), n.out())
 	lending = false
@@ -206,7 +203,7 @@ func (n *Network) read(s *socket, most int) ([]byte, error) {
 }
 
 // Write implements [standalone.Network].
-func (n *Network) Write(conn standalone.Socket, p []byte) (int, error) {
+func (n *network) Write(conn standalone.Socket, p []byte) (int, error) {
 	s := n.sockets[conn]
 	written := 0
 	for written < len(p) {
@@ -234,7 +231,7 @@ func (n *Network) Write(conn standalone.Socket, p []byte) (int, error) {
 // room is how many bytes the runtime takes now. wasmtime only learns a moment after
 // a connection has come that there is room in it, as there is in each that is new.
 // That moment is waited for: a reply that another one follows later costs 40 ms.
-func (n *Network) room(s *socket) (uint64, error) {
+func (n *network) room(s *socket) (uint64, error) {
 	room, err := n.checkRoom(s)
 	if err == nil && s.room == 0 {
 		pollableBlock(s.pollable(&s.outputEvents, s.output, subscribeOutput))
@@ -243,7 +240,7 @@ func (n *Network) room(s *socket) (uint64, error) {
 	return room, err
 }
 
-func (n *Network) checkRoom(s *socket) (uint64, error) {
+func (n *network) checkRoom(s *socket) (uint64, error) {
 	checkWrite(s.output, n.out())
 	if err := n.streamFault(long); err != nil {
 		return 0, brokenEnd(err)
@@ -263,7 +260,7 @@ func brokenEnd(err error) error {
 
 // streamFault is the error of a stream's call. What failed in particular is text
 // that nobody would read.
-func (n *Network) streamFault(at int) error {
+func (n *network) streamFault(at int) error {
 	failure, err := streamFault(n.result[:], at)
 	if failure != 0 {
 		dropError(failure)

@@ -1,9 +1,6 @@
 //go:build wasip1
 
-// Package wamr is the TCP of WAMR, the WebAssembly runtime of small devices, as
-// its program iwasm gives it to modules: calls of its own to open, bind, listen
-// and connect, and the preview's for the rest.
-package wamr
+package main
 
 import (
 	"errors"
@@ -12,19 +9,19 @@ import (
 	"unsafe"
 
 	"wasiftp/module/ftp"
-	"wasiftp/wasi/standalone"
+	"wasiftp/module/standalone"
 )
 
-// Network implements [standalone.Network]. Its zero value is ready.
-type Network struct {
+// network implements [standalone.Network]. Its zero value is ready.
+type network struct {
 	asked   []subscription
 	answers []event
 	dialled map[standalone.Socket]netip.AddrPort // not known to be connected
 	unread  [1024]byte
 }
 
-// New makes a network: WAMR needs no settings.
-func New(standalone.Settings) (standalone.Network, error) { return &Network{}, nil }
+// connect makes a network: WAMR needs no settings.
+func connect(standalone.Settings) (standalone.Network, error) { return &network{}, nil }
 
 const (
 	streams = 1   // sock_open's kind of socket
@@ -45,7 +42,7 @@ func open(family netip.Addr) (standalone.Socket, error) {
 }
 
 // Listen implements [standalone.Network].
-func (n *Network) Listen(at netip.AddrPort) (standalone.Socket, netip.AddrPort, error) {
+func (n *network) Listen(at netip.AddrPort) (standalone.Socket, netip.AddrPort, error) {
 	s, err := open(at.Addr())
 	if err != nil {
 		return 0, netip.AddrPort{}, err
@@ -97,7 +94,7 @@ func peerAddress(s standalone.Socket) netip.AddrPort {
 }
 
 // Accept implements [standalone.Network].
-func (n *Network) Accept(listener standalone.Socket) (conn standalone.Socket, local, peer netip.AddrPort, err error) {
+func (n *network) Accept(listener standalone.Socket) (conn standalone.Socket, local, peer netip.AddrPort, err error) {
 	fd, _, err := syscall.Accept(int(listener))
 	if err == syscall.ECONNABORTED { // it is gone already
 		return 0, netip.AddrPort{}, netip.AddrPort{}, ftp.ErrAgain
@@ -116,7 +113,7 @@ func (n *Network) Accept(listener standalone.Socket) (conn standalone.Socket, lo
 }
 
 // Dial implements [standalone.Network].
-func (n *Network) Dial(to netip.AddrPort) (standalone.Socket, error) {
+func (n *network) Dial(to netip.AddrPort) (standalone.Socket, error) {
 	s, err := open(to.Addr())
 	if err != nil {
 		return 0, err
@@ -134,7 +131,7 @@ func (n *Network) Dial(to netip.AddrPort) (standalone.Socket, error) {
 
 // Connected implements [standalone.Network]. WAMR has no call that tells how a
 // connection went; connecting again does.
-func (n *Network) Connected(conn standalone.Socket) error {
+func (n *network) Connected(conn standalone.Socket) error {
 	to, unknown := n.dialled[conn]
 	if !unknown {
 		return nil
@@ -149,7 +146,7 @@ func (n *Network) Connected(conn standalone.Socket) error {
 }
 
 // Read implements [standalone.Network].
-func (n *Network) Read(conn standalone.Socket, p []byte) (int, error) {
+func (n *network) Read(conn standalone.Socket, p []byte) (int, error) {
 	count, err := syscall.Read(int(conn), p)
 	if err != nil {
 		return 0, fault(err)
@@ -158,7 +155,7 @@ func (n *Network) Read(conn standalone.Socket, p []byte) (int, error) {
 }
 
 // Write implements [standalone.Network].
-func (n *Network) Write(conn standalone.Socket, p []byte) (int, error) {
+func (n *network) Write(conn standalone.Socket, p []byte) (int, error) {
 	// iwasm does not ignore SIGPIPE: writing to a connection that is known to
 	// be broken would end it, and all sessions with it.
 	if n.broken(conn) {
@@ -172,7 +169,7 @@ func (n *Network) Write(conn standalone.Socket, p []byte) (int, error) {
 }
 
 // Close implements [standalone.Network].
-func (n *Network) Close(s standalone.Socket, reset bool) {
+func (n *network) Close(s standalone.Socket, reset bool) {
 	delete(n.dialled, s)
 	if reset {
 		sockSetLinger(uint32(s), 1, 0)
@@ -184,7 +181,7 @@ func (n *Network) Close(s standalone.Socket, reset bool) {
 
 // drain forgets what has arrived. Closing with something unread would reset the
 // connection, and the client might lose the last reply.
-func (n *Network) drain(s standalone.Socket) {
+func (n *network) drain(s standalone.Socket) {
 	for range 64 {
 		if count, err := syscall.Read(int(s), n.unread[:]); count <= 0 || err != nil {
 			return

@@ -1,4 +1,4 @@
-package ftphost
+package main
 
 import (
 	"go/ast"

@@ -1,6 +1,6 @@
 //go:build wasip1
 
-package wasip1
+package main
 
 import (
 	"runtime"

@@ -1,0 +1,76 @@
+// Command gen writes the list of the built .wasm files, and README's tables: the verbs
+// of the engine, the imports of the boundary, the clients and the runtimes that the tests
+// have run. Run it by go generate in the folder module.
+package main
+
+import (
+	"fmt"
+	"log"
+	"os"
+	"strings"
+
+	"wasiftp/module/ftp"
+	"wasiftp/wasi"
+	"wasiftp/wasi/gen/marked"
+)
+
+func main() {
+	log.SetFlags(0)
+	artefacts := readArtefacts()
+	if err := os.WriteFile("artefacts.txt", artefactList(artefacts), 0o644); err != nil {
+		log.Fatal(err)
+	}
+	parts := map[string]string{"imports": importTable(), "verbs": verbTable(), "artefacts": artefactTable(artefacts)}
+	for name, file := range map[string]string{"clients": "../tests/clients.md", "runtimes": "../tests/runtimes/table.md"} {
+		table, err := os.ReadFile(file)
+		if err != nil {
+			log.Fatal(err)
+		}
+		parts[name] = string(table)
+	}
+	marked.Fill("../README.md", parts)
+}
+
+// importTable is README's table of imports, a row a group.
+func importTable() string {
+	var b strings.Builder
+	b.WriteString("| group | imports |\n|---|---|\n")
+	for n := 0; n < len(wasi.Table); {
+		group := wasi.Table[n].Group
+		var names []string
+		for ; n < len(wasi.Table) && wasi.Table[n].Group == group; n++ {
+			names = append(names, "`"+wasi.Table[n].Name+"`")
+		}
+		fmt.Fprintf(&b, "| %s | %s |\n", group, strings.Join(names, " "))
+	}
+	return b.String()
+}
+
+// verbTable is README's table of verbs, a row a document that has several.
+func verbTable() string {
+	var order []string
+	verbs := map[string][]string{}
+	for _, v := range ftp.Verbs() {
+		document, _, _ := strings.Cut(v.Section, " §")
+		if verbs[document] == nil {
+			order = append(order, document)
+		}
+		verbs[document] = append(verbs[document], "`"+v.Name+"`")
+	}
+	var b strings.Builder
+	var few []string
+	b.WriteString("| document | verbs |\n|---|---|\n")
+	for _, document := range order {
+		said := strings.Join(verbs[document], " ")
+		if len(verbs[document]) < fewVerbs {
+			few = append(few, document+" "+said)
+			continue
+		}
+		fmt.Fprintf(&b, "| %s | %s |\n", document, said)
+	}
+	fmt.Fprintf(&b, "| others | %s |\n", strings.Join(few, ", "))
+	return b.String()
+}
+
+// Documents of fewer verbs share a row.
+const fewVerbs = 3

@@ -195,12 +195,6 @@ func (m *Memory) Chtimes(name string, mtime time.Time) error {
 	return m.change("chtimes", name, func(n *node) { n.mtime = mtime })
 }
 
-// SetCreated sets the creation time. The [fs.FileInfo]s of a Memory tell it by a
-// method Created() time.Time.
-func (m *Memory) SetCreated(name string, created time.Time) error {
-	return m.change("setcreated", name, func(n *node) { n.created = created })
-}
-
 // Umask is the same tree, but new files and directories in it get all permissions
 // except those in mask and, for files, those to execute.
 func (m *Memory) Umask(mask fs.FileMode) fs.FS { return maskedMemory{m, mask.Perm()} }

@@ -8,13 +8,16 @@ import (
 	"wasiftp/wasi"
 )
 
-// abilitiesOf finds out what files can do beyond being read. Whether they know how
-// much room there is depends on more than their type, so that is tried.
+// abilitiesOf finds out what files can do beyond being read. Whether they know when
+// they were created, or how much room there is, depends on more than their type, so
+// that is tried.
 func abilitiesOf(fsys FS, rights Rights) uint32 {
 	able := abilityOf[CreateFS](fsys, wasi.AbleUpload) | abilityOf[MkdirFS](fsys, wasi.AbleMkdir) |
-		abilityOf[ChtimesFS](fsys, wasi.AbleTimes) | abilityOf[CreatedFS](fsys, wasi.AbleCreated) |
-		abilityOf[ChmodFS](fsys, wasi.AbleModes) | abilityOf[UmaskFS](fsys, wasi.AbleUmask) |
+		abilityOf[ChtimesFS](fsys, wasi.AbleTimes) | abilityOf[ChmodFS](fsys, wasi.AbleModes) | abilityOf[UmaskFS](fsys, wasi.AbleUmask) |
 		abilityOf[SymlinkFS](fsys, wasi.AbleSymlink) | abilityOf[RemoveAllFS](fsys, wasi.AbleTree)
+	if info, err := fs.Stat(fsys, "."); err == nil && createdOf(info) != 0 {
+		able |= wasi.AbleCreated
+	}
 	if f, ok := fsys.(SpaceFS); ok && rights&Write != 0 {
 		if _, err := f.Space("."); !errors.Is(err, errors.ErrUnsupported) {
 			able |= wasi.AbleSpace
@@ -29,19 +32,6 @@ func abilityOf[T FS](fsys FS, able uint32) uint32 {
 		return able
 	}
 	return 0
-}
-
-func (sh *shard) sessionAbilities(a *args) wasi.Errno {
-	s, errno := sh.session(a)
-	if errno != wasi.OK {
-		return errno
-	}
-	l := s.login.Load()
-	if l == nil {
-		return wasi.EACCES
-	}
-	putUint32(a.bytes(1), l.able)
-	return wasi.OK
 }
 
 // sessionUmask has what the session makes from now on made under a mask.

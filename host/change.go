@@ -32,13 +32,35 @@ func using[T FS](fsys FS, call func(T) error) error {
 	return errors.ErrUnsupported
 }
 
-func (sh *shard) fileMkdir(a *args) wasi.Errno {
+// fileMake makes a directory or a symbolic link.
+func (sh *shard) fileMake(a *args) wasi.Errno {
+	if len(a.bytes(2)) > 0 {
+		return sh.fileLink(a)
+	}
 	s, fsys, name, errno := sh.files(a, MakeDir)
 	if errno != wasi.OK {
 		return errno
 	}
-	return s.change(questionKey{call: wasi.FileMkdir, name: name}, Event{Kind: Made, Path: "/" + name}, func(context.Context) error {
+	return s.change(questionKey{call: wasi.FileMake, name: name}, Event{Kind: Made, Path: "/" + name}, func(context.Context) error {
 		return using(fsys, func(m MkdirFS) error { return m.Mkdir(name) })
+	})
+}
+
+func (sh *shard) fileLink(a *args) wasi.Errno {
+	s, fsys, name, errno := sh.files(a, Write)
+	if errno != wasi.OK {
+		return errno
+	}
+	target, ok := s.name(a, 2)
+	switch {
+	case !ok || name == "." || target == ".":
+		return wasi.EINVAL
+	case !sh.server.config.Allow.SiteSymlink:
+		return wasi.EACCES
+	}
+	key := questionKey{call: wasi.FileMake, name: name, to: target}
+	return s.change(key, Event{Kind: Linked, Path: "/" + name, To: "/" + target}, func(context.Context) error {
+		return using(fsys, func(l SymlinkFS) error { return l.Symlink(target, name) })
 	})
 }
 
@@ -123,28 +145,22 @@ func (s *session) move(ctx context.Context, fsys FS, from, to string, err error)
 	return mover.Move(ctx, from, to)
 }
 
-// set asks for something about a file to be set, by what is asked for besides its
-// name.
-func (sh *shard) set(a *args, key questionKey, work func(fsys FS, name string) error) wasi.Errno {
+// fileSet sets one attribute of a file.
+func (sh *shard) fileSet(a *args) wasi.Errno {
 	s, fsys, name, errno := sh.files(a, Write)
 	if errno != wasi.OK {
 		return errno
 	}
-	key.name = name
-	return s.change(key, Event{Kind: Changed, Path: "/" + name}, func(context.Context) error { return work(fsys, name) })
-}
-
-func (sh *shard) fileSetTime(a *args) wasi.Errno {
-	mtime := a.int64(2)
-	return sh.set(a, questionKey{call: wasi.FileSetTime, number: mtime}, func(fsys FS, name string) error {
-		return using(fsys, func(c ChtimesFS) error { return c.Chtimes(name, time.Unix(0, mtime)) })
-	})
-}
-
-func (sh *shard) fileSetCreated(a *args) wasi.Errno {
-	created := a.int64(2)
-	return sh.set(a, questionKey{call: wasi.FileSetCreated, number: created}, func(fsys FS, name string) error {
-		return using(fsys, func(c CreatedFS) error { return c.SetCreated(name, time.Unix(0, created)) })
+	attribute, value := a.uint32(2), a.int64(3)
+	if attribute > wasi.SetMode {
+		return wasi.EINVAL
+	}
+	key := questionKey{call: wasi.FileSet, name: name, flags: attribute, number: value}
+	return s.change(key, Event{Kind: Changed, Path: "/" + name}, func(context.Context) error {
+		if attribute == wasi.SetTime {
+			return using(fsys, func(c ChtimesFS) error { return c.Chtimes(name, time.Unix(0, value)) })
+		}
+		return using(fsys, func(c ChmodFS) error { return c.Chmod(name, modeOf(uint32(value)&0o7777)) })
 	})
 }
 
@@ -174,31 +190,6 @@ func modeOf(bits uint32) fs.FileMode {
 		}
 	}
 	return mode
-}
-
-func (sh *shard) fileSetMode(a *args) wasi.Errno {
-	mode := a.uint32(2) & 0o7777
-	return sh.set(a, questionKey{call: wasi.FileSetMode, flags: mode}, func(fsys FS, name string) error {
-		return using(fsys, func(c ChmodFS) error { return c.Chmod(name, modeOf(mode)) })
-	})
-}
-
-func (sh *shard) fileSymlink(a *args) wasi.Errno {
-	s, fsys, name, errno := sh.files(a, Write)
-	if errno != wasi.OK {
-		return errno
-	}
-	target, ok := s.name(a, 2)
-	switch {
-	case !ok || name == "." || target == ".":
-		return wasi.EINVAL
-	case !sh.server.config.Allow.SiteSymlink:
-		return wasi.EACCES
-	}
-	key := questionKey{call: wasi.FileSymlink, name: name, to: target}
-	return s.change(key, Event{Kind: Linked, Path: "/" + name, To: "/" + target}, func(context.Context) error {
-		return using(fsys, func(l SymlinkFS) error { return l.Symlink(target, name) })
-	})
 }
 
 func (sh *shard) fileSpace(a *args) wasi.Errno {

@@ -56,19 +56,14 @@ func isRecordType(b byte) bool { return b >= 20 && b <= 24 }
 
 var errInTheClear = errors.New("the client goes on in the clear without close_notify")
 
-// netStopTLS ends TLS on a control connection (RFC 4217 §6, CCC).
-func (sh *shard) netStopTLS(a *args) wasi.Errno {
-	s, errno := sh.session(a)
-	switch {
-	case errno != wasi.OK:
-		return errno
-	case len(a.bytes(1)) > maxLine:
-		return wasi.EINVAL
-	case !sh.server.config.Allow.CCC || sh.server.config.TLS.Require >= TLSForControl:
+// stopTLS ends TLS on the control connection (RFC 4217 §6, CCC).
+func (s *session) stopTLS(reply []byte) wasi.Errno {
+	config := &s.server.config
+	if !config.Allow.CCC || config.TLS.Require >= TLSForControl {
 		return wasi.EACCES
 	}
 	s.host = s.at() // which only the handshake may have told
-	return s.stream.upgradeTo(&upgrade{reply: slices.Clone(a.bytes(1)), lenient: sh.server.config.TLS.Close != RequireClose})
+	return s.stream.upgradeTo(&upgrade{reply: slices.Clone(reply), lenient: config.TLS.Close != RequireClose})
 }
 
 // politeTime is how long the client may take to end TLS before we do: lftp reads

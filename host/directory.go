@@ -39,7 +39,8 @@ func (d *openDir) close() {
 	d.session.guard(filesCode, d.dir.Close)
 }
 
-func (sh *shard) fileList(a *args) wasi.Errno {
+// openDirectory is file_open of a directory.
+func (sh *shard) openDirectory(a *args) wasi.Errno {
 	s, fsys, name, errno := sh.files(a, List)
 	if errno != wasi.OK {
 		return errno
@@ -48,18 +49,18 @@ func (sh *shard) fileList(a *args) wasi.Errno {
 		return wasi.EMFILE
 	}
 	flags := a.uint32(2)
-	if flags&^wasi.ListNames != 0 {
+	if flags&^(wasi.OpenDir|wasi.OpenNames) != 0 || a.int64(3) != 0 {
 		return wasi.EINVAL
 	}
 	names, listed := s.charset(), Event{Kind: Listed, Path: path.Join("/", name), User: s.user()}
-	result, errno := s.askToOpen(questionKey{call: wasi.FileList, name: name, flags: flags}, func(context.Context) answer {
-		d, err := openDirectory(fsys, name)
+	result, errno := s.askToOpen(questionKey{call: wasi.FileOpen, name: name, flags: flags}, func(context.Context) answer {
+		d, info, err := openDirectory(fsys, name)
 		if err != nil {
 			return answer{errno: errnoOf(err)}
 		}
-		d.session, d.user, d.namesOnly, d.charset = s, listed.User, flags&wasi.ListNames != 0, names
+		d.session, d.user, d.namesOnly, d.charset = s, listed.User, flags&wasi.OpenNames != 0, names
 		s.observe(listed)
-		return answer{dir: d}
+		return answer{dir: d, stat: statOf(info)}
 	})
 	if errno != wasi.OK {
 		return errno
@@ -70,40 +71,41 @@ func (sh *shard) fileList(a *args) wasi.Errno {
 		return errno
 	}
 	s.does(handle, wasi.DoingList, name, nil)
-	putUint32(a.bytes(3), handle)
+	putUint32(a.bytes(4), handle)
+	result.stat.Put(a.bytes(5))
 	return wasi.OK
 }
 
-func openDirectory(fsys FS, name string) (*openDir, error) {
+func openDirectory(fsys FS, name string) (*openDir, fs.FileInfo, error) {
 	info, err := fs.Stat(fsys, name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !info.IsDir() {
-		return nil, syscall.ENOTDIR
+		return nil, nil, syscall.ENOTDIR
 	}
 	file, err := fsys.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	dir, ok := file.(fs.ReadDirFile)
 	if !ok {
 		file.Close()
-		return nil, errors.ErrUnsupported
+		return nil, nil, errors.ErrUnsupported
 	}
-	return &openDir{fsys: fsys, name: name, dir: dir}, nil
+	return &openDir{fsys: fsys, name: name, dir: dir}, info, nil
 }
 
 // maxPage bounds a page, whatever room the guest offers.
 const maxPage = 64 << 10
 
-func (sh *shard) fileListNext(a *args) wasi.Errno {
+func (sh *shard) fileList(a *args) wasi.Errno {
 	d, errno := get[*openDir](&sh.handles, a.handle(0))
 	if errno != wasi.OK {
 		return errno
 	}
 	room := min(len(a.bytes(1)), maxPage)
-	key := questionKey{call: wasi.FileListNext, handle: a.handle(0), number: int64(room)}
+	key := questionKey{call: wasi.FileList, handle: a.handle(0), number: int64(room)}
 	_, errno = d.session.pose(key, func(context.Context) answer { return answer{errno: errnoOf(d.fill(room))} })
 	if errno == wasi.OK {
 		if !d.mu.TryLock() { // a question that was given up still fills the page

@@ -211,6 +211,9 @@ const openFlags = wasi.OpenWrite | wasi.OpenTruncate | wasi.OpenAppend | wasi.Op
 
 func (sh *shard) fileOpen(a *args) wasi.Errno {
 	flags, offset := a.uint32(2), a.int64(3)
+	if flags&wasi.OpenDir != 0 {
+		return sh.openDirectory(a)
+	}
 	right := Read
 	if flags&wasi.OpenWrite != 0 {
 		right = Write

@@ -26,23 +26,42 @@ func (sh *shard) transferHash(a *args) wasi.Errno {
 	}
 	algorithm, length, s := a.uint32(1), a.int64(2), f.session
 	switch {
-	case f.reader == nil || f.transfer != nil:
+	case f.reader == nil || f.transfer != nil && f.transfer.hash == nil:
 		return wasi.EBADF
 	case algorithm >= wasi.HashCount || length < 0:
 		return wasi.EINVAL
+	case f.transfer != nil:
+		return f.transfer.hashed(a)
 	case s.working >= maxWorking:
 		return wasi.EBUSY
 	}
 	s.working++
 	handle := a.handle(0)
 	t := f.begin(handle, wasi.DoingHash)
-	t.hash, t.length, t.labour = hashes[algorithm](), length, s.labour(t.ctx)
+	t.algorithm, t.hash, t.length, t.labour = algorithm, hashes[algorithm](), length, s.labour(t.ctx)
 	sh.server.work.Go(func() {
 		s.hashing.Lock()
 		defer s.hashing.Unlock()
 		t.run(handle)
 		sh.do(func() { s.working-- })
 	})
+	return wasi.EAGAIN
+}
+
+// hashed gives the guest the hash, once that is made.
+func (t *transfer) hashed(a *args) wasi.Errno {
+	if a.uint32(1) != t.algorithm || a.int64(2) != t.length || len(a.bytes(3)) < t.hash.Size() {
+		return wasi.EINVAL
+	}
+	select {
+	case <-t.finished:
+	default:
+		return wasi.EAGAIN
+	}
+	if t.err != nil {
+		return wasi.EINVAL
+	}
+	putUint32(a.bytes(4), uint32(copy(a.bytes(3), t.hash.Sum(nil))))
 	return wasi.OK
 }
 
@@ -77,22 +96,4 @@ func (t *transfer) digestPiece() error {
 	t.hash.Write(room[:n])
 	t.bytes.Add(int64(n))
 	return err
-}
-
-func (sh *shard) transferDigest(a *args) wasi.Errno {
-	f, errno := get[*openFile](&sh.handles, a.handle(0))
-	if errno != wasi.OK {
-		return errno
-	}
-	if f.transfer == nil || f.transfer.hash == nil || len(a.bytes(1)) < f.transfer.hash.Size() {
-		return wasi.EINVAL
-	}
-	select {
-	case <-f.transfer.finished:
-	default:
-		return wasi.EBUSY
-	}
-	digest := f.transfer.hash.Sum(nil)
-	putUint32(a.bytes(2), uint32(copy(a.bytes(1), digest)))
-	return wasi.OK
 }

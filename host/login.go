@@ -119,10 +119,17 @@ func (s *Server) hasHost(name string) bool {
 	return hosts == nil || slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, name) })
 }
 
-func (sh *shard) authCheck(a *args) wasi.Errno {
+// authLogin logs the session in, or out.
+func (sh *shard) authLogin(a *args) wasi.Errno {
 	s, errno := sh.session(a)
 	if errno != wasi.OK {
 		return errno
+	}
+	if len(a.bytes(1)) == 0 {
+		s.logOut()
+		putUint32(a.bytes(3), 0)
+		putUint32(a.bytes(4), 0)
+		return wasi.OK
 	}
 	if len(a.bytes(1)) > maxLine || len(a.bytes(2)) > maxLine {
 		return wasi.EINVAL
@@ -132,7 +139,7 @@ func (sh *shard) authCheck(a *args) wasi.Errno {
 	if given.TLS == nil && s.server.config.TLS.Require != TLSOptional || s.failures >= s.server.config.Limits.LoginFailures {
 		return wasi.EACCES
 	}
-	result, errno := s.pose(questionKey{call: wasi.AuthCheck, name: user, to: password},
+	result, errno := s.pose(questionKey{call: wasi.AuthLogin, name: user, to: password},
 		s.held(&s.server.threads.logins, user, func(ctx context.Context) answer { return s.authenticate(ctx, given) }))
 	if errno == wasi.EACCES {
 		s.failures++
@@ -149,7 +156,17 @@ func (sh *shard) authCheck(a *args) wasi.Errno {
 	s.seat.loggedIn()
 	s.observe(Event{Kind: LoggedIn})
 	putUint32(a.bytes(3), uint32(result.login.rights))
+	putUint32(a.bytes(4), result.login.able)
 	return wasi.OK
+}
+
+// logOut is the end of a login that the client wants.
+func (s *session) logOut() {
+	if s.login.Load() != nil {
+		s.observe(Event{Kind: LoggedOut})
+		s.logout()
+		s.seat.loggedOut()
+	}
 }
 
 func (s *session) authenticate(ctx context.Context, given Login) answer {
@@ -229,17 +246,4 @@ func (s *session) use(account *Account, user string, revocations uint64) (admitt
 		return nil, err
 	}
 	return l, nil
-}
-
-func (sh *shard) authClear(a *args) wasi.Errno {
-	s, errno := sh.session(a)
-	if errno != wasi.OK {
-		return errno
-	}
-	if l := s.login.Load(); l != nil {
-		s.observe(Event{Kind: LoggedOut})
-		s.logout()
-		s.seat.loggedOut()
-	}
-	return wasi.OK
 }

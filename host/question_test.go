@@ -179,7 +179,7 @@ func TestPanicOfAnEmbedder(t *testing.T) {
 			_, errno := s.ask(key, work)
 			return errno
 		}
-		key := questionKey{call: wasi.AuthCheck, name: "ali"}
+		key := questionKey{call: wasi.AuthLogin, name: "ali"}
 		if errno := ask(key, func(ctx context.Context) answer {
 			return s.authenticate(ctx, Login{User: "ali", Password: "open sesame"})
 		}); errno != wasi.EIO {
@@ -229,7 +229,7 @@ func TestAbandonedLoginGivesItsPlaceBack(t *testing.T) {
 			return &Account{FS: noFiles{}, MaxSessions: 1}, nil
 		})})
 		for range 3 {
-			s.ask(questionKey{call: wasi.AuthCheck}, func(ctx context.Context) answer { return s.authenticate(ctx, Login{User: "ali"}) })
+			s.ask(questionKey{call: wasi.AuthLogin}, func(ctx context.Context) answer { return s.authenticate(ctx, Login{User: "ali"}) })
 			synctest.Wait()
 			sh.turn()
 			if s.asked.answer.errno != wasi.OK {

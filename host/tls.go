@@ -187,43 +187,44 @@ func (s *Server) issued(session *tls.SessionState, id uint64) bool {
 	return slices.ContainsFunc(session.Extra, func(extra []byte) bool { return bytes.Equal(extra, s.ticketMark(id)) })
 }
 
-// netStartTLS protects a connection. On a control connection all that came
-// before is forgotten, so that nobody on the way can slip a command in ahead of
-// the handshake (CVE-2011-1575).
-func (sh *shard) netStartTLS(a *args) wasi.Errno {
-	if sh.server.config.TLS.Config == nil {
-		return wasi.ENOSYS
-	}
-	if len(a.bytes(1)) > maxLine {
-		return wasi.EINVAL
-	}
-	if s, errno := sh.session(a); errno == wasi.OK {
-		s.host = "" // was said in the clear
-		return s.stream.upgradeTo(sh.server.protection(s.id, slices.Clone(a.bytes(1))))
-	}
+// netTLS puts a connection under TLS, or ends that.
+func (sh *shard) netTLS(a *args) wasi.Errno {
+	part, reply := a.uint32(1), a.bytes(2)
+	s, _ := sh.session(a)
 	c, errno := get[*dataConn](&sh.handles, a.handle(0))
+	control := s != nil
 	switch {
-	case errno != wasi.OK:
-		return errno
-	case len(a.bytes(1)) > 0:
+	case !control && errno != wasi.OK, control && part == wasi.TLSClient, !control && part == wasi.TLSEnd:
+		return wasi.EBADF
+	case sh.server.config.TLS.Config == nil:
+		return wasi.ENOSYS
+	case part > wasi.TLSEnd, control && len(reply) > maxLine, !control && len(reply) > 0:
 		return wasi.EINVAL
+	case part == wasi.TLSEnd:
+		return s.stopTLS(reply)
+	case part == wasi.TLSClient:
+		return c.joinTLS(a.handle(0))
+	case control:
+		return s.startTLS(reply)
 	}
 	return c.secure(a.handle(0), tls.Server, sh.server.dataTLS(c.session.id, c.session.uploading()))
 }
 
-// netJoinTLS protects a data connection whose other end is the TLS server.
-func (sh *shard) netJoinTLS(a *args) wasi.Errno {
-	c, errno := get[*dataConn](&sh.handles, a.handle(0))
-	config := &sh.server.config
-	switch {
-	case errno != wasi.OK:
-		return errno
-	case config.TLS.Config == nil:
-		return wasi.ENOSYS
-	case !config.Allow.SSCN && !config.Allow.CPSV:
+// startTLS puts the control connection under TLS (RFC 4217 §4). All that came before
+// is forgotten, so that nobody on the way can slip a command in ahead of the handshake
+// (CVE-2011-1575).
+func (s *session) startTLS(reply []byte) wasi.Errno {
+	s.host = "" // was said in the clear
+	return s.stream.upgradeTo(s.server.protection(s.id, slices.Clone(reply)))
+}
+
+// joinTLS puts a data connection under TLS whose other end is the server there.
+func (c *dataConn) joinTLS(handle uint32) wasi.Errno {
+	config := &c.session.server.config
+	if !config.Allow.SSCN && !config.Allow.CPSV {
 		return wasi.EACCES
 	}
-	return c.secure(a.handle(0), tls.Client, joiningTLS(config.TLS.Config))
+	return c.secure(handle, tls.Client, joiningTLS(config.TLS.Config))
 }
 
 // joiningTLS is for data connections to another server. Which one that is only

@@ -174,7 +174,8 @@ func (l *simulatedListener) Accept() (script.Conn, error) {
 func (l *simulatedListener) Close() error { return nil }
 
 func (w *simulated) WriteFile(name string, content []byte, mtime time.Time) error {
-	w.Put(name, string(content)).ModTime = mtime.UnixNano()
+	file := w.Put(name, string(content))
+	file.ModTime, file.Created = mtime.UnixNano(), w.Now
 	return nil
 }
 

@@ -139,11 +139,6 @@ func (f trappedFS) Chtimes(name string, mtime time.Time) error {
 	return f.Memory.Chtimes(name, mtime)
 }
 
-func (f trappedFS) SetCreated(name string, created time.Time) error {
-	f.pass("CreatedFS.SetCreated")
-	return f.Memory.SetCreated(name, created)
-}
-
 func (f trappedFS) Chmod(name string, mode fs.FileMode) error {
 	f.pass("ChmodFS.Chmod")
 	return f.Memory.Chmod(name, mode)
@@ -292,7 +287,7 @@ var deeds = map[string][]string{
 	"FS.Open": {"RETR f"}, "StatFS.Stat": {"SIZE f"}, "ReadLinkFS.Lstat": {"DELE f"}, "ReadLinkFS.ReadLink": {"LIST d"},
 	"EnterFS.Enter": {"CWD d"}, "CreateFS.Create": {"STOR new"}, "MkdirFS.Mkdir": {"MKD new"}, "RemoveFS.Remove": {"DELE f"},
 	"RenameFS.Rename": {"RNFR f", "RNTO g"}, "MoveFS.Move": {"RNFR f", "RNTO g"}, "ChtimesFS.Chtimes": {"MFMT 20010203040506 f"},
-	"ChmodFS.Chmod": {"SITE CHMOD 600 f"}, "SpaceFS.Space": {"AVBL"}, "CreatedFS.SetCreated": {"MFCT 20010203040506 f"},
+	"ChmodFS.Chmod": {"SITE CHMOD 600 f"}, "SpaceFS.Space": {"AVBL"},
 	"UmaskFS.Umask": {"SITE UMASK 077"}, "SymlinkFS.Symlink": {"SITE SYMLINK f k"}, "RemoveAllFS.RemoveAll": {"SITE RMDIR d"},
 
 	"File.Stat": {"RETR f"}, "File.Read": {"RETR f"}, "File.Close": {"RETR f"}, "Seeker.Seek": {"REST 1", "RETR f"},

@@ -107,7 +107,7 @@ func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""
 func lines(verb ftp.Verb, name string) []string {
 	const time = "20200102030405"
 	switch verb.Name {
-	case "MFMT", "MFCT":
+	case "MFMT":
 		return []string{verb.Name + " " + time + " " + name}
 	case "MFF":
 		return []string{"MFF Modify=" + time + "; " + name, "MFF UNIX.mode=0777; " + name}

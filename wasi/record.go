@@ -17,21 +17,36 @@ const (
 	EventHangup              // the client of Session has hung up, though what it sent before is not read yet
 )
 
-// Flags of file_stat, file_list, file_copy and transfer_start.
+// Flags of file_stat, file_copy and transfer_start.
 const (
 	StatLink      = 1 // describe a link, not what it points to
 	StatEnter     = 2 // describe a directory that is entered
-	ListNames     = 1 // names only
 	CopyAppend    = 1 // to the end of what is there
 	TransferASCII = 1 // LF in the file, CRLF on the wire (RFC 959 §3.1.1.1)
 )
 
-// Flags of file_open. Without OpenWrite the file is read from offset on.
+// Flags of file_open. Without OpenWrite the file is read from offset on. OpenDir goes
+// with no flag but OpenNames.
 const (
 	OpenWrite     = 1 << iota // an upload; the file is made when missing; alone, it overwrites from offset on, and what is behind its last byte stays
 	OpenTruncate              // what was there goes, but not before a byte has come or the upload is committed
 	OpenAppend                // offset is ignored, bytes go to the end (APPE)
 	OpenExclusive             // EEXIST when there is such a file (STOU)
+	OpenDir                   // a directory
+	OpenNames                 // of which only names are wanted: all else in its records is zero
+)
+
+// Parts of net_tls.
+const (
+	TLSServer = 0
+	TLSClient = 1
+	TLSEnd    = 2
+)
+
+// Attributes of file_set.
+const (
+	SetTime = 0
+	SetMode = 1
 )
 
 // Kinds of file_remove.
@@ -57,7 +72,7 @@ const (
 	Peer  = 1
 )
 
-// Rights an account has, as auth_check reports them.
+// Rights an account has, as auth_login reports them.
 const (
 	RightRead   = 1 << iota // RETR
 	RightList               // LIST, NLST, MLSD

@@ -14,7 +14,7 @@ const Namespace = "ftphost"
 
 // ABIVersion is what the guest's export ftp_abi_version returns. It grows by
 // one whenever a host or a guest built before the change would misbehave.
-const ABIVersion = 4
+const ABIVersion = 5
 
 // Exports are what a reactor built for this boundary exports, besides memory.
 var Exports = []Export{
@@ -108,36 +108,27 @@ const (
 	NetListen
 	NetAccept
 	NetDial
-	NetStartTLS
-	NetJoinTLS
-	NetStopTLS
+	NetTLS
 	NetDeflate
 	HandleClose
 	AuthHost
-	AuthCheck
-	AuthClear
-	SessionAbilities
+	AuthLogin
 	SessionUmask
 	SessionNames
 	SessionList
 	FileStat
-	FileList
-	FileListNext
 	FileOpen
+	FileList
 	FileCommit
-	FileMkdir
+	FileMake
 	FileRemove
 	FileRename
-	FileSetTime
-	FileSetCreated
-	FileSetMode
+	FileSet
 	FileSpace
-	FileSymlink
 	FileCopy
 	TransferStart
 	TransferProgress
 	TransferHash
-	TransferDigest
 	importCount
 )
 
@@ -186,12 +177,8 @@ var Table = [importCount]Import{
 		"takes the client's data connection; EAGAIN while it has not come (EventReadable on the listener follows); EBUSY when several came, and none may be trusted"},
 	NetDial: {"net_dial", "sockets", []Param{{"session", Handle}, {"addr", InAddr}, {"conn", RetUint32}},
 		"connects to the client's data port; EventWritable follows with how it went; EACCES when the address is not the client's or the port is below 1024, EINVAL when it has no family"},
-	NetStartTLS: {"net_start_tls", "sockets", []Param{{"conn", Handle}, {"reply", In}},
-		"protects a connection by TLS; a control connection forgets what arrived, says reply in the clear, and goes on behind the handshake; for a data connection reply is empty, and EventWritable follows with how it went, EPROTO for a handshake that failed; EINVAL for a connection that is protected; ENOSYS when the configuration has no TLS"},
-	NetJoinTLS: {"net_join_tls", "sockets", []Param{{"conn", Handle}},
-		"as net_start_tls for a data connection, but we are the TLS client there, and take any certificate: the other end is another server (SSCN, CPSV); EventWritable follows with how it went, EPROTO for a handshake that failed; EINVAL for a connection that is protected; EACCES when the configuration does not allow it; ENOSYS when the host cannot"},
-	NetStopTLS: {"net_stop_tls", "sockets", []Param{{"session", Handle}, {"reply", In}},
-		"ends TLS on a control connection (CCC), which says reply as the last thing under it, forgets what comes before the client has ended it too, and goes on in the clear; EINVAL for a connection that is not protected; EACCES when the configuration does not allow it or requires TLS on control connections; ENOSYS when the host cannot"},
+	NetTLS: {"net_tls", "sockets", []Param{{"conn", Handle}, {"part", Uint32}, {"reply", In}},
+		"puts a connection under TLS, or ends that. As the server (part 0): a control connection forgets what arrived, says reply in the clear, and goes on behind the handshake; for a data connection reply is empty, and EventWritable follows with how it went, EPROTO for a handshake that failed. As the client (part 1): the same for a data connection, whatever certificate the other end has, which is another server (SSCN, CPSV). Part 2 ends TLS on a control connection (CCC), which says reply as the last thing under it, forgets what comes before the client has ended it too, and goes on in the clear. EINVAL for a connection that is so already, and for another part; EACCES for a part that the configuration does not allow, and for part 2 when it requires TLS on control connections; ENOSYS when it has no TLS, and for a part that the host cannot play"},
 	NetDeflate: {"net_deflate", "sockets", []Param{{"conn", Handle}, {"level", Uint32}},
 		"compresses what is written to a data connection, and expands what is read, from now on, in zlib format (RFC 1950); level is 1 to 9, or 0 for the host's choice; EINVAL for any other, and for a connection that is compressed; ENOSYS when the host cannot"},
 	HandleClose: {"handle_close", "sockets", []Param{{"handle", Handle}},
@@ -199,13 +186,9 @@ var Table = [importCount]Import{
 
 	AuthHost: {"auth_host", "accounts", []Param{{"session", Handle}, {"name", In}},
 		"which virtual host the next login is at, none when the name is empty; ENOENT when there is no such host; ENOSYS, for an empty name too, when the host has none"},
-	AuthCheck: {"auth_check", "accounts", []Param{{"session", Handle}, {"user", In}, {"password", In}, {"rights", RetUint32}},
-		"may wait: logs the session in; EACCES for wrong credentials, EMFILE when the account has all its sessions"},
-	AuthClear: {"auth_clear", "accounts", []Param{{"session", Handle}},
-		"logs the session out"},
+	AuthLogin: {"auth_login", "accounts", []Param{{"session", Handle}, {"user", In}, {"password", In}, {"rights", RetUint32}, {"abilities", RetUint32}},
+		"may wait: logs the session in, and tells what the account may do and what its files can do (see the abilities); an empty user logs it out, with the number 0 for both; EACCES for wrong credentials, EMFILE when the account has all its sessions"},
 
-	SessionAbilities: {"session_abilities", "sessions", []Param{{"session", Handle}, {"abilities", RetUint32}},
-		"what the account's files can do (see the abilities); EACCES before the login"},
 	SessionUmask: {"session_umask", "sessions", []Param{{"session", Handle}, {"mask", Uint32}},
 		"may wait: which of the nine permission bits new files and directories of this login do not get; EACCES without the right to write, EINVAL for other bits; ENOSYS where the files have none"},
 	SessionNames: {"session_names", "sessions", []Param{{"session", Handle}, {"on", Uint32}, {"name", In}, {"buf", Out}, {"n", RetUint32}},
@@ -215,30 +198,22 @@ var Table = [importCount]Import{
 
 	FileStat: {"file_stat", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"stat", RetStat}},
 		"may wait: describes a file; flag 1 describes a link itself; flag 2 describes a directory that is entered: EACCES when the account may not search it, ENOTDIR when it is none; ENOENT when there is none"},
-	FileList: {"file_list", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"dir", RetUint32}},
-		"may wait: opens a directory; ENOTDIR for anything else, ENOENT when there is none; flag 1 asks for names only, the other fields being zero"},
-	FileListNext: {"file_list_next", "files", []Param{{"dir", Handle}, {"buf", Out}, {"n", RetUint32}},
+	FileOpen: {"file_open", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"offset", Int64}, {"handle", RetUint32}, {"stat", RetStat}},
+		"may wait: opens a file for a transfer that begins at offset, or a directory for file_list (see the open flags); ENOENT, EISDIR or ENOTDIR for the other kind, EEXIST when OpenExclusive finds a file, EINVAL for an upload that begins past the end, and for an offset in a directory"},
+	FileList: {"file_list", "files", []Param{{"dir", Handle}, {"buf", Out}, {"n", RetUint32}},
 		"may wait: fills buf with whole directory records, of each entry but . and .. once; n is in bytes, 0 at the end; a link that is shown as what it leads to keeps its target, for LIST -R goes into no link"},
-	FileOpen: {"file_open", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"offset", Int64}, {"file", RetUint32}, {"stat", RetStat}},
-		"may wait: opens a file for a transfer that begins at offset (see the open flags); ENOENT, EISDIR, EEXIST when OpenExclusive finds a file, EINVAL for an upload that begins past the end"},
 	FileCommit: {"file_commit", "files", []Param{{"file", Handle}},
 		"may wait: makes an upload final, and closes it whether that works or not; EBUSY while its transfer goes on, EINVAL when that broke off or never began, and neither closes it"},
-	FileMkdir: {"file_mkdir", "files", []Param{{"session", Handle}, {"name", In}},
-		"may wait: makes a directory; EEXIST when there is such a name, ENOENT when the directory above is missing; ENOSYS when the storage cannot"},
+	FileMake: {"file_make", "files", []Param{{"session", Handle}, {"name", In}, {"target", In}},
+		"may wait: makes a directory or, unless target is empty, a symbolic link to the file called target, which may be missing; EEXIST when there is such a name, ENOENT when the directory above is missing; EACCES for a link when the configuration does not allow it; ENOSYS for what the storage cannot make"},
 	FileRemove: {"file_remove", "files", []Param{{"session", Handle}, {"name", In}, {"kind", Uint32}},
 		"may wait: removes a file (kind 0), an empty directory (kind 1), or a directory with all that is in it, but not what links in it lead to (kind 2); ENOENT, EISDIR or ENOTDIR for the other kind, ENOTEMPTY; EACCES when the configuration does not allow kind 2; ENOSYS when the storage cannot"},
 	FileRename: {"file_rename", "files", []Param{{"session", Handle}, {"from", In}, {"to", In}},
 		"may wait: renames a file or a directory, also into another directory; a file replaces a file, and a directory may replace an empty one; ENOENT; ENOSYS when the storage cannot"},
-	FileSetTime: {"file_set_time", "files", []Param{{"session", Handle}, {"name", In}, {"mtime", Int64}},
-		"may wait: sets the modification time, ns since 1970; ENOENT; ENOSYS when the storage cannot"},
-	FileSetCreated: {"file_set_created", "files", []Param{{"session", Handle}, {"name", In}, {"created", Int64}},
-		"may wait: sets the creation time, ns since 1970; ENOENT; ENOSYS when the storage cannot"},
-	FileSetMode: {"file_set_mode", "files", []Param{{"session", Handle}, {"name", In}, {"mode", Uint32}},
-		"may wait: sets the nine permission bits and, of a directory, set-group-ID (02000) and sticky (01000) where the host has them; a file gets neither these nor set-user-ID; ENOENT; ENOSYS when the storage cannot"},
+	FileSet: {"file_set", "files", []Param{{"session", Handle}, {"name", In}, {"attribute", Uint32}, {"value", Int64}},
+		"may wait: sets what a file has: the time of its last change (attribute 0), in ns since 1970, or its permissions (attribute 1), the nine bits and, of a directory, set-group-ID (02000) and sticky (01000) where the host has them, while a file gets neither these nor set-user-ID; ENOENT; EINVAL for another attribute; ENOSYS for what the storage cannot set"},
 	FileSpace: {"file_space", "files", []Param{{"session", Handle}, {"name", In}, {"bytes", RetUint64}},
 		"may wait: how many bytes an upload to a directory could have; ENOSYS when nobody knows"},
-	FileSymlink: {"file_symlink", "files", []Param{{"session", Handle}, {"name", In}, {"target", In}},
-		"may wait: makes a symbolic link to the file called target, which may be missing; EEXIST when there is such a name, ENOENT when the directory above is missing; EACCES when the configuration does not allow it; ENOSYS when the storage cannot"},
 	FileCopy: {"file_copy", "files", []Param{{"session", Handle}, {"from", In}, {"to", In}, {"flags", Uint32}, {"file", RetUint32}},
 		"may wait: begins to copy a file; file is open for the upload (flag 1: to the end of what is there); EventTransfer follows at the end, with how it went, and file_commit makes it final; ENOENT, EISDIR, EINVAL when both are the same file; EACCES when the configuration does not allow it; ENOSYS when the host cannot"},
 
@@ -246,8 +221,6 @@ var Table = [importCount]Import{
 		"moves the file's bytes to or from the data connection, which it takes over and closes; flag 1 converts line ends; length is the most bytes of the file, 0 for no limit, and EINVAL is how an upload of more ends; EventTransfer follows at the end, with how it went; a download that breaks off, or whose file is closed, is reset"},
 	TransferProgress: {"transfer_progress", "transfers", []Param{{"file", Handle}, {"bytes", RetUint64}},
 		"how many bytes have crossed the data connection, or were hashed or copied, so far; EINVAL before there is a transfer"},
-	TransferHash: {"transfer_hash", "transfers", []Param{{"file", Handle}, {"algorithm", Uint32}, {"length", Int64}},
-		"hashes the next length bytes of a file open for reading, 0 for all; EventTransfer follows at the end; EINVAL for an unknown algorithm; ENOSYS when the host cannot"},
-	TransferDigest: {"transfer_digest", "transfers", []Param{{"file", Handle}, {"digest", Out}, {"n", RetUint32}},
-		"the hash that was made, n bytes; EINVAL when buf is too small or there is none, EBUSY while it is being made; ENOSYS when the host cannot"},
+	TransferHash: {"transfer_hash", "transfers", []Param{{"file", Handle}, {"algorithm", Uint32}, {"length", Int64}, {"digest", Out}, {"n", RetUint32}},
+		"hashes the next length bytes of a file open for reading, 0 for all: EAGAIN until EventTransfer has followed, and then, for the same arguments, digest gets the n bytes of the hash; EINVAL for an unknown algorithm, for other arguments than at first, and when digest is too small or the file could not be read; ENOSYS when the host cannot"},
 }

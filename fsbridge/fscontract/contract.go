@@ -14,7 +14,7 @@ import (
 
 // FS is a storage that can do everything that most can. Its methods promise what
 // those of the same name in package host do, and so do those that are found by
-// type assertion: SetCreated, Umask, Symlink, RemoveAll.
+// type assertion: Umask, Symlink, RemoveAll.
 type FS interface {
 	fs.StatFS
 	Create(name string, flag int, offset int64) (Upload, error)

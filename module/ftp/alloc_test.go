@@ -46,11 +46,11 @@ func (q *quiet) Accept(ftp.Handle) (ftp.Handle, error)               { return q.
 func (q *quiet) Dial(ftp.Handle, netip.AddrPort) (ftp.Handle, error) { return q.handle(), nil }
 func (q *quiet) StartTLS(ftp.Handle, []byte) error                   { return nil }
 func (q *quiet) Close(ftp.Handle)                                    {}
-func (q *quiet) Login(_ ftp.Handle, _, password []byte) (ftp.Rights, error) {
+func (q *quiet) Login(_ ftp.Handle, _, password []byte) (ftp.Rights, ftp.Abilities, error) {
 	if string(password) != "p" {
-		return 0, ftp.ErrPermission
+		return 0, 0, ftp.ErrPermission
 	}
-	return ftptest.All | ftp.RightAdmin, nil
+	return ftptest.All | ftp.RightAdmin, 0xffff, nil
 }
 func (q *quiet) Logout(ftp.Handle) {}
 func (q *quiet) Stat(_ ftp.Handle, name []byte, _ bool) (ftp.FileInfo, error) {
@@ -79,17 +79,15 @@ func (q *quiet) ListNext(_ ftp.Handle, yield func(ftp.Entry)) (bool, error) {
 func (q *quiet) Open(ftp.Handle, []byte, ftp.OpenMode, int64) (ftp.Handle, ftp.FileInfo, error) {
 	return q.handle(), ftp.FileInfo{}, nil
 }
-func (q *quiet) Commit(ftp.Handle) error                    { return nil }
-func (q *quiet) Mkdir(ftp.Handle, []byte) error             { return nil }
-func (q *quiet) RemoveFile(ftp.Handle, []byte) error        { return nil }
-func (q *quiet) RemoveDir(ftp.Handle, []byte) error         { return nil }
-func (q *quiet) Rename(ftp.Handle, []byte, []byte) error    { return nil }
-func (q *quiet) SetTime(ftp.Handle, []byte, int64) error    { return nil }
-func (q *quiet) SetMode(ftp.Handle, []byte, uint32) error   { return nil }
-func (q *quiet) Abilities(ftp.Handle) ftp.Abilities         { return 0xffff }
-func (q *quiet) SetUmask(ftp.Handle, uint32) error          { return nil }
-func (q *quiet) SetCreated(ftp.Handle, []byte, int64) error { return nil }
-func (q *quiet) RemoveTree(ftp.Handle, []byte) error        { return nil }
+func (q *quiet) Commit(ftp.Handle) error                  { return nil }
+func (q *quiet) Mkdir(ftp.Handle, []byte) error           { return nil }
+func (q *quiet) RemoveFile(ftp.Handle, []byte) error      { return nil }
+func (q *quiet) RemoveDir(ftp.Handle, []byte) error       { return nil }
+func (q *quiet) Rename(ftp.Handle, []byte, []byte) error  { return nil }
+func (q *quiet) SetTime(ftp.Handle, []byte, int64) error  { return nil }
+func (q *quiet) SetMode(ftp.Handle, []byte, uint32) error { return nil }
+func (q *quiet) SetUmask(ftp.Handle, uint32) error        { return nil }
+func (q *quiet) RemoveTree(ftp.Handle, []byte) error      { return nil }
 func (q *quiet) Sessions(_ ftp.Handle, after uint64, yield func(ftp.SessionInfo)) error {
 	for i := range min(100, max(after, 1000)-after) {
 		yield(ftp.SessionInfo{Number: after + i + 1, Client: ftptest.ClientAddress, Doing: ftp.DoingUpload, User: entryName, Name: entryName})
@@ -213,7 +211,7 @@ var conversations = []string{
 	"DELE x\r\nMKD y\r\nRMD y\r\nRNFR a\r\nRNTO b\r\n", "SITE CHMOD 644 x\r\nSITE UTIME 202001010000 x\r\nREST 10\r\nALLO 10\r\n",
 	"PASV\r\nEPSV\r\nPORT 192,0,2,7,156,64\r\nABOR\r\nABOR\r\n", "PASV\r\nLIST\r\nPASV\r\nNLST *e\r\nEPSV\r\nMLSD x\r\nSTAT y\r\n",
 	"PASV\r\nRETR file\r\nEPSV\r\nSTOR file\r\nPASV\r\nSTOU\r\nPASV\r\nAPPE x\r\n",
-	"SITE UMASK 022\r\nSITE UMASK\r\nSITE HELP\r\nSITE IDLE\r\nSITE RMDIR x\r\nSITE CPFR file\r\nMFCT 20200101000000 x\r\n", "SITE WHO\r\n",
+	"SITE UMASK 022\r\nSITE UMASK\r\nSITE HELP\r\nSITE IDLE\r\nSITE RMDIR x\r\nSITE CPFR file\r\n", "SITE WHO\r\n",
 	"USER u\r\nPASS wrong\r\nREIN\r\nUSER u\r\nPASS p\r\n", strings.Repeat("A", 1<<20) + "\r\n",
 }
 

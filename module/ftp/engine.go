@@ -39,14 +39,12 @@ type Engine struct {
 	namer    Namer
 	unsealer Unsealer
 	joiner   Joiner
-	creator  Creator
 	masker   Masker
 	lister   Lister
 	linker   Linker
 	feller   Feller
 	copier   Copier
 
-	abler   Abler   // nil: all files can do everything
 	enterer Enterer // nil: every directory can be entered
 	sites   []Verb  // the commands of SITE
 
@@ -92,7 +90,6 @@ func New(world World, config Config) *Engine {
 		}
 	}
 	e.namer, _ = world.(Namer)
-	e.abler, _ = world.(Abler)
 	e.enterer, _ = world.(Enterer)
 	behaviour, allow := &config.Behaviour, &config.Allow
 	find(e, &e.hasher, !behaviour.NoHash, NeedHash)
@@ -102,7 +99,6 @@ func New(world World, config Config) *Engine {
 	find(e, &e.unsealer, allow.CCC, NeedCCC)
 	find(e, &e.joiner, allow.SSCN, NeedSSCN)
 	find(e, &e.joiner, allow.CPSV, NeedCPSV)
-	find(e, &e.creator, true, NeedCreated)
 	find(e, &e.masker, true, NeedUmask)
 	find(e, &e.lister, true, NeedLister)
 	find(e, &e.linker, allow.SiteSymlink, NeedLinks)

@@ -45,9 +45,10 @@ func (s *session) appendFactList(b []byte) []byte {
 	return b
 }
 
-// knows says whether files have a fact at all.
+// knows says whether files have a fact at all. Before the login nobody knows of
+// creation times, which few have.
 func (s *session) knows(fact facts) bool {
-	return fact != factCreate || s.e.has&NeedCreated != 0 && s.able&AbleCreated != 0
+	return fact != factCreate || s.login == loginDone && s.able&AbleCreated != 0
 }
 
 // picked are the facts that files have, of those that the client wants.
@@ -62,9 +63,6 @@ func (s *session) picked() facts {
 func (s *session) appendChangeable(b []byte) []byte {
 	if s.able&AbleTimes != 0 {
 		b = append(b, "Modify;"...)
-	}
-	if s.knows(factCreate) {
-		b = append(b, "Create;"...)
 	}
 	if s.able&AbleModes != 0 {
 		b = append(b, "UNIX.mode;"...)

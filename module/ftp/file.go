@@ -66,7 +66,6 @@ func (s *session) rntoVerb(arg []byte) (reply, error) {
 const (
 	stageSetTime = iota
 	stageTellTime
-	stageSetCreated
 	stageSetMode
 )
 
@@ -110,28 +109,11 @@ func (s *session) mfmtVerb(arg []byte) (reply, error) {
 	return "", nil
 }
 
-// mfctVerb sets when a file was created (draft-somers-ftp-mfxx §4).
-func (s *session) mfctVerb(arg []byte) (reply, error) {
-	time, pathname, ok := cutTime(arg)
-	if !ok {
-		return replyBadArgument, nil
-	}
-	name, err := s.resolve(pathname)
-	if err == nil {
-		err = s.e.creator.SetCreated(s.handle, name, time)
-	}
-	if err != nil {
-		return "", err
-	}
-	s.sayTime("213 Create=", time, "; ", pathname)
-	return "", nil
-}
-
 // change is what MFF wants to have changed.
 type change struct {
-	time, created int64
-	mode          uint32
-	needs         Abilities // which facts there are
+	time  int64
+	mode  uint32
+	needs Abilities // which facts there are
 }
 
 // parseChange reads MFF's list of facts. The reply is empty when it is right.
@@ -144,9 +126,6 @@ func parseChange(list []byte) (c change, r reply) {
 		case isWord(name, "MODIFY"):
 			c.time, ok = parseTime(value, false)
 			c.needs |= AbleTimes
-		case isWord(name, "CREATE"):
-			c.created, ok = parseTime(value, false)
-			c.needs |= AbleCreated
 		case isWord(name, "UNIX.MODE"):
 			c.mode, ok = parseMode(value, 0o7777)
 			c.needs |= AbleModes
@@ -175,7 +154,7 @@ func (s *session) mffVerb(arg []byte) (reply, error) {
 	if s.rights&RightWrite == 0 {
 		return "", ErrPermission // what its files can do is then nobody's business
 	}
-	if c.needs&^s.able != 0 || c.needs&AbleCreated != 0 && s.e.creator == nil {
+	if c.needs&^s.able != 0 {
 		return replyUnsupported, nil
 	}
 	name, err := s.resolve(pathname)
@@ -195,14 +174,6 @@ func (s *session) apply(c *change, name []byte) error {
 	if s.stage == stageSetTime {
 		if c.needs&AbleTimes != 0 {
 			if err := s.e.world.SetTime(s.handle, name, c.time); err != nil {
-				return err
-			}
-		}
-		s.stage = stageSetCreated
-	}
-	if s.stage == stageSetCreated {
-		if c.needs&AbleCreated != 0 {
-			if err := s.e.creator.SetCreated(s.handle, name, c.created); err != nil {
 				return err
 			}
 		}

@@ -60,9 +60,9 @@ func (s *session) hash(pathname []byte, m sum) (reply, error) {
 	if m.start > size {
 		err = replyBadRestart
 	} else {
-		err = s.e.hasher.Hash(file, m.algorithm, m.end-m.start)
+		_, err = s.digest(file, &m)
 	}
-	if err != nil {
+	if err != ErrAgain {
 		s.e.world.Close(file)
 		return "", err
 	}
@@ -70,12 +70,19 @@ func (s *session) hash(pathname []byte, m sum) (reply, error) {
 	return "", nil
 }
 
+// digest is the hash, once that is made.
+func (s *session) digest(file Handle, m *sum) ([]byte, error) {
+	return s.e.hasher.Hash(file, m.algorithm, m.end-m.start, make([]byte, 0, maxDigest))
+}
+
+// maxDigest is the longest of the hashes.
+const maxDigest = 64
+
 // hashed tells the hash that is made.
 func (s *session) hashed(m *sum, err error) {
-	var buf [64]byte
 	var digest []byte
 	if err == nil {
-		digest, err = s.e.hasher.Digest(s.transfer.file, buf[:0])
+		digest, err = s.digest(s.transfer.file, m)
 	}
 	if err != nil {
 		s.finishStatus(replyTo(err, false))

@@ -118,14 +118,11 @@ func (s *session) passVerb(arg []byte) (reply, error) {
 	if s.login != loginNamed {
 		return s.stranger(replyNeedUser), nil
 	}
-	rights, err := s.e.world.Login(s.handle, s.user, arg)
+	rights, able, err := s.e.world.Login(s.handle, s.user, arg)
 	switch err {
 	case nil:
-		s.rights = rights
+		s.rights, s.able = rights, able
 		s.login = loginDone
-		if s.e.abler != nil {
-			s.able = s.e.abler.Abilities(s.handle)
-		}
 		return replyLoggedIn, nil
 	case ErrAgain:
 		return "", err

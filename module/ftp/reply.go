@@ -128,7 +128,7 @@ const (
 	replyEnglish        = reply("200 English it is.")
 	replyOnlyEnglish    = reply("504 English only.")
 	replyBadLongFamily  = reply("521 Supported address families are (4,6).")
-	replyBadFact        = reply("504 Only Modify, Create and UNIX.mode can be set.")
+	replyBadFact        = reply("504 Only Modify and UNIX.mode can be set.")
 	replySecure         = reply("234 Begin the TLS handshake.")
 	replySecureAlready  = reply("503 TLS is on already.")
 	replyBadMechanism   = reply("504 Use AUTH TLS.")

@@ -96,7 +96,6 @@ var stateTable = []struct{ line, codes, section string }{
 	{"SIZE hello.txt", "530 530 530 213 213 213 213 213 213 213 -", "RFC 3659 §4"},
 	{"MDTM hello.txt", "530 530 530 213 213 213 213 213 213 213 -", "RFC 3659 §3"},
 	{"MFMT 20200101000000 hello.txt", "530 530 530 213 550 213 213 213 213 213 -", "draft-somers-ftp-mfxx §3"},
-	{"MFCT 20200101000000 hello.txt", "530 530 530 213 550 213 213 213 213 213 -", "draft-somers-ftp-mfxx §4"},
 	{"COMB new hello.txt", "530 530 530 250 550 250 250 250 250 250 -", "by practice"},
 	{"SITE NONE", "530 530 530 504 504 504 504 504 504 504 -", "RFC 959 §5.4"},
 	{"SITE CHMOD 600 hello.txt", "530 530 530 200 550 200 200 200 200 200 -", "RFC 959 §5.4"},

@@ -50,7 +50,6 @@ const (
 	NeedCCC          // an [Unsealer], and that it is allowed
 	NeedSSCN         // a [Joiner], and that it is allowed
 	NeedCPSV         // the same
-	NeedCreated      // a [Creator]
 	NeedUmask        // a [Masker]
 	NeedLister       // a [Lister]
 	NeedCopy         // a [Copier], and Allow.SiteCopy
@@ -129,10 +128,9 @@ func verbTable() []Verb {
 		{Name: "SIZE", Syntax: "<sp> pathname", Argument: RequiredPathname, Neutral: true, Feature: "SIZE", Section: "RFC 3659 §4", run: (*session).sizeVerb},
 		{Name: "MDTM", Syntax: "[<sp> YYYYMMDDHHMMSS] <sp> pathname", Argument: RequiredPathname, Neutral: true, Feature: "MDTM", Right: RightWrite, Section: "RFC 3659 §3", run: (*session).mdtmVerb},
 		{Name: "MFMT", Syntax: "<sp> YYYYMMDDHHMMSS <sp> pathname", Argument: RequiredPathname, Feature: "MFMT", Right: RightWrite, Able: AbleTimes, Section: "draft-somers-ftp-mfxx §3", run: (*session).mfmtVerb},
-		{Name: "MFCT", Syntax: "<sp> YYYYMMDDHHMMSS <sp> pathname", Argument: RequiredPathname, Needs: NeedCreated, Feature: "MFCT", Right: RightWrite, Able: AbleCreated, Section: "draft-somers-ftp-mfxx §4", run: (*session).mfctVerb},
 		{Name: "SITE", Syntax: "<sp> command [<sp> argument]", Argument: RequiredPathname, Section: "RFC 959 §4.1.3", run: (*session).siteVerb},
 		{Name: "COMB", Syntax: `<sp> target 1*(<sp> part), names with spaces "quoted"`, Argument: RequiredPathname, Needs: NeedCombine, Naming: true, Feature: "COMB", Right: RightRead | RightWrite | RightDelete, Able: AbleUpload, Section: "by practice", run: (*session).combVerb},
-		{Name: "MFF", Syntax: "<sp> *(Modify=YYYYMMDDHHMMSS; | Create=YYYYMMDDHHMMSS; | UNIX.mode=mode;) <sp> pathname", Argument: RequiredPathname, Feature: "MFF", Right: RightWrite, Section: "draft-somers-ftp-mfxx §5", run: (*session).mffVerb},
+		{Name: "MFF", Syntax: "<sp> *(Modify=YYYYMMDDHHMMSS; | UNIX.mode=mode;) <sp> pathname", Argument: RequiredPathname, Feature: "MFF", Right: RightWrite, Section: "draft-somers-ftp-mfxx §5", run: (*session).mffVerb},
 		{Name: "AVBL", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Neutral: true, Needs: NeedSpace, Feature: "AVBL", Right: RightWrite, Able: AbleSpace, Section: "draft-peterson-streamlined-ftp-command-extensions §4", run: (*session).avblVerb},
 
 		// Hashes.
@@ -299,7 +297,7 @@ func (s *session) serves(v *Verb) bool {
 	case "MDTM":
 		return true // it tells, too
 	case "MFF":
-		return s.rights&RightWrite != 0 && s.able&(AbleTimes|AbleCreated|AbleModes) != 0
+		return s.rights&RightWrite != 0 && s.able&(AbleTimes|AbleModes) != 0
 	}
 	return s.rights&v.Right == v.Right && s.able&v.Able == v.Able
 }

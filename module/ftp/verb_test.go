@@ -103,7 +103,7 @@ func TestThreat25Rights(t *testing.T) {
 	arguments := map[string]string{
 		"RETR": "hello.txt", "STOR": "new", "STOU": "new", "APPE": "hello.txt", "LIST": "sub", "NLST": "sub", "MLSD": "sub",
 		"DELE": "hello.txt", "RNFR": "hello.txt", "MKD": "new", "XMKD": "new", "RMD": "empty", "XRMD": "empty",
-		"MDTM": "20010101000000 hello.txt", "MFMT": "20010101000000 hello.txt", "MFCT": "20010101000000 hello.txt", "RNTO": "new",
+		"MDTM": "20010101000000 hello.txt", "MFMT": "20010101000000 hello.txt", "RNTO": "new",
 		"MFF": "Modify=20010101000000;UNIX.mode=600; hello.txt", "AVBL": "sub", "COMB": "new hello.txt",
 		"HASH": "hello.txt", "XCRC": "hello.txt", "XMD5": "hello.txt", "XSHA1": "hello.txt", "XSHA256": "hello.txt", "XSHA512": "hello.txt",
 		"SITE CHMOD": "600 hello.txt", "SITE COPY": "hello.txt new", "SITE CPFR": "hello.txt", "SITE CPTO": "new", "SITE MKDIR": "new",

@@ -62,10 +62,10 @@ type Sockets interface {
 // Accounts decide who may log in.
 type Accounts interface {
 	// Login checks the credentials and binds the account's files to the
-	// session. It may answer ErrAgain (EventReady follows), ErrPermission
-	// for wrong credentials, ErrTooMany when the account has all its
-	// sessions.
-	Login(session Handle, user, password []byte) (Rights, error)
+	// session. It tells what the account may do, and what its files can do. It
+	// may answer ErrAgain (EventReady follows), ErrPermission for wrong
+	// credentials, ErrTooMany when the account has all its sessions.
+	Login(session Handle, user, password []byte) (Rights, Abilities, error)
 
 	// Logout takes the account's files from the session (REIN).
 	Logout(session Handle)
@@ -192,15 +192,13 @@ type Streams interface {
 // Hasher is a [World] that hashes files.
 type Hasher interface {
 	// Hash hashes the next length bytes of a file that is open for reading; 0
-	// is all that are left. EventTransfer follows, and Close and the limits of
-	// time are as for a transfer.
-	Hash(file Handle, algorithm Algorithm, length int64) error
+	// is all that are left. It is ErrAgain until EventTransfer has followed; then
+	// the same call appends the hash to b. Close and the limits of time are as for
+	// a transfer.
+	Hash(file Handle, algorithm Algorithm, length int64, b []byte) ([]byte, error)
 
 	// Progress is how many bytes have been hashed so far.
 	Progress(file Handle) uint64
-
-	// Digest appends the hash that was made.
-	Digest(file Handle, b []byte) ([]byte, error)
 }
 
 // Deflater is a [World] that compresses what goes over data connections, in zlib
@@ -266,7 +264,7 @@ type Abilities uint32
 const (
 	AbleUpload   Abilities = 1 << iota // to take uploads
 	AbleTimes                          // to set modification times
-	AbleCreated                        // to tell and set creation times
+	AbleCreated                        // to tell creation times
 	AbleModes                          // to set permission bits
 	AbleUmask                          // to keep to a mask for new files
 	AbleSpace                          // to tell how much room there is
@@ -275,13 +273,6 @@ const (
 	AbleMkdir                          // to make directories
 	allAbilities = 1<<iota - 1
 )
-
-// Abler is a [World] whose accounts have files of different kinds. Without it
-// all files can do what the world can.
-type Abler interface {
-	// Abilities are those of the account that the session is logged in to.
-	Abilities(session Handle) Abilities
-}
 
 // Masker is a [World] that gives new files fewer permissions.
 type Masker interface {
@@ -321,13 +312,6 @@ const (
 	DoingHash
 	DoingCopy
 )
-
-// Creator is a [World] with creation times.
-type Creator interface {
-	// SetCreated sets the creation time, in ns since 1970. It may answer
-	// ErrAgain, as those of [Files].
-	SetCreated(session Handle, name []byte, created int64) error
-}
 
 // Linker is a [World] with symbolic links.
 type Linker interface {

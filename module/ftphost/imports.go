@@ -38,17 +38,9 @@ func netAccept(listener uint32, conn *uint32) uint32
 //go:noescape
 func netDial(session uint32, addr unsafe.Pointer, conn *uint32) uint32
 
-//go:wasmimport ftphost net_start_tls
+//go:wasmimport ftphost net_tls
 //go:noescape
-func netStartTls(conn uint32, reply unsafe.Pointer, replyLen uint32) uint32
-
-//go:wasmimport ftphost net_join_tls
-//go:noescape
-func netJoinTls(conn uint32) uint32
-
-//go:wasmimport ftphost net_stop_tls
-//go:noescape
-func netStopTls(session uint32, reply unsafe.Pointer, replyLen uint32) uint32
+func netTls(conn uint32, part uint32, reply unsafe.Pointer, replyLen uint32) uint32
 
 //go:wasmimport ftphost net_deflate
 //go:noescape
@@ -62,17 +54,9 @@ func handleClose(handle uint32) uint32
 //go:noescape
 func authHost(session uint32, name unsafe.Pointer, nameLen uint32) uint32
 
-//go:wasmimport ftphost auth_check
+//go:wasmimport ftphost auth_login
 //go:noescape
-func authCheck(session uint32, user unsafe.Pointer, userLen uint32, password unsafe.Pointer, passwordLen uint32, rights *uint32) uint32
-
-//go:wasmimport ftphost auth_clear
-//go:noescape
-func authClear(session uint32) uint32
-
-//go:wasmimport ftphost session_abilities
-//go:noescape
-func sessionAbilities(session uint32, abilities *uint32) uint32
+func authLogin(session uint32, user unsafe.Pointer, userLen uint32, password unsafe.Pointer, passwordLen uint32, rights *uint32, abilities *uint32) uint32
 
 //go:wasmimport ftphost session_umask
 //go:noescape
@@ -90,25 +74,21 @@ func sessionList(session uint32, after int64, buf unsafe.Pointer, bufLen uint32,
 //go:noescape
 func fileStat(session uint32, name unsafe.Pointer, nameLen uint32, flags uint32, stat unsafe.Pointer) uint32
 
-//go:wasmimport ftphost file_list
-//go:noescape
-func fileList(session uint32, name unsafe.Pointer, nameLen uint32, flags uint32, dir *uint32) uint32
-
-//go:wasmimport ftphost file_list_next
-//go:noescape
-func fileListNext(dir uint32, buf unsafe.Pointer, bufLen uint32, n *uint32) uint32
-
 //go:wasmimport ftphost file_open
 //go:noescape
-func fileOpen(session uint32, name unsafe.Pointer, nameLen uint32, flags uint32, offset int64, file *uint32, stat unsafe.Pointer) uint32
+func fileOpen(session uint32, name unsafe.Pointer, nameLen uint32, flags uint32, offset int64, handle *uint32, stat unsafe.Pointer) uint32
+
+//go:wasmimport ftphost file_list
+//go:noescape
+func fileList(dir uint32, buf unsafe.Pointer, bufLen uint32, n *uint32) uint32
 
 //go:wasmimport ftphost file_commit
 //go:noescape
 func fileCommit(file uint32) uint32
 
-//go:wasmimport ftphost file_mkdir
+//go:wasmimport ftphost file_make
 //go:noescape
-func fileMkdir(session uint32, name unsafe.Pointer, nameLen uint32) uint32
+func fileMake(session uint32, name unsafe.Pointer, nameLen uint32, target unsafe.Pointer, targetLen uint32) uint32
 
 //go:wasmimport ftphost file_remove
 //go:noescape
@@ -118,25 +98,13 @@ func fileRemove(session uint32, name unsafe.Pointer, nameLen uint32, kind uint32
 //go:noescape
 func fileRename(session uint32, from unsafe.Pointer, fromLen uint32, to unsafe.Pointer, toLen uint32) uint32
 
-//go:wasmimport ftphost file_set_time
+//go:wasmimport ftphost file_set
 //go:noescape
-func fileSetTime(session uint32, name unsafe.Pointer, nameLen uint32, mtime int64) uint32
-
-//go:wasmimport ftphost file_set_created
-//go:noescape
-func fileSetCreated(session uint32, name unsafe.Pointer, nameLen uint32, created int64) uint32
-
-//go:wasmimport ftphost file_set_mode
-//go:noescape
-func fileSetMode(session uint32, name unsafe.Pointer, nameLen uint32, mode uint32) uint32
+func fileSet(session uint32, name unsafe.Pointer, nameLen uint32, attribute uint32, value int64) uint32
 
 //go:wasmimport ftphost file_space
 //go:noescape
 func fileSpace(session uint32, name unsafe.Pointer, nameLen uint32, bytes *uint64) uint32
-
-//go:wasmimport ftphost file_symlink
-//go:noescape
-func fileSymlink(session uint32, name unsafe.Pointer, nameLen uint32, target unsafe.Pointer, targetLen uint32) uint32
 
 //go:wasmimport ftphost file_copy
 //go:noescape
@@ -152,8 +120,4 @@ func transferProgress(file uint32, bytes *uint64) uint32
 
 //go:wasmimport ftphost transfer_hash
 //go:noescape
-func transferHash(file uint32, algorithm uint32, length int64) uint32
-
-//go:wasmimport ftphost transfer_digest
-//go:noescape
-func transferDigest(file uint32, digest unsafe.Pointer, digestLen uint32, n *uint32) uint32
+func transferHash(file uint32, algorithm uint32, length int64, digest unsafe.Pointer, digestLen uint32, n *uint32) uint32

@@ -27,10 +27,8 @@ var (
 	_ ftp.Deflater   = (*imports)(nil)
 	_ ftp.Spacer     = (*imports)(nil)
 	_ ftp.Hosts      = (*imports)(nil)
-	_ ftp.Abler      = (*imports)(nil)
 	_ ftp.Masker     = (*imports)(nil)
 	_ ftp.Lister     = (*imports)(nil)
-	_ ftp.Creator    = (*imports)(nil)
 	_ ftp.Linker     = (*imports)(nil)
 	_ ftp.Feller     = (*imports)(nil)
 	_ ftp.Copier     = (*imports)(nil)
@@ -149,12 +147,6 @@ func (*imports) Dial(session ftp.Handle, to netip.AddrPort) (ftp.Handle, error) 
 	return ftp.Handle(h), fault(errno)
 }
 
-// StartTLS implements [ftp.Sockets].
-func (*imports) StartTLS(conn ftp.Handle, reply []byte) error {
-	p, size := pointer(reply)
-	return fault(netStartTls(uint32(conn), p, size))
-}
-
 // Names implements [ftp.Namer].
 func (*imports) Names(session ftp.Handle, utf8 bool, name, b []byte) ([]byte, error) {
 	var n uint32
@@ -164,29 +156,45 @@ func (*imports) Names(session ftp.Handle, utf8 bool, name, b []byte) ([]byte, er
 	return b[:len(b)+int(min(n, room))], fault(errno)
 }
 
+// StartTLS implements [ftp.Sockets].
+func (*imports) StartTLS(conn ftp.Handle, reply []byte) error {
+	return changeTLS(conn, wasi.TLSServer, reply)
+}
+
 // JoinTLS implements [ftp.Joiner].
-func (*imports) JoinTLS(conn ftp.Handle) error { return fault(netJoinTls(uint32(conn))) }
+func (*imports) JoinTLS(conn ftp.Handle) error { return changeTLS(conn, wasi.TLSClient, nil) }
 
 // StopTLS implements [ftp.Unsealer].
 func (*imports) StopTLS(session ftp.Handle, reply []byte) error {
+	return changeTLS(session, wasi.TLSEnd, reply)
+}
+
+func changeTLS(conn ftp.Handle, part uint32, reply []byte) error {
 	p, size := pointer(reply)
-	return fault(netStopTls(uint32(session), p, size))
+	return fault(netTls(uint32(conn), part, p, size))
 }
 
 // Close implements [ftp.Sockets].
 func (*imports) Close(h ftp.Handle) { handleClose(uint32(h)) }
 
-// Login implements [ftp.Accounts].
-func (*imports) Login(session ftp.Handle, user, password []byte) (ftp.Rights, error) {
-	var rights uint32
-	u, uLen := pointer(user)
-	p, pLen := pointer(password)
-	errno := authCheck(uint32(session), u, uLen, p, pLen, &rights)
-	return ftp.Rights(rights), fault(errno)
+// Login implements [ftp.Accounts]. The host would take an empty user for a logout.
+func (*imports) Login(session ftp.Handle, user, password []byte) (ftp.Rights, ftp.Abilities, error) {
+	if len(user) == 0 {
+		return 0, 0, ftp.ErrPermission
+	}
+	return login(session, user, password)
 }
 
 // Logout implements [ftp.Accounts].
-func (*imports) Logout(session ftp.Handle) { authClear(uint32(session)) }
+func (*imports) Logout(session ftp.Handle) { login(session, nil, nil) }
+
+func login(session ftp.Handle, user, password []byte) (ftp.Rights, ftp.Abilities, error) {
+	var rights, able uint32
+	u, uLen := pointer(user)
+	p, pLen := pointer(password)
+	errno := authLogin(uint32(session), u, uLen, p, pLen, &rights, &able)
+	return ftp.Rights(rights), ftp.Abilities(able), fault(errno)
+}
 
 var types = [...]ftp.FileType{
 	wasi.TypeRegular >> 16: ftp.Regular, wasi.TypeDir >> 16: ftp.Dir,
@@ -224,17 +232,23 @@ func (*imports) Enter(session ftp.Handle, name []byte) error {
 
 // List implements [ftp.Files].
 func (*imports) List(session ftp.Handle, name []byte, namesOnly bool) (ftp.Handle, error) {
+	dir, _, err := open(session, name, wasi.OpenDir|flag(namesOnly, wasi.OpenNames), 0)
+	return dir, err
+}
+
+func open(session ftp.Handle, name []byte, flags uint32, offset int64) (ftp.Handle, ftp.FileInfo, error) {
 	var h uint32
+	var rec [wasi.StatSize]byte
 	p, size := pointer(name)
-	errno := fileList(uint32(session), p, size, flag(namesOnly, wasi.ListNames), &h)
-	return ftp.Handle(h), fault(errno)
+	errno := fileOpen(uint32(session), p, size, flags, offset, &h, unsafe.Pointer(&rec))
+	return ftp.Handle(h), fileInfo(wasi.GetStat(rec[:])), fault(errno)
 }
 
 // ListNext implements [ftp.Files].
 func (w *imports) ListNext(dir ftp.Handle, yield func(ftp.Entry)) (more bool, err error) {
 	var n uint32
 	p, size := pointer(w.page[:])
-	if errno := fileListNext(uint32(dir), p, size, &n); errno != 0 || n == 0 {
+	if errno := fileList(uint32(dir), p, size, &n); errno != 0 || n == 0 {
 		return false, fault(errno)
 	}
 	rest := w.page[:min(int(n), len(w.page))]
@@ -255,20 +269,24 @@ var openFlags = [...]uint32{
 
 // Open implements [ftp.Files].
 func (*imports) Open(session ftp.Handle, name []byte, mode ftp.OpenMode, offset int64) (ftp.Handle, ftp.FileInfo, error) {
-	var h uint32
-	var rec [wasi.StatSize]byte
-	p, size := pointer(name)
-	errno := fileOpen(uint32(session), p, size, openFlags[mode], offset, &h, unsafe.Pointer(&rec))
-	return ftp.Handle(h), fileInfo(wasi.GetStat(rec[:])), fault(errno)
+	return open(session, name, openFlags[mode], offset)
 }
 
 // Commit implements [ftp.Files].
 func (*imports) Commit(file ftp.Handle) error { return fault(fileCommit(uint32(file))) }
 
 // Mkdir implements [ftp.Files].
-func (*imports) Mkdir(session ftp.Handle, name []byte) error {
-	p, size := pointer(name)
-	return fault(fileMkdir(uint32(session), p, size))
+func (*imports) Mkdir(session ftp.Handle, name []byte) error { return makeFile(session, name, nil) }
+
+// Symlink implements [ftp.Linker].
+func (*imports) Symlink(session ftp.Handle, target, name []byte) error {
+	return makeFile(session, name, target)
+}
+
+func makeFile(session ftp.Handle, name, target []byte) error {
+	n, nLen := pointer(name)
+	t, tLen := pointer(target)
+	return fault(fileMake(uint32(session), n, nLen, t, tLen))
 }
 
 // RemoveFile implements [ftp.Files].
@@ -292,14 +310,17 @@ func (*imports) Rename(session ftp.Handle, from, to []byte) error {
 
 // SetTime implements [ftp.Files].
 func (*imports) SetTime(session ftp.Handle, name []byte, mtime int64) error {
-	p, size := pointer(name)
-	return fault(fileSetTime(uint32(session), p, size, mtime))
+	return set(session, name, wasi.SetTime, mtime)
 }
 
 // SetMode implements [ftp.Files].
 func (*imports) SetMode(session ftp.Handle, name []byte, mode uint32) error {
+	return set(session, name, wasi.SetMode, int64(mode))
+}
+
+func set(session ftp.Handle, name []byte, attribute uint32, value int64) error {
 	p, size := pointer(name)
-	return fault(fileSetMode(uint32(session), p, size, mode))
+	return fault(fileSet(uint32(session), p, size, attribute, value))
 }
 
 // Start implements [ftp.Transferer].
@@ -321,16 +342,11 @@ var algorithms = [...]uint32{
 }
 
 // Hash implements [ftp.Hasher].
-func (*imports) Hash(file ftp.Handle, algorithm ftp.Algorithm, length int64) error {
-	return fault(transferHash(uint32(file), algorithms[algorithm], length))
-}
-
-// Digest implements [ftp.Hasher].
-func (*imports) Digest(file ftp.Handle, b []byte) ([]byte, error) {
+func (*imports) Hash(file ftp.Handle, algorithm ftp.Algorithm, length int64, b []byte) ([]byte, error) {
 	var n uint32
 	p, size := pointer(b[len(b):cap(b)])
-	errno := transferDigest(uint32(file), p, size, &n)
-	return b[:len(b)+int(n)], fault(errno)
+	errno := transferHash(uint32(file), algorithms[algorithm], length, p, size, &n)
+	return b[:len(b)+int(min(n, size))], fault(errno)
 }
 
 // Deflate implements [ftp.Deflater].
@@ -350,15 +366,6 @@ func (*imports) Space(session ftp.Handle, name []byte) (uint64, error) {
 func (*imports) Host(session ftp.Handle, name []byte) error {
 	p, size := pointer(name)
 	return fault(authHost(uint32(session), p, size))
-}
-
-// Abilities implements [ftp.Abler].
-func (*imports) Abilities(session ftp.Handle) ftp.Abilities {
-	var abilities uint32
-	if sessionAbilities(uint32(session), &abilities) != 0 {
-		return 0
-	}
-	return ftp.Abilities(abilities)
 }
 
 // SetUmask implements [ftp.Masker].
@@ -386,19 +393,6 @@ func (w *imports) Sessions(session ftp.Handle, after uint64, yield func(ftp.Sess
 		yield(info)
 		rest = tail
 	}
-}
-
-// SetCreated implements [ftp.Creator].
-func (*imports) SetCreated(session ftp.Handle, name []byte, created int64) error {
-	p, size := pointer(name)
-	return fault(fileSetCreated(uint32(session), p, size, created))
-}
-
-// Symlink implements [ftp.Linker].
-func (*imports) Symlink(session ftp.Handle, target, name []byte) error {
-	p, size := pointer(name)
-	t, tLen := pointer(target)
-	return fault(fileSymlink(uint32(session), p, size, t, tLen))
 }
 
 // RemoveTree implements [ftp.Feller].

@@ -14,12 +14,16 @@ type digest [sha256.Size]byte
 
 func digestOf(password []byte) digest { return sha256.Sum256(password) }
 
+// able is what all files can do: WASI has no permissions, creation times or room on
+// disks.
+const able = ftp.AbleUpload | ftp.AbleTimes | ftp.AbleMkdir
+
 // Login implements [ftp.Accounts]. Whether a user is known makes no difference to
 // the time it takes.
-func (w *world) Login(h ftp.Handle, user, password []byte) (ftp.Rights, error) {
+func (w *world) Login(h ftp.Handle, user, password []byte) (ftp.Rights, ftp.Abilities, error) {
 	s, ok := w.objects[h].(*session)
 	if !ok {
-		return 0, ftp.ErrStorage
+		return 0, 0, ftp.ErrStorage
 	}
 	name, given := digestOf(user), digestOf(password)
 	var rights ftp.Rights
@@ -36,10 +40,10 @@ func (w *world) Login(h ftp.Handle, user, password []byte) (ftp.Rights, error) {
 		rights = w.settings.Anonymous
 	}
 	if rights == 0 {
-		return 0, ftp.ErrPermission
+		return 0, 0, ftp.ErrPermission
 	}
 	s.rights = rights
-	return rights, nil
+	return rights, able, nil
 }
 
 // isAnonymous says whether a name is one of RFC 1635's.

@@ -285,12 +285,6 @@ func (w *world) SetTime(h ftp.Handle, name []byte, mtime int64) error {
 	return fault(w.dir.Chtimes(string(name), time.Unix(0, mtime)))
 }
 
-// Abilities implements [ftp.Abler]: WASI has no permissions, creation times or
-// room on disks.
-func (w *world) Abilities(ftp.Handle) ftp.Abilities {
-	return ftp.AbleUpload | ftp.AbleTimes | ftp.AbleMkdir
-}
-
 // SetMode implements [ftp.Files]: WASI has no permissions.
 func (w *world) SetMode(h ftp.Handle, _ []byte, _ uint32) error {
 	if _, err := w.files(h, ftp.RightWrite); err != nil {

@@ -29,17 +29,20 @@ type sum struct {
 }
 
 // Hash implements [ftp.Hasher].
-func (w *world) Hash(h ftp.Handle, algorithm ftp.Algorithm, length int64) error {
+func (w *world) Hash(h ftp.Handle, algorithm ftp.Algorithm, length int64, b []byte) ([]byte, error) {
 	f, ok := w.objects[h].(*openFile)
-	if !ok || f.reader == nil {
-		return ftp.ErrStorage
+	switch {
+	case !ok || f.reader == nil:
+		return b, ftp.ErrStorage
+	case f.sum != nil:
+		return f.sum.Sum(b), nil
 	}
 	if length == 0 {
 		length = -1
 	}
 	f.sum = &sum{Hash: hashes[algorithm](), left: length}
 	w.hashing = append(w.hashing, f)
-	return nil
+	return b, ftp.ErrAgain
 }
 
 // Progress implements [ftp.Hasher].
@@ -48,15 +51,6 @@ func (w *world) Progress(h ftp.Handle) uint64 {
 		return f.sum.done
 	}
 	return 0
-}
-
-// Digest implements [ftp.Hasher].
-func (w *world) Digest(h ftp.Handle, b []byte) ([]byte, error) {
-	f, ok := w.objects[h].(*openFile)
-	if !ok || f.sum == nil {
-		return b, ftp.ErrStorage
-	}
-	return f.sum.Sum(b), nil
 }
 
 // hash hashes a piece of each file that is being hashed.

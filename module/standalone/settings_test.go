@@ -103,7 +103,7 @@ func TestLogin(t *testing.T) {
 		{"u", "p", ReadWrite}, {"u", "q", 0}, {"u", "", 0}, {"", "p", 0}, {"U", "p", 0},
 		{"anonymous", "any", ReadOnly}, {"ANONYMOUS", "", ReadOnly}, {"ftp", "q", ReadOnly}, {"ftp", "any", 0},
 	} {
-		rights, err := s.Login(h, []byte(l.user), []byte(l.password))
+		rights, _, err := s.Login(h, []byte(l.user), []byte(l.password))
 		assert.Equal(t, l.want, rights, l)
 		assert.Equal(t, l.want == 0, err == ftp.ErrPermission, l)
 	}

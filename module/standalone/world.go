@@ -38,7 +38,6 @@ var (
 	_ ftp.World   = (*world)(nil)
 	_ ftp.Streams = (*world)(nil)
 	_ ftp.Hasher  = (*world)(nil)
-	_ ftp.Abler   = (*world)(nil)
 	_ ftp.Enterer = (*world)(nil)
 )
 

@@ -22,16 +22,16 @@ func TestThreat31DataConnectionAbused(t *testing.T) {
 		n    int
 		args []any
 	}
-	tls, deflate := step{wasi.NetStartTLS, []any{conn, 0, 0}}, step{wasi.NetDeflate, []any{conn, 9}}
-	join := step{wasi.NetJoinTLS, []any{conn}}
+	tls, deflate := step{wasi.NetTLS, []any{conn, wasi.TLSServer, 0, 0}}, step{wasi.NetDeflate, []any{conn, 9}}
+	join := step{wasi.NetTLS, []any{conn, wasi.TLSClient, 0, 0}}
 	start, write := step{wasi.TransferStart, []any{file, conn, 0, 0}}, step{wasi.NetWrite, []any{conn, "text", 1000, "result"}}
-	hash, digest := step{wasi.TransferHash, []any{file, 0, 0}}, step{wasi.TransferDigest, []any{file, "text", 64, "result"}}
+	hash := step{wasi.TransferHash, []any{file, 0, 0, "text", 64, "result"}}
 	closeConn, closeFile := step{wasi.HandleClose, []any{conn}}, step{wasi.HandleClose, []any{file}}
 	for _, steps := range [][]step{
 		{tls, deflate}, {deflate, tls}, {deflate, deflate}, {tls, tls}, {tls, deflate, start}, {tls, start}, {deflate, start, deflate},
 		{write, tls, write, deflate, write}, {write, deflate, write, start, write}, {write, closeConn, deflate}, {deflate, write, closeConn, tls},
-		{tls, closeConn}, {deflate, closeConn}, {start, tls}, {start, start}, {start, hash}, {hash, start}, {hash, hash, digest, closeFile, digest},
-		{start, closeFile, closeConn}, {hash, closeFile}, {start, digest, closeFile}, {tls, write, start, closeFile},
+		{tls, closeConn}, {deflate, closeConn}, {start, tls}, {start, start}, {start, hash}, {hash, start}, {hash, hash, closeFile, hash},
+		{start, closeFile, closeConn}, {hash, closeFile}, {start, hash, closeFile}, {tls, write, start, closeFile},
 		{join, tls}, {tls, join}, {join, deflate, start}, {write, join, write, closeConn}, {start, join, closeFile},
 	} {
 		p := s.puppet()
@@ -76,11 +76,11 @@ func TestThreat31ControlTLSAbused(t *testing.T) {
 	witness := s.puppet()
 	p := s.puppet()
 	text := p.At(kit.TextAt)
-	start := kit.Numbers(wasi.NetStartTLS, p.Session, text, 4)
-	stop := kit.Numbers(wasi.NetStopTLS, p.Session, text, 4)
+	start := kit.Numbers(wasi.NetTLS, p.Session, wasi.TLSServer, text, 4)
+	stop := kit.Numbers(wasi.NetTLS, p.Session, wasi.TLSEnd, text, 4)
 	p.Send("call %s", stop)
 	if errno := p.Errno(p.Reply()); errno != wasi.EINVAL {
-		t.Errorf("net_stop_tls in the clear: %v, not EINVAL", errno)
+		t.Errorf("the end of TLS in the clear: %v, not EINVAL", errno)
 	}
 	p.Send("call %s\ncall %s\ncall %s\ncall %s\ncall %s", start, stop, start, stop, start)
 	p.Conn.Close()
@@ -97,12 +97,12 @@ func TestThreat31DataNumbers(t *testing.T) {
 		}
 	}
 	for _, algorithm := range []uint64{wasi.HashCount, 1 << 31, math.MaxUint32} {
-		if errno := c.Raw(wasi.TransferHash, c.handles["file"], algorithm, 0); errno != wasi.EINVAL {
+		if errno := c.Raw(wasi.TransferHash, c.handles["file"], algorithm, 0, c.At(kit.BufferAt), 64, c.At(kit.ResultAt)); errno != wasi.EINVAL {
 			t.Errorf("transfer_hash with algorithm %d: %v, not EINVAL", int32(algorithm), errno)
 		}
 	}
 	for _, length := range []uint64{1 << 63, math.MaxUint64} {
-		if errno := c.Raw(wasi.TransferHash, c.handles["file"], 0, length); errno != wasi.EINVAL {
+		if errno := c.Raw(wasi.TransferHash, c.handles["file"], 0, length, c.At(kit.BufferAt), 64, c.At(kit.ResultAt)); errno != wasi.EINVAL {
 			t.Errorf("transfer_hash of %d bytes: %v, not EINVAL", int64(length), errno)
 		}
 		if errno := c.Raw(wasi.TransferStart, c.handles["file"], c.handles["conn"], 0, length); errno != wasi.EINVAL {

@@ -71,7 +71,8 @@ func TestThreat31HoardingHandles(t *testing.T) {
 	s := newGuestStage(t, nil)
 	s.put("file", "content")
 	closed := closedPort(t)
-	for _, n := range []int{wasi.NetListen, wasi.NetDial, wasi.FileOpen, wasi.FileList, wasi.FileCopy} {
+	const directories = -1
+	for _, n := range []int{wasi.NetListen, wasi.NetDial, wasi.FileOpen, wasi.FileCopy, directories} {
 		p := s.puppet()
 		p.login()
 		take := func() wasi.Errno {
@@ -85,7 +86,7 @@ func TestThreat31HoardingHandles(t *testing.T) {
 			case wasi.FileCopy:
 				return p.copies("file", "copy")
 			}
-			return p.Named(n, ".", 0, p.At(kit.ResultAt))
+			return p.Named(wasi.FileOpen, ".", wasi.OpenDir, 0, p.At(kit.ResultAt), p.At(kit.Result2At))
 		}
 		for range mostOwned {
 			if errno := take(); errno != wasi.OK {

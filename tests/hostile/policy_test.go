@@ -70,7 +70,7 @@ func TestThreat46LoginInTheClear(t *testing.T) {
 	each(t, func(t *testing.T, require host.TLSRequirement) {
 		s, asked := requiring(t, require)
 		if errno := s.puppet().Login("user", "secret"); errno != wasi.EACCES || asked.Load() != 0 {
-			t.Errorf("auth_check says %v, and the authenticator was asked %d times", errno, asked.Load())
+			t.Errorf("auth_login says %v, and the authenticator was asked %d times", errno, asked.Load())
 		}
 		s.securePuppet().login()
 	}, host.TLSForLogin, host.TLSForControl, host.TLSForTransfer)
@@ -116,8 +116,8 @@ func TestThreat46DataBesideAHandshake(t *testing.T) {
 		p := s.securePuppet()
 		p.login()
 		for _, begin := range []func(conn uint64){
-			func(conn uint64) { p.Must(wasi.NetStartTLS, conn, p.At(kit.TextAt), 0) },
-			func(conn uint64) { p.Must(wasi.NetJoinTLS, conn) },
+			func(conn uint64) { p.Must(wasi.NetTLS, conn, wasi.TLSServer, p.At(kit.TextAt), 0) },
+			func(conn uint64) { p.Must(wasi.NetTLS, conn, wasi.TLSClient, p.At(kit.TextAt), 0) },
 		} {
 			conn, client := p.Data()
 			begin(conn)
@@ -137,7 +137,7 @@ func TestThreat46TLSTakenOff(t *testing.T) {
 		s, _ := requiring(t, require)
 		p := s.securePuppet()
 		p.login()
-		p.refuses(wasi.EACCES, "CCC", wasi.NetStopTLS, p.Session, p.At(kit.TextAt), 4)
+		p.refuses(wasi.EACCES, "CCC", wasi.NetTLS, p.Session, wasi.TLSEnd, p.At(kit.TextAt), 4)
 	}, host.TLSForControl, host.TLSForTransfer)
 }
 
@@ -168,14 +168,15 @@ func TestThreat46EachRight(t *testing.T) {
 			p.namedRefused(wasi.FileOpen, "file", 0, 0, p.At(kit.ResultAt), p.At(kit.Result2At))
 			p.copyRefused()
 		},
-		host.List: func(p *puppet) { p.namedRefused(wasi.FileList, ".", 0, p.At(kit.ResultAt)) },
+		host.List: func(p *puppet) {
+			p.namedRefused(wasi.FileOpen, ".", wasi.OpenDir, 0, p.At(kit.ResultAt), p.At(kit.Result2At))
+		},
 		host.Write: func(p *puppet) {
 			for _, flags := range write {
 				p.namedRefused(wasi.FileOpen, "new", flags, 0, p.At(kit.ResultAt), p.At(kit.Result2At))
 			}
-			p.namedRefused(wasi.FileSetTime, "file", 1)
-			p.namedRefused(wasi.FileSetCreated, "file", 1)
-			p.namedRefused(wasi.FileSetMode, "file", 0o600)
+			p.namedRefused(wasi.FileSet, "file", wasi.SetTime, 1)
+			p.namedRefused(wasi.FileSet, "file", wasi.SetMode, 0o600)
 			p.refuses(wasi.EACCES, "without the right", wasi.SessionUmask, p.Session, 0)
 			p.copyRefused()
 		},
@@ -186,7 +187,7 @@ func TestThreat46EachRight(t *testing.T) {
 			p.namedRefused(wasi.FileOpen, "file", wasi.OpenWrite|wasi.OpenTruncate, 0, p.At(kit.ResultAt), p.At(kit.Result2At))
 			p.namedRefused(wasi.FileOpen, "file", wasi.OpenWrite, 1, p.At(kit.ResultAt), p.At(kit.Result2At))
 		},
-		host.MakeDir: func(p *puppet) { p.namedRefused(wasi.FileMkdir, "dir") },
+		host.MakeDir: func(p *puppet) { p.namedRefused(wasi.FileMake, "dir", 0, 0) },
 		host.Rename: func(p *puppet) {
 			text := p.Text("filenew")
 			p.refuses(wasi.EACCES, "without the right", wasi.FileRename, p.Session, text[0], 4, text[0]+4, 3)

@@ -35,7 +35,7 @@ func (s *stage) puppet() *puppet {
 func (p *puppet) login() {
 	p.t.Helper()
 	if errno := p.Login("user", "secret"); errno != wasi.OK {
-		p.t.Fatalf("auth_check: %v", errno)
+		p.t.Fatalf("auth_login: %v", errno)
 	}
 }
 

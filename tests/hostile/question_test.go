@@ -205,11 +205,13 @@ func TestThreat31AbandonedPages(t *testing.T) {
 		s.put(fmt.Sprintf("a file with a name of some length, number %d", i), "")
 	}
 	for range 20 {
-		eventually(t, "enough of what was given up has ended", func() bool { return p.Named(wasi.FileList, ".", 0, p.At(kit.ResultAt)) != wasi.EBUSY })
+		eventually(t, "enough of what was given up has ended", func() bool {
+			return p.Named(wasi.FileOpen, ".", wasi.OpenDir, 0, p.At(kit.ResultAt), p.At(kit.Result2At)) != wasi.EBUSY
+		})
 		dir := p.Number(kit.ResultAt)
-		p.Send("repeat 16 %s * %d", kit.Numbers(wasi.FileListNext, dir, p.At(kit.BufferAt)), p.At(kit.ResultAt))
+		p.Send("repeat 16 %s * %d", kit.Numbers(wasi.FileList, dir, p.At(kit.BufferAt)), p.At(kit.ResultAt))
 		p.Reply()
-		p.Call(wasi.FileListNext, dir, p.At(kit.BufferAt), 16<<10, p.At(kit.ResultAt))
+		p.Call(wasi.FileList, dir, p.At(kit.BufferAt), 16<<10, p.At(kit.ResultAt))
 		p.Must(wasi.HandleClose, dir)
 	}
 	p.lives()
@@ -226,7 +228,7 @@ func TestThreat31HugeNames(t *testing.T) {
 		args, at := c.args(i)
 		c.Poke(kit.BufferAt, slices.Repeat([]byte("good"), 512))
 		args[at[param]], args[at[param]+1] = c.At(kit.TextAt), c.Size-kit.TextAt
-		if i.Name == "net_start_tls" {
+		if i.Name == "net_tls" {
 			args[0] = c.Session
 		}
 		if errno := c.Raw(n, args...); errno != wasi.EINVAL {
@@ -253,7 +255,7 @@ func TestRevokedGuest(t *testing.T) {
 	}
 	for call, args := range map[int][]uint64{
 		wasi.FileStat: {0, p.At(kit.ResultAt)}, wasi.FileOpen: {0, 0, p.At(kit.ResultAt), p.At(kit.ResultAt)},
-		wasi.FileList: {0, p.At(kit.ResultAt)}, wasi.FileRemove: {wasi.RemoveFile}, wasi.FileMkdir: nil,
+		wasi.FileRemove: {wasi.RemoveFile}, wasi.FileMake: {0, 0},
 	} {
 		if errno := p.Named(call, "file", args...); errno != wasi.EACCES {
 			t.Errorf("%s: %v", wasi.Table[call].Name, errno)

@@ -1,7 +1,7 @@
 // Files below the root. The kernel resolves every name, and lets none lead out.
 #include "host.h"
 
-enum { FOR_WRITING = 1, TRUNCATE = 2, APPEND = 4, EXCLUSIVE = 8 };
+enum { FOR_WRITING = 1, TRUNCATE = 2, APPEND = 4, EXCLUSIVE = 8, FOLDER = 16, NAMES = 32 };
 
 static int beneath(const char *name, int flags, mode_t mode)
 {
@@ -80,22 +80,29 @@ static int read_names(struct object *d)
 	return errno = error, error ? -1 : 0;
 }
 
-uint32_t file_list(struct args *a)
+// open_directory is file_open of a directory.
+static uint32_t open_directory(struct args *a)
 {
 	struct object *d;
-	if (a->n[2] > 1)
+	struct stat st;
+	if (!(a->o[0]->account->rights & LIST))
+		return E_ACCES;
+	if ((a->n[2] & ~NAMES) != FOLDER || a->n[3] != 0)
 		return E_INVAL;
 	int fd = beneath(a->name[0], O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
 		return fault(errno);
+	if (fstat(fd, &st) < 0)
+		return closing(fd, -1);
 	if (!(d = own(a->o[0], DIRECTORY, fd)))
 		return E_MFILE;
 	if (read_names(d) < 0) {
 		uint32_t error = fault(errno);
 		return end(d), error;
 	}
-	d->bare = a->n[2] == 1;
-	put(a->p[3], 4, d->handle);
+	d->bare = a->n[2] & NAMES;
+	put(a->p[4], 4, d->handle);
+	put_stat(a->p[5], &st);
 	return OK;
 }
 
@@ -122,7 +129,7 @@ static size_t entry(struct object *d, const char *name, uint8_t *to, size_t room
 	return DIRENT + n + (size_t)aim;
 }
 
-uint32_t file_list_next(struct args *a)
+uint32_t file_list(struct args *a)
 {
 	struct object *d = a->o[0];
 	size_t used = 0;
@@ -164,9 +171,11 @@ uint32_t file_open(struct args *a)
 	uint64_t flags = a->n[2];
 	int64_t offset = (int64_t)a->n[3];
 	bool upload = flags & FOR_WRITING;
+	if (flags & FOLDER)
+		return open_directory(a);
 	if (!(a->o[0]->account->rights & (upload ? WRITE : READ)))
 		return E_ACCES;
-	if (flags > 15 || offset < 0 || (offset > 0 && flags & (TRUNCATE | EXCLUSIVE)))
+	if (flags >= FOLDER || offset < 0 || (offset > 0 && flags & (TRUNCATE | EXCLUSIVE)))
 		return E_INVAL;
 	if (a->o[0]->owned >= OWNED)
 		return E_MFILE; // before there is a file
@@ -239,9 +248,12 @@ uint32_t file_commit(struct args *a)
 	return end(f), error;
 }
 
-uint32_t file_mkdir(struct args *a)
+// file_make makes directories, and no links.
+uint32_t file_make(struct args *a)
 {
 	const char *base;
+	if (a->size[2] > 0)
+		return E_NOSYS;
 	int dir = parent(a->name[0], &base);
 	return closing(dir, dir < 0 ? dir : mkdirat(dir, base, 0777));
 }
@@ -271,18 +283,14 @@ uint32_t file_rename(struct args *a)
 // changeable opens what is about to be changed.
 static int changeable(struct args *a) { return beneath(a->name[0], O_RDONLY | O_NONBLOCK | O_NOCTTY, 0); }
 
-uint32_t file_set_time(struct args *a)
+uint32_t file_set(struct args *a)
 {
-	int64_t ns = (int64_t)a->n[2], rest = (ns % SECOND + SECOND) % SECOND;
+	int64_t ns = (int64_t)a->n[3], rest = (ns % SECOND + SECOND) % SECOND;
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {(ns - rest) / SECOND, rest}};
+	if (a->n[2] > 1)
+		return E_INVAL;
 	int fd = changeable(a);
-	return closing(fd, fd < 0 ? fd : futimens(fd, times));
-}
-
-uint32_t file_set_mode(struct args *a)
-{
-	int fd = changeable(a);
-	return closing(fd, fd < 0 ? fd : fchmod(fd, a->n[2] & 0777));
+	return closing(fd, fd < 0 ? fd : a->n[2] == 0 ? futimens(fd, times) : fchmod(fd, a->n[3] & 0777));
 }
 
 uint32_t file_space(struct args *a)

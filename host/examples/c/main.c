@@ -99,27 +99,18 @@ static bool same(const char *want, const uint8_t *p, uint32_t size)
 	return !differs;
 }
 
-uint32_t auth_check(struct args *a)
+// auth_login tells the rights, and the abilities: uploads, times, modes, space and directories.
+uint32_t auth_login(struct args *a)
 {
 	const struct account *found = NULL;
-	for (int i = 0; i < known; i++)
+	for (int i = 0; i < known && a->size[1] > 0; i++)
 		if (same(accounts[i].name, a->p[1], a->size[1]) & (!accounts[i].password || same(accounts[i].password, a->p[2], a->size[2])))
 			found = &accounts[i];
-	if (!found)
+	if (!found && a->size[1] > 0)
 		return E_ACCES;
 	a->o[0]->account = found;
-	put(a->p[3], 4, found->rights);
-	return OK;
-}
-
-uint32_t auth_clear(struct args *a) { return a->o[0]->account = NULL, OK; }
-
-// session_abilities are uploads, times, modes, space and directories.
-uint32_t session_abilities(struct args *a)
-{
-	if (!a->o[0]->account)
-		return E_ACCES;
-	put(a->p[1], 4, 1 | 2 | 8 | 32 | 256);
+	put(a->p[3], 4, found ? found->rights : 0);
+	put(a->p[4], 4, found ? 1 | 2 | 8 | 32 | 256 : 0);
 	return OK;
 }
 

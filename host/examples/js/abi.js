@@ -40,11 +40,12 @@ export const rights = { ro: right.READ | right.LIST, rw: 63 };
 export const able = { UPLOAD: 1, TIMES: 2, MODES: 8, SPACE: 32, MKDIR: 256 };
 export const without = { MODE_Z: 2048, HASH: 4096 }; // flags of the configuration
 export const look = { LINK: 1, ENTER: 2 }; // flags of file_stat
-export const open = { WRITE: 1, TRUNCATE: 2, APPEND: 4, EXCLUSIVE: 8 };
+export const open = { WRITE: 1, TRUNCATE: 2, APPEND: 4, EXCLUSIVE: 8, DIR: 16, NAMES: 32 };
+export const attribute = { TIME: 0, MODE: 1 };
 export const type = { FILE: 0, DIR: 1 << 16, LINK: 2 << 16, OTHER: 3 << 16 };
 export const hashes = ['sha256', 'sha512', 'sha1', 'md5', 'crc32'];
 
-const ABI_VERSION = 4;
+const ABI_VERSION = 5;
 const EVENT_SIZE = 24;
 const ENTRY_SIZE = 36;
 const clockSlack = 1000000000n; // ns that the engine may believe people's clocks to be elsewhere
@@ -55,12 +56,12 @@ const imports = {
   config_read: 'out ret32', events_read: 'out ret32',
   net_address: 'SESSION u32 retaddr', net_read: 'SESSION out ret32', net_write: 'ANY in ret32',
   net_listen: 'SESSION u32 ret32 retaddr', net_accept: 'LISTENER ret32', net_dial: 'SESSION addr ret32',
-  net_start_tls: 'ANY in', net_deflate: 'DATA u32', handle_close: 'ANY',
-  auth_check: 'SESSION in in ret32', auth_clear: 'SESSION', session_abilities: 'SESSION ret32',
-  file_stat: 'SESSION in u32 stat', file_list: 'SESSION in u32 ret32', file_list_next: 'DIR out ret32',
-  file_open: 'SESSION in u32 i64 ret32 stat', file_commit: 'FILE', file_mkdir: 'SESSION in', file_remove: 'SESSION in u32',
-  file_rename: 'SESSION in in', file_set_time: 'SESSION in i64', file_set_mode: 'SESSION in u32', file_space: 'SESSION in ret64',
-  transfer_start: 'FILE DATA u32 i64', transfer_progress: 'FILE ret64', transfer_hash: 'FILE u32 i64', transfer_digest: 'FILE out ret32',
+  net_tls: 'ANY u32 in', net_deflate: 'DATA u32', handle_close: 'ANY',
+  auth_login: 'SESSION in in ret32 ret32',
+  file_stat: 'SESSION in u32 stat', file_open: 'SESSION in u32 i64 ret32 stat', file_list: 'DIR out ret32', file_commit: 'FILE',
+  file_make: 'SESSION in in', file_remove: 'SESSION in u32', file_rename: 'SESSION in in', file_set: 'SESSION in u32 i64',
+  file_space: 'SESSION in ret64',
+  transfer_start: 'FILE DATA u32 i64', transfer_progress: 'FILE ret64', transfer_hash: 'FILE u32 i64 out ret32',
 };
 const sizes = { ret32: 4, ret64: 8, addr: 20, retaddr: 20, stat: 32 };
 

@@ -1,6 +1,6 @@
 // The imports, by their names in wasi/table.go.
 
-import { Fault, getAddress, hashes, isDir, look, need, noStat, open, put32, put64, putAddress, putStat, right, text } from './abi.js';
+import { Fault, attribute, getAddress, hashes, isDir, look, need, noStat, open, put32, put64, putAddress, putStat, right, text } from './abi.js';
 import { Data, Listener } from './data.js';
 import { Connection, maxOwned, maxUnsent } from './session.js';
 import { Directory, OpenFile } from './transfer.js';
@@ -32,6 +32,20 @@ async function openUpload(files, path, flags, offset, mayDelete) {
     throw err.code === 'EEXIST' && !(flags & open.EXCLUSIVE) ? new Fault('EACCES') : err;
   });
   return new OpenFile(file, stat, true);
+}
+
+// openDirectory is file_open of a directory.
+function openDirectory(session, nameBytes, flags, offset, handle, out) {
+  const files = session.allowed(right.LIST);
+  const path = name(nameBytes);
+  need((flags & ~open.NAMES) === open.DIR && offset === 0n, 'EINVAL');
+  need(session.owned.size < maxOwned, 'EMFILE');
+  const { dir, stat } = session.ask(['open', path, flags].join('\0'), async () => {
+    const stat = await files.stat(path, false);
+    return { dir: new Directory(await files.list(path, (flags & open.NAMES) !== 0)), stat };
+  });
+  put32(handle, session.own(dir));
+  putStat(out, stat);
 }
 
 // change is an import that alters one file.
@@ -90,20 +104,18 @@ export const calls = {
     object.close();
   },
 
-  auth_check(session, user, password, out) {
+  auth_login(session, user, password, rights, abilities) {
     need(user.length <= maxName && password.length <= maxName, 'EINVAL');
+    if (user.length === 0) {
+      session.account = undefined;
+      put32(rights, 0);
+      return put32(abilities, 0);
+    }
     const account = session.server.login(text(user), text(password)); // at once: this host hashes nothing
     need(account, 'EACCES');
     session.account = account;
-    put32(out, account.rights);
-  },
-  auth_clear(session) {
-    session.account = undefined;
-  },
-
-  session_abilities(session, out) {
-    need(session.account, 'EACCES');
-    put32(out, session.account.files.abilities);
+    put32(rights, account.rights);
+    put32(abilities, account.files.abilities);
   },
 
   file_stat(session, nameBytes, flags, out) {
@@ -122,24 +134,17 @@ export const calls = {
       return stat;
     }));
   },
-  file_list(session, nameBytes, flags, handle) {
-    const files = session.allowed(right.LIST);
-    const path = name(nameBytes);
-    need(flags <= 1, 'EINVAL');
-    need(session.owned.size < maxOwned, 'EMFILE');
-    const dir = session.ask(['list', path, flags].join('\0'), async () => new Directory(await files.list(path, flags === 1)));
-    put32(handle, session.own(dir));
-  },
-  file_list_next(dir, out, n) {
+  file_list(dir, out, n) {
     const room = Math.min(out.length, maxUnsent);
     const page = dir.session.ask(['next', dir.handle, room].join('\0'), () => dir.page(room));
     out.set(page);
     put32(n, page.length);
   },
   file_open(session, nameBytes, flags, offset, handle, out) {
+    if (flags & open.DIR) return openDirectory(session, nameBytes, flags, offset, handle, out);
     const files = session.allowed(flags & open.WRITE ? right.WRITE : right.READ);
     const path = name(nameBytes);
-    need(flags < 16 && offset >= 0 && !(offset > 0 && flags & (open.TRUNCATE | open.EXCLUSIVE)), 'EINVAL');
+    need(flags < open.DIR && offset >= 0 && !(offset > 0 && flags & (open.TRUNCATE | open.EXCLUSIVE)), 'EINVAL');
     need(session.owned.size < maxOwned, 'EMFILE');
     const mayDelete = session.can(right.DELETE);
     const file = session.ask(['open', path, flags, offset].join('\0'), async () => {
@@ -166,7 +171,11 @@ export const calls = {
     }
     file.session.disown(file);
   },
-  file_mkdir: change(right.MKDIR, 'mkdir', (files, path) => files.mkdir(path)),
+  file_make(session, nameBytes, target) {
+    session.allowed(right.MKDIR);
+    need(target.length === 0, 'ENOSYS'); // no links
+    change(right.MKDIR, 'make', (files, path) => files.mkdir(path))(session, nameBytes);
+  },
   file_remove: (session, nameBytes, kind) => {
     session.allowed(right.DELETE);
     need(kind <= 1, kind === 2 ? 'EACCES' : 'EINVAL'); // 2 is a folder with all that is in it
@@ -187,8 +196,10 @@ export const calls = {
       await files.rename(from, to);
     });
   },
-  file_set_time: change(right.WRITE, 'time', (files, path, mtime) => files.setTime(path, mtime)),
-  file_set_mode: change(right.WRITE, 'mode', (files, path, mode) => files.setMode(path, mode & 0o777)),
+  file_set: change(right.WRITE, 'set', (files, path, what, value) => {
+    need(what <= attribute.MODE, 'EINVAL');
+    return what === attribute.TIME ? files.setTime(path, value) : files.setMode(path, Number(value) & 0o777);
+  }),
   file_space(session, nameBytes, out) {
     const files = session.allowed(right.WRITE);
     const path = name(nameBytes);
@@ -207,15 +218,17 @@ export const calls = {
     need(file.state, 'EINVAL');
     put64(out, file.bytes);
   },
-  transfer_hash(file, algorithm, length) {
-    need(!file.upload && !file.state, 'EBADF');
-    need(algorithm < hashes.length && length >= 0, 'EINVAL');
-    const digest = file.server.digest?.(hashes[algorithm]);
-    need(digest, 'ENOSYS');
-    file.start(() => file.hash(digest, Number(length)));
-  },
-  transfer_digest(file, out, n) {
-    need(file.state !== 'running', 'EBUSY');
+  transfer_hash(file, algorithm, length, out, n) {
+    const asked = `${algorithm} ${length}`;
+    need(!file.upload && (!file.state || file.hashing), 'EBADF');
+    need(algorithm < hashes.length && length >= 0 && (!file.hashing || file.hashing === asked), 'EINVAL');
+    if (!file.hashing) {
+      const digest = file.server.digest?.(hashes[algorithm]);
+      need(digest, 'ENOSYS');
+      file.hashing = asked;
+      file.start(() => file.hash(digest, Number(length)));
+    }
+    need(file.state !== 'running', 'EAGAIN');
     need(file.digest && file.digest.length <= out.length, 'EINVAL');
     out.set(file.digest);
     put32(n, file.digest.length);

@@ -28,12 +28,13 @@ EVENT = SimpleNamespace(OPEN=1, READABLE=2, WRITABLE=3, READY=4, TRANSFER=5, DRA
 RIGHT = SimpleNamespace(READ=1, LIST=2, WRITE=4, DELETE=8, RENAME=16, MKDIR=32)
 RIGHTS = {"off": 0, "ro": RIGHT.READ | RIGHT.LIST, "rw": 63}
 ABLE = SimpleNamespace(UPLOAD=1, TIMES=2, MODES=8, SPACE=32, MKDIR=256)
-OPEN = SimpleNamespace(WRITE=1, TRUNCATE=2, APPEND=4, EXCLUSIVE=8)
+OPEN = SimpleNamespace(WRITE=1, TRUNCATE=2, APPEND=4, EXCLUSIVE=8, DIR=16, NAMES=32)
+ATTRIBUTE = SimpleNamespace(TIME=0, MODE=1)
 STAT = SimpleNamespace(LINK=1, ENTER=2)
 TYPE = SimpleNamespace(FILE=0, DIR=1 << 16, LINK=2 << 16, OTHER=3 << 16, MASK=0xFFFF << 16)
 HASHES = ["sha256", "sha512", "sha1", "md5", "crc32"]
 
-ABI_VERSION = 4
+ABI_VERSION = 5
 EVENT_RECORD = struct.Struct("<HHIIIQ")
 STAT_RECORD = struct.Struct("<qQIIq")
 CLOCK_SLACK = 10**9  # ns that the engine may believe people's clocks to be elsewhere
@@ -46,12 +47,12 @@ IMPORTS = dict(
     config_read="out ret32", events_read="out ret32",
     net_address="SESSION u32 retaddr", net_read="SESSION out ret32", net_write="ANY in ret32",
     net_listen="SESSION u32 ret32 retaddr", net_accept="LISTENER ret32", net_dial="SESSION addr ret32",
-    net_start_tls="ANY in", net_deflate="DATA u32", handle_close="ANY",
-    auth_check="SESSION in in ret32", auth_clear="SESSION", session_abilities="SESSION ret32",
-    file_stat="SESSION in u32 stat", file_list="SESSION in u32 ret32", file_list_next="DIR out ret32",
-    file_open="SESSION in u32 i64 ret32 stat", file_commit="FILE", file_mkdir="SESSION in", file_remove="SESSION in u32",
-    file_rename="SESSION in in", file_set_time="SESSION in i64", file_set_mode="SESSION in u32", file_space="SESSION in ret64",
-    transfer_start="FILE DATA u32 i64", transfer_progress="FILE ret64", transfer_hash="FILE u32 i64", transfer_digest="FILE out ret32",
+    net_tls="ANY u32 in", net_deflate="DATA u32", handle_close="ANY",
+    auth_login="SESSION in in ret32 ret32",
+    file_stat="SESSION in u32 stat", file_open="SESSION in u32 i64 ret32 stat", file_list="DIR out ret32", file_commit="FILE",
+    file_make="SESSION in in", file_remove="SESSION in u32", file_rename="SESSION in in", file_set="SESSION in u32 i64",
+    file_space="SESSION in ret64",
+    transfer_start="FILE DATA u32 i64", transfer_progress="FILE ret64", transfer_hash="FILE u32 i64 out ret32",
 )
 SIZES = dict(ret32=4, ret64=8, addr=20, retaddr=20, stat=STAT_RECORD.size)
 

@@ -80,21 +80,13 @@ def handle_close(owned):
     owned.close()
 
 
-def auth_check(session, user, password, rights):
+def auth_login(session, user, password, rights, abilities):
     need(len(user) <= MAX_NAME and len(password) <= MAX_NAME, "EINVAL")
-    account = session.server.login(user, password)  # at once: this host hashes nothing
-    need(account, "EACCES")
+    account = session.server.login(user, password) if user else None  # at once: this host hashes nothing
+    need(account or not user, "EACCES")
     session.account = account
-    put32(rights, account[0])
-
-
-def auth_clear(session):
-    session.account = None
-
-
-def session_abilities(session, abilities):
-    need(session.account, "EACCES")
-    put32(abilities, session.account[1].abilities)
+    put32(rights, account[0] if account else 0)
+    put32(abilities, account[1].abilities if account else 0)
 
 
 def file_stat(session, path, flags, out):
@@ -114,14 +106,7 @@ def file_stat(session, path, flags, out):
     out[:] = session.ask(("stat", path, flags), work)
 
 
-def file_list(session, path, flags, handle):
-    files, path = session.files(RIGHT.LIST), name(path)
-    need(flags <= 1, "EINVAL")
-    need(len(session.owned) < MAX_OWNED, "EMFILE")
-    put32(handle, session.own(session.ask(("list", path, flags), lambda: Directory(files.list(path, flags == 1)))))
-
-
-def file_list_next(directory, out, n):
+def file_list(directory, out, n):
     room = min(len(out), MAX_UNSENT)
     page = directory.session.ask(("next", directory.handle, room), lambda: directory.page(room))
     out[: len(page)] = page
@@ -129,14 +114,28 @@ def file_list_next(directory, out, n):
 
 
 def file_open(session, path, flags, offset, handle, out):
+    if flags & OPEN.DIR:
+        return open_directory(session, path, flags, offset, handle, out)
     files, path = session.files(RIGHT.WRITE if flags & OPEN.WRITE else RIGHT.READ), name(path)
-    need(flags < 16 and offset >= 0 and not (offset and flags & (OPEN.TRUNCATE | OPEN.EXCLUSIVE)), "EINVAL")
+    need(flags < OPEN.DIR and offset >= 0 and not (offset and flags & (OPEN.TRUNCATE | OPEN.EXCLUSIVE)), "EINVAL")
     need(len(session.owned) < MAX_OWNED, "EMFILE")
     opener = open_upload if flags & OPEN.WRITE else open_download
     may_delete = session.can(RIGHT.DELETE)
     file = session.ask(("open", path, flags, offset), lambda: opener(files, path, flags, offset, may_delete))
     put32(handle, session.own(file))
     out[:] = file.stat
+
+
+def open_directory(session, path, flags, offset, handle, out):
+    files, path = session.files(RIGHT.LIST), name(path)
+    need(flags & ~OPEN.NAMES == OPEN.DIR and offset == 0, "EINVAL")
+    need(len(session.owned) < MAX_OWNED, "EMFILE")
+
+    def work():
+        return Directory(files.list(path, bool(flags & OPEN.NAMES))), record(files.stat(path))
+
+    directory, out[:] = session.ask(("open", path, flags), work)
+    put32(handle, session.own(directory))
 
 
 def open_download(files, path, flags, offset, may_delete):
@@ -202,9 +201,24 @@ def change(right, work):
     return call
 
 
-file_mkdir = change(RIGHT.MKDIR, lambda files, path: files.mkdir(path))
-file_set_time = change(RIGHT.WRITE, lambda files, path, mtime: files.set_time(path, mtime))
-file_set_mode = change(RIGHT.WRITE, lambda files, path, mode: files.set_mode(path, mode & 0o777))
+make_directory = change(RIGHT.MKDIR, lambda files, path: files.mkdir(path))
+
+
+def file_make(session, path, target):
+    session.files(RIGHT.MKDIR)
+    need(not target, "ENOSYS")  # no links
+    make_directory(session, path)
+
+
+def set_attribute(files, path, attribute, value):
+    need(attribute <= ATTRIBUTE.MODE, "EINVAL")
+    if attribute == ATTRIBUTE.TIME:
+        files.set_time(path, value)
+    else:
+        files.set_mode(path, value & 0o777)
+
+
+file_set = change(RIGHT.WRITE, set_attribute)
 
 
 def file_remove(session, path, kind):
@@ -255,14 +269,13 @@ def transfer_progress(file, out):
     put64(out, file.bytes)
 
 
-def transfer_hash(file, algorithm, length):
-    need(not file.upload and not file.task, "EBADF")
-    need(algorithm < len(HASHES) and length >= 0, "EINVAL")
-    file.start(file.hash(HASHES[algorithm], length))
-
-
-def transfer_digest(file, out, n):
-    need(not file.task or file.finished, "EBUSY")
+def transfer_hash(file, algorithm, length, out, n):
+    need(not file.upload and (not file.task or file.hashing), "EBADF")
+    need(algorithm < len(HASHES) and length >= 0 and file.hashing in (None, (algorithm, length)), "EINVAL")
+    if not file.hashing:
+        file.hashing = algorithm, length
+        file.start(file.hash(HASHES[algorithm], length))
+    need(file.finished, "EAGAIN")
     need(file.digest and len(file.digest) <= len(out), "EINVAL")
     out[: len(file.digest)] = file.digest
     put32(n, len(file.digest))

@@ -52,7 +52,7 @@ class OpenFile(Owned):
     """A file open for one transfer, which this host does: the guest never sees the bytes."""
 
     kind = "FILE"
-    task = failed = digest = None
+    task = failed = digest = hashing = None
     finished = committing = False
     bytes = 0  # that crossed the data connection, or were hashed
 

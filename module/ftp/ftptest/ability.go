@@ -1,21 +1,11 @@
 package ftptest
 
 import (
-	"math"
 	"slices"
 	"strings"
 
 	"wasiftp/module/ftp"
 )
-
-// Abilities are all but those that the account lacks.
-func (w *World) Abilities(h ftp.Handle) ftp.Abilities {
-	s, ok := get[*session](w, "Abilities", h)
-	if !ok || s.account.Rights == 0 {
-		return 0
-	}
-	return math.MaxUint32 &^ s.account.Lacks
-}
 
 // able is begin for a call that some files cannot do.
 func (w *World) able(ability ftp.Abilities, call string, h ftp.Handle, right ftp.Rights, name []byte, more ...any) (*session, error) {
@@ -76,19 +66,6 @@ func (w *World) describe(s *session, info *ftp.SessionInfo) {
 	case u.mode == ftp.OpenRead:
 		info.Doing = ftp.DoingDownload
 	}
-}
-
-// SetCreated sets the creation time.
-func (w *World) SetCreated(h ftp.Handle, name []byte, created int64) error {
-	if _, err := w.able(ftp.AbleCreated, "SetCreated", h, ftp.RightWrite, name, created); err != nil {
-		return err
-	}
-	f := w.find(name)
-	if f == nil {
-		return ftp.ErrNotExist
-	}
-	f.Created = created
-	return nil
 }
 
 // Symlink makes a link, which nothing here follows.

@@ -20,17 +20,23 @@ var hashes = [...]func() hash.Hash{
 const hashPiece = 1000
 
 // Hash hashes a file.
-func (w *World) Hash(file ftp.Handle, algorithm ftp.Algorithm, length int64) error {
+func (w *World) Hash(file ftp.Handle, algorithm ftp.Algorithm, length int64, b []byte) ([]byte, error) {
 	u, ok := get[*openFile](w, "Hash", file)
-	if !ok {
-		return ftp.ErrStorage
+	switch {
+	case !ok:
+		return b, ftp.ErrStorage
+	case u.over:
+		return u.sum.Sum(b), nil
+	case u.sum != nil:
+		w.broken("Hash: before it is made")
+		return b, ftp.ErrStorage
 	}
 	u.sum = hashes[algorithm]()
 	if length > 0 {
 		u.data = u.data[:min(int(length), len(u.data))]
 	}
 	w.transfers = append(w.transfers, u)
-	return nil
+	return b, ftp.ErrAgain
 }
 
 func (w *World) moveHash(u *openFile) bool {
@@ -42,14 +48,4 @@ func (w *World) moveHash(u *openFile) bool {
 		w.over(u, nil)
 	}
 	return true
-}
-
-// Digest is the hash that was made.
-func (w *World) Digest(file ftp.Handle, b []byte) ([]byte, error) {
-	u, ok := get[*openFile](w, "Digest", file)
-	if !ok || !u.over {
-		w.broken("Digest: nothing was hashed")
-		return b, ftp.ErrStorage
-	}
-	return u.sum.Sum(b), nil
 }

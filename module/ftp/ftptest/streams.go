@@ -18,10 +18,8 @@ type others interface {
 	ftp.Namer
 	ftp.Unsealer
 	ftp.Joiner
-	ftp.Abler
 	ftp.Masker
 	ftp.Lister
-	ftp.Creator
 	ftp.Linker
 	ftp.Feller
 	ftp.Copier

@@ -6,6 +6,7 @@ package ftptest
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -212,20 +213,20 @@ func (w *World) fault(call, name string) error {
 }
 
 // Login checks the credentials.
-func (w *World) Login(h ftp.Handle, user, password []byte) (ftp.Rights, error) {
+func (w *World) Login(h ftp.Handle, user, password []byte) (ftp.Rights, ftp.Abilities, error) {
 	s, ok := get[*session](w, "Login", h)
 	if !ok {
-		return 0, ftp.ErrStorage
+		return 0, 0, ftp.ErrStorage
 	}
 	if err := w.wait(s, "Login", string(user), string(password)); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	account, ok := w.Accounts[string(user)]
 	if !ok || account.Password != string(password) {
-		return 0, ftp.ErrPermission
+		return 0, 0, ftp.ErrPermission
 	}
 	s.account, s.user, s.umask = account, string(user), nil
-	return account.Rights, nil
+	return account.Rights, math.MaxUint32 &^ account.Lacks, nil
 }
 
 // Logout takes the rights away.

@@ -41,7 +41,7 @@ func (c *Trial) cast() *cast {
 // boundary promises, and not what a host does. The first is the one that a
 // faultless call is given; nil is a name that stands for none.
 func Takes(i wasi.Import, param string) []string {
-	if i.Name == "net_write" || i.Name == "net_start_tls" {
+	if i.Name == "net_write" || i.Name == "net_tls" {
 		return []string{"conn", "session"}
 	}
 	switch param {
@@ -67,16 +67,16 @@ var faultless = map[string]func(*cast) any{
 	"user":            func(c *cast) any { return c.Target.User },
 	"password":        func(c *cast) any { return c.Target.Password },
 	"name":            func(c *cast) any { return c.file },
-	"file_list.name":  func(c *cast) any { return c.dir },
 	"file_space.name": func(c *cast) any { return c.dir },
-	"file_mkdir.name": func(c *cast) any { return c.fresh },
+	"file_make.name":  func(c *cast) any { return c.fresh },
 	"from":            func(c *cast) any { return c.file },
 	"to":              func(c *cast) any { return c.fresh },
 	"flags":           func(*cast) any { return 0 },
 	"kind":            func(*cast) any { return wasi.RemoveFile },
-	"mode":            func(*cast) any { return 0o644 },
+	"part":            func(*cast) any { return wasi.TLSServer },
+	"attribute":       func(*cast) any { return wasi.SetTime },
 	"offset":          func(*cast) any { return 0 },
-	"mtime":           func(*cast) any { return int(time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC).UnixNano()) },
+	"value":           func(*cast) any { return int(time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC).UnixNano()) },
 	"length":          func(*cast) any { return 0 },
 	"algorithm":       func(*cast) any { return wasi.HashSHA256 },
 
@@ -84,9 +84,7 @@ var faultless = map[string]func(*cast) any{
 	"on":                 func(*cast) any { return 1 },
 	"session_names.name": func(*cast) any { return "name" },
 	"after":              func(*cast) any { return 0 },
-	"created":            func(*cast) any { return int(time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC).UnixNano()) },
-	"file_symlink.name":  func(c *cast) any { return c.fresh },
-	"target":             func(c *cast) any { return c.file },
+	"target":             func(*cast) any { return "" },
 }
 
 // given is the entry of faultless for a parameter.

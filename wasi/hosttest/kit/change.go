@@ -8,15 +8,15 @@ import (
 )
 
 var changeChecks = []Check{
-	{Import: "file_mkdir", Proves: []string{"result", "EEXIST", "ENOENT"}, Promise: "makes a directory; EEXIST when there is one, ENOENT when the one above is missing", Run: func(c *Trial) {
+	{Import: "file_make", Proves: []string{"result", "EEXIST", "ENOENT"}, Promise: "makes a directory; EEXIST when there is one, ENOENT when the one above is missing", Run: func(c *Trial) {
 		c.enter()
 		folder := c.folder("folder")
 		if s := c.stat(folder); s.Mode&wasi.TypeMask != wasi.TypeDir {
 			c.T.Errorf("what was made is %+v", s)
 		}
-		c.refused(wasi.EEXIST, wasi.FileMkdir, c.words(folder)...)
-		c.refused(wasi.EEXIST, wasi.FileMkdir, c.words(c.made("file", content))...)
-		c.refused(wasi.ENOENT, wasi.FileMkdir, c.words(c.name("none")+"/below")...)
+		c.refused(wasi.EEXIST, wasi.FileMake, c.making(folder)...)
+		c.refused(wasi.EEXIST, wasi.FileMake, c.making(c.made("file", content))...)
+		c.refused(wasi.ENOENT, wasi.FileMake, c.making(c.name("none")+"/below")...)
 	}},
 
 	{Import: "file_remove", Proves: []string{"result", "ENOENT"}, Promise: "removes a file, or an empty directory; ENOENT when there is none", Run: func(c *Trial) {
@@ -139,67 +139,66 @@ var changeChecks = []Check{
 		c.has(inside, content)
 	}},
 
-	{Import: "file_set_time", Proves: []string{"result", "ENOENT"}, Promise: "sets the modification time, to the second at least; ENOENT when there is none", Run: func(c *Trial) {
+	{Import: "file_set", Proves: []string{"result", "ENOENT"}, Promise: "sets the modification time, to the second at least; ENOENT when there is none", Run: func(c *Trial) {
 		c.enter()
 		file := c.made("file", content)
 		for _, year := range []int{1985, 2001, 2030} { // what FAT can have too
 			want := time.Date(year, 2, 3, 4, 5, 6, 0, time.UTC)
-			c.succeed(wasi.FileSetTime, c.Named(wasi.FileSetTime, file, uint64(want.UnixNano())))
+			c.succeed(wasi.FileSet, c.Named(wasi.FileSet, file, wasi.SetTime, uint64(want.UnixNano())))
 			if got := c.stat(file).ModTime; got != want.UnixNano() {
 				c.T.Errorf("%v was set, and is now %v", want, time.Unix(0, got).UTC())
 			}
 		}
-		c.refused(wasi.ENOENT, wasi.FileSetTime, c.words(c.name("none"), 0)...)
+		c.refused(wasi.ENOENT, wasi.FileSet, c.words(c.name("none"), wasi.SetTime, 0)...)
 	}},
 
-	{Import: "file_set_created", Proves: []string{"result", "ENOENT"}, Promise: "sets the creation time, to the second at least; ENOENT when there is none", Run: func(c *Trial) {
+	{Import: "file_make", Proves: []string{"result", "EEXIST"}, Promise: "makes a link that leads to the file, from another directory too; EEXIST when there is such a name", Run: func(c *Trial) {
 		c.enter()
-		file, want := c.made("file", content), time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
-		c.succeed(wasi.FileSetCreated, c.Named(wasi.FileSetCreated, file, uint64(want.UnixNano())))
-		if got := c.stat(file).Created; got != want.UnixNano() {
-			c.T.Errorf("%v was set, and is now %v", want, time.Unix(0, got).UTC())
-		}
-		c.refused(wasi.ENOENT, wasi.FileSetCreated, c.words(c.name("none"), 0)...)
-	}},
-
-	{Import: "file_symlink", Proves: []string{"result", "EEXIST"}, Promise: "makes a link that leads to the file, from another directory too; EEXIST when there is such a name", Run: func(c *Trial) {
-		c.enter()
-		c.needs(wasi.FileSymlink)
+		c.needs(linking)
 		file := c.made("file", content)
 		c.folder("folder")
 		for _, link := range []string{c.name("link"), c.name("folder/link")} {
-			c.succeed(wasi.FileSymlink, c.pair(wasi.FileSymlink, link, file))
+			c.succeed(wasi.FileMake, c.pair(wasi.FileMake, link, file))
 			c.has(link, content)
 			c.succeed(wasi.FileStat, c.Named(wasi.FileStat, link, wasi.StatLink, c.At(ResultAt)))
 			if s := wasi.GetStat(c.Peek(ResultAt, wasi.StatSize)); s.Mode&wasi.TypeMask != wasi.TypeLink {
 				c.T.Errorf("the link is %+v", s)
 			}
-			if errno := c.pair(wasi.FileSymlink, link, file); errno != wasi.EEXIST {
+			if errno := c.pair(wasi.FileMake, link, file); errno != wasi.EEXIST {
 				c.T.Errorf("where there is one: %v, not EEXIST", errno)
 			}
 		}
 	}},
-	{Import: "file_symlink", Proves: []string{"result", "ENOENT"}, Promise: "the target may be missing; ENOENT when the directory above the link is", Run: func(c *Trial) {
+	{Import: "file_make", Proves: []string{"result", "ENOENT"}, Promise: "the target may be missing; ENOENT when the directory above the link is", Run: func(c *Trial) {
 		c.enter()
-		c.needs(wasi.FileSymlink)
+		c.needs(linking)
 		link, target := c.name("link"), c.name("target")
-		c.succeed(wasi.FileSymlink, c.pair(wasi.FileSymlink, link, target))
+		c.succeed(wasi.FileMake, c.pair(wasi.FileMake, link, target))
 		c.refused(wasi.ENOENT, wasi.FileStat, c.words(link, 0, c.At(ResultAt))...)
 		c.put(target, content)
 		c.has(link, content)
-		if errno := c.pair(wasi.FileSymlink, c.name("none")+"/link", target); errno != wasi.ENOENT {
+		if errno := c.pair(wasi.FileMake, c.name("none")+"/link", target); errno != wasi.ENOENT {
 			c.T.Errorf("in a directory that is not there: %v, not ENOENT", errno)
 		}
 	}},
-	{Import: "file_symlink", Proves: []string{"EACCES"}, Promise: "EACCES when that is not allowed", Run: func(c *Trial) {
+	{Import: "file_make", Proves: []string{"names"}, Promise: "the target of a link is a name too: else EINVAL", Run: func(c *Trial) {
 		c.enter()
-		c.forbids(wasi.FileSymlink)
-		c.denied(wasi.FileSymlink, c.pair(wasi.FileSymlink, c.name("link"), c.made("file", content)))
+		c.needs(linking)
+		for _, target := range badName {
+			if errno := c.pair(wasi.FileMake, c.name("link"), target); errno != wasi.EINVAL && errno != wasi.ENOSYS {
+				c.T.Errorf("to %q: %v, not EINVAL", target, errno)
+			}
+		}
+	}},
+	{Import: "file_make", Proves: []string{"EACCES"}, Promise: "EACCES for a link when that is not allowed", Run: func(c *Trial) {
+		c.enter()
+		c.forbids(linking)
+		c.denied(wasi.FileMake, c.pair(wasi.FileMake, c.name("link"), c.made("file", content)))
 	}},
 
 	{Import: "file_copy", Proves: []string{"result", "EventTransfer"}, Promise: "copies a file, which EventTransfer and file_commit end; flag 1 adds it to the end of another", Run: func(c *Trial) {
 		c.enter()
-		c.needs(wasi.FileCopy)
+		c.needs(copying)
 		large := string(pattern(1<<20 + 3))
 		from, to := c.made("from", large), c.name("to")
 		for flags, want := range []string{large, large + large} {
@@ -212,7 +211,7 @@ var changeChecks = []Check{
 	}},
 	{Import: "file_copy", Proves: []string{"EINVAL", "ENOENT", "EISDIR"}, Promise: "EINVAL when both are the same file, or for an unknown flag, ENOENT when there is none, EISDIR for a directory", Run: func(c *Trial) {
 		c.enter()
-		c.needs(wasi.FileCopy)
+		c.needs(copying)
 		from, folder := c.made("from", content), c.folder("folder")
 		for _, call := range []struct {
 			from, to string
@@ -230,7 +229,7 @@ var changeChecks = []Check{
 	}},
 	{Import: "file_copy", Proves: []string{"EINVAL"}, Promise: "EINVAL when both are the same file by another name, through a link", Run: func(c *Trial) {
 		c.enter()
-		c.needs(wasi.FileCopy)
+		c.needs(copying)
 		file := c.made("file", content)
 		link := c.link("link", file)
 		for from, to := range map[string]string{file: link, link: file} {
@@ -246,7 +245,7 @@ var changeChecks = []Check{
 	}},
 	{Import: "file_copy", Proves: []string{"result"}, Promise: "a copy that is given up is aborted, and nothing is left open", Run: func(c *Trial) {
 		c.enter()
-		c.needs(wasi.FileCopy)
+		c.needs(copying)
 		from, to := c.made("from", string(pattern(large))), c.name("to")
 		for range 10 {
 			c.succeed(wasi.FileCopy, c.pair(wasi.FileCopy, from, to, 0, c.At(ResultAt)))
@@ -257,20 +256,24 @@ var changeChecks = []Check{
 	}},
 	{Import: "file_copy", Proves: []string{"EACCES"}, Promise: "EACCES when that is not allowed", Run: func(c *Trial) {
 		c.enter()
-		c.forbids(wasi.FileCopy)
+		c.forbids(copying)
 		c.denied(wasi.FileCopy, c.pair(wasi.FileCopy, c.made("from", content), c.name("to"), 0, c.At(ResultAt)))
 	}},
 
-	{Import: "file_set_mode", Proves: []string{"result", "ENOENT"}, Promise: "sets the nine permission bits, and more of a directory where the host has them; ENOENT when there is none", Run: func(c *Trial) {
+	{Import: "file_set", Proves: []string{"EINVAL"}, Promise: "EINVAL for another attribute", Run: func(c *Trial) {
+		c.enter()
+		c.refused(wasi.EINVAL, wasi.FileSet, c.words(c.made("file", content), 2, 0)...)
+	}},
+	{Import: "file_set", Proves: []string{"result", "ENOENT"}, Promise: "sets the nine permission bits, and more of a directory where the host has them; ENOENT when there is none", Run: func(c *Trial) {
 		c.enter()
 		file := c.made("file", content)
 		for _, want := range []uint32{0o640, 0o600, 0o444, 0o644} {
-			c.succeed(wasi.FileSetMode, c.Named(wasi.FileSetMode, file, uint64(want)))
+			c.succeed(wasi.FileSet, c.Named(wasi.FileSet, file, wasi.SetMode, uint64(want)))
 			if got := c.stat(file).Mode; got != want {
 				c.T.Errorf("%o was set, and is now %o", want, got)
 			}
 		}
-		c.refused(wasi.ENOENT, wasi.FileSetMode, c.words(c.name("none"), 0o644)...)
+		c.refused(wasi.ENOENT, wasi.FileSet, c.words(c.name("none"), wasi.SetMode, 0o644)...)
 	}},
 
 	{Import: "file_space", Proves: []string{"result"}, Promise: "how many bytes an upload to a directory could have", Run: func(c *Trial) {
@@ -290,11 +293,19 @@ func (c *Trial) made(name, content string) string {
 	return name
 }
 
+// making are the arguments of file_make for a directory.
+func (c *Trial) making(name string) []uint64 { return c.words(name, 0, 0) }
+
+func (c *Trial) mkdir(name string) wasi.Errno {
+	c.T.Helper()
+	return c.Call(wasi.FileMake, c.making(name)...)
+}
+
 // folder makes a directory.
 func (c *Trial) folder(name string) string {
 	c.T.Helper()
 	name = c.name(name)
-	c.succeed(wasi.FileMkdir, c.Named(wasi.FileMkdir, name))
+	c.succeed(wasi.FileMake, c.mkdir(name))
 	return name
 }
 

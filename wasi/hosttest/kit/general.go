@@ -49,49 +49,54 @@ func waits(i wasi.Import) bool { return strings.HasPrefix(i.Text, "may wait") }
 // harmless are calls that tell whether a host has an import where a faultless
 // call would change what a check needs. Where it has, they come to some fault.
 var harmless = map[int]func(c *cast) wasi.Errno{
-	wasi.FileMkdir:      func(c *cast) wasi.Errno { return c.Named(wasi.FileMkdir, c.file) },
-	wasi.FileRemove:     func(c *cast) wasi.Errno { return c.Named(wasi.FileRemove, c.fresh, wasi.RemoveFile) },
-	wasi.FileRename:     func(c *cast) wasi.Errno { return c.rename(c.fresh, c.name("fresh too")) },
-	wasi.NetDeflate:     func(c *cast) wasi.Errno { return c.Raw(wasi.NetDeflate, c.handles["conn"], 10) },
-	wasi.TransferHash:   func(c *cast) wasi.Errno { return c.Raw(wasi.TransferHash, c.handles["file"], wasi.HashCount, 0) },
-	wasi.TransferDigest: func(c *cast) wasi.Errno { return c.Raw(wasi.TransferHash, c.handles["file"], wasi.HashCount, 0) },
-	wasi.NetStartTLS: func(c *cast) wasi.Errno {
-		return c.Raw(wasi.NetStartTLS, c.handles["conn"], c.At(TextAt), 1)
+	wasi.FileMake:   func(c *cast) wasi.Errno { return c.mkdir(c.file) },
+	wasi.FileRemove: func(c *cast) wasi.Errno { return c.Named(wasi.FileRemove, c.fresh, wasi.RemoveFile) },
+	wasi.FileRename: func(c *cast) wasi.Errno { return c.rename(c.fresh, c.name("fresh too")) },
+	wasi.NetDeflate: func(c *cast) wasi.Errno { return c.Raw(wasi.NetDeflate, c.handles["conn"], 10) },
+	wasi.TransferHash: func(c *cast) wasi.Errno {
+		return c.Raw(wasi.TransferHash, c.handles["file"], wasi.HashCount, 0, c.At(BufferAt), outSize, c.At(ResultAt))
 	},
-	wasi.NetJoinTLS:  func(c *cast) wasi.Errno { return c.Raw(wasi.NetJoinTLS, 0) },
-	wasi.NetStopTLS:  func(c *cast) wasi.Errno { return c.Raw(wasi.NetStopTLS, 0, c.At(TextAt), 0) },
-	wasi.FileSymlink: func(c *cast) wasi.Errno { return c.pair(wasi.FileSymlink, c.file, c.file) },
-	wasi.FileCopy:    func(c *cast) wasi.Errno { return c.pair(wasi.FileCopy, c.file, c.file, 0, c.At(ResultAt)) },
+	wasi.NetTLS: func(c *cast) wasi.Errno {
+		return c.Raw(wasi.NetTLS, c.handles["conn"], wasi.TLSServer, c.At(TextAt), 1)
+	},
+	wasi.FileCopy: func(c *cast) wasi.Errno { return c.pair(wasi.FileCopy, c.file, c.file, 0, c.At(ResultAt)) },
 }
 
-// allowed says which imports are off unless the configuration turns them on.
-var allowed = map[int]func(wasi.Allow) bool{
-	wasi.NetJoinTLS:  func(a wasi.Allow) bool { return a.SSCN || a.CPSV },
-	wasi.NetStopTLS:  func(a wasi.Allow) bool { return a.CCC },
-	wasi.FileSymlink: func(a wasi.Allow) bool { return a.SiteSymlink },
-	wasi.FileCopy:    func(a wasi.Allow) bool { return a.SiteCopy || a.Combine },
+// permission is what the configuration has to allow.
+type permission struct {
+	what    string
+	allowed func(wasi.Allow) bool
 }
 
-// needs ends the check of an import that the configuration does not allow.
-func (c *Trial) needs(n int) {
+var (
+	joining  = permission{"to be the client in a TLS handshake", func(a wasi.Allow) bool { return a.SSCN || a.CPSV }}
+	stopping = permission{"to end TLS", func(a wasi.Allow) bool { return a.CCC }}
+	linking  = permission{"to make links", func(a wasi.Allow) bool { return a.SiteSymlink }}
+	copying  = permission{"to copy files", func(a wasi.Allow) bool { return a.SiteCopy || a.Combine }}
+)
+
+// needs ends the check of what the configuration does not allow.
+func (c *Trial) needs(p permission) {
 	c.T.Helper()
-	if allow := allowed[n]; allow != nil && !allow(c.config().Allow) {
-		c.T.Skipf(NotOffered+"the configuration does not allow %s", wasi.Table[n].Name)
+	if !p.allowed(c.config().Allow) {
+		c.T.Skipf(NotOffered+"the configuration does not allow %s", p.what)
 	}
 }
 
-// forbids ends the check of an import that the configuration allows.
-func (c *Trial) forbids(n int) {
+// forbids ends the check of what the configuration allows.
+func (c *Trial) forbids(p permission) {
 	c.T.Helper()
-	if allowed[n](c.config().Allow) {
-		c.T.Skipf(NotChecked+"the configuration allows %s", wasi.Table[n].Name)
+	if p.allowed(c.config().Allow) {
+		c.T.Skipf(NotChecked+"the configuration allows %s", p.what)
 	}
 }
 
 // offered ends the check of an import that the host does not have.
 func (c *cast) offered(n int) {
 	c.T.Helper()
-	c.needs(n)
+	if n == wasi.FileCopy {
+		c.needs(copying)
+	}
 	if !Optional(n) {
 		return
 	}
@@ -242,7 +247,7 @@ func beforeLogin(t *Trial, n int) {
 
 // reads are the imports that change nothing. Opening a file does, when it is for
 // writing.
-var reads = []int{wasi.FileStat, wasi.FileList, wasi.FileSpace}
+var reads = []int{wasi.FileStat, wasi.FileSpace}
 
 func noRight(t *Trial, n int) {
 	c := t.cast()
@@ -261,16 +266,19 @@ func noRight(t *Trial, n int) {
 	c.has(c.file, content)
 }
 
+// badName are names that no file can have, of what is not empty.
+var badName = []string{"..", "../x", "x/../../y", "x/..", "/", "/x", "x//y", "x/", "./x", "x/.", "x/./y", "x\x00y", "..\x00"}
+
 func badNames(t *Trial, n int) {
 	c := t.cast()
 	c.offered(n)
 	i := wasi.Table[n]
 	args, at := c.args(n)
 	for param, p := range i.Params {
-		if p.Kind != wasi.In {
-			continue
+		if p.Kind != wasi.In || p.Name == "target" {
+			continue // a link's, which has checks of its own
 		}
-		for _, name := range []string{"", "..", "../x", "x/../../y", "x/..", "/", "/x", "x//y", "x/", "./x", "x/.", "x/./y", "x\x00y", "..\x00"} {
+		for _, name := range append([]string{""}, badName...) {
 			c.Poke(TextAt+8192, []byte(name))
 			if errno := c.Call(n, with(args, at[param], c.At(TextAt+8192), uint64(len(name)))...); errno != wasi.EINVAL {
 				c.T.Errorf("%s %q: %v, not EINVAL", p.Name, name, errno)

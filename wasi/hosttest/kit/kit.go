@@ -164,7 +164,7 @@ const maxInstances = 32
 func (c *Trial) enter() {
 	c.T.Helper()
 	if errno := c.Login(c.Target.User, c.Target.Password); errno != wasi.OK {
-		c.T.Fatalf("auth_check of %s: %v, not OK", c.Target.User, errno)
+		c.T.Fatalf("auth_login of %s: %v, not OK", c.Target.User, errno)
 	}
 }
 

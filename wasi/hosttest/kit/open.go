@@ -71,7 +71,7 @@ var openChecks = []Check{
 	{Import: "file_open", Proves: []string{"EINVAL"}, Promise: "EINVAL for an unknown flag, for a negative offset, and for an upload past the end", Run: func(c *Trial) {
 		c.enter()
 		name := c.made("file", content)
-		c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, 16, 0)...)
+		c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, 1<<6, 0)...)
 		for _, flags := range []uint64{0, wasi.OpenWrite} {
 			c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, flags, -1)...)
 		}

@@ -276,7 +276,13 @@ func (p *Puppet) MustNamed(n int, name string, rest ...uint64) uint64 {
 func (p *Puppet) Login(user, password string) wasi.Errno {
 	p.T.Helper()
 	p.Poke(TextAt, []byte(user+password))
-	return p.Call(wasi.AuthCheck, p.Session, p.At(TextAt), uint64(len(user)), p.At(TextAt+uint64(len(user))), uint64(len(password)), p.At(ResultAt))
+	return p.Call(wasi.AuthLogin, p.Session, p.At(TextAt), uint64(len(user)), p.At(TextAt+uint64(len(user))), uint64(len(password)), p.At(ResultAt), p.At(Result2At))
+}
+
+// Logout logs the session out.
+func (p *Puppet) Logout() {
+	p.T.Helper()
+	p.succeed(wasi.AuthLogin, p.Login("", ""))
 }
 
 // Open opens a file and returns its handle.
@@ -288,7 +294,7 @@ func (p *Puppet) Open(name string, flags, offset uint64) uint64 {
 // List opens a directory and returns its handle.
 func (p *Puppet) List(name string, flags uint64) uint64 {
 	p.T.Helper()
-	return p.MustNamed(wasi.FileList, name, flags, p.At(ResultAt))
+	return p.Open(name, wasi.OpenDir|flags, 0)
 }
 
 // Listen opens a passive port and returns its handle and its address.
@@ -330,7 +336,7 @@ func (p *Puppet) Dial(to netip.AddrPort) wasi.Errno {
 	return p.Raw(wasi.NetDial, p.Session, p.At(TextAt), p.At(ResultAt))
 }
 
-// secure goes on under TLS, after net_start_tls.
+// secure goes on under TLS, after net_tls.
 func (p *Puppet) secure(config *tls.Config) error {
 	conn := tls.Client(p.Conn, config)
 	if err := conn.Handshake(); err != nil {

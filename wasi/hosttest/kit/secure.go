@@ -18,25 +18,25 @@ import (
 )
 
 var secureChecks = []Check{
-	{Import: "net_start_tls", Proves: []string{"ENOSYS"}, Promise: "ENOSYS when, and only when, the configuration says that there is no TLS", Run: func(c *Trial) {
+	{Import: "net_tls", Proves: []string{"ENOSYS"}, Promise: "ENOSYS when, and only when, the configuration says that there is no TLS", Run: func(c *Trial) {
 		c.enter()
 		conn, _ := c.Data()
-		errno := c.Raw(wasi.NetStartTLS, conn, c.At(TextAt), 0)
+		errno := c.Raw(wasi.NetTLS, conn, wasi.TLSServer, c.At(TextAt), 0)
 		if offers := c.config().TLS; offers != (errno != wasi.ENOSYS) {
 			c.T.Errorf("the configuration says %v to TLS, and it is %v", offers, errno)
 		}
 	}},
-	{Import: "net_start_tls", Proves: []string{"result"}, Promise: "says reply in the clear, and the control connection goes on behind the handshake", Run: func(c *Trial) {
+	{Import: "net_tls", Proves: []string{"result"}, Promise: "says reply in the clear, and the control connection goes on behind the handshake", Run: func(c *Trial) {
 		c.secured()
 		c.life()
 		c.enter()
 		c.has(c.made("file", content), content)
-		c.refused(wasi.EINVAL, wasi.NetStartTLS, c.Session, c.At(TextAt), 0)
+		c.refused(wasi.EINVAL, wasi.NetTLS, c.Session, wasi.TLSServer, c.At(TextAt), 0)
 	}},
-	{Import: "net_start_tls", Proves: []string{"result"}, Promise: "the control connection forgets what arrived before the handshake", Run: func(c *Trial) {
+	{Import: "net_tls", Proves: []string{"result"}, Promise: "the control connection forgets what arrived before the handshake", Run: func(c *Trial) {
 		c.needsTLS()
 		text := c.Text("234 go on\r\n")
-		c.Send("call %s\n%s", Numbers(wasi.NetStartTLS, c.Session, text[0], text[1]), strings.Repeat("pages\n", 1000))
+		c.Send("call %s\n%s", Numbers(wasi.NetTLS, c.Session, wasi.TLSServer, text[0], text[1]), strings.Repeat("pages\n", 1000))
 		if reply, err := c.lines.ReadString('\n'); err != nil || reply != "234 go on\r\n" {
 			c.T.Fatalf("the reply in the clear is %q, %v", reply, err)
 		}
@@ -50,7 +50,7 @@ var secureChecks = []Check{
 			c.T.Errorf("what was sent before the handshake is obeyed after it")
 		}
 	}},
-	{Import: "net_start_tls", Proves: []string{"EventWritable"}, Promise: "protects a data connection, once EventWritable has said OK", Run: func(c *Trial) {
+	{Import: "net_tls", Proves: []string{"EventWritable"}, Promise: "protects a data connection, once EventWritable has said OK", Run: func(c *Trial) {
 		c.secured()
 		c.enter()
 		file := c.Open(c.made("file", content), 0, 0)
@@ -59,7 +59,7 @@ var secureChecks = []Check{
 		c.ended(client, content)
 		c.finish(c.Event(wasi.EventTransfer, file))
 	}},
-	{Import: "net_start_tls", Proves: []string{"result"}, Promise: "an upload under TLS is whole, and one that ends within a record broke off", Run: func(c *Trial) {
+	{Import: "net_tls", Proves: []string{"result"}, Promise: "an upload under TLS is whole, and one that ends within a record broke off", Run: func(c *Trial) {
 		c.secured()
 		c.enter()
 		want := string(pattern(1 << 20))
@@ -86,23 +86,23 @@ var secureChecks = []Check{
 			}
 		}
 	}},
-	{Import: "net_start_tls", Proves: []string{"EventWritable", "EPROTO"}, Promise: "EventWritable says EPROTO when the handshake fails", Run: func(c *Trial) {
+	{Import: "net_tls", Proves: []string{"EventWritable", "EPROTO"}, Promise: "EventWritable says EPROTO when the handshake fails", Run: func(c *Trial) {
 		c.needsTLS()
 		c.enter()
 		conn, client := c.Data()
-		c.Must(wasi.NetStartTLS, conn, c.At(TextAt), 0)
+		c.Must(wasi.NetTLS, conn, wasi.TLSServer, c.At(TextAt), 0)
 		c.noHandshake(conn, client)
 	}},
-	{Import: "net_start_tls", Proves: []string{"EINVAL"}, Promise: "EINVAL for a reply on a data connection, and for a connection that is protected", Run: func(c *Trial) {
+	{Import: "net_tls", Proves: []string{"EINVAL"}, Promise: "EINVAL for a reply on a data connection, and for a connection that is protected", Run: func(c *Trial) {
 		c.secured()
 		c.enter()
 		conn, _ := c.Data()
-		c.refused(wasi.EINVAL, wasi.NetStartTLS, conn, c.At(TextAt), 1)
+		c.refused(wasi.EINVAL, wasi.NetTLS, conn, wasi.TLSServer, c.At(TextAt), 1)
 		conn, _ = c.secureData()
-		c.refused(wasi.EINVAL, wasi.NetStartTLS, conn, c.At(TextAt), 0)
+		c.refused(wasi.EINVAL, wasi.NetTLS, conn, wasi.TLSServer, c.At(TextAt), 0)
 	}},
 
-	{Import: "net_join_tls", Proves: []string{"result", "EventWritable"}, Promise: "is the client in the handshake of a data connection, which goes on behind it once EventWritable has said OK", Run: func(c *Trial) {
+	{Import: "net_tls", Proves: []string{"result", "EventWritable"}, Promise: "is the client in the handshake of a data connection, which goes on behind it once EventWritable has said OK", Run: func(c *Trial) {
 		c.joins()
 		name := c.name("file")
 		file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
@@ -118,39 +118,43 @@ var secureChecks = []Check{
 		c.ended(server, content)
 		c.finish(c.Event(wasi.EventTransfer, file))
 	}},
-	{Import: "net_join_tls", Proves: []string{"EventWritable", "EPROTO"}, Promise: "EventWritable says EPROTO when the handshake fails", Run: func(c *Trial) {
+	{Import: "net_tls", Proves: []string{"EventWritable", "EPROTO"}, Promise: "as the client: EventWritable says EPROTO when the handshake fails", Run: func(c *Trial) {
 		c.joins()
 		conn, other := c.Data()
-		c.Must(wasi.NetJoinTLS, conn)
+		c.Must(wasi.NetTLS, conn, wasi.TLSClient, c.At(TextAt), 0)
 		c.noHandshake(conn, other)
 	}},
-	{Import: "net_join_tls", Proves: []string{"EINVAL"}, Promise: "EINVAL for a connection that is protected, be it as a server or as a client", Run: func(c *Trial) {
+	{Import: "net_tls", Proves: []string{"EINVAL"}, Promise: "as the client: EINVAL for a connection that is protected, be it as a server or as a client", Run: func(c *Trial) {
 		c.joins()
 		conn, _ := c.joinedData()
-		c.refused(wasi.EINVAL, wasi.NetJoinTLS, conn)
-		c.refused(wasi.EINVAL, wasi.NetStartTLS, conn, c.At(TextAt), 0)
+		c.refused(wasi.EINVAL, wasi.NetTLS, conn, wasi.TLSClient, c.At(TextAt), 0)
+		c.refused(wasi.EINVAL, wasi.NetTLS, conn, wasi.TLSServer, c.At(TextAt), 0)
 		conn, _ = c.secureData()
-		c.refused(wasi.EINVAL, wasi.NetJoinTLS, conn)
+		c.refused(wasi.EINVAL, wasi.NetTLS, conn, wasi.TLSClient, c.At(TextAt), 0)
 	}},
-	{Import: "net_join_tls", Proves: []string{"EACCES"}, Promise: "EACCES when that is not allowed", Run: func(c *Trial) {
+	{Import: "net_tls", Proves: []string{"EACCES"}, Promise: "as the client: EACCES when that is not allowed", Run: func(c *Trial) {
 		c.needsTLS()
-		c.forbids(wasi.NetJoinTLS)
+		c.forbids(joining)
 		c.enter()
 		conn, _ := c.Data()
-		c.denied(wasi.NetJoinTLS, c.Raw(wasi.NetJoinTLS, conn))
+		c.denied(wasi.NetTLS, c.Raw(wasi.NetTLS, conn, wasi.TLSClient, c.At(TextAt), 0))
 	}},
 
-	{Import: "net_stop_tls", Proves: []string{"result"}, Promise: "says reply as the last thing under TLS, and goes on in the clear", Run: stopsTLS},
-	{Import: "net_stop_tls", Proves: []string{"EINVAL"}, Promise: "EINVAL for a connection that is not protected", Run: func(c *Trial) {
-		c.needs(wasi.NetStopTLS)
-		c.refused(wasi.EINVAL, wasi.NetStopTLS, c.Session, c.At(TextAt), 0)
-		stopsTLS(c)
-		c.refused(wasi.EINVAL, wasi.NetStopTLS, c.Session, c.At(TextAt), 0)
+	{Import: "net_tls", Proves: []string{"EINVAL"}, Promise: "EINVAL for another part", Run: func(c *Trial) {
+		c.needsTLS()
+		c.refused(wasi.EINVAL, wasi.NetTLS, c.Session, 3, c.At(TextAt), 0)
 	}},
-	{Import: "net_stop_tls", Proves: []string{"EACCES"}, Promise: "EACCES when that is not allowed", Run: func(c *Trial) {
-		c.forbids(wasi.NetStopTLS)
+	{Import: "net_tls", Proves: []string{"result"}, Promise: "says reply as the last thing under TLS, and goes on in the clear", Run: stopsTLS},
+	{Import: "net_tls", Proves: []string{"EINVAL"}, Promise: "part 2 is EINVAL for a connection that is not protected", Run: func(c *Trial) {
+		c.needs(stopping)
+		c.refused(wasi.EINVAL, wasi.NetTLS, c.Session, wasi.TLSEnd, c.At(TextAt), 0)
+		stopsTLS(c)
+		c.refused(wasi.EINVAL, wasi.NetTLS, c.Session, wasi.TLSEnd, c.At(TextAt), 0)
+	}},
+	{Import: "net_tls", Proves: []string{"EACCES"}, Promise: "part 2 is EACCES when that is not allowed", Run: func(c *Trial) {
+		c.forbids(stopping)
 		c.secured()
-		c.denied(wasi.NetStopTLS, c.Raw(wasi.NetStopTLS, c.Session, c.At(TextAt), 0))
+		c.denied(wasi.NetTLS, c.Raw(wasi.NetTLS, c.Session, wasi.TLSEnd, c.At(TextAt), 0))
 	}},
 
 	{Import: "net_deflate", Proves: []string{"result"}, Promise: "compresses a download, at each level", Run: func(c *Trial) {
@@ -257,7 +261,7 @@ func (c *Trial) secured() {
 	c.T.Helper()
 	c.needsTLS()
 	text := c.Text("234 go on\r\n")
-	c.Send("call %s", Numbers(wasi.NetStartTLS, c.Session, text[0], text[1]))
+	c.Send("call %s", Numbers(wasi.NetTLS, c.Session, wasi.TLSServer, text[0], text[1]))
 	if reply, err := c.lines.ReadString('\n'); err != nil || reply != "234 go on\r\n" {
 		c.T.Fatalf("the reply in the clear is %q, %v", reply, err)
 	}
@@ -284,7 +288,7 @@ func (c *Trial) noHandshake(conn uint64, other *net.TCPConn) {
 func (c *Trial) secureData() (uint64, *tls.Conn) {
 	c.T.Helper()
 	conn, plain := c.Data()
-	c.Must(wasi.NetStartTLS, conn, c.At(TextAt), 0)
+	c.Must(wasi.NetTLS, conn, wasi.TLSServer, c.At(TextAt), 0)
 	client := tls.Client(plain, c.tls())
 	if err := client.Handshake(); err != nil {
 		c.T.Fatalf("the handshake of a data connection: %v", err)
@@ -299,7 +303,7 @@ func (c *Trial) secureData() (uint64, *tls.Conn) {
 func (c *Trial) joins() {
 	c.T.Helper()
 	c.needsTLS()
-	c.needs(wasi.NetJoinTLS)
+	c.needs(joining)
 	c.secured()
 	c.enter()
 }
@@ -308,7 +312,7 @@ func (c *Trial) joins() {
 func (c *Trial) joinedData() (uint64, *tls.Conn) {
 	c.T.Helper()
 	conn, plain := c.Data()
-	c.Must(wasi.NetJoinTLS, conn)
+	c.Must(wasi.NetTLS, conn, wasi.TLSClient, c.At(TextAt), 0)
 	server := tls.Server(plain, &tls.Config{Certificates: []tls.Certificate{certificate(c.T)}})
 	if err := server.Handshake(); err != nil {
 		c.T.Fatalf("the handshake: %v", err)
@@ -341,10 +345,10 @@ func (c *Trial) deflated(level uint64) (uint64, *net.TCPConn) {
 
 func stopsTLS(c *Trial) {
 	c.secured()
-	c.needs(wasi.NetStopTLS)
+	c.needs(stopping)
 	conn := c.Conn.(*tls.Conn)
 	text := c.Text("200 in the clear\r\n")
-	c.Send("call %s\n%s", Numbers(wasi.NetStopTLS, c.Session, text[0], text[1]), strings.Repeat("pages\n", 1000))
+	c.Send("call %s\n%s", Numbers(wasi.NetTLS, c.Session, wasi.TLSEnd, text[0], text[1]), strings.Repeat("pages\n", 1000))
 	if reply, err := c.lines.ReadString('\n'); err != nil || reply != "200 in the clear\r\n" {
 		c.T.Fatalf("the last reply under TLS is %q, %v", reply, err)
 	}

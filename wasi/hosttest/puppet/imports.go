@@ -14,54 +14,47 @@ var imports = [...]func(a []uint64) uint32{
 	func(a []uint64) uint32 { return import5(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3])) }, // net_listen
 	func(a []uint64) uint32 { return import6(uint32(a[0]), uint32(a[1])) },                             // net_accept
 	func(a []uint64) uint32 { return import7(uint32(a[0]), uint32(a[1]), uint32(a[2])) },               // net_dial
-	func(a []uint64) uint32 { return import8(uint32(a[0]), uint32(a[1]), uint32(a[2])) },               // net_start_tls
-	func(a []uint64) uint32 { return import9(uint32(a[0])) },                                           // net_join_tls
-	func(a []uint64) uint32 { return import10(uint32(a[0]), uint32(a[1]), uint32(a[2])) },              // net_stop_tls
-	func(a []uint64) uint32 { return import11(uint32(a[0]), uint32(a[1])) },                            // net_deflate
-	func(a []uint64) uint32 { return import12(uint32(a[0])) },                                          // handle_close
-	func(a []uint64) uint32 { return import13(uint32(a[0]), uint32(a[1]), uint32(a[2])) },              // auth_host
+	func(a []uint64) uint32 { return import8(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3])) }, // net_tls
+	func(a []uint64) uint32 { return import9(uint32(a[0]), uint32(a[1])) },                             // net_deflate
+	func(a []uint64) uint32 { return import10(uint32(a[0])) },                                          // handle_close
+	func(a []uint64) uint32 { return import11(uint32(a[0]), uint32(a[1]), uint32(a[2])) },              // auth_host
 	func(a []uint64) uint32 {
-		return import14(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]), uint32(a[5]))
-	}, // auth_check
-	func(a []uint64) uint32 { return import15(uint32(a[0])) },               // auth_clear
-	func(a []uint64) uint32 { return import16(uint32(a[0]), uint32(a[1])) }, // session_abilities
-	func(a []uint64) uint32 { return import17(uint32(a[0]), uint32(a[1])) }, // session_umask
+		return import12(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]), uint32(a[5]), uint32(a[6]))
+	}, // auth_login
+	func(a []uint64) uint32 { return import13(uint32(a[0]), uint32(a[1])) }, // session_umask
 	func(a []uint64) uint32 {
-		return import18(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]), uint32(a[5]), uint32(a[6]))
+		return import14(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]), uint32(a[5]), uint32(a[6]))
 	}, // session_names
 	func(a []uint64) uint32 {
-		return import19(uint32(a[0]), uint64(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]))
+		return import15(uint32(a[0]), uint64(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]))
 	}, // session_list
 	func(a []uint64) uint32 {
-		return import20(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]))
+		return import16(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]))
 	}, // file_stat
 	func(a []uint64) uint32 {
-		return import21(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]))
-	}, // file_list
-	func(a []uint64) uint32 { return import22(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3])) }, // file_list_next
-	func(a []uint64) uint32 {
-		return import23(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint64(a[4]), uint32(a[5]), uint32(a[6]))
+		return import17(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint64(a[4]), uint32(a[5]), uint32(a[6]))
 	}, // file_open
-	func(a []uint64) uint32 { return import24(uint32(a[0])) },                                           // file_commit
-	func(a []uint64) uint32 { return import25(uint32(a[0]), uint32(a[1]), uint32(a[2])) },               // file_mkdir
-	func(a []uint64) uint32 { return import26(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3])) }, // file_remove
+	func(a []uint64) uint32 { return import18(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3])) }, // file_list
+	func(a []uint64) uint32 { return import19(uint32(a[0])) },                                           // file_commit
 	func(a []uint64) uint32 {
-		return import27(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]))
+		return import20(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]))
+	}, // file_make
+	func(a []uint64) uint32 { return import21(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3])) }, // file_remove
+	func(a []uint64) uint32 {
+		return import22(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]))
 	}, // file_rename
-	func(a []uint64) uint32 { return import28(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint64(a[3])) }, // file_set_time
-	func(a []uint64) uint32 { return import29(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint64(a[3])) }, // file_set_created
-	func(a []uint64) uint32 { return import30(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3])) }, // file_set_mode
-	func(a []uint64) uint32 { return import31(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3])) }, // file_space
 	func(a []uint64) uint32 {
-		return import32(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]))
-	}, // file_symlink
+		return import23(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint64(a[4]))
+	}, // file_set
+	func(a []uint64) uint32 { return import24(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3])) }, // file_space
 	func(a []uint64) uint32 {
-		return import33(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]), uint32(a[5]), uint32(a[6]))
+		return import25(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]), uint32(a[5]), uint32(a[6]))
 	}, // file_copy
-	func(a []uint64) uint32 { return import34(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint64(a[3])) }, // transfer_start
-	func(a []uint64) uint32 { return import35(uint32(a[0]), uint32(a[1])) },                             // transfer_progress
-	func(a []uint64) uint32 { return import36(uint32(a[0]), uint32(a[1]), uint64(a[2])) },               // transfer_hash
-	func(a []uint64) uint32 { return import37(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3])) }, // transfer_digest
+	func(a []uint64) uint32 { return import26(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint64(a[3])) }, // transfer_start
+	func(a []uint64) uint32 { return import27(uint32(a[0]), uint32(a[1])) },                             // transfer_progress
+	func(a []uint64) uint32 {
+		return import28(uint32(a[0]), uint32(a[1]), uint64(a[2]), uint32(a[3]), uint32(a[4]), uint32(a[5]))
+	}, // transfer_hash
 }
 
 //go:wasmimport ftphost config_read
@@ -88,92 +81,65 @@ func import6(a0 uint32, a1 uint32) uint32
 //go:wasmimport ftphost net_dial
 func import7(a0 uint32, a1 uint32, a2 uint32) uint32
 
-//go:wasmimport ftphost net_start_tls
-func import8(a0 uint32, a1 uint32, a2 uint32) uint32
-
-//go:wasmimport ftphost net_join_tls
-func import9(a0 uint32) uint32
-
-//go:wasmimport ftphost net_stop_tls
-func import10(a0 uint32, a1 uint32, a2 uint32) uint32
+//go:wasmimport ftphost net_tls
+func import8(a0 uint32, a1 uint32, a2 uint32, a3 uint32) uint32
 
 //go:wasmimport ftphost net_deflate
-func import11(a0 uint32, a1 uint32) uint32
+func import9(a0 uint32, a1 uint32) uint32
 
 //go:wasmimport ftphost handle_close
-func import12(a0 uint32) uint32
+func import10(a0 uint32) uint32
 
 //go:wasmimport ftphost auth_host
-func import13(a0 uint32, a1 uint32, a2 uint32) uint32
+func import11(a0 uint32, a1 uint32, a2 uint32) uint32
 
-//go:wasmimport ftphost auth_check
-func import14(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32, a5 uint32) uint32
-
-//go:wasmimport ftphost auth_clear
-func import15(a0 uint32) uint32
-
-//go:wasmimport ftphost session_abilities
-func import16(a0 uint32, a1 uint32) uint32
+//go:wasmimport ftphost auth_login
+func import12(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32, a5 uint32, a6 uint32) uint32
 
 //go:wasmimport ftphost session_umask
-func import17(a0 uint32, a1 uint32) uint32
+func import13(a0 uint32, a1 uint32) uint32
 
 //go:wasmimport ftphost session_names
-func import18(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32, a5 uint32, a6 uint32) uint32
+func import14(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32, a5 uint32, a6 uint32) uint32
 
 //go:wasmimport ftphost session_list
-func import19(a0 uint32, a1 uint64, a2 uint32, a3 uint32, a4 uint32) uint32
+func import15(a0 uint32, a1 uint64, a2 uint32, a3 uint32, a4 uint32) uint32
 
 //go:wasmimport ftphost file_stat
-func import20(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32) uint32
-
-//go:wasmimport ftphost file_list
-func import21(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32) uint32
-
-//go:wasmimport ftphost file_list_next
-func import22(a0 uint32, a1 uint32, a2 uint32, a3 uint32) uint32
+func import16(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32) uint32
 
 //go:wasmimport ftphost file_open
-func import23(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint64, a5 uint32, a6 uint32) uint32
+func import17(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint64, a5 uint32, a6 uint32) uint32
+
+//go:wasmimport ftphost file_list
+func import18(a0 uint32, a1 uint32, a2 uint32, a3 uint32) uint32
 
 //go:wasmimport ftphost file_commit
-func import24(a0 uint32) uint32
+func import19(a0 uint32) uint32
 
-//go:wasmimport ftphost file_mkdir
-func import25(a0 uint32, a1 uint32, a2 uint32) uint32
+//go:wasmimport ftphost file_make
+func import20(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32) uint32
 
 //go:wasmimport ftphost file_remove
-func import26(a0 uint32, a1 uint32, a2 uint32, a3 uint32) uint32
+func import21(a0 uint32, a1 uint32, a2 uint32, a3 uint32) uint32
 
 //go:wasmimport ftphost file_rename
-func import27(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32) uint32
+func import22(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32) uint32
 
-//go:wasmimport ftphost file_set_time
-func import28(a0 uint32, a1 uint32, a2 uint32, a3 uint64) uint32
-
-//go:wasmimport ftphost file_set_created
-func import29(a0 uint32, a1 uint32, a2 uint32, a3 uint64) uint32
-
-//go:wasmimport ftphost file_set_mode
-func import30(a0 uint32, a1 uint32, a2 uint32, a3 uint32) uint32
+//go:wasmimport ftphost file_set
+func import23(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint64) uint32
 
 //go:wasmimport ftphost file_space
-func import31(a0 uint32, a1 uint32, a2 uint32, a3 uint32) uint32
-
-//go:wasmimport ftphost file_symlink
-func import32(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32) uint32
+func import24(a0 uint32, a1 uint32, a2 uint32, a3 uint32) uint32
 
 //go:wasmimport ftphost file_copy
-func import33(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32, a5 uint32, a6 uint32) uint32
+func import25(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32, a5 uint32, a6 uint32) uint32
 
 //go:wasmimport ftphost transfer_start
-func import34(a0 uint32, a1 uint32, a2 uint32, a3 uint64) uint32
+func import26(a0 uint32, a1 uint32, a2 uint32, a3 uint64) uint32
 
 //go:wasmimport ftphost transfer_progress
-func import35(a0 uint32, a1 uint32) uint32
+func import27(a0 uint32, a1 uint32) uint32
 
 //go:wasmimport ftphost transfer_hash
-func import36(a0 uint32, a1 uint32, a2 uint64) uint32
-
-//go:wasmimport ftphost transfer_digest
-func import37(a0 uint32, a1 uint32, a2 uint32, a3 uint32) uint32
+func import28(a0 uint32, a1 uint32, a2 uint64, a3 uint32, a4 uint32, a5 uint32) uint32

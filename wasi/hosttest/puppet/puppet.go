@@ -271,7 +271,7 @@ func call(handle uint32, words []string) uint32 {
 		args[i] = Value(word)
 	}
 	errno := Import(int(args[0]), args[1:]...)
-	changes := args[0] == wasi.NetStartTLS || args[0] == wasi.NetStopTLS
+	changes := args[0] == wasi.NetTLS
 	if s := sessions[handle]; s != nil && changes && errno == 0 && uint32(args[1]) == handle {
 		s.begun = ""
 	}

@@ -301,6 +301,9 @@ func (n *node) info(name string) memoryInfo {
 	return memoryInfo{name, int64(len(n.data)), n.mode, n.mtime, n.created}
 }
 
+// TellsCreated is true: the [fs.FileInfo]s of a Memory have a method Created() time.Time.
+func (m *Memory) TellsCreated() bool { return true }
+
 type memoryInfo struct {
 	name    string
 	size    int64
@@ -313,6 +316,8 @@ func (i memoryInfo) Name() string       { return i.name }
 func (i memoryInfo) Size() int64        { return i.size }
 func (i memoryInfo) Mode() fs.FileMode  { return i.mode }
 func (i memoryInfo) ModTime() time.Time { return i.mtime }
+
+// Created is when the file was made.
 func (i memoryInfo) Created() time.Time { return i.created }
 func (i memoryInfo) IsDir() bool        { return i.mode.IsDir() }
 func (i memoryInfo) Sys() any           { return nil }

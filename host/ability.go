@@ -8,14 +8,13 @@ import (
 	"wasiftp/wasi"
 )
 
-// abilitiesOf finds out what files can do beyond being read. Whether they know when
-// they were created, or how much room there is, depends on more than their type, so
-// that is tried.
+// abilitiesOf finds out what files can do beyond being read. Whether they know how
+// much room there is depends on more than their type, so that is tried.
 func abilitiesOf(fsys FS, rights Rights) uint32 {
 	able := abilityOf[CreateFS](fsys, wasi.AbleUpload) | abilityOf[MkdirFS](fsys, wasi.AbleMkdir) |
 		abilityOf[ChtimesFS](fsys, wasi.AbleTimes) | abilityOf[ChmodFS](fsys, wasi.AbleModes) | abilityOf[UmaskFS](fsys, wasi.AbleUmask) |
 		abilityOf[SymlinkFS](fsys, wasi.AbleSymlink) | abilityOf[RemoveAllFS](fsys, wasi.AbleTree)
-	if info, err := fs.Stat(fsys, "."); err == nil && createdOf(info) != 0 {
+	if f, ok := fsys.(CreatedFS); ok && f.TellsCreated() {
 		able |= wasi.AbleCreated
 	}
 	if f, ok := fsys.(SpaceFS); ok && rights&Write != 0 {

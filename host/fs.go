@@ -10,7 +10,7 @@ import (
 // FS is what an account sees: any [fs.FS] is one, and read-only. What else it
 // can do is found by type assertion: [fs.StatFS], [fs.ReadLinkFS] (Lstat and
 // ReadLink), [EnterFS], [CreateFS], [MkdirFS], [RemoveFS], [RenameFS], [MoveFS], [ChtimesFS],
-// [ChmodFS], [UmaskFS], [SymlinkFS], [RemoveAllFS] and [SpaceFS]. A
+// [ChmodFS], [CreatedFS], [UmaskFS], [SymlinkFS], [RemoveAllFS] and [SpaceFS]. A
 // file that Open returns may be an [io.Seeker], to be read from an offset, and an
 // *os.File, to be sent by the kernel alone.
 //
@@ -113,6 +113,13 @@ type ChmodFS interface {
 type SpaceFS interface {
 	FS
 	Space(name string) (int64, error)
+}
+
+// CreatedFS is an [FS] that may know when files were created. The method Created()
+// time.Time of its [fs.FileInfo]s tells; the zero time is not known.
+type CreatedFS interface {
+	FS
+	TellsCreated() bool
 }
 
 // UmaskFS is an [FS] that can give new files and directories fewer permissions.

@@ -113,7 +113,7 @@ func TestThreat31UseAfterClose(t *testing.T) {
 func TestThreat31UnknownFlags(t *testing.T) {
 	t.Parallel()
 	c := newGuestStage(t, nil).cast()
-	for _, flags := range []uint64{1 << 4, 1 << 31, math.MaxUint32} {
+	for _, flags := range []uint64{1 << 6, 1 << 31, math.MaxUint32} {
 		for _, n := range []int{wasi.NetAddress, wasi.NetListen, wasi.FileStat, wasi.FileOpen, wasi.FileRemove,
 			wasi.FileCopy, wasi.TransferStart} {
 			i := wasi.Table[n]
@@ -157,6 +157,9 @@ func TestThreat31Names(t *testing.T) {
 			t.Fatalf("%s takes bytes called %s: say whether they are a name", i.Name, i.Params[param].Name)
 		}
 		for _, name := range names {
+			if name == "" && i.Params[param].Name == "target" {
+				continue // a directory is made
+			}
 			args, at := c.args(i)
 			c.Poke(kit.BufferAt, slices.Repeat([]byte("good"), 256)) // for the other name of file_rename
 			c.Poke(kit.BufferAt+1024, slices.Repeat([]byte("good"), 256))

@@ -10,39 +10,39 @@ import (
 const lowPort = 1024
 
 // portVerb says where an active client waits (RFC 959 §4.1.2).
-func (s *session) portVerb(arg []byte) (reply, error) {
+func (s *session) portVerb(arg []byte) error {
 	if s.extended {
-		return replyOnlyEPSV, nil
+		return replyOnlyEPSV
 	}
 	addr, ok := parsePort(arg)
 	if !ok {
-		return replyBadArgument, nil
+		return replyBadArgument
 	}
 	return s.setActive(addr)
 }
 
 // eprtVerb says the same for any family (RFC 2428 §2).
-func (s *session) eprtVerb(arg []byte) (reply, error) {
+func (s *session) eprtVerb(arg []byte) error {
 	if s.extended {
-		return replyOnlyEPSV, nil
+		return replyOnlyEPSV
 	}
-	addr, r := parseExtendedPort(arg)
-	if r != "" {
-		return r, nil
+	addr, err := parseExtendedPort(arg)
+	if err != nil {
+		return err
 	}
 	return s.setActive(addr)
 }
 
 // setActive accepts only an address that the client itself is at: otherwise the
 // server could be made to connect anywhere (CVE-1999-0017).
-func (s *session) setActive(addr netip.AddrPort) (reply, error) {
+func (s *session) setActive(addr netip.AddrPort) error {
 	peer := s.e.world.PeerAddress(s.handle).Addr().Unmap().WithZone("")
 	if addr.Port() < lowPort || addr.Addr() != peer && !s.e.config.AllowForeignData {
-		return replyIllegalPort, nil
+		return replyIllegalPort
 	}
 	s.dropData()
 	s.active, s.data = addr, dataActive
-	return replyActive, nil
+	return replyActive
 }
 
 // parsePort reads PORT's h1,h2,h3,h4,p1,p2. What is not plainly that is refused:
@@ -68,8 +68,8 @@ func parseNumber(b []byte, max int64) (int64, bool) {
 }
 
 // parseExtendedPort reads EPRT's |family|address|port|, with any delimiter. The
-// reply is empty when it is right.
-func parseExtendedPort(arg []byte) (netip.AddrPort, reply) {
+// error is the reply to one that is wrong.
+func parseExtendedPort(arg []byte) (netip.AddrPort, error) {
 	if len(arg) == 0 || arg[0] <= ' ' || arg[0] > '~' {
 		return netip.AddrPort{}, replyBadArgument
 	}
@@ -92,5 +92,5 @@ func parseExtendedPort(arg []byte) (netip.AddrPort, reply) {
 	if err != nil || addr.Zone() != "" || addr.Is4In6() || addr.Is4() != (family == 1) {
 		return netip.AddrPort{}, replyBadArgument
 	}
-	return netip.AddrPortFrom(addr, uint16(port)), ""
+	return netip.AddrPortFrom(addr, uint16(port)), nil
 }

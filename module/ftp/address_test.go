@@ -53,11 +53,11 @@ func TestExtendedPort(t *testing.T) {
 		"1192.0.2.7":              "501",
 		"\x011\x01":               "501",
 	} {
-		addr, r := ftp.ParseExtendedPort([]byte(arg))
-		if r == "" {
+		addr, err := ftp.ParseExtendedPort([]byte(arg))
+		if err == nil {
 			assert.Equal(t, want, addr.String(), arg)
 		} else {
-			assert.Equal(t, want, string(r[:3]), arg)
+			assert.Equal(t, want, err.Error()[:3], arg)
 		}
 	}
 }
@@ -139,7 +139,7 @@ func FuzzAddress(f *testing.F) {
 		if addr, ok := ftp.ParsePort([]byte(arg)); ok {
 			assert.Equal(t, "PORT "+arg, ftptest.PortCommand(addr))
 		}
-		if addr, r := ftp.ParseExtendedPort([]byte(arg)); r == "" {
+		if addr, err := ftp.ParseExtendedPort([]byte(arg)); err == nil {
 			assert.True(t, addr.Addr().Zone() == "" && !addr.Addr().Is4In6())
 		}
 	})

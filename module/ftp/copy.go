@@ -16,72 +16,72 @@ type copying struct {
 }
 
 // siteCopyFrom names the file that SITE CPTO copies.
-func (s *session) siteCopyFrom(arg []byte) (reply, error) {
+func (s *session) siteCopyFrom(arg []byte) error {
 	name, err := s.resolveBelow(arg)
 	if err != nil {
-		return "", err
+		return err
 	}
 	info, err := s.e.world.Stat(s.handle, name, false)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if info.Type != Regular {
-		return replyNotPlain, nil
+		return replyNotPlain
 	}
 	s.from, s.copies = append(s.from[:0], name...), true
-	return replyNeedCPTO, nil
+	return replyNeedCPTO
 }
 
-func (s *session) siteCopyTo(arg []byte) (reply, error) {
+func (s *session) siteCopyTo(arg []byte) error {
 	if len(s.from) == 0 || !s.copies {
-		return replyNeedCPFR, nil
+		return replyNeedCPFR
 	}
 	name, err := s.resolveBelow(arg)
 	if err != nil {
-		return "", err
+		return err
 	}
 	err = s.beginCopy(&copying{to: bytes.Clone(name), parts: [][]byte{bytes.Clone(s.from)}})
 	if err != ErrAgain {
 		s.from = s.from[:0]
 	}
-	return "", err
+	return err
 }
 
 // siteCopy is both in one.
-func (s *session) siteCopy(arg []byte) (reply, error) {
+func (s *session) siteCopy(arg []byte) error {
 	c, err := s.parseCopying(arg)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if len(c.parts) != 1 {
-		return replyBadArgument, nil
+		return replyBadArgument
 	}
 	// COMB names the target first, this the source.
 	c.to, c.parts[0] = c.parts[0], c.to
 	if err = s.checkParts(c); err == nil {
 		err = s.beginCopy(c)
 	}
-	return "", err
+	return err
 }
 
 // combVerb puts parts to the end of a target, in order, and deletes them once
 // all are there.
-func (s *session) combVerb(arg []byte) (reply, error) {
+func (s *session) combVerb(arg []byte) error {
 	if s.rights&RightDelete == 0 {
-		return "", ErrPermission // before, and not after all is copied
+		return ErrPermission // before, and not after all is copied
 	}
 	c, err := s.parseCopying(arg)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if len(c.parts) == 0 {
-		return replyBadArgument, nil
+		return replyBadArgument
 	}
 	c.combines = true
 	if err = s.checkParts(c); err == nil {
 		err = s.beginCopy(c)
 	}
-	return "", err
+	return err
 }
 
 // COMB takes so many parts, whose names have so many bytes together: they are read

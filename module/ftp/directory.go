@@ -3,32 +3,32 @@ package ftp
 import "bytes"
 
 // cwdVerb changes the current directory.
-func (s *session) cwdVerb(arg []byte) (reply, error) {
+func (s *session) cwdVerb(arg []byte) error {
 	name, err := s.resolve(arg)
 	if err != nil {
-		return "", err
+		return err
 	}
 	return s.changeDir(name)
 }
 
 // cdupVerb changes to the parent directory; that of the root is the root.
-func (s *session) cdupVerb([]byte) (reply, error) {
+func (s *session) cdupVerb([]byte) error {
 	name, err := s.resolve([]byte(".."))
 	if err != nil {
-		return "", err
+		return err
 	}
 	return s.changeDir(name)
 }
 
-func (s *session) changeDir(name []byte) (reply, error) {
+func (s *session) changeDir(name []byte) error {
 	if err := s.enter(name); err != nil {
-		return "", err
+		return err
 	}
 	if string(name) == "." {
 		name = name[:0]
 	}
 	s.dir = append(s.dir[:0], name...)
-	return replyDirChanged, nil
+	return replyDirChanged
 }
 
 // enter finds out whether a directory can become the current one.
@@ -43,15 +43,15 @@ func (s *session) enter(name []byte) error {
 	return err
 }
 
-func (s *session) pwdVerb([]byte) (reply, error) {
+func (s *session) pwdVerb([]byte) error {
 	return s.sayPathname("257 ", s.dir, " is the current directory.")
 }
 
 // mkdVerb makes a directory and tells its name (RFC 959 appendix II).
-func (s *session) mkdVerb(arg []byte) (reply, error) {
+func (s *session) mkdVerb(arg []byte) error {
 	name, err := s.resolve(arg)
 	if err != nil {
-		return "", err
+		return err
 	}
 	return s.mkdir(name, s.e.config.Behaviour.MakeParents)
 }
@@ -64,10 +64,10 @@ const (
 )
 
 // mkdir makes a directory and, with parents, those that it lies in.
-func (s *session) mkdir(name []byte, parents bool) (reply, error) {
+func (s *session) mkdir(name []byte, parents bool) error {
 	if parents {
 		if err := s.makeParents(name); err != nil {
-			return "", err
+			return err
 		}
 	}
 	err := error(ErrExist)
@@ -78,7 +78,7 @@ func (s *session) mkdir(name []byte, parents bool) (reply, error) {
 	case err == nil:
 		return s.sayPathname("257 ", name, " is made.")
 	case err != ErrExist || !s.e.config.Behaviour.MkdirExisting:
-		return "", err
+		return err
 	}
 	s.stage = stageFound
 	info, err := s.e.world.Stat(s.handle, name, false)
@@ -86,7 +86,7 @@ func (s *session) mkdir(name []byte, parents bool) (reply, error) {
 		err = ErrExist
 	}
 	if err != nil {
-		return "", err
+		return err
 	}
 	return s.sayPathname("257 ", name, " is there already.")
 }
@@ -108,18 +108,18 @@ func (s *session) makeParents(name []byte) error {
 	return nil
 }
 
-func (s *session) rmdVerb(arg []byte) (reply, error) {
+func (s *session) rmdVerb(arg []byte) error {
 	name, err := s.resolveBelow(arg)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return replyRemoved, s.e.world.RemoveDir(s.handle, name)
+	return then(s.e.world.RemoveDir(s.handle, name), replyRemoved)
 }
 
 // sayPathname says a reply with a quoted pathname in it.
-func (s *session) sayPathname(before string, name []byte, behind string) (reply, error) {
+func (s *session) sayPathname(before string, name []byte, behind string) error {
 	b := append(s.e.scratch[:0], before...)
 	b = appendQuoted(b, name)
 	s.sendLine(append(b, behind...))
-	return "", nil
+	return nil
 }

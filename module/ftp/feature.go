@@ -7,7 +7,7 @@ import (
 
 // featVerb tells what the server can do beyond RFC 959 (RFC 2389 §3) for the
 // account that is logged in: one line each, with one space in front.
-func (s *session) featVerb([]byte) (reply, error) {
+func (s *session) featVerb([]byte) error {
 	b := append(s.e.scratch[:0], "211-Features:\r\n"...)
 	for i := range s.e.verbs {
 		v := &s.e.verbs[i]
@@ -15,18 +15,13 @@ func (s *session) featVerb([]byte) (reply, error) {
 			continue
 		}
 		b = append(append(b, ' '), v.Feature...)
-		switch v.Name {
-		case "MLST":
-			b = s.appendFactList(append(b, ' '))
-		case "HASH":
-			b = s.appendAlgorithms(append(b, ' '))
-		case "MFF":
-			b = s.appendChangeable(append(b, ' '))
+		if v.details != nil {
+			b = v.details(s, append(b, ' '))
 		}
 		b = append(b, "\r\n"...)
 	}
 	s.sendLine(append(b, "211 End."...))
-	return "", nil
+	return nil
 }
 
 // appendFactList appends all facts, those that are picked marked with "*"
@@ -71,37 +66,37 @@ func (s *session) appendChangeable(b []byte) []byte {
 }
 
 // optsVerb sets an option of another command (RFC 2389 §4).
-func (s *session) optsVerb(arg []byte) (reply, error) {
+func (s *session) optsVerb(arg []byte) error {
 	word, value, _ := bytes.Cut(arg, []byte{' '})
 	switch {
 	case isWord(word, "UTF8"), isWord(word, "UTF-8"):
 		return s.pickUTF8(bytes.TrimSpace(value))
 	case isWord(word, "MLST"):
 		s.pickFacts(value)
-		return "", nil
+		return nil
 	case isWord(word, "HASH") && s.e.has&NeedHash != 0:
-		return s.pickAlgorithm(value), nil
+		return s.pickAlgorithm(value)
 	case isWord(word, "MODE") && s.e.has&NeedDeflate != 0:
 		return s.pickLevel(value)
 	}
-	return replyNoOptions, nil
+	return replyNoOptions
 }
 
 // pickUTF8 is OPTS UTF8. Clients also say it without a word, or with the one of an
 // older draft.
-func (s *session) pickUTF8(word []byte) (reply, error) {
+func (s *session) pickUTF8(word []byte) error {
 	switch {
 	case len(word) == 0, isWord(word, "ON"), isWord(word, "NLST"):
 		return s.speakUTF8(true)
 	case isWord(word, "OFF"):
 		return s.speakUTF8(false)
 	}
-	return replyNoOptions, nil
+	return replyNoOptions
 }
 
 // speakUTF8 has names be UTF-8, or what the account's clients expect without it.
 // To the engine they are bytes; only those that it remembers must be said anew.
-func (s *session) speakUTF8(on bool) (reply, error) {
+func (s *session) speakUTF8(on bool) error {
 	if s.e.namer != nil && on != s.utf8 {
 		s.e.name = slices.Grow(s.e.name[:0], maxName)
 		dir, err := s.e.namer.Names(s.handle, on, s.dir, s.e.name)
@@ -110,15 +105,15 @@ func (s *session) speakUTF8(on bool) (reply, error) {
 			s.dir = append(s.dir[:0], dir...)
 		case ErrUnsupported: // names are what they are
 		default:
-			return "", err
+			return err
 		}
 		s.from = s.from[:0]
 		s.utf8 = on
 	}
 	if !on {
-		return replyNotUTF8, nil
+		return replyNotUTF8
 	}
-	return replyUTF8, nil
+	return replyUTF8
 }
 
 // pickFacts turns on the named facts and no others, and tells which those are
@@ -145,23 +140,23 @@ func (s *session) pickFacts(list []byte) {
 	s.sendLine(b)
 }
 
-func (s *session) systVerb([]byte) (reply, error) { return replySystem, nil }
+func (s *session) systVerb([]byte) error { return replySystem }
 
-func (s *session) noopVerb([]byte) (reply, error) { return replyOK, nil }
+func (s *session) noopVerb([]byte) error { return replyOK }
 
-func (s *session) clntVerb([]byte) (reply, error) { return replyClient, nil }
+func (s *session) clntVerb([]byte) error { return replyClient }
 
 // csidVerb: both sides say who they are, and nothing comes of it.
-func (s *session) csidVerb([]byte) (reply, error) { return replyServer, nil }
+func (s *session) csidVerb([]byte) error { return replyServer }
 
 // langVerb picks the language of the replies, of which there is one.
-func (s *session) langVerb(arg []byte) (reply, error) {
+func (s *session) langVerb(arg []byte) error {
 	if len(arg) == 0 || isWord(arg, "EN") || len(arg) > 3 && isWord(arg[:3], "EN-") {
-		return replyEnglish, nil
+		return replyEnglish
 	}
-	return replyOnlyEnglish, nil
+	return replyOnlyEnglish
 }
 
 // pretVerb announces the command that a passive port is for. Here every port
 // will do, and FEAT does not tell of PRET: clients would send it each time.
-func (s *session) pretVerb([]byte) (reply, error) { return replyClient, nil }
+func (s *session) pretVerb([]byte) error { return replyClient }

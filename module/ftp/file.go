@@ -14,52 +14,52 @@ func (s *session) stat(pathname []byte) (FileInfo, error) {
 // sizeVerb tells how many bytes a file has. In ASCII that is not what RETR
 // would send (RFC 3659 §4), but counting line ends would mean reading the file,
 // and clients want the size on disk to draw their progress bar.
-func (s *session) sizeVerb(arg []byte) (reply, error) {
+func (s *session) sizeVerb(arg []byte) error {
 	if s.e.config.Behaviour.NoASCIISize && !s.binary {
-		return replyNoASCIISize, nil
+		return replyNoASCIISize
 	}
 	info, err := s.stat(arg)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if info.Type != Regular {
-		return replyNotPlain, nil
+		return replyNotPlain
 	}
 	b := append(s.e.scratch[:0], "213 "...)
 	s.sendLine(appendPadded(b, info.Size, ""))
-	return "", nil
+	return nil
 }
 
-func (s *session) deleVerb(arg []byte) (reply, error) {
+func (s *session) deleVerb(arg []byte) error {
 	name, err := s.resolveBelow(arg)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return replyDeleted, s.e.world.RemoveFile(s.handle, name)
+	return then(s.e.world.RemoveFile(s.handle, name), replyDeleted)
 }
 
 // rnfrVerb names the file that RNTO renames (RFC 959 §4.1.3).
-func (s *session) rnfrVerb(arg []byte) (reply, error) {
+func (s *session) rnfrVerb(arg []byte) error {
 	name, err := s.resolveBelow(arg)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if _, err := s.e.world.Stat(s.handle, name, true); err != nil {
-		return "", err
+		return err
 	}
 	s.from, s.copies = append(s.from[:0], name...), false
-	return replyNeedRNTO, nil
+	return replyNeedRNTO
 }
 
-func (s *session) rntoVerb(arg []byte) (reply, error) {
+func (s *session) rntoVerb(arg []byte) error {
 	if len(s.from) == 0 || s.copies {
-		return replyNeedRNFR, nil
+		return replyNeedRNFR
 	}
 	name, err := s.resolveBelow(arg)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return replyRenamed, s.e.world.Rename(s.handle, s.from, name)
+	return then(s.e.world.Rename(s.handle, s.from, name), replyRenamed)
 }
 
 // Stages of MDTM with two arguments, and of MFF.
@@ -74,39 +74,39 @@ const (
 // front of the name it sets that, of either, as many servers do and WinSCP and
 // FileZilla expect. A file can be called like that, though: it is looked for if
 // there is none with the rest of the name.
-func (s *session) mdtmVerb(arg []byte) (reply, error) {
+func (s *session) mdtmVerb(arg []byte) error {
 	if time, name, ok := cutTime(arg); ok && s.stage == stageSetTime {
 		err := s.setTime(name, time)
 		if err == nil {
 			s.sayTime("213 ", time, "", nil)
 		}
 		if err != ErrNotExist {
-			return "", err
+			return err
 		}
 		s.stage = stageTellTime
 	}
 	info, err := s.stat(arg)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if info.Type != Regular {
-		return replyNotPlain, nil
+		return replyNotPlain
 	}
 	s.sayTime("213 ", info.ModTime, "", nil)
-	return "", nil
+	return nil
 }
 
 // mfmtVerb sets when a file was modified (draft-somers-ftp-mfxx §3.1).
-func (s *session) mfmtVerb(arg []byte) (reply, error) {
+func (s *session) mfmtVerb(arg []byte) error {
 	time, pathname, ok := cutTime(arg)
 	if !ok {
-		return replyBadArgument, nil
+		return replyBadArgument
 	}
 	if err := s.setTime(pathname, time); err != nil {
-		return "", err
+		return err
 	}
 	s.sayTime("213 Modify=", time, "; ", pathname)
-	return "", nil
+	return nil
 }
 
 // change is what MFF wants to have changed.
@@ -116,8 +116,8 @@ type change struct {
 	needs Abilities // which facts there are
 }
 
-// parseChange reads MFF's list of facts. The reply is empty when it is right.
-func parseChange(list []byte) (c change, r reply) {
+// parseChange reads MFF's list of facts. The error is the reply to one that is wrong.
+func parseChange(list []byte) (c change, err error) {
 	for len(list) > 0 {
 		fact, rest, ended := bytes.Cut(list, []byte{';'})
 		name, value, _ := bytes.Cut(fact, []byte{'='})
@@ -137,36 +137,36 @@ func parseChange(list []byte) (c change, r reply) {
 		}
 		list = rest
 	}
-	return c, ""
+	return c, nil
 }
 
 // mffVerb sets facts of a file (draft-somers-ftp-mfxx §5). All are looked at
 // before the first is set.
-func (s *session) mffVerb(arg []byte) (reply, error) {
+func (s *session) mffVerb(arg []byte) error {
 	list, pathname, _ := bytes.Cut(arg, []byte{' '})
-	c, r := parseChange(list)
-	if r != "" {
-		return r, nil
+	c, err := parseChange(list)
+	if err != nil {
+		return err
 	}
 	if len(pathname) == 0 || len(list) == 0 {
-		return replyBadArgument, nil
+		return replyBadArgument
 	}
 	if s.rights&RightWrite == 0 {
-		return "", ErrPermission // what its files can do is then nobody's business
+		return ErrPermission // what its files can do is then nobody's business
 	}
 	if c.needs&^s.able != 0 {
-		return replyUnsupported, nil
+		return replyUnsupported
 	}
 	name, err := s.resolve(pathname)
 	if err == nil {
 		err = s.apply(&c, name)
 	}
 	if err != nil {
-		return "", err
+		return err
 	}
 	b := appendName(append(s.e.scratch[:0], "213 "...), list)
 	s.sendLine(appendName(append(b, ' '), pathname))
-	return "", nil
+	return nil
 }
 
 // apply sets one fact a stage.
@@ -186,17 +186,17 @@ func (s *session) apply(c *change, name []byte) error {
 }
 
 // avblVerb tells how many bytes an upload could have.
-func (s *session) avblVerb(arg []byte) (reply, error) {
+func (s *session) avblVerb(arg []byte) error {
 	name, err := s.resolve(arg)
 	if err != nil {
-		return "", err
+		return err
 	}
 	n, err := s.e.spacer.Space(s.handle, name)
 	if err != nil {
-		return "", err
+		return err
 	}
 	s.sendLine(appendPadded(append(s.e.scratch[:0], "213 "...), n, ""))
-	return "", nil
+	return nil
 }
 
 func (s *session) setTime(pathname []byte, time int64) error {

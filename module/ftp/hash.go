@@ -26,17 +26,17 @@ type sum struct {
 }
 
 // hashVerb tells the hash of a file or, after RANG, of a part of it.
-func (s *session) hashVerb(arg []byte) (reply, error) {
+func (s *session) hashVerb(arg []byte) error {
 	return s.hash(arg, sum{algorithm: s.algorithm, start: s.rest, end: s.until, pathname: bytes.Clone(arg)})
 }
 
 // sumVerb is one of the commands that were there before HASH, each of its own
 // hash function. end is the first byte that no longer counts.
-func sumVerb(algorithm Algorithm) func(*session, []byte) (reply, error) {
-	return func(s *session, arg []byte) (reply, error) {
+func sumVerb(algorithm Algorithm) func(*session, []byte) error {
+	return func(s *session, arg []byte) error {
 		pathname, start, end, ok := cutRange(arg)
 		if !ok {
-			return replyBadArgument, nil
+			return replyBadArgument
 		}
 		return s.hash(pathname, sum{algorithm: algorithm, start: start, end: end})
 	}
@@ -44,14 +44,14 @@ func sumVerb(algorithm Algorithm) func(*session, []byte) (reply, error) {
 
 // hash begins to make a hash. It goes on like a transfer, but of bytes that go
 // nowhere: ABOR ends it, STAT tells how far it has come.
-func (s *session) hash(pathname []byte, m sum) (reply, error) {
+func (s *session) hash(pathname []byte, m sum) error {
 	name, err := s.resolve(pathname)
 	if err != nil {
-		return "", err
+		return err
 	}
 	file, info, err := s.e.world.Open(s.handle, name, OpenRead, m.start)
 	if err != nil {
-		return "", err
+		return err
 	}
 	size := int64(info.Size)
 	if m.end == 0 || m.end > size {
@@ -64,10 +64,10 @@ func (s *session) hash(pathname []byte, m sum) (reply, error) {
 	}
 	if err != ErrAgain {
 		s.e.world.Close(file)
-		return "", err
+		return err
 	}
 	s.transfer = transfer{state: transferMoving, file: file, since: s.e.now, sum: &m}
-	return "", nil
+	return nil
 }
 
 // digest is the hash, once that is made.
@@ -162,7 +162,7 @@ func (s *session) appendAlgorithms(b []byte) []byte {
 }
 
 // pickAlgorithm picks the hash function for HASH, or tells which one it is.
-func (s *session) pickAlgorithm(name []byte) reply {
+func (s *session) pickAlgorithm(name []byte) error {
 	if len(name) > 0 {
 		i := indexWord(algorithmNames[:], name)
 		if i < 0 {
@@ -171,7 +171,7 @@ func (s *session) pickAlgorithm(name []byte) reply {
 		s.algorithm = Algorithm(i)
 	}
 	s.sendLine(append(append(s.e.scratch[:0], "200 "...), algorithmNames[s.algorithm]...))
-	return ""
+	return nil
 }
 
 // indexWord finds a word, whatever the case of its letters; -1 if it is not there.

@@ -5,14 +5,14 @@ const verbsPerLine = 8
 
 // helpVerb lists all verbs, those not implemented marked with "*", or tells the
 // syntax of one.
-func (s *session) helpVerb(arg []byte) (reply, error) {
+func (s *session) helpVerb(arg []byte) error {
 	if len(arg) == 0 {
 		s.sayVerbs()
-		return "", nil
+		return nil
 	}
 	v := s.e.index[verbKey(arg)]
 	if v == nil {
-		return replyNoHelp, nil
+		return replyNoHelp
 	}
 	b := append(s.e.scratch[:0], "214 Syntax: "...)
 	b = append(b, v.Name...)
@@ -20,7 +20,7 @@ func (s *session) helpVerb(arg []byte) (reply, error) {
 		b = append(append(b, ' '), v.Syntax...)
 	}
 	s.sendLine(b)
-	return "", nil
+	return nil
 }
 
 func (s *session) sayVerbs() {

@@ -40,25 +40,25 @@ const (
 // listVerb sends a listing as ls -l writes it. Files whose names begin with a
 // dot are shown with or without -a: a mirror that does not see them would
 // delete or forget them, and MLSD shows them too.
-func (s *session) listVerb(arg []byte) (reply, error) {
+func (s *session) listVerb(arg []byte) error {
 	return s.list(arg, listRequest{form: formLong})
 }
 
 // nlstVerb sends names alone.
-func (s *session) nlstVerb(arg []byte) (reply, error) {
+func (s *session) nlstVerb(arg []byte) error {
 	return s.list(arg, listRequest{form: formNames})
 }
 
 // mlsdVerb sends facts of the files in a directory (RFC 3659 §7).
-func (s *session) mlsdVerb(arg []byte) (reply, error) {
+func (s *session) mlsdVerb(arg []byte) error {
 	return s.list(arg, listRequest{form: formFacts})
 }
 
 // mlstVerb tells the facts of one file on the control connection.
-func (s *session) mlstVerb(arg []byte) (reply, error) {
+func (s *session) mlstVerb(arg []byte) error {
 	info, err := s.stat(arg)
 	if err != nil {
-		return "", err
+		return err
 	}
 	b := append(s.e.scratch[:0], "250-Facts:\r\n "...)
 	b = append(appendFacts(b, s.picked(), &info, s.rights), " /"...)
@@ -66,36 +66,36 @@ func (s *session) mlstVerb(arg []byte) (reply, error) {
 		b = appendName(b, name)
 	}
 	s.sendLine(append(b, "\r\n250 End."...))
-	return "", nil
+	return nil
 }
 
 // list begins a listing.
-func (s *session) list(arg []byte, request listRequest) (reply, error) {
+func (s *session) list(arg []byte, request listRequest) error {
 	if request.form != formFacts {
 		request.listOptions, arg = cutOptions(arg)
 	}
 	if s.e.listed >= listMemory {
-		return replyListsFull, nil
+		return replyListsFull
 	}
-	if r := s.needData(); r != "" && !request.control {
-		return r, nil
+	if err := s.needData(); err != nil && !request.control {
+		return err
 	}
 	name, err := s.resolve(arg)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if s.stage == stageDir && !request.itself {
 		dir, err := s.e.world.List(s.handle, name, request.namesOnly(nil))
 		switch {
 		case err == nil:
 			s.beginList(dir, name, arg, nil, request)
-			return "", nil
+			return nil
 		case err == ErrNotDir && request.form == formFacts:
-			return replyNotListable, nil
+			return replyNotListable
 		case err == ErrNotDir:
 			s.stage = stageFile
 		case !request.expands(err, arg):
-			return "", err
+			return err
 		default:
 			s.stage = stageParent
 		}
@@ -103,11 +103,11 @@ func (s *session) list(arg []byte, request listRequest) (reply, error) {
 	if s.stage <= stageFile {
 		err := s.listFile(name, arg, request)
 		if !request.expands(err, arg) {
-			return "", err
+			return err
 		}
 		s.stage = stageParent
 	}
-	return "", s.listPattern(name, arg, request)
+	return s.listPattern(name, arg, request)
 }
 
 // expands reports whether a pathname that is not there is to be tried as a

@@ -36,40 +36,40 @@ func (s *session) greeting() []byte {
 
 // userVerb begins a login. RFC 959 §4.1.1 allows USER at any time: what the
 // account before it could do is gone at once.
-func (s *session) userVerb(arg []byte) (reply, error) {
+func (s *session) userVerb(arg []byte) error {
 	if len(arg) > maxUser {
-		return replyBadArgument, nil
+		return replyBadArgument
 	}
 	if s.e.config.Require != RequireNothing && !s.secure {
-		return replyNeedSecurity, nil
+		return replyNeedSecurity
 	}
 	s.logout()
 	s.user = append(s.user[:0], arg...)
 	s.login = loginNamed
-	return replyNeedPassword, nil
+	return replyNeedPassword
 }
 
 // hostVerb names the virtual host that the login is for: another root, other
 // accounts (RFC 7151 §3). With the login begun it is too late.
-func (s *session) hostVerb(arg []byte) (reply, error) {
+func (s *session) hostVerb(arg []byte) error {
 	if s.login != loginNone {
-		return replyTooLate, nil
+		return replyTooLate
 	}
 	arg = bytes.TrimRight(arg, " ")
 	if !isHost(arg) {
-		return replyBadArgument, nil
+		return replyBadArgument
 	}
 	switch s.e.hosts.Host(s.handle, arg) {
 	case nil:
 		s.hosted = true
 		s.greet()
-		return "", nil
+		return nil
 	case ErrName:
-		return replyBadArgument, nil
+		return replyBadArgument
 	case ErrNotExist:
-		return s.stranger(replyNoHost), nil
+		return s.stranger(replyNoHost)
 	}
-	return replyLoginFault, nil
+	return replyLoginFault
 }
 
 // isHost says whether an argument can be the name of a host, or an address; one of
@@ -114,30 +114,30 @@ func (s *session) logout() {
 	s.rest, s.until = 0, 0
 }
 
-func (s *session) passVerb(arg []byte) (reply, error) {
+func (s *session) passVerb(arg []byte) error {
 	if s.login != loginNamed {
-		return s.stranger(replyNeedUser), nil
+		return s.stranger(replyNeedUser)
 	}
 	rights, able, err := s.e.world.Login(s.handle, s.user, arg)
 	switch err {
 	case nil:
 		s.rights, s.able = rights, able
 		s.login = loginDone
-		return replyLoggedIn, nil
+		return replyLoggedIn
 	case ErrAgain:
-		return "", err
+		return err
 	case ErrPermission:
-		return s.loginFailed(), nil
+		return s.loginFailed()
 	case ErrTooMany:
-		return replyLoginFull, nil
+		return replyLoginFull
 	}
 	s.login = loginNone
-	return replyLoginFault, nil
+	return replyLoginFault
 }
 
 // loginFailed counts a wrong password or an unknown user, which are one and the
 // same to the client. The more there were, the later the answer comes.
-func (s *session) loginFailed() reply {
+func (s *session) loginFailed() error {
 	s.failures++
 	delay := min(s.e.config.FailureDelay, maxLoginDelay)
 	if delay <= 0 {
@@ -145,11 +145,11 @@ func (s *session) loginFailed() reply {
 	}
 	s.login = loginDelayed
 	s.heard = s.e.now + min(delay<<min(s.failures-1, 16), maxLoginDelay)
-	return ""
+	return nil
 }
 
 // endLogin ends the login that failed, and the session after too many.
-func (s *session) endLogin() reply {
+func (s *session) endLogin() error {
 	s.login = loginNone
 	if limit := s.e.config.LoginFailures; limit > 0 && s.failures >= limit {
 		return replyLoginFailures
@@ -158,26 +158,26 @@ func (s *session) endLogin() reply {
 }
 
 // acctVerb: no account needs more than a password.
-func (s *session) acctVerb([]byte) (reply, error) {
+func (s *session) acctVerb([]byte) error {
 	if s.login != loginDone {
-		return s.stranger(replyNeedUser), nil
+		return s.stranger(replyNeedUser)
 	}
-	return replySuperfluous, nil
+	return replySuperfluous
 }
 
 // reinVerb puts the session where it was after the greeting (RFC 959 §4.1.1), in
 // the clear again (RFC 4217 §11). Where that is not allowed whoever wants it
 // connects anew.
-func (s *session) reinVerb([]byte) (reply, error) {
+func (s *session) reinVerb([]byte) error {
 	if s.secure && !s.mayUnseal() {
-		return replyNotSecure, nil
+		return replyNotSecure
 	}
 	s.reinitialize()
 	if s.secure {
-		return s.unseal(s.greeting()), nil
+		return s.unseal(s.greeting())
 	}
 	s.greet()
-	return "", nil
+	return nil
 }
 
 // reinitialize forgets all that the session was told. What the limits count
@@ -200,10 +200,10 @@ func (s *session) reinitialize() {
 
 // quitVerb ends the session, but not a transfer under way: its result is still
 // told (RFC 959 §4.1.1).
-func (s *session) quitVerb([]byte) (reply, error) {
+func (s *session) quitVerb([]byte) error {
 	s.say(replyGoodbye)
 	if s.phase == phaseActive {
 		s.phase = phaseQuitting
 	}
-	return "", nil
+	return nil
 }

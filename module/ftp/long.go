@@ -8,19 +8,19 @@ import (
 // RFC 1639: addresses of any family, byte by byte, from before there was EPRT.
 
 // lprtVerb says where an active client waits.
-func (s *session) lprtVerb(arg []byte) (reply, error) {
+func (s *session) lprtVerb(arg []byte) error {
 	if s.extended {
-		return replyOnlyEPSV, nil
+		return replyOnlyEPSV
 	}
-	addr, r := parseLongPort(arg)
-	if r != "" {
-		return r, nil
+	addr, err := parseLongPort(arg)
+	if err != nil {
+		return err
 	}
 	return s.setActive(addr)
 }
 
-// parseLongPort reads af,hal,h1,…,pal,p1,p2. The reply is empty when it is right.
-func parseLongPort(arg []byte) (netip.AddrPort, reply) {
+// parseLongPort reads af,hal,h1,…,pal,p1,p2. The error is the reply to one that is wrong.
+func parseLongPort(arg []byte) (netip.AddrPort, error) {
 	var buf [21]byte // of IPv6, the longest
 	numbers := buf[:0]
 	for more := true; more; {
@@ -44,17 +44,17 @@ func parseLongPort(arg []byte) (netip.AddrPort, reply) {
 		return netip.AddrPort{}, replyBadArgument
 	}
 	addr, _ := netip.AddrFromSlice(numbers[2 : size+2])
-	return netip.AddrPortFrom(addr, uint16(numbers[size+3])<<8|uint16(numbers[size+4])), ""
+	return netip.AddrPortFrom(addr, uint16(numbers[size+3])<<8|uint16(numbers[size+4])), nil
 }
 
 // lpsvVerb opens a listener of the control connection's family.
-func (s *session) lpsvVerb([]byte) (reply, error) {
+func (s *session) lpsvVerb([]byte) error {
 	if s.extended {
-		return replyOnlyEPSV, nil
+		return replyOnlyEPSV
 	}
 	addr, err := s.listen(0)
 	if err != nil {
-		return "", err
+		return err
 	}
 	ip, family := addr.Addr().Unmap(), int64(4)
 	if ip.Is6() {
@@ -67,5 +67,5 @@ func (s *session) lpsvVerb([]byte) (reply, error) {
 		b = appendInt(append(b, ','), int64(octet))
 	}
 	s.sendLine(append(b, ')'))
-	return "", nil
+	return nil
 }

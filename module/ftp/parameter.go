@@ -8,77 +8,77 @@ import (
 
 // typeVerb sets the representation type: ASCII non-print or image, which local
 // bytes of eight bits are as well (RFC 1123 §4.1.2.1).
-func (s *session) typeVerb(arg []byte) (reply, error) {
+func (s *session) typeVerb(arg []byte) error {
 	arg = bytes.TrimRight(arg, " ")
 	switch {
 	case isWord(arg, "A"), isWord(arg, "A N"):
 		s.binary = false
-		return replyTypeASCII, nil
+		return replyTypeASCII
 	case isWord(arg, "I"), isWord(arg, "L 8"), isWord(arg, "L8"):
 		s.binary = true
-		return replyTypeImage, nil
+		return replyTypeImage
 	case bytes.Count(arg, []byte{' '}) > 1:
-		return replyBadArgument, nil
+		return replyBadArgument
 	}
-	return replyBadParameter, nil
+	return replyBadParameter
 }
 
-func (s *session) struVerb(arg []byte) (reply, error) {
+func (s *session) struVerb(arg []byte) error {
 	if isWord(bytes.TrimRight(arg, " "), "F") {
-		return replyStructureFile, nil
+		return replyStructureFile
 	}
-	return replyBadParameter, nil
+	return replyBadParameter
 }
 
-func (s *session) modeVerb(arg []byte) (reply, error) {
+func (s *session) modeVerb(arg []byte) error {
 	arg = bytes.TrimRight(arg, " ")
 	switch {
 	case isWord(arg, "S"):
 		s.deflate = false
-		return replyModeStream, nil
+		return replyModeStream
 	case isWord(arg, "Z") && s.e.has&NeedDeflate != 0:
 		s.deflate = true
-		return replyModeDeflate, nil
+		return replyModeDeflate
 	}
-	return replyBadParameter, nil
+	return replyBadParameter
 }
 
 // pickLevel is OPTS MODE: how hard MODE Z tries (draft-preston-ftpext-deflate
 // §3.2). Without a level it is the world's own choice again.
-func (s *session) pickLevel(arg []byte) (reply, error) {
+func (s *session) pickLevel(arg []byte) error {
 	words := bytes.Fields(arg)
 	switch {
 	case len(words) == 1 && isWord(words[0], "Z"):
 		s.level = 0
-		return replyLevelReset, nil
+		return replyLevelReset
 	case len(words) != 3 || !isWord(words[0], "Z") || !isWord(words[1], "LEVEL"):
-		return replyNoOptions, nil
+		return replyNoOptions
 	}
 	level, ok := parseNumber(words[2], 9)
 	if !ok || level == 0 {
-		return replyNoOptions, nil
+		return replyNoOptions
 	}
 	s.level = int(level)
 	s.sendLine(appendInt(append(s.e.scratch[:0], "200 MODE Z LEVEL is "...), level))
-	return "", nil
+	return nil
 }
 
 // restVerb has the next RETR or STOR begin at an offset. RFC 3659 §5.3 wants it
 // right before that; clients put the making of the data connection in between,
 // so whatever changes nothing else may stand there. In ASCII it counts the
 // file's bytes as well, as SIZE does.
-func (s *session) restVerb(arg []byte) (reply, error) {
+func (s *session) restVerb(arg []byte) error {
 	offset, ok := parseOffset(arg)
 	if !ok {
-		return replyBadArgument, nil
+		return replyBadArgument
 	}
 	if offset > 0 && s.noOffset() {
-		return replyNoASCIIRest, nil
+		return replyNoASCIIRest
 	}
 	s.rest, s.until = offset, 0
 	b := append(s.e.scratch[:0], "350 Restarting at "...)
 	s.sendLine(append(appendInt(b, offset), '.'))
-	return "", nil
+	return nil
 }
 
 // noOffset says that offsets are refused, for under TYPE A they do not count what
@@ -87,21 +87,21 @@ func (s *session) noOffset() bool { return s.e.config.Behaviour.NoASCIIRest && !
 
 // rangVerb has the next RETR, STOR or HASH take a part of the file only, both
 // ends included (draft-bryan-ftp-range §3). "RANG 1 0" takes it back.
-func (s *session) rangVerb(arg []byte) (reply, error) {
+func (s *session) rangVerb(arg []byte) error {
 	if string(arg) == "1 0" {
 		s.rest, s.until = 0, 0
-		return replyWholeFile, nil
+		return replyWholeFile
 	}
 	first, last, _ := bytes.Cut(arg, []byte{' '})
 	start, ok1 := parseOffset(first)
 	end, ok2 := parseOffset(last)
 	if !ok1 || !ok2 || start > end {
-		return replyBadArgument, nil
+		return replyBadArgument
 	}
 	s.rest, s.until = start, min(end, math.MaxInt64-1)+1
 	b := appendInt(append(s.e.scratch[:0], "350 Restarting at "...), start)
 	s.sendLine(append(appendInt(append(b, ". End byte range at "...), end), '.'))
-	return "", nil
+	return nil
 }
 
 // parseOffset reads decimal digits and nothing else, up to the largest offset.
@@ -117,7 +117,7 @@ func parseOffset(b []byte) (offset int64, ok bool) {
 }
 
 // superfluousVerb: no room needs to be allocated (RFC 959 §4.1.3, ALLO).
-func (s *session) superfluousVerb([]byte) (reply, error) { return replySuperfluous, nil }
+func (s *session) superfluousVerb([]byte) error { return replySuperfluous }
 
 // isWord compares an argument with a word, whatever the case of its letters.
 func isWord(arg []byte, word string) bool {

@@ -19,21 +19,21 @@ const (
 )
 
 // pasvVerb opens a listener for IPv4 (RFC 959 §4.1.2).
-func (s *session) pasvVerb([]byte) (reply, error) {
+func (s *session) pasvVerb([]byte) error {
 	if s.extended {
-		return replyOnlyEPSV, nil
+		return replyOnlyEPSV
 	}
 	if !s.e.world.LocalAddress(s.handle).Addr().Unmap().Is4() {
-		return replyUseEPSV, nil
+		return replyUseEPSV
 	}
 	addr, err := s.listen(4)
 	if err != nil {
-		return "", err
+		return err
 	}
 	ip := addr.Addr().Unmap()
 	if !ip.Is4() {
 		s.dropData()
-		return replyUseEPSV, nil
+		return replyUseEPSV
 	}
 	// There must be no other comma in the text: clients look for the first digit
 	// or the first comma (RFC 1123 §4.1.2.6).
@@ -44,11 +44,11 @@ func (s *session) pasvVerb([]byte) (reply, error) {
 	b = append(appendInt(b, int64(addr.Port()>>8)), ',')
 	b = appendInt(b, int64(addr.Port()&0xff))
 	s.sendLine(append(b, ")."...))
-	return "", nil
+	return nil
 }
 
 // epsvVerb opens a listener for any family (RFC 2428 §3).
-func (s *session) epsvVerb(arg []byte) (reply, error) {
+func (s *session) epsvVerb(arg []byte) error {
 	family := 0
 	arg = bytes.TrimRight(arg, " ")
 	switch {
@@ -59,18 +59,18 @@ func (s *session) epsvVerb(arg []byte) (reply, error) {
 		family = 6
 	case isWord(arg, "ALL"):
 		s.extended = true
-		return replyEPSVAll, nil
+		return replyEPSVAll
 	default:
-		return replyBadFamily, nil
+		return replyBadFamily
 	}
 	addr, err := s.listen(family)
 	if err != nil {
-		return "", err
+		return err
 	}
 	b := append(s.e.scratch[:0], "229 Entering Extended Passive Mode (|||"...)
 	b = appendInt(b, int64(addr.Port()))
 	s.sendLine(append(b, "|)"...))
-	return "", nil
+	return nil
 }
 
 // listen opens a listener in the place of whatever there was of a data
@@ -92,7 +92,7 @@ func (s *session) listen(family int) (netip.AddrPort, error) {
 
 // otherFamily refuses a family that the control connection does not have, and names
 // the one that it has (RFC 2428 §3).
-func otherFamily(family int) reply {
+func otherFamily(family int) error {
 	if family == 6 {
 		return replyOnlyIPv4
 	}

@@ -158,6 +158,14 @@ const (
 	replyStorage        = reply("451 Storage failed.")
 )
 
+// then is the reply r, unless something went wrong before.
+func then(err error, r error) error {
+	if err != nil {
+		return err
+	}
+	return r
+}
+
 // replyTo is the one place where the fault of a command turns into a reply. For
 // a command that gives a file its name, RFC 959 §5.4 has 553.
 func replyTo(err error, naming bool) reply {

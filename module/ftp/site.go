@@ -9,46 +9,24 @@ func siteTable() []Verb {
 	return []Verb{
 		{Name: "CHMOD", Syntax: "<sp> mode <sp> pathname", Argument: RequiredPathname, Right: RightWrite, Able: AbleModes, run: (*session).siteChmod},
 		{Name: "COPY", Syntax: `<sp> from <sp> to, names with spaces "quoted"`, Argument: RequiredPathname, Needs: NeedCopy, Naming: true, Right: RightRead | RightWrite, Able: AbleUpload, run: (*session).siteCopy},
-		{Name: "CPFR", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedCopy, Right: RightRead | RightWrite, Able: AbleUpload, run: (*session).siteCopyFrom},
+		{Name: "CPFR", Syntax: "<sp> pathname", Argument: RequiredPathname, Prepares: true, Needs: NeedCopy, Right: RightRead | RightWrite, Able: AbleUpload, run: (*session).siteCopyFrom},
 		{Name: "CPTO", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedCopy, Naming: true, Right: RightRead | RightWrite, Able: AbleUpload, run: (*session).siteCopyTo},
-		{Name: "HELP", run: (*session).siteHelp},
-		{Name: "IDLE", Syntax: "[<sp> seconds]", Argument: OptionalArgument, Word: true, run: (*session).siteIdle},
+		{Name: "HELP", Neutral: true, run: (*session).siteHelp},
+		{Name: "IDLE", Syntax: "[<sp> seconds]", Argument: OptionalArgument, Word: true, Neutral: true, run: (*session).siteIdle},
 		{Name: "MKDIR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightMkdir, Able: AbleMkdir, run: (*session).siteMkdir},
 		{Name: "RMDIR", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedTrees, Right: RightDelete, Able: AbleTree, run: (*session).siteRmdir},
 		{Name: "SYMLINK", Syntax: `<sp> target <sp> name, names with spaces "quoted"`, Argument: RequiredPathname, Needs: NeedLinks, Naming: true, Right: RightWrite, Able: AbleSymlink, run: (*session).siteSymlink},
-		{Name: "UMASK", Syntax: "[<sp> mask]", Argument: OptionalArgument, Word: true, Needs: NeedUmask, Right: RightWrite, Able: AbleUmask, run: (*session).siteUmask},
+		{Name: "UMASK", Syntax: "[<sp> mask]", Argument: OptionalArgument, Word: true, Neutral: true, Needs: NeedUmask, Right: RightWrite, Able: AbleUmask, run: (*session).siteUmask},
 		{Name: "UTIME", Syntax: "<sp> YYYYMMDDhhmm[ss] <sp> pathname | <sp> pathname <sp> atime <sp> mtime <sp> ctime <sp> UTC", Argument: RequiredPathname, Right: RightWrite, Able: AbleTimes, run: (*session).siteUtime},
-		{Name: "WHO", Needs: NeedLister, Right: RightAdmin, run: (*session).siteWho},
+		{Name: "WHO", Neutral: true, Needs: NeedLister, Right: RightAdmin, run: (*session).siteWho},
 	}
 }
 
-// siteVerb carries out what RFC 959 leaves to each site.
-func (s *session) siteVerb(arg []byte) (reply, error) {
-	word, rest, _ := bytes.Cut(arg, []byte{' '})
-	for i := range s.e.sites {
-		if v := &s.e.sites[i]; isWord(word, v.Name) {
-			return s.obeySite(v, rest)
-		}
-	}
-	return replyNoSite, nil
-}
-
-func (s *session) obeySite(v *Verb, arg []byte) (reply, error) {
-	if !s.e.offers(v) {
-		return s.e.refusal(v), nil
-	}
-	if r := v.checkArgument(arg); r != "" {
-		return r, nil
-	}
-	r, err := v.run(s, arg)
-	if err != nil && err != ErrAgain {
-		return replyTo(err, v.Naming), nil
-	}
-	return r, err
-}
+// siteVerb refuses a command of SITE that is not in the table.
+func (s *session) siteVerb([]byte) error { return replyNoSite }
 
 // siteHelp lists the commands that can do something for this account.
-func (s *session) siteHelp([]byte) (reply, error) {
+func (s *session) siteHelp([]byte) error {
 	b := append(s.e.scratch[:0], "214-SITE commands:\r\n"...)
 	for i := range s.e.sites {
 		v := &s.e.sites[i]
@@ -62,23 +40,23 @@ func (s *session) siteHelp([]byte) (reply, error) {
 		b = append(b, "\r\n"...)
 	}
 	s.sendLine(append(b, "214 End."...))
-	return "", nil
+	return nil
 }
 
 // siteChmod sets the permission bits, given in octal. Clients send four digits for
 // directories that belong to a group; which of the upper three bits a file or a
 // directory gets is for its storage to say.
-func (s *session) siteChmod(arg []byte) (reply, error) {
+func (s *session) siteChmod(arg []byte) error {
 	word, pathname, _ := bytes.Cut(arg, []byte{' '})
 	mode, ok := parseMode(word, 0o7777)
 	if !ok || len(pathname) == 0 {
-		return replyBadArgument, nil
+		return replyBadArgument
 	}
 	name, err := s.resolve(pathname)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return replyModeSet, s.e.world.SetMode(s.handle, name, mode)
+	return then(s.e.world.SetMode(s.handle, name, mode), replyModeSet)
 }
 
 func parseMode(b []byte, most uint32) (mode uint32, ok bool) {
@@ -92,76 +70,76 @@ func parseMode(b []byte, most uint32) (mode uint32, ok bool) {
 }
 
 // siteIdle tells how long a session may be idle, or lowers that for this one.
-func (s *session) siteIdle(arg []byte) (reply, error) {
+func (s *session) siteIdle(arg []byte) error {
 	if len(arg) > 0 {
 		n, ok := parseNumber(arg, maxIdle)
 		limit := s.e.config.IdleTime
 		if !ok || n == 0 || limit > 0 && n*second > limit {
-			return replyBadArgument, nil
+			return replyBadArgument
 		}
 		s.idle = n * second
 	}
 	if s.idleTime() == 0 {
-		return replyNoIdle, nil
+		return replyNoIdle
 	}
 	b := appendInt(append(s.e.scratch[:0], "200 Idle time is "...), s.idleTime()/second)
 	s.sendLine(append(b, " seconds."...))
-	return "", nil
+	return nil
 }
 
 // siteMkdir makes a directory and those that it lies in.
-func (s *session) siteMkdir(arg []byte) (reply, error) {
+func (s *session) siteMkdir(arg []byte) error {
 	name, err := s.resolve(arg)
 	if err != nil {
-		return "", err
+		return err
 	}
 	return s.mkdir(name, true)
 }
 
 // siteRmdir removes a directory with all that is in it.
-func (s *session) siteRmdir(arg []byte) (reply, error) {
+func (s *session) siteRmdir(arg []byte) error {
 	name, err := s.resolveBelow(arg)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return replyRemoved, s.e.feller.RemoveTree(s.handle, name)
+	return then(s.e.feller.RemoveTree(s.handle, name), replyRemoved)
 }
 
 // siteSymlink makes a symbolic link. Both arguments are pathnames of the
 // client's, as everywhere: there is none that leads out of the root.
-func (s *session) siteSymlink(arg []byte) (reply, error) {
+func (s *session) siteSymlink(arg []byte) error {
 	target, rest, ok1 := cutPathname(arg)
 	link, rest, ok2 := cutPathname(rest)
 	if !ok1 || !ok2 || len(rest) > 0 {
-		return replyBadArgument, nil
+		return replyBadArgument
 	}
 	name, err := s.resolveBelow(target)
 	if err != nil {
-		return "", err
+		return err
 	}
 	target = bytes.Clone(name)
 	if name, err = s.resolveBelow(link); err != nil {
-		return "", err
+		return err
 	}
-	return replyLinked, s.e.linker.Symlink(s.handle, target, name)
+	return then(s.e.linker.Symlink(s.handle, target, name), replyLinked)
 }
 
 // siteUmask tells which permission bits new files and directories do not get, or
 // says so anew.
-func (s *session) siteUmask(arg []byte) (reply, error) {
+func (s *session) siteUmask(arg []byte) error {
 	if len(arg) == 0 {
 		if !s.masked {
-			return replyServerUmask, nil
+			return replyServerUmask
 		}
 		s.sendLine(appendOctal(append(s.e.scratch[:0], "200 Current UMASK is "...), s.umask))
-		return "", nil
+		return nil
 	}
 	mask, ok := parseMode(arg, 0o777)
 	if !ok {
-		return replyBadArgument, nil
+		return replyBadArgument
 	}
 	if err := s.e.masker.SetUmask(s.handle, mask); err != nil {
-		return "", err
+		return err
 	}
 	b := appendOctal(append(s.e.scratch[:0], "200 UMASK set to "...), mask)
 	if s.masked {
@@ -169,7 +147,7 @@ func (s *session) siteUmask(arg []byte) (reply, error) {
 	}
 	s.masked, s.umask = true, mask
 	s.sendLine(b)
-	return "", nil
+	return nil
 }
 
 // appendOctal appends permission bits as three octal digits, or as four if it has
@@ -196,15 +174,15 @@ func cutPathname(arg []byte) (pathname, rest []byte, ok bool) {
 }
 
 // siteUtime sets the modification time.
-func (s *session) siteUtime(arg []byte) (reply, error) {
+func (s *session) siteUtime(arg []byte) error {
 	time, pathname, ok := cutUtime(arg)
 	if !ok {
-		return replyBadArgument, nil
+		return replyBadArgument
 	}
 	if err := s.setTime(pathname, time); err != nil {
-		return "", err
+		return err
 	}
-	return replyTimeSet, nil
+	return replyTimeSet
 }
 
 // cutUtime takes SITE UTIME's argument apart. Clients send "pathname atime mtime

@@ -2,7 +2,7 @@ package ftp
 
 // statVerb lists a file or a directory as part of the reply, or tells about the
 // session; during a transfer, how far that has come (RFC 959 §4.1.3).
-func (s *session) statVerb(arg []byte) (reply, error) {
+func (s *session) statVerb(arg []byte) error {
 	if len(arg) > 0 {
 		return s.list(arg, listRequest{form: formLong, control: true})
 	}
@@ -24,7 +24,7 @@ func (s *session) statVerb(arg []byte) (reply, error) {
 	}
 	b = s.appendProgress(b)
 	s.sendLine(append(b, "211 End of status."...))
-	return "", nil
+	return nil
 }
 
 func (s *session) appendProgress(b []byte) []byte {

@@ -73,7 +73,7 @@ func (s *session) expire() {
 	switch kind {
 	case timerDelay:
 		s.heard = s.e.now
-		s.say(s.endLogin())
+		s.say(replyTo(s.endLogin(), false))
 	case timerData:
 		s.dataFailed(ErrTimeout)
 	case timerStall:

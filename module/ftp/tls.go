@@ -15,69 +15,69 @@ const (
 
 // authVerb begins TLS (RFC 4217 §4). All that the session knew goes, and all
 // that came behind the line: somebody on the way may have written it.
-func (s *session) authVerb(arg []byte) (reply, error) {
+func (s *session) authVerb(arg []byte) error {
 	arg = bytes.TrimRight(arg, " ")
 	switch {
 	case !isWord(arg, "TLS") && !isWord(arg, "TLS-C") && !isWord(arg, "SSL"):
-		return replyBadMechanism, nil
+		return replyBadMechanism
 	case s.secure:
-		return replySecureAlready, nil
+		return replySecureAlready
 	}
 	s.reinitialize()
 	s.secure = true
 	if err := s.e.world.StartTLS(s.handle, []byte(replySecure+"\r\n")); err != nil {
 		s.secure = false
-		return replyNoSecurity, nil
+		return replyNoSecurity
 	}
-	return "", nil
+	return nil
 }
 
 // pbszVerb: TLS protects a stream, which has no buffers to agree on
 // (RFC 4217 §8).
-func (s *session) pbszVerb(arg []byte) (reply, error) {
+func (s *session) pbszVerb(arg []byte) error {
 	if !s.secure {
-		return replyNeedAuth, nil
+		return replyNeedAuth
 	}
 	if n, ok := parseDigits(bytes.TrimRight(arg, " ")); !ok || n > 1<<32-1 {
-		return replyBadArgument, nil
+		return replyBadArgument
 	}
 	s.bufferSized = true
-	return replyBufferSize, nil
+	return replyBufferSize
 }
 
 // protVerb says whether data connections are protected (RFC 4217 §9).
-func (s *session) protVerb(arg []byte) (reply, error) {
+func (s *session) protVerb(arg []byte) error {
 	arg = bytes.TrimRight(arg, " ")
 	switch {
 	case !s.secure:
-		return replyNeedAuth, nil
+		return replyNeedAuth
 	case !s.bufferSized:
-		return replyNeedPBSZ, nil
+		return replyNeedPBSZ
 	case isWord(arg, "P"):
 		s.protected = true
-		return replyPrivate, nil
+		return replyPrivate
 	case isWord(arg, "C") && s.e.config.Require == RequireTransfer:
-		return replyMustProtect, nil
+		return replyMustProtect
 	case isWord(arg, "C"):
 		s.protected = false
-		return replyClear, nil
+		return replyClear
 	case isWord(arg, "S"), isWord(arg, "E"):
-		return replyBadProtection, nil
+		return replyBadProtection
 	}
-	return replyBadParameter, nil
+	return replyBadParameter
 }
 
 // cccVerb puts the control connection in the clear again, if that is allowed
 // (RFC 4217 §6): it shows the addresses and names that TLS has just hidden, and
 // lets anybody add a command. Data connections stay as PROT has them.
-func (s *session) cccVerb([]byte) (reply, error) {
+func (s *session) cccVerb([]byte) error {
 	switch {
 	case !s.secure:
-		return replyNeedAuth, nil
+		return replyNeedAuth
 	case !s.mayUnseal():
-		return replyStaySecure, nil
+		return replyStaySecure
 	}
-	return s.unseal([]byte(replyClearControl)), nil
+	return s.unseal([]byte(replyClearControl))
 }
 
 // mayUnseal reports whether TLS may end before the control connection does.
@@ -86,53 +86,51 @@ func (s *session) mayUnseal() bool {
 }
 
 // unseal ends TLS with a last line under it.
-func (s *session) unseal(line []byte) reply {
+func (s *session) unseal(line []byte) error {
 	if err := s.e.unsealer.StopTLS(s.handle, append(line, "\r\n"...)); err != nil {
 		return replyStaySecure
 	}
 	s.secure = false
-	return ""
+	return nil
 }
 
 // sscnVerb says who is the TLS client on data connections: the client of the
 // control connection, or we, so that two servers can do a handshake between them.
-func (s *session) sscnVerb(arg []byte) (reply, error) {
+func (s *session) sscnVerb(arg []byte) error {
 	arg = bytes.TrimRight(arg, " ")
 	switch {
 	case isWord(arg, "ON") && !s.protected:
-		return replyNoJoin, nil
+		return replyNoJoin
 	case isWord(arg, "ON"):
 		s.joins = true
 	case isWord(arg, "OFF"):
 		s.joins = false
 	case len(arg) > 0:
-		return replyBadParameter, nil
+		return replyBadParameter
 	}
 	if s.joins {
-		return replyJoins, nil
+		return replyJoins
 	}
-	return replyJoinsNot, nil
+	return replyJoinsNot
 }
 
 // cpsvVerb is PASV for a data connection on which we are the TLS client.
-func (s *session) cpsvVerb([]byte) (reply, error) {
+func (s *session) cpsvVerb([]byte) error {
 	if !s.protected {
-		return replyNoJoin, nil
+		return replyNoJoin
 	}
-	r, err := s.pasvVerb(nil)
-	if r == "" && err == nil {
-		s.joinsOnce = true
-	}
-	return r, err
+	err := s.pasvVerb(nil)
+	s.joinsOnce = err == nil
+	return err
 }
 
-// needData is what a transfer still needs before it can begin, "" for nothing.
-func (s *session) needData() reply {
+// needData tells what a transfer still needs before it can begin, nil for nothing.
+func (s *session) needData() error {
 	switch {
 	case s.e.config.Require == RequireTransfer && !s.protected:
 		return replyNeedProtection
 	case s.data == dataNone:
 		return replyNeedData
 	}
-	return ""
+	return nil
 }

@@ -29,21 +29,21 @@ type transfer struct {
 	moved  uint64   // bytes that had moved by then
 }
 
-func (s *session) retrVerb(arg []byte) (reply, error) {
+func (s *session) retrVerb(arg []byte) error {
 	if s.partly() && s.noOffset() {
-		return replyNoASCIIRest, nil
+		return replyNoASCIIRest
 	}
 	name, err := s.prepare(arg)
 	if err != nil {
-		return "", err
+		return err
 	}
 	file, info, err := s.e.world.Open(s.handle, name, OpenRead, s.rest)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if uint64(s.rest) > info.Size {
 		s.e.world.Close(file)
-		return replyBadRestart, nil
+		return replyBadRestart
 	}
 	size := int64(info.Size) - s.rest
 	if length := s.rangeLength(); length > 0 {
@@ -54,15 +54,15 @@ func (s *session) retrVerb(arg []byte) (reply, error) {
 	b = append(b, " ("...)
 	b = appendInt(b, size)
 	s.sendLine(append(b, " bytes)."...))
-	return "", nil
+	return nil
 }
 
-func (s *session) storVerb(arg []byte) (reply, error) {
+func (s *session) storVerb(arg []byte) error {
 	switch {
 	case !s.partly():
 		return s.upload(arg, OpenReplace)
 	case s.noOffset():
-		return replyNoASCIIRest, nil
+		return replyNoASCIIRest
 	}
 	return s.upload(arg, OpenResume)
 }
@@ -73,22 +73,22 @@ func (s *session) partly() bool { return s.rest > 0 || s.until > 0 }
 // rangeLength is how many bytes RANG wants, 0 for all.
 func (s *session) rangeLength() int64 { return max(s.until-s.rest, 0) }
 
-func (s *session) upload(arg []byte, mode OpenMode) (reply, error) {
+func (s *session) upload(arg []byte, mode OpenMode) error {
 	name, err := s.prepare(arg)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if s.e.config.Behaviour.MakeParents {
 		if err := s.makeParents(name); err != nil {
-			return "", err
+			return err
 		}
 	}
 	file, _, err := s.e.world.Open(s.handle, name, mode, s.rest)
 	if err == ErrName && mode == OpenResume {
-		return replyBadRestart, nil
+		return replyBadRestart
 	}
 	if err != nil {
-		return "", err
+		return err
 	}
 	s.sendLine(append(s.appendOpening(arg), '.'))
 	t := transfer{file: file, upload: true}
@@ -96,12 +96,12 @@ func (s *session) upload(arg []byte, mode OpenMode) (reply, error) {
 		t.length = s.rangeLength()
 	}
 	s.begin(t)
-	return "", nil
+	return nil
 }
 
 // appeVerb puts an upload at the end of a file. A REST before it is of no
 // account: the end is where it goes.
-func (s *session) appeVerb(arg []byte) (reply, error) {
+func (s *session) appeVerb(arg []byte) error {
 	return s.upload(arg, OpenAppend)
 }
 
@@ -111,9 +111,9 @@ const maxUnique = 1000
 // stouVerb puts an upload in a file of its own, and tells its name in the reply
 // that RFC 1123 §4.1.2.9 prescribes. The name is the one the client proposes, if
 // that is free, or one made from the time.
-func (s *session) stouVerb(arg []byte) (reply, error) {
-	if r := s.needData(); r != "" {
-		return r, nil
+func (s *session) stouVerb(arg []byte) error {
+	if err := s.needData(); err != nil {
+		return err
 	}
 	for ; s.stage < maxUnique; s.stage++ {
 		var buf [64]byte
@@ -126,26 +126,26 @@ func (s *session) stouVerb(arg []byte) (reply, error) {
 		}
 		name, err := s.resolve(unique)
 		if err != nil {
-			return "", err
+			return err
 		}
 		file, _, err := s.e.world.Open(s.handle, name, OpenUnique, 0)
 		if err == ErrExist {
 			continue
 		}
 		if err != nil {
-			return "", err
+			return err
 		}
 		s.sendLine(appendName(append(s.e.scratch[:0], "150 FILE: "...), unique))
 		s.begin(transfer{file: file, upload: true})
-		return "", nil
+		return nil
 	}
-	return "", ErrExist
+	return ErrExist
 }
 
 // prepare resolves the pathname of a transfer that has somewhere to go.
 func (s *session) prepare(arg []byte) ([]byte, error) {
-	if r := s.needData(); r != "" {
-		return nil, r
+	if err := s.needData(); err != nil {
+		return nil, err
 	}
 	return s.resolve(arg)
 }

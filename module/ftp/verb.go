@@ -16,24 +16,36 @@ const (
 
 // Verb is all that is known of a verb, in one row.
 type Verb struct {
-	Name     string
-	Syntax   string // of the argument, for HELP
-	Argument Argument
-	Word     bool      // the argument is one word
-	NoLogin  bool      // it works before the login
-	AtOnce   bool      // it is answered during a transfer, not held until its end
-	Neutral  bool      // it may stand between REST or RNFR and the command they prepare
-	Needs    Need      // it is there where all this is
-	Naming   bool      // it gives a file its name
-	Feature  string    // what FEAT says of it, "" for nothing (RFC 2389 §3)
-	Right    Rights    // what the world will ask of the account; 0 for nothing
-	Able     Abilities // what the account's files must be able to do
-	Section  string    // where it is defined
+	Name       string
+	Syntax     string // of the argument, for HELP
+	Argument   Argument
+	Word       bool      // the argument is one word
+	NoLogin    bool      // it works before the login
+	AtOnce     bool      // it is answered during a transfer, not held until its end
+	Interrupts bool      // as AtOnce, and ahead of lines that are held
+	Neutral    bool      // it may stand between REST or RNFR and the command they prepare
+	Prepares   bool      // the file that it names is for the command behind it
+	Needs      Need      // it is there where all this is
+	Naming     bool      // it gives a file its name
+	Feature    string    // what FEAT says of it, "" for nothing (RFC 2389 §3)
+	Announces  Need      // FEAT says it only where this is, too
+	Right      Rights    // what the world will ask of the account; 0 for nothing
+	Able       Abilities // what the account's files must be able to do
+	Section    string    // where it is defined
 
-	// run carries the command out, and returns what to reply, or the fault, or
-	// neither when it has replied itself. After ErrAgain it runs again, from the
-	// start. nil means that the verb is not implemented.
-	run func(s *session, arg []byte) (reply, error)
+	// details appends to the line of FEAT; nil for nothing.
+	details func(s *session, b []byte) []byte
+
+	// useful says whether it can do anything for the account; nil for when that has
+	// Right and Able.
+	useful func(s *session) bool
+
+	// run carries the command out. The result is what to reply, or a fault, or nil
+	// when it has replied itself. After ErrAgain it runs again from its start, with the
+	// same argument: what it did before the call that has to be waited for is done a
+	// second time. s.stage counts the calls that are behind it. nil means that the verb
+	// is not implemented.
+	run func(s *session, arg []byte) error
 }
 
 // Need is what the world or the configuration has to offer.
@@ -84,7 +96,7 @@ func verbTable() []Verb {
 		{Name: "AUTH", Syntax: "<sp> TLS | TLS-C | SSL", Argument: RequiredArgument, Word: true, NoLogin: true, Needs: NeedTLS, Feature: "AUTH TLS", Section: "RFC 4217 §4", run: (*session).authVerb},
 		{Name: "PBSZ", Syntax: "<sp> 0", Argument: RequiredArgument, Word: true, NoLogin: true, Needs: NeedTLS, Feature: "PBSZ", Section: "RFC 4217 §8", run: (*session).pbszVerb},
 		{Name: "PROT", Syntax: "<sp> C | P", Argument: RequiredArgument, Word: true, NoLogin: true, Needs: NeedTLS, Feature: "PROT", Section: "RFC 4217 §9", run: (*session).protVerb},
-		{Name: "CCC", NoLogin: true, Needs: NeedTLS, Feature: "CCC", Section: "RFC 4217 §6", run: (*session).cccVerb},
+		{Name: "CCC", NoLogin: true, Needs: NeedTLS, Feature: "CCC", Announces: NeedCCC, Section: "RFC 4217 §6", run: (*session).cccVerb},
 		{Name: "SSCN", Syntax: "[<sp> ON | OFF]", Argument: OptionalArgument, Word: true, Needs: NeedTLS | NeedSSCN, Feature: "SSCN", Section: "by practice", run: (*session).sscnVerb},
 
 		// RFC 959 §4.1.2: transfer parameters.
@@ -98,26 +110,26 @@ func verbTable() []Verb {
 		{Name: "PRET", Syntax: "<sp> command", Argument: RequiredArgument, Neutral: true, Section: "by practice", run: (*session).pretVerb},
 		{Name: "TYPE", Syntax: "<sp> A | I | L 8", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).typeVerb},
 		{Name: "STRU", Syntax: "<sp> F", Argument: RequiredArgument, Word: true, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).struVerb},
-		{Name: "MODE", Syntax: "<sp> S | Z", Argument: RequiredArgument, Word: true, Neutral: true, Feature: "MODE Z", Section: "RFC 959 §4.1.2", run: (*session).modeVerb},
+		{Name: "MODE", Syntax: "<sp> S | Z", Argument: RequiredArgument, Word: true, Neutral: true, Feature: "MODE Z", Announces: NeedDeflate, Section: "RFC 959 §4.1.2", run: (*session).modeVerb},
 
 		// RFC 959 §4.1.3: transfers.
 		{Name: "RETR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightRead, Section: "RFC 959 §4.1.3", run: (*session).retrVerb},
 		{Name: "STOR", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: RightWrite, Section: "RFC 959 §4.1.3", run: (*session).storVerb},
 		{Name: "STOU", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Naming: true, Right: RightWrite, Section: "RFC 1123 §4.1.2.9", run: (*session).stouVerb},
 		{Name: "APPE", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: RightWrite, Section: "RFC 959 §4.1.3", run: (*session).appeVerb},
-		{Name: "REST", Syntax: "<sp> offset", Argument: RequiredArgument, Word: true, Neutral: true, Feature: "REST STREAM", Section: "RFC 3659 §5", run: (*session).restVerb},
-		{Name: "RANG", Syntax: "<sp> first <sp> last", Argument: RequiredArgument, Neutral: true, Feature: "RANG STREAM", Section: "draft-bryan-ftp-range §3", run: (*session).rangVerb},
+		{Name: "REST", Syntax: "<sp> offset", Argument: RequiredArgument, Word: true, Neutral: true, Feature: "REST STREAM", useful: (*session).transfers, Section: "RFC 3659 §5", run: (*session).restVerb},
+		{Name: "RANG", Syntax: "<sp> first <sp> last", Argument: RequiredArgument, Neutral: true, Feature: "RANG STREAM", useful: (*session).transfers, Section: "draft-bryan-ftp-range §3", run: (*session).rangVerb},
 		{Name: "ALLO", Syntax: "<sp> bytes", Argument: OptionalArgument, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).superfluousVerb},
-		{Name: "ABOR", AtOnce: true, Section: "RFC 959 §4.1.3", run: (*session).aborVerb},
+		{Name: "ABOR", AtOnce: true, Interrupts: true, Section: "RFC 959 §4.1.3", run: (*session).aborVerb},
 		{Name: "LIST", Syntax: "[<sp> -adFRrStU] [<sp> pathname or pattern]", Argument: OptionalPathname, Right: RightList, Section: "RFC 959 §4.1.3", run: (*session).listVerb},
 		{Name: "NLST", Syntax: "[<sp> -adrStU] [<sp> pathname or pattern]", Argument: OptionalPathname, Right: RightList, Section: "RFC 959 §4.1.3", run: (*session).nlstVerb},
 		{Name: "MLSD", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Right: RightList, Section: "RFC 3659 §7", run: (*session).mlsdVerb},
-		{Name: "MLST", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Neutral: true, Feature: "MLST", Section: "RFC 3659 §7", run: (*session).mlstVerb},
+		{Name: "MLST", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Neutral: true, Feature: "MLST", details: (*session).appendFactList, Section: "RFC 3659 §7", run: (*session).mlstVerb},
 		{Name: "STAT", Syntax: "[<sp> -adFRrStU] [<sp> pathname or pattern]", Argument: OptionalPathname, AtOnce: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).statVerb},
 
 		// Files and directories.
 		{Name: "DELE", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightDelete, Section: "RFC 959 §4.1.3", run: (*session).deleVerb},
-		{Name: "RNFR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightRename, Section: "RFC 959 §4.1.3", run: (*session).rnfrVerb},
+		{Name: "RNFR", Syntax: "<sp> pathname", Argument: RequiredPathname, Prepares: true, Right: RightRename, Section: "RFC 959 §4.1.3", run: (*session).rnfrVerb},
 		{Name: "RNTO", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: RightRename, Section: "RFC 959 §4.1.3", run: (*session).rntoVerb},
 		{Name: "MKD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightMkdir, Section: "RFC 959 §4.1.3", run: (*session).mkdVerb},
 		{Name: "XMKD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightMkdir, Section: "RFC 1123 §4.1.3.1", run: (*session).mkdVerb},
@@ -126,15 +138,15 @@ func verbTable() []Verb {
 		{Name: "PWD", Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).pwdVerb},
 		{Name: "XPWD", Neutral: true, Section: "RFC 1123 §4.1.3.1", run: (*session).pwdVerb},
 		{Name: "SIZE", Syntax: "<sp> pathname", Argument: RequiredPathname, Neutral: true, Feature: "SIZE", Section: "RFC 3659 §4", run: (*session).sizeVerb},
-		{Name: "MDTM", Syntax: "[<sp> YYYYMMDDHHMMSS] <sp> pathname", Argument: RequiredPathname, Neutral: true, Feature: "MDTM", Right: RightWrite, Section: "RFC 3659 §3", run: (*session).mdtmVerb},
+		{Name: "MDTM", Syntax: "[<sp> YYYYMMDDHHMMSS] <sp> pathname", Argument: RequiredPathname, Neutral: true, Feature: "MDTM", Right: RightWrite, useful: (*session).anyway, Section: "RFC 3659 §3", run: (*session).mdtmVerb},
 		{Name: "MFMT", Syntax: "<sp> YYYYMMDDHHMMSS <sp> pathname", Argument: RequiredPathname, Feature: "MFMT", Right: RightWrite, Able: AbleTimes, Section: "draft-somers-ftp-mfxx §3", run: (*session).mfmtVerb},
 		{Name: "SITE", Syntax: "<sp> command [<sp> argument]", Argument: RequiredPathname, Section: "RFC 959 §4.1.3", run: (*session).siteVerb},
 		{Name: "COMB", Syntax: `<sp> target 1*(<sp> part), names with spaces "quoted"`, Argument: RequiredPathname, Needs: NeedCombine, Naming: true, Feature: "COMB", Right: RightRead | RightWrite | RightDelete, Able: AbleUpload, Section: "by practice", run: (*session).combVerb},
-		{Name: "MFF", Syntax: "<sp> *(Modify=YYYYMMDDHHMMSS; | UNIX.mode=mode;) <sp> pathname", Argument: RequiredPathname, Feature: "MFF", Right: RightWrite, Section: "draft-somers-ftp-mfxx §5", run: (*session).mffVerb},
+		{Name: "MFF", Syntax: "<sp> *(Modify=YYYYMMDDHHMMSS; | UNIX.mode=mode;) <sp> pathname", Argument: RequiredPathname, Feature: "MFF", Right: RightWrite, useful: (*session).changes, details: (*session).appendChangeable, Section: "draft-somers-ftp-mfxx §5", run: (*session).mffVerb},
 		{Name: "AVBL", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Neutral: true, Needs: NeedSpace, Feature: "AVBL", Right: RightWrite, Able: AbleSpace, Section: "draft-peterson-streamlined-ftp-command-extensions §4", run: (*session).avblVerb},
 
 		// Hashes.
-		{Name: "HASH", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedHash, Feature: "HASH", Right: RightRead, Section: "draft-bryan-ftpext-hash §3", run: (*session).hashVerb},
+		{Name: "HASH", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedHash, Feature: "HASH", details: (*session).appendAlgorithms, Right: RightRead, Section: "draft-bryan-ftpext-hash §3", run: (*session).hashVerb},
 		{Name: "XCRC", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XCRC", Right: RightRead, Section: "by practice", run: sumVerb(CRC32)},
 		{Name: "XMD5", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XMD5", Right: RightRead, Section: "by practice", run: sumVerb(MD5)},
 		{Name: "XSHA1", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XSHA1", Right: RightRead, Section: "by practice", run: sumVerb(SHA1)},
@@ -183,15 +195,31 @@ func cutCommand(line []byte) (verb, arg []byte) {
 	return verb, arg
 }
 
+// find is the row of a line's verb and what is its argument: of SITE, the row of the
+// command that follows. It is nil when nobody knows the verb.
+func (e *Engine) find(verb, arg []byte) (*Verb, []byte) {
+	v := e.index[verbKey(verb)]
+	if v != nil && v.Name == "SITE" {
+		word, rest, _ := bytes.Cut(arg, []byte{' '})
+		for i := range e.sites {
+			if isWord(word, e.sites[i].Name) {
+				return &e.sites[i], rest
+			}
+		}
+	}
+	return v, arg
+}
+
 // answersNow reports whether a line that came during a transfer is to be obeyed
-// at once. Commands keep their order: behind one that is held, only ABOR is not.
+// at once. Commands keep their order: behind one that is held, only those are not that
+// interrupt the transfer.
 func (s *session) answersNow(line []byte) bool {
 	verb, arg := cutCommand(trimLine(line))
 	v := s.e.index[verbKey(verb)]
-	if v == nil {
+	switch {
+	case v == nil:
 		return len(verb) == 0
-	}
-	if v.Name == "ABOR" {
+	case v.Interrupts:
 		return s.transfer.state < transferCommitting
 	}
 	return s.held == 0 && v.AtOnce && len(arg) == 0
@@ -203,18 +231,16 @@ func (s *session) obey(line []byte) error {
 	if len(word) == 0 {
 		return nil
 	}
-	v := s.e.index[verbKey(word)]
-	r := s.check(v, word, arg)
-	if r == "" {
-		var err error
-		if r, err = v.run(s, arg); err == ErrAgain {
-			return err
-		} else if err != nil {
-			r = replyTo(err, v.Naming)
-		}
+	v, arg := s.e.find(word, arg)
+	err := s.check(v, word, arg)
+	if err == nil {
+		err = v.run(s, arg)
 	}
-	if r != "" {
-		s.say(r)
+	if err == ErrAgain {
+		return err
+	}
+	if err != nil {
+		s.say(replyTo(err, v != nil && v.Naming))
 	}
 	if v != nil && !v.Neutral {
 		s.forget(v)
@@ -226,13 +252,13 @@ func (s *session) obey(line []byte) error {
 // (RFC 959 §4.1.3, RFC 3659 §5.3).
 func (s *session) forget(v *Verb) {
 	s.rest, s.until = 0, 0
-	if v.Name != "RNFR" && !(s.copies && v.Name == "SITE") {
+	if !v.Prepares {
 		s.from = s.from[:0]
 	}
 }
 
-// check refuses what no verb needs to see. An empty reply lets it pass.
-func (s *session) check(v *Verb, word, arg []byte) reply {
+// check refuses what no verb needs to see.
+func (s *session) check(v *Verb, word, arg []byte) error {
 	if v == nil {
 		return s.unknown(word)
 	}
@@ -248,7 +274,7 @@ func (s *session) check(v *Verb, word, arg []byte) reply {
 	return v.checkArgument(arg)
 }
 
-func (v *Verb) checkArgument(arg []byte) reply {
+func (v *Verb) checkArgument(arg []byte) error {
 	switch v.Argument {
 	case NoArgument:
 		if len(bytes.TrimLeft(arg, " ")) > 0 {
@@ -262,14 +288,14 @@ func (v *Verb) checkArgument(arg []byte) reply {
 	if v.Word && bytes.IndexByte(bytes.TrimRight(arg, " "), ' ') >= 0 {
 		return replyOneWord
 	}
-	return ""
+	return nil
 }
 
 // offers says whether a verb is there for clients of this engine.
 func (e *Engine) offers(v *Verb) bool { return v.run != nil && v.Needs&^e.has == 0 }
 
 // refusal is the reply to a verb that is not there.
-func (e *Engine) refusal(v *Verb) reply {
+func (e *Engine) refusal(v *Verb) error {
 	switch lacks := v.Needs &^ e.has; {
 	case lacks&needAllowed != 0:
 		return replyTurnedOff
@@ -279,35 +305,34 @@ func (e *Engine) refusal(v *Verb) reply {
 	return replyNotImplemented
 }
 
-// featureNeeds are those of features whose verbs are there without them.
-var featureNeeds = map[string]Need{"MODE Z": NeedDeflate, "CCC": NeedCCC}
-
 // serves says whether a verb can do anything for this session's account or,
 // before the login, for some account.
 func (s *session) serves(v *Verb) bool {
 	switch {
-	case !s.e.offers(v), s.e.has&featureNeeds[v.Feature] != featureNeeds[v.Feature]:
+	case !s.e.offers(v) || v.Announces&^s.e.has != 0:
 		return false
 	case s.login != loginDone:
 		return true
-	}
-	switch v.Name {
-	case "REST", "RANG":
-		return s.rights&(RightRead|RightWrite) != 0
-	case "MDTM":
-		return true // it tells, too
-	case "MFF":
-		return s.rights&RightWrite != 0 && s.able&(AbleTimes|AbleModes) != 0
+	case v.useful != nil:
+		return v.useful(s)
 	}
 	return s.rights&v.Right == v.Right && s.able&v.Able == v.Able
 }
+
+func (s *session) transfers() bool { return s.rights&(RightRead|RightWrite) != 0 }
+func (s *session) changes() bool {
+	return s.rights&RightWrite != 0 && s.able&(AbleTimes|AbleModes) != 0
+}
+
+// anyway is for what tells something even where it may set nothing.
+func (s *session) anyway() bool { return true }
 
 // maxStrange is how many commands that nobody understands or may give a client
 // can send before its login.
 const maxStrange = 10
 
 // stranger counts a bad command before the login.
-func (s *session) stranger(r reply) reply {
+func (s *session) stranger(r error) error {
 	if s.login == loginDone {
 		return r
 	}
@@ -322,7 +347,7 @@ func (s *session) stranger(r reply) reply {
 var foreignVerbs = []string{"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "TRACE", "DELETE", "PATCH", "PRI",
 	"EHLO", "HELO", "LHLO"}
 
-func (s *session) unknown(word []byte) reply {
+func (s *session) unknown(word []byte) error {
 	if s.login == loginDone {
 		return replyUnknownVerb
 	}

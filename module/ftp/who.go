@@ -3,20 +3,20 @@ package ftp
 import "math"
 
 // siteWho tells who is there, of all engines of the host.
-func (s *session) siteWho([]byte) (reply, error) {
+func (s *session) siteWho([]byte) error {
 	if s.rights&RightAdmin == 0 {
-		return "", ErrPermission
+		return ErrPermission
 	}
 	if s.e.listed >= listMemory {
-		return replyListsFull, nil
+		return replyListsFull
 	}
 	none := func(SessionInfo) {}
 	if err := s.e.lister.Sessions(s.handle, math.MaxInt64, none); err != nil {
-		return "", err // while the reply can still say so
+		return err // while the reply can still say so
 	}
 	l := s.beginList(0, nil, nil, nil, listRequest{form: formSessions, control: true})
 	l.done = false
-	return "", nil
+	return nil
 }
 
 // readSessions reads the next sessions into the listing.

@@ -61,12 +61,6 @@ func parsePort(arg []byte) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(addr, uint16(octets[4])<<8|uint16(octets[5])), true
 }
 
-// parseNumber reads a decimal number up to max, without leading zeros.
-func parseNumber(b []byte, max int64) (int64, bool) {
-	n, ok := parseDigits(b)
-	return n, ok && n <= max && (len(b) == 1 || b[0] != '0')
-}
-
 // parseExtendedPort reads EPRT's |family|address|port|, with any delimiter. The
 // error is the reply to one that is wrong.
 func parseExtendedPort(arg []byte) (netip.AddrPort, error) {

@@ -22,7 +22,8 @@ const (
 type Engine struct {
 	world  World
 	config Config
-	verbs  []Verb
+	verbs  []Verb // the table
+	sites  []Verb // that of the commands of SITE
 	index  map[uint64]*Verb
 	has    Need
 	style  longStyle
@@ -46,7 +47,6 @@ type Engine struct {
 	copier   Copier
 
 	enterer Enterer // nil: every directory can be entered
-	sites   []Verb  // the commands of SITE
 
 	now      int64 // by a clock that nobody sets: for how long something takes
 	ahead    int64 // how far people's clocks are ahead of it
@@ -75,7 +75,7 @@ func New(world World, config Config) *Engine {
 	if config.LineLength <= 0 {
 		config.LineLength = defaultLineLength
 	}
-	e := &Engine{world: world, config: config, verbs: verbTable(), sites: siteTable(), sessions: make(map[Handle]*session)}
+	e := &Engine{world: world, config: config, verbs: verbs, sites: siteVerbs, sessions: make(map[Handle]*session)}
 	e.style = longStyle{ownerColumns(config.Behaviour.Owner, config.Behaviour.Group), config.Zone}
 	if !config.PassiveOnly {
 		e.has |= NeedActive
@@ -105,9 +105,9 @@ func New(world World, config Config) *Engine {
 	find(e, &e.feller, allow.SiteRmdir, NeedTrees)
 	find(e, &e.copier, allow.SiteCopy, NeedCopy)
 	find(e, &e.copier, allow.Combine, NeedCombine)
-	e.index = make(map[uint64]*Verb, len(e.verbs))
-	for i := range e.verbs {
-		e.index[verbKey([]byte(e.verbs[i].Name))] = &e.verbs[i]
+	e.index = make(map[uint64]*Verb, len(verbs))
+	for i := range verbs {
+		e.index[verbKey([]byte(verbs[i].Name))] = &verbs[i]
 	}
 	return e
 }
@@ -226,7 +226,7 @@ func (e *Engine) open(h Handle, secure bool) {
 	s.handle = h
 	s.begun, s.heard = e.now, e.now
 	// Clients of implicit TLS that do not know PROT expect it to be P.
-	s.secure, s.bufferSized, s.protected = secure, secure, secure
+	s.protection = protection{secure: secure, bufferSized: secure, protected: secure}
 	e.sessions[h] = s
 	e.wake(s)
 	e.seekHosts(h)

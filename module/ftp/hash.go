@@ -106,46 +106,6 @@ func (m *sum) appendReply(b, digest []byte) []byte {
 	return appendName(b, m.pathname)
 }
 
-func appendHex(b, digest []byte) []byte {
-	const digits = "0123456789abcdef"
-	for _, c := range digest {
-		b = append(b, digits[c>>4], digits[c&15])
-	}
-	return b
-}
-
-// cutRange takes the argument of the older commands apart: a pathname, or one in
-// quotes and behind it the range. Quotes inside the quotes are doubled.
-func cutRange(arg []byte) (pathname []byte, start, end int64, ok bool) {
-	if arg[0] != '"' {
-		return arg, 0, 0, true
-	}
-	pathname, rest, ok := cutQuoted(arg)
-	if rest = bytes.TrimLeft(rest, " "); !ok || len(rest) == 0 {
-		return pathname, 0, 0, ok
-	}
-	first, last, _ := bytes.Cut(rest, []byte{' '})
-	start, ok1 := parseOffset(first)
-	end, ok2 := parseOffset(last)
-	return pathname, start, end, ok1 && ok2 && start < end
-}
-
-// cutQuoted cuts a pathname in quotes off the front of an argument. It reports
-// false when the quotes do not end.
-func cutQuoted(arg []byte) (pathname, rest []byte, ok bool) {
-	i := 1
-	for ; i < len(arg) && (arg[i] != '"' || i+1 < len(arg) && arg[i+1] == '"'); i++ {
-		if arg[i] == '"' {
-			i++
-		}
-		pathname = append(pathname, arg[i])
-	}
-	if i >= len(arg) {
-		return nil, nil, false
-	}
-	return pathname, arg[i+1:], true
-}
-
 // appendAlgorithms appends the names of all hash functions, the picked one
 // marked with "*" (draft-bryan-ftpext-hash §3.3).
 func (s *session) appendAlgorithms(b []byte) []byte {
@@ -172,14 +132,4 @@ func (s *session) pickAlgorithm(name []byte) error {
 	}
 	s.sendLine(append(append(s.e.scratch[:0], "200 "...), algorithmNames[s.algorithm]...))
 	return nil
-}
-
-// indexWord finds a word, whatever the case of its letters; -1 if it is not there.
-func indexWord(words []string, word []byte) int {
-	for i, w := range words {
-		if isWord(word, w) {
-			return i
-		}
-	}
-	return -1
 }

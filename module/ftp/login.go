@@ -16,6 +16,25 @@ const (
 	loginDone
 )
 
+// identity is who the client is, and what he may do.
+type identity struct {
+	hosted   bool // HOST was said
+	login    loginState
+	failures int // failed logins
+	user     []byte
+	rights   Rights
+	able     Abilities // what his files can do; all before the login
+	masked   bool      // SITE UMASK was said
+	umask    uint32    // with this
+	dir      []byte    // the current directory, relative to the root; empty is the root
+}
+
+// forgetLogin forgets all but how many logins have failed, and at which virtual host
+// they did.
+func (i *identity) forgetLogin() {
+	*i = identity{hosted: i.hosted, failures: i.failures, able: allAbilities, user: i.user[:0], dir: i.dir[:0]}
+}
+
 const (
 	maxUser       = 255
 	maxHost       = 255
@@ -105,13 +124,8 @@ func (s *session) logout() {
 		s.e.world.Logout(s.handle)
 		s.begun = s.e.now
 	}
-	s.login = loginNone
-	s.rights, s.able = 0, allAbilities
-	s.masked = false
-	s.user = s.user[:0]
-	s.dir = s.dir[:0]
-	s.from = s.from[:0]
-	s.rest, s.until = 0, 0
+	s.forgetLogin()
+	s.preparation.reset()
 }
 
 func (s *session) passVerb(arg []byte) error {
@@ -185,13 +199,10 @@ func (s *session) reinVerb([]byte) error {
 func (s *session) reinitialize() {
 	s.logout()
 	s.dropData()
-	s.binary, s.deflate, s.level = false, false, 0
 	s.extended = false
-	s.bufferSized, s.protected, s.joins = false, false, false
-	s.facts = allFacts
 	s.speakUTF8(false)
-	s.algorithm = SHA256
-	s.idle = 0
+	s.parameters.reset()
+	s.protection = protection{secure: s.secure}
 	if s.hosted {
 		s.e.hosts.Host(s.handle, nil)
 		s.hosted = false

@@ -1,9 +1,6 @@
 package ftp
 
-import (
-	"slices"
-	"strconv"
-)
+import "slices"
 
 // halfYear is how old a file may be for its line to show the hour, not the
 // year, as ls does: half of a Gregorian year of 365.2425 days.
@@ -125,25 +122,4 @@ func appendClass(b []byte, entry *Entry) []byte {
 		return append(b, '*')
 	}
 	return b
-}
-
-// appendPlain appends a name to a listing. A control byte could end the line and
-// begin another file's, so it becomes a question mark. All other bytes go as
-// they are, whether they are UTF-8 or not.
-func appendPlain(b, name []byte) []byte {
-	at := len(b)
-	b = append(b, name...)
-	for i, c := range b[at:] {
-		if c < ' ' || c == 0x7f {
-			b[at+i] = '?'
-		}
-	}
-	return b
-}
-
-// appendPadded appends a number, and before it what of a padding it leaves uncovered.
-func appendPadded(b []byte, n uint64, padding string) []byte {
-	var digits [20]byte
-	d := strconv.AppendUint(digits[:0], n, 10)
-	return append(append(b, padding[:max(len(padding)-len(d), 0)]...), d...)
 }

@@ -3,8 +3,31 @@ package ftp
 import (
 	"bytes"
 	"math"
-	"strconv"
 )
+
+// parameters are what the client has chosen. The zero ones are not those of a new
+// session: see reset.
+type parameters struct {
+	binary    bool // the representation type: image, not ASCII
+	deflate   bool // MODE Z
+	level     int  // of MODE Z, 0 for the world's own choice
+	facts     facts
+	utf8      bool      // OPTS UTF8 ON was said
+	algorithm Algorithm // of HASH
+	idle      int64     // what SITE IDLE said, 0 for nothing
+}
+
+func (p *parameters) reset() { *p = parameters{facts: allFacts} }
+
+// preparation is what a command has named for the one behind it.
+type preparation struct {
+	from   []byte // what RNFR or SITE CPFR named; empty for nothing
+	copies bool   // it was SITE CPFR
+	rest   int64  // what REST or RANG said: the first byte that counts
+	until  int64  // what RANG said: the first byte that no longer counts; 0 for none
+}
+
+func (p *preparation) reset() { *p = preparation{from: p.from[:0]} }
 
 // typeVerb sets the representation type: ASCII non-print or image, which local
 // bytes of eight bits are as well (RFC 1123 §4.1.2.1).
@@ -104,35 +127,5 @@ func (s *session) rangVerb(arg []byte) error {
 	return nil
 }
 
-// parseOffset reads decimal digits and nothing else, up to the largest offset.
-func parseOffset(b []byte) (offset int64, ok bool) {
-	for _, c := range b {
-		digit := int64(c) - '0'
-		if digit < 0 || digit > 9 || offset > (math.MaxInt64-digit)/10 {
-			return 0, false
-		}
-		offset = offset*10 + digit
-	}
-	return offset, len(b) > 0
-}
-
 // superfluousVerb: no room needs to be allocated (RFC 959 §4.1.3, ALLO).
 func (s *session) superfluousVerb([]byte) error { return replySuperfluous }
-
-// isWord compares an argument with a word, whatever the case of its letters.
-func isWord(arg []byte, word string) bool {
-	if len(arg) != len(word) {
-		return false
-	}
-	for i, c := range arg {
-		if c >= 'a' && c <= 'z' {
-			c -= 'a' - 'A'
-		}
-		if c != word[i] {
-			return false
-		}
-	}
-	return true
-}
-
-func appendInt(b []byte, n int64) []byte { return strconv.AppendInt(b, n, 10) }

@@ -299,35 +299,3 @@ func (s *session) sendLine(b []byte) {
 	s.e.scratch = b
 	s.send(b)
 }
-
-// appendName appends a name to a reply. Control bytes would end the line or
-// reach the client's terminal, so none is sent; 0xFF is doubled as Telnet wants
-// it (RFC 854).
-func appendName(b, name []byte) []byte {
-	for _, c := range name {
-		switch {
-		case c < ' ' || c == 0x7f:
-			c = '?'
-		case c == telnetIAC:
-			b = append(b, telnetIAC)
-		}
-		b = append(b, c)
-	}
-	return b
-}
-
-// appendQuoted appends the pathname of a name in quotes, those inside it doubled
-// (RFC 959 appendix II).
-func appendQuoted(b, name []byte) []byte {
-	b = append(b, '"', '/')
-	if string(name) == "." {
-		name = nil
-	}
-	for i := range name {
-		if name[i] == '"' {
-			b = append(b, '"')
-		}
-		b = appendName(b, name[i:i+1])
-	}
-	return append(b, '"')
-}

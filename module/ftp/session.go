@@ -1,9 +1,6 @@
 package ftp
 
-import (
-	"bytes"
-	"net/netip"
-)
+import "bytes"
 
 // phase is how far a session's life has come.
 type phase uint8
@@ -39,41 +36,11 @@ type session struct {
 	stage    int    // how far a command of several calls has come
 	strange  int    // bad commands before the login
 
-	hosted   bool // HOST was said
-	login    loginState
-	failures int // failed logins
-	user     []byte
-	rights   Rights
-	able     Abilities // what its files can do; all before the login
-	masked   bool      // SITE UMASK was said
-	umask    uint32    // with this
-
-	dir     []byte // the current directory, relative to the root; empty is the root
-	from    []byte // what RNFR or SITE CPFR named; empty for nothing
-	copies  bool   // it was SITE CPFR
-	rest    int64  // what REST or RANG said: the first byte that counts
-	until   int64  // what RANG said: the first byte that no longer counts; 0 for none
-	binary  bool   // the representation type: image, not ASCII
-	deflate bool   // MODE Z
-	level   int    // of MODE Z, 0 for the world's own choice
-	facts   facts  // what OPTS MLST picked
-	utf8    bool   // OPTS UTF8 ON was said
-
-	idle      int64     // what SITE IDLE said, 0 for nothing
-	algorithm Algorithm // what OPTS HASH picked
-
-	secure      bool // the control connection is under TLS
-	bufferSized bool // PBSZ was said
-	protected   bool // PROT P was said: data connections go under TLS
-	joins       bool // SSCN ON was said: there we are the TLS client
-	joinsOnce   bool // CPSV was said: so on the next of them
-
-	extended bool // EPSV ALL was said
-	data     dataState
-	listener Handle
-	conn     Handle
-	active   netip.AddrPort
-
+	identity
+	preparation
+	parameters
+	protection
+	dataConnection
 	transfer transfer
 }
 
@@ -91,11 +58,13 @@ func (s *session) reset() {
 	if cap(s.unsent) > shortLine {
 		s.unsent = nil
 	}
+	s.identity = identity{user: s.user, dir: s.dir}
+	s.forgetLogin()
+	s.preparation.reset()
+	s.parameters.reset()
 	*s = session{
-		e: s.e, queued: s.queued,
-		lines:  lines{},
-		unsent: s.unsent[:0], user: s.user[:0], dir: s.dir[:0], from: s.from[:0],
-		facts: allFacts, able: allAbilities,
+		e: s.e, queued: s.queued, unsent: s.unsent[:0],
+		identity: s.identity, preparation: s.preparation, parameters: s.parameters,
 	}
 	s.lines.buf = s.lines.short[:0]
 	s.readable = true

@@ -1,25 +1,37 @@
 package ftp
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // SiteVerbs is the table of all commands of SITE, in rows like those of [Verbs].
-func SiteVerbs() []Verb { return siteTable() }
+func SiteVerbs() []Verb { return slices.Clone(siteVerbs) }
 
-func siteTable() []Verb {
-	return []Verb{
-		{Name: "CHMOD", Syntax: "<sp> mode <sp> pathname", Argument: RequiredPathname, Right: RightWrite, Able: AbleModes, run: (*session).siteChmod},
-		{Name: "COPY", Syntax: `<sp> from <sp> to, names with spaces "quoted"`, Argument: RequiredPathname, Needs: NeedCopy, Naming: true, Right: RightRead | RightWrite, Able: AbleUpload, run: (*session).siteCopy},
-		{Name: "CPFR", Syntax: "<sp> pathname", Argument: RequiredPathname, Prepares: true, Needs: NeedCopy, Right: RightRead | RightWrite, Able: AbleUpload, run: (*session).siteCopyFrom},
-		{Name: "CPTO", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedCopy, Naming: true, Right: RightRead | RightWrite, Able: AbleUpload, run: (*session).siteCopyTo},
-		{Name: "HELP", Neutral: true, run: (*session).siteHelp},
-		{Name: "IDLE", Syntax: "[<sp> seconds]", Argument: OptionalArgument, Word: true, Neutral: true, run: (*session).siteIdle},
-		{Name: "MKDIR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightMkdir, Able: AbleMkdir, run: (*session).siteMkdir},
-		{Name: "RMDIR", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedTrees, Right: RightDelete, Able: AbleTree, run: (*session).siteRmdir},
-		{Name: "SYMLINK", Syntax: `<sp> target <sp> name, names with spaces "quoted"`, Argument: RequiredPathname, Needs: NeedLinks, Naming: true, Right: RightWrite, Able: AbleSymlink, run: (*session).siteSymlink},
-		{Name: "UMASK", Syntax: "[<sp> mask]", Argument: OptionalArgument, Word: true, Neutral: true, Needs: NeedUmask, Right: RightWrite, Able: AbleUmask, run: (*session).siteUmask},
-		{Name: "UTIME", Syntax: "<sp> YYYYMMDDhhmm[ss] <sp> pathname | <sp> pathname <sp> atime <sp> mtime <sp> ctime <sp> UTC", Argument: RequiredPathname, Right: RightWrite, Able: AbleTimes, run: (*session).siteUtime},
-		{Name: "WHO", Neutral: true, Needs: NeedLister, Right: RightAdmin, run: (*session).siteWho},
-	}
+var siteVerbs = []Verb{
+	{Name: "CHMOD", Syntax: "<sp> mode <sp> pathname", Argument: RequiredPathname, Right: RightWrite,
+		Able: AbleModes, run: (*session).siteChmod},
+	{Name: "COPY", Syntax: `<sp> from <sp> to, names with spaces "quoted"`, Argument: RequiredPathname,
+		Needs: NeedCopy, Naming: true, Right: RightRead | RightWrite, Able: AbleUpload, run: (*session).siteCopy},
+	{Name: "CPFR", Syntax: "<sp> pathname", Argument: RequiredPathname, Prepares: true, Needs: NeedCopy,
+		Right: RightRead | RightWrite, Able: AbleUpload, run: (*session).siteCopyFrom},
+	{Name: "CPTO", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedCopy, Naming: true,
+		Right: RightRead | RightWrite, Able: AbleUpload, run: (*session).siteCopyTo},
+	{Name: "HELP", Neutral: true, run: (*session).siteHelp},
+	{Name: "IDLE", Syntax: "[<sp> seconds]", Argument: OptionalArgument, Word: true, Neutral: true,
+		run: (*session).siteIdle},
+	{Name: "MKDIR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightMkdir, Able: AbleMkdir,
+		run: (*session).siteMkdir},
+	{Name: "RMDIR", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedTrees, Right: RightDelete,
+		Able: AbleTree, run: (*session).siteRmdir},
+	{Name: "SYMLINK", Syntax: `<sp> target <sp> name, names with spaces "quoted"`, Argument: RequiredPathname,
+		Needs: NeedLinks, Naming: true, Right: RightWrite, Able: AbleSymlink, run: (*session).siteSymlink},
+	{Name: "UMASK", Syntax: "[<sp> mask]", Argument: OptionalArgument, Word: true, Neutral: true, Needs: NeedUmask,
+		Right: RightWrite, Able: AbleUmask, run: (*session).siteUmask},
+	{Name: "UTIME",
+		Syntax:   "<sp> YYYYMMDDhhmm[ss] <sp> pathname | <sp> pathname <sp> atime <sp> mtime <sp> ctime <sp> UTC",
+		Argument: RequiredPathname, Right: RightWrite, Able: AbleTimes, run: (*session).siteUtime},
+	{Name: "WHO", Neutral: true, Needs: NeedLister, Right: RightAdmin, run: (*session).siteWho},
 }
 
 // siteVerb refuses a command of SITE that is not in the table.
@@ -57,16 +69,6 @@ func (s *session) siteChmod(arg []byte) error {
 		return err
 	}
 	return then(s.e.world.SetMode(s.handle, name, mode), replyModeSet)
-}
-
-func parseMode(b []byte, most uint32) (mode uint32, ok bool) {
-	for _, c := range b {
-		if c < '0' || c > '7' || mode > most {
-			return 0, false
-		}
-		mode = mode<<3 | uint32(c-'0')
-	}
-	return mode, len(b) > 0 && mode <= most
 }
 
 // siteIdle tells how long a session may be idle, or lowers that for this one.
@@ -148,29 +150,6 @@ func (s *session) siteUmask(arg []byte) error {
 	s.masked, s.umask = true, mask
 	s.sendLine(b)
 	return nil
-}
-
-// appendOctal appends permission bits as three octal digits, or as four if it has
-// one of the upper three.
-func appendOctal(b []byte, mode uint32) []byte {
-	if upper := mode >> 9 & 7; upper != 0 {
-		b = append(b, '0'+byte(upper))
-	}
-	return append(b, '0'+byte(mode>>6&7), '0'+byte(mode>>3&7), '0'+byte(mode&7))
-}
-
-// cutPathname cuts one of several pathnames off the front of an argument: a word,
-// or what stands in quotes. It reports false when there is none.
-func cutPathname(arg []byte) (pathname, rest []byte, ok bool) {
-	arg = bytes.TrimLeft(arg, " ")
-	if len(arg) == 0 || arg[0] != '"' {
-		pathname, rest, _ = bytes.Cut(arg, []byte{' '})
-		return pathname, bytes.TrimLeft(rest, " "), len(pathname) > 0
-	}
-	if pathname, rest, ok = cutQuoted(arg); !ok || len(rest) > 0 && rest[0] != ' ' {
-		return nil, nil, false
-	}
-	return pathname, bytes.TrimLeft(rest, " "), len(pathname) > 0
 }
 
 // siteUtime sets the modification time.

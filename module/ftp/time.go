@@ -140,17 +140,3 @@ func parseFraction(b []byte) (ns int64, ok bool) {
 	}
 	return ns, true
 }
-
-// parseDigits reads a number of one to eighteen digits and nothing else.
-func parseDigits(b []byte) (n int64, ok bool) {
-	if len(b) == 0 || len(b) > 18 {
-		return 0, false
-	}
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return n, true
-}

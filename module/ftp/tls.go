@@ -13,6 +13,14 @@ const (
 	RequireTransfer             // data connections as well
 )
 
+// protection is what goes under TLS.
+type protection struct {
+	secure      bool // the control connection
+	bufferSized bool // PBSZ was said
+	protected   bool // PROT P was said: data connections
+	joins       bool // SSCN ON was said: there we are the TLS client
+}
+
 // authVerb begins TLS (RFC 4217 §4). All that the session knew goes, and all
 // that came behind the line: somebody on the way may have written it.
 func (s *session) authVerb(arg []byte) error {
@@ -102,13 +110,13 @@ func (s *session) sscnVerb(arg []byte) error {
 	case isWord(arg, "ON") && !s.protected:
 		return replyNoJoin
 	case isWord(arg, "ON"):
-		s.joins = true
+		s.protection.joins = true
 	case isWord(arg, "OFF"):
-		s.joins = false
+		s.protection.joins = false
 	case len(arg) > 0:
 		return replyBadParameter
 	}
-	if s.joins {
+	if s.protection.joins {
 		return replyJoins
 	}
 	return replyJoinsNot
@@ -120,17 +128,6 @@ func (s *session) cpsvVerb([]byte) error {
 		return replyNoJoin
 	}
 	err := s.pasvVerb(nil)
-	s.joinsOnce = err == nil
+	s.dataConnection.joins = err == nil
 	return err
-}
-
-// needData tells what a transfer still needs before it can begin, nil for nothing.
-func (s *session) needData() error {
-	switch {
-	case s.e.config.Require == RequireTransfer && !s.protected:
-		return replyNeedProtection
-	case s.data == dataNone:
-		return replyNeedData
-	}
-	return nil
 }

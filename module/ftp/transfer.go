@@ -247,15 +247,6 @@ func (s *session) progress() uint64 {
 	}
 }
 
-// dataFailed ends a transfer, if there is one, for want of a data connection.
-func (s *session) dataFailed(err error) {
-	if s.transfer.state == transferIdle {
-		s.dropData()
-		return
-	}
-	s.finish(replyToData(err))
-}
-
 // transferred is told that all has moved that could.
 func (s *session) transferred(err error, bytes uint64) {
 	s.transfer.moved = bytes

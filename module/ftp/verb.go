@@ -1,6 +1,9 @@
 package ftp
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // Argument says what may follow a verb.
 type Argument uint8
@@ -73,96 +76,158 @@ const (
 )
 
 // Verbs is the table of all verbs that the engine knows.
-func Verbs() []Verb { return verbTable() }
+func Verbs() []Verb { return slices.Clone(verbs) }
 
 const sumSyntax = `<sp> pathname | "pathname" [<sp> first <sp> behind-the-last]`
 
-func verbTable() []Verb {
-	return []Verb{
-		// RFC 959 §4.1.1: access control.
-		{Name: "HOST", Syntax: "<sp> name", Argument: RequiredArgument, Word: true, NoLogin: true, Needs: NeedHosts, Feature: "HOST", Section: "RFC 7151 §3", run: (*session).hostVerb},
-		{Name: "USER", Syntax: "<sp> account", Argument: RequiredArgument, NoLogin: true, Section: "RFC 959 §4.1.1", run: (*session).userVerb},
-		{Name: "PASS", Syntax: "<sp> password", Argument: OptionalArgument, NoLogin: true, Section: "RFC 959 §4.1.1", run: (*session).passVerb},
-		{Name: "ACCT", Syntax: "<sp> account", Argument: OptionalArgument, NoLogin: true, Section: "RFC 959 §4.1.1", run: (*session).acctVerb},
-		{Name: "REIN", NoLogin: true, Section: "RFC 959 §4.1.1", run: (*session).reinVerb},
-		{Name: "QUIT", NoLogin: true, AtOnce: true, Section: "RFC 959 §4.1.1", run: (*session).quitVerb},
-		{Name: "SMNT", Syntax: "<sp> pathname", Argument: OptionalPathname, Section: "RFC 959 §4.1.1"},
-		{Name: "CWD", Syntax: "<sp> pathname", Argument: RequiredPathname, Feature: "TVFS", Section: "RFC 959 §4.1.1", run: (*session).cwdVerb},
-		{Name: "XCWD", Syntax: "<sp> pathname", Argument: RequiredPathname, Section: "RFC 1123 §4.1.3.1", run: (*session).cwdVerb},
-		{Name: "CDUP", Section: "RFC 959 §4.1.1", run: (*session).cdupVerb},
-		{Name: "XCUP", Section: "RFC 1123 §4.1.3.1", run: (*session).cdupVerb},
+var verbs = []Verb{
+	// RFC 959 §4.1.1: access control.
+	{Name: "HOST", Syntax: "<sp> name", Argument: RequiredArgument, Word: true, NoLogin: true, Needs: NeedHosts,
+		Feature: "HOST", Section: "RFC 7151 §3", run: (*session).hostVerb},
+	{Name: "USER", Syntax: "<sp> account", Argument: RequiredArgument, NoLogin: true, Section: "RFC 959 §4.1.1",
+		run: (*session).userVerb},
+	{Name: "PASS", Syntax: "<sp> password", Argument: OptionalArgument, NoLogin: true, Section: "RFC 959 §4.1.1",
+		run: (*session).passVerb},
+	{Name: "ACCT", Syntax: "<sp> account", Argument: OptionalArgument, NoLogin: true, Section: "RFC 959 §4.1.1",
+		run: (*session).acctVerb},
+	{Name: "REIN", NoLogin: true, Section: "RFC 959 §4.1.1", run: (*session).reinVerb},
+	{Name: "QUIT", NoLogin: true, AtOnce: true, Section: "RFC 959 §4.1.1", run: (*session).quitVerb},
+	{Name: "SMNT", Syntax: "<sp> pathname", Argument: OptionalPathname, Section: "RFC 959 §4.1.1"},
+	{Name: "CWD", Syntax: "<sp> pathname", Argument: RequiredPathname, Feature: "TVFS", Section: "RFC 959 §4.1.1",
+		run: (*session).cwdVerb},
+	{Name: "XCWD", Syntax: "<sp> pathname", Argument: RequiredPathname, Section: "RFC 1123 §4.1.3.1",
+		run: (*session).cwdVerb},
+	{Name: "CDUP", Section: "RFC 959 §4.1.1", run: (*session).cdupVerb},
+	{Name: "XCUP", Section: "RFC 1123 §4.1.3.1", run: (*session).cdupVerb},
 
-		// RFC 4217: TLS.
-		{Name: "AUTH", Syntax: "<sp> TLS | TLS-C | SSL", Argument: RequiredArgument, Word: true, NoLogin: true, Needs: NeedTLS, Feature: "AUTH TLS", Section: "RFC 4217 §4", run: (*session).authVerb},
-		{Name: "PBSZ", Syntax: "<sp> 0", Argument: RequiredArgument, Word: true, NoLogin: true, Needs: NeedTLS, Feature: "PBSZ", Section: "RFC 4217 §8", run: (*session).pbszVerb},
-		{Name: "PROT", Syntax: "<sp> C | P", Argument: RequiredArgument, Word: true, NoLogin: true, Needs: NeedTLS, Feature: "PROT", Section: "RFC 4217 §9", run: (*session).protVerb},
-		{Name: "CCC", NoLogin: true, Needs: NeedTLS, Feature: "CCC", Announces: NeedCCC, Section: "RFC 4217 §6", run: (*session).cccVerb},
-		{Name: "SSCN", Syntax: "[<sp> ON | OFF]", Argument: OptionalArgument, Word: true, Needs: NeedTLS | NeedSSCN, Feature: "SSCN", Section: "by practice", run: (*session).sscnVerb},
+	// RFC 4217: TLS.
+	{Name: "AUTH", Syntax: "<sp> TLS | TLS-C | SSL", Argument: RequiredArgument, Word: true, NoLogin: true,
+		Needs: NeedTLS, Feature: "AUTH TLS", Section: "RFC 4217 §4", run: (*session).authVerb},
+	{Name: "PBSZ", Syntax: "<sp> 0", Argument: RequiredArgument, Word: true, NoLogin: true, Needs: NeedTLS,
+		Feature: "PBSZ", Section: "RFC 4217 §8", run: (*session).pbszVerb},
+	{Name: "PROT", Syntax: "<sp> C | P", Argument: RequiredArgument, Word: true, NoLogin: true, Needs: NeedTLS,
+		Feature: "PROT", Section: "RFC 4217 §9", run: (*session).protVerb},
+	{Name: "CCC", NoLogin: true, Needs: NeedTLS, Feature: "CCC", Announces: NeedCCC, Section: "RFC 4217 §6",
+		run: (*session).cccVerb},
+	{Name: "SSCN", Syntax: "[<sp> ON | OFF]", Argument: OptionalArgument, Word: true, Needs: NeedTLS | NeedSSCN,
+		Feature: "SSCN", Section: "by practice", run: (*session).sscnVerb},
 
-		// RFC 959 §4.1.2: transfer parameters.
-		{Name: "PORT", Syntax: "<sp> h1,h2,h3,h4,p1,p2", Argument: RequiredArgument, Word: true, Neutral: true, Needs: NeedActive, Section: "RFC 959 §4.1.2", run: (*session).portVerb},
-		{Name: "PASV", Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).pasvVerb},
-		{Name: "CPSV", Neutral: true, Needs: NeedTLS | NeedCPSV, Feature: "CPSV", Section: "by practice", run: (*session).cpsvVerb},
-		{Name: "EPRT", Syntax: "<sp> |family|address|port|", Argument: RequiredArgument, Word: true, Neutral: true, Needs: NeedActive, Feature: "EPRT", Section: "RFC 2428 §2", run: (*session).eprtVerb},
-		{Name: "EPSV", Syntax: "[<sp> 1 | 2 | ALL]", Argument: OptionalArgument, Word: true, Neutral: true, Feature: "EPSV", Section: "RFC 2428 §3", run: (*session).epsvVerb},
-		{Name: "LPRT", Syntax: "<sp> af,hal,h1,…,pal,p1,p2", Argument: RequiredArgument, Word: true, Neutral: true, Needs: NeedActive, Section: "RFC 1639 §2", run: (*session).lprtVerb},
-		{Name: "LPSV", Neutral: true, Section: "RFC 1639 §3", run: (*session).lpsvVerb},
-		{Name: "PRET", Syntax: "<sp> command", Argument: RequiredArgument, Neutral: true, Section: "by practice", run: (*session).pretVerb},
-		{Name: "TYPE", Syntax: "<sp> A | I | L 8", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).typeVerb},
-		{Name: "STRU", Syntax: "<sp> F", Argument: RequiredArgument, Word: true, Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).struVerb},
-		{Name: "MODE", Syntax: "<sp> S | Z", Argument: RequiredArgument, Word: true, Neutral: true, Feature: "MODE Z", Announces: NeedDeflate, Section: "RFC 959 §4.1.2", run: (*session).modeVerb},
+	// RFC 959 §4.1.2: transfer parameters.
+	{Name: "PORT", Syntax: "<sp> h1,h2,h3,h4,p1,p2", Argument: RequiredArgument, Word: true, Neutral: true,
+		Needs: NeedActive, Section: "RFC 959 §4.1.2", run: (*session).portVerb},
+	{Name: "PASV", Neutral: true, Section: "RFC 959 §4.1.2", run: (*session).pasvVerb},
+	{Name: "CPSV", Neutral: true, Needs: NeedTLS | NeedCPSV, Feature: "CPSV", Section: "by practice",
+		run: (*session).cpsvVerb},
+	{Name: "EPRT", Syntax: "<sp> |family|address|port|", Argument: RequiredArgument, Word: true, Neutral: true,
+		Needs: NeedActive, Feature: "EPRT", Section: "RFC 2428 §2", run: (*session).eprtVerb},
+	{Name: "EPSV", Syntax: "[<sp> 1 | 2 | ALL]", Argument: OptionalArgument, Word: true, Neutral: true,
+		Feature: "EPSV", Section: "RFC 2428 §3", run: (*session).epsvVerb},
+	{Name: "LPRT", Syntax: "<sp> af,hal,h1,…,pal,p1,p2", Argument: RequiredArgument, Word: true, Neutral: true,
+		Needs: NeedActive, Section: "RFC 1639 §2", run: (*session).lprtVerb},
+	{Name: "LPSV", Neutral: true, Section: "RFC 1639 §3", run: (*session).lpsvVerb},
+	{Name: "PRET", Syntax: "<sp> command", Argument: RequiredArgument, Neutral: true, Section: "by practice",
+		run: (*session).pretVerb},
+	{Name: "TYPE", Syntax: "<sp> A | I | L 8", Argument: RequiredArgument, Neutral: true, Section: "RFC 959 §4.1.2",
+		run: (*session).typeVerb},
+	{Name: "STRU", Syntax: "<sp> F", Argument: RequiredArgument, Word: true, Neutral: true,
+		Section: "RFC 959 §4.1.2", run: (*session).struVerb},
+	{Name: "MODE", Syntax: "<sp> S | Z", Argument: RequiredArgument, Word: true, Neutral: true, Feature: "MODE Z",
+		Announces: NeedDeflate, Section: "RFC 959 §4.1.2", run: (*session).modeVerb},
 
-		// RFC 959 §4.1.3: transfers.
-		{Name: "RETR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightRead, Section: "RFC 959 §4.1.3", run: (*session).retrVerb},
-		{Name: "STOR", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: RightWrite, Section: "RFC 959 §4.1.3", run: (*session).storVerb},
-		{Name: "STOU", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Naming: true, Right: RightWrite, Section: "RFC 1123 §4.1.2.9", run: (*session).stouVerb},
-		{Name: "APPE", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: RightWrite, Section: "RFC 959 §4.1.3", run: (*session).appeVerb},
-		{Name: "REST", Syntax: "<sp> offset", Argument: RequiredArgument, Word: true, Neutral: true, Feature: "REST STREAM", useful: (*session).transfers, Section: "RFC 3659 §5", run: (*session).restVerb},
-		{Name: "RANG", Syntax: "<sp> first <sp> last", Argument: RequiredArgument, Neutral: true, Feature: "RANG STREAM", useful: (*session).transfers, Section: "draft-bryan-ftp-range §3", run: (*session).rangVerb},
-		{Name: "ALLO", Syntax: "<sp> bytes", Argument: OptionalArgument, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).superfluousVerb},
-		{Name: "ABOR", AtOnce: true, Interrupts: true, Section: "RFC 959 §4.1.3", run: (*session).aborVerb},
-		{Name: "LIST", Syntax: "[<sp> -adFRrStU] [<sp> pathname or pattern]", Argument: OptionalPathname, Right: RightList, Section: "RFC 959 §4.1.3", run: (*session).listVerb},
-		{Name: "NLST", Syntax: "[<sp> -adrStU] [<sp> pathname or pattern]", Argument: OptionalPathname, Right: RightList, Section: "RFC 959 §4.1.3", run: (*session).nlstVerb},
-		{Name: "MLSD", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Right: RightList, Section: "RFC 3659 §7", run: (*session).mlsdVerb},
-		{Name: "MLST", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Neutral: true, Feature: "MLST", details: (*session).appendFactList, Section: "RFC 3659 §7", run: (*session).mlstVerb},
-		{Name: "STAT", Syntax: "[<sp> -adFRrStU] [<sp> pathname or pattern]", Argument: OptionalPathname, AtOnce: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).statVerb},
+	// RFC 959 §4.1.3: transfers.
+	{Name: "RETR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightRead, Section: "RFC 959 §4.1.3",
+		run: (*session).retrVerb},
+	{Name: "STOR", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: RightWrite,
+		Section: "RFC 959 §4.1.3", run: (*session).storVerb},
+	{Name: "STOU", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Naming: true, Right: RightWrite,
+		Section: "RFC 1123 §4.1.2.9", run: (*session).stouVerb},
+	{Name: "APPE", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: RightWrite,
+		Section: "RFC 959 §4.1.3", run: (*session).appeVerb},
+	{Name: "REST", Syntax: "<sp> offset", Argument: RequiredArgument, Word: true, Neutral: true,
+		Feature: "REST STREAM", useful: (*session).transfers, Section: "RFC 3659 §5", run: (*session).restVerb},
+	{Name: "RANG", Syntax: "<sp> first <sp> last", Argument: RequiredArgument, Neutral: true,
+		Feature: "RANG STREAM", useful: (*session).transfers, Section: "draft-bryan-ftp-range §3",
+		run: (*session).rangVerb},
+	{Name: "ALLO", Syntax: "<sp> bytes", Argument: OptionalArgument, Neutral: true, Section: "RFC 959 §4.1.3",
+		run: (*session).superfluousVerb},
+	{Name: "ABOR", AtOnce: true, Interrupts: true, Section: "RFC 959 §4.1.3", run: (*session).aborVerb},
+	{Name: "LIST", Syntax: "[<sp> -adFRrStU] [<sp> pathname or pattern]", Argument: OptionalPathname,
+		Right: RightList, Section: "RFC 959 §4.1.3", run: (*session).listVerb},
+	{Name: "NLST", Syntax: "[<sp> -adrStU] [<sp> pathname or pattern]", Argument: OptionalPathname,
+		Right: RightList, Section: "RFC 959 §4.1.3", run: (*session).nlstVerb},
+	{Name: "MLSD", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Right: RightList, Section: "RFC 3659 §7",
+		run: (*session).mlsdVerb},
+	{Name: "MLST", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Neutral: true, Feature: "MLST",
+		details: (*session).appendFactList, Section: "RFC 3659 §7", run: (*session).mlstVerb},
+	{Name: "STAT", Syntax: "[<sp> -adFRrStU] [<sp> pathname or pattern]", Argument: OptionalPathname, AtOnce: true,
+		Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).statVerb},
 
-		// Files and directories.
-		{Name: "DELE", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightDelete, Section: "RFC 959 §4.1.3", run: (*session).deleVerb},
-		{Name: "RNFR", Syntax: "<sp> pathname", Argument: RequiredPathname, Prepares: true, Right: RightRename, Section: "RFC 959 §4.1.3", run: (*session).rnfrVerb},
-		{Name: "RNTO", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: RightRename, Section: "RFC 959 §4.1.3", run: (*session).rntoVerb},
-		{Name: "MKD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightMkdir, Section: "RFC 959 §4.1.3", run: (*session).mkdVerb},
-		{Name: "XMKD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightMkdir, Section: "RFC 1123 §4.1.3.1", run: (*session).mkdVerb},
-		{Name: "RMD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightDelete, Section: "RFC 959 §4.1.3", run: (*session).rmdVerb},
-		{Name: "XRMD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightDelete, Section: "RFC 1123 §4.1.3.1", run: (*session).rmdVerb},
-		{Name: "PWD", Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).pwdVerb},
-		{Name: "XPWD", Neutral: true, Section: "RFC 1123 §4.1.3.1", run: (*session).pwdVerb},
-		{Name: "SIZE", Syntax: "<sp> pathname", Argument: RequiredPathname, Neutral: true, Feature: "SIZE", Section: "RFC 3659 §4", run: (*session).sizeVerb},
-		{Name: "MDTM", Syntax: "[<sp> YYYYMMDDHHMMSS] <sp> pathname", Argument: RequiredPathname, Neutral: true, Feature: "MDTM", Right: RightWrite, useful: (*session).anyway, Section: "RFC 3659 §3", run: (*session).mdtmVerb},
-		{Name: "MFMT", Syntax: "<sp> YYYYMMDDHHMMSS <sp> pathname", Argument: RequiredPathname, Feature: "MFMT", Right: RightWrite, Able: AbleTimes, Section: "draft-somers-ftp-mfxx §3", run: (*session).mfmtVerb},
-		{Name: "SITE", Syntax: "<sp> command [<sp> argument]", Argument: RequiredPathname, Section: "RFC 959 §4.1.3", run: (*session).siteVerb},
-		{Name: "COMB", Syntax: `<sp> target 1*(<sp> part), names with spaces "quoted"`, Argument: RequiredPathname, Needs: NeedCombine, Naming: true, Feature: "COMB", Right: RightRead | RightWrite | RightDelete, Able: AbleUpload, Section: "by practice", run: (*session).combVerb},
-		{Name: "MFF", Syntax: "<sp> *(Modify=YYYYMMDDHHMMSS; | UNIX.mode=mode;) <sp> pathname", Argument: RequiredPathname, Feature: "MFF", Right: RightWrite, useful: (*session).changes, details: (*session).appendChangeable, Section: "draft-somers-ftp-mfxx §5", run: (*session).mffVerb},
-		{Name: "AVBL", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Neutral: true, Needs: NeedSpace, Feature: "AVBL", Right: RightWrite, Able: AbleSpace, Section: "draft-peterson-streamlined-ftp-command-extensions §4", run: (*session).avblVerb},
+	// Files and directories.
+	{Name: "DELE", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightDelete,
+		Section: "RFC 959 §4.1.3", run: (*session).deleVerb},
+	{Name: "RNFR", Syntax: "<sp> pathname", Argument: RequiredPathname, Prepares: true, Right: RightRename,
+		Section: "RFC 959 §4.1.3", run: (*session).rnfrVerb},
+	{Name: "RNTO", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: RightRename,
+		Section: "RFC 959 §4.1.3", run: (*session).rntoVerb},
+	{Name: "MKD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightMkdir, Section: "RFC 959 §4.1.3",
+		run: (*session).mkdVerb},
+	{Name: "XMKD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightMkdir,
+		Section: "RFC 1123 §4.1.3.1", run: (*session).mkdVerb},
+	{Name: "RMD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightDelete,
+		Section: "RFC 959 §4.1.3", run: (*session).rmdVerb},
+	{Name: "XRMD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightDelete,
+		Section: "RFC 1123 §4.1.3.1", run: (*session).rmdVerb},
+	{Name: "PWD", Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).pwdVerb},
+	{Name: "XPWD", Neutral: true, Section: "RFC 1123 §4.1.3.1", run: (*session).pwdVerb},
+	{Name: "SIZE", Syntax: "<sp> pathname", Argument: RequiredPathname, Neutral: true, Feature: "SIZE",
+		Section: "RFC 3659 §4", run: (*session).sizeVerb},
+	{Name: "MDTM", Syntax: "[<sp> YYYYMMDDHHMMSS] <sp> pathname", Argument: RequiredPathname, Neutral: true,
+		Feature: "MDTM", Right: RightWrite, useful: (*session).anyway, Section: "RFC 3659 §3",
+		run: (*session).mdtmVerb},
+	{Name: "MFMT", Syntax: "<sp> YYYYMMDDHHMMSS <sp> pathname", Argument: RequiredPathname, Feature: "MFMT",
+		Right: RightWrite, Able: AbleTimes, Section: "draft-somers-ftp-mfxx §3", run: (*session).mfmtVerb},
+	{Name: "SITE", Syntax: "<sp> command [<sp> argument]", Argument: RequiredPathname, Section: "RFC 959 §4.1.3",
+		run: (*session).siteVerb},
+	{Name: "COMB", Syntax: `<sp> target 1*(<sp> part), names with spaces "quoted"`, Argument: RequiredPathname,
+		Needs: NeedCombine, Naming: true, Feature: "COMB", Right: RightRead | RightWrite | RightDelete,
+		Able: AbleUpload, Section: "by practice", run: (*session).combVerb},
+	{Name: "MFF", Syntax: "<sp> *(Modify=YYYYMMDDHHMMSS; | UNIX.mode=mode;) <sp> pathname",
+		Argument: RequiredPathname, Feature: "MFF", Right: RightWrite, useful: (*session).changes,
+		details: (*session).appendChangeable, Section: "draft-somers-ftp-mfxx §5", run: (*session).mffVerb},
+	{Name: "AVBL", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Neutral: true, Needs: NeedSpace,
+		Feature: "AVBL", Right: RightWrite, Able: AbleSpace,
+		Section: "draft-peterson-streamlined-ftp-command-extensions §4", run: (*session).avblVerb},
 
-		// Hashes.
-		{Name: "HASH", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedHash, Feature: "HASH", details: (*session).appendAlgorithms, Right: RightRead, Section: "draft-bryan-ftpext-hash §3", run: (*session).hashVerb},
-		{Name: "XCRC", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XCRC", Right: RightRead, Section: "by practice", run: sumVerb(CRC32)},
-		{Name: "XMD5", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XMD5", Right: RightRead, Section: "by practice", run: sumVerb(MD5)},
-		{Name: "XSHA1", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XSHA1", Right: RightRead, Section: "by practice", run: sumVerb(SHA1)},
-		{Name: "XSHA256", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XSHA256", Right: RightRead, Section: "by practice", run: sumVerb(SHA256)},
-		{Name: "XSHA512", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XSHA512", Right: RightRead, Section: "by practice", run: sumVerb(SHA512)},
+	// Hashes.
+	{Name: "HASH", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedHash, Feature: "HASH",
+		details: (*session).appendAlgorithms, Right: RightRead, Section: "draft-bryan-ftpext-hash §3",
+		run: (*session).hashVerb},
+	{Name: "XCRC", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XCRC",
+		Right: RightRead, Section: "by practice", run: sumVerb(CRC32)},
+	{Name: "XMD5", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XMD5",
+		Right: RightRead, Section: "by practice", run: sumVerb(MD5)},
+	{Name: "XSHA1", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XSHA1",
+		Right: RightRead, Section: "by practice", run: sumVerb(SHA1)},
+	{Name: "XSHA256", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XSHA256",
+		Right: RightRead, Section: "by practice", run: sumVerb(SHA256)},
+	{Name: "XSHA512", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XSHA512",
+		Right: RightRead, Section: "by practice", run: sumVerb(SHA512)},
 
-		// What the server is and can do.
-		{Name: "SYST", NoLogin: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).systVerb},
-		{Name: "FEAT", NoLogin: true, Neutral: true, Section: "RFC 2389 §3", run: (*session).featVerb},
-		{Name: "OPTS", Syntax: "<sp> UTF8 ON | MLST facts | HASH algorithm | MODE Z LEVEL level", Argument: RequiredArgument, NoLogin: true, Neutral: true, Feature: "UTF8", Section: "RFC 2389 §4", run: (*session).optsVerb},
-		{Name: "HELP", Syntax: "[<sp> command]", Argument: OptionalArgument, NoLogin: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).helpVerb},
-		{Name: "NOOP", NoLogin: true, AtOnce: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).noopVerb},
-		{Name: "CLNT", Syntax: "<sp> program", Argument: OptionalArgument, NoLogin: true, Neutral: true, Feature: "CLNT", Section: "by practice", run: (*session).clntVerb},
-		{Name: "CSID", Syntax: "<sp> *(name=value;)", Argument: OptionalArgument, NoLogin: true, Neutral: true, Feature: "CSID", Section: "draft-peterson-streamlined-ftp-command-extensions §7", run: (*session).csidVerb},
-		{Name: "LANG", Syntax: "[<sp> EN]", Argument: OptionalArgument, NoLogin: true, Neutral: true, Feature: "LANG EN*", Section: "RFC 2640 §4", run: (*session).langVerb},
-	}
+	// What the server is and can do.
+	{Name: "SYST", NoLogin: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).systVerb},
+	{Name: "FEAT", NoLogin: true, Neutral: true, Section: "RFC 2389 §3", run: (*session).featVerb},
+	{Name: "OPTS", Syntax: "<sp> UTF8 ON | MLST facts | HASH algorithm | MODE Z LEVEL level",
+		Argument: RequiredArgument, NoLogin: true, Neutral: true, Feature: "UTF8", Section: "RFC 2389 §4",
+		run: (*session).optsVerb},
+	{Name: "HELP", Syntax: "[<sp> command]", Argument: OptionalArgument, NoLogin: true, Neutral: true,
+		Section: "RFC 959 §4.1.3", run: (*session).helpVerb},
+	{Name: "NOOP", NoLogin: true, AtOnce: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).noopVerb},
+	{Name: "CLNT", Syntax: "<sp> program", Argument: OptionalArgument, NoLogin: true, Neutral: true,
+		Feature: "CLNT", Section: "by practice", run: (*session).clntVerb},
+	{Name: "CSID", Syntax: "<sp> *(name=value;)", Argument: OptionalArgument, NoLogin: true, Neutral: true,
+		Feature: "CSID", Section: "draft-peterson-streamlined-ftp-command-extensions §7", run: (*session).csidVerb},
+	{Name: "LANG", Syntax: "[<sp> EN]", Argument: OptionalArgument, NoLogin: true, Neutral: true,
+		Feature: "LANG EN*", Section: "RFC 2640 §4", run: (*session).langVerb},
 }
 
 // verbKey packs a verb of up to eight letters and digits, whatever their case,
@@ -251,10 +316,10 @@ func (s *session) obey(line []byte) error {
 // forget drops what REST and RNFR prepared once another command has come
 // (RFC 959 §4.1.3, RFC 3659 §5.3).
 func (s *session) forget(v *Verb) {
-	s.rest, s.until = 0, 0
 	if !v.Prepares {
-		s.from = s.from[:0]
+		s.preparation.reset()
 	}
+	s.rest, s.until = 0, 0
 }
 
 // check refuses what no verb needs to see.

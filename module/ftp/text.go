@@ -1,0 +1,77 @@
+package ftp
+
+import "strconv"
+
+// What replies and listings are made of.
+
+func appendInt(b []byte, n int64) []byte { return strconv.AppendInt(b, n, 10) }
+
+// appendPadded appends a number, and before it what of a padding it leaves uncovered.
+func appendPadded(b []byte, n uint64, padding string) []byte {
+	var digits [20]byte
+	d := strconv.AppendUint(digits[:0], n, 10)
+	return append(append(b, padding[:max(len(padding)-len(d), 0)]...), d...)
+}
+
+// appendOctal appends permission bits as three octal digits, or as four if it has
+// one of the upper three.
+func appendOctal(b []byte, mode uint32) []byte {
+	if upper := mode >> 9 & 7; upper != 0 {
+		b = append(b, '0'+byte(upper))
+	}
+	return append(b, '0'+byte(mode>>6&7), '0'+byte(mode>>3&7), '0'+byte(mode&7))
+}
+
+func appendHex(b, digest []byte) []byte {
+	const digits = "0123456789abcdef"
+	for _, c := range digest {
+		b = append(b, digits[c>>4], digits[c&15])
+	}
+	return b
+}
+
+// appendName appends a name to a reply. Control bytes would end the line or
+// reach the client's terminal, so none is sent; 0xFF is doubled as Telnet wants
+// it (RFC 854).
+func appendName(b, name []byte) []byte {
+	for _, c := range name {
+		switch {
+		case c < ' ' || c == 0x7f:
+			c = '?'
+		case c == telnetIAC:
+			b = append(b, telnetIAC)
+		}
+		b = append(b, c)
+	}
+	return b
+}
+
+// appendQuoted appends the pathname of a name in quotes, those inside it doubled
+// (RFC 959 appendix II).
+func appendQuoted(b, name []byte) []byte {
+	b = append(b, '"', '/')
+	if string(name) == "." {
+		name = nil
+	}
+	for i := range name {
+		if name[i] == '"' {
+			b = append(b, '"')
+		}
+		b = appendName(b, name[i:i+1])
+	}
+	return append(b, '"')
+}
+
+// appendPlain appends a name to a listing. A control byte could end the line and
+// begin another file's, so it becomes a question mark. All other bytes go as
+// they are, whether they are UTF-8 or not.
+func appendPlain(b, name []byte) []byte {
+	at := len(b)
+	b = append(b, name...)
+	for i, c := range b[at:] {
+		if c < ' ' || c == 0x7f {
+			b[at+i] = '?'
+		}
+	}
+	return b
+}

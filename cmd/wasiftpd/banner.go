@@ -43,7 +43,8 @@ func (p *program) announce(o *options, a *accounts, listeners []listener) {
 		switch {
 		case !ok, addr.IP.IsLoopback(), l.implicit, o.config.TLS.Require != host.TLSOptional:
 		case o.tls.on():
-			say("Warning: others can reach %s, and who does not ask for TLS sends passwords and files in the clear; --tls-require data refuses that.", addr)
+			say("Warning: others can reach %s, and who does not ask for TLS sends passwords and files in the "+
+				"clear; --tls-require data refuses that.", addr)
 		default:
 			say("Warning: others can reach %s, and FTP without TLS sends passwords and files in the clear.", addr)
 		}

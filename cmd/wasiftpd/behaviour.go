@@ -28,8 +28,10 @@ var behaviours = []word{
 func (o *options) addBehaviourTo(f *pflag.FlagSet) {
 	does := "where servers differ and some client minds, do as `WORDS` say,\nseparated by commas:"
 	f.Func("behaviour", wordsHelp(does, behaviours), o.setBehaviour)
-	f.Func("charset", "names of files are UTF-8 here, and `NAME` for clients that don't say\nOPTS UTF8 ON, as in Windows-1252 or Shift_JIS (default as they are)", o.setCharset)
-	f.Func("list-time-zone", "the times of LIST are those of `ZONE`, as in Europe/Berlin, or of\nthis machine's when Local (default UTC)", o.setListZone)
+	f.Func("charset", "names of files are UTF-8 here, and `NAME` for clients that don't say\nOPTS UTF8 ON, as in "+
+		"Windows-1252 or Shift_JIS (default as they are)", o.setCharset)
+	f.Func("list-time-zone", "the times of LIST are those of `ZONE`, as in Europe/Berlin, or of\nthis machine's "+
+		"when Local (default UTC)", o.setListZone)
 	f.Func("owner", "say in listings that files belong to `OWNER[:GROUP]` (default ftp:ftp)", o.setOwner)
 }
 

@@ -23,7 +23,8 @@ func (p *program) moduleCommand() *cobra.Command {
 				return nil
 			}
 			if _, ok := terminal(p.stdout); ok {
-				return usageError{errors.New("the module is binary and stdout a terminal; give a file: wasiftpd module wasiftp.wasm")}
+				return usageError{errors.New("the module is binary and stdout a terminal; give a file: wasiftpd " +
+					"module wasiftp.wasm")}
 			}
 			_, err := p.stdout.Write(host.Module())
 			return err

@@ -47,7 +47,8 @@ type user struct {
 
 func (o *options) addTo(f *pflag.FlagSet) {
 	f.SortFlags = false
-	f.Func("listen", "listen on `ADDR`, as in 127.0.0.1:2121, the default; repeatable;\n:2121 is every address of this machine", listenTo(&o.listen))
+	f.Func("listen", "listen on `ADDR`, as in 127.0.0.1:2121, the default; repeatable;\n:2121 is every address of "+
+		"this machine", listenTo(&o.listen))
 	f.StringVar(&o.root, "root", ".", "serve the folder `DIR`")
 	f.Func("anonymous", "what those without a password may do: `off|RIGHTS`, rights as\n"+
 		"below (default ro when no user is given, else off)", rightsOrOff(&o.anonymous))
@@ -60,7 +61,8 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.Func("host", hostHelp, o.setHost)
 	o.addTLSTo(f)
 	f.Func("passive-ports", "take passive data connections on the ports `A-B` (default any)", o.setPassivePorts)
-	f.Func("public-address", "have clients from outside private networks connect to the\nIPv4 address `ADDR`, that of the NAT", o.setPublicAddress)
+	f.Func("public-address", "have clients from outside private networks connect to the\nIPv4 address `ADDR`, that "+
+		"of the NAT", o.setPublicAddress)
 	o.config.Limits.Sessions, o.config.Limits.SessionsPerAddress = 1000, 100
 	f.Func("max-sessions", "at most `N` sessions at a time; 0 is no limit (default 1000)", count(&o.config.Limits.Sessions))
 	f.Func("max-sessions-per-address", "at most `N` sessions of a client address (default 100)", count(&o.config.Limits.SessionsPerAddress))
@@ -81,9 +83,11 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.runAs, "run-as", "", "when all ports are open, stop being root and become `USER[:GROUP]`,\n"+
 		"with the groups of USER or GROUP alone. That user must be able to\nread files that are to be loaded again")
 	f.Func("landlock", "`off|DIR`: on Linux, no files can be opened but those in served\n"+
-		"folders, those that are loaded again and those beside them. DIR is\nleft open too, for folders that come later; off leaves all open", o.walled.set)
+		"folders, those that are loaded again and those beside them. DIR is\nleft open too, for folders that come "+
+		"later; off leaves all open", o.walled.set)
 	f.Func("greeting", "greet clients with `TEXT`", o.setGreeting)
-	f.Func("sessions-per-instance", "at most `N` sessions an instance of the engine; 1 isolates\nmost and costs most, 0 is no limit (default 0)", count(&o.config.SessionsPerInstance))
+	f.Func("sessions-per-instance", "at most `N` sessions an instance of the engine; 1 isolates\nmost and costs "+
+		"most, 0 is no limit (default 0)", count(&o.config.SessionsPerInstance))
 	f.StringVar(&o.module, "module", "", "run the engine in `FILE`, not the one built in")
 	f.StringVar(&o.cacheDir, "cache-dir", "", "keep the compiled engine in `DIR`, or nowhere when off\n"+
 		"(default wasiftpd in your cache folder, else systemd's cache\nfolder, else /var/cache/wasiftpd)")

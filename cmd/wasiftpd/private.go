@@ -155,7 +155,8 @@ func trusted(path string) (string, error) {
 		}
 		if info.Mode()&fs.ModeSymlink == 0 {
 			if len(rest) > 0 && info.IsDir() && info.Mode()&writableByOthers != 0 && info.Mode()&fs.ModeSticky == 0 {
-				return "", fmt.Errorf("others may write to %s (mode %s), and so put another folder in the place of %s; chmod go-w it",
+				return "", fmt.Errorf("others may write to %s (mode %s), and so put another folder in the place of "+
+					"%s; chmod go-w it",
 					next, octal(info.Mode()), path)
 			}
 			at = next

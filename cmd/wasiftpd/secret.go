@@ -36,7 +36,8 @@ type hashedSecret struct{ algorithm.Digest }
 func (s hashedSecret) matches(password string) (bool, error) { return s.MatchAdvanced(password) }
 
 var (
-	errHash = errors.New("its second field is no argon2id or bcrypt hash; make the line with wasiftpd passwd, or write * to lock the account")
+	errHash = errors.New("its second field is no argon2id or bcrypt hash; make the line with wasiftpd passwd, or " +
+		"write * to lock the account")
 
 	// The library would take a bcrypt cost it can't compute, and fail at each login.
 	bcryptHash = regexp.MustCompile(`^\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$`)

@@ -76,7 +76,8 @@ func renew(file string, old *x509.Certificate, public netip.Addr, logger *slog.L
 		logger.Warn("our own certificate is not valid at this time, and stays", "file", file, "err", err)
 		return nil
 	}
-	logger.Warn("our own certificate was not valid at this time and is made anew; clients will ask whether its fingerprint is right",
+	logger.Warn("our own certificate was not valid at this time and is made anew; clients will ask whether its "+
+		"fingerprint is right",
 		"file", file, "was valid from", old.NotBefore, "until", old.NotAfter, "SHA-256", fingerprint(cert))
 	return cert
 }

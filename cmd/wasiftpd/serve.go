@@ -134,7 +134,8 @@ func (o *options) newServer(r *roster, logger *slog.Logger) (*host.Server, error
 		}
 	}
 	if config.CacheDir, err = openCache(o.cacheDir, logger); err != nil {
-		logger.Warn("the compiled engine is not kept, so that each start takes longer; choose a folder with --cache-dir", "err", err)
+		logger.Warn("the compiled engine is not kept, so that each start takes longer; choose a folder with "+
+			"--cache-dir", "err", err)
 	}
 	server, err := host.New(config)
 	if err != nil && o.module != "" {

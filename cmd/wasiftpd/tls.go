@@ -47,16 +47,21 @@ type tlsOptions struct {
 
 func (o *options) addTLSTo(f *pflag.FlagSet) {
 	t := &o.tls
-	f.Func("tls", "`off|self-signed`: protect those who ask for it by AUTH TLS with a\ncertificate of our own, made once (default off)", oneOf(&t.own, "off", "self-signed"))
-	f.StringArrayVar(&t.certs, "tls-cert", nil, "protect them with the certificate in `FILE`, PEM with its chain;\nrepeatable, and the name the client asks for picks one")
+	f.Func("tls", "`off|self-signed`: protect those who ask for it by AUTH TLS with a\ncertificate of our own, "+
+		"made once (default off)", oneOf(&t.own, "off", "self-signed"))
+	f.StringArrayVar(&t.certs, "tls-cert", nil, "protect them with the certificate in `FILE`, PEM with its "+
+		"chain;\nrepeatable, and the name the client asks for picks one")
 	f.StringArrayVar(&t.keys, "tls-key", nil, "its key is in `FILE`. Both are loaded again when they change, and\non SIGHUP")
 	f.Func("tls-acme", "have a certificate for `HOST` issued by Let's Encrypt, whose terms\n"+
-		"you accept by this, and renewed; repeatable. Port 80 or 443 of\nthis machine must be free, and open to the world", t.setACME)
+		"you accept by this, and renewed; repeatable. Port 80 or 443 of\nthis machine must be free, and open to "+
+		"the world", t.setACME)
 	f.Func("tls-acme-ca", "have it issued by the ACME server with the directory `URL`", t.setACMECA)
 	f.StringVar(&t.dir, "tls-dir", "", "keep issued certificates, and that of our own, in `DIR`\n"+
 		"(default wasiftpd in your configuration folder, else systemd's\nstate folder, else /var/lib/wasiftpd)")
-	f.Func("implicit-listen", "listen on `ADDR` for clients that begin with TLS; repeatable, :990\nby custom. Without --listen there is then no other listener", listenTo(&t.implicit))
-	f.Func("tls-require", "what must be protected: `off|login|control|data`, each with those\nbefore it (default off)", oneOf(&t.require, "off", "login", "control", "data"))
+	f.Func("implicit-listen", "listen on `ADDR` for clients that begin with TLS; repeatable, :990\nby custom. "+
+		"Without --listen there is then no other listener", listenTo(&t.implicit))
+	f.Func("tls-require", "what must be protected: `off|login|control|data`, each with those\nbefore it (default "+
+		"off)", oneOf(&t.require, "off", "login", "control", "data"))
 	f.Func("tls-min", "the oldest TLS spoken: `1.2|1.3` (default 1.2)", oneOf(&t.min, "1.2", "1.3"))
 	f.Func("tls-data-resumption", "data connections that don't resume the TLS session of their\n"+
 		"control connection are logged, refused or ignored:\n`prefer|require|off` (default prefer)", oneOf(&t.resumption, "prefer", "require", "off"))
@@ -66,7 +71,8 @@ func (o *options) addTLSTo(f *pflag.FlagSet) {
 		"with require, many clients cannot upload under TLS", oneOf(&t.close, "prefer", "require"))
 	f.BoolFunc("tls-lenient-close", "", t.setLenientClose)
 	f.MarkHidden("tls-lenient-close") // what --tls-close prefer was before
-	f.StringVar(&t.clientCA, "tls-client-ca", "", "ask for client certificates issued by those in `FILE`, which is\nloaded again as certificates are")
+	f.StringVar(&t.clientCA, "tls-client-ca", "", "ask for client certificates issued by those in `FILE`, which "+
+		"is\nloaded again as certificates are")
 	f.Func("tls-client-auth", "what they are for: `require|login`. require: nobody gets in without\n"+
 		"one, nor without his password (default). login: one with the\n"+
 		"common name of a user lets that user in whatever the password;\nwithout one the password counts", oneOf(&t.clientAuth, "require", "login"))
@@ -118,7 +124,8 @@ func (t *tlsOptions) check() error {
 	case len(t.keys) > n:
 		return fmt.Errorf("the key %s has no certificate; give --tls-cert for each --tls-key, in the same order", t.keys[n])
 	case t.own != "" && n+len(t.acme) > 0, n > 0 && len(t.acme) > 0, len(t.hosts) > 0 && (t.own == "off" || len(t.acme) > 0):
-		return errors.New("--tls, --tls-cert and --tls-acme exclude each other, and --tls off and --tls-acme the cert of --host; give one")
+		return errors.New("--tls, --tls-cert and --tls-acme exclude each other, and --tls off and --tls-acme the " +
+			"cert of --host; give one")
 	case t.acmeCA != "" && len(t.acme) == 0:
 		return errors.New("--tls-acme-ca needs --tls-acme")
 	case t.clientAuth != "" && t.clientCA == "":

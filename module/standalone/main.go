@@ -63,7 +63,8 @@ func (w *world) start() ([]netip.AddrPort, error) {
 			continue // the one for IPv4 takes these too, or there is no IPv6
 		}
 		if err != nil {
-			return nil, errors.New("cannot listen at " + at.String() + ": " + err.Error() + "; choose another address with WASIFTP_LISTEN, or have the runtime allow it")
+			return nil, errors.New("cannot listen at " + at.String() + ": " + err.Error() + "; choose another " +
+				"address with WASIFTP_LISTEN, or have the runtime allow it")
 		}
 		w.watch(&endpoint{socket: socket, reading: true}, nil, 0)
 		addresses = append(addresses, got)

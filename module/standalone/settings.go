@@ -202,16 +202,19 @@ func parseUser(line string) (User, error) {
 	if i := strings.LastIndexByte(password, ':'); i >= 0 {
 		rights, ok := parseRights(password[i+1:])
 		if !ok { // it is not quoted: it may be of the password
-			return u, errors.New("user " + strconv.Quote(name) + ": what stands behind the last colon are no rights, such as ro, rw or list+write;" +
+			return u, errors.New("user " + strconv.Quote(name) + ": what stands behind the last colon are no " +
+				"rights, such as ro, rw or list+write;" +
 				" a password with a colon in it takes rights behind it")
 		}
 		u.Rights, password = rights, password[:i]
 	}
 	switch {
 	case name == "":
-		return u, errors.New("a user's name is missing; write NAME:PASSWORD, NAME:PASSWORD:ro or NAME:PASSWORD:rw, with commas between users")
+		return u, errors.New("a user's name is missing; write NAME:PASSWORD, NAME:PASSWORD:ro or NAME:PASSWORD:rw, " +
+			"with commas between users")
 	case password == "":
-		return u, errors.New("user " + strconv.Quote(name) + " has no password; write NAME:PASSWORD, NAME:PASSWORD:ro or NAME:PASSWORD:rw, with commas between users")
+		return u, errors.New("user " + strconv.Quote(name) + " has no password; write NAME:PASSWORD, " +
+			"NAME:PASSWORD:ro or NAME:PASSWORD:rw, with commas between users")
 	}
 	u.password = digestOf([]byte(password))
 	return u, nil

@@ -50,7 +50,8 @@ func connect(settings standalone.Settings) (standalone.Network, error) {
 		all = append(all, &listener{fd: fd})
 	}
 	if len(all) == 0 {
-		return nil, errors.New("there is no listener: have the runtime open some, as -listen=127.0.0.1:2121 does for wazero, the first for control connections, the others for passive data connections")
+		return nil, errors.New("there is no listener: have the runtime open some, as -listen=127.0.0.1:2121 does " +
+			"for wazero, the first for control connections, the others for passive data connections")
 	}
 	p := settings.Passive
 	ports := 0
@@ -59,7 +60,8 @@ func connect(settings standalone.Settings) (standalone.Network, error) {
 	}
 	if len(all) < 2 || ports != len(all)-1 || !p.Address.IsValid() {
 		return nil, errors.New("WASIFTP_PASSIVE: the runtime has opened " + strconv.Itoa(len(all)-1) +
-			" listeners behind the first, for passive data connections; say at which address and ports clients reach them, as in 127.0.0.1:50000-50003")
+			" listeners behind the first, for passive data connections; say at which address and ports clients " +
+			"reach them, as in 127.0.0.1:50000-50003")
 	}
 	all[0].open = true
 	return &network{control: all[0], passive: all[1:], first: p.First, byte: make([]byte, 1)}, nil

@@ -176,8 +176,10 @@ func vectors() string {
 	}{
 		{"An event: the transfer of file 7, of session 1, was reset after 1,000 bytes.", event[:]},
 		{"A directory entry: the symbolic link `link` to `a.txt`, of 5 bytes and mode 0777, of 2024-06-01 12:00:00 UTC.", entry},
-		{"A configuration: 2 minutes to log in, 5 for idle and for stalled sessions, 30 s for data connections, 1 s after the first of at most 5\n" +
-			"failed logins, lines of up to 4,096 bytes, TLS, no MODE Z, no HASH, the greeting `Hello.`, the owner `me`, and a zone one hour east since 1970.",
+		{"A configuration: 2 minutes to log in, 5 for idle and for stalled sessions, 30 s for data connections, 1 " +
+			"s after the first of at most 5\n" +
+			"failed logins, lines of up to 4,096 bytes, TLS, no MODE Z, no HASH, the greeting `Hello.`, the owner " +
+			"`me`, and a zone one hour east since 1970.",
 			config.Append(nil)},
 	} {
 		out += v.about + "\n\n```\n"

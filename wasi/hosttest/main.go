@@ -70,7 +70,8 @@ func main() {
 	}
 	o.target.User, o.target.Password = "u", "p"
 	set.StringVar(&o.target.Address, "address", "", "where a host that runs already listens")
-	set.StringVar(&o.target.Root, "root", "", "the `FOLDER` of the account, if it is on this machine: it enables the checks with symbolic links")
+	set.StringVar(&o.target.Root, "root", "", "the `FOLDER` of the account, if it is on this machine: it enables "+
+		"the checks with symbolic links")
 	set.StringVar(&o.target.Implicit, "implicit", "", "where it listens for implicit TLS, as `ADDRESS:PORT`")
 	account("user", "the account that may do all, as `USER:PASSWORD` (default u:p)", &o.target.User, &o.target.Password)
 	account("reader", "an account that may only read and list, as `USER:PASSWORD`", &o.target.Reader, &o.target.ReaderPassword)
@@ -78,7 +79,8 @@ func main() {
 	account("single", "an account that may have one session at a time, as `USER:PASSWORD`", &o.target.Single, &o.target.SinglePassword)
 	set.DurationVar(&o.target.Patience, "patience", 5*time.Second, "how long to wait for what must happen")
 	set.StringVar(&o.module, "module", "", "write the module to this `FILE`")
-	set.StringVar(&o.only, "run", "", "only the checks whose name matches this `PATTERN`, as \"net_write\" or \"file_open: EISDIR\"")
+	set.StringVar(&o.only, "run", "", "only the checks whose name matches this `PATTERN`, as \"net_write\" or "+
+		"\"file_open: EISDIR\"")
 	set.BoolVar(&o.verbose, "v", false, "tell of each check as it is made")
 	switch err := set.Parse(os.Args[1:]); {
 	case errors.Is(err, flag.ErrHelp):

@@ -22,20 +22,24 @@ var accountChecks = []Check{
 		c.enter()
 	}},
 
-	{Import: "auth_login", Proves: []string{"result"}, Promise: "logs the session in, and rights are what the account may do", Run: func(c *Trial) {
-		c.enter()
-		if rights := c.Number(ResultAt); rights != allRights {
-			c.T.Errorf("the rights of %s are %#x, not all: %#x", c.Target.User, rights, allRights)
-		}
-		c.Must(wasi.HandleClose, c.List(".", 0))
-	}},
+	{Import: "auth_login", Proves: []string{"result"},
+		Promise: "logs the session in, and rights are what the account may do",
+		Run: func(c *Trial) {
+			c.enter()
+			if rights := c.Number(ResultAt); rights != allRights {
+				c.T.Errorf("the rights of %s are %#x, not all: %#x", c.Target.User, rights, allRights)
+			}
+			c.Must(wasi.HandleClose, c.List(".", 0))
+		}},
 	{Import: "auth_login", Proves: []string{"result"}, Promise: "a reader's rights are to read and to list", Run: func(c *Trial) {
 		c.onlyRead()
 		if rights := c.Number(ResultAt); rights != wasi.RightRead|wasi.RightList {
 			c.T.Errorf("the rights of %s are %#x, not %#x", c.Target.Reader, rights, wasi.RightRead|wasi.RightList)
 		}
 	}},
-	{Import: "auth_login", Proves: []string{"result"}, Promise: "tells what the account's files can do, and the imports keep to it", Run: abilities},
+	{Import: "auth_login", Proves: []string{"result"},
+		Promise: "tells what the account's files can do, and the imports keep to it",
+		Run:     abilities},
 	{Import: "auth_login", Proves: []string{"EACCES"}, Promise: "EACCES for wrong credentials", Run: func(c *Trial) {
 		for _, wrong := range [][2]string{
 			{c.Target.User, "wrong"}, {c.Target.User, ""}, {c.Target.User, c.Target.Password + "x"}, {"nobody of that name", c.Target.Password},
@@ -55,42 +59,48 @@ var accountChecks = []Check{
 		}
 		c.enter()
 	}},
-	{Import: "auth_login", Proves: []string{"EMFILE"}, Promise: "EMFILE when the account has all its sessions, until one ends", Run: func(c *Trial) {
-		if c.Target.Single == "" {
-			c.T.Skipf(NotChecked + "for want of an account that may have one session")
-		}
-		single := func(p *Puppet) wasi.Errno { return p.Login(c.Target.Single, c.Target.SinglePassword) }
-		if errno := single(c.Puppet); errno != wasi.OK {
-			c.T.Fatalf("the first session: %v, not OK", errno)
-		}
-		other := c.Connect(c.T)
-		if errno := single(other); errno != wasi.EMFILE {
-			c.T.Errorf("the second session: %v, not EMFILE", errno)
-		}
-		c.Logout()
-		if errno := single(other); errno != wasi.OK {
-			c.T.Errorf("the second session, when the first has logged out: %v, not OK", errno)
-		}
-		if errno := single(other); errno != wasi.OK && errno != wasi.EMFILE {
-			c.T.Errorf("the second session again: %v", errno)
-		}
-	}},
+	{Import: "auth_login", Proves: []string{"EMFILE"},
+		Promise: "EMFILE when the account has all its sessions, until one ends",
+		Run: func(c *Trial) {
+			if c.Target.Single == "" {
+				c.T.Skipf(NotChecked + "for want of an account that may have one session")
+			}
+			single := func(p *Puppet) wasi.Errno { return p.Login(c.Target.Single, c.Target.SinglePassword) }
+			if errno := single(c.Puppet); errno != wasi.OK {
+				c.T.Fatalf("the first session: %v, not OK", errno)
+			}
+			other := c.Connect(c.T)
+			if errno := single(other); errno != wasi.EMFILE {
+				c.T.Errorf("the second session: %v, not EMFILE", errno)
+			}
+			c.Logout()
+			if errno := single(other); errno != wasi.OK {
+				c.T.Errorf("the second session, when the first has logged out: %v, not OK", errno)
+			}
+			if errno := single(other); errno != wasi.OK && errno != wasi.EMFILE {
+				c.T.Errorf("the second session again: %v", errno)
+			}
+		}},
 
-	{Import: "auth_login", Proves: []string{"result"}, Promise: "an empty user logs the session out: it has no files then, and may log in again", Run: func(c *Trial) {
-		c.enter()
-		c.Logout()
-		c.refused(wasi.EACCES, wasi.FileStat, c.words(".", 0, c.At(ResultAt))...)
-		c.Logout()
-		c.enter()
-		c.has(c.made("again", content), content)
-	}},
-	{Import: "auth_login", Proves: []string{"result"}, Promise: "logging out takes nothing from another session", Run: func(c *Trial) {
-		c.enter()
-		other := c.Connect(c.T)
-		other.Login(c.Target.User, c.Target.Password)
-		other.Logout()
-		c.Must(wasi.HandleClose, c.List(".", 0))
-	}},
+	{Import: "auth_login", Proves: []string{"result"},
+		Promise: "an empty user logs the session out: it has no files then, and may log in again",
+		Run: func(c *Trial) {
+			c.enter()
+			c.Logout()
+			c.refused(wasi.EACCES, wasi.FileStat, c.words(".", 0, c.At(ResultAt))...)
+			c.Logout()
+			c.enter()
+			c.has(c.made("again", content), content)
+		}},
+	{Import: "auth_login", Proves: []string{"result"},
+		Promise: "logging out takes nothing from another session",
+		Run: func(c *Trial) {
+			c.enter()
+			other := c.Connect(c.T)
+			other.Login(c.Target.User, c.Target.Password)
+			other.Logout()
+			c.Must(wasi.HandleClose, c.List(".", 0))
+		}},
 }
 
 // onlyRead logs the session in to the account that may only read.

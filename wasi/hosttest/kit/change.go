@@ -8,80 +8,94 @@ import (
 )
 
 var changeChecks = []Check{
-	{Import: "file_make", Proves: []string{"result", "EEXIST", "ENOENT"}, Promise: "makes a directory; EEXIST when there is one, ENOENT when the one above is missing", Run: func(c *Trial) {
-		c.enter()
-		folder := c.folder("folder")
-		if s := c.stat(folder); s.Mode&wasi.TypeMask != wasi.TypeDir {
-			c.T.Errorf("what was made is %+v", s)
-		}
-		c.refused(wasi.EEXIST, wasi.FileMake, c.making(folder)...)
-		c.refused(wasi.EEXIST, wasi.FileMake, c.making(c.made("file", content))...)
-		c.refused(wasi.ENOENT, wasi.FileMake, c.making(c.name("none")+"/below")...)
-	}},
+	{Import: "file_make", Proves: []string{"result", "EEXIST", "ENOENT"},
+		Promise: "makes a directory; EEXIST when there is one, ENOENT when the one above is missing",
+		Run: func(c *Trial) {
+			c.enter()
+			folder := c.folder("folder")
+			if s := c.stat(folder); s.Mode&wasi.TypeMask != wasi.TypeDir {
+				c.T.Errorf("what was made is %+v", s)
+			}
+			c.refused(wasi.EEXIST, wasi.FileMake, c.making(folder)...)
+			c.refused(wasi.EEXIST, wasi.FileMake, c.making(c.made("file", content))...)
+			c.refused(wasi.ENOENT, wasi.FileMake, c.making(c.name("none")+"/below")...)
+		}},
 
-	{Import: "file_remove", Proves: []string{"result", "ENOENT"}, Promise: "removes a file, or an empty directory; ENOENT when there is none", Run: func(c *Trial) {
-		c.enter()
-		for kind, name := range []string{c.made("file", content), c.folder("folder")} {
-			c.succeed(wasi.FileRemove, c.Named(wasi.FileRemove, name, uint64(kind)))
-			c.refused(wasi.ENOENT, wasi.FileStat, c.words(name, 0, c.At(ResultAt))...)
-			c.refused(wasi.ENOENT, wasi.FileRemove, c.words(name, uint64(kind))...)
-		}
-	}},
-	{Import: "file_remove", Proves: []string{"EISDIR", "ENOTDIR", "ENOTEMPTY"}, Promise: "EISDIR and ENOTDIR for the wrong kind, ENOTEMPTY for a directory that has entries", Run: func(c *Trial) {
-		c.enter()
-		folder, file := c.folder("folder"), c.made("file", content)
-		inside := c.made("folder/file", content)
-		c.refused(wasi.EISDIR, wasi.FileRemove, c.words(folder, wasi.RemoveFile)...)
-		c.refused(wasi.ENOTDIR, wasi.FileRemove, c.words(file, wasi.RemoveDir)...)
-		c.refused(wasi.ENOTEMPTY, wasi.FileRemove, c.words(folder, wasi.RemoveDir)...)
-		c.has(inside, content)
-	}},
+	{Import: "file_remove", Proves: []string{"result", "ENOENT"},
+		Promise: "removes a file, or an empty directory; ENOENT when there is none",
+		Run: func(c *Trial) {
+			c.enter()
+			for kind, name := range []string{c.made("file", content), c.folder("folder")} {
+				c.succeed(wasi.FileRemove, c.Named(wasi.FileRemove, name, uint64(kind)))
+				c.refused(wasi.ENOENT, wasi.FileStat, c.words(name, 0, c.At(ResultAt))...)
+				c.refused(wasi.ENOENT, wasi.FileRemove, c.words(name, uint64(kind))...)
+			}
+		}},
+	{Import: "file_remove", Proves: []string{"EISDIR", "ENOTDIR", "ENOTEMPTY"},
+		Promise: "EISDIR and ENOTDIR for the wrong kind, ENOTEMPTY for a directory that has entries",
+		Run: func(c *Trial) {
+			c.enter()
+			folder, file := c.folder("folder"), c.made("file", content)
+			inside := c.made("folder/file", content)
+			c.refused(wasi.EISDIR, wasi.FileRemove, c.words(folder, wasi.RemoveFile)...)
+			c.refused(wasi.ENOTDIR, wasi.FileRemove, c.words(file, wasi.RemoveDir)...)
+			c.refused(wasi.ENOTEMPTY, wasi.FileRemove, c.words(folder, wasi.RemoveDir)...)
+			c.has(inside, content)
+		}},
 	{Import: "file_remove", Proves: []string{"EINVAL"}, Promise: "EINVAL for another kind", Run: func(c *Trial) {
 		c.enter()
 		c.refused(wasi.EINVAL, wasi.FileRemove, c.words(c.made("file", content), 3)...)
 	}},
-	{Import: "file_remove", Proves: []string{"result"}, Promise: "kind 2 removes a directory with all that is in it, and no more", Run: func(c *Trial) {
-		c.enter()
-		c.fells()
-		folder, beside := c.folder("folder"), c.made("beside", content)
-		c.made("folder/file", content)
-		c.folder("folder/below")
-		c.made("folder/below/file", content)
-		c.succeed(wasi.FileRemove, c.Named(wasi.FileRemove, folder, wasi.RemoveTree))
-		c.refused(wasi.ENOENT, wasi.FileStat, c.words(folder, 0, c.At(ResultAt))...)
-		c.has(beside, content)
-	}},
-	{Import: "file_remove", Proves: []string{"ENOENT", "ENOTDIR"}, Promise: "kind 2 is ENOENT when there is none, and ENOTDIR for a file", Run: func(c *Trial) {
-		c.enter()
-		c.fells()
-		file := c.made("file", content)
-		c.refused(wasi.ENOENT, wasi.FileRemove, c.words(c.name("none"), wasi.RemoveTree)...)
-		c.refused(wasi.ENOTDIR, wasi.FileRemove, c.words(file, wasi.RemoveTree)...)
-		c.has(file, content)
-	}},
-	{Import: "file_remove", Proves: []string{"result"}, Promise: "kind 2 removes the links in a directory, and not what they lead to", Run: func(c *Trial) {
-		c.enter()
-		c.fells()
-		file, other := c.made("file", content), c.folder("other")
-		inside := c.made("other/file", content)
-		folder := c.folder("folder")
-		c.link("folder/to file", "../"+file)
-		c.link("folder/to other", "../"+other)
-		c.succeed(wasi.FileRemove, c.Named(wasi.FileRemove, folder, wasi.RemoveTree))
-		c.refused(wasi.ENOENT, wasi.FileStat, c.words(folder, 0, c.At(ResultAt))...)
-		c.has(file, content)
-		c.has(inside, content)
-	}},
-	{Import: "file_remove", Proves: []string{"EACCES"}, Promise: "EACCES for kind 2 when that is not allowed", Run: func(c *Trial) {
-		c.enter()
-		folder := c.folder("folder")
-		inside := c.made("folder/file", content)
-		if c.config().Allow.SiteRmdir {
-			c.T.Skipf(NotChecked + "the configuration allows it")
-		}
-		c.denied(wasi.FileRemove, c.Named(wasi.FileRemove, folder, wasi.RemoveTree))
-		c.has(inside, content)
-	}},
+	{Import: "file_remove", Proves: []string{"result"},
+		Promise: "kind 2 removes a directory with all that is in it, and no more",
+		Run: func(c *Trial) {
+			c.enter()
+			c.fells()
+			folder, beside := c.folder("folder"), c.made("beside", content)
+			c.made("folder/file", content)
+			c.folder("folder/below")
+			c.made("folder/below/file", content)
+			c.succeed(wasi.FileRemove, c.Named(wasi.FileRemove, folder, wasi.RemoveTree))
+			c.refused(wasi.ENOENT, wasi.FileStat, c.words(folder, 0, c.At(ResultAt))...)
+			c.has(beside, content)
+		}},
+	{Import: "file_remove", Proves: []string{"ENOENT", "ENOTDIR"},
+		Promise: "kind 2 is ENOENT when there is none, and ENOTDIR for a file",
+		Run: func(c *Trial) {
+			c.enter()
+			c.fells()
+			file := c.made("file", content)
+			c.refused(wasi.ENOENT, wasi.FileRemove, c.words(c.name("none"), wasi.RemoveTree)...)
+			c.refused(wasi.ENOTDIR, wasi.FileRemove, c.words(file, wasi.RemoveTree)...)
+			c.has(file, content)
+		}},
+	{Import: "file_remove", Proves: []string{"result"},
+		Promise: "kind 2 removes the links in a directory, and not what they lead to",
+		Run: func(c *Trial) {
+			c.enter()
+			c.fells()
+			file, other := c.made("file", content), c.folder("other")
+			inside := c.made("other/file", content)
+			folder := c.folder("folder")
+			c.link("folder/to file", "../"+file)
+			c.link("folder/to other", "../"+other)
+			c.succeed(wasi.FileRemove, c.Named(wasi.FileRemove, folder, wasi.RemoveTree))
+			c.refused(wasi.ENOENT, wasi.FileStat, c.words(folder, 0, c.At(ResultAt))...)
+			c.has(file, content)
+			c.has(inside, content)
+		}},
+	{Import: "file_remove", Proves: []string{"EACCES"},
+		Promise: "EACCES for kind 2 when that is not allowed",
+		Run: func(c *Trial) {
+			c.enter()
+			folder := c.folder("folder")
+			inside := c.made("folder/file", content)
+			if c.config().Allow.SiteRmdir {
+				c.T.Skipf(NotChecked + "the configuration allows it")
+			}
+			c.denied(wasi.FileRemove, c.Named(wasi.FileRemove, folder, wasi.RemoveTree))
+			c.has(inside, content)
+		}},
 	{Import: "file_remove", Proves: []string{"result"}, Promise: "removes a link, and not what it leads to", Run: func(c *Trial) {
 		c.enter()
 		file, folder := c.made("file", content), c.folder("folder")
@@ -103,157 +117,177 @@ var changeChecks = []Check{
 		c.stat(".")
 	}},
 
-	{Import: "file_rename", Proves: []string{"result", "ENOENT"}, Promise: "renames a file or a directory, also to elsewhere; ENOENT when there is none", Run: func(c *Trial) {
-		c.enter()
-		file, folder := c.made("file", content), c.folder("folder")
-		c.succeed(wasi.FileRename, c.rename(file, folder+"/moved"))
-		c.named = append(c.named, folder+"/moved")
-		c.refused(wasi.ENOENT, wasi.FileStat, c.words(file, 0, c.At(ResultAt))...)
-		c.has(folder+"/moved", content)
-		c.succeed(wasi.FileRename, c.rename(folder, c.name("elsewhere")))
-		c.named = append(c.named, c.name("elsewhere")+"/moved")
-		c.has(c.name("elsewhere")+"/moved", content)
-		if errno := c.rename(c.name("none"), c.name("new")); errno != wasi.ENOENT {
-			c.T.Errorf("of what is not there: %v, not ENOENT", errno)
-		}
-	}},
+	{Import: "file_rename", Proves: []string{"result", "ENOENT"},
+		Promise: "renames a file or a directory, also to elsewhere; ENOENT when there is none",
+		Run: func(c *Trial) {
+			c.enter()
+			file, folder := c.made("file", content), c.folder("folder")
+			c.succeed(wasi.FileRename, c.rename(file, folder+"/moved"))
+			c.named = append(c.named, folder+"/moved")
+			c.refused(wasi.ENOENT, wasi.FileStat, c.words(file, 0, c.At(ResultAt))...)
+			c.has(folder+"/moved", content)
+			c.succeed(wasi.FileRename, c.rename(folder, c.name("elsewhere")))
+			c.named = append(c.named, c.name("elsewhere")+"/moved")
+			c.has(c.name("elsewhere")+"/moved", content)
+			if errno := c.rename(c.name("none"), c.name("new")); errno != wasi.ENOENT {
+				c.T.Errorf("of what is not there: %v, not ENOENT", errno)
+			}
+		}},
 	{Import: "file_rename", Proves: []string{"result"}, Promise: "replaces a file", Run: func(c *Trial) {
 		c.enter()
 		file, old := c.made("file", content), c.made("old", "old")
 		c.succeed(wasi.FileRename, c.rename(file, old))
 		c.has(old, content)
 	}},
-	{Import: "file_rename", Proves: []string{"result"}, Promise: "a directory goes not into itself, and a file takes not its place", Run: func(c *Trial) {
-		c.enter()
-		file, folder := c.made("file", content), c.folder("folder")
-		inside := c.made("folder/file", content)
-		for _, to := range []string{folder + "/below", "."} {
-			if errno := c.rename(folder, to); errno == wasi.OK {
-				c.T.Errorf("a directory to %q: OK", to)
+	{Import: "file_rename", Proves: []string{"result"},
+		Promise: "a directory goes not into itself, and a file takes not its place",
+		Run: func(c *Trial) {
+			c.enter()
+			file, folder := c.made("file", content), c.folder("folder")
+			inside := c.made("folder/file", content)
+			for _, to := range []string{folder + "/below", "."} {
+				if errno := c.rename(folder, to); errno == wasi.OK {
+					c.T.Errorf("a directory to %q: OK", to)
+				}
 			}
-		}
-		if errno := c.rename(file, folder); errno == wasi.OK {
-			c.T.Errorf("a file to a directory's name: OK")
-		}
-		c.has(file, content)
-		c.has(inside, content)
-	}},
-
-	{Import: "file_set", Proves: []string{"result", "ENOENT"}, Promise: "sets the modification time, to the second at least; ENOENT when there is none", Run: func(c *Trial) {
-		c.enter()
-		file := c.made("file", content)
-		for _, year := range []int{1985, 2001, 2030} { // what FAT can have too
-			want := time.Date(year, 2, 3, 4, 5, 6, 0, time.UTC)
-			c.succeed(wasi.FileSet, c.Named(wasi.FileSet, file, wasi.SetTime, uint64(want.UnixNano())))
-			if got := c.stat(file).ModTime; got != want.UnixNano() {
-				c.T.Errorf("%v was set, and is now %v", want, time.Unix(0, got).UTC())
+			if errno := c.rename(file, folder); errno == wasi.OK {
+				c.T.Errorf("a file to a directory's name: OK")
 			}
-		}
-		c.refused(wasi.ENOENT, wasi.FileSet, c.words(c.name("none"), wasi.SetTime, 0)...)
-	}},
+			c.has(file, content)
+			c.has(inside, content)
+		}},
 
-	{Import: "file_make", Proves: []string{"result", "EEXIST"}, Promise: "makes a link that leads to the file, from another directory too; EEXIST when there is such a name", Run: func(c *Trial) {
-		c.enter()
-		c.needs(linking)
-		file := c.made("file", content)
-		c.folder("folder")
-		for _, link := range []string{c.name("link"), c.name("folder/link")} {
-			c.succeed(wasi.FileMake, c.pair(wasi.FileMake, link, file))
+	{Import: "file_set", Proves: []string{"result", "ENOENT"},
+		Promise: "sets the modification time, to the second at least; ENOENT when there is none",
+		Run: func(c *Trial) {
+			c.enter()
+			file := c.made("file", content)
+			for _, year := range []int{1985, 2001, 2030} { // what FAT can have too
+				want := time.Date(year, 2, 3, 4, 5, 6, 0, time.UTC)
+				c.succeed(wasi.FileSet, c.Named(wasi.FileSet, file, wasi.SetTime, uint64(want.UnixNano())))
+				if got := c.stat(file).ModTime; got != want.UnixNano() {
+					c.T.Errorf("%v was set, and is now %v", want, time.Unix(0, got).UTC())
+				}
+			}
+			c.refused(wasi.ENOENT, wasi.FileSet, c.words(c.name("none"), wasi.SetTime, 0)...)
+		}},
+
+	{Import: "file_make", Proves: []string{"result", "EEXIST"},
+		Promise: "makes a link that leads to the file, from another directory too; EEXIST when there is such a name",
+		Run: func(c *Trial) {
+			c.enter()
+			c.needs(linking)
+			file := c.made("file", content)
+			c.folder("folder")
+			for _, link := range []string{c.name("link"), c.name("folder/link")} {
+				c.succeed(wasi.FileMake, c.pair(wasi.FileMake, link, file))
+				c.has(link, content)
+				c.succeed(wasi.FileStat, c.Named(wasi.FileStat, link, wasi.StatLink, c.At(ResultAt)))
+				if s := wasi.GetStat(c.Peek(ResultAt, wasi.StatSize)); s.Mode&wasi.TypeMask != wasi.TypeLink {
+					c.T.Errorf("the link is %+v", s)
+				}
+				if errno := c.pair(wasi.FileMake, link, file); errno != wasi.EEXIST {
+					c.T.Errorf("where there is one: %v, not EEXIST", errno)
+				}
+			}
+		}},
+	{Import: "file_make", Proves: []string{"result", "ENOENT"},
+		Promise: "the target may be missing; ENOENT when the directory above the link is",
+		Run: func(c *Trial) {
+			c.enter()
+			c.needs(linking)
+			link, target := c.name("link"), c.name("target")
+			c.succeed(wasi.FileMake, c.pair(wasi.FileMake, link, target))
+			c.refused(wasi.ENOENT, wasi.FileStat, c.words(link, 0, c.At(ResultAt))...)
+			c.put(target, content)
 			c.has(link, content)
-			c.succeed(wasi.FileStat, c.Named(wasi.FileStat, link, wasi.StatLink, c.At(ResultAt)))
-			if s := wasi.GetStat(c.Peek(ResultAt, wasi.StatSize)); s.Mode&wasi.TypeMask != wasi.TypeLink {
-				c.T.Errorf("the link is %+v", s)
+			if errno := c.pair(wasi.FileMake, c.name("none")+"/link", target); errno != wasi.ENOENT {
+				c.T.Errorf("in a directory that is not there: %v, not ENOENT", errno)
 			}
-			if errno := c.pair(wasi.FileMake, link, file); errno != wasi.EEXIST {
-				c.T.Errorf("where there is one: %v, not EEXIST", errno)
+		}},
+	{Import: "file_make", Proves: []string{"names"},
+		Promise: "the target of a link is a name too: else EINVAL",
+		Run: func(c *Trial) {
+			c.enter()
+			c.needs(linking)
+			for _, target := range badName {
+				if errno := c.pair(wasi.FileMake, c.name("link"), target); errno != wasi.EINVAL && errno != wasi.ENOSYS {
+					c.T.Errorf("to %q: %v, not EINVAL", target, errno)
+				}
 			}
-		}
-	}},
-	{Import: "file_make", Proves: []string{"result", "ENOENT"}, Promise: "the target may be missing; ENOENT when the directory above the link is", Run: func(c *Trial) {
-		c.enter()
-		c.needs(linking)
-		link, target := c.name("link"), c.name("target")
-		c.succeed(wasi.FileMake, c.pair(wasi.FileMake, link, target))
-		c.refused(wasi.ENOENT, wasi.FileStat, c.words(link, 0, c.At(ResultAt))...)
-		c.put(target, content)
-		c.has(link, content)
-		if errno := c.pair(wasi.FileMake, c.name("none")+"/link", target); errno != wasi.ENOENT {
-			c.T.Errorf("in a directory that is not there: %v, not ENOENT", errno)
-		}
-	}},
-	{Import: "file_make", Proves: []string{"names"}, Promise: "the target of a link is a name too: else EINVAL", Run: func(c *Trial) {
-		c.enter()
-		c.needs(linking)
-		for _, target := range badName {
-			if errno := c.pair(wasi.FileMake, c.name("link"), target); errno != wasi.EINVAL && errno != wasi.ENOSYS {
-				c.T.Errorf("to %q: %v, not EINVAL", target, errno)
-			}
-		}
-	}},
+		}},
 	{Import: "file_make", Proves: []string{"EACCES"}, Promise: "EACCES for a link when that is not allowed", Run: func(c *Trial) {
 		c.enter()
 		c.forbids(linking)
 		c.denied(wasi.FileMake, c.pair(wasi.FileMake, c.name("link"), c.made("file", content)))
 	}},
 
-	{Import: "file_copy", Proves: []string{"result", "EventTransfer"}, Promise: "copies a file, which EventTransfer and file_commit end; flag 1 adds it to the end of another", Run: func(c *Trial) {
-		c.enter()
-		c.needs(copying)
-		large := string(pattern(1<<20 + 3))
-		from, to := c.made("from", large), c.name("to")
-		for flags, want := range []string{large, large + large} {
-			c.copies(from, to, uint64(flags), len(large))
-			c.has(to, want)
-		}
-		c.has(from, large)
-		c.copies(c.made("short", content), to, 0, len(content))
-		c.has(to, content)
-	}},
-	{Import: "file_copy", Proves: []string{"EINVAL", "ENOENT", "EISDIR"}, Promise: "EINVAL when both are the same file, or for an unknown flag, ENOENT when there is none, EISDIR for a directory", Run: func(c *Trial) {
-		c.enter()
-		c.needs(copying)
-		from, folder := c.made("from", content), c.folder("folder")
-		for _, call := range []struct {
-			from, to string
-			flags    uint64
-			want     wasi.Errno
-		}{
-			{from, from, 0, wasi.EINVAL}, {from, c.name("to"), 2, wasi.EINVAL}, {c.name("none"), c.name("to"), 0, wasi.ENOENT},
-			{from, c.name("none") + "/to", 0, wasi.ENOENT}, {folder, c.name("to"), 0, wasi.EISDIR}, {from, folder, 0, wasi.EISDIR},
-		} {
-			if errno := c.pair(wasi.FileCopy, call.from, call.to, call.flags, c.At(ResultAt)); errno != call.want && errno != wasi.ENOSYS {
-				c.T.Errorf("%q to %q with flags %d: %v, not %v", call.from, call.to, call.flags, errno, call.want)
+	{Import: "file_copy", Proves: []string{"result", "EventTransfer"},
+		Promise: "copies a file, which EventTransfer and file_commit end; flag 1 adds it to the end of another",
+		Run: func(c *Trial) {
+			c.enter()
+			c.needs(copying)
+			large := string(pattern(1<<20 + 3))
+			from, to := c.made("from", large), c.name("to")
+			for flags, want := range []string{large, large + large} {
+				c.copies(from, to, uint64(flags), len(large))
+				c.has(to, want)
 			}
-		}
-		c.has(from, content)
-	}},
-	{Import: "file_copy", Proves: []string{"EINVAL"}, Promise: "EINVAL when both are the same file by another name, through a link", Run: func(c *Trial) {
-		c.enter()
-		c.needs(copying)
-		file := c.made("file", content)
-		link := c.link("link", file)
-		for from, to := range map[string]string{file: link, link: file} {
-			errno := c.pair(wasi.FileCopy, from, to, 0, c.At(ResultAt))
-			if errno == wasi.ENOSYS {
-				c.T.Skipf(NotOffered + "file_copy is ENOSYS")
+			c.has(from, large)
+			c.copies(c.made("short", content), to, 0, len(content))
+			c.has(to, content)
+		}},
+	{Import: "file_copy", Proves: []string{"EINVAL", "ENOENT", "EISDIR"},
+		Promise: "EINVAL when both are the same file, or for an unknown flag, ENOENT when there is none, EISDIR for a directory",
+		Run: func(c *Trial) {
+			c.enter()
+			c.needs(copying)
+			from, folder := c.made("from", content), c.folder("folder")
+			for _, call := range []struct {
+				from, to string
+				flags    uint64
+				want     wasi.Errno
+			}{
+				{from, from, 0, wasi.EINVAL}, {from, c.name("to"), 2, wasi.EINVAL}, {c.name("none"), c.name("to"), 0, wasi.ENOENT},
+				{from, c.name("none") + "/to", 0, wasi.ENOENT}, {folder, c.name("to"), 0, wasi.EISDIR}, {from, folder, 0, wasi.EISDIR},
+			} {
+				if errno := c.pair(wasi.FileCopy, call.from, call.to, call.flags, c.At(ResultAt)); errno != call.want && errno != wasi.ENOSYS {
+					c.T.Errorf("%q to %q with flags %d: %v, not %v", call.from, call.to, call.flags, errno, call.want)
+				}
 			}
-			if errno != wasi.EINVAL {
-				c.T.Errorf("%q to %q: %v, not EINVAL", from, to, errno)
+			c.has(from, content)
+		}},
+	{Import: "file_copy", Proves: []string{"EINVAL"},
+		Promise: "EINVAL when both are the same file by another name, through a link",
+		Run: func(c *Trial) {
+			c.enter()
+			c.needs(copying)
+			file := c.made("file", content)
+			link := c.link("link", file)
+			for from, to := range map[string]string{file: link, link: file} {
+				errno := c.pair(wasi.FileCopy, from, to, 0, c.At(ResultAt))
+				if errno == wasi.ENOSYS {
+					c.T.Skipf(NotOffered + "file_copy is ENOSYS")
+				}
+				if errno != wasi.EINVAL {
+					c.T.Errorf("%q to %q: %v, not EINVAL", from, to, errno)
+				}
 			}
-		}
-		c.has(file, content)
-	}},
-	{Import: "file_copy", Proves: []string{"result"}, Promise: "a copy that is given up is aborted, and nothing is left open", Run: func(c *Trial) {
-		c.enter()
-		c.needs(copying)
-		from, to := c.made("from", string(pattern(large))), c.name("to")
-		for range 10 {
-			c.succeed(wasi.FileCopy, c.pair(wasi.FileCopy, from, to, 0, c.At(ResultAt)))
-			c.Must(wasi.HandleClose, c.Number(ResultAt))
-		}
-		c.put(to, content)
-		c.has(to, content)
-	}},
+			c.has(file, content)
+		}},
+	{Import: "file_copy", Proves: []string{"result"},
+		Promise: "a copy that is given up is aborted, and nothing is left open",
+		Run: func(c *Trial) {
+			c.enter()
+			c.needs(copying)
+			from, to := c.made("from", string(pattern(large))), c.name("to")
+			for range 10 {
+				c.succeed(wasi.FileCopy, c.pair(wasi.FileCopy, from, to, 0, c.At(ResultAt)))
+				c.Must(wasi.HandleClose, c.Number(ResultAt))
+			}
+			c.put(to, content)
+			c.has(to, content)
+		}},
 	{Import: "file_copy", Proves: []string{"EACCES"}, Promise: "EACCES when that is not allowed", Run: func(c *Trial) {
 		c.enter()
 		c.forbids(copying)
@@ -264,25 +298,29 @@ var changeChecks = []Check{
 		c.enter()
 		c.refused(wasi.EINVAL, wasi.FileSet, c.words(c.made("file", content), 2, 0)...)
 	}},
-	{Import: "file_set", Proves: []string{"result", "ENOENT"}, Promise: "sets the nine permission bits, and more of a directory where the host has them; ENOENT when there is none", Run: func(c *Trial) {
-		c.enter()
-		file := c.made("file", content)
-		for _, want := range []uint32{0o640, 0o600, 0o444, 0o644} {
-			c.succeed(wasi.FileSet, c.Named(wasi.FileSet, file, wasi.SetMode, uint64(want)))
-			if got := c.stat(file).Mode; got != want {
-				c.T.Errorf("%o was set, and is now %o", want, got)
+	{Import: "file_set", Proves: []string{"result", "ENOENT"},
+		Promise: "sets the nine permission bits, and more of a directory where the host has them; ENOENT when there is none",
+		Run: func(c *Trial) {
+			c.enter()
+			file := c.made("file", content)
+			for _, want := range []uint32{0o640, 0o600, 0o444, 0o644} {
+				c.succeed(wasi.FileSet, c.Named(wasi.FileSet, file, wasi.SetMode, uint64(want)))
+				if got := c.stat(file).Mode; got != want {
+					c.T.Errorf("%o was set, and is now %o", want, got)
+				}
 			}
-		}
-		c.refused(wasi.ENOENT, wasi.FileSet, c.words(c.name("none"), wasi.SetMode, 0o644)...)
-	}},
+			c.refused(wasi.ENOENT, wasi.FileSet, c.words(c.name("none"), wasi.SetMode, 0o644)...)
+		}},
 
-	{Import: "file_space", Proves: []string{"result"}, Promise: "how many bytes an upload to a directory could have", Run: func(c *Trial) {
-		c.enter()
-		c.succeed(wasi.FileSpace, c.Named(wasi.FileSpace, ".", c.At(ResultAt)))
-		if n := c.Peek(ResultAt, 8); bytes.Equal(n, make([]byte, 8)) {
-			c.T.Errorf("0, in a folder into which the kit has put files")
-		}
-	}},
+	{Import: "file_space", Proves: []string{"result"},
+		Promise: "how many bytes an upload to a directory could have",
+		Run: func(c *Trial) {
+			c.enter()
+			c.succeed(wasi.FileSpace, c.Named(wasi.FileSpace, ".", c.At(ResultAt)))
+			if n := c.Peek(ResultAt, 8); bytes.Equal(n, make([]byte, 8)) {
+				c.T.Errorf("0, in a folder into which the kit has put files")
+			}
+		}},
 }
 
 // made makes a file.

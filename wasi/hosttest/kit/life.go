@@ -255,17 +255,19 @@ func (c *Trial) config() wasi.Config {
 }
 
 var eventChecks = []Check{
-	{Import: "config_read", Proves: []string{"result"}, Promise: "gives the record, as long as ftp_start was told", Run: func(c *Trial) {
-		size := c.life().size
-		n := c.Must(wasi.ConfigRead, c.At(BufferAt), outSize, c.At(ResultAt))
-		if n != size {
-			c.T.Errorf("%d bytes, ftp_start was told %d", n, size)
-		}
-		if _, ok := wasi.GetConfig(c.Peek(BufferAt, n)); !ok {
-			c.T.Errorf("the %d bytes are no configuration record", n)
-		}
-		c.config() // into a buffer of that very size
-	}},
+	{Import: "config_read", Proves: []string{"result"},
+		Promise: "gives the record, as long as ftp_start was told",
+		Run: func(c *Trial) {
+			size := c.life().size
+			n := c.Must(wasi.ConfigRead, c.At(BufferAt), outSize, c.At(ResultAt))
+			if n != size {
+				c.T.Errorf("%d bytes, ftp_start was told %d", n, size)
+			}
+			if _, ok := wasi.GetConfig(c.Peek(BufferAt, n)); !ok {
+				c.T.Errorf("the %d bytes are no configuration record", n)
+			}
+			c.config() // into a buffer of that very size
+		}},
 	{Import: "config_read", Proves: []string{"EINVAL"}, Promise: "EINVAL when buf is too small", Run: func(c *Trial) {
 		for _, size := range []uint64{0, 1, c.life().size - 1} {
 			if errno := c.Raw(wasi.ConfigRead, c.At(BufferAt), size, c.At(ResultAt)); errno != wasi.EINVAL {
@@ -273,28 +275,32 @@ var eventChecks = []Check{
 			}
 		}
 	}},
-	{Import: "events_read", Proves: []string{"result"}, Promise: "gives no more than fit, and 0 when there are none", Run: func(c *Trial) {
-		for _, size := range []uint64{0, 1, wasi.EventSize - 1, wasi.EventSize, wasi.EventSize + 1} {
-			mark := bytes.Repeat([]byte{0xa5}, 2*wasi.EventSize)
-			c.Poke(BufferAt, mark)
-			n := c.Must(wasi.EventsRead, c.At(BufferAt), size, c.At(ResultAt))
-			room := size / wasi.EventSize
-			if n > room || !bytes.Equal(c.Peek(BufferAt+n*wasi.EventSize, wasi.EventSize), mark[:wasi.EventSize]) {
-				c.T.Errorf("into %d bytes: %d events, or bytes behind them", size, n)
+	{Import: "events_read", Proves: []string{"result"},
+		Promise: "gives no more than fit, and 0 when there are none",
+		Run: func(c *Trial) {
+			for _, size := range []uint64{0, 1, wasi.EventSize - 1, wasi.EventSize, wasi.EventSize + 1} {
+				mark := bytes.Repeat([]byte{0xa5}, 2*wasi.EventSize)
+				c.Poke(BufferAt, mark)
+				n := c.Must(wasi.EventsRead, c.At(BufferAt), size, c.At(ResultAt))
+				room := size / wasi.EventSize
+				if n > room || !bytes.Equal(c.Peek(BufferAt+n*wasi.EventSize, wasi.EventSize), mark[:wasi.EventSize]) {
+					c.T.Errorf("into %d bytes: %d events, or bytes behind them", size, n)
+				}
 			}
-		}
-	}},
-	{Import: "events_read", Proves: []string{"result"}, Promise: "events of a connection come in the order in which they happened", Run: func(c *Trial) {
-		p := c.second()
-		c.Answer("watch %d", p.Session)
-		for n := range 20 {
-			fmt.Fprintf(p.Conn, "%d\n", n)
-			c.Event(wasi.EventReadable, p.Session)
-			if got := c.readAll(p.Session); got != fmt.Sprintf("%d\n", n) {
-				c.T.Fatalf("after the event, net_read gives %q, not %q", got, fmt.Sprintf("%d\n", n))
+		}},
+	{Import: "events_read", Proves: []string{"result"},
+		Promise: "events of a connection come in the order in which they happened",
+		Run: func(c *Trial) {
+			p := c.second()
+			c.Answer("watch %d", p.Session)
+			for n := range 20 {
+				fmt.Fprintf(p.Conn, "%d\n", n)
+				c.Event(wasi.EventReadable, p.Session)
+				if got := c.readAll(p.Session); got != fmt.Sprintf("%d\n", n) {
+					c.T.Fatalf("after the event, net_read gives %q, not %q", got, fmt.Sprintf("%d\n", n))
+				}
 			}
-		}
-	}},
+		}},
 }
 
 // read makes net_read once.

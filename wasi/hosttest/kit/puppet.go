@@ -58,7 +58,8 @@ func NewPuppet(t T, conn net.Conn) *Puppet {
 	p := &Puppet{T: t, Conn: conn, lines: bufio.NewReader(conn), patience: defaultPatience}
 	line, err := p.lines.ReadString('\n')
 	if err != nil {
-		t.Fatalf("no greeting: %v. A new control connection is an EventOpen, for which ftp_step is called; the module answers by net_write", err)
+		t.Fatalf("no greeting: %v. A new control connection is an EventOpen, for which ftp_step is called; the "+
+			"module answers by net_write", err)
 	}
 	if n, err := fmt.Sscanf(line, "hello %d %d %d %d %d", &p.Session, &p.Scratch, &p.Size, &p.Instance, &p.Value); err != nil || n < 5 {
 		t.Fatalf("%q is not the greeting of the kit's module (%v): is another one running?", line, err)

@@ -28,11 +28,6 @@ type DirOptions struct {
 	// name: after a power failure there is the whole new file, or what there was
 	// before.
 	Sync bool
-
-	// FileMode and DirMode are the permissions of new files and directories, less
-	// those that the process's umask, or the default ACL of the directory that
-	// they are made in, takes. 0 means 0o666 and 0o777, as for other programs.
-	FileMode, DirMode fs.FileMode
 }
 
 // Dir is a directory of the operating system, and nothing outside it.
@@ -47,7 +42,6 @@ type DirOptions struct {
 type Dir struct {
 	way
 	options DirOptions
-	masked  bool  // by Umask: options say the permissions, whatever the process's umask
 	outside error // what os.Root says to a name that leads out
 
 	// What uploads ask of the system; tests look on.
@@ -117,12 +111,6 @@ func OpenDir(root string, options DirOptions) (*Dir, error) {
 }
 
 func openDir(name string, options DirOptions, fast bool) (*Dir, error) {
-	if options.FileMode.Perm() == 0 {
-		options.FileMode = 0o666
-	}
-	if options.DirMode.Perm() == 0 {
-		options.DirMode = 0o777
-	}
 	d := &Dir{options: options, flock: flock, syncFile: (*os.File).Sync, closeFile: (*os.File).Close}
 	root, err := os.OpenRoot(name)
 	if err != nil {
@@ -225,13 +213,15 @@ func (d *Dir) ReadLink(name string) (string, error) {
 	return target, d.fault("readlink", name, err)
 }
 
-// Mkdir makes a directory.
-func (d *Dir) Mkdir(name string) error {
+// Mkdir makes a directory. perm are its permissions, as those of [Dir.Create].
+func (d *Dir) Mkdir(name string, perm *fs.FileMode) error {
 	return d.changeIn("mkdir", name, func(p parent, base string) error {
-		perm := d.options.DirMode.Perm()
-		err := p.mkdir(base, perm)
-		if err == nil && d.masked && !p.ruled() {
-			unmask(p, base, perm)
+		if perm == nil {
+			return p.mkdir(base, 0o777)
+		}
+		err := p.mkdir(base, perm.Perm())
+		if err == nil && !p.ruled() {
+			unmask(p, base, perm.Perm())
 		}
 		return err
 	})
@@ -309,20 +299,8 @@ func (d *Dir) straight(dir string) error {
 	return nil
 }
 
-// Umask is the same directory, but new files and directories in it get all
-// permissions except those in mask and, for files, those to execute, whatever the
-// process's own umask. Closing one closes both.
-func (d *Dir) Umask(mask fs.FileMode) fs.FS {
-	masked := *d
-	masked.masked = true
-	masked.options.FileMode, masked.options.DirMode = 0o666&^mask, 0o777&^mask
-	return &masked
-}
-
-// Rename moves a file or a directory. A file is replaced by a file, an empty
-// directory by a directory. An upload that is being written in place to the replaced
-// file ends as if it had ended before: its bytes go with the file.
-func (d *Dir) Rename(from, to string) error {
+// rename is Rename on one disk.
+func (d *Dir) rename(from, to string) error {
 	if err := visible("rename", to, checkChange("rename", to)); err != nil {
 		return err
 	}

@@ -63,8 +63,8 @@ func TestDirErrorsNameOnlyWhatIsInside(t *testing.T) {
 		put(t, d, "file", "")
 		_, open := d.Open("missing")
 		_, stat := d.Stat("file/x")
-		_, create := d.Create("missing/x", os.O_TRUNC, 0)
-		for _, err := range []error{open, stat, create, d.Mkdir("file"), d.Remove("missing"), d.Rename("missing", "x"), d.Chmod("missing", 0), d.Chtimes("missing", time.Now())} {
+		_, create := d.Create("missing/x", os.O_TRUNC, 0, nil)
+		for _, err := range []error{open, stat, create, d.Mkdir("file", nil), d.Remove("missing"), d.Rename(t.Context(), "missing", "x"), d.Chmod("missing", 0), d.Chtimes("missing", time.Now())} {
 			var path *fs.PathError
 			require.True(t, errors.As(err, &path))
 			assert.NotContains(t, err.Error(), root)
@@ -144,9 +144,12 @@ func TestDirTakesNoTimeThatTheSystemCannotHold(t *testing.T) {
 func TestDirModes(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
-	d := testDir(t, root, DirOptions{FileMode: 0o600 | fs.ModeSetuid, DirMode: 0o700}, true)
-	put(t, d, "file", "")
-	require.NoError(t, d.Mkdir("dir"))
+	d := testDir(t, root, DirOptions{}, true)
+	file, dir := 0o600|fs.ModeSetuid, fs.FileMode(0o700)
+	up, err := d.Create("file", os.O_EXCL, 0, &file)
+	require.NoError(t, err)
+	require.NoError(t, up.Commit())
+	require.NoError(t, d.Mkdir("dir", &dir))
 	for name, want := range map[string]fs.FileMode{"file": 0o600, "dir": fs.ModeDir | 0o700} {
 		info, err := d.Stat(name)
 		require.NoError(t, err)
@@ -162,7 +165,7 @@ func TestDirTakesNoArgumentsOfOtherSystems(t *testing.T) {
 		flag   int
 		offset int64
 	}{{0, -1}, {os.O_TRUNC, 1}, {os.O_EXCL, 1}, {os.O_TRUNC | os.O_EXCL, 0}, {os.O_RDWR, 0}, {os.O_SYNC, 0}} {
-		_, err := d.Create("file", create.flag, create.offset)
+		_, err := d.Create("file", create.flag, create.offset, nil)
 		assert.ErrorIs(t, err, syscall.EINVAL, "%+v", create)
 	}
 	_, err := d.Open(strings.Repeat("x", 300))

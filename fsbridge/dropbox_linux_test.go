@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"wasiftp/fsbridge/fscontract"
 )
 
 const nobody = 65534
@@ -81,10 +83,10 @@ func TestDirInAFolderThatMayNotBeRead(t *testing.T) {
 			assert.Equal(t, "new", get(t, d, "drop/below/link"))
 			assert.Equal(t, []string{"link"}, fileNames(t, d, "drop/below"))
 
-			require.NoError(t, d.Mkdir("drop/dir"))
-			require.NoError(t, d.Umask(0o077).(*Dir).Mkdir("drop/dir/private"))
-			require.NoError(t, d.Rename("drop/new", "drop/dir/new"))
-			require.NoError(t, d.Rename("drop/dir/new", "new"))
+			require.NoError(t, d.Mkdir("drop/dir", nil))
+			require.NoError(t, fscontract.Masked{FS: d, Mask: 0o077}.Mkdir("drop/dir/private", nil))
+			require.NoError(t, d.Rename(t.Context(), "drop/new", "drop/dir/new"))
+			require.NoError(t, d.Rename(t.Context(), "drop/dir/new", "new"))
 			require.NoError(t, d.Remove("drop/old"))
 			require.NoError(t, d.RemoveAll("drop/dir"))
 			require.NoError(t, d.RemoveAll("drop/below"))
@@ -123,9 +125,9 @@ func TestRootThatMayNotBeRead(t *testing.T) {
 			require.NoError(t, os.Symlink("../outside", filepath.Join(root, "out")))
 			_, err = d.Stat("out")
 			assert.ErrorIs(t, err, fs.ErrPermission)
-			require.NoError(t, d.Mkdir("dir"))
+			require.NoError(t, d.Mkdir("dir", nil))
 			assert.Empty(t, fileNames(t, d, "dir"))
-			require.NoError(t, d.Rename("file", "dir/file"))
+			require.NoError(t, d.Rename(t.Context(), "file", "dir/file"))
 			require.NoError(t, d.RemoveAll("dir"))
 			require.NoError(t, d.Remove("link"))
 			require.NoError(t, d.Remove("out"))
@@ -161,12 +163,12 @@ func TestEnterThroughLinks(t *testing.T) {
 func TestParentIsHeld(t *testing.T) {
 	t.Parallel()
 	eachWay(t, func(t *testing.T, d *Dir, root string) {
-		require.NoError(t, d.Mkdir("dir"))
-		require.NoError(t, d.Mkdir("other"))
+		require.NoError(t, d.Mkdir("dir", nil))
+		require.NoError(t, d.Mkdir("other", nil))
 		p, base, err := d.parent("dir/file")
 		require.NoError(t, err)
 		assert.Equal(t, "file", base)
-		require.NoError(t, d.Rename("dir", "moved"))
+		require.NoError(t, d.Rename(t.Context(), "dir", "moved"))
 		require.NoError(t, os.Symlink("other", filepath.Join(root, "dir")))
 
 		file, err := p.openFile("hidden", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)

@@ -63,7 +63,7 @@ func TestSyncedUploadIsOnTheDisk(t *testing.T) {
 			for _, old := range []bool{false, true} {
 				root := t.TempDir()
 				d := testDir(t, root, DirOptions{Atomic: atomic, Sync: true}, true)
-				require.NoError(t, d.Mkdir("dir"))
+				require.NoError(t, d.Mkdir("dir", nil))
 				if old && flag != os.O_EXCL {
 					put(t, d, "dir/file", "old")
 				}
@@ -104,13 +104,13 @@ func TestSyncedNamesAreOnTheDisk(t *testing.T) {
 		do      func() error
 		folders int
 	}{
-		{"Mkdir", func() error { return d.Mkdir("dir") }, 1},
-		{"Mkdir below", func() error { return d.Mkdir("dir/below") }, 1},
-		{"Rename", func() error { return d.Rename("dir/below", "below") }, 2},
+		{"Mkdir", func() error { return d.Mkdir("dir", nil) }, 1},
+		{"Mkdir below", func() error { return d.Mkdir("dir/below", nil) }, 1},
+		{"Rename", func() error { return d.Rename(t.Context(), "dir/below", "below") }, 2},
 		{"Symlink", func() error { return d.Symlink("below", "link") }, 1},
 		{"Remove", func() error { return d.Remove("link") }, 1},
 		{"RemoveAll", func() error { return d.RemoveAll("below") }, 1},
-		{"no Mkdir", func() error { d.Mkdir("dir"); return nil }, 0},
+		{"no Mkdir", func() error { d.Mkdir("dir", nil); return nil }, 0},
 	} {
 		folders = 0
 		require.NoError(t, c.do(), c.what)
@@ -162,7 +162,7 @@ func TestFailureToClose(t *testing.T) {
 			}
 			assert.ErrorIs(t, write(d, "file", os.O_TRUNC, "new"), fault, way)
 			assert.ErrorIs(t, write(d, "unheard", os.O_EXCL, ""), fault, way)
-			up, err := d.Create("file", os.O_TRUNC, 0)
+			up, err := d.Create("file", os.O_TRUNC, 0, nil)
 			require.NoError(t, err)
 			up.Abort()
 			up = begin(t, d, "file", os.O_TRUNC, 0, "newer")
@@ -187,7 +187,7 @@ func TestUploadsWithoutLocks(t *testing.T) {
 		other := lockedBy(testDir(t, root, DirOptions{}, true), noLocks)
 		up := begin(t, d, "file", os.O_APPEND, 0, "content")
 		for _, flag := range []int{os.O_TRUNC, os.O_APPEND, 0} {
-			_, err := other.Create("file", flag, 0)
+			_, err := other.Create("file", flag, 0, nil)
 			assert.ErrorIs(t, err, syscall.EBUSY)
 		}
 		require.NoError(t, up.Commit())
@@ -205,7 +205,7 @@ func TestUploadThatCannotBeLocked(t *testing.T) {
 	eachWay(t, func(t *testing.T, d *Dir, root string) {
 		lockedBy(d, func(*os.File, bool) error { return syscall.EIO })
 		for _, flag := range []int{os.O_TRUNC, os.O_EXCL} {
-			_, err := d.Create("file", flag, 0)
+			_, err := d.Create("file", flag, 0, nil)
 			assert.ErrorIs(t, err, syscall.EIO)
 		}
 		entries, err := os.ReadDir(root)
@@ -266,7 +266,7 @@ func TestUploadsCloseWhatTheyOpen(t *testing.T) {
 			for _, name := range []string{"old", "new"} {
 				for _, flag := range []int{os.O_TRUNC, os.O_EXCL, os.O_APPEND, 0} {
 					for _, end := range []func(Upload) error{Upload.Commit, Upload.Abort} {
-						if up, err := d.Create(name, flag, 0); err == nil {
+						if up, err := d.Create(name, flag, 0, nil); err == nil {
 							io.WriteString(up, "x")
 							end(up)
 						}
@@ -274,9 +274,9 @@ func TestUploadsCloseWhatTheyOpen(t *testing.T) {
 					}
 				}
 			}
-			d.Create("old/below", os.O_TRUNC, 0)
-			d.Create("old", 0, 1000)
-			d.Create(".", os.O_TRUNC, 0)
+			d.Create("old/below", os.O_TRUNC, 0, nil)
+			d.Create("old", 0, 1000, nil)
+			d.Create(".", os.O_TRUNC, 0, nil)
 		}
 		assert.LessOrEqual(t, open(), before, name)
 	}
@@ -301,9 +301,9 @@ func TestUniqueUploadWithoutHardLinks(t *testing.T) {
 		root := t.TempDir()
 		d := testDir(t, root, DirOptions{Atomic: true}, true)
 		for _, want := range []error{nil, fs.ErrExist} {
-			up, err := d.Create("file", os.O_EXCL, 0)
+			up, err := d.Create("file", os.O_EXCL, 0, nil)
 			require.NoError(t, err)
-			other, err := d.Create("file", os.O_EXCL, 0)
+			other, err := d.Create("file", os.O_EXCL, 0, nil)
 			require.NoError(t, err)
 			require.NoError(t, other.Abort())
 			u := up.(*upload)

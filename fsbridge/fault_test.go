@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"wasiftp/fsbridge/fscontract"
 )
 
 // sickWay is a way to a disk that cannot do all that a disk should.
@@ -46,7 +48,7 @@ func TestMaskedMkdirOnADiskWithoutPermissions(t *testing.T) {
 	for _, fault := range []error{syscall.EPERM, syscall.EOPNOTSUPP, syscall.ENOSYS, syscall.EINVAL, syscall.EROFS} {
 		d := testDir(t, t.TempDir(), DirOptions{}, true)
 		d.way = sickWay{way: d.way, modeFault: fault}
-		require.NoError(t, d.Umask(0o002).(*Dir).Mkdir("dir"), fault)
+		require.NoError(t, fscontract.Masked{FS: d, Mask: 0o002}.Mkdir("dir", nil), fault)
 		info, err := d.Stat("dir")
 		require.NoError(t, err)
 		assert.Zero(t, info.Mode().Perm()&0o002)
@@ -57,7 +59,7 @@ func TestMaskedMkdirOnADiskWithoutPermissions(t *testing.T) {
 func TestRemoveOfAFullDirectoryOnOtherDisks(t *testing.T) {
 	t.Parallel()
 	d := testDir(t, t.TempDir(), DirOptions{}, true)
-	require.NoError(t, d.Mkdir("dir"))
+	require.NoError(t, d.Mkdir("dir", nil))
 	put(t, d, "dir/file", "")
 	d.way = sickWay{way: d.way, removeFault: syscall.EEXIST}
 	assert.ErrorIs(t, d.Remove("dir"), syscall.ENOTEMPTY)

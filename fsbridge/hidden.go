@@ -8,12 +8,12 @@ import (
 	"syscall"
 )
 
-func (d *Dir) createHidden(name string, flag int, _ int64) (*upload, error) {
+func (d *Dir) createHidden(name string, flag int, _ int64, perm *fs.FileMode) (*upload, error) {
 	old, err := d.replaceable(name, flag)
 	if err != nil {
 		return nil, err
 	}
-	u := &upload{dir: d, exclusive: flag == os.O_EXCL}
+	u := &upload{dir: d, perm: perm, exclusive: flag == os.O_EXCL}
 	if u.folder, u.base, err = d.parent(name); err != nil {
 		return nil, err
 	}

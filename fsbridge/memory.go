@@ -2,6 +2,7 @@ package fsbridge
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -83,10 +84,8 @@ func (m *Memory) Stat(name string) (fs.FileInfo, error) {
 	return n.info(path.Base(name)), nil
 }
 
-// Mkdir makes a directory.
-func (m *Memory) Mkdir(name string) error { return m.mkdir(name, 0o755) }
-
-func (m *Memory) mkdir(name string, perm fs.FileMode) error {
+// Mkdir makes a directory. perm are its permissions, nil for 0o755.
+func (m *Memory) Mkdir(name string, perm *fs.FileMode) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	parent, base, err := m.parent("mkdir", name)
@@ -99,7 +98,7 @@ func (m *Memory) mkdir(name string, perm fs.FileMode) error {
 	if err := m.take(nodeCost); err != nil {
 		return &fs.PathError{Op: "mkdir", Path: name, Err: err}
 	}
-	made := newDirectory(perm)
+	made := newDirectory(permissions(perm, 0o755))
 	parent.put(base, &made)
 	return nil
 }
@@ -152,7 +151,7 @@ func (n *node) cost() int64 {
 
 // Rename moves a file or a directory. A file is replaced by a file, an empty
 // directory by a directory.
-func (m *Memory) Rename(from, to string) error {
+func (m *Memory) Rename(_ context.Context, from, to string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	oldParent, oldBase, err := m.parent("rename", from)
@@ -195,20 +194,12 @@ func (m *Memory) Chtimes(name string, mtime time.Time) error {
 	return m.change("chtimes", name, func(n *node) { n.mtime = mtime })
 }
 
-// Umask is the same tree, but new files and directories in it get all permissions
-// except those in mask and, for files, those to execute.
-func (m *Memory) Umask(mask fs.FileMode) fs.FS { return maskedMemory{m, mask.Perm()} }
-
-// maskedMemory is a Memory under a mask.
-type maskedMemory struct {
-	*Memory
-	mask fs.FileMode
-}
-
-func (m maskedMemory) Mkdir(name string) error { return m.mkdir(name, 0o777&^m.mask) }
-
-func (m maskedMemory) Create(name string, flag int, offset int64) (Upload, error) {
-	return m.create(name, flag, offset, 0o666&^m.mask)
+// permissions are those of a new file.
+func permissions(perm *fs.FileMode, usual fs.FileMode) fs.FileMode {
+	if perm == nil {
+		return usual
+	}
+	return perm.Perm()
 }
 
 // Chmod sets the bits that [Dir.Chmod] sets. They are shown and not enforced.

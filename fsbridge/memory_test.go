@@ -16,9 +16,9 @@ func TestMemoryHoldsNoMoreThanItsCapacity(t *testing.T) {
 	t.Parallel()
 	m := NewMemory()
 	m.Capacity = 4*nodeCost + 100
-	require.NoError(t, m.Mkdir("c"))
+	require.NoError(t, m.Mkdir("c", nil))
 	put(t, m, "a", strings.Repeat("a", 60))
-	busy, err := m.Create("busy", os.O_TRUNC, 0)
+	busy, err := m.Create("busy", os.O_TRUNC, 0, nil)
 	require.NoError(t, err)
 	assert.ErrorIs(t, write(m, "b", os.O_TRUNC, strings.Repeat("b", 41)), syscall.ENOSPC)
 	_, err = m.Stat("b")
@@ -26,19 +26,19 @@ func TestMemoryHoldsNoMoreThanItsCapacity(t *testing.T) {
 	assert.ErrorIs(t, write(m, "a", os.O_TRUNC, strings.Repeat("b", 41)), syscall.ENOSPC, "the old content counts until the end")
 	put(t, m, "b", strings.Repeat("b", 40))
 
-	assert.ErrorIs(t, m.Mkdir("e"), syscall.ENOSPC)
+	assert.ErrorIs(t, m.Mkdir("e", nil), syscall.ENOSPC)
 	assert.ErrorIs(t, write(m, "e", os.O_TRUNC, ""), syscall.ENOSPC)
 	require.NoError(t, busy.Abort())
 	assert.ErrorIs(t, write(m, "b", os.O_APPEND, "1"), syscall.ENOSPC)
-	require.NoError(t, m.Mkdir("e"))
-	require.NoError(t, m.Rename("a", "b"))
+	require.NoError(t, m.Mkdir("e", nil))
+	require.NoError(t, m.Rename(t.Context(), "a", "b"))
 	for _, name := range []string{"b", "c", "e"} {
 		require.NoError(t, m.Remove(name))
 	}
 	assert.Zero(t, m.used, "all is given back")
 
-	require.NoError(t, m.Mkdir("dir"))
-	require.NoError(t, m.Mkdir("dir/below"))
+	require.NoError(t, m.Mkdir("dir", nil))
+	require.NoError(t, m.Mkdir("dir/below", nil))
 	put(t, m, "dir/below/a", "content")
 	require.NoError(t, m.RemoveAll("dir"))
 	assert.Zero(t, m.used, "all that was in it, too")
@@ -51,7 +51,7 @@ func TestMemoryCountsEveryUpload(t *testing.T) {
 	for _, flag := range []int{os.O_TRUNC, os.O_APPEND, 0} {
 		require.NoError(t, write(m, "file", flag, "abc"))
 		assert.EqualValues(t, nodeCost+len(get(t, m, "file")), m.used)
-		up, err := m.Create("file", flag, 0)
+		up, err := m.Create("file", flag, 0, nil)
 		require.NoError(t, err)
 		_, err = io.WriteString(up, "aborted")
 		require.NoError(t, err)
@@ -63,8 +63,8 @@ func TestMemoryCountsEveryUpload(t *testing.T) {
 func TestMemoryUploadWithoutItsDirectory(t *testing.T) {
 	t.Parallel()
 	m := NewMemory()
-	require.NoError(t, m.Mkdir("dir"))
-	up, err := m.Create("dir/file", os.O_TRUNC, 0)
+	require.NoError(t, m.Mkdir("dir", nil))
+	up, err := m.Create("dir/file", os.O_TRUNC, 0, nil)
 	require.NoError(t, err)
 	require.NoError(t, m.Remove("dir"))
 	assert.ErrorIs(t, up.Commit(), fs.ErrNotExist)
@@ -90,7 +90,7 @@ func TestMemoryAppendsOfTwo(t *testing.T) {
 	t.Parallel()
 	m := NewMemory()
 	put(t, m, "log", "")
-	first, err := m.Create("log", os.O_APPEND, 0)
+	first, err := m.Create("log", os.O_APPEND, 0, nil)
 	require.NoError(t, err)
 	_, err = io.WriteString(first, "first ")
 	require.NoError(t, err)
@@ -105,5 +105,5 @@ func TestMemoryStaysInsideToo(t *testing.T) {
 	for _, name := range hostile {
 		everything(m, name)
 	}
-	assert.ErrorIs(t, m.Mkdir(strings.Repeat("x", 256)), syscall.ENAMETOOLONG)
+	assert.ErrorIs(t, m.Mkdir(strings.Repeat("x", 256), nil), syscall.ENAMETOOLONG)
 }

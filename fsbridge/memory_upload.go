@@ -12,18 +12,15 @@ import (
 // Create opens an upload. flag and offset are those of [Dir.Create]. It is
 // hidden until it is committed and gone when it is aborted. When two change one
 // file each is applied whole to what the file is when it is committed; one with
-// os.O_EXCL fails then if the file has been made meanwhile.
-func (m *Memory) Create(name string, flag int, offset int64) (Upload, error) {
-	return m.create(name, flag, offset, 0o644)
-}
-
-func (m *Memory) create(name string, flag int, offset int64, perm fs.FileMode) (Upload, error) {
+// os.O_EXCL fails then if the file has been made meanwhile. perm are the permissions of a
+// new file, nil for 0o644.
+func (m *Memory) Create(name string, flag int, offset int64, perm *fs.FileMode) (Upload, error) {
 	if err := checkUpload(name, flag, offset); err != nil {
 		return nil, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	u := &memoryUpload{memory: m, name: name, flag: flag, offset: offset, perm: perm}
+	u := &memoryUpload{memory: m, name: name, flag: flag, offset: offset, perm: permissions(perm, 0o644)}
 	if _, _, err := u.target(); err != nil {
 		return nil, err
 	}

@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"wasiftp/fsbridge/fscontract"
 )
 
 // mounts gives the test a thread whose mounts nobody else sees, or skips it. The
@@ -69,7 +71,7 @@ func TestDirectoryWithADeadMount(t *testing.T) {
 			mountDead(t, filepath.Join(root, "dead"))
 			d := testDir(t, root, kind.options, kind.fast)
 			put(t, d, "alive", "content")
-			require.NoError(t, d.Mkdir("zoo"))
+			require.NoError(t, d.Mkdir("zoo", nil))
 
 			file, err := d.Open(".")
 			require.NoError(t, err)
@@ -114,9 +116,11 @@ func TestMoveToAnotherDisk(t *testing.T) {
 			put(t, d, "disk/old", "old")
 			require.NoError(t, d.Chmod("file", 0o604))
 			require.NoError(t, d.Chtimes("file", time.Unix(1e9, 5)))
-			require.ErrorIs(t, d.Rename("file", "disk/old"), syscall.EXDEV)
+			ended, end := context.WithCancel(t.Context())
+			end()
+			require.ErrorIs(t, d.Rename(ended, "file", "disk/old"), syscall.EXDEV)
 
-			require.NoError(t, d.Move(t.Context(), "file", "disk/old"))
+			require.NoError(t, d.Rename(t.Context(), "file", "disk/old"))
 			assert.Equal(t, "content", get(t, d, "disk/old"))
 			info, err := d.Stat("disk/old")
 			require.NoError(t, err)
@@ -126,19 +130,19 @@ func TestMoveToAnotherDisk(t *testing.T) {
 			assert.Equal(t, []string{"old"}, fileNames(t, d, "disk"))
 
 			require.NoError(t, d.Symlink("disk/old", "link"))
-			require.NoError(t, d.Move(t.Context(), "link", "disk/link"))
+			require.NoError(t, d.Rename(t.Context(), "link", "disk/link"))
 			target, err := d.ReadLink("disk/link")
 			require.NoError(t, err)
 			assert.Equal(t, "disk/old", target, "a rename does not look at it either")
-			require.NoError(t, d.Move(t.Context(), "disk/old", "disk/new"), "on the same disk")
+			require.NoError(t, d.Rename(t.Context(), "disk/old", "disk/new"), "on the same disk")
 
-			require.NoError(t, d.Mkdir("dir"))
+			require.NoError(t, d.Mkdir("dir", nil))
 			put(t, d, "dir/file", "")
-			assert.ErrorIs(t, d.Move(t.Context(), "dir", "disk/dir"), syscall.EXDEV)
-			assert.ErrorIs(t, d.Move(t.Context(), "disk/new", "dir"), syscall.EISDIR)
-			assert.ErrorIs(t, d.Move(t.Context(), "disk/new", "none/file"), fs.ErrNotExist)
-			assert.ErrorIs(t, d.Move(t.Context(), "none", "disk/none"), fs.ErrNotExist)
-			assert.ErrorIs(t, d.Move(t.Context(), "dir/file", "."), fs.ErrPermission)
+			assert.ErrorIs(t, d.Rename(t.Context(), "dir", "disk/dir"), syscall.EXDEV)
+			assert.ErrorIs(t, d.Rename(t.Context(), "disk/new", "dir"), syscall.EISDIR)
+			assert.ErrorIs(t, d.Rename(t.Context(), "disk/new", "none/file"), fs.ErrNotExist)
+			assert.ErrorIs(t, d.Rename(t.Context(), "none", "disk/none"), fs.ErrNotExist)
+			assert.ErrorIs(t, d.Rename(t.Context(), "dir/file", "."), fs.ErrPermission)
 			assert.Equal(t, "content", get(t, d, "disk/new"))
 		})
 	}
@@ -159,20 +163,20 @@ func TestMoveThatBreaksOff(t *testing.T) {
 		require.NoError(t, err)
 		assert.Len(t, entries, 1, "nothing hidden either")
 	}
-	assert.ErrorIs(t, d.Move(t.Context(), "large", "disk/old"), syscall.ENOSPC)
+	assert.ErrorIs(t, d.Rename(t.Context(), "large", "disk/old"), syscall.ENOSPC)
 	unchanged()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	assert.ErrorIs(t, d.Move(ctx, "large", "disk/old"), context.Canceled)
+	assert.ErrorIs(t, d.Rename(ctx, "large", "disk/old"), syscall.EXDEV)
 	unchanged()
-	up, err := d.Create("large", os.O_APPEND, 0)
+	up, err := d.Create("large", os.O_APPEND, 0, nil)
 	require.NoError(t, err)
-	assert.ErrorIs(t, d.Move(t.Context(), "large", "disk/old"), syscall.EBUSY)
+	assert.ErrorIs(t, d.Rename(t.Context(), "large", "disk/old"), syscall.EBUSY)
 	require.NoError(t, up.Abort())
 	unchanged()
 	put(t, d, "small", "small")
 	d.syncFile = func(*os.File) error { return syscall.EIO }
-	assert.ErrorIs(t, d.Move(t.Context(), "small", "disk/old"), syscall.EIO)
+	assert.ErrorIs(t, d.Rename(t.Context(), "small", "disk/old"), syscall.EIO)
 	assert.Equal(t, "small", get(t, d, "small"))
 	unchanged()
 }
@@ -189,8 +193,8 @@ func TestDefaultACLCounts(t *testing.T) {
 		t.Skipf("no ACLs here: %v", err)
 	}
 	d := testDir(t, root, DirOptions{}, true)
-	for name, files := range map[string]*Dir{"plain": d, "masked": d.Umask(0o002).(*Dir)} {
-		require.NoError(t, files.Mkdir("disk/"+name))
+	for name, files := range map[string]fscontract.FS{"plain": d, "masked": fscontract.Masked{FS: d, Mask: 0o002}} {
+		require.NoError(t, files.Mkdir("disk/"+name, nil))
 		info, err := d.Stat("disk/" + name)
 		require.NoError(t, err)
 		assert.Equal(t, fs.FileMode(0o770), info.Mode().Perm(), name)
@@ -207,7 +211,7 @@ func TestWithoutProc(t *testing.T) {
 	mounts(t)
 	root := t.TempDir()
 	d := testDir(t, root, DirOptions{}, true)
-	require.NoError(t, d.Mkdir("dir"))
+	require.NoError(t, d.Mkdir("dir", nil))
 	put(t, d, "dir/file", "content")
 	if err := unix.Mount("tmpfs", "/proc", "tmpfs", 0, ""); err != nil {
 		t.Skipf("/proc cannot be covered: %v", err)
@@ -217,7 +221,7 @@ func TestWithoutProc(t *testing.T) {
 	require.True(t, errors.Is(err, fs.ErrNotExist))
 	require.NoError(t, d.Chmod("dir/file", 0o600))
 	require.NoError(t, d.Chtimes("dir/file", time.Unix(1e9, 0)))
-	require.NoError(t, d.Umask(0o027).(*Dir).Mkdir("dir/below"))
+	require.NoError(t, fscontract.Masked{FS: d, Mask: 0o027}.Mkdir("dir/below", nil))
 	info, err := d.Stat("dir/file")
 	require.NoError(t, err)
 	assert.Equal(t, fs.FileMode(0o600), info.Mode())

@@ -10,19 +10,23 @@ import (
 	"syscall"
 )
 
-// Move does what Rename does, from one disk to another too, where the system says
-// [syscall.EXDEV]: it copies and deletes. The copy is hidden until it is whole and on
-// the disk; it keeps the permissions, the time and, if the process may give files
-// away, the owner. A directory is not copied: that is EXDEV still. When it fails, or
-// ctx ends, all is as it was before; but a file that cannot be removed once its copy
-// is there stays beside that, with the error. A file that is being uploaded is not moved
-// either, with an error that is [syscall.EBUSY].
-func (d *Dir) Move(ctx context.Context, from, to string) error {
-	err := d.Rename(from, to)
-	if !errors.Is(err, syscall.EXDEV) {
+// Rename moves a file or a directory. A file is replaced by a file, an empty
+// directory by a directory. An upload that is being written in place to the replaced
+// file ends as if it had ended before: its bytes go with the file.
+//
+// From one disk to another it copies and deletes. The copy is hidden until it is whole
+// and on the disk; it keeps the permissions, the time and, if the process may give files
+// away, the owner. A directory is not copied: that is an error that is [syscall.EXDEV].
+// A ctx that has ended before has nothing copied: that is EXDEV, too.
+// When it fails, or ctx ends, all is as it was before; but a file that cannot be removed
+// once its copy is there stays beside that, with the error. A file that is being uploaded
+// is not copied either, with an error that is [syscall.EBUSY].
+func (d *Dir) Rename(ctx context.Context, from, to string) error {
+	err := d.rename(from, to)
+	if !errors.Is(err, syscall.EXDEV) || ctx.Err() != nil {
 		return err
 	}
-	return d.changeIn("move", from, func(p parent, base string) error {
+	return d.changeIn("rename", from, func(p parent, base string) error {
 		info, err := p.lstat(base)
 		switch {
 		case err != nil:

@@ -1,6 +1,7 @@
 package fsbridge
 
 import (
+	"context"
 	"io"
 	"io/fs"
 	"os"
@@ -80,19 +81,19 @@ func everything(fsys fscontract.FS, name string) (read string) {
 	write(fsys, name, os.O_TRUNC, "written")
 	fsys.Chtimes(name, time.Unix(1e9, 0))
 	fsys.Chmod(name, 0o700)
-	fsys.Rename(name, "renamed")
-	fsys.Rename("renamed", name)
-	fsys.Mkdir(name)
-	fsys.Rename(name, "renamed")
+	fsys.Rename(context.Background(), name, "renamed")
+	fsys.Rename(context.Background(), "renamed", name)
+	fsys.Mkdir(name, nil)
+	fsys.Rename(context.Background(), name, "renamed")
 	fsys.Remove("renamed")
 	fsys.Remove(name)
-	fsys.Mkdir(name)
+	fsys.Mkdir(name, nil)
 	fsys.Remove(name)
 	if d, ok := fsys.(*Dir); ok {
 		d.Symlink("inside", name)
 		d.Symlink(name, "link")
 		d.RemoveAll("link")
-		write(d.Umask(0o77).(*Dir), name, os.O_TRUNC, "written")
+		write(fscontract.Masked{FS: d, Mask: 0o77}, name, os.O_TRUNC, "written")
 	}
 	if f, ok := fsys.(interface{ RemoveAll(string) error }); ok {
 		f.RemoveAll(name)

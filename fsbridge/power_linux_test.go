@@ -79,10 +79,10 @@ func TestPowerFailsAfterAnUpload(t *testing.T) {
 
 	for way, options := range map[string]DirOptions{"hidden": {Atomic: true, Sync: true}, "in place": {Sync: true}} {
 		d := open(options)
-		require.NoError(t, d.Mkdir("dir "+way))
-		require.NoError(t, d.Mkdir("dir "+way+"/below"))
+		require.NoError(t, d.Mkdir("dir "+way, nil))
+		require.NoError(t, d.Mkdir("dir "+way+"/below", nil))
 		put(t, d, "dir "+way+"/below/file", content)
-		require.NoError(t, d.Rename("dir "+way+"/below/file", "moved "+way))
+		require.NoError(t, d.Rename(t.Context(), "dir "+way+"/below/file", "moved "+way))
 		left := afterPowerFailure(t, image)
 		got, err := os.ReadFile(filepath.Join(left, "moved "+way))
 		require.NoError(t, err, way)

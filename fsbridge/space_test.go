@@ -39,7 +39,7 @@ func TestSpaceOfMemory(t *testing.T) {
 	m.Capacity = 10_000
 	n, err := m.Space(".")
 	require.NoError(t, err)
-	u, err := m.Create("all", os.O_TRUNC, 0)
+	u, err := m.Create("all", os.O_TRUNC, 0, nil)
 	require.NoError(t, err)
 	_, err = u.Write(make([]byte, n))
 	assert.NoError(t, err)

@@ -92,8 +92,6 @@ func TestReadOnlyHasNothingThatChanges(t *testing.T) {
 	assert.False(t, ok)
 	_, ok = fsys.(interface{ RemoveAll(string) error })
 	assert.False(t, ok)
-	_, ok = fsys.(interface{ Umask(fs.FileMode) fs.FS })
-	assert.False(t, ok)
 	_, ok = fsys.(interface {
 		Symlink(target, name string) error
 	})
@@ -102,7 +100,7 @@ func TestReadOnlyHasNothingThatChanges(t *testing.T) {
 
 // write uploads a file and returns the first error.
 func write(fsys fscontract.FS, name string, flag int, content string) error {
-	up, err := fsys.Create(name, flag, 0)
+	up, err := fsys.Create(name, flag, 0, nil)
 	if err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ func TestSweepRemovesLeftovers(t *testing.T) {
 			}
 		}
 		put(t, d, "a/file", "content")
-		require.NoError(t, d.Mkdir("a/.wasiftp"))
+		require.NoError(t, d.Mkdir("a/.wasiftp", nil))
 		require.NoError(t, os.Mkdir(filepath.Join(root, hiddenPrefix+"dir"), 0o755))
 		removed, err := d.Sweep(context.Background())
 		require.NoError(t, err)
@@ -198,7 +198,7 @@ func TestSweepFollowsNoLinks(t *testing.T) {
 func TestFolderOfLeftoversIsRemoved(t *testing.T) {
 	t.Parallel()
 	eachWay(t, func(t *testing.T, d *Dir, root string) {
-		require.NoError(t, d.Mkdir("dir"))
+		require.NoError(t, d.Mkdir("dir", nil))
 		dir := filepath.Join(root, "dir")
 		for range 300 {
 			leave(t, dir, 25*time.Hour)
@@ -217,10 +217,10 @@ func TestFolderOfLeftoversIsRemoved(t *testing.T) {
 		assert.NoDirExists(t, dir)
 
 		for _, name := range []string{"dir", "other"} {
-			require.NoError(t, d.Mkdir(name))
+			require.NoError(t, d.Mkdir(name, nil))
 			leave(t, filepath.Join(root, name), 25*time.Hour)
 		}
-		require.NoError(t, d.Rename("other", "dir"), "the folder of the new name is as good as empty")
+		require.NoError(t, d.Rename(t.Context(), "other", "dir"), "the folder of the new name is as good as empty")
 		assert.Equal(t, 1, seen(t, root))
 	})
 }
@@ -253,7 +253,7 @@ func TestKilledUploadsAreSwept(t *testing.T) {
 	root := t.TempDir()
 	d := testDir(t, root, DirOptions{Atomic: true}, true)
 	for i := range 5 {
-		require.NoError(t, d.Mkdir(fmt.Sprint("dir", i)))
+		require.NoError(t, d.Mkdir(fmt.Sprint("dir", i), nil))
 	}
 	for i := 1; i < 50; i += 2 {
 		put(t, d, fmt.Sprintf("dir%d/old%d", i%5, i), "whole")

@@ -22,8 +22,8 @@ import (
 func TestThreat10SymlinkInsideIsFollowed(t *testing.T) {
 	t.Parallel()
 	eachWay(t, func(t *testing.T, d *Dir, root string) {
-		require.NoError(t, d.Mkdir("dir"))
-		require.NoError(t, d.Mkdir("dir/below"))
+		require.NoError(t, d.Mkdir("dir", nil))
+		require.NoError(t, d.Mkdir("dir/below", nil))
 		put(t, d, "dir/file", "content")
 		for link, target := range map[string]string{
 			"to file": "dir/file", "to dir": "dir", "dir/up": "..", "dir/below/across": "../../dir/file", "chain": "to dir/up/to file",
@@ -61,8 +61,8 @@ func TestThreat10AbsoluteSymlinkBeginsAtTheRoot(t *testing.T) {
 			t.Parallel()
 			j := newJail(t)
 			d := testDir(t, j.root, kind.options, kind.fast)
-			require.NoError(t, d.Mkdir("c19"))
-			require.NoError(t, d.Mkdir("c19/2026"))
+			require.NoError(t, d.Mkdir("c19", nil))
+			require.NoError(t, d.Mkdir("c19/2026", nil))
 			put(t, d, "c19/2026/file", "content")
 			for link, target := range map[string]string{
 				"year": "/c19/2026", "slash": "/", "c19/chain": "../year/", "c19/file": "//c19/./2026/../chain/file", "broken": "/c19/new",
@@ -86,9 +86,9 @@ func TestThreat10AbsoluteSymlinkBeginsAtTheRoot(t *testing.T) {
 			assert.Equal(t, "/c19/2026", target)
 			assert.Equal(t, []string{"file"}, fileNames(t, d, "slash/year"))
 
-			require.NoError(t, d.Mkdir("year/dir"))
+			require.NoError(t, d.Mkdir("year/dir", nil))
 			put(t, d, "year/dir/new", "new")
-			require.NoError(t, d.Rename("year/dir/new", "slash/c19/chain/moved"))
+			require.NoError(t, d.Rename(t.Context(), "year/dir/new", "slash/c19/chain/moved"))
 			assert.Equal(t, "new", get(t, d, "c19/2026/moved"))
 			require.NoError(t, d.Remove("year/moved"))
 			require.NoError(t, d.RemoveAll("slash/year/dir"))
@@ -116,7 +116,7 @@ func TestThreat10AbsoluteSymlinkBeginsAtTheRoot(t *testing.T) {
 func TestRootIsNotChangedThroughALink(t *testing.T) {
 	t.Parallel()
 	eachWay(t, func(t *testing.T, d *Dir, root string) {
-		require.NoError(t, d.Mkdir("dir"))
+		require.NoError(t, d.Mkdir("dir", nil))
 		for link, target := range map[string]string{"dir/up": "..", "slash": "/"} {
 			require.NoError(t, os.Symlink(target, filepath.Join(root, link)))
 			assert.ErrorIs(t, d.Chmod(link, 0o700), fs.ErrPermission)
@@ -165,16 +165,16 @@ func TestThreat10SymlinkEscapes(t *testing.T) {
 						refused("Lstat", name, err)
 						refused("Create", name, write(d, name, os.O_TRUNC, "written"))
 						refused("Create new", name, write(d, name, os.O_EXCL, "written"))
-						refused("Mkdir", name, d.Mkdir(name))
+						refused("Mkdir", name, d.Mkdir(name, nil))
 						refused("Remove", name, d.Remove(name))
-						refused("Rename", name, d.Rename(name, "x"))
-						refused("Rename to", name, d.Rename("inside", name))
+						refused("Rename", name, d.Rename(t.Context(), name, "x"))
+						refused("Rename to", name, d.Rename(t.Context(), "inside", name))
 						refused("Symlink", name, d.Symlink("inside", name))
 						if err := d.RemoveAll(name); err != nil { // what is not there is no error
 							refused("RemoveAll", name, err)
 						}
 					}
-					assert.ErrorIs(t, d.Mkdir(link), fs.ErrExist)
+					assert.ErrorIs(t, d.Mkdir(link, nil), fs.ErrExist)
 					assert.ErrorIs(t, write(d, link, os.O_EXCL, "written"), fs.ErrExist)
 				}
 			}
@@ -183,7 +183,7 @@ func TestThreat10SymlinkEscapes(t *testing.T) {
 			}
 			for link := range dirs {
 				put(t, d, "moved", "moved")
-				require.NoError(t, d.Rename("moved", link), "the link is replaced, not its target")
+				require.NoError(t, d.Rename(t.Context(), "moved", link), "the link is replaced, not its target")
 				assert.Equal(t, "moved", get(t, d, link))
 			}
 			j.unchanged(t)
@@ -197,7 +197,7 @@ func TestThreat10SymlinkIsMadeInside(t *testing.T) {
 	t.Parallel()
 	eachWay(t, func(t *testing.T, d *Dir, root string) {
 		for _, dir := range []string{"a", "a/b", "deep", "deep/down"} {
-			require.NoError(t, d.Mkdir(dir))
+			require.NoError(t, d.Mkdir(dir, nil))
 		}
 		put(t, d, "file", "content")
 		require.NoError(t, os.Symlink("../deep", filepath.Join(root, "a/b/c"))) // leads nowhere
@@ -219,8 +219,8 @@ func TestThreat10SymlinkIsMadeInside(t *testing.T) {
 func TestRemoveAllOfAnUnfinishedUpload(t *testing.T) {
 	t.Parallel()
 	d := testDir(t, t.TempDir(), DirOptions{Atomic: true}, true)
-	require.NoError(t, d.Mkdir("dir"))
-	up, err := d.Create("dir/file", os.O_TRUNC, 0)
+	require.NoError(t, d.Mkdir("dir", nil))
+	up, err := d.Create("dir/file", os.O_TRUNC, 0, nil)
 	require.NoError(t, err)
 	require.ErrorIs(t, d.Remove("dir"), syscall.ENOTEMPTY)
 	require.NoError(t, d.RemoveAll("dir"))
@@ -296,7 +296,7 @@ func TestThreat10SymlinkRace(t *testing.T) {
 					require.Zero(t, info.Mode().Perm()&0o044, "of the secret")
 				}
 				d.Chmod("dir/outside", 0o600)
-				d.Rename("dir/new", "dir/renamed")
+				d.Rename(t.Context(), "dir/new", "dir/renamed")
 				d.Remove("dir/made")
 				d.RemoveAll("dir/outside dir")
 				if tries%64 == 0 {
@@ -304,7 +304,7 @@ func TestThreat10SymlinkRace(t *testing.T) {
 				}
 				if read%8 == 0 {
 					write(d, "dir/new", os.O_TRUNC, "written")
-					d.Mkdir("dir/made")
+					d.Mkdir("dir/made", nil)
 				}
 			}
 			stop()
@@ -343,12 +343,12 @@ func TestThreat11SpecialFilesAreRefused(t *testing.T) {
 				_, err := d.Open(name)
 				assert.ErrorIs(t, err, fs.ErrPermission, "Open %q", name)
 				for _, flag := range []int{os.O_TRUNC, os.O_APPEND, 0} {
-					_, err := d.Create(name, flag, 0)
+					_, err := d.Create(name, flag, 0, nil)
 					assert.ErrorIs(t, err, fs.ErrPermission, "Create %q", name)
-					_, err = d.Create(name+"/below", flag, 0)
+					_, err = d.Create(name+"/below", flag, 0, nil)
 					assert.ErrorIs(t, err, syscall.ENOTDIR, "Create below %q", name)
 				}
-				_, err = d.Create(name, os.O_EXCL, 0)
+				_, err = d.Create(name, os.O_EXCL, 0, nil)
 				assert.ErrorIs(t, err, fs.ErrExist)
 				info, err := d.Stat(name)
 				require.NoError(t, err)
@@ -372,7 +372,7 @@ func TestUploadEndsWhileAChildIsStarting(t *testing.T) {
 		copied, err := syscall.Dup(int(up.(*upload).file.Fd()))
 		require.NoError(t, err)
 		require.NoError(t, end(up))
-		next, err := d.Create("file", os.O_TRUNC, 0)
+		next, err := d.Create("file", os.O_TRUNC, 0, nil)
 		require.NoError(t, err)
 		require.NoError(t, next.Commit())
 		require.NoError(t, syscall.Close(copied))

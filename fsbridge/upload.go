@@ -29,8 +29,12 @@ import (
 // everybody. Access control lists, extended attributes and hard links go with the
 // old file. A symbolic link is itself replaced.
 //
+// perm are the permissions of a file that is made, whatever the process's umask. nil
+// leaves them to the umask: 0o666 less what it takes. Where the directory has a default
+// access control list, that decides.
+//
 // The upload is an [io.ReaderFrom] that lets the kernel move the bytes.
-func (d *Dir) Create(name string, flag int, offset int64) (Upload, error) {
+func (d *Dir) Create(name string, flag int, offset int64, perm *fs.FileMode) (Upload, error) {
 	if err := visible("create", name, checkUpload(name, flag, offset)); err != nil {
 		return nil, err
 	}
@@ -38,7 +42,7 @@ func (d *Dir) Create(name string, flag int, offset int64) (Upload, error) {
 	if d.options.Atomic && (flag == os.O_TRUNC || flag == os.O_EXCL) {
 		create = d.createHidden
 	}
-	up, err := create(name, flag, offset)
+	up, err := create(name, flag, offset, perm)
 	if err != nil {
 		return nil, d.fault("create", name, err)
 	}
@@ -49,13 +53,14 @@ func (d *Dir) Create(name string, flag int, offset int64) (Upload, error) {
 type upload struct {
 	dir       *Dir
 	file      *os.File
-	hold      *hold  // nil until the file is locked
-	cut       bool   // what the file holds goes with the first byte
-	folder    parent // that the file is in, held open: it may be renamed; nil where it is not needed
-	base      string // the name of the complete file in folder
-	temporary string // the name until then; "" is an upload in place
-	made      bool   // in place: by this upload
-	exclusive bool   // hidden: replaces nothing
+	hold      *hold        // nil until the file is locked
+	perm      *fs.FileMode // of a new file; nil for what the process's umask leaves
+	cut       bool         // what the file holds goes with the first byte
+	folder    parent       // that the file is in, held open: it may be renamed; nil where it is not needed
+	base      string       // the name of the complete file in folder
+	temporary string       // the name until then; "" is an upload in place
+	made      bool         // in place: by this upload
+	exclusive bool         // hidden: replaces nothing
 	ended     bool
 }
 
@@ -118,9 +123,9 @@ const createTries = 100
 
 var errGone = errors.New("removed before it was locked")
 
-func (d *Dir) createInPlace(name string, flag int, offset int64) (u *upload, err error) {
+func (d *Dir) createInPlace(name string, flag int, offset int64, perm *fs.FileMode) (u *upload, err error) {
 	for range createTries {
-		if u, err = d.openInPlace(name, flag, offset); err != nil {
+		if u, err = d.openInPlace(name, flag, offset, perm); err != nil {
 			return nil, err
 		}
 		if err = u.place(name, flag, offset); err == nil {
@@ -141,17 +146,17 @@ func (d *Dir) createInPlace(name string, flag int, offset int64) (u *upload, err
 // openInPlace opens the file as it is, or makes it. Neither os.O_TRUNC nor
 // os.O_APPEND are given to the system: the first would act before the lock is had,
 // and splice refuses a file that has the second.
-func (d *Dir) openInPlace(name string, flag int, offset int64) (*upload, error) {
-	u := &upload{dir: d}
+func (d *Dir) openInPlace(name string, flag int, offset int64, perm *fs.FileMode) (*upload, error) {
+	u := &upload{dir: d, perm: perm}
 	err := fs.ErrNotExist
 	if flag != os.O_EXCL {
-		u.file, err = d.openWritten(name, 0)
+		u.file, err = d.openWritten(name, 0, 0)
 	}
 	if errors.Is(err, fs.ErrNotExist) && (flag != 0 || offset == 0) {
 		err = u.make(name)
 		if errors.Is(err, fs.ErrExist) && flag != os.O_EXCL {
 			// By another meanwhile, or there is a link to what is not there yet.
-			u.file, err = d.openWritten(name, os.O_CREATE)
+			u.file, err = d.openWritten(name, os.O_CREATE, u.permissions(nil))
 		}
 	}
 	if err == nil && u.folder == nil && d.options.Sync {
@@ -164,8 +169,8 @@ func (d *Dir) openInPlace(name string, flag int, offset int64) (*upload, error) 
 	return u, nil
 }
 
-func (d *Dir) openWritten(name string, flag int) (*os.File, error) {
-	file, info, err := d.openFile(name, os.O_WRONLY|flag, d.options.FileMode.Perm())
+func (d *Dir) openWritten(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	file, info, err := d.openFile(name, os.O_WRONLY|flag, perm)
 	if err == nil && info.IsDir() {
 		file.Close()
 		return nil, syscall.EISDIR
@@ -211,10 +216,13 @@ func (u *upload) place(name string, flag int, offset int64) (err error) {
 // permissions are those of the file that the upload makes, in the place of old or
 // of none.
 func (u *upload) permissions(old fs.FileInfo) fs.FileMode {
-	if old != nil {
+	switch {
+	case old != nil:
 		return old.Mode().Perm()
+	case u.perm != nil:
+		return u.perm.Perm()
 	}
-	return u.dir.options.FileMode.Perm()
+	return 0o666
 }
 
 // setMode gives a new file its permissions where the process's umask must not have
@@ -222,7 +230,7 @@ func (u *upload) permissions(old fs.FileInfo) fs.FileMode {
 func (u *upload) setMode(old fs.FileInfo) error {
 	perm := u.permissions(old)
 	switch {
-	case old == nil && !u.dir.masked, u.hold.info.Mode().Perm() == perm:
+	case old == nil && u.perm == nil, u.hold.info.Mode().Perm() == perm:
 		return nil
 	case old == nil && u.folder.ruled():
 		return nil

@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"wasiftp/fsbridge/fscontract"
 )
 
 // Hidden uploads go where one may write but not read, as those in place do, and to
@@ -35,7 +37,7 @@ func TestAtomicUploadInAFolderThatMayNotBeRead(t *testing.T) {
 				require.NoError(t, write(d, "drop/file", flag, "content"), "%+v", options)
 			}
 			require.NoError(t, begin(t, d, "drop/file", os.O_TRUNC, 0, "half").Abort())
-			up, err := d.Create("drop/other", os.O_EXCL, 0)
+			up, err := d.Create("drop/other", os.O_EXCL, 0, nil)
 			require.NoError(t, err)
 			require.NoError(t, up.Abort())
 			assert.Error(t, d.Remove("drop"))
@@ -162,7 +164,7 @@ func TestDiskThatFills(t *testing.T) {
 				},
 			} {
 				put(t, d, "file", "old")
-				up, err := d.Create("file", os.O_TRUNC, 0)
+				up, err := d.Create("file", os.O_TRUNC, 0, nil)
 				require.NoError(t, err)
 				assert.ErrorIs(t, fill(up), syscall.ENOSPC, way)
 				require.NoError(t, up.Abort())
@@ -180,7 +182,7 @@ func TestDiskThatFills(t *testing.T) {
 func TestSweepRemovesOldLinks(t *testing.T) {
 	t.Parallel()
 	eachWay(t, func(t *testing.T, d *Dir, root string) {
-		require.NoError(t, d.Mkdir("dir"))
+		require.NoError(t, d.Mkdir("dir", nil))
 		link := filepath.Join(root, "dir", hiddenPrefix+"link")
 		require.NoError(t, os.Symlink("nowhere", link))
 		removed, err := d.Sweep(t.Context())
@@ -209,7 +211,7 @@ func TestFileThatGrowsTooLarge(t *testing.T) {
 		func(w io.Writer) error { _, err := io.WriteString(w, "more"); return err },
 		func(w io.Writer) error { _, err := io.Copy(w, strings.NewReader("more")); return err },
 	} {
-		up, err := d.Create("file", os.O_APPEND, 0)
+		up, err := d.Create("file", os.O_APPEND, 0, nil)
 		require.NoError(t, err)
 		assert.ErrorIs(t, fill(up), syscall.EFBIG)
 		require.NoError(t, up.Abort())
@@ -231,7 +233,7 @@ func TestUploadWherePermissionsCannotBeSet(t *testing.T) {
 			d.flock = func(file *os.File, against bool) error {
 				return asRoot(func() error { return file.Chown(12345, 12345) })
 			}
-			masked := d.Umask(0).(*Dir)
+			masked := fscontract.Masked{FS: d, Mask: 0}
 			require.NoError(t, write(masked, "file", os.O_TRUNC, "content"))
 			assert.Equal(t, "content", get(t, d, "file"))
 		})

@@ -15,12 +15,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"wasiftp/fsbridge/fscontract"
 )
 
 // begin opens an upload and sends the first part of it.
 func begin(t *testing.T, d *Dir, name string, flag int, offset int64, content string) Upload {
 	t.Helper()
-	up, err := d.Create(name, flag, offset)
+	up, err := d.Create(name, flag, offset, nil)
 	require.NoError(t, err)
 	_, err = io.WriteString(up, content)
 	require.NoError(t, err)
@@ -61,13 +63,13 @@ func TestHiddenUploadCannotBeReached(t *testing.T) {
 			_, err = d.Stat(name)
 			assert.ErrorIs(t, err, fs.ErrNotExist)
 			assert.ErrorIs(t, write(d, name, os.O_APPEND, ""), fs.ErrNotExist)
-			assert.ErrorIs(t, d.Mkdir(name), fs.ErrNotExist)
+			assert.ErrorIs(t, d.Mkdir(name, nil), fs.ErrNotExist)
 			assert.ErrorIs(t, d.Remove(name), fs.ErrNotExist)
 			assert.ErrorIs(t, d.RemoveAll(name), fs.ErrNotExist)
 			assert.ErrorIs(t, d.Symlink("file", name), fs.ErrNotExist)
 			assert.ErrorIs(t, d.Symlink(name, "link"), fs.ErrNotExist)
-			assert.ErrorIs(t, d.Rename(name, "x"), fs.ErrNotExist)
-			assert.ErrorIs(t, d.Rename("file", name), fs.ErrNotExist)
+			assert.ErrorIs(t, d.Rename(t.Context(), name, "x"), fs.ErrNotExist)
+			assert.ErrorIs(t, d.Rename(t.Context(), "file", name), fs.ErrNotExist)
 			assert.ErrorIs(t, d.Chmod(name, 0), fs.ErrNotExist)
 			assert.ErrorIs(t, d.Chtimes(name, time.Unix(0, 0)), fs.ErrNotExist)
 			_, err = d.Lstat(name)
@@ -76,7 +78,7 @@ func TestHiddenUploadCannotBeReached(t *testing.T) {
 			assert.ErrorIs(t, err, fs.ErrNotExist)
 			_, err = d.Space(name)
 			assert.ErrorIs(t, err, fs.ErrNotExist)
-			assert.ErrorIs(t, write(d.Umask(0).(*Dir), name, os.O_TRUNC, ""), fs.ErrNotExist)
+			assert.ErrorIs(t, write(fscontract.Masked{FS: d, Mask: 0}, name, os.O_TRUNC, ""), fs.ErrNotExist)
 		}
 		assert.Equal(t, []string{"file"}, fileNames(t, d, "."))
 	})
@@ -85,9 +87,9 @@ func TestHiddenUploadCannotBeReached(t *testing.T) {
 func TestAtomicUploadFollowsItsDirectory(t *testing.T) {
 	t.Parallel()
 	d := testDir(t, t.TempDir(), DirOptions{Atomic: true}, true)
-	require.NoError(t, d.Mkdir("dir"))
+	require.NoError(t, d.Mkdir("dir", nil))
 	up := begin(t, d, "dir/file", os.O_TRUNC, 0, "content")
-	require.NoError(t, d.Rename("dir", "moved"))
+	require.NoError(t, d.Rename(t.Context(), "dir", "moved"))
 	require.NoError(t, up.Commit())
 	assert.Equal(t, "content", get(t, d, "moved/file"))
 }
@@ -97,7 +99,7 @@ func TestAtomicUploadThatCannotBePlacedIsGone(t *testing.T) {
 	root := t.TempDir()
 	d := testDir(t, root, DirOptions{Atomic: true}, true)
 	up := begin(t, d, "name", os.O_TRUNC, 0, "content")
-	require.NoError(t, d.Mkdir("name"))
+	require.NoError(t, d.Mkdir("name", nil))
 	err := up.Commit()
 	assert.True(t, errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.EISDIR), "%v", err)
 	assert.ErrorIs(t, up.Abort(), fs.ErrClosed)
@@ -140,10 +142,10 @@ func TestThreat26SecondUploadInPlaceIsRefused(t *testing.T) {
 		put(t, d, "file", "whole")
 		up := begin(t, d, "file", os.O_APPEND, 0, " and more")
 		for _, flag := range []int{os.O_TRUNC, os.O_APPEND, 0} {
-			_, err := other.Create("file", flag, 0)
+			_, err := other.Create("file", flag, 0, nil)
 			assert.ErrorIs(t, err, syscall.EBUSY)
 			if flag != os.O_TRUNC || !d.options.Atomic {
-				_, err = d.Create("file", flag, 0)
+				_, err = d.Create("file", flag, 0, nil)
 				assert.ErrorIs(t, err, syscall.EBUSY)
 			}
 		}
@@ -178,7 +180,7 @@ func TestThreat26RenameOntoFileBeingUploaded(t *testing.T) {
 	eachWay(t, func(t *testing.T, d *Dir, root string) {
 		put(t, d, "other", "other")
 		up := begin(t, d, "file", os.O_TRUNC, 0, "uploaded")
-		require.NoError(t, d.Rename("other", "file"))
+		require.NoError(t, d.Rename(t.Context(), "other", "file"))
 		assert.Equal(t, "other", get(t, d, "file"))
 		_, err := io.WriteString(up, " more")
 		require.NoError(t, err)
@@ -199,7 +201,7 @@ func TestThreat26RenameOfFileBeingUploaded(t *testing.T) {
 	eachWay(t, func(t *testing.T, d *Dir, root string) {
 		put(t, d, "file", "one")
 		up := begin(t, d, "file", os.O_APPEND, 0, " two")
-		require.NoError(t, d.Rename("file", "moved"))
+		require.NoError(t, d.Rename(t.Context(), "file", "moved"))
 		put(t, d, "file", "another")
 		_, err := io.WriteString(up, " three")
 		require.NoError(t, err)
@@ -244,7 +246,7 @@ func TestUploadFromConnection(t *testing.T) {
 			if flag == 0 {
 				offset = int64(len(before))
 			}
-			up, err := d.Create(name, flag, offset)
+			up, err := d.Create(name, flag, offset, nil)
 			require.NoError(t, err)
 			require.Implements(t, (*io.ReaderFrom)(nil), up)
 			n, err := io.Copy(up, conn)

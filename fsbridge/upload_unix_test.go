@@ -127,7 +127,7 @@ func TestUploadFromPipe(t *testing.T) {
 				io.WriteString(w, strings.Repeat("n", size))
 				w.Close()
 			}()
-			up, err := d.Create("file", os.O_TRUNC, 0)
+			up, err := d.Create("file", os.O_TRUNC, 0, nil)
 			require.NoError(t, err)
 			n, err := io.Copy(up, r)
 			require.NoError(t, err)

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 
@@ -12,8 +11,8 @@ import (
 // much room there is depends on more than their type, so that is tried.
 func abilitiesOf(fsys FS, rights Rights) uint32 {
 	able := abilityOf[CreateFS](fsys, wasi.AbleUpload) | abilityOf[MkdirFS](fsys, wasi.AbleMkdir) |
-		abilityOf[ChtimesFS](fsys, wasi.AbleTimes) | abilityOf[ChmodFS](fsys, wasi.AbleModes) | abilityOf[UmaskFS](fsys, wasi.AbleUmask) |
-		abilityOf[SymlinkFS](fsys, wasi.AbleSymlink) | abilityOf[RemoveAllFS](fsys, wasi.AbleTree)
+		abilityOf[ChtimesFS](fsys, wasi.AbleTimes) | abilityOf[ChmodFS](fsys, wasi.AbleModes|wasi.AbleUmask) |
+		abilityOf[SymlinkFS](fsys, wasi.AbleSymlink) | abilityOf[RemoveFS](fsys, wasi.AbleTree)
 	if f, ok := fsys.(CreatedFS); ok && f.TellsCreated() {
 		able |= wasi.AbleCreated
 	}
@@ -47,19 +46,25 @@ func (sh *shard) sessionUmask(a *args) wasi.Errno {
 		return wasi.EINVAL
 	}
 	l := s.login.Load()
-	result, errno := s.ask(questionKey{call: wasi.SessionUmask, flags: mask}, func(context.Context) answer {
-		m, ok := l.whole.(UmaskFS)
-		if !ok {
-			return answer{errno: wasi.ENOSYS}
-		}
-		masked := m.Umask(fs.FileMode(mask))
-		if masked == nil {
-			return answer{errno: wasi.EIO}
-		}
-		return answer{fs: masked}
-	})
-	if errno == wasi.OK {
-		l.fs = result.fs
+	if l.able&wasi.AbleUmask == 0 {
+		return wasi.ENOSYS
 	}
-	return errno
+	umask := fs.FileMode(mask)
+	l.umask.Store(&umask)
+	return wasi.OK
+}
+
+// permissions are those of what the session makes, of all that it could have; nil for
+// those that the storage chooses.
+func (s *session) permissions(all fs.FileMode) *fs.FileMode {
+	l := s.login.Load()
+	if l == nil {
+		return nil
+	}
+	umask := l.umask.Load()
+	if umask == nil {
+		return nil
+	}
+	all &^= *umask
+	return &all
 }

@@ -1,10 +1,12 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"io/fs"
+	"path"
 	"syscall"
 	"time"
 
@@ -42,7 +44,7 @@ func (sh *shard) fileMake(a *args) wasi.Errno {
 		return errno
 	}
 	return s.change(questionKey{call: wasi.FileMake, name: name}, Event{Kind: Made, Path: "/" + name}, func(context.Context) error {
-		return using(fsys, func(m MkdirFS) error { return m.Mkdir(name) })
+		return using(fsys, func(m MkdirFS) error { return m.Mkdir(name, s.permissions(0o777)) })
 	})
 }
 
@@ -77,7 +79,7 @@ func (sh *shard) fileRemove(a *args) wasi.Errno {
 		return wasi.EACCES
 	}
 	key := questionKey{call: wasi.FileRemove, name: name, flags: kind}
-	return s.change(key, Event{Kind: Deleted, Path: "/" + name}, func(context.Context) error {
+	return s.change(key, Event{Kind: Deleted, Path: "/" + name}, func(ctx context.Context) error {
 		remove := removal(fsys, kind)
 		if remove == nil {
 			return errors.ErrUnsupported
@@ -95,20 +97,44 @@ func (sh *shard) fileRemove(a *args) wasi.Errno {
 		case kind == wasi.RemoveFile && info.IsDir():
 			return syscall.EISDIR
 		}
-		return remove(name)
+		return remove(ctx, name)
 	})
 }
 
 // removal is how files remove one kind of thing; nil when they cannot.
-func removal(fsys FS, kind uint32) func(name string) error {
-	if kind == wasi.RemoveTree {
-		if r, ok := fsys.(RemoveAllFS); ok {
-			return r.RemoveAll
-		}
-	} else if r, ok := fsys.(RemoveFS); ok {
-		return r.Remove
+func removal(fsys FS, kind uint32) func(ctx context.Context, name string) error {
+	r, ok := fsys.(RemoveFS)
+	switch {
+	case !ok:
+		return nil
+	case kind == wasi.RemoveTree:
+		return func(ctx context.Context, name string) error { return removeTree(ctx, r, name) }
 	}
-	return nil
+	return func(_ context.Context, name string) error { return r.Remove(name) }
+}
+
+// removeTree removes a directory with all that is in it, one by one: what the storage
+// refuses to remove stays, and so does the directory. A link is removed, and not what it
+// leads to.
+func removeTree(ctx context.Context, fsys RemoveFS, name string) error {
+	entries, err := fs.ReadDir(fsys, name)
+	for _, entry := range entries {
+		if err != nil || ctx.Err() != nil {
+			break
+		}
+		if below := path.Join(name, entry.Name()); entry.Type().IsDir() {
+			err = removeTree(ctx, fsys, below)
+		} else {
+			err = fsys.Remove(below)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil // somebody else has removed it
+		}
+	}
+	if err = cmp.Or(err, ctx.Err()); err != nil {
+		return err
+	}
+	return fsys.Remove(name)
 }
 
 func (sh *shard) fileRename(a *args) wasi.Errno {
@@ -126,23 +152,14 @@ func (sh *shard) fileRename(a *args) wasi.Errno {
 			if _, err := describe(fsys, to, true); err == nil && !s.can(Delete) && from != to {
 				return fs.ErrPermission
 			}
-			err := r.Rename(from, to)
-			if errnoOf(err) == wasi.EXDEV {
-				return s.move(ctx, fsys, from, to, err)
+			if !s.can(Read | Write | Delete) {
+				ended, end := context.WithCancel(ctx)
+				end() // to copy to another disk, and delete, is more than to rename
+				ctx = ended
 			}
-			return err
+			return r.Rename(ctx, from, to)
 		})
 	})
-}
-
-// move renames from one disk to another, which means to read, write and delete
-// there. err is what comes of it where that cannot, or may not, be done.
-func (s *session) move(ctx context.Context, fsys FS, from, to string, err error) error {
-	mover, ok := fsys.(MoveFS)
-	if !ok || !s.can(Read|Write|Delete) {
-		return err
-	}
-	return mover.Move(ctx, from, to)
 }
 
 // fileSet sets one attribute of a file.

@@ -71,7 +71,7 @@ func ExampleAuthenticator() {
 // uploads that nobody stores.
 type inbox struct{ fs.FS }
 
-func (inbox) Create(name string, _ int, _ int64) (host.Upload, error) {
+func (inbox) Create(name string, _ int, _ int64, _ *fs.FileMode) (host.Upload, error) {
 	return &letter{name: name}, nil
 }
 
@@ -91,7 +91,7 @@ func (l *letter) Abort() error { return nil }
 // each on when it is complete.
 func ExampleCreateFS() {
 	var files host.CreateFS = inbox{fstest.MapFS{}}
-	upload, err := files.Create("hello.txt", os.O_TRUNC, 0)
+	upload, err := files.Create("hello.txt", os.O_TRUNC, 0, nil)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -9,8 +9,8 @@ import (
 
 // FS is what an account sees: any [fs.FS] is one, and read-only. What else it
 // can do is found by type assertion: [fs.StatFS], [fs.ReadLinkFS] (Lstat and
-// ReadLink), [EnterFS], [CreateFS], [MkdirFS], [RemoveFS], [RenameFS], [MoveFS], [ChtimesFS],
-// [ChmodFS], [CreatedFS], [UmaskFS], [SymlinkFS], [RemoveAllFS] and [SpaceFS]. A
+// ReadLink), [EnterFS], [CreateFS], [MkdirFS], [RemoveFS], [RenameFS], [ChtimesFS],
+// [ChmodFS], [CreatedFS], [SymlinkFS] and [SpaceFS]. A
 // file that Open returns may be an [io.Seeker], to be read from an offset, and an
 // *os.File, to be sent by the kernel alone.
 //
@@ -40,8 +40,9 @@ type CreateFS interface {
 	// [fs.ErrExist] when there is one), os.O_APPEND to add to its end, or 0 to overwrite it from offset on.
 	// The file is made when missing. Its size is checked by the server: offset
 	// is never beyond the end. What the file holds should stay until the first
-	// byte or Commit: many an upload begins whose data connection never comes.
-	Create(name string, flag int, offset int64) (Upload, error)
+	// byte or Commit: many an upload begins whose data connection never comes. perm
+	// are the permissions of a file that is made, nil for those that the FS chooses.
+	Create(name string, flag int, offset int64, perm *fs.FileMode) (Upload, error)
 }
 
 // Upload is a file that is being written. It has two ends, of which exactly one
@@ -65,10 +66,11 @@ type HiddenUpload interface {
 }
 
 // MkdirFS is an [FS] that makes directories. Mkdir fails with [fs.ErrExist]
-// when there is such a file.
+// when there is such a file. perm are the permissions of the directory, nil for those
+// that the FS chooses.
 type MkdirFS interface {
 	FS
-	Mkdir(name string) error
+	Mkdir(name string, perm *fs.FileMode) error
 }
 
 // RemoveFS is an [FS] that removes a file or an empty directory.
@@ -78,20 +80,13 @@ type RemoveFS interface {
 }
 
 // RenameFS is an [FS] that renames files and directories. A file replaces a file;
-// whether a directory replaces an empty one is for the FS to say.
+// whether a directory replaces an empty one is for the FS to say. What takes its time,
+// as copying to another disk does, ends with ctx, and then all should be as it was
+// before. When ctx has ended already, as for an account that may rename and not copy or
+// delete, it is not begun: that is an error that is [syscall.EXDEV].
 type RenameFS interface {
 	FS
-	Rename(from, to string) error
-}
-
-// MoveFS is an [FS] that can do what Rename cannot: rename from one disk to
-// another, by copying and deleting. It is asked when Rename fails with
-// [syscall.EXDEV], for an account that may read, write and delete.
-type MoveFS interface {
-	FS
-
-	// Move renames a file. When it fails, or ctx ends, all is as it was before.
-	Move(ctx context.Context, from, to string) error
+	Rename(ctx context.Context, from, to string) error
 }
 
 // ChtimesFS is an [FS] that sets modification times.
@@ -122,15 +117,6 @@ type CreatedFS interface {
 	TellsCreated() bool
 }
 
-// UmaskFS is an [FS] that can give new files and directories fewer permissions.
-type UmaskFS interface {
-	FS
-
-	// Umask is the same files, but what is made through it gets all
-	// permissions, for a file those of reading and writing, but those in mask.
-	Umask(mask fs.FileMode) FS
-}
-
 // SymlinkFS is an [FS] that makes symbolic links.
 type SymlinkFS interface {
 	FS
@@ -139,11 +125,4 @@ type SymlinkFS interface {
 	// other, of a file that may be missing. It fails with [fs.ErrExist] when
 	// there is a file called name.
 	Symlink(target, name string) error
-}
-
-// RemoveAllFS is an [FS] that removes a directory with all that is in it, but
-// not what links in it lead to.
-type RemoveAllFS interface {
-	FS
-	RemoveAll(name string) error
 }

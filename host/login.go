@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -16,8 +17,8 @@ import (
 type login struct {
 	session *session
 	name    string
-	whole   FS // the account's
-	fs      FS // the same, perhaps under a mask; for the shard's goroutine
+	fs      FS
+	umask   atomic.Pointer[fs.FileMode] // of SITE UMASK; nil for none
 	rights  Rights
 	shared  bool         // by strangers
 	names   *charset     // of its clients
@@ -223,7 +224,7 @@ func (s *session) logIn(ctx context.Context, given Login) (*login, error) {
 // use takes one of the account's places, or else closes the account.
 func (s *session) use(account *Account, user string, revocations uint64) (admitted *login, err error) {
 	l := &login{
-		session: s, name: cmp.Or(account.Name, user), whole: account.FS, fs: account.FS, rights: account.Rights,
+		session: s, name: cmp.Or(account.Name, user), fs: account.FS, rights: account.Rights,
 		shared: account.Shared, close: account.Close,
 	}
 	l.enter()

@@ -121,7 +121,7 @@ func (f *openFile) create(fsys FS, flags uint32, offset int64) (wasi.Stat, error
 	case uint64(offset) < stat.Size && !f.session.can(Delete):
 		return stat, fs.ErrPermission
 	}
-	upload, err := creator.Create(f.name, flag, offset)
+	upload, err := creator.Create(f.name, flag, offset, f.session.permissions(0o666))
 	if flags&wasi.OpenTruncate != 0 && flag == os.O_EXCL && errors.Is(err, fs.ErrExist) {
 		return stat, fs.ErrPermission
 	}

@@ -19,7 +19,7 @@ func TestCharset(t *testing.T) {
 	files, seen := fsbridge.NewMemory(), &events{}
 	for _, name := range []string{"café.txt", "表.txt", "表/ソ.txt"} {
 		if dir, _, found := strings.Cut(name, "/"); found {
-			require.NoError(t, files.Mkdir(dir))
+			require.NoError(t, files.Mkdir(dir, nil))
 		}
 		require.NoError(t, putFile(files, name, []byte(name), past))
 	}

@@ -29,7 +29,7 @@ func TestEnterClosedDirectory(t *testing.T) {
 	t.Parallel()
 	files := fsbridge.NewMemory()
 	for _, dir := range []string{"open", "closed", "dead"} {
-		require.NoError(t, files.Mkdir(dir))
+		require.NoError(t, files.Mkdir(dir, nil))
 	}
 	require.NoError(t, putFile(files, "file", nil, past))
 	for _, user := range []string{"u", "ro"} {

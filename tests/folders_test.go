@@ -87,7 +87,7 @@ func TestBadEntrySpoilsNoListing(t *testing.T) {
 		t.Run(fault.Error(), func(t *testing.T) {
 			t.Parallel()
 			files := sick{Memory: fsbridge.NewMemory(), faults: map[string]error{"bad": fault, "dir/bad": fault}}
-			require.NoError(t, files.Mkdir("dir"))
+			require.NoError(t, files.Mkdir("dir", nil))
 			for _, name := range []string{"bad", "good", "dir/bad", "dir/good"} {
 				require.NoError(t, putFile(files, name, nil, past))
 			}
@@ -109,7 +109,7 @@ func TestListOfAFolderThatMayNotBeRead(t *testing.T) {
 	t.Parallel()
 	files := sick{Memory: fsbridge.NewMemory(), faults: map[string]error{}}
 	for _, dir := range []string{"a", "locked", "z"} {
-		require.NoError(t, files.Mkdir(dir))
+		require.NoError(t, files.Mkdir(dir, nil))
 		require.NoError(t, putFile(files, dir+"/in-"+dir, nil, past))
 	}
 	// It can be described, and that is all.
@@ -142,7 +142,7 @@ func (l locked) Open(name string) (fs.File, error) {
 func TestListingThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	files := sick{Memory: fsbridge.NewMemory(), broken: "dir"}
-	require.NoError(t, files.Mkdir("dir"))
+	require.NoError(t, files.Mkdir("dir", nil))
 	require.NoError(t, putFile(files, "dir/file", nil, past))
 	c := login(t, serveFiles(t, files), "u")
 	for _, line := range []string{"NLST dir", "LIST dir", "MLSD dir"} {
@@ -156,7 +156,7 @@ func TestRemovingAsksForTheKind(t *testing.T) {
 	t.Parallel()
 	for _, rights := range []host.Rights{host.Delete, host.Delete | host.Write, host.ReadWrite} {
 		files := fsbridge.NewMemory()
-		require.NoError(t, files.Mkdir("dir"))
+		require.NoError(t, files.Mkdir("dir", nil))
 		require.NoError(t, putFile(files, "file", nil, past))
 		only := func(context.Context, host.Login) (*host.Account, error) {
 			return &host.Account{FS: files, Rights: rights}, nil
@@ -178,25 +178,28 @@ type twoDisks struct {
 	move func(ctx context.Context, from, to string) error
 }
 
-func (twoDisks) Rename(from, _ string) error {
-	return &fs.PathError{Op: "rename", Path: from, Err: syscall.EXDEV}
+func (d twoDisks) Rename(ctx context.Context, from, to string) error {
+	if ctx.Err() != nil {
+		return &fs.PathError{Op: "rename", Path: from, Err: syscall.EXDEV}
+	}
+	return d.move(ctx, from, to)
 }
-
-func (d twoDisks) Move(ctx context.Context, from, to string) error { return d.move(ctx, from, to) }
 
 // renamer are files that can be renamed, but not moved.
 type renamer struct{ host.FS }
 
-func (r renamer) Rename(from, to string) error { return r.FS.(host.RenameFS).Rename(from, to) }
+func (r renamer) Rename(_ context.Context, from, _ string) error {
+	return &fs.PathError{Op: "rename", Path: from, Err: syscall.EXDEV}
+}
 
 func TestRenameToAnotherDisk(t *testing.T) {
 	t.Parallel()
 	files := twoDisks{Memory: fsbridge.NewMemory()}
-	files.move = func(_ context.Context, from, to string) error {
+	files.move = func(ctx context.Context, from, to string) error {
 		if to == "elsewhere" {
 			return syscall.EXDEV
 		}
-		return files.Memory.Rename(from, to)
+		return files.Memory.Rename(ctx, from, to)
 	}
 	require.NoError(t, putFile(files, "file", nil, past))
 	known := func(_ context.Context, login host.Login) (*host.Account, error) {

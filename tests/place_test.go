@@ -62,7 +62,7 @@ func putFile(files interface {
 	host.CreateFS
 	host.ChtimesFS
 }, name string, content []byte, mtime time.Time) error {
-	upload, err := files.Create(name, os.O_TRUNC, 0)
+	upload, err := files.Create(name, os.O_TRUNC, 0, nil)
 	if err != nil {
 		return err
 	}
@@ -77,11 +77,11 @@ func (m memory) parents(name string) error {
 	if _, err := m.files.Stat(dir); err == nil {
 		return nil
 	}
-	return cmp.Or(m.parents(dir), m.files.Mkdir(dir))
+	return cmp.Or(m.parents(dir), m.files.Mkdir(dir, nil))
 }
 
 func (m memory) Mkdir(name string) error {
-	return cmp.Or(m.parents(name), m.files.Mkdir(name))
+	return cmp.Or(m.parents(name), m.files.Mkdir(name, nil))
 }
 
 func (m memory) Symlink(string, string) error          { return fs.ErrInvalid }

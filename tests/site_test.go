@@ -81,7 +81,7 @@ func TestFeaturesWork(t *testing.T) {
 		for _, user := range []string{"u", "ro", "admin"} {
 			if m, ok := files.(*fsbridge.Memory); ok {
 				m.RemoveAll("dir")
-				require.NoError(t, cmp.Or(m.Mkdir("dir"), putFile(m, "file", nil, past), putFile(m, "part", nil, past), m.RemoveAll("new")))
+				require.NoError(t, cmp.Or(m.Mkdir("dir", nil), putFile(m, "file", nil, past), putFile(m, "part", nil, past), m.RemoveAll("new")))
 			} else {
 				require.NoError(t, script.Folder{Root: root}.Empty())
 				require.NoError(t, os.Mkdir(filepath.Join(root, "dir"), 0o755))

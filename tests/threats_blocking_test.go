@@ -28,7 +28,7 @@ type hung struct {
 
 func newHung(t testing.TB) *hung {
 	h := &hung{Memory: fsbridge.NewMemory(), gate: make(chan struct{})}
-	require.NoError(t, h.Memory.Mkdir("hung"))
+	require.NoError(t, h.Memory.Mkdir("hung", nil))
 	for _, name := range []string{"hung/file", "hung/part", "fine"} {
 		require.NoError(t, putFile(h.Memory, name, script.Bytes(4096), past))
 	}

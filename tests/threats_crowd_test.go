@@ -103,7 +103,7 @@ func TestThreat35Patterns(t *testing.T) {
 func TestThreat35LongNames(t *testing.T) {
 	t.Parallel()
 	files := fsbridge.NewMemory()
-	require.NoError(t, files.Mkdir("long"))
+	require.NoError(t, files.Mkdir("long", nil))
 	for i := range 3000 {
 		require.NoError(t, putFile(files, "file"+decimal(i), nil, past))
 		require.NoError(t, putFile(files, "long/"+strings.Repeat("n", 240)+decimal(i), nil, past))

@@ -201,7 +201,7 @@ func TestThreat19GlobBomb(t *testing.T) {
 	for i := range 200 {
 		require.NoError(t, putFile(files, strings.Repeat("a", 200)+decimal(i), nil, past))
 	}
-	require.NoError(t, files.Mkdir("a"))
+	require.NoError(t, files.Mkdir("a", nil))
 	c, other := login(t, network, "u"), login(t, network, "u")
 	for _, pattern := range []string{
 		strings.Repeat("a*", 100) + "b",

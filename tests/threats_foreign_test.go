@@ -86,8 +86,8 @@ type trappedFS struct {
 func newTrappedFS(t testing.TB, tr *trap) trappedFS {
 	t.Helper()
 	m := fsbridge.NewMemory()
-	require.NoError(t, m.Mkdir("d"))
-	require.NoError(t, m.Mkdir("empty"))
+	require.NoError(t, m.Mkdir("d", nil))
+	require.NoError(t, m.Mkdir("empty", nil))
 	require.NoError(t, putFile(m, "f", []byte("content"), past))
 	require.NoError(t, putFile(m, "d/f", []byte("content"), past))
 	return trappedFS{m, tr}
@@ -117,22 +117,19 @@ func (f trappedFS) Lstat(name string) (fs.FileInfo, error) {
 
 func (f trappedFS) ReadLink(string) (string, error) { f.pass("ReadLinkFS.ReadLink"); return "f", nil }
 func (f trappedFS) Enter(string) error              { f.pass("EnterFS.Enter"); return nil }
-func (f trappedFS) Mkdir(name string) error         { f.pass("MkdirFS.Mkdir"); return f.Memory.Mkdir(name) }
-func (f trappedFS) Remove(name string) error        { f.pass("RemoveFS.Remove"); return f.Memory.Remove(name) }
-func (f trappedFS) Symlink(string, string) error    { f.pass("SymlinkFS.Symlink"); return nil }
+func (f trappedFS) Mkdir(name string, perm *fs.FileMode) error {
+	f.pass("MkdirFS.Mkdir")
+	return f.Memory.Mkdir(name, perm)
+}
+func (f trappedFS) Remove(name string) error     { f.pass("RemoveFS.Remove"); return f.Memory.Remove(name) }
+func (f trappedFS) Symlink(string, string) error { f.pass("SymlinkFS.Symlink"); return nil }
 
-func (f trappedFS) Rename(from, to string) error {
+func (f trappedFS) Rename(ctx context.Context, from, to string) error {
 	f.pass("RenameFS.Rename")
-	if f.method == "MoveFS.Move" {
-		return syscall.EXDEV
-	}
-	return f.Memory.Rename(from, to)
+	return f.Memory.Rename(ctx, from, to)
 }
 
-func (f trappedFS) Move(_ context.Context, from, to string) error {
-	f.pass("MoveFS.Move")
-	return f.Memory.Rename(from, to)
-}
+func (f trappedFS) TellsCreated() bool { f.pass("CreatedFS.TellsCreated"); return true }
 
 func (f trappedFS) Chtimes(name string, mtime time.Time) error {
 	f.pass("ChtimesFS.Chtimes")
@@ -144,21 +141,14 @@ func (f trappedFS) Chmod(name string, mode fs.FileMode) error {
 	return f.Memory.Chmod(name, mode)
 }
 
-func (f trappedFS) Umask(fs.FileMode) fs.FS { f.pass("UmaskFS.Umask"); return f }
-
 func (f trappedFS) Space(name string) (int64, error) {
 	f.pass("SpaceFS.Space")
 	return f.Memory.Space(name)
 }
 
-func (f trappedFS) RemoveAll(name string) error {
-	f.pass("RemoveAllFS.RemoveAll")
-	return f.Memory.RemoveAll(name)
-}
-
-func (f trappedFS) Create(name string, flag int, offset int64) (host.Upload, error) {
+func (f trappedFS) Create(name string, flag int, offset int64, perm *fs.FileMode) (host.Upload, error) {
 	f.pass("CreateFS.Create")
-	upload, err := f.Memory.Create(name, flag, offset)
+	upload, err := f.Memory.Create(name, flag, offset, perm)
 	if err != nil {
 		return nil, err
 	}
@@ -286,13 +276,13 @@ func (u readerFrom) ReadFrom(r io.Reader) (int64, error) {
 var deeds = map[string][]string{
 	"FS.Open": {"RETR f"}, "StatFS.Stat": {"SIZE f"}, "ReadLinkFS.Lstat": {"DELE f"}, "ReadLinkFS.ReadLink": {"LIST d"},
 	"EnterFS.Enter": {"CWD d"}, "CreateFS.Create": {"STOR new"}, "MkdirFS.Mkdir": {"MKD new"}, "RemoveFS.Remove": {"DELE f"},
-	"RenameFS.Rename": {"RNFR f", "RNTO g"}, "MoveFS.Move": {"RNFR f", "RNTO g"}, "ChtimesFS.Chtimes": {"MFMT 20010203040506 f"},
+	"RenameFS.Rename": {"RNFR f", "RNTO g"}, "ChtimesFS.Chtimes": {"MFMT 20010203040506 f"},
 	"ChmodFS.Chmod": {"SITE CHMOD 600 f"}, "SpaceFS.Space": {"AVBL"},
-	"UmaskFS.Umask": {"SITE UMASK 077"}, "SymlinkFS.Symlink": {"SITE SYMLINK f k"}, "RemoveAllFS.RemoveAll": {"SITE RMDIR d"},
+	"SymlinkFS.Symlink": {"SITE SYMLINK f k"}, "CreatedFS.TellsCreated": {"USER v", "PASS p"},
 
 	"File.Stat": {"RETR f"}, "File.Read": {"RETR f"}, "File.Close": {"RETR f"}, "Seeker.Seek": {"REST 1", "RETR f"},
 	"ReadDirFile.ReadDir": {"NLST d"}, "ReadDirFile.Close": {"NLST d"},
-	"DirEntry.Name": {"NLST d"}, "DirEntry.Info": {"MLSD d"}, "DirEntry.Type": {""}, "DirEntry.IsDir": {""},
+	"DirEntry.Name": {"NLST d"}, "DirEntry.Info": {"MLSD d"}, "DirEntry.Type": {"SITE RMDIR d"}, "DirEntry.IsDir": {""},
 	"FileInfo.Size": {"MLSD d"}, "FileInfo.Mode": {"MLSD d"}, "FileInfo.ModTime": {"MDTM f"}, "FileInfo.Created": {"MLST f"},
 	"FileInfo.IsDir": {"CWD d"}, "FileInfo.Sys": {"MLSD d"}, "FileInfo.Name": {""},
 
@@ -425,7 +415,7 @@ func trapped(t *testing.T, method string, hangs bool, people *foreigners, networ
 		assert.Equal(t, 226, code, "the server calls it; say by which command")
 		return
 	}
-	if method == "Authenticator.Authenticate" {
+	if lines[0] == "USER v" {
 		lines = []string{"USER " + method, "PASS p"}
 	}
 	for _, line := range lines[:len(lines)-1] {

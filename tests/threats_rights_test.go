@@ -43,7 +43,7 @@ func (l *limited) fresh(rights host.Rights) (*talk, *fsbridge.Memory) {
 	l.t.Helper()
 	files := fsbridge.NewMemory()
 	for _, dir := range []string{"dir", "full"} {
-		require.NoError(l.t, files.Mkdir(dir))
+		require.NoError(l.t, files.Mkdir(dir, nil))
 	}
 	for _, name := range []string{"inside", "taken", "full/" + hidden} {
 		require.NoError(l.t, putFile(files, name, []byte(content+name), past))

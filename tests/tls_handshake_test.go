@@ -166,7 +166,7 @@ func TestCloseNotify(t *testing.T) {
 		large := string(script.Bytes(3 << 20))
 		require.NoError(t, putFile(files, "large", []byte(large), past))
 		require.NoError(t, putFile(files, "empty", nil, past))
-		require.NoError(t, files.Mkdir("dir"))
+		require.NoError(t, files.Mkdir("dir", nil))
 		c := loginTLS(t, network, clientTLS(version))
 		for line, want := range map[string]string{
 			"RETR large": large, "RETR empty": "", "NLST dir": "", "NLST": "dir\r\nempty\r\nlarge\r\nsecret\r\n",

@@ -124,7 +124,7 @@ func TestThreat01HandshakeBehindAuth(t *testing.T) {
 func TestThreat02StateFromBeforeAuth(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
 		network, files, _ := securable(t, host.TLS{})
-		require.NoError(t, files.Mkdir("dir"))
+		require.NoError(t, files.Mkdir("dir", nil))
 		require.NoError(t, putFile(files, "lines", []byte("a\nb\n"), past))
 		c := login(t, network, "u")
 		for line, code := range map[string]int{

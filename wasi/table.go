@@ -211,7 +211,7 @@ var Table = [importCount]Import{
 			"EMFILE when the account has all its sessions"},
 
 	SessionUmask: {"session_umask", "sessions", []Param{{"session", Handle}, {"mask", Uint32}},
-		"may wait: which of the nine permission bits new files and directories of this login do not get; EACCES " +
+		"which of the nine permission bits new files and directories of this login do not get; EACCES " +
 			"without the right to write, EINVAL for other bits; ENOSYS where the files have none"},
 	SessionNames: {"session_names", "sessions", []Param{{"session", Handle}, {"on", Uint32}, {"name", In}, {"buf", Out}, {"n", RetUint32}},
 		"has names be UTF-8 from now on (on 1), or in the character set of the account's clients again (on 0); buf " +

@@ -25,7 +25,7 @@ func able[T any](t *testing.T, s storage) T {
 func testCreated(t *testing.T, s storage) {
 	before := time.Now().Add(-time.Minute)
 	put(t, s, "file", "content")
-	require.NoError(t, s.Mkdir("dir"))
+	require.NoError(t, s.Mkdir("dir", nil))
 	created := func(name string) time.Time {
 		info, err := s.Stat(name)
 		require.NoError(t, err)
@@ -42,8 +42,25 @@ func testCreated(t *testing.T, s storage) {
 	assert.True(t, first.Equal(created("file")), "it is still the same file")
 }
 
-func testUmask(t *testing.T, s storage) {
-	masker := able[interface{ Umask(fs.FileMode) fs.FS }](t, s)
+// Masked is files in which what is made gets all permissions but those of a mask.
+type Masked struct {
+	FS
+	Mask fs.FileMode
+}
+
+// Create leaves out those to execute as well.
+func (m Masked) Create(name string, flag int, offset int64, _ *fs.FileMode) (Upload, error) {
+	perm := 0o666 &^ m.Mask
+	return m.FS.Create(name, flag, offset, &perm)
+}
+
+// Mkdir is that of FS.
+func (m Masked) Mkdir(name string, _ *fs.FileMode) error {
+	perm := 0o777 &^ m.Mask
+	return m.FS.Mkdir(name, &perm)
+}
+
+func testPermissions(t *testing.T, s storage) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has one permission bit")
 	}
@@ -55,9 +72,9 @@ func testUmask(t *testing.T, s storage) {
 	put(t, s, "old", "")
 	was := mode("old")
 	for _, mask := range []fs.FileMode{0, 0o022, 0o027, 0o077, 0o002} {
-		masked := masker.Umask(mask).(FS)
+		masked := Masked{s.FS, mask}
 		name := mask.String()
-		require.NoError(t, masked.Mkdir("dir"+name))
+		require.NoError(t, masked.Mkdir("dir"+name, nil))
 		assert.Equal(t, 0o777&^mask, mode("dir"+name))
 		for i, flag := range []int{os.O_TRUNC, os.O_EXCL, os.O_APPEND, 0} {
 			file := name + string('0'+rune(i))
@@ -67,10 +84,10 @@ func testUmask(t *testing.T, s storage) {
 		}
 		put(t, masked, "old", "replaced")
 		assert.Equal(t, was, mode("old"), "what is there keeps its permissions")
-		_, err := masked.Create("old", os.O_EXCL, 0)
+		_, err := masked.Create("old", os.O_EXCL, 0, nil)
 		s.wantError(t, err, fs.ErrExist)
 	}
-	require.NoError(t, s.Mkdir("plain"))
+	require.NoError(t, s.Mkdir("plain", nil))
 	put(t, s, "plain/file", "")
 	assert.Equal(t, was, mode("plain/file"), "a mask is for what is made through it")
 }
@@ -80,8 +97,8 @@ func testSymlink(t *testing.T, s storage) {
 		Symlink(target, name string) error
 	}](t, s)
 	put(t, s, "file", "content")
-	require.NoError(t, s.Mkdir("dir"))
-	require.NoError(t, s.Mkdir("dir/below"))
+	require.NoError(t, s.Mkdir("dir", nil))
+	require.NoError(t, s.Mkdir("dir/below", nil))
 	if err := linker.Symlink("file", "link"); err != nil && runtime.GOOS == "windows" {
 		t.Skip("making symbolic links takes rights there that tests don't have")
 	}
@@ -114,7 +131,7 @@ func testSymlink(t *testing.T, s storage) {
 func testRemoveAll(t *testing.T, s storage) {
 	feller := able[interface{ RemoveAll(name string) error }](t, s)
 	for _, dir := range []string{"dir", "dir/below", "dir/below/deep", "directory"} {
-		require.NoError(t, s.Mkdir(dir))
+		require.NoError(t, s.Mkdir(dir, nil))
 	}
 	for _, name := range []string{"dir/a", "dir/below/b", "dir/below/deep/c", "directory/kept", "kept"} {
 		put(t, s, name, name)

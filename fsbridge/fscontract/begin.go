@@ -45,13 +45,9 @@ func fill(up Upload, r io.Reader) error {
 	return err
 }
 
-// views are the storage, and the same below a mask where it has one.
+// views are the storage, and the same below a mask.
 func (s storage) views() map[string]FS {
-	views := map[string]FS{"": s.FS}
-	if masker, ok := s.FS.(interface{ Umask(fs.FileMode) fs.FS }); ok {
-		views[", masked"] = masker.Umask(0o022).(FS)
-	}
-	return views
+	return map[string]FS{"": s.FS, ", masked": Masked{s.FS, 0o022}}
 }
 
 // testBegun is what a client sees that asks for an upload and then sends nothing:
@@ -66,7 +62,7 @@ func testBegun(t *testing.T, s storage) {
 				reader, err := s.Open("old")
 				require.NoError(t, err)
 
-				up, err := view.Create("old", begin.flag, begin.offset)
+				up, err := view.Create("old", begin.flag, begin.offset, nil)
 				require.NoError(t, err, what)
 				require.NoError(t, nothing(up), what)
 				assert.Equal(t, "0123456789", get(t, s, "old"), "%s: begun", what)
@@ -97,13 +93,13 @@ func (s storage) testNothingMade(t *testing.T, masked string, view FS) {
 	for kind, begin := range makers {
 		for come, nothing := range nothings {
 			what := kind + masked + come
-			up, err := view.Create("new", begin.flag, begin.offset)
+			up, err := view.Create("new", begin.flag, begin.offset, nil)
 			require.NoError(t, err, what)
 			require.NoError(t, nothing(up), what)
 			require.NoError(t, up.Abort(), what)
 			_, err = s.Stat("new")
 			s.wantError(t, err, fs.ErrNotExist)
-			require.NoError(t, s.Mkdir("new"), what)
+			require.NoError(t, s.Mkdir("new", nil), what)
 			require.NoError(t, s.Remove("new"), what)
 		}
 	}
@@ -130,7 +126,7 @@ func testCut(t *testing.T, s storage) {
 				},
 			} {
 				put(t, s, "file", "a content of some length")
-				up, err := view.Create("file", os.O_TRUNC, 0)
+				up, err := view.Create("file", os.O_TRUNC, 0, nil)
 				require.NoError(t, err)
 				require.NoError(t, send(up))
 				require.NoError(t, up.Commit())
@@ -148,9 +144,9 @@ func testCut(t *testing.T, s storage) {
 func testMadeByAnother(t *testing.T, s storage) {
 	for _, flag := range []int{os.O_TRUNC, os.O_EXCL, os.O_APPEND, 0} {
 		put(t, s, "other", "")
-		up, err := s.Create("file", flag, 0)
+		up, err := s.Create("file", flag, 0, nil)
 		require.NoError(t, err)
-		if err := s.Rename("other", "file"); err != nil {
+		if err := s.Rename(t.Context(), "other", "file"); err != nil {
 			require.NoError(t, up.Abort())
 			t.Skip("this storage renames nothing onto a file that is open")
 		}
@@ -158,10 +154,10 @@ func testMadeByAnother(t *testing.T, s storage) {
 		assert.Equal(t, "", get(t, s, "file"), "of another")
 		require.NoError(t, s.Remove("file"))
 
-		up, err = s.Create("file", flag, 0)
+		up, err = s.Create("file", flag, 0, nil)
 		require.NoError(t, err)
 		if s.Remove("file") == nil {
-			require.NoError(t, s.Mkdir("file"))
+			require.NoError(t, s.Mkdir("file", nil))
 		}
 		up.Abort()
 		if info, err := s.Stat("file"); err == nil {

@@ -3,6 +3,7 @@
 package fscontract
 
 import (
+	"context"
 	"io"
 	"io/fs"
 	"strings"
@@ -14,13 +15,13 @@ import (
 
 // FS is a storage that can do everything that most can. Its methods promise what
 // those of the same name in package host do, and so do those that are found by
-// type assertion: Umask, Symlink, RemoveAll.
+// type assertion: Symlink, RemoveAll.
 type FS interface {
 	fs.StatFS
-	Create(name string, flag int, offset int64) (Upload, error)
-	Mkdir(name string) error
+	Create(name string, flag int, offset int64, perm *fs.FileMode) (Upload, error)
+	Mkdir(name string, perm *fs.FileMode) error
 	Remove(name string) error
-	Rename(from, to string) error
+	Rename(ctx context.Context, from, to string) error
 	Chtimes(name string, mtime time.Time) error
 	Chmod(name string, mode fs.FileMode) error
 }
@@ -57,31 +58,31 @@ func (c Contract) Run(t *testing.T) {
 		})
 	})
 	for name, test := range map[string]func(t *testing.T, s storage){
-		"create":     testCreate,
-		"replace":    testReplace,
-		"append":     testAppend,
-		"offset":     testOffset,
-		"ends":       testEnds,
-		"begun":      testBegun,
-		"cut":        testCut,
-		"another's":  testMadeByAnother,
-		"abort":      testAbort,
-		"large":      testLarge,
-		"concurrent": testConcurrent,
-		"names":      testNames,
-		"bad names":  testBadNames,
-		"root":       testRoot,
-		"pages":      testPages,
-		"mkdir":      testMkdir,
-		"remove":     testRemove,
-		"rename":     testRename,
-		"chtimes":    testChtimes,
-		"chmod":      testChmod,
-		"upper bits": testUpperBits,
-		"created":    testCreated,
-		"umask":      testUmask,
-		"symlink":    testSymlink,
-		"remove all": testRemoveAll,
+		"create":      testCreate,
+		"replace":     testReplace,
+		"append":      testAppend,
+		"offset":      testOffset,
+		"ends":        testEnds,
+		"begun":       testBegun,
+		"cut":         testCut,
+		"another's":   testMadeByAnother,
+		"abort":       testAbort,
+		"large":       testLarge,
+		"concurrent":  testConcurrent,
+		"names":       testNames,
+		"bad names":   testBadNames,
+		"root":        testRoot,
+		"pages":       testPages,
+		"mkdir":       testMkdir,
+		"remove":      testRemove,
+		"rename":      testRename,
+		"chtimes":     testChtimes,
+		"chmod":       testChmod,
+		"upper bits":  testUpperBits,
+		"created":     testCreated,
+		"permissions": testPermissions,
+		"symlink":     testSymlink,
+		"remove all":  testRemoveAll,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -111,7 +112,7 @@ func Seed(t *testing.T, storage FS) {
 	t.Helper()
 	for _, file := range tree {
 		if dir, isDir := strings.CutSuffix(file.name, "/"); isDir {
-			require.NoError(t, storage.Mkdir(dir))
+			require.NoError(t, storage.Mkdir(dir, nil))
 		} else {
 			put(t, storage, file.name, file.content)
 		}

@@ -34,7 +34,7 @@ func put(t *testing.T, storage FS, name, content string) {
 
 func upload(t *testing.T, storage FS, name string, flag int, offset int64, content string) {
 	t.Helper()
-	up, err := storage.Create(name, flag, offset)
+	up, err := storage.Create(name, flag, offset, nil)
 	require.NoError(t, err)
 	_, err = io.WriteString(up, content)
 	require.NoError(t, err)
@@ -49,13 +49,13 @@ func testCreate(t *testing.T, s storage) {
 		assert.Equal(t, "", get(t, s, name+"0"), "nothing sent is an empty file")
 	}
 
-	require.NoError(t, s.Mkdir("dir"))
+	require.NoError(t, s.Mkdir("dir", nil))
 	for _, flag := range []int{os.O_TRUNC, os.O_EXCL, os.O_APPEND, 0} {
-		_, err := s.Create("missing/file", flag, 0)
+		_, err := s.Create("missing/file", flag, 0, nil)
 		s.wantError(t, err, fs.ErrNotExist)
-		_, err = s.Create("a/below", flag, 0)
+		_, err = s.Create("a/below", flag, 0, nil)
 		assert.Error(t, err, "below a file")
-		_, err = s.Create("dir", flag, 0)
+		_, err = s.Create("dir", flag, 0, nil)
 		assert.Error(t, err, "on a directory")
 	}
 }
@@ -65,10 +65,10 @@ func testReplace(t *testing.T, s storage) {
 	put(t, s, "file", "short")
 	assert.Equal(t, "short", get(t, s, "file"))
 
-	_, err := s.Create("file", os.O_EXCL, 0)
+	_, err := s.Create("file", os.O_EXCL, 0, nil)
 	s.wantError(t, err, fs.ErrExist)
-	require.NoError(t, s.Mkdir("dir"))
-	_, err = s.Create("dir", os.O_EXCL, 0)
+	require.NoError(t, s.Mkdir("dir", nil))
+	_, err = s.Create("dir", os.O_EXCL, 0, nil)
 	s.wantError(t, err, fs.ErrExist)
 	assert.Equal(t, "short", get(t, s, "file"))
 }
@@ -91,10 +91,10 @@ func testOffset(t *testing.T, s storage) {
 	assert.Equal(t, "012abc6789elonger than before", get(t, s, "file"))
 
 	for _, offset := range []int64{30, 1 << 40} {
-		_, err := s.Create("file", 0, offset)
+		_, err := s.Create("file", 0, offset, nil)
 		s.wantError(t, err, syscall.EINVAL)
 	}
-	_, err := s.Create("missing", 0, 5)
+	_, err := s.Create("missing", 0, 5, nil)
 	s.wantError(t, err, fs.ErrNotExist, syscall.EINVAL)
 	_, err = s.Stat("missing")
 	s.wantError(t, err, fs.ErrNotExist)
@@ -103,7 +103,7 @@ func testOffset(t *testing.T, s storage) {
 
 func testEnds(t *testing.T, s storage) {
 	for name, end := range map[string]func(Upload) error{"commit": Upload.Commit, "abort": Upload.Abort} {
-		up, err := s.Create(name, os.O_TRUNC, 0)
+		up, err := s.Create(name, os.O_TRUNC, 0, nil)
 		require.NoError(t, err)
 		require.NoError(t, end(up))
 		assert.Error(t, up.Commit(), "a second end")
@@ -126,7 +126,7 @@ func testAbort(t *testing.T, s storage) {
 			before = "before"
 			put(t, s, name, before)
 		}
-		up, err := s.Create(name, flag, 0)
+		up, err := s.Create(name, flag, 0, nil)
 		require.NoError(t, err)
 		_, err = io.WriteString(up, "sent")
 		require.NoError(t, err)
@@ -141,7 +141,7 @@ func testAbort(t *testing.T, s storage) {
 
 func testLarge(t *testing.T, s storage) {
 	content := strings.Repeat("0123456789abcde\r\n", 100_000)
-	up, err := s.Create("written", os.O_TRUNC, 0)
+	up, err := s.Create("written", os.O_TRUNC, 0, nil)
 	require.NoError(t, err)
 	for size, rest := 1, content; rest != ""; size = size*3 + 1 {
 		size = min(size, len(rest))
@@ -153,7 +153,7 @@ func testLarge(t *testing.T, s storage) {
 	require.NoError(t, up.Commit())
 	assert.True(t, content == get(t, s, "written"))
 
-	up, err = s.Create("copied", os.O_TRUNC, 0)
+	up, err = s.Create("copied", os.O_TRUNC, 0, nil)
 	require.NoError(t, err)
 	n, err := io.Copy(up, strings.NewReader(content))
 	require.NoError(t, err)
@@ -170,7 +170,7 @@ func testConcurrent(t *testing.T, s storage) {
 	var committed sync.Map
 	for _, content := range contents {
 		all.Go(func() {
-			up, err := s.Create("file", os.O_TRUNC, 0)
+			up, err := s.Create("file", os.O_TRUNC, 0, nil)
 			if err != nil {
 				s.wantError(t, err, syscall.EBUSY)
 				return
@@ -201,7 +201,7 @@ func testNames(t *testing.T, s storage) {
 	if runtime.GOOS == "linux" {
 		names = append(names, "\xff\xfe", "latin1-\xe9", "\xc0\xaf")
 	}
-	require.NoError(t, s.Mkdir("dir"))
+	require.NoError(t, s.Mkdir("dir", nil))
 	for _, name := range names {
 		name = "dir/" + name
 		put(t, s, name, name)
@@ -223,17 +223,17 @@ func testBadNames(t *testing.T, s storage) {
 		t.Skip("other forms may be names there")
 	}
 	put(t, s, "file", "content")
-	require.NoError(t, s.Mkdir("dir"))
+	require.NoError(t, s.Mkdir("dir", nil))
 	for _, name := range []string{"", "/", "/file", "..", "../file", "dir/../file", "dir/..", "./file", "dir/.", "dir//x", "dir/", "nul\x00", "file\x00/../x"} {
 		for what, err := range map[string]error{
 			"Open":        second(s.Open(name)),
 			"Stat":        second(s.Stat(name)),
-			"Create":      second(s.Create(name, os.O_TRUNC, 0)),
-			"Create new":  second(s.Create(name, os.O_EXCL, 0)),
-			"Mkdir":       s.Mkdir(name),
+			"Create":      second(s.Create(name, os.O_TRUNC, 0, nil)),
+			"Create new":  second(s.Create(name, os.O_EXCL, 0, nil)),
+			"Mkdir":       s.Mkdir(name, nil),
 			"Remove":      s.Remove(name),
-			"Rename from": s.Rename(name, "x"),
-			"Rename to":   s.Rename("file", name),
+			"Rename from": s.Rename(t.Context(), name, "x"),
+			"Rename to":   s.Rename(t.Context(), "file", name),
 			"Chtimes":     s.Chtimes(name, time.Unix(1e9, 0)),
 			"Chmod":       s.Chmod(name, 0o600),
 		} {
@@ -246,11 +246,11 @@ func testBadNames(t *testing.T, s storage) {
 func testRoot(t *testing.T, s storage) {
 	put(t, s, "file", "content")
 	for what, err := range map[string]error{
-		"Create": second(s.Create(".", os.O_TRUNC, 0)),
-		"Mkdir":  s.Mkdir("."),
+		"Create": second(s.Create(".", os.O_TRUNC, 0, nil)),
+		"Mkdir":  s.Mkdir(".", nil),
 		"Remove": s.Remove("."),
-		"Rename": s.Rename(".", "x"),
-		"onto":   s.Rename("file", "."),
+		"Rename": s.Rename(t.Context(), ".", "x"),
+		"onto":   s.Rename(t.Context(), "file", "."),
 	} {
 		assert.Error(t, err, "%s the root", what)
 	}
@@ -275,22 +275,22 @@ func testPages(t *testing.T, s storage) {
 }
 
 func testMkdir(t *testing.T, s storage) {
-	require.NoError(t, s.Mkdir("dir"))
-	require.NoError(t, s.Mkdir("dir/below"))
+	require.NoError(t, s.Mkdir("dir", nil))
+	require.NoError(t, s.Mkdir("dir/below", nil))
 	info, err := s.Stat("dir/below")
 	require.NoError(t, err)
 	assert.True(t, info.IsDir())
 	assert.Empty(t, list(t, s, "dir/below", -1))
 
 	put(t, s, "file", "")
-	s.wantError(t, s.Mkdir("dir"), fs.ErrExist)
-	s.wantError(t, s.Mkdir("file"), fs.ErrExist)
-	s.wantError(t, s.Mkdir("missing/dir"), fs.ErrNotExist)
-	assert.Error(t, s.Mkdir("file/dir"))
+	s.wantError(t, s.Mkdir("dir", nil), fs.ErrExist)
+	s.wantError(t, s.Mkdir("file", nil), fs.ErrExist)
+	s.wantError(t, s.Mkdir("missing/dir", nil), fs.ErrNotExist)
+	assert.Error(t, s.Mkdir("file/dir", nil))
 }
 
 func testRemove(t *testing.T, s storage) {
-	require.NoError(t, s.Mkdir("dir"))
+	require.NoError(t, s.Mkdir("dir", nil))
 	put(t, s, "dir/file", "")
 	s.wantError(t, s.Remove("dir"), syscall.ENOTEMPTY, fs.ErrExist)
 	require.NoError(t, s.Remove("dir/file"))
@@ -303,43 +303,43 @@ func testRemove(t *testing.T, s storage) {
 func testRename(t *testing.T, s storage) {
 	put(t, s, "a", "A")
 	put(t, s, "b", "B")
-	require.NoError(t, s.Mkdir("dir"))
-	require.NoError(t, s.Mkdir("other"))
+	require.NoError(t, s.Mkdir("dir", nil))
+	require.NoError(t, s.Mkdir("other", nil))
 
-	require.NoError(t, s.Rename("a", "c"))
+	require.NoError(t, s.Rename(t.Context(), "a", "c"))
 	assert.Equal(t, "A", get(t, s, "c"))
 	s.wantError(t, second(s.Stat("a")), fs.ErrNotExist)
-	require.NoError(t, s.Rename("c", "b"))
+	require.NoError(t, s.Rename(t.Context(), "c", "b"))
 	assert.Equal(t, "A", get(t, s, "b"), "replaces a file")
-	require.NoError(t, s.Rename("b", "b"))
+	require.NoError(t, s.Rename(t.Context(), "b", "b"))
 	assert.Equal(t, "A", get(t, s, "b"), "to itself")
-	require.NoError(t, s.Rename("b", "dir/b"))
-	require.NoError(t, s.Rename("dir", "moved"))
+	require.NoError(t, s.Rename(t.Context(), "b", "dir/b"))
+	require.NoError(t, s.Rename(t.Context(), "dir", "moved"))
 	assert.Equal(t, "A", get(t, s, "moved/b"))
 
-	s.wantError(t, s.Rename("missing", "x"), fs.ErrNotExist)
-	s.wantError(t, s.Rename("moved/b", "missing/b"), fs.ErrNotExist)
-	assert.Error(t, s.Rename("moved/b", "other"), "a file onto a directory")
-	s.wantError(t, s.Rename("other", "moved"), syscall.ENOTEMPTY, fs.ErrExist)
-	assert.Error(t, s.Rename("other", "moved/b"), "a directory onto a file")
-	assert.Error(t, s.Rename("moved", "moved/below"), "into itself")
-	assert.Error(t, s.Rename("moved/b", "moved/b/c"), "below itself")
+	s.wantError(t, s.Rename(t.Context(), "missing", "x"), fs.ErrNotExist)
+	s.wantError(t, s.Rename(t.Context(), "moved/b", "missing/b"), fs.ErrNotExist)
+	assert.Error(t, s.Rename(t.Context(), "moved/b", "other"), "a file onto a directory")
+	s.wantError(t, s.Rename(t.Context(), "other", "moved"), syscall.ENOTEMPTY, fs.ErrExist)
+	assert.Error(t, s.Rename(t.Context(), "other", "moved/b"), "a directory onto a file")
+	assert.Error(t, s.Rename(t.Context(), "moved", "moved/below"), "into itself")
+	assert.Error(t, s.Rename(t.Context(), "moved/b", "moved/b/c"), "below itself")
 	assert.Equal(t, "A", get(t, s, "moved/b"))
 	assert.Len(t, list(t, s, ".", -1), 2)
 
-	require.NoError(t, s.Rename("moved", "other"), "onto an empty directory")
-	require.NoError(t, s.Rename("other", "other"), "to itself")
+	require.NoError(t, s.Rename(t.Context(), "moved", "other"), "onto an empty directory")
+	require.NoError(t, s.Rename(t.Context(), "other", "other"), "to itself")
 	assert.Equal(t, "A", get(t, s, "other/b"))
 	s.wantError(t, second(s.Stat("moved")), fs.ErrNotExist)
-	require.NoError(t, s.Mkdir("other/dir"))
-	assert.Error(t, s.Rename("other", "other/dir"), "onto an empty directory below itself")
-	assert.Error(t, s.Rename("other/dir", "other"), "onto the directory that it is in")
+	require.NoError(t, s.Mkdir("other/dir", nil))
+	assert.Error(t, s.Rename(t.Context(), "other", "other/dir"), "onto an empty directory below itself")
+	assert.Error(t, s.Rename(t.Context(), "other/dir", "other"), "onto the directory that it is in")
 	assert.Len(t, list(t, s, "other", -1), 2)
 }
 
 func testChtimes(t *testing.T, s storage) {
 	put(t, s, "file", "content")
-	require.NoError(t, s.Mkdir("dir"))
+	require.NoError(t, s.Mkdir("dir", nil))
 	for _, name := range []string{"file", "dir"} {
 		for _, year := range []int{1969, 1970, 2001, 2038, 2107} {
 			want := time.Date(year, 12, 31, 23, 59, 58, 0, time.UTC)
@@ -361,7 +361,7 @@ func testChtimes(t *testing.T, s storage) {
 
 func testChmod(t *testing.T, s storage) {
 	put(t, s, "file", "")
-	require.NoError(t, s.Mkdir("dir"))
+	require.NoError(t, s.Mkdir("dir", nil))
 	s.wantError(t, s.Chmod("missing", 0o600), fs.ErrNotExist)
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has one permission bit")
@@ -382,7 +382,7 @@ func testUpperBits(t *testing.T, s storage) {
 	if runtime.GOOS == "windows" || runtime.GOOS == "wasip1" {
 		t.Skip("there are no such bits")
 	}
-	require.NoError(t, s.Mkdir("dir"))
+	require.NoError(t, s.Mkdir("dir", nil))
 	for _, step := range []struct{ set, want fs.FileMode }{
 		{0o775 | fs.ModeSticky, 0o775 | fs.ModeSticky},
 		{0o770 | fs.ModeSetgid, 0o770 | fs.ModeSetgid},
@@ -394,13 +394,11 @@ func testUpperBits(t *testing.T, s storage) {
 		require.NoError(t, err)
 		assert.Equal(t, step.want, info.Mode()&^fs.ModeDir, "%v", step.set)
 	}
-	require.NoError(t, s.Mkdir("dir/below"))
-	if masker, ok := s.FS.(interface{ Umask(fs.FileMode) fs.FS }); ok {
-		require.NoError(t, masker.Umask(0o027).(FS).Mkdir("dir/masked"))
-		info, err := s.Stat("dir/masked")
-		require.NoError(t, err)
-		below, err := s.Stat("dir/below")
-		require.NoError(t, err)
-		assert.Equal(t, below.Mode()&fs.ModeSetgid|0o750, info.Mode()&^fs.ModeDir, "a mask takes no more than its bits")
-	}
+	require.NoError(t, s.Mkdir("dir/below", nil))
+	require.NoError(t, Masked{s.FS, 0o027}.Mkdir("dir/masked", nil))
+	info, err := s.Stat("dir/masked")
+	require.NoError(t, err)
+	below, err := s.Stat("dir/below")
+	require.NoError(t, err)
+	assert.Equal(t, below.Mode()&fs.ModeSetgid|0o750, info.Mode()&^fs.ModeDir, "a mask takes no more than its bits")
 }

@@ -1,6 +1,7 @@
 package standalone
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -186,7 +187,7 @@ func (f *openFile) create(dir *fsbridge.Dir, name string, mode ftp.OpenMode, off
 			return info, fs.ErrPermission
 		}
 	}
-	f.upload, err = dir.Create(name, flag, offset)
+	f.upload, err = dir.Create(name, flag, offset, nil)
 	if guarded && errors.Is(err, fs.ErrExist) {
 		err = fs.ErrPermission
 	}
@@ -236,7 +237,7 @@ func (w *world) Mkdir(h ftp.Handle, name []byte) error {
 	if _, err := w.files(h, ftp.RightMkdir); err != nil {
 		return err
 	}
-	return fault(w.dir.Mkdir(string(name)))
+	return fault(w.dir.Mkdir(string(name), nil))
 }
 
 // RemoveFile implements [ftp.Files].
@@ -274,7 +275,7 @@ func (w *world) Rename(h ftp.Handle, from, to []byte) error {
 	if _, err := w.dir.Lstat(string(to)); err == nil && !s.can(ftp.RightDelete) && string(from) != string(to) {
 		return ftp.ErrPermission
 	}
-	return fault(w.dir.Rename(string(from), string(to)))
+	return fault(w.dir.Rename(context.Background(), string(from), string(to)))
 }
 
 // SetTime implements [ftp.Files].

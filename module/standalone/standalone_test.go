@@ -273,7 +273,7 @@ func TestRights(t *testing.T) {
 				s.dir.Remove(name)
 			}
 			s.put("old", "old")
-			require.NoError(t, s.dir.Mkdir("gone"))
+			require.NoError(t, s.dir.Mkdir("gone", nil))
 			assert.Equal(t, want, try(user, r.before, r.line), "%s: %s %s", user, r.before, r.line)
 			if want == "550" {
 				assert.Equal(t, "old", s.content("old"), "%s: %s", user, r.line)
@@ -288,7 +288,7 @@ func TestRemovingAsksForTheKind(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, "USERS=box:p:delete")
 	s.put("file", "content")
-	require.NoError(t, s.dir.Mkdir("dir"))
+	require.NoError(t, s.dir.Mkdir("dir", nil))
 	c := s.login("box")
 	assert.Contains(t, s.say(c, "RMD file"), "550 ")
 	assert.Contains(t, s.say(c, "DELE dir"), "550 ")

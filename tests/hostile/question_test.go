@@ -31,8 +31,8 @@ func (f *slow) Stat(name string) (fs.FileInfo, error) {
 	return f.Memory.Stat(name)
 }
 
-func (f *slow) Create(name string, flag int, offset int64) (host.Upload, error) {
-	u, err := f.Memory.Create(name, flag, offset)
+func (f *slow) Create(name string, flag int, offset int64, perm *fs.FileMode) (host.Upload, error) {
+	u, err := f.Memory.Create(name, flag, offset, perm)
 	return &slowUpload{u, f}, err
 }
 
@@ -129,11 +129,11 @@ type exclusive struct {
 	held atomic.Bool
 }
 
-func (f *exclusive) Create(name string, flag int, offset int64) (host.Upload, error) {
+func (f *exclusive) Create(name string, flag int, offset int64, perm *fs.FileMode) (host.Upload, error) {
 	if f.held.Swap(true) {
 		return nil, syscall.EBUSY
 	}
-	u, err := f.Memory.Create(name, flag, offset)
+	u, err := f.Memory.Create(name, flag, offset, perm)
 	return &exclusiveUpload{u, f}, err
 }
 

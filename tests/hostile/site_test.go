@@ -23,7 +23,7 @@ func TestThreat31TurnedOff(t *testing.T) {
 	t.Parallel()
 	s := newGuestStage(t, func(c *host.Config) { c.Allow = host.Allow{} })
 	s.put("file", "content")
-	if err := s.files.Mkdir("dir"); err != nil {
+	if err := s.files.Mkdir("dir", nil); err != nil {
 		t.Fatal(err)
 	}
 	p := s.puppet()

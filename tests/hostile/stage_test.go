@@ -123,7 +123,7 @@ func alone(c *host.Config) { c.SessionsPerInstance = 1 }
 // put makes a file, to be read.
 func (s *stage) put(name, content string) {
 	s.t.Helper()
-	upload, err := s.files.Create(name, os.O_EXCL, 0)
+	upload, err := s.files.Create(name, os.O_EXCL, 0, nil)
 	if err == nil {
 		_, err = upload.Write([]byte(content))
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 
+	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
 
@@ -33,12 +34,12 @@ func abilityOf[T FS](fsys FS, able uint32) uint32 {
 }
 
 // sessionUmask has what the session makes from now on made under a mask.
-func (sh *shard) sessionUmask(a *args) wasi.Errno {
+func (sh *shard) sessionUmask(a *wasm.Args) wasi.Errno {
 	s, errno := sh.session(a)
 	if errno != wasi.OK {
 		return errno
 	}
-	mask := a.uint32(1)
+	mask := a.Uint32(1)
 	switch {
 	case !s.can(Write):
 		return wasi.EACCES

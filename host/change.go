@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
 
@@ -35,8 +36,8 @@ func using[T FS](fsys FS, call func(T) error) error {
 }
 
 // fileMake makes a directory or a symbolic link.
-func (sh *shard) fileMake(a *args) wasi.Errno {
-	if len(a.bytes(2)) > 0 {
+func (sh *shard) fileMake(a *wasm.Args) wasi.Errno {
+	if len(a.Bytes(2)) > 0 {
 		return sh.fileLink(a)
 	}
 	s, fsys, name, errno := sh.files(a, MakeDir)
@@ -48,7 +49,7 @@ func (sh *shard) fileMake(a *args) wasi.Errno {
 	})
 }
 
-func (sh *shard) fileLink(a *args) wasi.Errno {
+func (sh *shard) fileLink(a *wasm.Args) wasi.Errno {
 	s, fsys, name, errno := sh.files(a, Write)
 	if errno != wasi.OK {
 		return errno
@@ -66,12 +67,12 @@ func (sh *shard) fileLink(a *args) wasi.Errno {
 	})
 }
 
-func (sh *shard) fileRemove(a *args) wasi.Errno {
+func (sh *shard) fileRemove(a *wasm.Args) wasi.Errno {
 	s, fsys, name, errno := sh.files(a, Delete)
 	if errno != wasi.OK {
 		return errno
 	}
-	kind := a.uint32(2)
+	kind := a.Uint32(2)
 	switch {
 	case kind > wasi.RemoveTree:
 		return wasi.EINVAL
@@ -137,7 +138,7 @@ func removeTree(ctx context.Context, fsys RemoveFS, name string) error {
 	return fsys.Remove(name)
 }
 
-func (sh *shard) fileRename(a *args) wasi.Errno {
+func (sh *shard) fileRename(a *wasm.Args) wasi.Errno {
 	s, fsys, from, errno := sh.files(a, Rename)
 	if errno != wasi.OK {
 		return errno
@@ -163,12 +164,12 @@ func (sh *shard) fileRename(a *args) wasi.Errno {
 }
 
 // fileSet sets one attribute of a file.
-func (sh *shard) fileSet(a *args) wasi.Errno {
+func (sh *shard) fileSet(a *wasm.Args) wasi.Errno {
 	s, fsys, name, errno := sh.files(a, Write)
 	if errno != wasi.OK {
 		return errno
 	}
-	attribute, value := a.uint32(2), a.int64(3)
+	attribute, value := a.Uint32(2), a.Int64(3)
 	if attribute > wasi.SetMode {
 		return wasi.EINVAL
 	}
@@ -209,7 +210,7 @@ func modeOf(bits uint32) fs.FileMode {
 	return mode
 }
 
-func (sh *shard) fileSpace(a *args) wasi.Errno {
+func (sh *shard) fileSpace(a *wasm.Args) wasi.Errno {
 	s, fsys, name, errno := sh.files(a, Write)
 	if errno != wasi.OK {
 		return errno
@@ -222,6 +223,6 @@ func (sh *shard) fileSpace(a *args) wasi.Errno {
 		n, err := f.Space(name)
 		return answer{errno: errnoOf(err), stat: wasi.Stat{Size: uint64(max(n, 0))}}
 	})
-	binary.LittleEndian.PutUint64(a.bytes(2), result.stat.Size)
+	binary.LittleEndian.PutUint64(a.Bytes(2), result.stat.Size)
 	return errno
 }

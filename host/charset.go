@@ -12,6 +12,7 @@ import (
 	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/ianaindex"
 
+	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
 
@@ -194,26 +195,26 @@ func (s *session) charset() *charset {
 
 // sessionNames has names be UTF-8, or not any more (OPTS UTF8), and says how one
 // that the client wrote is written now.
-func (sh *shard) sessionNames(a *args) wasi.Errno {
+func (sh *shard) sessionNames(a *wasm.Args) wasi.Errno {
 	s, errno := sh.session(a)
 	if errno != wasi.OK {
 		return errno
 	}
-	if a.uint32(1) > 1 || len(a.bytes(2)) > maxLine {
+	if a.Uint32(1) > 1 || len(a.Bytes(2)) > maxLine {
 		return wasi.EINVAL
 	}
-	name, ok := s.charset().incoming(a.string(2))
+	name, ok := s.charset().incoming(a.String(2))
 	if !ok {
 		return wasi.EINVAL
 	}
 	before := s.utf8
-	s.utf8 = a.uint32(1) == 1
+	s.utf8 = a.Uint32(1) == 1
 	name = s.charset().outgoing(name)
-	if len(name) > len(a.bytes(3)) {
+	if len(name) > len(a.Bytes(3)) {
 		s.utf8 = before
 		return wasi.EINVAL
 	}
-	copy(a.bytes(3), name)
-	putUint32(a.bytes(4), uint32(len(name)))
+	copy(a.Bytes(3), name)
+	putUint32(a.Bytes(4), uint32(len(name)))
 	return wasi.OK
 }

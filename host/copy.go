@@ -6,19 +6,20 @@ import (
 	"os"
 	"syscall"
 
+	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
 
 // fileCopy begins to copy a file: an upload that is filled from a file, and not
 // from a data connection. Where both are the kernel's, it copies alone, and may
 // share the blocks.
-func (sh *shard) fileCopy(a *args) wasi.Errno {
+func (sh *shard) fileCopy(a *wasm.Args) wasi.Errno {
 	s, fsys, from, errno := sh.files(a, Read|Write)
 	if errno != wasi.OK {
 		return errno
 	}
 	to, ok := s.name(a, 2)
-	flags, allow := a.uint32(3), sh.server.config.Allow
+	flags, allow := a.Uint32(3), sh.server.config.Allow
 	switch {
 	case !ok || from == to || flags&^wasi.CopyAppend != 0:
 		return wasi.EINVAL
@@ -36,7 +37,7 @@ func (sh *shard) fileCopy(a *args) wasi.Errno {
 	t.length = int64(opened.stat.Size) // a file that grows meanwhile would never end
 	t.labour = s.labour(t.ctx)
 	sh.server.work.Go(func() { t.run(handle) })
-	putUint32(a.bytes(4), handle)
+	putUint32(a.Bytes(4), handle)
 	return wasi.OK
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
 
@@ -149,7 +150,7 @@ func (l *listener) take() (net.Conn, wasi.Errno) {
 	return nil, wasi.EBUSY
 }
 
-func (sh *shard) netListen(a *args) wasi.Errno {
+func (sh *shard) netListen(a *wasm.Args) wasi.Errno {
 	s, errno := sh.session(a)
 	if errno != wasi.OK {
 		return errno
@@ -158,7 +159,7 @@ func (sh *shard) netListen(a *args) wasi.Errno {
 	if s.local.Addr().Is4() {
 		family = 4
 	}
-	if want := a.uint32(1); !s.local.IsValid() || want != 0 && want != family {
+	if want := a.Uint32(1); !s.local.IsValid() || want != 0 && want != family {
 		return wasi.EINVAL
 	}
 	if len(s.objects) >= maxOwned || s.server.config.Passive.FirstPort > 0 && s.listens() {
@@ -186,8 +187,8 @@ func (sh *shard) netListen(a *args) wasi.Errno {
 	if errno := l.open(); errno != wasi.OK {
 		return errno
 	}
-	putUint32(a.bytes(2), l.handle)
-	wasi.PutAddr(a.bytes(3), s.announced(addrPort(l.socket.Addr()).Port()))
+	putUint32(a.Bytes(2), l.handle)
+	wasi.PutAddr(a.Bytes(3), s.announced(addrPort(l.socket.Addr()).Port()))
 	return wasi.OK
 }
 
@@ -214,8 +215,8 @@ func (s *session) announced(port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(passive.PublicAddress, port)
 }
 
-func (sh *shard) netAccept(a *args) wasi.Errno {
-	l, errno := get[*listener](&sh.handles, a.handle(0))
+func (sh *shard) netAccept(a *wasm.Args) wasi.Errno {
+	l, errno := get[*listener](&sh.handles, a.Handle(0))
 	if errno != wasi.OK {
 		return errno
 	}
@@ -235,7 +236,7 @@ func (sh *shard) netAccept(a *args) wasi.Errno {
 		return errno
 	}
 	c.connected(conn, handle)
-	putUint32(a.bytes(1), handle)
+	putUint32(a.Bytes(1), handle)
 	return wasi.OK
 }
 
@@ -322,12 +323,12 @@ func (s *session) zoned(a netip.AddrPort) netip.AddrPort {
 // well-known services that a bounce attack is after (RFC 2577 §3).
 const lowestPort = 1024
 
-func (sh *shard) netDial(a *args) wasi.Errno {
+func (sh *shard) netDial(a *wasm.Args) wasi.Errno {
 	s, errno := sh.session(a)
 	if errno != wasi.OK {
 		return errno
 	}
-	to := s.zoned(wasi.GetAddr(a.bytes(1)))
+	to := s.zoned(wasi.GetAddr(a.Bytes(1)))
 	if !to.IsValid() {
 		return wasi.EINVAL
 	}
@@ -348,7 +349,7 @@ func (sh *shard) netDial(a *args) wasi.Errno {
 	}
 	s.dialing++
 	go c.dial(ctx, to, handle)
-	putUint32(a.bytes(2), handle)
+	putUint32(a.Bytes(2), handle)
 	return wasi.OK
 }
 

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
 
@@ -60,12 +61,12 @@ var zlibHeader = [2]byte{0x78, 0x9c}
 
 // netDeflate compresses a data connection. Whoever transfers then sees it as
 // one in the clear, so that all limits count what the file has.
-func (sh *shard) netDeflate(a *args) wasi.Errno {
-	c, errno := get[*dataConn](&sh.handles, a.handle(0))
+func (sh *shard) netDeflate(a *wasm.Args) wasi.Errno {
+	c, errno := get[*dataConn](&sh.handles, a.Handle(0))
 	if errno != wasi.OK {
 		return errno
 	}
-	level := int(a.uint32(1))
+	level := int(a.Uint32(1))
 	if c.conn == nil || c.shaking || c.compressed() || level > zlib.BestCompression {
 		return wasi.EINVAL
 	}
@@ -78,7 +79,7 @@ func (sh *shard) netDeflate(a *args) wasi.Errno {
 	d := &deflated{
 		Conn: c.conn, level: level, stall: sh.server.config.Limits.StallTime, labour: c.session.labour(context.Background()),
 	}
-	c.connected(d, a.handle(0))
+	c.connected(d, a.Handle(0))
 	return wasi.OK
 }
 

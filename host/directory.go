@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 
+	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
 
@@ -40,7 +41,7 @@ func (d *openDir) close() {
 }
 
 // openDirectory is file_open of a directory.
-func (sh *shard) openDirectory(a *args) wasi.Errno {
+func (sh *shard) openDirectory(a *wasm.Args) wasi.Errno {
 	s, fsys, name, errno := sh.files(a, List)
 	if errno != wasi.OK {
 		return errno
@@ -48,8 +49,8 @@ func (sh *shard) openDirectory(a *args) wasi.Errno {
 	if len(s.objects) >= maxOwned {
 		return wasi.EMFILE
 	}
-	flags := a.uint32(2)
-	if flags&^(wasi.OpenDir|wasi.OpenNames) != 0 || a.int64(3) != 0 {
+	flags := a.Uint32(2)
+	if flags&^(wasi.OpenDir|wasi.OpenNames) != 0 || a.Int64(3) != 0 {
 		return wasi.EINVAL
 	}
 	names, listed := s.charset(), Event{Kind: Listed, Path: path.Join("/", name), User: s.user()}
@@ -71,8 +72,8 @@ func (sh *shard) openDirectory(a *args) wasi.Errno {
 		return errno
 	}
 	s.does(handle, wasi.DoingList, name, nil)
-	putUint32(a.bytes(4), handle)
-	result.stat.Put(a.bytes(5))
+	putUint32(a.Bytes(4), handle)
+	result.stat.Put(a.Bytes(5))
 	return wasi.OK
 }
 
@@ -99,20 +100,20 @@ func openDirectory(fsys FS, name string) (*openDir, fs.FileInfo, error) {
 // maxPage bounds a page, whatever room the guest offers.
 const maxPage = 64 << 10
 
-func (sh *shard) fileList(a *args) wasi.Errno {
-	d, errno := get[*openDir](&sh.handles, a.handle(0))
+func (sh *shard) fileList(a *wasm.Args) wasi.Errno {
+	d, errno := get[*openDir](&sh.handles, a.Handle(0))
 	if errno != wasi.OK {
 		return errno
 	}
-	room := min(len(a.bytes(1)), maxPage)
-	key := questionKey{call: wasi.FileList, handle: a.handle(0), number: int64(room)}
+	room := min(len(a.Bytes(1)), maxPage)
+	key := questionKey{call: wasi.FileList, handle: a.Handle(0), number: int64(room)}
 	_, errno = d.session.pose(key, func(context.Context) answer { return answer{errno: errnoOf(d.fill(room))} })
 	if errno == wasi.OK {
 		if !d.mu.TryLock() { // a question that was given up still fills the page
 			return wasi.EBUSY
 		}
 		defer d.mu.Unlock()
-		putUint32(a.bytes(2), uint32(copy(a.bytes(1), d.page)))
+		putUint32(a.Bytes(2), uint32(copy(a.Bytes(1), d.page)))
 	}
 	return errno
 }

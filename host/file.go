@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
 
@@ -83,11 +84,11 @@ func (f *openFile) observe(e Event) {
 
 // name is a parameter that names a file. What is longer than a control line was
 // never in one.
-func (s *session) name(a *args, n int) (name string, ok bool) {
-	if len(a.bytes(n)) > maxLine {
+func (s *session) name(a *wasm.Args, n int) (name string, ok bool) {
+	if len(a.Bytes(n)) > maxLine {
 		return "", false
 	}
-	name, ok = s.charset().incoming(a.string(n))
+	name, ok = s.charset().incoming(a.String(n))
 	return name, ok && named(name)
 }
 
@@ -107,7 +108,7 @@ func named(name string) bool {
 
 // files gives the session and its account's files for a call that needs a
 // right and names a file in its second parameter.
-func (sh *shard) files(a *args, right Rights) (s *session, fsys FS, name string, errno wasi.Errno) {
+func (sh *shard) files(a *wasm.Args, right Rights) (s *session, fsys FS, name string, errno wasi.Errno) {
 	s, errno = sh.session(a)
 	if errno != wasi.OK {
 		return nil, nil, "", errno
@@ -184,12 +185,12 @@ func enter(fsys FS, name string, info fs.FileInfo) error {
 	return nil
 }
 
-func (sh *shard) fileStat(a *args) wasi.Errno {
+func (sh *shard) fileStat(a *wasm.Args) wasi.Errno {
 	s, fsys, name, errno := sh.files(a, 0)
 	if errno != wasi.OK {
 		return errno
 	}
-	flags := a.uint32(2)
+	flags := a.Uint32(2)
 	if flags&^(wasi.StatLink|wasi.StatEnter) != 0 {
 		return wasi.EINVAL
 	}
@@ -203,14 +204,14 @@ func (sh *shard) fileStat(a *args) wasi.Errno {
 		}
 		return answer{stat: statOf(info)}
 	})
-	result.stat.Put(a.bytes(3))
+	result.stat.Put(a.Bytes(3))
 	return errno
 }
 
 const openFlags = wasi.OpenWrite | wasi.OpenTruncate | wasi.OpenAppend | wasi.OpenExclusive
 
-func (sh *shard) fileOpen(a *args) wasi.Errno {
-	flags, offset := a.uint32(2), a.int64(3)
+func (sh *shard) fileOpen(a *wasm.Args) wasi.Errno {
+	flags, offset := a.Uint32(2), a.Int64(3)
 	if flags&wasi.OpenDir != 0 {
 		return sh.openDirectory(a)
 	}
@@ -235,8 +236,8 @@ func (sh *shard) fileOpen(a *args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	putUint32(a.bytes(4), handle)
-	opened.stat.Put(a.bytes(5))
+	putUint32(a.Bytes(4), handle)
+	opened.stat.Put(a.Bytes(5))
 	return wasi.OK
 }
 

@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"io"
 
+	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
 
@@ -19,12 +20,12 @@ var hashes = [wasi.HashCount]func() hash.Hash{
 
 // transferHash hashes a file: a transfer whose bytes go nowhere. A session's
 // hashes are made one after the other, however many its guest wants.
-func (sh *shard) transferHash(a *args) wasi.Errno {
-	f, errno := get[*openFile](&sh.handles, a.handle(0))
+func (sh *shard) transferHash(a *wasm.Args) wasi.Errno {
+	f, errno := get[*openFile](&sh.handles, a.Handle(0))
 	if errno != wasi.OK {
 		return errno
 	}
-	algorithm, length, s := a.uint32(1), a.int64(2), f.session
+	algorithm, length, s := a.Uint32(1), a.Int64(2), f.session
 	switch {
 	case f.reader == nil || f.transfer != nil && f.transfer.hash == nil:
 		return wasi.EBADF
@@ -36,7 +37,7 @@ func (sh *shard) transferHash(a *args) wasi.Errno {
 		return wasi.EBUSY
 	}
 	s.working++
-	handle := a.handle(0)
+	handle := a.Handle(0)
 	t := f.begin(handle, wasi.DoingHash)
 	t.algorithm, t.hash, t.length, t.labour = algorithm, hashes[algorithm](), length, s.labour(t.ctx)
 	sh.server.work.Go(func() {
@@ -49,8 +50,8 @@ func (sh *shard) transferHash(a *args) wasi.Errno {
 }
 
 // hashed gives the guest the hash, once that is made.
-func (t *transfer) hashed(a *args) wasi.Errno {
-	if a.uint32(1) != t.algorithm || a.int64(2) != t.length || len(a.bytes(3)) < t.hash.Size() {
+func (t *transfer) hashed(a *wasm.Args) wasi.Errno {
+	if a.Uint32(1) != t.algorithm || a.Int64(2) != t.length || len(a.Bytes(3)) < t.hash.Size() {
 		return wasi.EINVAL
 	}
 	select {
@@ -61,7 +62,7 @@ func (t *transfer) hashed(a *args) wasi.Errno {
 	if t.err != nil {
 		return wasi.EINVAL
 	}
-	putUint32(a.bytes(4), uint32(copy(a.bytes(3), t.hash.Sum(nil))))
+	putUint32(a.Bytes(4), uint32(copy(a.Bytes(3), t.hash.Sum(nil))))
 	return wasi.OK
 }
 

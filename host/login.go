@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
 
@@ -80,15 +81,15 @@ func (s *session) logout() {
 
 // authHost notes which virtual host a session is at (RFC 7151). One that the TLS
 // handshake has named already cannot become another.
-func (sh *shard) authHost(a *args) wasi.Errno {
+func (sh *shard) authHost(a *wasm.Args) wasi.Errno {
 	s, errno := sh.session(a)
 	if errno != wasi.OK {
 		return errno
 	}
-	if len(a.bytes(1)) > maxLine {
+	if len(a.Bytes(1)) > maxLine {
 		return wasi.EINVAL
 	}
-	name := strings.ToLower(strings.TrimSuffix(a.string(1), "."))
+	name := strings.ToLower(strings.TrimSuffix(a.String(1), "."))
 	if name != "" {
 		if !s.server.hasHost(name) {
 			return wasi.ENOENT
@@ -121,21 +122,21 @@ func (s *Server) hasHost(name string) bool {
 }
 
 // authLogin logs the session in, or out.
-func (sh *shard) authLogin(a *args) wasi.Errno {
+func (sh *shard) authLogin(a *wasm.Args) wasi.Errno {
 	s, errno := sh.session(a)
 	if errno != wasi.OK {
 		return errno
 	}
-	if len(a.bytes(1)) == 0 {
+	if len(a.Bytes(1)) == 0 {
 		s.logOut()
-		putUint32(a.bytes(3), 0)
-		putUint32(a.bytes(4), 0)
+		putUint32(a.Bytes(3), 0)
+		putUint32(a.Bytes(4), 0)
 		return wasi.OK
 	}
-	if len(a.bytes(1)) > maxLine || len(a.bytes(2)) > maxLine {
+	if len(a.Bytes(1)) > maxLine || len(a.Bytes(2)) > maxLine {
 		return wasi.EINVAL
 	}
-	user, password := a.string(1), a.string(2)
+	user, password := a.String(1), a.String(2)
 	given := Login{User: user, Password: Password(password), Host: s.at(), Client: s.client, Server: s.local, TLS: s.stream.state()}
 	if given.TLS == nil && s.server.config.TLS.Require != TLSOptional || s.failures >= s.server.config.Limits.LoginFailures {
 		return wasi.EACCES
@@ -156,8 +157,8 @@ func (sh *shard) authLogin(a *args) wasi.Errno {
 	s.login.Store(result.login)
 	s.seat.loggedIn()
 	s.observe(Event{Kind: LoggedIn})
-	putUint32(a.bytes(3), uint32(result.login.rights))
-	putUint32(a.bytes(4), result.login.able)
+	putUint32(a.Bytes(3), uint32(result.login.rights))
+	putUint32(a.Bytes(4), result.login.able)
 	return wasi.OK
 }
 

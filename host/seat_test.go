@@ -449,7 +449,7 @@ func TestRehearsal(t *testing.T) {
 	if real.program, err = compile(&config); err != nil {
 		t.Fatal(err)
 	}
-	defer real.program.close()
+	defer real.program.Close()
 	if greeting, err := real.rehearse(); string(greeting) != "220 hello\r\n" || err != nil {
 		t.Errorf("%q, %v", greeting, err)
 	}

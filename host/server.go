@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"wasiftp/host/internal/wasm"
 	"wasiftp/host/turns"
 	"wasiftp/wasi"
 )
@@ -26,7 +27,7 @@ import (
 // Server is an FTP server. Its methods may be called from any goroutine.
 type Server struct {
 	config       Config
-	program      *program
+	program      *wasm.Program
 	engineConfig []byte
 	began        time.Time
 	queue        *queue           // of what the embedder is told
@@ -105,7 +106,7 @@ func New(config Config) (*Server, error) {
 		}
 	}
 	if err != nil {
-		s.program.close()
+		s.program.Close()
 		s.queue.close(closeTime)
 		return nil, err
 	}
@@ -459,7 +460,7 @@ func (s *Server) Close() error {
 	s.hangUp()
 	s.queue.close(closeTime)
 	if stopped { // else an instance is in use
-		s.program.close()
+		s.program.Close()
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
 
@@ -178,60 +179,60 @@ func (s *session) end() {
 	s.server.leave(s.shard)
 }
 
-func (sh *shard) session(a *args) (*session, wasi.Errno) {
-	return get[*session](&sh.handles, a.handle(0))
+func (sh *shard) session(a *wasm.Args) (*session, wasi.Errno) {
+	return get[*session](&sh.handles, a.Handle(0))
 }
 
-func (sh *shard) handleClose(a *args) wasi.Errno {
+func (sh *shard) handleClose(a *wasm.Args) wasi.Errno {
 	if s, errno := sh.session(a); errno == wasi.OK {
 		s.end()
 		return wasi.OK
 	}
-	o, errno := get[object](&sh.handles, a.handle(0))
+	o, errno := get[object](&sh.handles, a.Handle(0))
 	if errno != wasi.OK {
 		return errno
 	}
 	o.end()
-	o.owner().disown(a.handle(0))
+	o.owner().disown(a.Handle(0))
 	return wasi.OK
 }
 
-func (sh *shard) netAddress(a *args) wasi.Errno {
+func (sh *shard) netAddress(a *wasm.Args) wasi.Errno {
 	s, errno := sh.session(a)
 	if errno != wasi.OK {
 		return errno
 	}
-	switch a.uint32(1) {
+	switch a.Uint32(1) {
 	case wasi.Local:
-		wasi.PutAddr(a.bytes(2), s.local)
+		wasi.PutAddr(a.Bytes(2), s.local)
 	case wasi.Peer:
-		wasi.PutAddr(a.bytes(2), s.client)
+		wasi.PutAddr(a.Bytes(2), s.client)
 	default:
 		return wasi.EINVAL
 	}
 	return wasi.OK
 }
 
-func (sh *shard) netRead(a *args) wasi.Errno {
+func (sh *shard) netRead(a *wasm.Args) wasi.Errno {
 	s, errno := sh.session(a)
 	if errno != wasi.OK {
 		return errno
 	}
-	n, errno := s.stream.read(a.bytes(1))
-	putUint32(a.bytes(2), uint32(n))
+	n, errno := s.stream.read(a.Bytes(1))
+	putUint32(a.Bytes(2), uint32(n))
 	return errno
 }
 
-func (sh *shard) netWrite(a *args) wasi.Errno {
+func (sh *shard) netWrite(a *wasm.Args) wasi.Errno {
 	var out *stream
 	said := 0
 	if s, errno := sh.session(a); errno == wasi.OK {
 		out = s.stream
 		if s.greeting != nil {
-			said = s.repeated(a.bytes(1))
+			said = s.repeated(a.Bytes(1))
 		}
 	} else {
-		c, errno := get[*dataConn](&sh.handles, a.handle(0))
+		c, errno := get[*dataConn](&sh.handles, a.Handle(0))
 		if errno != wasi.OK {
 			return errno
 		}
@@ -240,8 +241,8 @@ func (sh *shard) netWrite(a *args) wasi.Errno {
 		}
 		out = c.stream
 	}
-	n, errno := out.write(a.bytes(1)[said:])
-	putUint32(a.bytes(2), uint32(said+n))
+	n, errno := out.write(a.Bytes(1)[said:])
+	putUint32(a.Bytes(2), uint32(said+n))
 	return errno
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
 
@@ -15,7 +16,7 @@ import (
 // all else of a shard belongs to its goroutine.
 type shard struct {
 	server   *Server
-	instance *instance // nil until a session needs it, and after it trapped
+	instance *wasm.Instance // nil until a session needs it, and after it trapped
 	handles  handles
 	sessions map[uint32]*session
 	silent   map[uint32]*session // those of them that the engine does not know: their clients have said nothing yet
@@ -136,7 +137,7 @@ func (sh *shard) step() {
 	}
 	now := sh.server.now()
 	sh.tellClock(now)
-	next, err := sh.instance.advance(now, len(sh.events))
+	next, err := sh.instance.Advance(now, len(sh.events))
 	if err != nil {
 		sh.server.config.Logger.Error("an instance failed; its sessions end", "sessions", len(sh.sessions), "err", err)
 		sh.abandon(replyUnavailable)
@@ -149,7 +150,7 @@ func (sh *shard) step() {
 // weigh closes an instance that has become large when its last session is over. Until
 // then new sessions are placed elsewhere, if that can be.
 func (sh *shard) weigh() {
-	large := sh.instance.large()
+	large := sh.instance.Large()
 	if large && len(sh.sessions) == 0 {
 		sh.close()
 		return
@@ -171,12 +172,12 @@ func (sh *shard) ready() error {
 	if sh.instance != nil {
 		return nil
 	}
-	i, err := sh.server.program.instantiate(sh, sh.server.config.Limits.StepTime)
+	i, err := sh.server.program.Instantiate(sh, sh.server.config.Limits.StepTime)
 	if err != nil {
 		return err
 	}
-	if err := i.start(len(sh.server.engineConfig)); err != nil {
-		i.close()
+	if err := i.Start(len(sh.server.engineConfig)); err != nil {
+		i.Close()
 		return err
 	}
 	sh.instance = i
@@ -313,7 +314,7 @@ func (sh *shard) abandon(reply string) {
 
 // close ends the instance. The next session gets another one.
 func (sh *shard) close() {
-	sh.instance.close()
+	sh.instance.Close()
 	sh.instance, sh.next = nil, 0
 	sh.tellLarge(false)
 }
@@ -365,11 +366,11 @@ func (s *Server) rehearse() (greeting []byte, err error) {
 	return greeting, nil
 }
 
-// call answers one of the guest's imports.
-func (sh *shard) call(n int, a *args) wasi.Errno { return imports[n](sh, a) }
+// Call answers one of the guest's imports.
+func (sh *shard) Call(n int, a *wasm.Args) wasi.Errno { return imports[n](sh, a) }
 
 // imports are the host's functions, in the order of the table.
-var imports = [len(wasi.Table)]func(*shard, *args) wasi.Errno{
+var imports = [len(wasi.Table)]func(*shard, *wasm.Args) wasi.Errno{
 	wasi.ConfigRead: (*shard).configRead,
 	wasi.EventsRead: (*shard).eventsRead,
 
@@ -406,23 +407,23 @@ var imports = [len(wasi.Table)]func(*shard, *args) wasi.Errno{
 	wasi.TransferHash:     (*shard).transferHash,
 }
 
-func (sh *shard) configRead(a *args) wasi.Errno {
+func (sh *shard) configRead(a *wasm.Args) wasi.Errno {
 	config := sh.server.engineConfig
-	if len(a.bytes(0)) < len(config) {
+	if len(a.Bytes(0)) < len(config) {
 		return wasi.EINVAL
 	}
-	copy(a.bytes(0), config)
-	putUint32(a.bytes(1), uint32(len(config)))
+	copy(a.Bytes(0), config)
+	putUint32(a.Bytes(1), uint32(len(config)))
 	return wasi.OK
 }
 
-func (sh *shard) eventsRead(a *args) wasi.Errno {
-	buf := a.bytes(0)
+func (sh *shard) eventsRead(a *wasm.Args) wasi.Errno {
+	buf := a.Bytes(0)
 	n := min(len(buf)/wasi.EventSize, len(sh.events))
 	for i, e := range sh.events[:n] {
 		e.Put(buf[i*wasi.EventSize:])
 	}
 	sh.events = sh.events[n:]
-	putUint32(a.bytes(1), uint32(n))
+	putUint32(a.Bytes(1), uint32(n))
 	return wasi.OK
 }

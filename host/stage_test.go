@@ -1,7 +1,6 @@
 package host
 
 import (
-	"context"
 	"io/fs"
 	"log/slog"
 	"strings"
@@ -9,9 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tetratelabs/wazero"
-
-	"wasiftp/tests/hostile/binary"
+	"wasiftp/host/internal/wasm"
+	"wasiftp/host/wasmtest"
 	"wasiftp/wasi"
 )
 
@@ -84,30 +82,20 @@ func (f *watchedFile) Close() error {
 	return nil
 }
 
-// handmade is an engine that does nothing but what step has it do.
-func handmade(t *testing.T, step []byte) *program {
+// handmade is a program of an engine that does nothing but what step has it do.
+func handmade(t *testing.T, step []byte) *wasm.Program {
 	t.Helper()
 	return handmadeWithin(t, minMemory, step)
 }
 
 // handmadeWithin is one that may have so many bytes of memory.
-func handmadeWithin(t *testing.T, memory int64, step []byte) *program {
+func handmadeWithin(t *testing.T, memory int64, step []byte) *wasm.Program {
 	t.Helper()
-	m := binary.Module{Memory: 1, MemoryName: "memory"}
-	m.Functions = []binary.Function{
-		{Export: "_initialize"},
-		{Export: "ftp_abi_version", Signature: binary.Signature{Results: []byte{binary.I32}}, Body: binary.Const32(wasi.ABIVersion)},
-		{Export: "ftp_start", Signature: binary.Signature{Params: []byte{binary.I32}, Results: []byte{binary.I32}}, Body: binary.Const32(0)},
-		{
-			Export: "ftp_step", Signature: binary.Signature{Params: []byte{binary.I64, binary.I32}, Results: []byte{binary.I64}},
-			Body: binary.Body(step, binary.Const64(0)),
-		},
-	}
-	p, err := newProgram(context.Background(), wazero.NewRuntimeConfig(), m.Encode(), memory)
+	p, err := wasm.Compile(wasmtest.Engine(step).Encode(), wasm.Options{Memory: memory})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.close)
+	t.Cleanup(p.Close)
 	return p
 }
 

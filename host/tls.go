@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
 
@@ -188,10 +189,10 @@ func (s *Server) issued(session *tls.SessionState, id uint64) bool {
 }
 
 // netTLS puts a connection under TLS, or ends that.
-func (sh *shard) netTLS(a *args) wasi.Errno {
-	part, reply := a.uint32(1), a.bytes(2)
+func (sh *shard) netTLS(a *wasm.Args) wasi.Errno {
+	part, reply := a.Uint32(1), a.Bytes(2)
 	s, _ := sh.session(a)
-	c, errno := get[*dataConn](&sh.handles, a.handle(0))
+	c, errno := get[*dataConn](&sh.handles, a.Handle(0))
 	control := s != nil
 	switch {
 	case !control && errno != wasi.OK, control && part == wasi.TLSClient, !control && part == wasi.TLSEnd:
@@ -203,11 +204,11 @@ func (sh *shard) netTLS(a *args) wasi.Errno {
 	case part == wasi.TLSEnd:
 		return s.stopTLS(reply)
 	case part == wasi.TLSClient:
-		return c.joinTLS(a.handle(0))
+		return c.joinTLS(a.Handle(0))
 	case control:
 		return s.startTLS(reply)
 	}
-	return c.secure(a.handle(0), tls.Server, sh.server.dataTLS(c.session.id, c.session.uploading()))
+	return c.secure(a.Handle(0), tls.Server, sh.server.dataTLS(c.session.id, c.session.uploading()))
 }
 
 // startTLS puts the control connection under TLS (RFC 4217 §4). All that came before

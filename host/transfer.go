@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
 
@@ -39,12 +40,12 @@ type transfer struct {
 
 var errGivenUp = errors.New("aborted")
 
-func (sh *shard) transferStart(a *args) wasi.Errno {
-	f, errno := get[*openFile](&sh.handles, a.handle(0))
+func (sh *shard) transferStart(a *wasm.Args) wasi.Errno {
+	f, errno := get[*openFile](&sh.handles, a.Handle(0))
 	if errno != wasi.OK {
 		return errno
 	}
-	c, errno := get[*dataConn](&sh.handles, a.handle(1))
+	c, errno := get[*dataConn](&sh.handles, a.Handle(1))
 	if errno != wasi.OK {
 		return errno
 	}
@@ -54,7 +55,7 @@ func (sh *shard) transferStart(a *args) wasi.Errno {
 	if f.taken.Load() {
 		return wasi.ECANCELED
 	}
-	if a.uint32(2)&^wasi.TransferASCII != 0 || a.int64(3) < 0 {
+	if a.Uint32(2)&^wasi.TransferASCII != 0 || a.Int64(3) < 0 {
 		return wasi.EINVAL
 	}
 	if errno := c.usable(); errno != wasi.OK {
@@ -63,13 +64,13 @@ func (sh *shard) transferStart(a *args) wasi.Errno {
 	if c.stream.busy() {
 		return wasi.EBUSY // two would write
 	}
-	f.session.disown(a.handle(1))
+	f.session.disown(a.Handle(1))
 	if c.cancel != nil {
 		c.cancel()
 	}
-	handle := a.handle(0)
+	handle := a.Handle(0)
 	t := f.begin(handle, f.doing())
-	t.conn, t.tls, t.ascii, t.length = c.conn, c.tls, a.uint32(2)&wasi.TransferASCII != 0, a.int64(3)
+	t.conn, t.tls, t.ascii, t.length = c.conn, c.tls, a.Uint32(2)&wasi.TransferASCII != 0, a.Int64(3)
 	if d, ok := c.conn.(*deflated); ok {
 		d.labour.ctx = t.ctx
 	}
@@ -85,15 +86,15 @@ func (f *openFile) begin(handle, doing uint32) *transfer {
 	return f.transfer
 }
 
-func (sh *shard) transferProgress(a *args) wasi.Errno {
-	f, errno := get[*openFile](&sh.handles, a.handle(0))
+func (sh *shard) transferProgress(a *wasm.Args) wasi.Errno {
+	f, errno := get[*openFile](&sh.handles, a.Handle(0))
 	if errno != wasi.OK {
 		return errno
 	}
 	if f.transfer == nil {
 		return wasi.EINVAL
 	}
-	binary.LittleEndian.PutUint64(a.bytes(1), uint64(f.transfer.bytes.Load()))
+	binary.LittleEndian.PutUint64(a.Bytes(1), uint64(f.transfer.bytes.Load()))
 	return wasi.OK
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 
+	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
 
@@ -134,8 +135,8 @@ func (f *openFile) create(fsys FS, flags uint32, offset int64) (wasi.Stat, error
 
 var errNoUpload = errors.New("the file system made no upload")
 
-func (sh *shard) fileCommit(a *args) wasi.Errno {
-	f, errno := get[*openFile](&sh.handles, a.handle(0))
+func (sh *shard) fileCommit(a *wasm.Args) wasi.Errno {
+	f, errno := get[*openFile](&sh.handles, a.Handle(0))
 	if errno != wasi.OK {
 		return errno
 	}
@@ -150,7 +151,7 @@ func (sh *shard) fileCommit(a *args) wasi.Errno {
 	if f.transfer.err != nil || f.taken.Load() {
 		return wasi.EINVAL // what broke off is not whole, whatever the guest says
 	}
-	key := questionKey{call: wasi.FileCommit, handle: a.handle(0)}
+	key := questionKey{call: wasi.FileCommit, handle: a.Handle(0)}
 	begun := f.committing
 	if begun && (f.session.asked == nil || f.session.asked.key != key) {
 		return wasi.EBUSY // it was given up for another question, and goes on all the same
@@ -160,7 +161,7 @@ func (sh *shard) fileCommit(a *args) wasi.Errno {
 	case errno == wasi.EAGAIN:
 		f.committing = true
 	case begun:
-		f.session.disown(a.handle(0))
+		f.session.disown(a.Handle(0))
 	}
 	return errno
 }

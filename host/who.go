@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
 
@@ -82,7 +83,7 @@ func (s *session) appendWho(b []byte, names *charset) ([]byte, bool) {
 	return wasi.AppendWho(b, who, user, names.outgoing(name))
 }
 
-func (sh *shard) sessionList(a *args) wasi.Errno {
+func (sh *shard) sessionList(a *wasm.Args) wasi.Errno {
 	s, errno := sh.session(a)
 	if errno != wasi.OK {
 		return errno
@@ -90,11 +91,11 @@ func (sh *shard) sessionList(a *args) wasi.Errno {
 	if !s.can(Admin) {
 		return wasi.EACCES
 	}
-	buf := a.bytes(2)
-	page, ok := sh.server.present.page(buf[:0:min(len(buf), maxPage)], uint64(a.int64(1)), s.charset())
+	buf := a.Bytes(2)
+	page, ok := sh.server.present.page(buf[:0:min(len(buf), maxPage)], uint64(a.Int64(1)), s.charset())
 	if !ok {
 		return wasi.EINVAL
 	}
-	putUint32(a.bytes(3), uint32(len(page)))
+	putUint32(a.Bytes(3), uint32(len(page)))
 	return wasi.OK
 }

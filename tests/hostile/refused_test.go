@@ -9,39 +9,12 @@ import (
 	"testing"
 
 	"wasiftp/host"
-	"wasiftp/tests/hostile/binary"
+	"wasiftp/host/wasmtest"
 	"wasiftp/wasi"
 )
 
-// Functions of a module made by hand.
-const (
-	initialize = iota
-	abiVersion
-	ftpStart
-	ftpStep
-)
-
-var valueType = map[string]byte{"i32": binary.I32, "i64": binary.I64}
-
-// handmade is an engine that does nothing at all. Its functions are in the order
-// of the constants above.
-func handmade() binary.Module {
-	m := binary.Module{Memory: 1, MemoryName: "memory"}
-	for _, e := range wasi.Exports {
-		f := binary.Function{Export: e.Name}
-		for _, p := range e.Params {
-			f.Params = append(f.Params, valueType[p])
-		}
-		if e.Result != "" {
-			f.Results = []byte{valueType[e.Result]}
-		}
-		m.Functions = append(m.Functions, f)
-	}
-	m.Functions[abiVersion].Body = binary.Const32(wasi.ABIVersion)
-	m.Functions[ftpStart].Body = binary.Const32(0)
-	m.Functions[ftpStep].Body = binary.Const64(0)
-	return m
-}
+// handmade is an engine that does nothing at all.
+func handmade() wasmtest.Module { return wasmtest.Engine(nil) }
 
 func TestHandmadeModuleIsAnEngine(t *testing.T) {
 	t.Parallel()
@@ -56,16 +29,18 @@ func TestHandmadeModuleIsAnEngine(t *testing.T) {
 
 func TestThreat31RefusedModules(t *testing.T) {
 	t.Parallel()
-	change := func(change func(m *binary.Module)) []byte {
+	change := func(change func(m *wasmtest.Module)) []byte {
 		m := handmade()
 		change(&m)
 		return m.Encode()
 	}
-	imports := func(namespace, name string, s binary.Signature) []byte {
-		return change(func(m *binary.Module) { m.Imports = []binary.Import{{Namespace: namespace, Name: name, Signature: s}} })
+	imports := func(namespace, name string, s wasmtest.Signature) []byte {
+		return change(func(m *wasmtest.Module) {
+			m.Imports = []wasmtest.Import{{Namespace: namespace, Name: name, Signature: s}}
+		})
 	}
-	one := binary.Signature{Params: []byte{binary.I32}, Results: []byte{binary.I32}}
-	pathOpen := binary.Signature{Params: slices.Concat(slices.Repeat([]byte{binary.I32}, 5), []byte{binary.I64, binary.I64, binary.I32, binary.I32}), Results: []byte{binary.I32}}
+	one := wasmtest.Signature{Params: []byte{wasmtest.I32}, Results: []byte{wasmtest.I32}}
+	pathOpen := wasmtest.Signature{Params: slices.Concat(slices.Repeat([]byte{wasmtest.I32}, 5), []byte{wasmtest.I64, wasmtest.I64, wasmtest.I32, wasmtest.I32}), Results: []byte{wasmtest.I32}}
 	good := handmade().Encode()
 	for _, c := range []struct {
 		name   string
@@ -80,36 +55,40 @@ func TestThreat31RefusedModules(t *testing.T) {
 		{"cut short", good[:len(good)-5], ""},
 		{"longer than it is", append(slices.Clone(good), 10, 1), ""},
 		{"code twice", append(slices.Clone(good), good[len(good)-20:]...), ""},
-		{"no exports", change(func(m *binary.Module) { m.Functions, m.MemoryName = nil, "" }), ""},
-		{"no memory", change(func(m *binary.Module) { m.MemoryName = "" }), "memory"},
-		{"memory by another name", change(func(m *binary.Module) { m.MemoryName = "heap" }), "memory"},
-		{"no ftp_step", change(func(m *binary.Module) { m.Functions[ftpStep].Export = "step" }), "ftp_step"},
-		{"no ftp_abi_version", change(func(m *binary.Module) { m.Functions[abiVersion].Export = "" }), "ftp_abi_version"},
-		{"a command", change(func(m *binary.Module) { m.Functions[initialize].Export = "_start" }), "_initialize"},
-		{"ftp_start with another signature", change(func(m *binary.Module) { m.Functions[ftpStart].Params = nil }), "ftp_start"},
-		{"ABI of tomorrow", change(func(m *binary.Module) { m.Functions[abiVersion].Body = binary.Const32(wasi.ABIVersion + 1) }), "ABI version"},
-		{"ABI 0", change(func(m *binary.Module) { m.Functions[abiVersion].Body = binary.Const32(0) }), "ABI version"},
-		{"ABI -1", change(func(m *binary.Module) { m.Functions[abiVersion].Body = binary.Const32(-1) }), "ABI version"},
+		{"no exports", change(func(m *wasmtest.Module) { m.Functions, m.MemoryName = nil, "" }), ""},
+		{"no memory", change(func(m *wasmtest.Module) { m.MemoryName = "" }), "memory"},
+		{"memory by another name", change(func(m *wasmtest.Module) { m.MemoryName = "heap" }), "memory"},
+		{"no ftp_step", change(func(m *wasmtest.Module) { m.Functions[wasmtest.Step].Export = "step" }), "ftp_step"},
+		{"no ftp_abi_version", change(func(m *wasmtest.Module) { m.Functions[wasmtest.ABIVersion].Export = "" }), "ftp_abi_version"},
+		{"a command", change(func(m *wasmtest.Module) { m.Functions[wasmtest.Initialize].Export = "_start" }), "_initialize"},
+		{"ftp_start with another signature", change(func(m *wasmtest.Module) { m.Functions[wasmtest.Start].Params = nil }), "ftp_start"},
+		{"ABI of tomorrow", change(func(m *wasmtest.Module) {
+			m.Functions[wasmtest.ABIVersion].Body = wasmtest.Const32(wasi.ABIVersion + 1)
+		}), "ABI version"},
+		{"ABI 0", change(func(m *wasmtest.Module) { m.Functions[wasmtest.ABIVersion].Body = wasmtest.Const32(0) }), "ABI version"},
+		{"ABI -1", change(func(m *wasmtest.Module) { m.Functions[wasmtest.ABIVersion].Body = wasmtest.Const32(-1) }), "ABI version"},
 		{"a file of WASI", imports("wasi_snapshot_preview1", "path_open", pathOpen), "path_open"},
 		{"a socket of WASI", imports("wasi_snapshot_preview1", "sock_accept", one), "sock_accept"},
 		{"WASI with another signature", imports("wasi_snapshot_preview1", "random_get", one), "random_get"},
 		{"an unknown import", imports("ftphost", "shell_run", one), "shell_run"},
 		{"an unknown namespace", imports("env", "net_read", one), "net_read"},
 		{"an import with another signature", imports("ftphost", "net_read", one), "net_read"},
-		{"memory of the host", change(func(m *binary.Module) { m.ImportMemory, m.Memory = true, -1 }), ""},
-		{"more memory than there is", change(func(m *binary.Module) { m.Memory = 65536 }), ""},
-		{"a table of a million", change(func(m *binary.Module) { m.Table = 1<<27 - 1 }), "table"},
-		{"a table that grows", change(func(m *binary.Module) {
-			m.Table, m.Functions[ftpStep].Body = 1, binary.Body(binary.GrowTable(1<<30), binary.Drop, binary.Const64(0))
+		{"memory of the host", change(func(m *wasmtest.Module) { m.ImportMemory, m.Memory = true, -1 }), ""},
+		{"more memory than there is", change(func(m *wasmtest.Module) { m.Memory = 65536 }), ""},
+		{"a table of a million", change(func(m *wasmtest.Module) { m.Table = 1<<27 - 1 }), "table"},
+		{"a table that grows", change(func(m *wasmtest.Module) {
+			m.Table, m.Functions[wasmtest.Step].Body = 1, wasmtest.Body(wasmtest.GrowTable(1<<30), wasmtest.Drop, wasmtest.Const64(0))
 		}), "cannot be metered"},
-		{"nonsense for code", change(func(m *binary.Module) { m.Functions[ftpStep].Body = []byte{0xff} }), ""},
-		{"code of another type", change(func(m *binary.Module) { m.Functions[ftpStep].Body = binary.Const32(0) }), ""},
-		{"traps at once", change(func(m *binary.Module) {
-			m.Start = initialize + 1
+		{"nonsense for code", change(func(m *wasmtest.Module) { m.Functions[wasmtest.Step].Body = []byte{0xff} }), ""},
+		{"code of another type", change(func(m *wasmtest.Module) { m.Functions[wasmtest.Step].Body = wasmtest.Const32(0) }), ""},
+		{"traps at once", change(func(m *wasmtest.Module) {
+			m.Start = wasmtest.Initialize + 1
 			m.Functions[1], m.Functions[0] = trapping(m.Functions[0]), m.Functions[1]
 		}), ""},
-		{"traps in _initialize", change(func(m *binary.Module) { m.Functions[initialize] = trapping(m.Functions[initialize]) }), ""},
-		{"traps in ftp_abi_version", change(func(m *binary.Module) { m.Functions[abiVersion].Body = binary.Unreachable }), ""},
+		{"traps in _initialize", change(func(m *wasmtest.Module) {
+			m.Functions[wasmtest.Initialize] = trapping(m.Functions[wasmtest.Initialize])
+		}), ""},
+		{"traps in ftp_abi_version", change(func(m *wasmtest.Module) { m.Functions[wasmtest.ABIVersion].Body = wasmtest.Unreachable }), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -127,8 +106,8 @@ func TestThreat31RefusedModules(t *testing.T) {
 	}
 }
 
-func trapping(f binary.Function) binary.Function {
-	f.Body = binary.Unreachable
+func trapping(f wasmtest.Function) wasmtest.Function {
+	f.Body = wasmtest.Unreachable
 	return f
 }
 
@@ -136,17 +115,17 @@ func trapping(f binary.Function) binary.Function {
 // loop's body is.
 func TestThreat38LoopsAtStart(t *testing.T) {
 	t.Parallel()
-	for _, f := range []int{initialize, abiVersion, ftpStart} {
+	for _, f := range []int{wasmtest.Initialize, wasmtest.ABIVersion, wasmtest.Start} {
 		for name, loop := range map[string][]byte{
-			"empty": binary.Forever(), "call": binary.Call(len(wasi.Exports)), "copy": binary.Forever(binary.CopyMemory(60000)),
-			"long": binary.Forever(bytes.Repeat(binary.Store64(0, 1), 10_000)),
+			"empty": wasmtest.Forever(), "call": wasmtest.Call(len(wasi.Exports)), "copy": wasmtest.Forever(wasmtest.CopyMemory(60000)),
+			"long": wasmtest.Forever(bytes.Repeat(wasmtest.Store64(0, 1), 10_000)),
 		} {
 			t.Run(wasi.Exports[f].Name+" "+name, func(t *testing.T) {
 				t.Parallel()
 				leavesNothing(t)
 				m := handmade()
-				m.Functions = append(m.Functions, binary.Function{Body: binary.Call(len(wasi.Exports))}) // itself
-				m.Functions[f].Body = binary.Body(loop, m.Functions[f].Body)
+				m.Functions = append(m.Functions, wasmtest.Function{Body: wasmtest.Call(len(wasi.Exports))}) // itself
+				m.Functions[f].Body = wasmtest.Body(loop, m.Functions[f].Body)
 				refused(t, func() error { return newAndClose(host.Config{Module: m.Encode()}) })
 			})
 		}
@@ -169,14 +148,14 @@ func TestThreat31SystemCallsAtStart(t *testing.T) {
 			leavesNothing(t)
 			m := handmade()
 			m.Memory = 256
-			s := binary.Signature{Params: slices.Repeat([]byte{binary.I32}, len(args)), Results: []byte{binary.I32}}
+			s := wasmtest.Signature{Params: slices.Repeat([]byte{wasmtest.I32}, len(args)), Results: []byte{wasmtest.I32}}
 			function, _, _ := strings.Cut(name, " ")
-			m.Imports = []binary.Import{{Namespace: "wasi_snapshot_preview1", Name: function, Signature: s}}
+			m.Imports = []wasmtest.Import{{Namespace: "wasi_snapshot_preview1", Name: function, Signature: s}}
 			var call []byte
 			for _, a := range args {
-				call = append(call, binary.Const32(a)...)
+				call = append(call, wasmtest.Const32(a)...)
 			}
-			m.Functions[ftpStart].Body = binary.Body(binary.Forever(call, binary.Call(0), binary.Drop), binary.Const32(0))
+			m.Functions[wasmtest.Start].Body = wasmtest.Body(wasmtest.Forever(call, wasmtest.Call(0), wasmtest.Drop), wasmtest.Const32(0))
 			refused(t, func() error {
 				return newAndClose(host.Config{Module: m.Encode(), Limits: host.Limits{StepTime: stepTime}})
 			})
@@ -185,10 +164,10 @@ func TestThreat31SystemCallsAtStart(t *testing.T) {
 }
 
 // signature is an import's, as the table has it.
-func signature(i wasi.Import) binary.Signature {
-	s := binary.Signature{Results: []byte{binary.I32}}
+func signature(i wasi.Import) wasmtest.Signature {
+	s := wasmtest.Signature{Results: []byte{wasmtest.I32}}
 	for _, v := range i.ValueTypes() {
-		s.Params = append(s.Params, valueType[v])
+		s.Params = append(s.Params, wasmtest.ValueTypes[v])
 	}
 	return s
 }
@@ -210,17 +189,17 @@ func TestThreat31TrapsAtEveryImport(t *testing.T) {
 func trapsAfter(t *testing.T, n int, value int64) {
 	i := wasi.Table[n]
 	m := handmade()
-	m.Imports = []binary.Import{{Namespace: wasi.Namespace, Name: i.Name, Signature: signature(i)}}
+	m.Imports = []wasmtest.Import{{Namespace: wasi.Namespace, Name: i.Name, Signature: signature(i)}}
 	var call []byte
 	for _, v := range m.Imports[0].Params {
-		if v == binary.I64 {
-			call = append(call, binary.Const64(value)...)
+		if v == wasmtest.I64 {
+			call = append(call, wasmtest.Const64(value)...)
 		} else {
-			call = append(call, binary.Const32(int32(value))...)
+			call = append(call, wasmtest.Const32(int32(value))...)
 		}
 	}
-	call = binary.Body(call, binary.Call(0), binary.Drop, binary.Unreachable)
-	m.Functions[ftpStep].Body = call
+	call = wasmtest.Body(call, wasmtest.Call(0), wasmtest.Drop, wasmtest.Unreachable)
+	m.Functions[wasmtest.Step].Body = call
 	s := newStage(t, m.Encode(), func(c *host.Config) { c.CacheDir = "" })
 	for range 2 {
 		if rest, err := io.ReadAll(s.connect()); err != nil || !strings.HasPrefix(string(rest), "421 ") {
@@ -228,7 +207,7 @@ func trapsAfter(t *testing.T, n int, value int64) {
 		}
 	}
 	s.logs("wasm error: unreachable", 2)
-	m.Functions[ftpStep].Body = binary.Const64(0)
-	m.Functions[ftpStart].Body = call
+	m.Functions[wasmtest.Step].Body = wasmtest.Const64(0)
+	m.Functions[wasmtest.Start].Body = call
 	refused(t, func() error { return newAndClose(host.Config{Module: m.Encode()}) })
 }

@@ -1,4 +1,4 @@
-package host
+package wasm
 
 import (
 	"context"
@@ -83,7 +83,7 @@ func comparedWithRuntime(module []byte) string {
 	refills := 0
 	refill := func(_ context.Context, m api.Module, _ []uint64) {
 		if refills++; refills > 1000 {
-			panic(errHung)
+			panic(ErrHung)
 		}
 		m.ExportedGlobal(fuelName).(api.MutableGlobal).Set(1000)
 	}
@@ -104,7 +104,7 @@ func comparedWithRuntime(module []byte) string {
 		args := slices.Repeat([]uint64{1}, len(before.ExportedFunctions()[name].ParamTypes()))
 		refills = 0
 		got, errB := b.ExportedFunction(name).Call(ctx, args...)
-		if errors.Is(errB, errHung) {
+		if errors.Is(errB, ErrHung) {
 			continue // has no end, perhaps
 		}
 		want, errA := a.ExportedFunction(name).Call(ctx, args...)

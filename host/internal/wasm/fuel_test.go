@@ -1,4 +1,4 @@
-package host
+package wasm
 
 import (
 	"bytes"
@@ -9,30 +9,30 @@ import (
 	"testing"
 	"time"
 
-	"wasiftp/tests/hostile/binary"
+	"wasiftp/host/wasmtest"
 )
 
 // What a guest can do without end costs fuel, each by each.
 func TestFuelEndsWhatHasNoEnd(t *testing.T) {
 	t.Parallel()
 	const step = 3 // the number of ftp_step
-	call := binary.Body(binary.Const64(0), binary.Const32(0), binary.Call(step), []byte{0x1a})
+	call := wasmtest.Body(wasmtest.Const64(0), wasmtest.Const32(0), wasmtest.Call(step), []byte{0x1a})
 	for name, body := range map[string][]byte{
-		"a loop":              binary.Forever(),
-		"a loop in a loop":    binary.Forever(binary.Forever()),
-		"a loop in an if":     binary.Body(binary.Const32(1), binary.If(binary.Forever())),
-		"copying":             binary.Forever(binary.CopyMemory(65000)),
+		"a loop":              wasmtest.Forever(),
+		"a loop in a loop":    wasmtest.Forever(wasmtest.Forever()),
+		"a loop in an if":     wasmtest.Body(wasmtest.Const32(1), wasmtest.If(wasmtest.Forever())),
+		"copying":             wasmtest.Forever(wasmtest.CopyMemory(65000)),
 		"a call of itself":    call,
-		"two calls of itself": binary.Body(call, call),
+		"two calls of itself": wasmtest.Body(call, call),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			i, err := handmade(t, body).instantiate(nil, time.Minute)
+			i, err := handmade(t, body).Instantiate(nil, time.Minute)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer i.close()
-			if _, err := i.advance(0, 0); err == nil || !errors.Is(err, errHung) && !strings.Contains(err.Error(), "stack overflow") {
+			defer i.Close()
+			if _, err := i.Advance(0, 0); err == nil || !errors.Is(err, ErrHung) && !strings.Contains(err.Error(), "stack overflow") {
 				t.Errorf("%v", err)
 			}
 		})
@@ -42,14 +42,14 @@ func TestFuelEndsWhatHasNoEnd(t *testing.T) {
 // burnt is the fuel of one step.
 func burnt(t *testing.T, step []byte) int64 {
 	t.Helper()
-	i, err := handmade(t, step).instantiate(nil, time.Minute)
+	i, err := handmade(t, step).Instantiate(nil, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer i.close()
+	defer i.Close()
 	var fuel [2]int64
 	for n := range fuel { // a step has as much as any other
-		if _, err := i.advance(0, 0); err != nil {
+		if _, err := i.Advance(0, 0); err != nil {
 			t.Fatal(err)
 		}
 		fuel[n] = fuelTotal - i.left - int64(i.fuel.Get())
@@ -65,30 +65,30 @@ func burnt(t *testing.T, step []byte) int64 {
 func TestThreat38FuelByInstructions(t *testing.T) {
 	t.Parallel()
 	const turns, size = 1000, 10_000
-	adds := bytes.Repeat(binary.Body(binary.Const32(1), binary.Drop), size)
+	adds := bytes.Repeat(wasmtest.Body(wasmtest.Const32(1), wasmtest.Drop), size)
 	block := func(body ...[]byte) []byte {
 		return slices.Concat([]byte{0x02, 0x40}, slices.Concat(body...), []byte{0x0b})
 	}
 	br := func(depth byte) []byte { return []byte{0x0c, depth} }
 	table := func(depth ...byte) []byte {
-		return slices.Concat(binary.Const32(0), []byte{0x0e, byte(len(depth) - 1)}, depth)
+		return slices.Concat(wasmtest.Const32(0), []byte{0x0e, byte(len(depth) - 1)}, depth)
 	}
 	for name, body := range map[string][]byte{
 		"straight":            adds,
-		"behind a block":      binary.Body(block(binary.Local(1), []byte{0x0d, 0}), adds),
-		"behind a jump":       binary.Body(block(br(0)), adds),
-		"in an if":            binary.Body(binary.Const32(1), binary.If(adds)),
-		"in an else":          binary.Body(binary.Const32(0), []byte{0x04, 0x40, 0x05}, adds, []byte{0x0b}),
-		"behind an if":        binary.Body(block(binary.Const32(1), binary.If(br(1))), adds),
+		"behind a block":      wasmtest.Body(block(wasmtest.Local(1), []byte{0x0d, 0}), adds),
+		"behind a jump":       wasmtest.Body(block(br(0)), adds),
+		"in an if":            wasmtest.Body(wasmtest.Const32(1), wasmtest.If(adds)),
+		"in an else":          wasmtest.Body(wasmtest.Const32(0), []byte{0x04, 0x40, 0x05}, adds, []byte{0x0b}),
+		"behind an if":        wasmtest.Body(block(wasmtest.Const32(1), wasmtest.If(br(1))), adds),
 		"dispatched":          block(block(block(table(1, 0, 0)), adds, br(1)), adds),
 		"dispatched twice":    block(block(block(table(0, 1, 1)), br(0)), block(block(table(0, 1)), adds)),
 		"dispatched, falling": block(block(block(block(table(0, 1, 2))), adds), adds),
-		"in a loop that ends": binary.Body([]byte{0x03, 0x40}, adds, []byte{0x0b}),
-		"behind a loop":       binary.Body([]byte{0x03, 0x40, 0x0b}, adds),
+		"in a loop that ends": wasmtest.Body([]byte{0x03, 0x40}, adds, []byte{0x0b}),
+		"behind a loop":       wasmtest.Body([]byte{0x03, 0x40, 0x0b}, adds),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if fuel := burnt(t, binary.Times(turns, 1, body)); fuel < turns*size || fuel > 3*turns*size {
+			if fuel := burnt(t, wasmtest.Times(turns, 1, body)); fuel < turns*size || fuel > 3*turns*size {
 				t.Errorf("%d turns of %d instructions burn %d", turns, size, fuel)
 			}
 		})
@@ -98,13 +98,13 @@ func TestThreat38FuelByInstructions(t *testing.T) {
 // What is passed over costs little.
 func TestFuelForTheWayTaken(t *testing.T) {
 	t.Parallel()
-	adds := bytes.Repeat(binary.Body(binary.Const32(1), binary.Drop), 10_000)
+	adds := bytes.Repeat(wasmtest.Body(wasmtest.Const32(1), wasmtest.Drop), 10_000)
 	for name, body := range map[string][]byte{
-		"an if":     binary.Body(binary.Const32(0), binary.If(adds)),
-		"a block":   binary.Body([]byte{0x02, 0x40, 0x02, 0x40}, binary.Const32(1), []byte{0x0d, 1, 0x0b}, adds, []byte{0x0b}),
-		"a table's": binary.Body([]byte{0x02, 0x40, 0x02, 0x40}, binary.Const32(1), []byte{0x0e, 1, 0, 1, 0x0b}, adds, []byte{0x0b}),
+		"an if":     wasmtest.Body(wasmtest.Const32(0), wasmtest.If(adds)),
+		"a block":   wasmtest.Body([]byte{0x02, 0x40, 0x02, 0x40}, wasmtest.Const32(1), []byte{0x0d, 1, 0x0b}, adds, []byte{0x0b}),
+		"a table's": wasmtest.Body([]byte{0x02, 0x40, 0x02, 0x40}, wasmtest.Const32(1), []byte{0x0e, 1, 0, 1, 0x0b}, adds, []byte{0x0b}),
 	} {
-		if fuel := burnt(t, binary.Times(100, 1, body)); fuel > 100*40 {
+		if fuel := burnt(t, wasmtest.Times(100, 1, body)); fuel > 100*40 {
 			t.Errorf("%s: 100 turns burn %d", name, fuel)
 		}
 	}
@@ -114,7 +114,7 @@ func TestFuelForTheWayTaken(t *testing.T) {
 func TestThreat38FuelByBytes(t *testing.T) {
 	t.Parallel()
 	const size, turns = 65_000, 1000
-	if fuel := burnt(t, binary.Times(turns, 1, binary.CopyMemory(size))); fuel < turns*size/8 || fuel > turns*(size/8+20) {
+	if fuel := burnt(t, wasmtest.Times(turns, 1, wasmtest.CopyMemory(size))); fuel < turns*size/8 || fuel > turns*(size/8+20) {
 		t.Errorf("%d times %d bytes burn %d", turns, size, fuel)
 	}
 }
@@ -124,9 +124,9 @@ func TestThreat38FuelByBytes(t *testing.T) {
 func TestThreat38CollectorGetsItsTurn(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string][]byte{
-		"empty":  binary.Forever(),
-		"memory": binary.Forever(bytes.Repeat(binary.Store64(0, 1), 1000)),
-		"bulk":   binary.Forever(binary.CopyMemory(65000)),
+		"empty":  wasmtest.Forever(),
+		"memory": wasmtest.Forever(bytes.Repeat(wasmtest.Store64(0, 1), 1000)),
+		"bulk":   wasmtest.Forever(wasmtest.CopyMemory(65000)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := handmade(t, body)
@@ -143,22 +143,22 @@ func TestThreat38CollectorGetsItsTurn(t *testing.T) {
 
 // collectionsBeside is how often the collector comes to its end while a step runs
 // that is stopped.
-func collectionsBeside(t *testing.T, p *program) int {
-	i, err := p.instantiate(nil, time.Minute)
+func collectionsBeside(t *testing.T, p *Program) int {
+	i, err := p.Instantiate(nil, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer i.close()
+	defer i.Close()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := i.advance(0, 0)
+		_, err := i.Advance(0, 0)
 		ended <- err
 	}()
 	for collections := 0; ; collections++ {
 		runtime.GC()
 		select {
 		case err := <-ended:
-			if !errors.Is(err, errHung) {
+			if !errors.Is(err, ErrHung) {
 				t.Error(err)
 			}
 			return collections
@@ -171,24 +171,24 @@ func TestFuelIsOutOfTheGuestsReach(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string][]byte{
 		"reads it":       {0x23, 0, 0x1a},
-		"fills it":       binary.Body(binary.Const64(1<<62), []byte{0x24, 0}),
-		"fills the next": binary.Body(binary.Const64(1<<62), []byte{0x24, 1}),
+		"fills it":       wasmtest.Body(wasmtest.Const64(1<<62), []byte{0x24, 0}),
+		"fills the next": wasmtest.Body(wasmtest.Const64(1<<62), []byte{0x24, 1}),
 		"tail call":      {0x12, 0},
 		"SIMD":           {0xfd, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x1a},
 		"atomic wait":    {0xfe, 0x01, 2, 0},
 		"try":            {0x06, 0x40, 0x0b},
-		"table.grow":     binary.Body(binary.GrowTable(1), binary.Drop),
+		"table.grow":     wasmtest.Body(wasmtest.GrowTable(1), wasmtest.Drop),
 		"0xfc 99":        {0xfc, 99},
 		"no instruction": {0xff},
 	} {
-		m := binary.Module{Memory: 1, MemoryName: "memory", Functions: []binary.Function{{Export: "f", Body: body}}}
+		m := wasmtest.Module{Memory: 1, MemoryName: "memory", Functions: []wasmtest.Function{{Export: "f", Body: body}}}
 		if _, err := metered(m.Encode(), 1); err == nil {
 			t.Errorf("%s is metered", name)
 		} else if strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s is refused in more than a sentence: %v", name, err)
 		}
 	}
-	m := binary.Module{Memory: 1, MemoryName: fuelName, Functions: []binary.Function{{Export: "f"}}}
+	m := wasmtest.Module{Memory: 1, MemoryName: fuelName, Functions: []wasmtest.Function{{Export: "f"}}}
 	if _, err := metered(m.Encode(), 1); err == nil {
 		t.Error("a module exports the fuel itself")
 	}
@@ -197,7 +197,7 @@ func TestFuelIsOutOfTheGuestsReach(t *testing.T) {
 func TestFuelTables(t *testing.T) {
 	t.Parallel()
 	for size, ok := range map[int]bool{1: true, maxTable: true, maxTable + 1: false, 1 << 30: false} {
-		m := binary.Module{Memory: 1, MemoryName: "memory", Table: size, Functions: []binary.Function{{Export: "f"}}}
+		m := wasmtest.Module{Memory: 1, MemoryName: "memory", Table: size, Functions: []wasmtest.Function{{Export: "f"}}}
 		if _, err := metered(m.Encode(), 1); (err == nil) != ok {
 			t.Errorf("a table of %d: %v", size, err)
 		}
@@ -207,7 +207,7 @@ func TestFuelTables(t *testing.T) {
 // The engine itself can be metered, and not twice.
 func TestFuelForTheEngine(t *testing.T) {
 	t.Parallel()
-	module, err := metered(Module(), 1)
+	module, err := metered(engineModule(t), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func TestFuelForTheEngine(t *testing.T) {
 		t.Error("it is metered twice")
 	}
 	const cuts = 20
-	whole := Module()
+	whole := engineModule(t)
 	for cut := range cuts {
 		if part := whole[:cut*len(whole)/cuts]; len(part) > 0 {
 			if _, err := metered(part, 1); err == nil {
@@ -229,12 +229,12 @@ func TestFuelForTheEngine(t *testing.T) {
 func FuzzMetered(f *testing.F) {
 	seeds := [][]byte{
 		{}, []byte("\x00asm\x01\x00\x00\x00"),
-		binary.Module{Memory: 1, MemoryName: "memory", Table: 1, Functions: []binary.Function{
-			{Export: "f", Body: binary.Forever(binary.CopyMemory(1))},
-			{Export: "g", Body: binary.Body(binary.Const32(1), binary.If(binary.Call(0)))},
-			{Body: binary.Body(binary.Store64(0, -1), binary.GrowMemory(1), binary.Drop)},
+		wasmtest.Module{Memory: 1, MemoryName: "memory", Table: 1, Functions: []wasmtest.Function{
+			{Export: "f", Body: wasmtest.Forever(wasmtest.CopyMemory(1))},
+			{Export: "g", Body: wasmtest.Body(wasmtest.Const32(1), wasmtest.If(wasmtest.Call(0)))},
+			{Body: wasmtest.Body(wasmtest.Store64(0, -1), wasmtest.GrowMemory(1), wasmtest.Drop)},
 		}}.Encode(),
-		binary.Module{Memory: -1, ImportMemory: true, Imports: []binary.Import{{Namespace: "a", Name: "b"}}, Functions: []binary.Function{{Export: "f"}}}.Encode(),
+		wasmtest.Module{Memory: -1, ImportMemory: true, Imports: []wasmtest.Import{{Namespace: "a", Name: "b"}}, Functions: []wasmtest.Function{{Export: "f"}}}.Encode(),
 	}
 	for _, seed := range seeds {
 		f.Add(seed)

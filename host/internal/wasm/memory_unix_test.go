@@ -1,13 +1,13 @@
 //go:build unix
 
-package host
+package wasm
 
 import (
 	"testing"
 	"time"
 	"unsafe"
 
-	"wasiftp/tests/hostile/binary"
+	"wasiftp/host/wasmtest"
 )
 
 func TestMappedMemoryStaysWhereItIs(t *testing.T) {
@@ -49,7 +49,7 @@ func TestMemoryThatCannotBeHad(t *testing.T) {
 	}
 	p := handmade(t, nil)
 	p.memory = 1 << 62
-	if _, err := p.instantiate(nil, time.Minute); err == nil {
+	if _, err := p.Instantiate(nil, time.Minute); err == nil {
 		t.Error("there is an instance without memory")
 	}
 }
@@ -58,18 +58,18 @@ func TestMemoryThatCannotBeHad(t *testing.T) {
 func TestMemoryGoesBack(t *testing.T) {
 	t.Parallel()
 	for name, step := range map[string][]byte{
-		"after all was well": nil, "after a trap": binary.Unreachable, "after a loop": binary.Forever(),
-		"after it grew": binary.Body(binary.GrowMemory(100), binary.Drop),
+		"after all was well": nil, "after a trap": wasmtest.Unreachable, "after a loop": wasmtest.Forever(),
+		"after it grew": wasmtest.Body(wasmtest.GrowMemory(100), wasmtest.Drop),
 	} {
-		i, err := handmade(t, step).instantiate(nil, time.Minute)
+		i, err := handmade(t, step).Instantiate(nil, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
-		i.advance(0, 0)
+		i.Advance(0, 0)
 		if len(i.memory.space) == 0 {
 			t.Errorf("%s: it is gone before the end", name)
 		}
-		i.close()
+		i.Close()
 		if len(i.memory.space) > 0 {
 			t.Errorf("%s: %d bytes are still mapped", name, len(i.memory.space))
 		}
@@ -79,23 +79,23 @@ func TestMemoryGoesBack(t *testing.T) {
 // Memory ends at its limit, and the guest is told.
 func TestMemoryEndsAtItsLimit(t *testing.T) {
 	t.Parallel()
-	const pages = minMemory >> 16
+	const pages = someMemory >> 16
 	refused := func(n int32) []byte { // traps unless growing by n pages is refused
-		return binary.Body(binary.GrowMemory(n), binary.Const32(-1), binary.Differ, binary.If(binary.Unreachable))
+		return wasmtest.Body(wasmtest.GrowMemory(n), wasmtest.Const32(-1), wasmtest.Differ, wasmtest.If(wasmtest.Unreachable))
 	}
 	for name, step := range map[string][]byte{
 		"a page too many":    refused(pages),
 		"all there could be": refused(65535),
 		"more than that":     refused(-1),
-		"the last page":      binary.Body(binary.GrowMemory(pages-1), binary.Const32(-1), binary.Equal, binary.If(binary.Unreachable), refused(1)),
+		"the last page":      wasmtest.Body(wasmtest.GrowMemory(pages-1), wasmtest.Const32(-1), wasmtest.Equal, wasmtest.If(wasmtest.Unreachable), refused(1)),
 	} {
-		i, err := handmade(t, step).instantiate(nil, time.Minute)
+		i, err := handmade(t, step).Instantiate(nil, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := i.advance(0, 0); err != nil {
+		if _, err := i.Advance(0, 0); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		i.close()
+		i.Close()
 	}
 }

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package host
+package wasm
 
 // mapsMemory says that instances keep their linear memory in Go's heap.
 const mapsMemory = false

@@ -1,4 +1,4 @@
-package host
+package wasm
 
 import (
 	"encoding/binary"
@@ -21,9 +21,9 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // checkDeadline ends the guest's present call when it has taken too long. Fuel
 // bounds what the guest does by itself, this what it has the host do.
-func (i *instance) checkDeadline() {
+func (i *Instance) checkDeadline() {
 	if time.Now().After(i.deadline) {
-		panic(errHung)
+		panic(ErrHung)
 	}
 }
 
@@ -39,9 +39,9 @@ func (b *bounded) Write(p []byte) (int, error) {
 // The two functions of WASI that a guest can give as much to do as it likes: the
 // runtime's own would keep the shard for hours. These take little at a time, and
 // look at the clock.
-var systemFunctions = map[string]func(i *instance, memory []byte, a [4]uint32) wasi.Errno{
-	"fd_write":    (*instance).fdWrite,
-	"poll_oneoff": (*instance).pollOneoff,
+var systemFunctions = map[string]func(i *Instance, memory []byte, a [4]uint32) wasi.Errno{
+	"fd_write":    (*Instance).fdWrite,
+	"poll_oneoff": (*Instance).pollOneoff,
 }
 
 // maxVector is how many buffers or subscriptions one call takes: Go's runtime
@@ -57,7 +57,7 @@ func part(memory []byte, at uint32, size uint64) []byte {
 }
 
 // fdWrite is fd_write(fd, iovs, count, &written). Standard output goes nowhere.
-func (i *instance) fdWrite(memory []byte, a [4]uint32) wasi.Errno {
+func (i *Instance) fdWrite(memory []byte, a [4]uint32) wasi.Errno {
 	i.checkDeadline()
 	fd, count := a[0], uint64(a[2])
 	if fd != 1 && fd != 2 {
@@ -84,7 +84,7 @@ func (i *instance) fdWrite(memory []byte, a [4]uint32) wasi.Errno {
 			i.stderr.Write(text)
 		}
 	}
-	putUint32(result, uint32(written))
+	binary.LittleEndian.PutUint32(result, uint32(written))
 	return wasi.OK
 }
 
@@ -96,7 +96,7 @@ const (
 
 // pollOneoff is poll_oneoff(in, out, count, &events). There is nothing to wait
 // for but the time, and for that not long.
-func (i *instance) pollOneoff(memory []byte, a [4]uint32) wasi.Errno {
+func (i *Instance) pollOneoff(memory []byte, a [4]uint32) wasi.Errno {
 	i.checkDeadline()
 	count := uint64(a[2])
 	if count == 0 || count > maxVector {
@@ -119,7 +119,7 @@ func (i *instance) pollOneoff(memory []byte, a [4]uint32) wasi.Errno {
 		}
 		copy(out, event[:])
 	}
-	putUint32(result, uint32(count))
+	binary.LittleEndian.PutUint32(result, uint32(count))
 	time.Sleep(time.Duration(nap))
 	return wasi.OK
 }

@@ -1,4 +1,4 @@
-package host
+package wasm
 
 import (
 	"encoding/binary"
@@ -12,7 +12,7 @@ import (
 	"wasiftp/wasi"
 )
 
-func newPatient() *instance { return &instance{deadline: time.Now().Add(time.Hour)} }
+func newPatient() *Instance { return &Instance{deadline: time.Now().Add(time.Hour)} }
 
 // words are numbers in memory, one after another.
 func words(memory []byte, at int, numbers ...uint32) {
@@ -30,7 +30,7 @@ func TestStandardError(t *testing.T) {
 	words(memory, 24, math.MaxUint32, math.MaxUint32)
 	for _, c := range []struct {
 		name  string
-		args  [4]uint32
+		Args  [4]uint32
 		errno wasi.Errno
 	}{
 		{"all is well", [4]uint32{2, 0, 2, 64}, wasi.OK},
@@ -47,7 +47,7 @@ func TestStandardError(t *testing.T) {
 		{"all vectors", [4]uint32{2, 0, math.MaxUint32, 64}, wasi.EINVAL},
 	} {
 		i := newPatient()
-		if errno := i.fdWrite(memory, c.args); errno != c.errno {
+		if errno := i.fdWrite(memory, c.Args); errno != c.errno {
 			t.Errorf("%s: %v, not %v", c.name, errno, c.errno)
 		}
 		if want := map[bool]string{true: "hello world"}[c.name == "all is well"]; string(i.stderr.text) != want {
@@ -78,7 +78,7 @@ func TestSleepIsShort(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name  string
-		args  [4]uint32
+		Args  [4]uint32
 		errno wasi.Errno
 	}{
 		{"for ever", [4]uint32{0, 4096, 1, 8000}, wasi.OK},
@@ -92,7 +92,7 @@ func TestSleepIsShort(t *testing.T) {
 		{"at -1", [4]uint32{math.MaxUint32, math.MaxUint32, 1, math.MaxUint32}, wasi.EFAULT},
 	} {
 		done := make(chan wasi.Errno, 1)
-		go func() { done <- newPatient().pollOneoff(memory, c.args) }()
+		go func() { done <- newPatient().pollOneoff(memory, c.Args) }()
 		select {
 		case errno := <-done:
 			if errno != c.errno {
@@ -134,14 +134,14 @@ func TestSystemFunctionsWithAnything(t *testing.T) {
 
 func TestDeadlineEndsACall(t *testing.T) {
 	t.Parallel()
-	late := &instance{deadline: time.Now().Add(-time.Second)}
+	late := &Instance{deadline: time.Now().Add(-time.Second)}
 	for name, f := range map[string]func(){
 		"fd_write":    func() { late.fdWrite(nil, [4]uint32{}) },
 		"poll_oneoff": func() { late.pollOneoff(nil, [4]uint32{}) },
 	} {
 		func() {
 			defer func() {
-				if err, ok := recover().(error); !ok || !errors.Is(err, errHung) {
+				if err, ok := recover().(error); !ok || !errors.Is(err, ErrHung) {
 					t.Errorf("%s goes on", name)
 				}
 			}()

@@ -1,6 +1,6 @@
-// Package binary writes small WebAssembly modules by hand: those that no
+// Package wasmtest writes small WebAssembly modules by hand: those that no
 // compiler would make.
-package binary
+package wasmtest
 
 import "slices"
 

@@ -1,0 +1,214 @@
+package wasm
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"wasiftp/wasi"
+)
+
+// A guest gets its fuel in pieces, of half a millisecond of the engine's code or
+// a tenth of a second of the slowest that was found. All of it lasts about half a second.
+const (
+	fuelPiece = 2e6
+	fuelTotal = 2e9
+)
+
+// Instance is a running engine. Its methods are called by one goroutine at a
+// time.
+type Instance struct {
+	module   api.Module
+	ctx      context.Context // carries the instance itself
+	step     api.Function
+	fuel     api.MutableGlobal
+	left     int64 // of the fuel for the present call, what the guest has not got
+	stack    [2]uint64
+	memory   *mappedMemory
+	began    uint32 // pages of linear memory that it had when it was started
+	imports  Importer
+	args     Args
+	stderr   bounded
+	patience time.Duration // for one call into the guest
+	deadline time.Time     // of the present call
+}
+
+// Importer does what the guest's imports ask for.
+type Importer interface {
+	// Call answers import n of the table.
+	Call(n int, a *Args) wasi.Errno
+}
+
+type instanceKey struct{}
+
+// ErrHung is what a call into the guest comes to that takes too long.
+var ErrHung = errors.New("the engine hung and was stopped")
+
+// Instantiate makes an instance whose imports are answered by imports, and
+// checks its ABI version. No call into it takes much longer than patience. The
+// engine is not yet started.
+func (p *Program) Instantiate(imports Importer, patience time.Duration) (*Instance, error) {
+	i := &Instance{imports: imports, patience: patience}
+	i.deadline, i.left = time.Now().Add(patience), fuelTotal-fuelPiece
+	i.ctx = context.WithValue(context.Background(), instanceKey{}, i)
+	var err error
+	if i.memory, err = mapMemory(p.memory); err != nil {
+		return nil, fmt.Errorf("there is no memory for an instance: %w", err)
+	}
+	i.module, err = p.runtime.InstantiateModule(withMappedMemory(i.ctx, i.memory), p.compiled, i.moduleConfig())
+	if err != nil {
+		i.memory.Free()
+		return nil, fmt.Errorf("the module does not start: %s", firstLine(err))
+	}
+	i.step = i.module.ExportedFunction("ftp_step")
+	i.fuel = i.module.ExportedGlobal(fuelName).(api.MutableGlobal)
+	if _, err := i.run("_initialize"); err != nil {
+		i.Close()
+		return nil, fmt.Errorf("the module does not start: %w", err)
+	}
+	version, err := i.run("ftp_abi_version")
+	if err == nil && uint32(version) != wasi.ABIVersion {
+		err = fmt.Errorf("the module was built for ABI version %d; this host has %d", uint32(version), wasi.ABIVersion)
+	}
+	if err != nil {
+		i.Close()
+		return nil, err
+	}
+	return i, nil
+}
+
+// sinceBegan is a monotonic clock in ns that never shows 0: Go's runtime takes that
+// for a broken one, and Windows' clock stands still for milliseconds.
+func sinceBegan(began time.Time) int64 { return max(1, int64(time.Since(began))) }
+
+// moduleConfig gives the guest's runtime a real clock and real randomness, which
+// wazero's own defaults are not.
+func (i *Instance) moduleConfig() wazero.ModuleConfig {
+	wall := func() (sec int64, nsec int32) {
+		i.checkDeadline()
+		now := time.Now()
+		return now.Unix(), int32(now.Nanosecond())
+	}
+	began := time.Now()
+	monotonic := func() int64 {
+		i.checkDeadline()
+		return sinceBegan(began)
+	}
+	sleep := func(ns int64) {
+		i.checkDeadline()
+		time.Sleep(min(time.Duration(ns), maxSleep))
+	}
+	random := readerFunc(func(p []byte) (int, error) {
+		i.checkDeadline()
+		if len(p) > maxRandom {
+			return 0, wasi.EINVAL
+		}
+		return rand.Read(p)
+	})
+	return wazero.NewModuleConfig().WithName("").WithStartFunctions().WithStderr(&i.stderr).
+		WithWalltime(wall, 1).WithNanotime(monotonic, 1).WithNanosleep(sleep).WithOsyield(i.checkDeadline).WithRandSource(random)
+}
+
+// Start starts the engine. The guest fetches the configuration by an import.
+func (i *Instance) Start(configSize int) error {
+	errno, err := i.run("ftp_start", uint64(configSize))
+	if err == nil && errno != 0 {
+		err = fmt.Errorf("the engine refused its configuration: %w", wasi.Errno(errno))
+	}
+	i.began = i.pages()
+	return err
+}
+
+func (i *Instance) pages() uint32 {
+	n, _ := i.module.Memory().Grow(0)
+	return n
+}
+
+// maxGrown is how many bytes of linear memory more than at its start an instance may
+// keep. WebAssembly has no way to give any back.
+const maxGrown = 16 << 20
+
+// Large reports whether the instance should be replaced once nobody needs it.
+func (i *Instance) Large() bool { return i.pages()-i.began > maxGrown>>16 }
+
+func (i *Instance) run(export string, params ...uint64) (uint64, error) {
+	i.supply()
+	results, err := i.module.ExportedFunction(export).Call(i.ctx, params...)
+	if err != nil {
+		return 0, i.trapped(export, err)
+	}
+	if len(results) == 0 {
+		return 0, nil
+	}
+	return results[0], nil
+}
+
+// supply gives the guest the fuel and the time for one call.
+func (i *Instance) supply() {
+	i.deadline, i.left = time.Now().Add(i.patience), fuelTotal-fuelPiece
+	i.fuel.Set(fuelPiece)
+}
+
+// refill is what a guest calls that has burnt its piece. It may have burnt more.
+func (i *Instance) refill(module api.Module) {
+	i.checkDeadline()
+	fuel := module.ExportedGlobal(fuelName).(api.MutableGlobal)
+	if i.left += int64(fuel.Get()) - fuelPiece; i.left < 0 {
+		panic(ErrHung)
+	}
+	fuel.Set(fuelPiece)
+}
+
+// Advance is one step of the engine; next is when it wants another even without
+// events, in ns since 1970, 0 for never.
+func (i *Instance) Advance(now int64, events int) (next int64, err error) {
+	i.supply()
+	i.stack = [2]uint64{uint64(now), uint64(uint32(events))}
+	if err := i.step.CallWithStack(i.ctx, i.stack[:]); err != nil {
+		return 0, i.trapped("ftp_step", err)
+	}
+	return int64(i.stack[0]), nil
+}
+
+// trapped says how a call into the guest failed, in one line, with the first
+// line that the guest printed about it.
+func (i *Instance) trapped(export string, err error) error {
+	if errors.Is(err, ErrHung) {
+		return fmt.Errorf("%s: %w", export, ErrHung)
+	}
+	line := firstLine(err)
+	if printed, _, _ := bytes.Cut(i.stderr.text, []byte("\n")); len(printed) > 0 {
+		line += ": " + string(printed)
+	}
+	return fmt.Errorf("%s: %s", export, line)
+}
+
+// firstLine leaves out the guest's stack.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
+// Close ends the instance and gives up its memory.
+func (i *Instance) Close() {
+	i.module.Close(context.Background())
+	i.memory.Free()
+}
+
+// withMappedMemory makes an instance keep its linear memory outside Go's heap,
+// where the platform can.
+func withMappedMemory(ctx context.Context, memory *mappedMemory) context.Context {
+	if !mapsMemory {
+		return ctx
+	}
+	return experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(
+		func(uint64, uint64) experimental.LinearMemory { return memory }))
+}

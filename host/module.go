@@ -1,0 +1,41 @@
+package host
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"slices"
+
+	"wasiftp/host/internal/wasm"
+	"wasiftp/wasi"
+)
+
+//go:embed wasiftp.wasm
+var embedded []byte
+
+// Module is the engine built into this package: a WebAssembly module.
+func Module() []byte { return slices.Clone(embedded) }
+
+// compile makes the program that the configuration asks for.
+func compile(config *Config) (*wasm.Program, error) {
+	return wasm.Compile(config.Module, wasm.Options{
+		Memory: config.Limits.MemoryPerInstance, CacheDir: config.CacheDir, Logger: config.Logger,
+	})
+}
+
+// ModuleInfo is what [Inspect] finds out about an engine.
+type ModuleInfo struct {
+	SHA256     string // of the module's bytes, in hexadecimal
+	ABIVersion int
+	Size       int // in bytes
+}
+
+// Inspect describes a module, and returns a one-sentence error when it is none
+// that this package can run. It runs the module's own set-up code.
+func Inspect(module []byte) (ModuleInfo, error) {
+	if err := wasm.Check(module, minMemory); err != nil {
+		return ModuleInfo{}, err
+	}
+	sum := sha256.Sum256(module)
+	return ModuleInfo{SHA256: hex.EncodeToString(sum[:]), ABIVersion: wasi.ABIVersion, Size: len(module)}, nil
+}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 
+	"wasiftp/host/internal/charset"
 	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
@@ -20,7 +21,7 @@ type openDir struct {
 	fsys      FS
 	name      string
 	namesOnly bool
-	charset   *charset
+	charset   *charset.Set
 
 	mu      sync.Mutex // a page may still be read when the directory is given up
 	dir     fs.ReadDirFile
@@ -134,7 +135,7 @@ func (d *openDir) fill(room int) error {
 			stat, target, err := d.describe(d.entries[0])
 			if err == nil {
 				var fits bool
-				if d.page, fits = wasi.AppendDirent(d.page, stat, d.charset.outgoing(d.entries[0].Name()), d.charset.outgoing(target)); !fits && len(d.page) > 0 {
+				if d.page, fits = wasi.AppendDirent(d.page, stat, d.charset.Outgoing(d.entries[0].Name()), d.charset.Outgoing(target)); !fits && len(d.page) > 0 {
 					return nil
 				}
 			}

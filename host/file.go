@@ -88,7 +88,7 @@ func (s *session) name(a *wasm.Args, n int) (name string, ok bool) {
 	if len(a.Bytes(n)) > maxLine {
 		return "", false
 	}
-	name, ok = s.charset().incoming(a.String(n))
+	name, ok = s.charset().Incoming(a.String(n))
 	return name, ok && named(name)
 }
 

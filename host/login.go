@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"wasiftp/host/internal/charset"
 	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
@@ -22,7 +23,7 @@ type login struct {
 	umask   atomic.Pointer[fs.FileMode] // of SITE UMASK; nil for none
 	rights  Rights
 	shared  bool         // by strangers
-	names   *charset     // of its clients
+	names   *charset.Set // of its clients
 	able    uint32       // what the files can do (wasi.AbleUpload, …)
 	close   func() error // the account's, nil for nothing
 	users   atomic.Int32 // the session itself, its questions and what it gives up; the last one closes the account
@@ -237,7 +238,7 @@ func (s *session) use(account *Account, user string, revocations uint64) (admitt
 	if account.FS == nil {
 		return nil, errNoFS
 	}
-	if l.names, err = newCharset(cmp.Or(account.Charset, s.server.config.Charset)); err != nil {
+	if l.names, err = charset.New(cmp.Or(account.Charset, s.server.config.Charset)); err != nil {
 		return nil, err
 	}
 	err = s.guard(filesCode, func() error { l.able = abilitiesOf(account.FS, account.Rights); return nil })

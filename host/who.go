@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"wasiftp/host/internal/charset"
 	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
@@ -38,7 +39,7 @@ func (p *present) remove(s *session) {
 // page appends records of the sessions numbered above after, as many as there is
 // room for, with names as the reader's charset has them. It reports false when
 // there is not even room for one.
-func (p *present) page(b []byte, after uint64, names *charset) (page []byte, ok bool) {
+func (p *present) page(b []byte, after uint64, names *charset.Set) (page []byte, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	at, found := slices.BinarySearchFunc(p.sessions, after, byNumber)
@@ -68,7 +69,7 @@ func (s *session) does(handle, doing uint32, name string, bytes *atomic.Int64) {
 	s.doing.Store(&activity{handle, doing, name, bytes})
 }
 
-func (s *session) appendWho(b []byte, names *charset) ([]byte, bool) {
+func (s *session) appendWho(b []byte, names *charset.Set) ([]byte, bool) {
 	who := wasi.Who{Number: s.id, Began: unixNano(s.server.clock().Add(-time.Since(s.began))), Client: s.client}
 	var user, name string
 	if l := s.login.Load(); l != nil {
@@ -80,7 +81,7 @@ func (s *session) appendWho(b []byte, names *charset) ([]byte, bool) {
 			who.Bytes = uint64(d.bytes.Load())
 		}
 	}
-	return wasi.AppendWho(b, who, user, names.outgoing(name))
+	return wasi.AppendWho(b, who, user, names.Outgoing(name))
 }
 
 func (sh *shard) sessionList(a *wasm.Args) wasi.Errno {

@@ -1,4 +1,4 @@
-package host
+package charset
 
 import (
 	"math/rand/v2"
@@ -16,21 +16,21 @@ func TestCharsetsThatServe(t *testing.T) {
 		"windows-1252", "Windows-1251", "ISO-8859-1", "ISO-8859-15", "IBM437", "IBM850", "KOI8-R", "macintosh",
 		"Shift_JIS", "EUC-JP", "EUC-KR", "Big5", "GBK", "GB18030", "US-ASCII",
 	} {
-		c, err := newCharset(name)
+		c, err := New(name)
 		require.NoError(t, err, name)
 		assert.NotNil(t, c, name)
 	}
 	for _, name := range []string{"", "UTF-8", "utf8"} {
-		c, err := newCharset(name)
+		c, err := New(name)
 		require.NoError(t, err, name)
 		assert.Nil(t, c, name)
 	}
 	for _, name := range []string{"UTF-16", "UTF-16LE", "IBM037", "IBM1047", "ISO-2022-JP", "HZ-GB-2312"} {
-		_, err := newCharset(name)
+		_, err := New(name)
 		assert.ErrorIs(t, err, errCharsetASCII, name)
 	}
 	for _, name := range []string{"UTF-7", "latin-seventeen", "/"} {
-		_, err := newCharset(name)
+		_, err := New(name)
 		assert.ErrorIs(t, err, errCharset, name)
 	}
 }
@@ -51,10 +51,10 @@ func TestCharset(t *testing.T) {
 		{"Shift_JIS", "\u00a5 \u203e \u2212", "%u00A5 %u203E %u2212"}, // else they would be other characters
 		{"GBK", "\u4e2d", "\xd6\xd0"},
 	} {
-		c, err := newCharset(test[0])
+		c, err := New(test[0])
 		require.NoError(t, err)
-		assert.Equal(t, test[2], c.outgoing(test[1]), test[0])
-		name, ok := c.incoming(test[2])
+		assert.Equal(t, test[2], c.Outgoing(test[1]), test[0])
+		name, ok := c.Incoming(test[2])
 		assert.True(t, ok, test[2])
 		assert.Equal(t, test[1], name, test[0])
 	}
@@ -62,9 +62,9 @@ func TestCharset(t *testing.T) {
 		{"Shift_JIS", "\x80"}, {"Shift_JIS", "\x95"}, {"Shift_JIS", "\x95/"}, {"Shift_JIS", "\x87\x90"}, // the last is another spelling
 		{"windows-1252", "%xC3%xA9"}, {"windows-1252", "%u0025"}, {"US-ASCII", "\xe9"},
 	} {
-		c, err := newCharset(test[0])
+		c, err := New(test[0])
 		require.NoError(t, err)
-		name, ok := c.incoming(test[1])
+		name, ok := c.Incoming(test[1])
 		assert.False(t, ok, "%s %q is %q", test[0], test[1], name)
 	}
 }
@@ -76,7 +76,7 @@ func TestCharsetLosesNothing(t *testing.T) {
 	parts := []string{"a", "%", "u", "x", "U", "20AC", "00E9", "FF", "0000FFFF", "/", "\\", "\xff", "\xc3", "\xa9", "\u00e9", "\u20ac", "\u8868",
 		"\u00a5", "\u2252", "\U0001f600", "\ufffd", "\u0081", ".", " "}
 	for _, charset := range []string{"windows-1252", "windows-1251", "Shift_JIS", "GB18030", "Big5", "US-ASCII"} {
-		c, err := newCharset(charset)
+		c, err := New(charset)
 		require.NoError(t, err)
 		random := rand.New(rand.NewPCG(1, 2))
 		for range 3000 {
@@ -85,8 +85,8 @@ func TestCharsetLosesNothing(t *testing.T) {
 				b.WriteString(parts[random.IntN(len(parts))])
 			}
 			name := b.String()
-			shown := c.outgoing(name)
-			back, ok := c.incoming(shown)
+			shown := c.Outgoing(name)
+			back, ok := c.Incoming(shown)
 			require.True(t, ok, "%s %q is shown as %q", charset, name, shown)
 			require.Equal(t, name, back, "%s %q", charset, shown)
 			require.Equal(t, strings.Count(name, "/"), strings.Count(shown, "/"), "%s %q", charset, shown)
@@ -100,12 +100,12 @@ func FuzzCharset(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, charset := range []string{"windows-1252", "Shift_JIS", "GB18030"} {
-			c, err := newCharset(charset)
+			c, err := New(charset)
 			require.NoError(t, err)
-			if name, ok := c.incoming(text); ok && c.outgoing(name) != text {
-				t.Errorf("%s: %q is %q, which is %q", charset, text, name, c.outgoing(name))
+			if name, ok := c.Incoming(text); ok && c.Outgoing(name) != text {
+				t.Errorf("%s: %q is %q, which is %q", charset, text, name, c.Outgoing(name))
 			}
-			if back, ok := c.incoming(c.outgoing(text)); utf8.ValidString(text) && (!ok || back != text) {
+			if back, ok := c.Incoming(c.Outgoing(text)); utf8.ValidString(text) && (!ok || back != text) {
 				t.Errorf("%s: %q comes back as %q", charset, text, back)
 			}
 		}

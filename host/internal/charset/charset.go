@@ -1,4 +1,5 @@
-package host
+// Package charset writes the names of files for clients without UTF-8.
+package charset
 
 import (
 	"errors"
@@ -11,17 +12,14 @@ import (
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/ianaindex"
-
-	"wasiftp/host/internal/wasm"
-	"wasiftp/wasi"
 )
 
-// charset makes the names of files what clients without UTF-8 expect, and back;
+// Set makes the names of files what clients without UTF-8 expect, and back;
 // nil leaves them as they are. Nothing is lost: what the character set has not is
 // written as %u20AC, %U0001F600 or, a byte that is not UTF-8, %xFF. A name is
 // taken only if it would be shown by the very bytes that were sent, so that no two
 // spellings are one file.
-type charset struct{ encoding encoding.Encoding }
+type Set struct{ encoding encoding.Encoding }
 
 var (
 	errCharset      = errors.New("no such character set is known")
@@ -30,14 +28,14 @@ var (
 
 var charsets sync.Map // by name; finding out whether one serves takes some milliseconds
 
-// newCharset finds a character set by the name that IANA or browsers know it by.
-// "" and UTF-8 are nil.
-func newCharset(name string) (*charset, error) {
+// New finds a character set by the name that IANA or browsers know it by.
+// "" and UTF-8 are the nil Set.
+func New(name string) (*Set, error) {
 	if name == "" || strings.EqualFold(name, "UTF-8") || strings.EqualFold(name, "UTF8") {
 		return nil, nil
 	}
 	if known, ok := charsets.Load(name); ok {
-		return known.(*charset), nil
+		return known.(*Set), nil
 	}
 	e, err := ianaindex.IANA.Encoding(name)
 	if err != nil || e == nil {
@@ -46,7 +44,7 @@ func newCharset(name string) (*charset, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", name, errCharset)
 	}
-	c := &charset{e}
+	c := &Set{e}
 	if !c.serves() {
 		return nil, fmt.Errorf("%q: %w", name, errCharsetASCII)
 	}
@@ -54,17 +52,10 @@ func newCharset(name string) (*charset, error) {
 	return c, nil
 }
 
-// CheckCharset says what is wrong with a character set for [Config] or [Account],
-// nil if nothing is.
-func CheckCharset(name string) error {
-	_, err := newCharset(name)
-	return err
-}
-
 // serves says whether commands and pathnames can be read byte by byte: ASCII is
 // itself, and no other character begins with ASCII, or has a byte below those that
 // every such character set uses, among them "/", NUL and the ends of lines.
-func (c *charset) serves() bool {
+func (c *Set) serves() bool {
 	for r := rune(0); r < 1<<16; r++ {
 		b, ok := c.encode(r)
 		switch {
@@ -80,7 +71,7 @@ func (c *charset) serves() bool {
 
 // encode is a character in the character set; ok is false for one that is not in
 // it, or would come back as another.
-func (c *charset) encode(r rune) (b string, ok bool) {
+func (c *Set) encode(r rune) (b string, ok bool) {
 	b, err := c.encoding.NewEncoder().String(string(r))
 	if err != nil {
 		return "", false
@@ -99,8 +90,8 @@ func plain(name string) bool {
 	return true
 }
 
-// outgoing is a name as clients get it.
-func (c *charset) outgoing(name string) string {
+// Outgoing is a name as clients get it.
+func (c *Set) Outgoing(name string) string {
 	if c == nil || plain(name) {
 		return name
 	}
@@ -125,8 +116,8 @@ func (c *charset) outgoing(name string) string {
 	return b.String()
 }
 
-// incoming is the name that clients get as text; ok is false when there is none.
-func (c *charset) incoming(text string) (name string, ok bool) {
+// Incoming is the name that clients get as text; ok is false when there is none.
+func (c *Set) Incoming(text string) (name string, ok bool) {
 	if c == nil || plain(text) {
 		return text, true
 	}
@@ -146,14 +137,14 @@ func (c *charset) incoming(text string) (name string, ok bool) {
 		decoded = decoded[len(escape):]
 	}
 	name = b.String()
-	return name, c.outgoing(name) == text
+	return name, c.Outgoing(name) == text
 }
 
 // escapes are the digits of each kind of escape.
 var escapes = map[byte]int{'x': 2, 'u': 4, 'U': 8}
 
 // escaped is the escape at the beginning of s, "" if there is none.
-func (c *charset) escaped(s string) string {
+func (c *Set) escaped(s string) string {
 	if len(s) < 2 || s[0] != '%' {
 		return ""
 	}
@@ -165,7 +156,7 @@ func (c *charset) escaped(s string) string {
 }
 
 // unescaped is what an escape stands for, "" for something that needs none.
-func (c *charset) unescaped(escape string) string {
+func (c *Set) unescaped(escape string) string {
 	digits := escape[2:]
 	n, err := strconv.ParseUint(digits, 16, 32)
 	if err != nil || strings.ToUpper(digits) != digits {
@@ -182,39 +173,4 @@ func (c *charset) unescaped(escape string) string {
 		return ""
 	}
 	return string(r)
-}
-
-// charset is how this session's client writes names at present.
-func (s *session) charset() *charset {
-	l := s.login.Load()
-	if l == nil || s.utf8 {
-		return nil
-	}
-	return l.names
-}
-
-// sessionNames has names be UTF-8, or not any more (OPTS UTF8), and says how one
-// that the client wrote is written now.
-func (sh *shard) sessionNames(a *wasm.Args) wasi.Errno {
-	s, errno := sh.session(a)
-	if errno != wasi.OK {
-		return errno
-	}
-	if a.Uint32(1) > 1 || len(a.Bytes(2)) > maxLine {
-		return wasi.EINVAL
-	}
-	name, ok := s.charset().incoming(a.String(2))
-	if !ok {
-		return wasi.EINVAL
-	}
-	before := s.utf8
-	s.utf8 = a.Uint32(1) == 1
-	name = s.charset().outgoing(name)
-	if len(name) > len(a.Bytes(3)) {
-		s.utf8 = before
-		return wasi.EINVAL
-	}
-	copy(a.Bytes(3), name)
-	putUint32(a.Bytes(4), uint32(len(name)))
-	return wasi.OK
 }

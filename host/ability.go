@@ -10,14 +10,14 @@ import (
 
 // abilitiesOf finds out what files can do beyond being read. Whether they know how
 // much room there is depends on more than their type, so that is tried.
-func abilitiesOf(fsys FS, rights Rights) uint32 {
+func abilitiesOf(fsys FS, rights Rights) wasi.Abilities {
 	able := abilityOf[CreateFS](fsys, wasi.AbleUpload) | abilityOf[MkdirFS](fsys, wasi.AbleMkdir) |
 		abilityOf[ChtimesFS](fsys, wasi.AbleTimes) | abilityOf[ChmodFS](fsys, wasi.AbleModes|wasi.AbleUmask) |
 		abilityOf[SymlinkFS](fsys, wasi.AbleSymlink) | abilityOf[RemoveFS](fsys, wasi.AbleTree)
 	if f, ok := fsys.(CreatedFS); ok && f.TellsCreated() {
 		able |= wasi.AbleCreated
 	}
-	if f, ok := fsys.(SpaceFS); ok && rights&Write != 0 {
+	if f, ok := fsys.(SpaceFS); ok && rights&RightWrite != 0 {
 		if _, err := f.Space("."); !errors.Is(err, errors.ErrUnsupported) {
 			able |= wasi.AbleSpace
 		}
@@ -26,7 +26,7 @@ func abilitiesOf(fsys FS, rights Rights) uint32 {
 }
 
 // abilityOf is able when files have the methods of T.
-func abilityOf[T FS](fsys FS, able uint32) uint32 {
+func abilityOf[T FS](fsys FS, able wasi.Abilities) wasi.Abilities {
 	if _, ok := fsys.(T); ok {
 		return able
 	}
@@ -41,7 +41,7 @@ func (sh *shard) sessionUmask(a *wasm.Args) wasi.Errno {
 	}
 	mask := a.Uint32(1)
 	switch {
-	case !s.can(Write):
+	case !s.can(RightWrite):
 		return wasi.EACCES
 	case mask > 0o777:
 		return wasi.EINVAL

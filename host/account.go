@@ -95,19 +95,27 @@ type Account struct {
 	Close func() error
 }
 
-// Rights are what an account may do.
-type Rights uint32
+// Rights are what an account may do. The server enforces them at each call.
+type Rights = wasi.Rights
 
 // The rights an account can have.
 const (
-	Read    = Rights(wasi.RightRead)   // download
-	List    = Rights(wasi.RightList)   // list directories
-	Write   = Rights(wasi.RightWrite)  // upload; set times and modes
-	Delete  = Rights(wasi.RightDelete) // delete files and directories; replace a file
-	Rename  = Rights(wasi.RightRename) // rename files and directories
-	MakeDir = Rights(wasi.RightMkdir)  // make directories
-	Admin   = Rights(wasi.RightAdmin)  // see who is there and what they do (SITE WHO)
+	RightRead   Rights = wasi.RightRead   // download
+	RightList   Rights = wasi.RightList   // list directories
+	RightWrite  Rights = wasi.RightWrite  // upload; set times and modes
+	RightDelete Rights = wasi.RightDelete // delete files and directories; replace a file
+	RightRename Rights = wasi.RightRename // rename files and directories
+	RightMkdir  Rights = wasi.RightMkdir  // make directories
+	RightAdmin  Rights = wasi.RightAdmin  // see who is there and what they do (SITE WHO)
 
-	ReadOnly  = Read | List
-	ReadWrite = ReadOnly | Write | Delete | Rename | MakeDir
+	ReadOnly  = wasi.ReadOnly
+	ReadWrite = wasi.ReadWrite
+	WriteOnly = wasi.WriteOnly // a drop box: what is put there can't be seen
 )
+
+// RightsHelp names the words that [ParseRights] knows.
+const RightsHelp = wasi.RightsHelp
+
+// ParseRights reads words for rights, such as ro, or list+write, with commas or plus signs
+// between them.
+func ParseRights(text string) (Rights, error) { return wasi.ParseRights(text) }

@@ -40,7 +40,7 @@ func (sh *shard) fileMake(a *wasm.Args) wasi.Errno {
 	if len(a.Bytes(2)) > 0 {
 		return sh.fileLink(a)
 	}
-	s, fsys, name, errno := sh.files(a, MakeDir)
+	s, fsys, name, errno := sh.files(a, RightMkdir)
 	if errno != wasi.OK {
 		return errno
 	}
@@ -50,7 +50,7 @@ func (sh *shard) fileMake(a *wasm.Args) wasi.Errno {
 }
 
 func (sh *shard) fileLink(a *wasm.Args) wasi.Errno {
-	s, fsys, name, errno := sh.files(a, Write)
+	s, fsys, name, errno := sh.files(a, RightWrite)
 	if errno != wasi.OK {
 		return errno
 	}
@@ -68,7 +68,7 @@ func (sh *shard) fileLink(a *wasm.Args) wasi.Errno {
 }
 
 func (sh *shard) fileRemove(a *wasm.Args) wasi.Errno {
-	s, fsys, name, errno := sh.files(a, Delete)
+	s, fsys, name, errno := sh.files(a, RightDelete)
 	if errno != wasi.OK {
 		return errno
 	}
@@ -139,7 +139,7 @@ func removeTree(ctx context.Context, fsys RemoveFS, name string) error {
 }
 
 func (sh *shard) fileRename(a *wasm.Args) wasi.Errno {
-	s, fsys, from, errno := sh.files(a, Rename)
+	s, fsys, from, errno := sh.files(a, RightRename)
 	if errno != wasi.OK {
 		return errno
 	}
@@ -150,10 +150,10 @@ func (sh *shard) fileRename(a *wasm.Args) wasi.Errno {
 	key := questionKey{call: wasi.FileRename, name: from, to: to}
 	return s.change(key, Event{Kind: Renamed, Path: "/" + from, To: "/" + to}, func(ctx context.Context) error {
 		return using(fsys, func(r RenameFS) error {
-			if _, err := describe(fsys, to, true); err == nil && !s.can(Delete) && from != to {
+			if _, err := describe(fsys, to, true); err == nil && !s.can(RightDelete) && from != to {
 				return fs.ErrPermission
 			}
-			if !s.can(Read | Write | Delete) {
+			if !s.can(RightRead | RightWrite | RightDelete) {
 				ended, end := context.WithCancel(ctx)
 				end() // to copy to another disk, and delete, is more than to rename
 				ctx = ended
@@ -165,7 +165,7 @@ func (sh *shard) fileRename(a *wasm.Args) wasi.Errno {
 
 // fileSet sets one attribute of a file.
 func (sh *shard) fileSet(a *wasm.Args) wasi.Errno {
-	s, fsys, name, errno := sh.files(a, Write)
+	s, fsys, name, errno := sh.files(a, RightWrite)
 	if errno != wasi.OK {
 		return errno
 	}
@@ -211,7 +211,7 @@ func modeOf(bits uint32) fs.FileMode {
 }
 
 func (sh *shard) fileSpace(a *wasm.Args) wasi.Errno {
-	s, fsys, name, errno := sh.files(a, Write)
+	s, fsys, name, errno := sh.files(a, RightWrite)
 	if errno != wasi.OK {
 		return errno
 	}

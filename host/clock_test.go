@@ -57,7 +57,7 @@ func TestClockSetLater(t *testing.T) {
 		"old": {ModTime: time.Now().Add(-time.Hour)},
 	}
 	server, err := New(Config{Authenticator: AuthenticatorFunc(func(context.Context, Login) (*Account, error) {
-		return &Account{FS: fs.FS(files), Rights: ReadOnly | Admin}, nil
+		return &Account{FS: fs.FS(files), Rights: ReadOnly | RightAdmin}, nil
 	})})
 	require.NoError(t, err)
 	defer server.Close()

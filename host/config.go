@@ -89,6 +89,9 @@ type Config struct {
 	CacheDir string
 }
 
+// Switch is one of [Behaviour] or [Allow], with the words by which people know it.
+type Switch = wasi.Switch
+
 // Behaviour is what servers do in different ways, and some client depends on.
 type Behaviour = wasi.Behaviour
 

@@ -14,7 +14,7 @@ import (
 // from a data connection. Where both are the kernel's, it copies alone, and may
 // share the blocks.
 func (sh *shard) fileCopy(a *wasm.Args) wasi.Errno {
-	s, fsys, from, errno := sh.files(a, Read|Write)
+	s, fsys, from, errno := sh.files(a, RightRead|RightWrite)
 	if errno != wasi.OK {
 		return errno
 	}

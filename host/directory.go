@@ -43,7 +43,7 @@ func (d *openDir) close() {
 
 // openDirectory is file_open of a directory.
 func (sh *shard) openDirectory(a *wasm.Args) wasi.Errno {
-	s, fsys, name, errno := sh.files(a, List)
+	s, fsys, name, errno := sh.files(a, RightList)
 	if errno != wasi.OK {
 		return errno
 	}

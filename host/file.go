@@ -160,7 +160,7 @@ func unixNano(t time.Time) int64 {
 // still changes directories, but learns nothing of files.
 func (s *session) visible(fsys FS, name string, link bool) (fs.FileInfo, error) {
 	info, err := describe(fsys, name, link)
-	if err == nil && !info.IsDir() && !s.can(List) && !s.can(Read) {
+	if err == nil && !info.IsDir() && !s.can(RightList) && !s.can(RightRead) {
 		return nil, fs.ErrPermission
 	}
 	return info, err
@@ -215,9 +215,9 @@ func (sh *shard) fileOpen(a *wasm.Args) wasi.Errno {
 	if flags&wasi.OpenDir != 0 {
 		return sh.openDirectory(a)
 	}
-	right := Read
+	right := RightRead
 	if flags&wasi.OpenWrite != 0 {
-		right = Write
+		right = RightWrite
 	}
 	s, fsys, name, errno := sh.files(a, right)
 	if errno != wasi.OK {
@@ -228,7 +228,7 @@ func (sh *shard) fileOpen(a *wasm.Args) wasi.Errno {
 	}
 	key := questionKey{call: wasi.FileOpen, name: name, flags: flags, number: offset}
 	handle, opened, errno := s.askOpen(key, name, "", func(ctx context.Context, f *openFile) (wasi.Stat, error) {
-		if right == Write {
+		if right == RightWrite {
 			return f.openUpload(ctx, fsys, flags, offset)
 		}
 		return f.openDownload(fsys, offset)

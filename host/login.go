@@ -22,11 +22,11 @@ type login struct {
 	fs      FS
 	umask   atomic.Pointer[fs.FileMode] // of SITE UMASK; nil for none
 	rights  Rights
-	shared  bool         // by strangers
-	names   *charset.Set // of its clients
-	able    uint32       // what the files can do (wasi.AbleUpload, …)
-	close   func() error // the account's, nil for nothing
-	users   atomic.Int32 // the session itself, its questions and what it gives up; the last one closes the account
+	shared  bool           // by strangers
+	names   *charset.Set   // of its clients
+	able    wasi.Abilities // what the files can do (wasi.AbleUpload, …)
+	close   func() error   // the account's, nil for nothing
+	users   atomic.Int32   // the session itself, its questions and what it gives up; the last one closes the account
 	revoked atomic.Bool
 	kept    bool // its session is over, and the account's place is the connection's; guarded by server.mu
 	once    sync.Once
@@ -159,7 +159,7 @@ func (sh *shard) authLogin(a *wasm.Args) wasi.Errno {
 	s.seat.loggedIn()
 	s.observe(Event{Kind: LoggedIn})
 	putUint32(a.Bytes(3), uint32(result.login.rights))
-	putUint32(a.Bytes(4), result.login.able)
+	putUint32(a.Bytes(4), uint32(result.login.able))
 	return wasi.OK
 }
 

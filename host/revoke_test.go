@@ -78,7 +78,7 @@ func TestRevokeBeforeALoginIsFetched(t *testing.T) {
 			t.Errorf("the guest hears %+v", events)
 		}
 		s.login.Store(l)
-		if s.can(0) || s.can(Read) {
+		if s.can(0) || s.can(RightRead) {
 			t.Error("it can still do something")
 		}
 		s.logout()

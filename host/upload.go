@@ -116,10 +116,10 @@ func (f *openFile) create(fsys FS, flags uint32, offset int64) (wasi.Stat, error
 		return stat, syscall.EINVAL
 	case flags&wasi.OpenTruncate != 0:
 		flag = os.O_TRUNC
-		if !f.session.can(Delete) {
+		if !f.session.can(RightDelete) {
 			flag = os.O_EXCL
 		}
-	case uint64(offset) < stat.Size && !f.session.can(Delete):
+	case uint64(offset) < stat.Size && !f.session.can(RightDelete):
 		return stat, fs.ErrPermission
 	}
 	upload, err := creator.Create(f.name, flag, offset, f.session.permissions(0o666))

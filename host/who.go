@@ -89,7 +89,7 @@ func (sh *shard) sessionList(a *wasm.Args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	if !s.can(Admin) {
+	if !s.can(RightAdmin) {
 		return wasi.EACCES
 	}
 	buf := a.Bytes(2)

@@ -16,7 +16,6 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"wasiftp/host"
-	"wasiftp/module/ftp"
 	"wasiftp/wasi"
 )
 
@@ -200,17 +199,4 @@ func TestBoundaryOfTheModuleBuiltIn(t *testing.T) {
 	assert.Equal(t, wasi.ABIVersion, info.ABIVersion)
 	assert.Equal(t, len(host.Module()), info.Size)
 	assert.Len(t, info.SHA256, 64)
-}
-
-// Rights, abilities and doings are the same numbers on both sides.
-func TestBoundaryNumbers(t *testing.T) {
-	t.Parallel()
-	assert.Equal(t, []ftp.Rights{wasi.RightRead, wasi.RightList, wasi.RightWrite, wasi.RightDelete, wasi.RightRename, wasi.RightMkdir, wasi.RightAdmin},
-		[]ftp.Rights{ftp.RightRead, ftp.RightList, ftp.RightWrite, ftp.RightDelete, ftp.RightRename, ftp.RightMkdir, ftp.RightAdmin})
-	assert.Equal(t, []ftp.Abilities{wasi.AbleUpload, wasi.AbleTimes, wasi.AbleCreated, wasi.AbleModes, wasi.AbleUmask, wasi.AbleSpace,
-		wasi.AbleSymlink, wasi.AbleTree, wasi.AbleMkdir},
-		[]ftp.Abilities{ftp.AbleUpload, ftp.AbleTimes, ftp.AbleCreated, ftp.AbleModes, ftp.AbleUmask, ftp.AbleSpace,
-			ftp.AbleSymlink, ftp.AbleTree, ftp.AbleMkdir})
-	assert.Equal(t, []ftp.Doing{wasi.DoingNothing, wasi.DoingList, wasi.DoingDownload, wasi.DoingUpload, wasi.DoingHash, wasi.DoingCopy},
-		[]ftp.Doing{ftp.DoingNothing, ftp.DoingList, ftp.DoingDownload, ftp.DoingUpload, ftp.DoingHash, ftp.DoingCopy})
 }

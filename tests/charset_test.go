@@ -26,7 +26,7 @@ func TestCharset(t *testing.T) {
 	_, network := serve(t, host.Config{
 		Charset: "windows-1252", Observer: seen,
 		Authenticator: host.AuthenticatorFunc(func(_ context.Context, l host.Login) (*host.Account, error) {
-			account := host.Account{FS: files, Rights: host.ReadWrite | host.Admin}
+			account := host.Account{FS: files, Rights: host.ReadWrite | host.RightAdmin}
 			account.Charset = map[string]string{"j": "Shift_JIS", "wrong": "UTF-16"}[l.User]
 			return &account, nil
 		}),

@@ -154,7 +154,7 @@ func TestListingThatBreaksOff(t *testing.T) {
 // Who may delete, and nothing else, deletes a file by DELE and a directory by RMD.
 func TestRemovingAsksForTheKind(t *testing.T) {
 	t.Parallel()
-	for _, rights := range []host.Rights{host.Delete, host.Delete | host.Write, host.ReadWrite} {
+	for _, rights := range []host.Rights{host.RightDelete, host.RightDelete | host.RightWrite, host.ReadWrite} {
 		files := fsbridge.NewMemory()
 		require.NoError(t, files.Mkdir("dir", nil))
 		require.NoError(t, putFile(files, "file", nil, past))
@@ -208,7 +208,7 @@ func TestRenameToAnotherDisk(t *testing.T) {
 		case "renamer":
 			account.FS = renamer{files}
 		case "reader":
-			account.Rights = host.ReadWrite &^ host.Write
+			account.Rights = host.ReadWrite &^ host.RightWrite
 		}
 		return account, nil
 	}

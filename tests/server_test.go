@@ -42,7 +42,7 @@ func accounts(files host.FS) host.AuthenticatorFunc {
 		case login.User == "u":
 			return &host.Account{FS: files, Rights: host.ReadWrite}, nil
 		case login.User == "admin":
-			return &host.Account{FS: files, Rights: host.ReadWrite | host.Admin}, nil
+			return &host.Account{FS: files, Rights: host.ReadWrite | host.RightAdmin}, nil
 		case login.User == "ro":
 			return &host.Account{FS: files, Rights: host.ReadOnly}, nil
 		}

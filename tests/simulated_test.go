@@ -12,6 +12,7 @@ import (
 	"wasiftp/module/ftp"
 	"wasiftp/module/ftp/ftptest"
 	"wasiftp/tests/script"
+	"wasiftp/wasi"
 )
 
 // simulated is the engine, native, in a world that exists in memory only.
@@ -33,7 +34,7 @@ func simulate(world *ftptest.World) script.World {
 	w := &simulated{World: world, port: 41000}
 	// Less than what scripts call large, so that a transfer waits for its client.
 	w.Room = 256 << 10
-	w.Accounts["anonymous"] = ftptest.Account{Password: "someone@example.org", Rights: ftp.RightRead | ftp.RightList}
+	w.Accounts["anonymous"] = ftptest.Account{Password: "someone@example.org", Rights: wasi.RightRead | wasi.RightList}
 	return w
 }
 

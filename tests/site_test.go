@@ -139,7 +139,7 @@ func TestWhoInPages(t *testing.T) {
 	files := fsbridge.NewMemory()
 	_, network := serve(t, host.Config{Instances: 2, Authenticator: host.AuthenticatorFunc(
 		func(_ context.Context, l host.Login) (*host.Account, error) {
-			return &host.Account{Name: strings.Repeat(l.User, 900), FS: files, Rights: host.Admin}, nil
+			return &host.Account{Name: strings.Repeat(l.User, 900), FS: files, Rights: host.RightAdmin}, nil
 		})})
 	const sessions = 150 // of 1 KB each: several pages
 	var last *talk

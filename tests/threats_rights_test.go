@@ -18,11 +18,12 @@ import (
 	"wasiftp/host"
 	"wasiftp/module/ftp"
 	"wasiftp/tests/script"
+	"wasiftp/wasi"
 )
 
 // rightNames are all rights there are.
-var rightNames = map[host.Rights]string{host.Read: "read", host.List: "list", host.Write: "write", host.Delete: "delete",
-	host.Rename: "rename", host.MakeDir: "make directories", host.Admin: "administer"}
+var rightNames = map[host.Rights]string{host.RightRead: "read", host.RightList: "list", host.RightWrite: "write", host.RightDelete: "delete",
+	host.RightRename: "rename", host.RightMkdir: "make directories", host.RightAdmin: "administer"}
 
 // limited is a server whose one account has the rights and the files that are
 // set now.
@@ -92,34 +93,34 @@ func needed(before, after map[string]state, renames bool) (rights host.Rights) {
 		is, there := after[name]
 		switch {
 		case renames && !there:
-			rights |= host.Rename
+			rights |= host.RightRename
 		case !there:
-			rights |= host.Delete
+			rights |= host.RightDelete
 		case is.content == was.content && is.about != was.about:
-			rights |= host.Write
+			rights |= host.RightWrite
 		case is.content == was.content:
 		case renames:
-			rights |= host.Rename | host.Delete
+			rights |= host.RightRename | host.RightDelete
 		case strings.HasPrefix(is.content, was.content):
-			rights |= host.Write
+			rights |= host.RightWrite
 		default:
-			rights |= host.Write | host.Delete
+			rights |= host.RightWrite | host.RightDelete
 		}
 	}
 	for name, is := range after {
 		if !renames && strings.Count(is.content, content) > strings.Count(before[name].content, content) {
-			rights |= host.Read // of the file that it was copied from
+			rights |= host.RightRead // of the file that it was copied from
 		}
 		if _, there := before[name]; there {
 			continue
 		}
 		switch {
 		case renames:
-			rights |= host.Rename
+			rights |= host.RightRename
 		case is.dir:
-			rights |= host.MakeDir
+			rights |= host.RightMkdir
 		default:
-			rights |= host.Write
+			rights |= host.RightWrite
 		}
 	}
 	return rights
@@ -182,11 +183,11 @@ func (l *limited) use(verb ftp.Verb, rights host.Rights) (used host.Rights) {
 		}
 		renames := verb.Name == "RNTO" || verb.Name == "RNFR"
 		used |= needed(before, states(l.t, files), renames)
-		if strings.Contains(told.String(), content) || verb.Right == ftp.RightRead && yes.MatchString(told.String()) {
-			used |= host.Read // a hash tells of the content too
+		if strings.Contains(told.String(), content) || verb.Right == wasi.RightRead && yes.MatchString(told.String()) {
+			used |= host.RightRead // a hash tells of the content too
 		}
 		if strings.Contains(told.String(), hidden) {
-			used |= host.List
+			used |= host.RightList
 		}
 		c.control.Close()
 	}
@@ -230,7 +231,7 @@ func TestThreat25RightsOfSymlink(t *testing.T) {
 		_, network := serve(t, host.Config{Allow: allowed, Authenticator: host.AuthenticatorFunc(
 			func(context.Context, host.Login) (*host.Account, error) { return account, nil })})
 		code := login(t, network, "u").do("SITE SYMLINK file link")
-		if right == host.Write {
+		if right == host.RightWrite {
 			assert.Equal(t, 250, code)
 			continue
 		}

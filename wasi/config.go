@@ -40,9 +40,25 @@ type Behaviour struct {
 	Owner, Group   string // whom LIST says that files belong to; "" is ftp
 }
 
-// switches are the flags, from bit shiftBehaviour on.
-func (b *Behaviour) switches() [9]*bool {
-	return [...]*bool{&b.ASCIIVerbatim, &b.NoASCIISize, &b.MkdirExisting, &b.MakeParents, &b.EmptyNLSTFails, &b.HideDotFiles, &b.NoASCIIRest, &b.NoModeZ, &b.NoHash}
+// Switch is one of [Behaviour] or [Allow], with the words by which people know it.
+type Switch struct {
+	Name, Text string
+	On         *bool
+}
+
+// Switches are those of b, in the order of their flags.
+func (b *Behaviour) Switches() []Switch {
+	return []Switch{
+		{"ascii-verbatim", "files go as they are under TYPE A too", &b.ASCIIVerbatim},
+		{"no-ascii-size", "SIZE is refused under TYPE A", &b.NoASCIISize},
+		{"mkdir-existing", "MKD of a folder that is there succeeds", &b.MkdirExisting},
+		{"make-parents", "STOR, APPE and MKD make missing folders", &b.MakeParents},
+		{"empty-nlst-fails", "NLST that lists nothing is 550, not 226", &b.EmptyNLSTFails},
+		{"hide-dot-files", "listings leave dot files out unless asked by -a", &b.HideDotFiles},
+		{"no-ascii-rest", "REST is refused under TYPE A, where it counts\nthe file's own bytes", &b.NoASCIIRest},
+		{"no-mode-z", "MODE Z is refused, which takes up to 1 MB a transfer", &b.NoModeZ},
+		{"no-hash", "HASH, XCRC and the like are refused, which read\na whole file", &b.NoHash},
+	}
 }
 
 // Allow is what is off unless it is turned on.
@@ -56,9 +72,17 @@ type Allow struct {
 	CPSV        bool // flag 1<<22: CPSV does so for one of them
 }
 
-// switches are the flags, from bit shiftAllow on.
-func (a *Allow) switches() [7]*bool {
-	return [...]*bool{&a.SiteCopy, &a.SiteSymlink, &a.SiteRmdir, &a.Combine, &a.CCC, &a.SSCN, &a.CPSV}
+// Switches are those of a, in the order of their flags.
+func (a *Allow) Switches() []Switch {
+	return []Switch{
+		{"site-copy", "SITE CPFR, CPTO and COPY copy a file", &a.SiteCopy},
+		{"site-symlink", "SITE SYMLINK makes a symbolic link", &a.SiteSymlink},
+		{"site-rmdir", "SITE RMDIR removes a folder and all that is in it", &a.SiteRmdir},
+		{"comb", "COMB puts files together to one", &a.Combine},
+		{"ccc", "CCC ends TLS on the control connection; anybody on the\nway may add commands then", &a.CCC},
+		{"sscn", "SSCN makes us the TLS client of another server (FXP),\nwhose certificate is not checked", &a.SSCN},
+		{"cpsv", "CPSV does so for one transfer", &a.CPSV},
+	}
 }
 
 const (
@@ -83,13 +107,13 @@ func (c Config) Append(b []byte) []byte {
 		flags |= flagTLS
 	}
 	flags |= c.TLSRequired & 3 << shiftRequired
-	for i, on := range c.Behaviour.switches() {
-		if *on {
+	for i, s := range c.Behaviour.Switches() {
+		if *s.On {
 			flags |= 1 << (shiftBehaviour + i)
 		}
 	}
-	for i, on := range c.Allow.switches() {
-		if *on {
+	for i, s := range c.Allow.Switches() {
+		if *s.On {
 			flags |= 1 << (shiftAllow + i)
 		}
 	}
@@ -127,11 +151,11 @@ func GetConfig(b []byte) (c Config, ok bool) {
 	c.ForeignData = flags&flagForeignData != 0
 	c.TLS = flags&flagTLS != 0
 	c.TLSRequired = flags >> shiftRequired & 3
-	for i, on := range c.Behaviour.switches() {
-		*on = flags&(1<<(shiftBehaviour+i)) != 0
+	for i, s := range c.Behaviour.Switches() {
+		*s.On = flags&(1<<(shiftBehaviour+i)) != 0
 	}
-	for i, on := range c.Allow.switches() {
-		*on = flags&(1<<(shiftAllow+i)) != 0
+	for i, s := range c.Allow.Switches() {
+		*s.On = flags&(1<<(shiftAllow+i)) != 0
 	}
 	return c, true
 }

@@ -72,29 +72,8 @@ const (
 	Peer  = 1
 )
 
-// Rights an account has, as auth_login reports them.
-const (
-	RightRead   = 1 << iota // RETR
-	RightList               // LIST, NLST, MLSD
-	RightWrite              // STOR, APPE, STOU; MFMT, CHMOD
-	RightDelete             // DELE, RMD
-	RightRename             // RNFR, RNTO
-	RightMkdir              // MKD
-	RightAdmin              // SITE WHO
-)
-
-// Abilities of an account's files.
-const (
-	AbleUpload  = 1 << iota // to take uploads
-	AbleTimes               // to set modification times
-	AbleCreated             // to tell and set creation times
-	AbleModes               // to set permission bits
-	AbleUmask               // to keep to a mask for new files and directories
-	AbleSpace               // to tell how much room there is
-	AbleSymlink             // to make symbolic links
-	AbleTree                // to remove a directory with all that is in it
-	AbleMkdir               // to make directories
-)
+// Doing is what a session can be seen to do.
+type Doing uint32
 
 // Doings of a session.
 const (

@@ -49,7 +49,7 @@ func (o *options) fill(a *accounts, users []entry) error {
 	}
 	var faults []error
 	for _, u := range o.users {
-		rights, _ := parseRights(u.rights)
+		rights, _ := host.ParseRights(u.rights)
 		if err := a.add(entry{name: u.name, secret: newPlainSecret(u.password), root: o.root, rights: rights}); err != nil {
 			faults = append(faults, usageError{fmt.Errorf("--user: %w", err)})
 		}
@@ -69,7 +69,7 @@ func (o *options) anonymousRights() host.Rights {
 	if o.anonymous == "" && len(o.users) == 0 && o.usersFile == "" {
 		return host.ReadOnly
 	}
-	rights, _ := parseRights(o.anonymous) // none for off
+	rights, _ := host.ParseRights(o.anonymous) // none for off
 	return rights
 }
 
@@ -111,7 +111,7 @@ func (a *accounts) gone(next *accounts, names map[string]bool) {
 }
 
 // writes says whether the account can change files, or make some.
-func (a *account) writes() bool { return a.rights&^(host.ReadOnly|host.Admin) != 0 }
+func (a *account) writes() bool { return a.rights&^(host.ReadOnly|host.RightAdmin) != 0 }
 
 // open is what a login to the account gets. The folder is opened by its path each
 // time, and by nobody in between: what is mounted there, or moved there, counts

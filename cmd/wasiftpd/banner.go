@@ -33,7 +33,7 @@ func (p *program) announce(o *options, a *accounts, listeners []listener) {
 	}
 	switch {
 	case a.anonymous == nil:
-	case a.anonymous.rights&(host.Delete|host.Rename) != 0:
+	case a.anonymous.rights&(host.RightDelete|host.RightRename) != 0:
 		say("Warning: whoever reaches this server may change and delete these files without a password.")
 	case a.anonymous.writes():
 		say("Warning: whoever reaches this server may put files there without a password.")
@@ -75,7 +75,7 @@ func (o *options) url(l listener, anonymous bool) string {
 
 // verbs are what somebody may do with a folder.
 func verbs(rights host.Rights) string {
-	reads, writes := rights&host.ReadOnly != 0, rights&^(host.ReadOnly|host.Admin) != 0
+	reads, writes := rights&host.ReadOnly != 0, rights&^(host.ReadOnly|host.RightAdmin) != 0
 	switch {
 	case reads && writes:
 		return "read and write"

@@ -11,23 +11,15 @@ import (
 	"wasiftp/host"
 )
 
-// behaviours are the words of --behaviour, with what each turns on.
-var behaviours = []word{
-	{"ascii-verbatim", "files go as they are under TYPE A too", func(c *host.Config) *bool { return &c.Behaviour.ASCIIVerbatim }},
-	{"no-ascii-size", "SIZE is refused under TYPE A", func(c *host.Config) *bool { return &c.Behaviour.NoASCIISize }},
-	{"no-ascii-rest", "REST is refused under TYPE A, where it counts\nthe file's own bytes", func(c *host.Config) *bool { return &c.Behaviour.NoASCIIRest }},
-	{"mkdir-existing", "MKD of a folder that is there succeeds", func(c *host.Config) *bool { return &c.Behaviour.MkdirExisting }},
-	{"make-parents", "STOR, APPE and MKD make missing folders", func(c *host.Config) *bool { return &c.Behaviour.MakeParents }},
-	{"empty-nlst-fails", "NLST that lists nothing is 550, not 226", func(c *host.Config) *bool { return &c.Behaviour.EmptyNLSTFails }},
-	{"hide-dot-files", "listings leave dot files out unless asked by -a", func(c *host.Config) *bool { return &c.Behaviour.HideDotFiles }},
-	{"follow-links", "links are listed as what they lead to", func(c *host.Config) *bool { return &c.FollowLinks }},
-	{"no-mode-z", "MODE Z is refused, which takes up to 1 MB a transfer", func(c *host.Config) *bool { return &c.Behaviour.NoModeZ }},
-	{"no-hash", "HASH, XCRC and the like are refused, which read\na whole file", func(c *host.Config) *bool { return &c.Behaviour.NoHash }},
+// behaviours are the words of --behaviour: the engine's, and one of the host's.
+func (o *options) behaviours() []host.Switch {
+	return append(o.config.Behaviour.Switches(), host.Switch{Name: "follow-links", Text: "links are listed as what they lead to", On: &o.config.FollowLinks})
 }
 
 func (o *options) addBehaviourTo(f *pflag.FlagSet) {
 	does := "where servers differ and some client minds, do as `WORDS` say,\nseparated by commas:"
-	f.Func("behaviour", wordsHelp(does, behaviours), o.setBehaviour)
+	f.Func("behaviour", wordsHelp(does, o.behaviours()), o.setBehaviour)
+	f.Func("allow", wordsHelp("turn on what `WORDS` say, separated by commas; repeatable:", o.config.Allow.Switches()), o.setAllow)
 	f.Func("charset", "names of files are UTF-8 here, and `NAME` for clients that don't say\nOPTS UTF8 ON, as in "+
 		"Windows-1252 or Shift_JIS (default as they are)", o.setCharset)
 	f.Func("list-time-zone", "the times of LIST are those of `ZONE`, as in Europe/Berlin, or of\nthis machine's "+
@@ -36,7 +28,11 @@ func (o *options) addBehaviourTo(f *pflag.FlagSet) {
 }
 
 func (o *options) setBehaviour(list string) error {
-	return o.turnOn(behaviours, list, "is no behaviour")
+	return turnOn(o.behaviours(), list, "is no behaviour")
+}
+
+func (o *options) setAllow(list string) error {
+	return turnOn(o.config.Allow.Switches(), list, "can't be allowed")
 }
 
 func (o *options) setCharset(name string) error {

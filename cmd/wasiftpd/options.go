@@ -79,7 +79,6 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.BoolVar(&o.atomic, "atomic-uploads", false, "hide an upload until it is complete, drop it when aborted")
 	f.BoolVar(&o.sync, "sync", false, "have what was uploaded or changed on the disk before the reply")
 	o.addBehaviourTo(f)
-	o.addAllowTo(f)
 	f.StringVar(&o.runAs, "run-as", "", "when all ports are open, stop being root and become `USER[:GROUP]`,\n"+
 		"with the groups of USER or GROUP alone. That user must be able to\nread files that are to be loaded again")
 	f.Func("landlock", "`off|DIR`: on Linux, no files can be opened but those in served\n"+
@@ -147,9 +146,9 @@ func (o *options) setUser(s string) error {
 	if err := checkPassword(u.password); err != nil {
 		return fmt.Errorf("%w; write NAME:PASSWORD or NAME:PASSWORD:RIGHTS", err)
 	}
-	if _, err := parseRights(u.rights); err != nil { // which may be part of a password, and so is not repeated
+	if _, err := host.ParseRights(u.rights); err != nil { // which may be part of a password, and so is not repeated
 		return fmt.Errorf("the last field of user %q is no right; write NAME:PASSWORD:RIGHTS, with %s. "+
-			"A password that holds a colon needs its rights said", u.name, rightsHelp)
+			"A password that holds a colon needs its rights said", u.name, host.RightsHelp)
 	}
 	o.users = append(o.users, u)
 	return nil

@@ -109,8 +109,8 @@ func TestAnonymousRights(t *testing.T) {
 		{[]string{"--user=a:b", "--anonymous=ro"}, host.ReadOnly},
 		{[]string{"--anonymous=rw"}, host.ReadWrite},
 		{[]string{"--anonymous=off"}, 0},
-		{[]string{"--anonymous=wo"}, host.Write | host.MakeDir},
-		{[]string{"--anonymous=list,write"}, host.List | host.Write},
+		{[]string{"--anonymous=wo"}, host.RightWrite | host.RightMkdir},
+		{[]string{"--anonymous=list,write"}, host.RightList | host.RightWrite},
 	} {
 		o := parse(t, test.args...)
 		if got := o.anonymousRights(); got != test.want {
@@ -122,18 +122,18 @@ func TestAnonymousRights(t *testing.T) {
 func TestRights(t *testing.T) {
 	t.Parallel()
 	for s, want := range map[string]host.Rights{
-		"ro": host.ReadOnly, "rw": host.ReadWrite, "ro,mkdir": host.ReadOnly | host.MakeDir,
-		"list, write": host.List | host.Write, "read,list,write,delete,rename,mkdir": host.ReadWrite,
-		"wo": host.Write | host.MakeDir, "wo,list": host.Write | host.MakeDir | host.List, "write+mkdir": host.Write | host.MakeDir,
-		"rw,admin": host.ReadWrite | host.Admin, "admin": host.Admin,
+		"ro": host.ReadOnly, "rw": host.ReadWrite, "ro,mkdir": host.ReadOnly | host.RightMkdir,
+		"list, write": host.RightList | host.RightWrite, "read,list,write,delete,rename,mkdir": host.ReadWrite,
+		"wo": host.RightWrite | host.RightMkdir, "wo,list": host.RightWrite | host.RightMkdir | host.RightList, "write+mkdir": host.RightWrite | host.RightMkdir,
+		"rw,admin": host.ReadWrite | host.RightAdmin, "admin": host.RightAdmin,
 	} {
-		if got, err := parseRights(s); got != want || err != nil {
-			t.Errorf("parseRights(%q) = %b, %v; want %b", s, got, err, want)
+		if got, err := host.ParseRights(s); got != want || err != nil {
+			t.Errorf("host.ParseRights(%q) = %b, %v; want %b", s, got, err, want)
 		}
 	}
 	for _, s := range []string{"", "RW", "ro,", "ro rw", "adm", "off", "+", "ro+"} {
-		if got, err := parseRights(s); err == nil || got != 0 {
-			t.Errorf("parseRights(%q) = %b, %v; want a fault", s, got, err)
+		if got, err := host.ParseRights(s); err == nil || got != 0 {
+			t.Errorf("host.ParseRights(%q) = %b, %v; want a fault", s, got, err)
 		}
 	}
 }

@@ -38,7 +38,7 @@ func (p *program) passwdCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&e.file, "users", "", "write the line into `FILE`, and print nothing")
 	f.StringVar(&e.root, "root", "", "the user's folder `DIR`, counted from the current one (default that of wasiftpd --root)")
-	f.StringVar(&e.rights, "rights", "ro", "the user's `RIGHTS`: "+rightsHelp)
+	f.StringVar(&e.rights, "rights", "ro", "the user's `RIGHTS`: "+host.RightsHelp)
 	f.StringVar(&e.charset, "charset", "",
 		"the character set `NAME` of the user's client, for names of files (default that of wasiftpd --charset)")
 	return cmd
@@ -55,7 +55,7 @@ func (u *userLine) check() error {
 	if err := checkName(u.name); err != nil {
 		return usageError{err}
 	}
-	if _, err := parseRights(u.rights); err != nil {
+	if _, err := host.ParseRights(u.rights); err != nil {
 		return usageError{fmt.Errorf("--rights: %w", err)}
 	}
 	if err := host.CheckCharset(u.charset); err != nil {

@@ -27,7 +27,7 @@ func TestPasswd(t *testing.T) {
 			t.Fatalf("%q gives %d entries, %v", line, len(entries), err)
 		}
 		e := entries[0]
-		if e.name != "alice" || e.root != dir || e.rights != host.ReadOnly|host.Write || e.charset != "Shift_JIS" {
+		if e.name != "alice" || e.root != dir || e.rights != host.ReadOnly|host.RightWrite || e.charset != "Shift_JIS" {
 			t.Errorf("%q gives %+v", line, e)
 		}
 		for try, want := range map[string]bool{password: true, password + "x": false, password[1:]: false, "": false} {

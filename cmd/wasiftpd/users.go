@@ -26,7 +26,7 @@ const usersFormat = `A users file has a line for each user, and # before a comme
 HASH is an argon2id or bcrypt hash; one that begins with * or ! locks the account.
 ROOT is a folder, counted from the file's own; when empty it is that of --root.
 Who logs in while it is not there is refused.
-RIGHTS are ` + rightsHelp + `;
+RIGHTS are ` + host.RightsHelp + `;
 wo is to put files and make folders, and see none; admin is to see who is there, by
 SITE WHO.
 CHARSET is for the names of files, in place of that of --charset.
@@ -114,7 +114,7 @@ func parseEntry(line, dir string) (e entry, err error) {
 	if err := host.CheckCharset(e.charset); err != nil {
 		return e, err
 	}
-	e.rights, err = parseRights(rest[last+1:])
+	e.rights, err = host.ParseRights(rest[last+1:])
 	return e, err
 }
 

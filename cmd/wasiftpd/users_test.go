@@ -38,7 +38,7 @@ func TestUsersFile(t *testing.T) {
 		{3, "alice", below(dir, "/srv/alice"), false, host.ReadWrite, ""},
 		{5, "bob", "", true, host.ReadOnly, ""},
 		{6, "zoë k", filepath.Join(dir, "sub/folder"), false, host.ReadOnly, ""},
-		{7, "dan", below(dir, `C:\data`), true, host.Write, ""},
+		{7, "dan", below(dir, `C:\data`), true, host.RightWrite, ""},
 		{8, "eiji", below(dir, `C:\data`), true, host.ReadOnly, "Shift_JIS"},
 	} {
 		got := entries[i]
@@ -85,7 +85,7 @@ func TestUsersFileFaults(t *testing.T) {
 		"users:3: it is not NAME:HASH:ROOT:RIGHTS",
 		"users:4: " + errHash.Error(),
 		"users:5: " + errHash.Error(),
-		`users:6: "all" is no right; write ` + rightsHelp,
+		`users:6: "all" is no right; write ` + host.RightsHelp,
 		"users:7: the user's name is missing",
 		`users:9: user "alice" is already in line 8`,
 		"users:10: " + errHash.Error(),
@@ -116,7 +116,7 @@ func TestUsersFileAllFaults(t *testing.T) {
 	dir := t.TempDir()
 	users := write(t, dir, "users", "alice:*::ro\nbob:*:missing:ro\ncarol:*::rw\ndan:*::all\nerin:*::ro\n")
 	_, err := rosterOf(t, "--root", dir, "--user", "erin:secret", "--users", users)
-	want := users + ":4: \"all\" is no right; write " + rightsHelp + "\n" +
+	want := users + ":4: \"all\" is no right; write " + host.RightsHelp + "\n" +
 		users + ":5: user \"erin\" is given twice"
 	if err == nil || err.Error() != want {
 		t.Errorf("the faults are\n%v\nwant\n%s", err, want)

@@ -11,6 +11,7 @@ import (
 
 	"wasiftp/module/ftp"
 	"wasiftp/module/ftp/ftptest"
+	"wasiftp/wasi"
 )
 
 // quiet is a world that allocates nothing: its client says one thing again and
@@ -50,7 +51,7 @@ func (q *quiet) Login(_ ftp.Handle, _, password []byte) (ftp.Rights, ftp.Abiliti
 	if string(password) != "p" {
 		return 0, 0, ftp.ErrPermission
 	}
-	return ftptest.All | ftp.RightAdmin, 0xffff, nil
+	return ftptest.All | wasi.RightAdmin, 0xffff, nil
 }
 func (q *quiet) Logout(ftp.Handle) {}
 func (q *quiet) Stat(_ ftp.Handle, name []byte, _ bool) (ftp.FileInfo, error) {
@@ -90,7 +91,7 @@ func (q *quiet) SetUmask(ftp.Handle, uint32) error        { return nil }
 func (q *quiet) RemoveTree(ftp.Handle, []byte) error      { return nil }
 func (q *quiet) Sessions(_ ftp.Handle, after uint64, yield func(ftp.SessionInfo)) error {
 	for i := range min(100, max(after, 1000)-after) {
-		yield(ftp.SessionInfo{Number: after + i + 1, Client: ftptest.ClientAddress, Doing: ftp.DoingUpload, User: entryName, Name: entryName})
+		yield(ftp.SessionInfo{Number: after + i + 1, Client: ftptest.ClientAddress, Doing: wasi.DoingUpload, User: entryName, Name: entryName})
 	}
 	return nil
 }

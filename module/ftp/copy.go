@@ -3,6 +3,8 @@ package ftp
 import (
 	"bytes"
 	"slices"
+
+	"wasiftp/wasi"
 )
 
 // copying is files that the world copies into one, one after the other: a file
@@ -67,7 +69,7 @@ func (s *session) siteCopy(arg []byte) error {
 // combVerb puts parts to the end of a target, in order, and deletes them once
 // all are there.
 func (s *session) combVerb(arg []byte) error {
-	if s.rights&RightDelete == 0 {
+	if s.rights&wasi.RightDelete == 0 {
 		return ErrPermission // before, and not after all is copied
 	}
 	c, err := s.parseCopying(arg)

@@ -1,5 +1,7 @@
 package ftp
 
+import "wasiftp/wasi"
+
 // facts is a set of MLSx facts (RFC 3659 §7.5).
 type facts uint8
 
@@ -58,12 +60,12 @@ var permLetters = [...]struct {
 	right     Rights
 	file, dir string
 }{
-	{RightRead, "r", "e"},
-	{RightList, "", "l"},
-	{RightWrite, "aw", "c"},
-	{RightDelete, "d", "dp"},
-	{RightRename, "f", "f"},
-	{RightMkdir, "", "m"},
+	{wasi.RightRead, "r", "e"},
+	{wasi.RightList, "", "l"},
+	{wasi.RightWrite, "aw", "c"},
+	{wasi.RightDelete, "d", "dp"},
+	{wasi.RightRename, "f", "f"},
+	{wasi.RightMkdir, "", "m"},
 }
 
 func appendPerm(b []byte, t FileType, rights Rights) []byte {

@@ -3,6 +3,8 @@ package ftp
 import (
 	"bytes"
 	"slices"
+
+	"wasiftp/wasi"
 )
 
 // featVerb tells what the server can do beyond RFC 959 (RFC 2389 §3) for the
@@ -43,7 +45,7 @@ func (s *session) appendFactList(b []byte) []byte {
 // knows says whether files have a fact at all. Before the login nobody knows of
 // creation times, which few have.
 func (s *session) knows(fact facts) bool {
-	return fact != factCreate || s.login == loginDone && s.able&AbleCreated != 0
+	return fact != factCreate || s.login == loginDone && s.able&wasi.AbleCreated != 0
 }
 
 // picked are the facts that files have, of those that the client wants.
@@ -56,10 +58,10 @@ func (s *session) picked() facts {
 
 // appendChangeable appends the facts that MFF can set.
 func (s *session) appendChangeable(b []byte) []byte {
-	if s.able&AbleTimes != 0 {
+	if s.able&wasi.AbleTimes != 0 {
 		b = append(b, "Modify;"...)
 	}
-	if s.able&AbleModes != 0 {
+	if s.able&wasi.AbleModes != 0 {
 		b = append(b, "UNIX.mode;"...)
 	}
 	return b

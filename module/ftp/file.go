@@ -1,6 +1,10 @@
 package ftp
 
-import "bytes"
+import (
+	"bytes"
+
+	"wasiftp/wasi"
+)
 
 // stat describes the file that a pathname names.
 func (s *session) stat(pathname []byte) (FileInfo, error) {
@@ -125,10 +129,10 @@ func parseChange(list []byte) (c change, err error) {
 		switch {
 		case isWord(name, "MODIFY"):
 			c.time, ok = parseTime(value, false)
-			c.needs |= AbleTimes
+			c.needs |= wasi.AbleTimes
 		case isWord(name, "UNIX.MODE"):
 			c.mode, ok = parseMode(value, 0o7777)
-			c.needs |= AbleModes
+			c.needs |= wasi.AbleModes
 		default:
 			return c, replyBadFact
 		}
@@ -151,7 +155,7 @@ func (s *session) mffVerb(arg []byte) error {
 	if len(pathname) == 0 || len(list) == 0 {
 		return replyBadArgument
 	}
-	if s.rights&RightWrite == 0 {
+	if s.rights&wasi.RightWrite == 0 {
 		return ErrPermission // what its files can do is then nobody's business
 	}
 	if c.needs&^s.able != 0 {
@@ -172,14 +176,14 @@ func (s *session) mffVerb(arg []byte) error {
 // apply sets one fact a stage.
 func (s *session) apply(c *change, name []byte) error {
 	if s.stage == stageSetTime {
-		if c.needs&AbleTimes != 0 {
+		if c.needs&wasi.AbleTimes != 0 {
 			if err := s.e.world.SetTime(s.handle, name, c.time); err != nil {
 				return err
 			}
 		}
 		s.stage = stageSetMode
 	}
-	if c.needs&AbleModes == 0 {
+	if c.needs&wasi.AbleModes == 0 {
 		return nil
 	}
 	return s.e.world.SetMode(s.handle, name, c.mode)

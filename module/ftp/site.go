@@ -3,35 +3,37 @@ package ftp
 import (
 	"bytes"
 	"slices"
+
+	"wasiftp/wasi"
 )
 
 // SiteVerbs is the table of all commands of SITE, in rows like those of [Verbs].
 func SiteVerbs() []Verb { return slices.Clone(siteVerbs) }
 
 var siteVerbs = []Verb{
-	{Name: "CHMOD", Syntax: "<sp> mode <sp> pathname", Argument: RequiredPathname, Right: RightWrite,
-		Able: AbleModes, run: (*session).siteChmod},
+	{Name: "CHMOD", Syntax: "<sp> mode <sp> pathname", Argument: RequiredPathname, Right: wasi.RightWrite,
+		Able: wasi.AbleModes, run: (*session).siteChmod},
 	{Name: "COPY", Syntax: `<sp> from <sp> to, names with spaces "quoted"`, Argument: RequiredPathname,
-		Needs: NeedCopy, Naming: true, Right: RightRead | RightWrite, Able: AbleUpload, run: (*session).siteCopy},
+		Needs: NeedCopy, Naming: true, Right: wasi.RightRead | wasi.RightWrite, Able: wasi.AbleUpload, run: (*session).siteCopy},
 	{Name: "CPFR", Syntax: "<sp> pathname", Argument: RequiredPathname, Prepares: true, Needs: NeedCopy,
-		Right: RightRead | RightWrite, Able: AbleUpload, run: (*session).siteCopyFrom},
+		Right: wasi.RightRead | wasi.RightWrite, Able: wasi.AbleUpload, run: (*session).siteCopyFrom},
 	{Name: "CPTO", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedCopy, Naming: true,
-		Right: RightRead | RightWrite, Able: AbleUpload, run: (*session).siteCopyTo},
+		Right: wasi.RightRead | wasi.RightWrite, Able: wasi.AbleUpload, run: (*session).siteCopyTo},
 	{Name: "HELP", Neutral: true, run: (*session).siteHelp},
 	{Name: "IDLE", Syntax: "[<sp> seconds]", Argument: OptionalArgument, Word: true, Neutral: true,
 		run: (*session).siteIdle},
-	{Name: "MKDIR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightMkdir, Able: AbleMkdir,
+	{Name: "MKDIR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: wasi.RightMkdir, Able: wasi.AbleMkdir,
 		run: (*session).siteMkdir},
-	{Name: "RMDIR", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedTrees, Right: RightDelete,
-		Able: AbleTree, run: (*session).siteRmdir},
+	{Name: "RMDIR", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedTrees, Right: wasi.RightDelete,
+		Able: wasi.AbleTree, run: (*session).siteRmdir},
 	{Name: "SYMLINK", Syntax: `<sp> target <sp> name, names with spaces "quoted"`, Argument: RequiredPathname,
-		Needs: NeedLinks, Naming: true, Right: RightWrite, Able: AbleSymlink, run: (*session).siteSymlink},
+		Needs: NeedLinks, Naming: true, Right: wasi.RightWrite, Able: wasi.AbleSymlink, run: (*session).siteSymlink},
 	{Name: "UMASK", Syntax: "[<sp> mask]", Argument: OptionalArgument, Word: true, Neutral: true, Needs: NeedUmask,
-		Right: RightWrite, Able: AbleUmask, run: (*session).siteUmask},
+		Right: wasi.RightWrite, Able: wasi.AbleUmask, run: (*session).siteUmask},
 	{Name: "UTIME",
 		Syntax:   "<sp> YYYYMMDDhhmm[ss] <sp> pathname | <sp> pathname <sp> atime <sp> mtime <sp> ctime <sp> UTC",
-		Argument: RequiredPathname, Right: RightWrite, Able: AbleTimes, run: (*session).siteUtime},
-	{Name: "WHO", Neutral: true, Needs: NeedLister, Right: RightAdmin, run: (*session).siteWho},
+		Argument: RequiredPathname, Right: wasi.RightWrite, Able: wasi.AbleTimes, run: (*session).siteUtime},
+	{Name: "WHO", Neutral: true, Needs: NeedLister, Right: wasi.RightAdmin, run: (*session).siteWho},
 }
 
 // siteVerb refuses a command of SITE that is not in the table.

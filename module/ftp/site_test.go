@@ -10,6 +10,7 @@ import (
 
 	"wasiftp/module/ftp"
 	"wasiftp/module/ftp/ftptest"
+	"wasiftp/wasi"
 )
 
 func TestRmdir(t *testing.T) {
@@ -106,12 +107,12 @@ func TestFeaturesOfAnAccount(t *testing.T) {
 		want   string
 	}{
 		{ftptest.All, 0, data + facts + others},
-		{ftptest.All, ftp.AbleCreated, data + someFacts + "MFMT|COMB|MFF Modify;UNIX.mode;|AVBL|" + hashes + always},
-		{ftptest.All, ftp.AbleTimes | ftp.AbleSpace, data + facts + "COMB|MFF UNIX.mode;|" + hashes + always},
-		{ftptest.All, ftp.AbleTimes | ftp.AbleCreated | ftp.AbleModes | ftp.AbleUpload | ftp.AbleSpace, data + someFacts + hashes + always},
-		{ftp.RightRead | ftp.RightList, 0, data + facts + hashes + always},
-		{ftp.RightWrite, 0, data + facts + "MFMT|MFF Modify;UNIX.mode;|AVBL|" + always},
-		{ftp.RightList, 0, strings.ReplaceAll(data, "REST STREAM|RANG STREAM|", "") + facts + always},
+		{ftptest.All, wasi.AbleCreated, data + someFacts + "MFMT|COMB|MFF Modify;UNIX.mode;|AVBL|" + hashes + always},
+		{ftptest.All, wasi.AbleTimes | wasi.AbleSpace, data + facts + "COMB|MFF UNIX.mode;|" + hashes + always},
+		{ftptest.All, wasi.AbleTimes | wasi.AbleCreated | wasi.AbleModes | wasi.AbleUpload | wasi.AbleSpace, data + someFacts + hashes + always},
+		{wasi.RightRead | wasi.RightList, 0, data + facts + hashes + always},
+		{wasi.RightWrite, 0, data + facts + "MFMT|MFF Modify;UNIX.mode;|AVBL|" + always},
+		{wasi.RightList, 0, strings.ReplaceAll(data, "REST STREAM|RANG STREAM|", "") + facts + always},
 	} {
 		w := newWorld(t, ftp.Config{Allow: allowed})
 		w.Accounts["u"] = ftptest.Account{Password: "p", Rights: test.rights, Lacks: test.lacks}
@@ -134,7 +135,7 @@ func TestFeaturesOfAnAccount(t *testing.T) {
 func TestSiteHelpOfAnAccount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ftp.Config{Allow: allowed})
-	w.Accounts["u"] = ftptest.Account{Password: "p", Rights: ftptest.All, Lacks: ftp.AbleModes | ftp.AbleSymlink | ftp.AbleTree | ftp.AbleUmask}
+	w.Accounts["u"] = ftptest.Account{Password: "p", Rights: ftptest.All, Lacks: wasi.AbleModes | wasi.AbleSymlink | wasi.AbleTree | wasi.AbleUmask}
 	for user, want := range map[string]string{
 		"u": "COPY CPFR CPTO HELP IDLE MKDIR UTIME", "ro": "HELP IDLE",
 		"admin": "CHMOD COPY CPFR CPTO HELP IDLE MKDIR RMDIR SYMLINK UMASK UTIME WHO",
@@ -157,7 +158,7 @@ func TestCreated(t *testing.T) {
 		w.Files["hello.txt"].Created = w.Files["hello.txt"].ModTime - 1_000_000_000
 		assert.Contains(t, c.Do("MLST hello.txt"), ";modify=20240601120000;create=20240601115959;perm=")
 		assert.Equal(t, "504", c.Code("MFF Create=20210101000000; hello.txt"))
-		w.Accounts["u"] = ftptest.Account{Password: "p", Rights: ftptest.All, Lacks: ftp.AbleCreated}
+		w.Accounts["u"] = ftptest.Account{Password: "p", Rights: ftptest.All, Lacks: wasi.AbleCreated}
 		assert.NotContains(t, w.LoginAs("u", "p").Do("MLST hello.txt"), "create=")
 	})
 }
@@ -204,7 +205,7 @@ func (w *teller) Write(_ ftp.Handle, p []byte) (int, error) {
 }
 
 func (w *teller) Login(ftp.Handle, []byte, []byte) (ftp.Rights, ftp.Abilities, error) {
-	return ftptest.All, ftp.AbleTimes | ftp.AbleModes, nil
+	return ftptest.All, wasi.AbleTimes | wasi.AbleModes, nil
 }
 
 // TestWorldThatLacksACall: a host need not have these, and the reply says so

@@ -3,6 +3,8 @@ package ftp
 import (
 	"bytes"
 	"slices"
+
+	"wasiftp/wasi"
 )
 
 // Argument says what may follow a verb.
@@ -135,13 +137,13 @@ var verbs = []Verb{
 		Announces: NeedDeflate, Section: "RFC 959 §4.1.2", run: (*session).modeVerb},
 
 	// RFC 959 §4.1.3: transfers.
-	{Name: "RETR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightRead, Section: "RFC 959 §4.1.3",
+	{Name: "RETR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: wasi.RightRead, Section: "RFC 959 §4.1.3",
 		run: (*session).retrVerb},
-	{Name: "STOR", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: RightWrite,
+	{Name: "STOR", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: wasi.RightWrite,
 		Section: "RFC 959 §4.1.3", run: (*session).storVerb},
-	{Name: "STOU", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Naming: true, Right: RightWrite,
+	{Name: "STOU", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Naming: true, Right: wasi.RightWrite,
 		Section: "RFC 1123 §4.1.2.9", run: (*session).stouVerb},
-	{Name: "APPE", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: RightWrite,
+	{Name: "APPE", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: wasi.RightWrite,
 		Section: "RFC 959 §4.1.3", run: (*session).appeVerb},
 	{Name: "REST", Syntax: "<sp> offset", Argument: RequiredArgument, Word: true, Neutral: true,
 		Feature: "REST STREAM", useful: (*session).transfers, Section: "RFC 3659 §5", run: (*session).restVerb},
@@ -152,10 +154,10 @@ var verbs = []Verb{
 		run: (*session).superfluousVerb},
 	{Name: "ABOR", AtOnce: true, Interrupts: true, Section: "RFC 959 §4.1.3", run: (*session).aborVerb},
 	{Name: "LIST", Syntax: "[<sp> -adFRrStU] [<sp> pathname or pattern]", Argument: OptionalPathname,
-		Right: RightList, Section: "RFC 959 §4.1.3", run: (*session).listVerb},
+		Right: wasi.RightList, Section: "RFC 959 §4.1.3", run: (*session).listVerb},
 	{Name: "NLST", Syntax: "[<sp> -adrStU] [<sp> pathname or pattern]", Argument: OptionalPathname,
-		Right: RightList, Section: "RFC 959 §4.1.3", run: (*session).nlstVerb},
-	{Name: "MLSD", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Right: RightList, Section: "RFC 3659 §7",
+		Right: wasi.RightList, Section: "RFC 959 §4.1.3", run: (*session).nlstVerb},
+	{Name: "MLSD", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Right: wasi.RightList, Section: "RFC 3659 §7",
 		run: (*session).mlsdVerb},
 	{Name: "MLST", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Neutral: true, Feature: "MLST",
 		details: (*session).appendFactList, Section: "RFC 3659 §7", run: (*session).mlstVerb},
@@ -163,55 +165,55 @@ var verbs = []Verb{
 		Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).statVerb},
 
 	// Files and directories.
-	{Name: "DELE", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightDelete,
+	{Name: "DELE", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: wasi.RightDelete,
 		Section: "RFC 959 §4.1.3", run: (*session).deleVerb},
-	{Name: "RNFR", Syntax: "<sp> pathname", Argument: RequiredPathname, Prepares: true, Right: RightRename,
+	{Name: "RNFR", Syntax: "<sp> pathname", Argument: RequiredPathname, Prepares: true, Right: wasi.RightRename,
 		Section: "RFC 959 §4.1.3", run: (*session).rnfrVerb},
-	{Name: "RNTO", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: RightRename,
+	{Name: "RNTO", Syntax: "<sp> pathname", Argument: RequiredPathname, Naming: true, Right: wasi.RightRename,
 		Section: "RFC 959 §4.1.3", run: (*session).rntoVerb},
-	{Name: "MKD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightMkdir, Section: "RFC 959 §4.1.3",
+	{Name: "MKD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: wasi.RightMkdir, Section: "RFC 959 §4.1.3",
 		run: (*session).mkdVerb},
-	{Name: "XMKD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightMkdir,
+	{Name: "XMKD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: wasi.RightMkdir,
 		Section: "RFC 1123 §4.1.3.1", run: (*session).mkdVerb},
-	{Name: "RMD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightDelete,
+	{Name: "RMD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: wasi.RightDelete,
 		Section: "RFC 959 §4.1.3", run: (*session).rmdVerb},
-	{Name: "XRMD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: RightDelete,
+	{Name: "XRMD", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: wasi.RightDelete,
 		Section: "RFC 1123 §4.1.3.1", run: (*session).rmdVerb},
 	{Name: "PWD", Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).pwdVerb},
 	{Name: "XPWD", Neutral: true, Section: "RFC 1123 §4.1.3.1", run: (*session).pwdVerb},
 	{Name: "SIZE", Syntax: "<sp> pathname", Argument: RequiredPathname, Neutral: true, Feature: "SIZE",
 		Section: "RFC 3659 §4", run: (*session).sizeVerb},
 	{Name: "MDTM", Syntax: "[<sp> YYYYMMDDHHMMSS] <sp> pathname", Argument: RequiredPathname, Neutral: true,
-		Feature: "MDTM", Right: RightWrite, useful: (*session).anyway, Section: "RFC 3659 §3",
+		Feature: "MDTM", Right: wasi.RightWrite, useful: (*session).anyway, Section: "RFC 3659 §3",
 		run: (*session).mdtmVerb},
 	{Name: "MFMT", Syntax: "<sp> YYYYMMDDHHMMSS <sp> pathname", Argument: RequiredPathname, Feature: "MFMT",
-		Right: RightWrite, Able: AbleTimes, Section: "draft-somers-ftp-mfxx §3", run: (*session).mfmtVerb},
+		Right: wasi.RightWrite, Able: wasi.AbleTimes, Section: "draft-somers-ftp-mfxx §3", run: (*session).mfmtVerb},
 	{Name: "SITE", Syntax: "<sp> command [<sp> argument]", Argument: RequiredPathname, Section: "RFC 959 §4.1.3",
 		run: (*session).siteVerb},
 	{Name: "COMB", Syntax: `<sp> target 1*(<sp> part), names with spaces "quoted"`, Argument: RequiredPathname,
-		Needs: NeedCombine, Naming: true, Feature: "COMB", Right: RightRead | RightWrite | RightDelete,
-		Able: AbleUpload, Section: "by practice", run: (*session).combVerb},
+		Needs: NeedCombine, Naming: true, Feature: "COMB", Right: wasi.RightRead | wasi.RightWrite | wasi.RightDelete,
+		Able: wasi.AbleUpload, Section: "by practice", run: (*session).combVerb},
 	{Name: "MFF", Syntax: "<sp> *(Modify=YYYYMMDDHHMMSS; | UNIX.mode=mode;) <sp> pathname",
-		Argument: RequiredPathname, Feature: "MFF", Right: RightWrite, useful: (*session).changes,
+		Argument: RequiredPathname, Feature: "MFF", Right: wasi.RightWrite, useful: (*session).changes,
 		details: (*session).appendChangeable, Section: "draft-somers-ftp-mfxx §5", run: (*session).mffVerb},
 	{Name: "AVBL", Syntax: "[<sp> pathname]", Argument: OptionalPathname, Neutral: true, Needs: NeedSpace,
-		Feature: "AVBL", Right: RightWrite, Able: AbleSpace,
+		Feature: "AVBL", Right: wasi.RightWrite, Able: wasi.AbleSpace,
 		Section: "draft-peterson-streamlined-ftp-command-extensions §4", run: (*session).avblVerb},
 
 	// Hashes.
 	{Name: "HASH", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedHash, Feature: "HASH",
-		details: (*session).appendAlgorithms, Right: RightRead, Section: "draft-bryan-ftpext-hash §3",
+		details: (*session).appendAlgorithms, Right: wasi.RightRead, Section: "draft-bryan-ftpext-hash §3",
 		run: (*session).hashVerb},
 	{Name: "XCRC", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XCRC",
-		Right: RightRead, Section: "by practice", run: sumVerb(CRC32)},
+		Right: wasi.RightRead, Section: "by practice", run: sumVerb(CRC32)},
 	{Name: "XMD5", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XMD5",
-		Right: RightRead, Section: "by practice", run: sumVerb(MD5)},
+		Right: wasi.RightRead, Section: "by practice", run: sumVerb(MD5)},
 	{Name: "XSHA1", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XSHA1",
-		Right: RightRead, Section: "by practice", run: sumVerb(SHA1)},
+		Right: wasi.RightRead, Section: "by practice", run: sumVerb(SHA1)},
 	{Name: "XSHA256", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XSHA256",
-		Right: RightRead, Section: "by practice", run: sumVerb(SHA256)},
+		Right: wasi.RightRead, Section: "by practice", run: sumVerb(SHA256)},
 	{Name: "XSHA512", Syntax: sumSyntax, Argument: RequiredPathname, Needs: NeedHash, Feature: "XSHA512",
-		Right: RightRead, Section: "by practice", run: sumVerb(SHA512)},
+		Right: wasi.RightRead, Section: "by practice", run: sumVerb(SHA512)},
 
 	// What the server is and can do.
 	{Name: "SYST", NoLogin: true, Neutral: true, Section: "RFC 959 §4.1.3", run: (*session).systVerb},
@@ -384,9 +386,9 @@ func (s *session) serves(v *Verb) bool {
 	return s.rights&v.Right == v.Right && s.able&v.Able == v.Able
 }
 
-func (s *session) transfers() bool { return s.rights&(RightRead|RightWrite) != 0 }
+func (s *session) transfers() bool { return s.rights&(wasi.RightRead|wasi.RightWrite) != 0 }
 func (s *session) changes() bool {
-	return s.rights&RightWrite != 0 && s.able&(AbleTimes|AbleModes) != 0
+	return s.rights&wasi.RightWrite != 0 && s.able&(wasi.AbleTimes|wasi.AbleModes) != 0
 }
 
 // anyway is for what tells something even where it may set nothing.

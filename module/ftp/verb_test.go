@@ -8,6 +8,7 @@ import (
 
 	"wasiftp/module/ftp"
 	"wasiftp/module/ftp/ftptest"
+	"wasiftp/wasi"
 )
 
 // beforeLogin is what may be answered to somebody who has not logged in.
@@ -109,9 +110,9 @@ func TestThreat25Rights(t *testing.T) {
 		"SITE CHMOD": "600 hello.txt", "SITE COPY": "hello.txt new", "SITE CPFR": "hello.txt", "SITE CPTO": "new", "SITE MKDIR": "new",
 		"SITE RMDIR": "empty", "SITE SYMLINK": "hello.txt new", "SITE UMASK": "027", "SITE UTIME": "hello.txt 20010101000000", "SITE WHO": "",
 	}
-	const all = ftptest.All | ftp.RightAdmin
+	const all = ftptest.All | wasi.RightAdmin
 	sets := []ftp.Rights{all}
-	for right := ftp.RightRead; right <= ftp.RightAdmin; right <<= 1 {
+	for right := ftp.Rights(wasi.RightRead); right <= wasi.RightAdmin; right <<= 1 {
 		sets = append(sets, right, all&^right)
 	}
 	for _, verb := range everyVerb() {

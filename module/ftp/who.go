@@ -1,10 +1,14 @@
 package ftp
 
-import "math"
+import (
+	"math"
+
+	"wasiftp/wasi"
+)
 
 // siteWho tells who is there, of all engines of the host.
 func (s *session) siteWho([]byte) error {
-	if s.rights&RightAdmin == 0 {
+	if s.rights&wasi.RightAdmin == 0 {
 		return ErrPermission
 	}
 	if s.e.listed >= listMemory {
@@ -29,7 +33,7 @@ func (s *session) readSessions(l *listing) error {
 
 // doings are what sessions do, by the verb that has it done, mostly.
 var doings = [...]string{
-	DoingList: "LIST", DoingDownload: "RETR", DoingUpload: "STOR", DoingHash: "HASH", DoingCopy: "SITE COPY",
+	wasi.DoingList: "LIST", wasi.DoingDownload: "RETR", wasi.DoingUpload: "STOR", wasi.DoingHash: "HASH", wasi.DoingCopy: "SITE COPY",
 }
 
 // addSession takes a session into the listing.
@@ -47,7 +51,7 @@ func (l *listing) addSession(info SessionInfo) {
 		b = appendName(b, info.User)
 	}
 	b = appendMoment(append(b, " since "...), info.Began)
-	if info.Doing == DoingNothing {
+	if info.Doing == wasi.DoingNothing {
 		l.out = append(b, ": idle\r\n"...)
 		return
 	}

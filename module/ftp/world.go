@@ -1,6 +1,10 @@
 package ftp
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"wasiftp/wasi"
+)
 
 // World is all that the engine can reach: what a link target joins it to. It is a
 // [Transferer] as well, or it has [Streams]; what else it can do is found by type
@@ -73,18 +77,7 @@ type Accounts interface {
 
 // Rights are what an account may do. The world enforces them; the engine only
 // tells the client (the perm fact, RFC 3659 §7.5.5).
-type Rights uint32
-
-// The rights an account can have.
-const (
-	RightRead Rights = 1 << iota
-	RightList
-	RightWrite
-	RightDelete
-	RightRename
-	RightMkdir
-	RightAdmin // sees who is there (SITE WHO)
-)
+type Rights = wasi.Rights
 
 // Files are the storage below an account's root. A name is relative to the
 // root, without "." or ".." elements, "." being the root itself. Every method
@@ -258,21 +251,10 @@ type Hosts interface {
 }
 
 // Abilities are what an account's files can do.
-type Abilities uint32
+type Abilities = wasi.Abilities
 
-// The abilities that files can lack. The numbers are those of the boundary.
-const (
-	AbleUpload   Abilities = 1 << iota // to take uploads
-	AbleTimes                          // to set modification times
-	AbleCreated                        // to tell creation times
-	AbleModes                          // to set permission bits
-	AbleUmask                          // to keep to a mask for new files
-	AbleSpace                          // to tell how much room there is
-	AbleSymlink                        // to make symbolic links
-	AbleTree                           // to remove a directory with all that is in it
-	AbleMkdir                          // to make directories
-	allAbilities = 1<<iota - 1
-)
+// allAbilities are those of files of which nobody has said any.
+const allAbilities = wasi.AbleMkdir<<1 - 1
 
 // Masker is a [World] that gives new files fewer permissions.
 type Masker interface {
@@ -301,17 +283,7 @@ type SessionInfo struct {
 }
 
 // Doing is what a session does.
-type Doing uint8
-
-// What a session can be seen to do.
-const (
-	DoingNothing Doing = iota
-	DoingList
-	DoingDownload
-	DoingUpload
-	DoingHash
-	DoingCopy
-)
+type Doing = wasi.Doing
 
 // Linker is a [World] with symbolic links.
 type Linker interface {

@@ -81,7 +81,7 @@ func readConfig(size uint32) (c ftp.Config, ok bool) {
 		LoginTime: w.LoginTime, IdleTime: w.IdleTime, StallTime: w.StallTime, DataTime: w.DataTime,
 		FailureDelay: w.FailureDelay, LoginFailures: int(w.LoginFailures), LineLength: int(w.LineLength),
 		AllowForeignData: w.ForeignData, TLS: w.TLS, Require: ftp.Requirement(w.TLSRequired), Greeting: w.Greeting,
-		Behaviour: ftp.Behaviour(w.Behaviour), Allow: ftp.Allow(w.Allow), Zone: c.Zone,
+		Behaviour: w.Behaviour, Allow: w.Allow, Zone: c.Zone,
 	}, ok
 }
 

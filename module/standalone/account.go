@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"wasiftp/module/ftp"
+	"wasiftp/wasi"
 )
 
 // digest is a password as something of equal length, so that comparing takes
@@ -16,7 +17,7 @@ func digestOf(password []byte) digest { return sha256.Sum256(password) }
 
 // able is what all files can do: WASI has no permissions, creation times or room on
 // disks.
-const able = ftp.AbleUpload | ftp.AbleTimes | ftp.AbleMkdir
+const able = wasi.AbleUpload | wasi.AbleTimes | wasi.AbleMkdir
 
 // Login implements [ftp.Accounts]. Whether a user is known makes no difference to
 // the time it takes.

@@ -7,6 +7,7 @@ import (
 	"path"
 
 	"wasiftp/module/ftp"
+	"wasiftp/wasi"
 )
 
 // openDir is a directory open for listing.
@@ -25,7 +26,7 @@ func (d *openDir) end(*world) {
 
 // List implements [ftp.Files].
 func (w *world) List(h ftp.Handle, name []byte, namesOnly bool) (ftp.Handle, error) {
-	s, err := w.files(h, ftp.RightList)
+	s, err := w.files(h, wasi.RightList)
 	if err != nil {
 		return 0, err
 	}

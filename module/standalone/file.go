@@ -11,6 +11,7 @@ import (
 
 	"wasiftp/fsbridge"
 	"wasiftp/module/ftp"
+	"wasiftp/wasi"
 )
 
 // openFile is a file open for one transfer.
@@ -55,7 +56,7 @@ func (w *world) visible(s *session, name string, link bool) (fs.FileInfo, error)
 		describe = w.dir.Lstat
 	}
 	info, err := describe(name)
-	if err == nil && !info.IsDir() && !s.can(ftp.RightList) && !s.can(ftp.RightRead) {
+	if err == nil && !info.IsDir() && !s.can(wasi.RightList) && !s.can(wasi.RightRead) {
 		return nil, fs.ErrPermission
 	}
 	return info, err
@@ -117,9 +118,9 @@ func unixNano(t time.Time) int64 {
 
 // Open implements [ftp.Files].
 func (w *world) Open(h ftp.Handle, name []byte, mode ftp.OpenMode, offset int64) (ftp.Handle, ftp.FileInfo, error) {
-	right := ftp.RightWrite
+	right := ftp.Rights(wasi.RightWrite)
 	if mode == ftp.OpenRead {
-		right = ftp.RightRead
+		right = wasi.RightRead
 	}
 	s, err := w.files(h, right)
 	if err != nil {
@@ -176,14 +177,14 @@ func (f *openFile) create(dir *fsbridge.Dir, name string, mode ftp.OpenMode, off
 		flag, offset = os.O_APPEND, 0
 	case ftp.OpenReplace:
 		flag, offset = os.O_TRUNC, 0
-		if guarded = !f.session.can(ftp.RightDelete); guarded {
+		if guarded = !f.session.can(wasi.RightDelete); guarded {
 			flag = os.O_EXCL
 		}
 	default:
 		if uint64(offset) > info.Size {
 			return info, syscall.EINVAL
 		}
-		if uint64(offset) < info.Size && !f.session.can(ftp.RightDelete) {
+		if uint64(offset) < info.Size && !f.session.can(wasi.RightDelete) {
 			return info, fs.ErrPermission
 		}
 	}
@@ -234,7 +235,7 @@ func (w *world) Commit(h ftp.Handle) error {
 
 // Mkdir implements [ftp.Files].
 func (w *world) Mkdir(h ftp.Handle, name []byte) error {
-	if _, err := w.files(h, ftp.RightMkdir); err != nil {
+	if _, err := w.files(h, wasi.RightMkdir); err != nil {
 		return err
 	}
 	return fault(w.dir.Mkdir(string(name), nil))
@@ -247,7 +248,7 @@ func (w *world) RemoveFile(h ftp.Handle, name []byte) error { return w.remove(h,
 func (w *world) RemoveDir(h ftp.Handle, name []byte) error { return w.remove(h, string(name), true) }
 
 func (w *world) remove(h ftp.Handle, name string, dir bool) error {
-	if _, err := w.files(h, ftp.RightDelete); err != nil {
+	if _, err := w.files(h, wasi.RightDelete); err != nil {
 		return err
 	}
 	// Whoever may delete a file may know its kind, which the storage does not
@@ -268,11 +269,11 @@ func (w *world) remove(h ftp.Handle, name string, dir bool) error {
 
 // Rename implements [ftp.Files].
 func (w *world) Rename(h ftp.Handle, from, to []byte) error {
-	s, err := w.files(h, ftp.RightRename)
+	s, err := w.files(h, wasi.RightRename)
 	if err != nil {
 		return err
 	}
-	if _, err := w.dir.Lstat(string(to)); err == nil && !s.can(ftp.RightDelete) && string(from) != string(to) {
+	if _, err := w.dir.Lstat(string(to)); err == nil && !s.can(wasi.RightDelete) && string(from) != string(to) {
 		return ftp.ErrPermission
 	}
 	return fault(w.dir.Rename(context.Background(), string(from), string(to)))
@@ -280,7 +281,7 @@ func (w *world) Rename(h ftp.Handle, from, to []byte) error {
 
 // SetTime implements [ftp.Files].
 func (w *world) SetTime(h ftp.Handle, name []byte, mtime int64) error {
-	if _, err := w.files(h, ftp.RightWrite); err != nil {
+	if _, err := w.files(h, wasi.RightWrite); err != nil {
 		return err
 	}
 	return fault(w.dir.Chtimes(string(name), time.Unix(0, mtime)))
@@ -288,7 +289,7 @@ func (w *world) SetTime(h ftp.Handle, name []byte, mtime int64) error {
 
 // SetMode implements [ftp.Files]: WASI has no permissions.
 func (w *world) SetMode(h ftp.Handle, _ []byte, _ uint32) error {
-	if _, err := w.files(h, ftp.RightWrite); err != nil {
+	if _, err := w.files(h, wasi.RightWrite); err != nil {
 		return err
 	}
 	return ftp.ErrUnsupported

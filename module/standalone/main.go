@@ -8,6 +8,7 @@ import (
 
 	"wasiftp/fsbridge"
 	"wasiftp/module/ftp"
+	"wasiftp/wasi"
 )
 
 // Exit codes.
@@ -94,7 +95,7 @@ func (w *world) announce(addresses []netip.AddrPort) {
 }
 
 func verbs(rights ftp.Rights) string {
-	if rights&^ReadOnly != 0 {
+	if rights&^wasi.ReadOnly != 0 {
 		return "read and write"
 	}
 	return "read"

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wasiftp/module/ftp"
+	"wasiftp/wasi"
 )
 
 // Settings are how a standalone server behaves.
@@ -35,12 +36,6 @@ type User struct {
 	Rights   ftp.Rights
 	password digest
 }
-
-// The rights of readers and of those who may do all.
-const (
-	ReadOnly  = ftp.RightRead | ftp.RightList
-	ReadWrite = ReadOnly | ftp.RightWrite | ftp.RightDelete | ftp.RightRename | ftp.RightMkdir
-)
 
 // variable is an environment variable, and what its value means.
 type variable struct {
@@ -97,7 +92,7 @@ func ReadSettings(environ []string) (Settings, error) {
 		}
 	}
 	if values["WASIFTP_ANONYMOUS"] == "" && len(s.Users) == 0 {
-		s.Anonymous = ReadOnly
+		s.Anonymous = wasi.ReadOnly
 	}
 	if len(faults) == 0 && s.Anonymous == 0 && len(s.Users) == 0 {
 		faults = append(faults, errors.New(users+": nobody could log in; write NAME:PASSWORD, or set WASIFTP_ANONYMOUS to ro"))
@@ -198,10 +193,10 @@ func (s *Settings) setUsers(value string) error {
 
 func parseUser(line string) (User, error) {
 	name, password, _ := strings.Cut(line, ":")
-	u := User{Name: name, Rights: ReadOnly}
+	u := User{Name: name, Rights: wasi.ReadOnly}
 	if i := strings.LastIndexByte(password, ':'); i >= 0 {
-		rights, ok := parseRights(password[i+1:])
-		if !ok { // it is not quoted: it may be of the password
+		rights, err := wasi.ParseRights(password[i+1:])
+		if err != nil { // it is not quoted: it may be of the password
 			return u, errors.New("user " + strconv.Quote(name) + ": what stands behind the last colon are no " +
 				"rights, such as ro, rw or list+write;" +
 				" a password with a colon in it takes rights behind it")
@@ -220,38 +215,14 @@ func parseUser(line string) (User, error) {
 	return u, nil
 }
 
-var rightNames = []struct {
-	name   string
-	rights ftp.Rights
-}{
-	{"ro", ReadOnly}, {"rw", ReadWrite},
-	{"read", ftp.RightRead}, {"list", ftp.RightList}, {"write", ftp.RightWrite},
-	{"delete", ftp.RightDelete}, {"rename", ftp.RightRename}, {"mkdir", ftp.RightMkdir},
-}
-
-// parseRights reads ro, rw, or single rights with + between them.
-func parseRights(text string) (rights ftp.Rights, ok bool) {
-words:
-	for word := range strings.SplitSeq(text, "+") {
-		for _, known := range rightNames {
-			if word == known.name {
-				rights |= known.rights
-				continue words
-			}
-		}
-		return 0, false
-	}
-	return rights, true
-}
-
 func (s *Settings) setAnonymous(value string) error {
 	switch value {
 	case "off":
 		s.Anonymous = 0
 	case "ro":
-		s.Anonymous = ReadOnly
+		s.Anonymous = wasi.ReadOnly
 	case "rw":
-		s.Anonymous = ReadWrite
+		s.Anonymous = wasi.ReadWrite
 	default:
 		return errors.New(strconv.Quote(value) + " is none of off, ro, rw")
 	}
@@ -277,24 +248,16 @@ func (s *Settings) setMaxSessions(value string) error {
 }
 
 func (s *Settings) setBehaviour(value string) error {
-	b := &s.Engine.Behaviour
-	words := []struct {
-		word string
-		set  *bool
-	}{
-		{"ascii-verbatim", &b.ASCIIVerbatim}, {"no-ascii-size", &b.NoASCIISize}, {"no-ascii-rest", &b.NoASCIIRest}, {"mkdir-existing", &b.MkdirExisting},
-		{"make-parents", &b.MakeParents}, {"empty-nlst-fails", &b.EmptyNLSTFails}, {"hide-dot-files", &b.HideDotFiles},
-		{"no-mode-z", &b.NoModeZ}, {"no-hash", &b.NoHash}, {"follow-links", &s.FollowLinks},
-	}
+	words := append(s.Engine.Behaviour.Switches(), wasi.Switch{Name: "follow-links", On: &s.FollowLinks})
 next:
 	for text := range strings.SplitSeq(value, ",") {
 		known := make([]string, 0, len(words))
 		for _, w := range words {
-			if w.word == strings.TrimSpace(text) {
-				*w.set = true
+			if w.Name == strings.TrimSpace(text) {
+				*w.On = true
 				continue next
 			}
-			known = append(known, w.word)
+			known = append(known, w.Name)
 		}
 		return errors.New(strconv.Quote(text) + " is none of " + strings.Join(known, ", "))
 	}

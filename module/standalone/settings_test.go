@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"wasiftp/module/ftp"
+	"wasiftp/wasi"
 )
 
 func read(name, value string) (Settings, error) {
@@ -18,7 +19,7 @@ func TestSettings(t *testing.T) {
 	t.Parallel()
 	s, err := read("PATH", "/bin")
 	require.NoError(t, err)
-	assert.Equal(t, ReadOnly, s.Anonymous, "without users anybody may read")
+	assert.Equal(t, wasi.ReadOnly, s.Anonymous, "without users anybody may read")
 	assert.Equal(t, []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:2121")}, s.Listen)
 	assert.Equal(t, 1000, s.MaxSessions)
 
@@ -26,8 +27,8 @@ func TestSettings(t *testing.T) {
 	require.NoError(t, err)
 	assert.Zero(t, s.Anonymous, "with users nobody else may in")
 	assert.Equal(t, []User{
-		{"a", ReadOnly, digestOf([]byte("secret"))}, {"b", ReadWrite, digestOf([]byte("p:with:colons"))},
-		{"c", ReadOnly, digestOf([]byte("p"))}, {"box", ftp.RightWrite | ftp.RightMkdir, digestOf([]byte("p"))},
+		{"a", wasi.ReadOnly, digestOf([]byte("secret"))}, {"b", wasi.ReadWrite, digestOf([]byte("p:with:colons"))},
+		{"c", wasi.ReadOnly, digestOf([]byte("p"))}, {"box", wasi.RightWrite | wasi.RightMkdir, digestOf([]byte("p"))},
 	}, s.Users)
 
 	s, err = read("WASIFTP_LISTEN", "127.0.0.1:21, [::1]:2121,:3000")
@@ -77,7 +78,7 @@ func TestSettingsFaults(t *testing.T) {
 		{"WASIFTP_BEHAVIOUR", "nice", "ascii-verbatim"},
 		{"WASIFTP_USERS", "", "names nobody"},
 		{"WASIFTP_USERS", ",", "names nobody"},
-		{"WASIFTP_USERS", "u:hunter2:wo", "no rights"},
+		{"WASIFTP_USERS", "u:hunter2:wx", "no rights"},
 		{"WASIFTP_USERS", "u:hunter2:hunter3", "no rights"},
 		{"WASIFTP_USER", "u:hunter2:rw", "WASIFTP_USER: there is no such setting; the nearest is WASIFTP_USERS"},
 		{"WASIFTP_USER", "", "the nearest is WASIFTP_USERS"},
@@ -100,8 +101,8 @@ func TestLogin(t *testing.T) {
 		user, password string
 		want           ftp.Rights
 	}{
-		{"u", "p", ReadWrite}, {"u", "q", 0}, {"u", "", 0}, {"", "p", 0}, {"U", "p", 0},
-		{"anonymous", "any", ReadOnly}, {"ANONYMOUS", "", ReadOnly}, {"ftp", "q", ReadOnly}, {"ftp", "any", 0},
+		{"u", "p", wasi.ReadWrite}, {"u", "q", 0}, {"u", "", 0}, {"", "p", 0}, {"U", "p", 0},
+		{"anonymous", "any", wasi.ReadOnly}, {"ANONYMOUS", "", wasi.ReadOnly}, {"ftp", "q", wasi.ReadOnly}, {"ftp", "any", 0},
 	} {
 		rights, _, err := s.Login(h, []byte(l.user), []byte(l.password))
 		assert.Equal(t, l.want, rights, l)

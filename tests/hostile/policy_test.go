@@ -161,17 +161,17 @@ func TestThreat46Guesses(t *testing.T) {
 // A right that is missing is missing, whatever others there are.
 func TestThreat46EachRight(t *testing.T) {
 	t.Parallel()
-	const all = host.ReadWrite | host.Admin
+	const all = host.ReadWrite | host.RightAdmin
 	write := []uint64{wasi.OpenWrite, wasi.OpenWrite | wasi.OpenTruncate, wasi.OpenWrite | wasi.OpenAppend, wasi.OpenWrite | wasi.OpenExclusive}
 	for without, tries := range map[host.Rights]func(p *puppet){
-		host.Read: func(p *puppet) {
+		host.RightRead: func(p *puppet) {
 			p.namedRefused(wasi.FileOpen, "file", 0, 0, p.At(kit.ResultAt), p.At(kit.Result2At))
 			p.copyRefused()
 		},
-		host.List: func(p *puppet) {
+		host.RightList: func(p *puppet) {
 			p.namedRefused(wasi.FileOpen, ".", wasi.OpenDir, 0, p.At(kit.ResultAt), p.At(kit.Result2At))
 		},
-		host.Write: func(p *puppet) {
+		host.RightWrite: func(p *puppet) {
 			for _, flags := range write {
 				p.namedRefused(wasi.FileOpen, "new", flags, 0, p.At(kit.ResultAt), p.At(kit.Result2At))
 			}
@@ -180,19 +180,19 @@ func TestThreat46EachRight(t *testing.T) {
 			p.refuses(wasi.EACCES, "without the right", wasi.SessionUmask, p.Session, 0)
 			p.copyRefused()
 		},
-		host.Delete: func(p *puppet) {
+		host.RightDelete: func(p *puppet) {
 			for kind := range uint64(3) {
 				p.namedRefused(wasi.FileRemove, "file", kind)
 			}
 			p.namedRefused(wasi.FileOpen, "file", wasi.OpenWrite|wasi.OpenTruncate, 0, p.At(kit.ResultAt), p.At(kit.Result2At))
 			p.namedRefused(wasi.FileOpen, "file", wasi.OpenWrite, 1, p.At(kit.ResultAt), p.At(kit.Result2At))
 		},
-		host.MakeDir: func(p *puppet) { p.namedRefused(wasi.FileMake, "dir", 0, 0) },
-		host.Rename: func(p *puppet) {
+		host.RightMkdir: func(p *puppet) { p.namedRefused(wasi.FileMake, "dir", 0, 0) },
+		host.RightRename: func(p *puppet) {
 			text := p.Text("filenew")
 			p.refuses(wasi.EACCES, "without the right", wasi.FileRename, p.Session, text[0], 4, text[0]+4, 3)
 		},
-		host.Admin: func(p *puppet) {
+		host.RightAdmin: func(p *puppet) {
 			p.refuses(wasi.EACCES, "without the right", wasi.SessionList, p.Session, 0, p.At(kit.BufferAt), 4096, p.At(kit.ResultAt))
 		},
 	} {

@@ -110,7 +110,7 @@ func TestThreat31SessionsAreSecret(t *testing.T) {
 
 func TestThreat31Sessions(t *testing.T) {
 	t.Parallel()
-	s := newGuestStage(t, func(c *host.Config) { c.Authenticator = withRights(c.Authenticator, host.Admin) })
+	s := newGuestStage(t, func(c *host.Config) { c.Authenticator = withRights(c.Authenticator, host.RightAdmin) })
 	p := s.puppet()
 	p.login()
 	witness := s.puppet()

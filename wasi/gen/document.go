@@ -31,7 +31,7 @@ func readBoundary() *boundary {
 	b := &boundary{files: map[string]*ast.File{}, text: map[string][]byte{}, info: types.Info{Defs: map[*ast.Ident]types.Object{}}}
 	fset := token.NewFileSet()
 	var files []*ast.File
-	for _, name := range []string{"errno.go", "record.go", "config.go", "who.go", "zone.go"} {
+	for _, name := range []string{"errno.go", "record.go", "rights.go", "config.go", "who.go", "zone.go"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			log.Fatal(err)
@@ -149,8 +149,11 @@ func (b *boundary) config() string {
 // numbers are the constants that no other table has.
 func (b *boundary) numbers() string {
 	var out []string
-	for _, about := range []string{"Flags of file_stat", "Kinds of file_remove", "Algorithms of", "Sides of", "Abilities of", "Doings of", "File types"} {
-		for _, g := range b.blocks("record.go", about) {
+	for _, about := range [][2]string{
+		{"record.go", "Flags of file_stat"}, {"record.go", "Kinds of file_remove"}, {"record.go", "Parts of net_tls"}, {"record.go", "Attributes of"},
+		{"record.go", "Algorithms of"}, {"record.go", "Sides of"}, {"rights.go", "Abilities of"}, {"record.go", "Doings of"}, {"record.go", "File types"},
+	} {
+		for _, g := range b.blocks(about[0], about[1]) {
 			title := strings.Join(strings.Fields(g.Doc.Text()), " ")
 			out = append(out, title+"\n\n"+b.rows(g))
 		}
@@ -196,7 +199,7 @@ func tables() map[string]string {
 	b := readBoundary()
 	return map[string]string{
 		"errnos": b.constants("errno.go", "The errno values"), "events": b.constants("record.go", "Event kinds"),
-		"rights": b.constants("record.go", "Rights an account"), "open": b.constants("record.go", "Flags of file_open"),
+		"rights": b.constants("rights.go", "Rights an account"), "open": b.constants("record.go", "Flags of file_open"),
 		"records": b.records(), "config": b.config(), "numbers": b.numbers(), "vectors": vectors(),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"wasiftp/module/ftp"
+	"wasiftp/wasi"
 )
 
 // able is begin for a call that some files cannot do.
@@ -18,7 +19,7 @@ func (w *World) able(ability ftp.Abilities, call string, h ftp.Handle, right ftp
 
 // SetUmask is for files and directories to come.
 func (w *World) SetUmask(h ftp.Handle, mask uint32) error {
-	s, err := w.able(ftp.AbleUmask, "SetUmask", h, ftp.RightWrite, []byte("."), mask)
+	s, err := w.able(wasi.AbleUmask, "SetUmask", h, wasi.RightWrite, []byte("."), mask)
 	if err == nil {
 		s.umask = &mask
 	}
@@ -31,7 +32,7 @@ const sessionPage = 3
 // Sessions are those of this world, by their handles.
 func (w *World) Sessions(h ftp.Handle, after uint64, yield func(ftp.SessionInfo)) error {
 	me, ok := get[*session](w, "Sessions", h)
-	if !ok || me.account.Rights&ftp.RightAdmin == 0 {
+	if !ok || me.account.Rights&wasi.RightAdmin == 0 {
 		return ftp.ErrPermission
 	}
 	if err := w.fault("Sessions", ""); err != nil {
@@ -57,21 +58,21 @@ func (w *World) describe(s *session, info *ftp.SessionInfo) {
 		return
 	}
 	u := w.transfers[i]
-	info.Name, info.Bytes, info.Doing = []byte(u.name), u.moved, ftp.DoingUpload
+	info.Name, info.Bytes, info.Doing = []byte(u.name), u.moved, wasi.DoingUpload
 	switch {
 	case u.copies:
-		info.Doing = ftp.DoingCopy
+		info.Doing = wasi.DoingCopy
 	case u.sum != nil:
-		info.Doing = ftp.DoingHash
+		info.Doing = wasi.DoingHash
 	case u.mode == ftp.OpenRead:
-		info.Doing = ftp.DoingDownload
+		info.Doing = wasi.DoingDownload
 	}
 }
 
 // Symlink makes a link, which nothing here follows.
 func (w *World) Symlink(h ftp.Handle, target, name []byte) error {
 	w.checkName("Symlink", target)
-	if _, err := w.able(ftp.AbleSymlink, "Symlink", h, ftp.RightWrite, name, string(target)); err != nil {
+	if _, err := w.able(wasi.AbleSymlink, "Symlink", h, wasi.RightWrite, name, string(target)); err != nil {
 		return err
 	}
 	if w.find(name) != nil {
@@ -86,7 +87,7 @@ func (w *World) Symlink(h ftp.Handle, target, name []byte) error {
 
 // RemoveTree removes a directory with all that is in it.
 func (w *World) RemoveTree(h ftp.Handle, name []byte) error {
-	if _, err := w.able(ftp.AbleTree, "RemoveTree", h, ftp.RightDelete, name); err != nil {
+	if _, err := w.able(wasi.AbleTree, "RemoveTree", h, wasi.RightDelete, name); err != nil {
 		return err
 	}
 	switch f := w.find(name); {
@@ -109,7 +110,7 @@ func (w *World) RemoveTree(h ftp.Handle, name []byte) error {
 // Copy begins to copy a file.
 func (w *World) Copy(h ftp.Handle, from, to []byte, appends bool) (ftp.Handle, error) {
 	w.checkName("Copy", to)
-	s, err := w.able(ftp.AbleUpload, "Copy", h, ftp.RightRead|ftp.RightWrite, from, string(to), appends)
+	s, err := w.able(wasi.AbleUpload, "Copy", h, wasi.RightRead|wasi.RightWrite, from, string(to), appends)
 	if err != nil {
 		return 0, err
 	}
@@ -121,7 +122,7 @@ func (w *World) Copy(h ftp.Handle, from, to []byte, appends bool) (ftp.Handle, e
 		return 0, ftp.ErrNotExist
 	case source.Type == ftp.Dir, old != nil && old.Type == ftp.Dir:
 		return 0, ftp.ErrIsDir
-	case old != nil && !appends && s.account.Rights&ftp.RightDelete == 0:
+	case old != nil && !appends && s.account.Rights&wasi.RightDelete == 0:
 		return 0, ftp.ErrPermission
 	}
 	if err := w.parent(to); err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"wasiftp/module/ftp"
+	"wasiftp/wasi"
 )
 
 // File is a file or a directory.
@@ -142,7 +143,7 @@ func (w *World) Enter(h ftp.Handle, name []byte) error {
 
 // List opens a directory.
 func (w *World) List(h ftp.Handle, name []byte, namesOnly bool) (ftp.Handle, error) {
-	s, err := w.begin("List", h, ftp.RightList, name, namesOnly)
+	s, err := w.begin("List", h, wasi.RightList, name, namesOnly)
 	if err != nil {
 		return 0, err
 	}
@@ -201,9 +202,9 @@ func (w *World) ListNext(h ftp.Handle, yield func(ftp.Entry)) (bool, error) {
 
 // Open opens a file for a transfer.
 func (w *World) Open(h ftp.Handle, name []byte, mode ftp.OpenMode, offset int64) (ftp.Handle, ftp.FileInfo, error) {
-	right := ftp.RightWrite
+	right := ftp.Rights(wasi.RightWrite)
 	if mode == ftp.OpenRead {
-		right = ftp.RightRead
+		right = wasi.RightRead
 	}
 	s, err := w.begin("Open", h, right, name, mode, offset)
 	if err != nil {
@@ -261,7 +262,7 @@ func (w *World) Commit(h ftp.Handle) error {
 
 // Mkdir makes a directory.
 func (w *World) Mkdir(h ftp.Handle, name []byte) error {
-	s, err := w.begin("Mkdir", h, ftp.RightMkdir, name)
+	s, err := w.begin("Mkdir", h, wasi.RightMkdir, name)
 	if err != nil {
 		return err
 	}
@@ -286,7 +287,7 @@ func (s *session) mode(own, most uint32) uint32 {
 
 // RemoveFile removes a file.
 func (w *World) RemoveFile(h ftp.Handle, name []byte) error {
-	if _, err := w.begin("RemoveFile", h, ftp.RightDelete, name); err != nil {
+	if _, err := w.begin("RemoveFile", h, wasi.RightDelete, name); err != nil {
 		return err
 	}
 	switch f := w.find(name); {
@@ -301,7 +302,7 @@ func (w *World) RemoveFile(h ftp.Handle, name []byte) error {
 
 // RemoveDir removes an empty directory.
 func (w *World) RemoveDir(h ftp.Handle, name []byte) error {
-	if _, err := w.begin("RemoveDir", h, ftp.RightDelete, name); err != nil {
+	if _, err := w.begin("RemoveDir", h, wasi.RightDelete, name); err != nil {
 		return err
 	}
 	switch f := w.find(name); {
@@ -319,7 +320,7 @@ func (w *World) RemoveDir(h ftp.Handle, name []byte) error {
 // Rename renames a file or a directory with all below it.
 func (w *World) Rename(h ftp.Handle, from, to []byte) error {
 	w.checkName("Rename", to)
-	if _, err := w.begin("Rename", h, ftp.RightRename, from, string(to)); err != nil {
+	if _, err := w.begin("Rename", h, wasi.RightRename, from, string(to)); err != nil {
 		return err
 	}
 	f := w.find(from)
@@ -345,7 +346,7 @@ func (w *World) Rename(h ftp.Handle, from, to []byte) error {
 
 // SetTime sets the modification time.
 func (w *World) SetTime(h ftp.Handle, name []byte, mtime int64) error {
-	if _, err := w.begin("SetTime", h, ftp.RightWrite, name, mtime); err != nil {
+	if _, err := w.begin("SetTime", h, wasi.RightWrite, name, mtime); err != nil {
 		return err
 	}
 	f := w.find(name)
@@ -358,7 +359,7 @@ func (w *World) SetTime(h ftp.Handle, name []byte, mtime int64) error {
 
 // SetMode sets the permission bits.
 func (w *World) SetMode(h ftp.Handle, name []byte, mode uint32) error {
-	if _, err := w.begin("SetMode", h, ftp.RightWrite, name, mode); err != nil {
+	if _, err := w.begin("SetMode", h, wasi.RightWrite, name, mode); err != nil {
 		return err
 	}
 	f := w.find(name)
@@ -371,7 +372,7 @@ func (w *World) SetMode(h ftp.Handle, name []byte, mode uint32) error {
 
 // Space is a million bytes everywhere.
 func (w *World) Space(h ftp.Handle, name []byte) (uint64, error) {
-	if _, err := w.begin("Space", h, ftp.RightWrite, name); err != nil {
+	if _, err := w.begin("Space", h, wasi.RightWrite, name); err != nil {
 		return 0, err
 	}
 	if w.find(name) == nil {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"wasiftp/module/ftp"
+	"wasiftp/wasi"
 )
 
 // The addresses at the two ends of a control connection, unless a test sets others.
@@ -25,7 +26,7 @@ var (
 const Start int64 = 1717243200_000000000
 
 // All is every right on files there is.
-const All = ftp.RightRead | ftp.RightList | ftp.RightWrite | ftp.RightDelete | ftp.RightRename | ftp.RightMkdir
+const All = wasi.RightRead | wasi.RightList | wasi.RightWrite | wasi.RightDelete | wasi.RightRename | wasi.RightMkdir
 
 // Account is who may log in.
 type Account struct {
@@ -85,8 +86,8 @@ type World struct {
 func NewWorld(config ftp.Config) *World {
 	w := &World{
 		Now: Start, Accounts: map[string]Account{
-			"u": {Password: "p", Rights: All}, "ro": {Password: "p", Rights: ftp.RightRead | ftp.RightList},
-			"admin": {Password: "p", Rights: All | ftp.RightAdmin},
+			"u": {Password: "p", Rights: All}, "ro": {Password: "p", Rights: wasi.RightRead | wasi.RightList},
+			"admin": {Password: "p", Rights: All | wasi.RightAdmin},
 		},
 		Files: map[string]*File{}, Server: ServerAddress, Peer: ClientAddress,
 		handles: map[ftp.Handle]any{}, port: 50000, waiting: map[netip.AddrPort]*Listener{},

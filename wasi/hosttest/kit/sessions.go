@@ -107,10 +107,10 @@ var sessionChecks = []Check{
 // abilities compares what files are said to be able to with what they do.
 func abilities(c *Trial) {
 	c.enter()
-	able := uint32(c.Number(Result2At))
+	able := wasi.Abilities(c.Number(Result2At))
 	file := c.made("file", content)
 	for _, a := range []struct {
-		able  uint32
+		able  wasi.Abilities
 		n     int
 		errno wasi.Errno
 	}{

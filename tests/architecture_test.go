@@ -85,7 +85,7 @@ var arrows = map[string][]string{
 	"module/ftp":            {"wasi"},
 	"module/ftp/ftptest":    {"module/ftp", "wasi"},
 	"module/ftphost":        {"module/ftp", "wasi"},
-	"module/standalone":     {"module/ftp", "fsbridge", "wasi"},
+	"module/standalone":     {"module/ftp", "fsbridge", "wasi", "wasi/errno"},
 	"module/wasip1":         {"module/ftp", "module/standalone"},
 	"module/wasip2":         {"module/ftp", "module/standalone"},
 	"module/wamr":           {"module/ftp", "module/standalone"},

@@ -219,7 +219,7 @@ func told(t *testing.T, call, commands string, data bool, errno wasi.Errno) stri
 	f := &failing{World: w}
 	w.Engine = ftp.New(f, config)
 	if call == "auth_host" {
-		f.call, f.err = call, fault(uint32(errno))
+		f.call, f.err = call, ftp.Fault(errno)
 	}
 	c := w.Connect()
 	w.Run()
@@ -239,7 +239,7 @@ func told(t *testing.T, call, commands string, data bool, errno wasi.Errno) stri
 	if data {
 		d = w.DialData(c.Passive("EPSV"))
 	}
-	f.call, f.err = call, fault(uint32(errno))
+	f.call, f.err = call, ftp.Fault(errno)
 	w.Fault = f.called
 	reply := c.Do(words[len(words)-1])
 	if strings.HasPrefix(reply, "150") {

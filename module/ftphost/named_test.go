@@ -153,3 +153,12 @@ func TestErrnosAreNamed(t *testing.T) {
 		}
 	}
 }
+
+func errnoNamed(name string) wasi.Errno {
+	for n := range 1 << 8 {
+		if wasi.Errno(n).Error() == name {
+			return wasi.Errno(n)
+		}
+	}
+	return 0
+}

@@ -35,6 +35,9 @@ var (
 	_ ftp.Enterer    = (*imports)(nil)
 )
 
+// fault is the engine's error for what an import returns.
+func fault(errno uint32) error { return ftp.Fault(wasi.Errno(errno)) }
+
 func pointer(p []byte) (unsafe.Pointer, uint32) {
 	return unsafe.Pointer(unsafe.SliceData(p)), uint32(len(p))
 }

@@ -1,14 +1,17 @@
-package host
+package errno
 
 import (
+	"net"
+
 	"golang.org/x/sys/windows"
 
 	"wasiftp/wasi"
 )
 
-// systemCrossings are the system's own: to Windows the names of the syscall
-// package are errors that Go made up.
-var systemCrossings = []crossing{
+// ofSystem are Windows' own errors, as the names of the syscall package are errors
+// that Go made up there, and the network's.
+var ofSystem = []crossing{
+	{net.ErrClosed, wasi.ECANCELED},
 	{windows.ERROR_DIRECTORY, wasi.ENOTDIR},
 	{windows.ERROR_DIR_NOT_EMPTY, wasi.ENOTEMPTY},
 	{windows.ERROR_NOT_SAME_DEVICE, wasi.EXDEV},

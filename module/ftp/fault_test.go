@@ -1,4 +1,4 @@
-package main
+package ftp_test
 
 import (
 	"errors"
@@ -21,7 +21,7 @@ func TestEveryErrnoIsAFault(t *testing.T) {
 		wasi.ENOTEMPTY: ftp.ErrNotEmpty, wasi.EPIPE: ftp.ErrReset, wasi.EPROTO: ftp.ErrSecurity, wasi.ETIMEDOUT: ftp.ErrTimeout,
 		wasi.EXDEV: ftp.ErrOtherDisk,
 	}
-	if err := fault(uint32(wasi.OK)); err != nil {
+	if err := ftp.Fault(wasi.OK); err != nil {
 		t.Errorf("OK is %v", err)
 	}
 	reached := map[ftp.Error]bool{}
@@ -35,7 +35,7 @@ func TestEveryErrnoIsAFault(t *testing.T) {
 		if !known {
 			expected = ftp.ErrStorage
 		}
-		if got := fault(n); !errors.Is(got, expected) {
+		if got := ftp.Fault(errno); !errors.Is(got, expected) {
 			t.Errorf("%v is %v, not %v", errno, got, expected)
 		}
 		reached[expected] = true

@@ -76,8 +76,7 @@ type parent interface {
 	openFile(base string, flag int, perm fs.FileMode) (*os.File, error)
 	lstat(base string) (fs.FileInfo, error)
 	mkdir(base string, perm fs.FileMode) error
-	remove(base string) error    // a file or an empty directory
-	removeAll(base string) error // what is not there is no error
+	remove(base string) error // a file or an empty directory
 	rename(base string, to parent, toBase string) error
 	renameNew(base, newBase string) error // replaces no file; not every system can do it
 	link(base, newBase string) error
@@ -249,16 +248,6 @@ func (d *Dir) Remove(name string) error {
 		}
 		return err
 	})
-}
-
-// RemoveAll removes a file, or a directory with all that is in it, unfinished
-// uploads too, but nothing that links in it lead to. What is not there is no error.
-func (d *Dir) RemoveAll(name string) error {
-	err := d.changeIn("removeall", name, parent.removeAll)
-	if errors.Is(err, fs.ErrNotExist) && !hiddenName(name) {
-		return nil
-	}
-	return err
 }
 
 // Symlink makes the symbolic link name to the file target, which is a name like

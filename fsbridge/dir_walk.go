@@ -87,7 +87,6 @@ func (w *walked) unlinked(base string, do func() error) error {
 func (w *walked) lstat(base string) (fs.FileInfo, error)    { return w.Lstat(base) }
 func (w *walked) mkdir(base string, perm fs.FileMode) error { return w.Mkdir(base, perm) }
 func (w *walked) remove(base string) error                  { return w.Remove(base) }
-func (w *walked) removeAll(base string) error               { return w.RemoveAll(base) }
 func (w *walked) link(base, newBase string) error           { return w.Link(base, newBase) }
 func (w *walked) symlink(target, base string) error         { return w.Symlink(target, base) }
 

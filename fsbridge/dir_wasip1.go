@@ -11,15 +11,23 @@ const openFlags, statFirst = 0, true
 // WASI's names are UTF-8. A component that says another one ends there and then.
 const unicodeOnly = true
 
-// typed is info without a fault of os, to which a pipe is a regular file here:
-// WASI says of it that its type is unknown.
+// typed is info as a server shows it. WASI has no permissions: those are what new files
+// mostly have elsewhere. A pipe is a regular file to package os: WASI says of it that its
+// type is unknown.
 func typed(info fs.FileInfo) fs.FileInfo {
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Filetype == syscall.FILETYPE_UNKNOWN {
-		return irregular{info}
+	mode := info.Mode().Type() | 0o644
+	if info.IsDir() {
+		mode |= 0o111
 	}
-	return info
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Filetype == syscall.FILETYPE_UNKNOWN {
+		mode |= fs.ModeIrregular
+	}
+	return described{info, mode}
 }
 
-type irregular struct{ fs.FileInfo }
+type described struct {
+	fs.FileInfo
+	mode fs.FileMode
+}
 
-func (i irregular) Mode() fs.FileMode { return i.FileInfo.Mode() | fs.ModeIrregular }
+func (d described) Mode() fs.FileMode { return d.mode }

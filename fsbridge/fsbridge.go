@@ -10,23 +10,10 @@
 package fsbridge
 
 import (
-	"io"
 	"io/fs"
 	"os"
 	"syscall"
 )
-
-// Upload is a file that is being written. It has two ends, of which exactly one
-// is called. Its error is [fs.ErrClosed] for whoever comes later.
-type Upload = interface {
-	io.Writer
-
-	// Commit makes the upload final.
-	Commit() error
-
-	// Abort gives it up. What then remains of it is the storage's choice.
-	Abort() error
-}
 
 // checkUpload refuses the arguments of Create that no storage takes.
 func checkUpload(name string, flag int, offset int64) error {

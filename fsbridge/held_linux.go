@@ -2,7 +2,6 @@ package fsbridge
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"strconv"
@@ -91,38 +90,6 @@ func (h *held) remove(base string) error {
 		return e
 	}
 	return err
-}
-
-// removeAll reads a directory anew after each batch that it has removed: what a
-// read finds while entries are removed differs from one file system to another.
-func (h *held) removeAll(base string) error {
-	for {
-		err := h.remove(base)
-		if err == unix.ENOENT {
-			return nil
-		}
-		if err != unix.ENOTEMPTY && err != unix.EEXIST {
-			return err
-		}
-		file, e := h.openFile(base, unix.O_RDONLY|unix.O_DIRECTORY, 0)
-		if e != nil {
-			return e
-		}
-		names, e := file.Readdirnames(sortedEntries)
-		for _, name := range names {
-			if e := (&held{file}).removeAll(name); e != nil {
-				file.Close()
-				return e
-			}
-		}
-		file.Close()
-		if len(names) == 0 && e != io.EOF {
-			return e
-		}
-		if len(names) == 0 {
-			return err
-		}
-	}
 }
 
 func (h *held) chmod(base string, mode fs.FileMode) error {

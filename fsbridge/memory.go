@@ -126,29 +126,6 @@ func (m *Memory) Remove(name string) error {
 	return nil
 }
 
-// RemoveAll removes a file, or a directory with all that is in it. What is not
-// there is no error.
-func (m *Memory) RemoveAll(name string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	parent, base, err := m.parent("removeall", name)
-	if err != nil || parent.children[base] == nil {
-		return err
-	}
-	m.used -= parent.children[base].cost()
-	parent.put(base, nil)
-	return nil
-}
-
-// cost is what a file or a directory counts with all that is in it.
-func (n *node) cost() int64 {
-	sum := nodeCost + int64(len(n.data))
-	for _, child := range n.children {
-		sum += child.cost()
-	}
-	return sum
-}
-
 // Rename moves a file or a directory. A file is replaced by a file, an empty
 // directory by a directory.
 func (m *Memory) Rename(_ context.Context, from, to string) error {

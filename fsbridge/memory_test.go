@@ -36,12 +36,6 @@ func TestMemoryHoldsNoMoreThanItsCapacity(t *testing.T) {
 		require.NoError(t, m.Remove(name))
 	}
 	assert.Zero(t, m.used, "all is given back")
-
-	require.NoError(t, m.Mkdir("dir", nil))
-	require.NoError(t, m.Mkdir("dir/below", nil))
-	put(t, m, "dir/below/a", "content")
-	require.NoError(t, m.RemoveAll("dir"))
-	assert.Zero(t, m.used, "all that was in it, too")
 }
 
 func TestMemoryCountsEveryUpload(t *testing.T) {

@@ -8,6 +8,11 @@ import (
 	"unicode/utf8"
 )
 
+// ValidName reports whether a name stays below the root by its letters alone: whether it
+// has the form of [fs.ValidPath], but for the bytes of its elements, of which only NUL is
+// refused.
+func ValidName(name string) bool { return validName(name, false) }
+
 // checkName refuses a name that does not stay below the root by its letters
 // alone. It has the form of [fs.ValidPath] but may hold any byte except NUL, where
 // the system takes any.

@@ -91,7 +91,7 @@ func TestThreat10AbsoluteSymlinkBeginsAtTheRoot(t *testing.T) {
 			require.NoError(t, d.Rename(t.Context(), "year/dir/new", "slash/c19/chain/moved"))
 			assert.Equal(t, "new", get(t, d, "c19/2026/moved"))
 			require.NoError(t, d.Remove("year/moved"))
-			require.NoError(t, d.RemoveAll("slash/year/dir"))
+			require.NoError(t, d.Remove("slash/year/dir"))
 			assert.Equal(t, []string{"file"}, fileNames(t, d, "c19/2026"))
 			require.NoError(t, write(d, "broken", os.O_APPEND, "made"))
 			assert.Equal(t, "made", get(t, d, "c19/new"))
@@ -170,9 +170,6 @@ func TestThreat10SymlinkEscapes(t *testing.T) {
 						refused("Rename", name, d.Rename(t.Context(), name, "x"))
 						refused("Rename to", name, d.Rename(t.Context(), "inside", name))
 						refused("Symlink", name, d.Symlink("inside", name))
-						if err := d.RemoveAll(name); err != nil { // what is not there is no error
-							refused("RemoveAll", name, err)
-						}
 					}
 					assert.ErrorIs(t, d.Mkdir(link, nil), fs.ErrExist)
 					assert.ErrorIs(t, write(d, link, os.O_EXCL, "written"), fs.ErrExist)
@@ -213,19 +210,6 @@ func TestThreat10SymlinkIsMadeInside(t *testing.T) {
 			assert.Equal(t, want, text)
 		}
 	})
-}
-
-// RemoveAll takes an unfinished upload along, which then cannot be committed.
-func TestRemoveAllOfAnUnfinishedUpload(t *testing.T) {
-	t.Parallel()
-	d := testDir(t, t.TempDir(), DirOptions{Atomic: true}, true)
-	require.NoError(t, d.Mkdir("dir", nil))
-	up, err := d.Create("dir/file", os.O_TRUNC, 0, nil)
-	require.NoError(t, err)
-	require.ErrorIs(t, d.Remove("dir"), syscall.ENOTEMPTY)
-	require.NoError(t, d.RemoveAll("dir"))
-	assert.Error(t, up.Commit())
-	assert.Empty(t, fileNames(t, d, "."))
 }
 
 func TestThreat10SymlinkLoop(t *testing.T) {
@@ -298,9 +282,9 @@ func TestThreat10SymlinkRace(t *testing.T) {
 				d.Chmod("dir/outside", 0o600)
 				d.Rename(t.Context(), "dir/new", "dir/renamed")
 				d.Remove("dir/made")
-				d.RemoveAll("dir/outside dir")
+				d.Remove("dir/outside dir")
 				if tries%64 == 0 {
-					d.RemoveAll("dir/new")
+					d.Remove("dir/new")
 				}
 				if read%8 == 0 {
 					write(d, "dir/new", os.O_TRUNC, "written")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 
 	"wasiftp/wasi"
@@ -70,7 +71,7 @@ type Account struct {
 	Name string
 
 	// FS is what the account sees. It must not be nil.
-	FS FS
+	FS fs.FS
 
 	// Rights are what the account may do with FS. The server enforces them,
 	// whatever FS itself allows. Zero allows nothing but to log in.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"syscall"
 
+	"wasiftp/fsbridge"
 	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
@@ -14,7 +15,7 @@ import (
 // from a data connection. Where both are the kernel's, it copies alone, and may
 // share the blocks.
 func (sh *shard) fileCopy(a *wasm.Args) wasi.Errno {
-	s, fsys, from, errno := sh.files(a, RightRead|RightWrite)
+	s, files, from, errno := sh.files(a)
 	if errno != wasi.OK {
 		return errno
 	}
@@ -28,7 +29,7 @@ func (sh *shard) fileCopy(a *wasm.Args) wasi.Errno {
 	}
 	key := questionKey{call: wasi.FileCopy, name: from, to: to, flags: flags}
 	handle, opened, errno := s.askOpen(key, to, from, func(ctx context.Context, f *openFile) (wasi.Stat, error) {
-		return f.openCopy(ctx, fsys, flags)
+		return f.openCopy(ctx, files, flags)
 	})
 	if errno != wasi.OK {
 		return errno
@@ -43,9 +44,9 @@ func (sh *shard) fileCopy(a *wasm.Args) wasi.Errno {
 
 // openCopy opens both files, and describes the one that is read. Opening the other
 // may empty it, so it must not be the same by another name.
-func (f *openFile) openCopy(ctx context.Context, fsys FS, flags uint32) (wasi.Stat, error) {
+func (f *openFile) openCopy(ctx context.Context, files *fsbridge.Access, flags uint32) (wasi.Stat, error) {
 	source := &openFile{session: f.session, name: f.from}
-	stat, err := source.openDownload(fsys, 0)
+	stat, err := source.openDownload(files, 0)
 	if err != nil {
 		return wasi.Stat{}, err
 	}
@@ -54,14 +55,14 @@ func (f *openFile) openCopy(ctx context.Context, fsys FS, flags uint32) (wasi.St
 			source.reader.Close()
 		}
 	}()
-	if isSame(fsys, source.reader, f.name) {
+	if isSame(files.FS, source.reader, f.name) {
 		return wasi.Stat{}, syscall.EINVAL
 	}
 	open := uint32(wasi.OpenWrite | wasi.OpenTruncate)
 	if flags&wasi.CopyAppend != 0 {
 		open = wasi.OpenWrite | wasi.OpenAppend
 	}
-	if _, err := f.openUpload(ctx, fsys, open, 0); err != nil {
+	if _, err := f.openUpload(ctx, files, open, 0); err != nil {
 		return wasi.Stat{}, err
 	}
 	f.source = source.reader
@@ -69,7 +70,7 @@ func (f *openFile) openCopy(ctx context.Context, fsys FS, flags uint32) (wasi.St
 }
 
 // isSame says whether a name is that of an open file.
-func isSame(fsys FS, file fs.File, name string) bool {
+func isSame(fsys fs.FS, file fs.File, name string) bool {
 	info, err := file.Stat()
 	if err != nil {
 		return false

@@ -2,13 +2,12 @@ package host
 
 import (
 	"context"
-	"errors"
 	"io"
 	"io/fs"
 	"path"
 	"sync"
-	"syscall"
 
+	"wasiftp/fsbridge"
 	"wasiftp/host/internal/charset"
 	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
@@ -16,15 +15,12 @@ import (
 
 // openDir is a directory open for listing. It has a thread as an [openFile] has.
 type openDir struct {
-	session   *session
-	user      string // who has opened it
-	fsys      FS
-	name      string
-	namesOnly bool
-	charset   *charset.Set
+	session *session
+	user    string // who has opened it
+	charset *charset.Set
 
 	mu      sync.Mutex // a page may still be read when the directory is given up
-	dir     fs.ReadDirFile
+	listing *fsbridge.Listing
 	entries []fs.DirEntry // read and not yet given to the guest
 	page    []byte        // records for the guest
 	err     error         // how reading ended
@@ -38,12 +34,12 @@ func (d *openDir) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	defer d.session.server.threads.open.Leave(d.user)
-	d.session.guard(filesCode, d.dir.Close)
+	d.session.guard(filesCode, d.listing.Close)
 }
 
 // openDirectory is file_open of a directory.
 func (sh *shard) openDirectory(a *wasm.Args) wasi.Errno {
-	s, fsys, name, errno := sh.files(a, RightList)
+	s, files, name, errno := sh.files(a)
 	if errno != wasi.OK {
 		return errno
 	}
@@ -56,13 +52,13 @@ func (sh *shard) openDirectory(a *wasm.Args) wasi.Errno {
 	}
 	names, listed := s.charset(), Event{Kind: Listed, Path: path.Join("/", name), User: s.user()}
 	result, errno := s.askToOpen(questionKey{call: wasi.FileOpen, name: name, flags: flags}, func(context.Context) answer {
-		d, info, err := openDirectory(fsys, name)
+		listing, err := files.List(name, flags&wasi.OpenNames != 0)
 		if err != nil {
 			return answer{errno: errnoOf(err)}
 		}
-		d.session, d.user, d.namesOnly, d.charset = s, listed.User, flags&wasi.OpenNames != 0, names
 		s.observe(listed)
-		return answer{dir: d, stat: statOf(info)}
+		d := &openDir{session: s, user: listed.User, charset: names, listing: listing}
+		return answer{dir: d, stat: fsbridge.StatOf(listing.Info)}
 	})
 	if errno != wasi.OK {
 		return errno
@@ -76,26 +72,6 @@ func (sh *shard) openDirectory(a *wasm.Args) wasi.Errno {
 	putUint32(a.Bytes(4), handle)
 	result.stat.Put(a.Bytes(5))
 	return wasi.OK
-}
-
-func openDirectory(fsys FS, name string) (*openDir, fs.FileInfo, error) {
-	info, err := fs.Stat(fsys, name)
-	if err != nil {
-		return nil, nil, err
-	}
-	if !info.IsDir() {
-		return nil, nil, syscall.ENOTDIR
-	}
-	file, err := fsys.Open(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	dir, ok := file.(fs.ReadDirFile)
-	if !ok {
-		file.Close()
-		return nil, nil, errors.ErrUnsupported
-	}
-	return &openDir{fsys: fsys, name: name, dir: dir}, info, nil
 }
 
 // maxPage bounds a page, whatever room the guest offers.
@@ -119,9 +95,6 @@ func (sh *shard) fileList(a *wasm.Args) wasi.Errno {
 	return errno
 }
 
-// entriesAtOnce is how many entries are read at a time.
-const entriesAtOnce = 256
-
 // fill makes a page of up to room bytes. An empty one is the end.
 func (d *openDir) fill(room int) error {
 	d.mu.Lock()
@@ -132,7 +105,7 @@ func (d *openDir) fill(room int) error {
 	d.page = d.page[:0:room]
 	for {
 		for len(d.entries) > 0 {
-			stat, target, err := d.describe(d.entries[0])
+			stat, target, err := d.listing.Describe(d.entries[0])
 			if err == nil {
 				var fits bool
 				if d.page, fits = wasi.AppendDirent(d.page, stat, d.charset.Outgoing(d.entries[0].Name()), d.charset.Outgoing(target)); !fits && len(d.page) > 0 {
@@ -147,29 +120,6 @@ func (d *openDir) fill(room int) error {
 		if d.err != nil {
 			return d.err
 		}
-		d.entries, d.err = d.dir.ReadDir(entriesAtOnce)
+		d.entries, d.err = d.listing.Next()
 	}
-}
-
-// describe is an entry's record. An error leaves the entry out: it went away
-// between being read and being looked at.
-func (d *openDir) describe(entry fs.DirEntry) (stat wasi.Stat, target string, err error) {
-	if d.namesOnly {
-		return wasi.Stat{}, "", nil
-	}
-	info, err := entry.Info()
-	if err != nil {
-		return wasi.Stat{}, "", err
-	}
-	if info.Mode().Type() == fs.ModeSymlink {
-		if l, ok := d.fsys.(fs.ReadLinkFS); ok {
-			target, _ = l.ReadLink(path.Join(d.name, entry.Name()))
-		}
-		if d.session.server.config.FollowLinks {
-			if end, err := fs.Stat(d.fsys, path.Join(d.name, entry.Name())); err == nil {
-				info = end
-			}
-		}
-	}
-	return statOf(info), target, nil
 }

@@ -71,7 +71,7 @@ func ExampleAuthenticator() {
 // uploads that nobody stores.
 type inbox struct{ fs.FS }
 
-func (inbox) Create(name string, _ int, _ int64, _ *fs.FileMode) (host.Upload, error) {
+func (inbox) Create(name string, _ int, _ int64, _ *fs.FileMode) (fsbridge.Upload, error) {
 	return &letter{name: name}, nil
 }
 
@@ -90,7 +90,7 @@ func (l *letter) Abort() error { return nil }
 // A file system is what its methods say it is: this one takes uploads, and hands
 // each on when it is complete.
 func ExampleCreateFS() {
-	var files host.CreateFS = inbox{fstest.MapFS{}}
+	var files fsbridge.CreateFS = inbox{fstest.MapFS{}}
 	upload, err := files.Create("hello.txt", os.O_TRUNC, 0, nil)
 	if err != nil {
 		log.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"wasiftp/fsbridge"
 	"wasiftp/host/internal/charset"
 	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
@@ -19,14 +20,13 @@ import (
 type login struct {
 	session *session
 	name    string
-	fs      FS
+	files   fsbridge.Access
 	umask   atomic.Pointer[fs.FileMode] // of SITE UMASK; nil for none
-	rights  Rights
-	shared  bool           // by strangers
-	names   *charset.Set   // of its clients
-	able    wasi.Abilities // what the files can do (wasi.AbleUpload, …)
-	close   func() error   // the account's, nil for nothing
-	users   atomic.Int32   // the session itself, its questions and what it gives up; the last one closes the account
+	shared  bool                        // by strangers
+	names   *charset.Set                // of its clients
+	able    wasi.Abilities              // what the files can do (wasi.AbleUpload, …)
+	close   func() error                // the account's, nil for nothing
+	users   atomic.Int32                // the session itself, its questions and what it gives up; the last one closes the account
 	revoked atomic.Bool
 	kept    bool // its session is over, and the account's place is the connection's; guarded by server.mu
 	once    sync.Once
@@ -68,7 +68,7 @@ func (l *login) closeAccount() {
 // still holds, and talks under TLS where it has to.
 func (s *session) can(right Rights) bool {
 	l := s.login.Load()
-	if l == nil || l.rights&right != right || l.revoked.Load() {
+	if l == nil || l.files.Rights&right != right || l.revoked.Load() {
 		return false
 	}
 	return s.server.config.TLS.Require < TLSForControl || s.stream.protected()
@@ -158,7 +158,7 @@ func (sh *shard) authLogin(a *wasm.Args) wasi.Errno {
 	s.login.Store(result.login)
 	s.seat.loggedIn()
 	s.observe(Event{Kind: LoggedIn})
-	putUint32(a.Bytes(3), uint32(result.login.rights))
+	putUint32(a.Bytes(3), uint32(result.login.files.Rights))
 	putUint32(a.Bytes(4), uint32(result.login.able))
 	return wasi.OK
 }
@@ -225,8 +225,9 @@ func (s *session) logIn(ctx context.Context, given Login) (*login, error) {
 
 // use takes one of the account's places, or else closes the account.
 func (s *session) use(account *Account, user string, revocations uint64) (admitted *login, err error) {
+	files := fsbridge.Access{FS: account.FS, Rights: account.Rights, FollowLinks: s.server.config.FollowLinks}
 	l := &login{
-		session: s, name: cmp.Or(account.Name, user), fs: account.FS, rights: account.Rights,
+		session: s, name: cmp.Or(account.Name, user), files: files,
 		shared: account.Shared, close: account.Close,
 	}
 	l.enter()
@@ -241,7 +242,7 @@ func (s *session) use(account *Account, user string, revocations uint64) (admitt
 	if l.names, err = charset.New(cmp.Or(account.Charset, s.server.config.Charset)); err != nil {
 		return nil, err
 	}
-	err = s.guard(filesCode, func() error { l.able = abilitiesOf(account.FS, account.Rights); return nil })
+	err = s.guard(filesCode, func() error { l.able = l.files.Able(); return nil })
 	if err != nil {
 		return nil, err
 	}

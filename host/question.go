@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"io/fs"
 
 	"wasiftp/host/turns"
 	"wasiftp/wasi"
@@ -35,7 +36,7 @@ type answer struct {
 	file  *openFile
 	dir   *openDir
 	login *login
-	fs    FS
+	fs    fs.FS
 	port  *listener
 }
 

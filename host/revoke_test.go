@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"io/fs"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,7 +14,7 @@ import (
 type watchedAccount struct {
 	asked, closed int
 	during        func() // what happens while the authenticator is asked
-	fs            FS
+	fs            fs.FS
 	panics        bool
 }
 
@@ -132,7 +133,7 @@ func (panickingSpace) Space(string) (int64, error) { panic("Space") }
 
 func TestAccountThatCannotBeUsedIsClosed(t *testing.T) {
 	t.Parallel()
-	for _, fsys := range []FS{nil, panickingSpace{}} {
+	for _, fsys := range []fs.FS{nil, panickingSpace{}} {
 		synctest.Test(t, func(t *testing.T) {
 			var log record
 			w := &watchedAccount{fs: fsys, panics: true}

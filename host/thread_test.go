@@ -2,12 +2,11 @@ package host
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"strconv"
 	"testing"
 	"testing/synctest"
 
+	"wasiftp/fsbridge"
 	"wasiftp/host/turns"
 	"wasiftp/wasi"
 )
@@ -49,10 +48,10 @@ func TestThreat44ThreadsComeBack(t *testing.T) {
 		"a file":                   {func(s *session) answer { _, a := opened(s); return a }, true},
 		"a file that nobody wants": {func(s *session) answer { _, a := opened(s); return a }, false},
 		"a directory": {func(s *session) answer {
-			return answer{dir: &openDir{session: s, dir: noDirectory{}}}
+			return answer{dir: openedDir(t, s)}
 		}, true},
 		"a directory that nobody wants": {func(s *session) answer {
-			return answer{dir: &openDir{session: s, dir: noDirectory{}}}
+			return answer{dir: openedDir(t, s)}
 		}, false},
 		"an error": {func(*session) answer { return answer{errno: wasi.ENOENT} }, true},
 		"a panic":  {func(*session) answer { panic("no such luck") }, true},
@@ -84,7 +83,12 @@ func TestThreat44ThreadsComeBack(t *testing.T) {
 	}
 }
 
-// noDirectory is a directory that can only be closed.
-type noDirectory struct{ fs.ReadDirFile }
-
-func (noDirectory) Close() error { return errors.ErrUnsupported }
+func openedDir(t *testing.T, s *session) *openDir {
+	t.Helper()
+	files := fsbridge.Access{FS: fsbridge.NewMemory(), Rights: ReadOnly}
+	listing, err := files.List(".", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &openDir{session: s, listing: listing}
+}

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"wasiftp/fsbridge"
 	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
@@ -138,7 +139,7 @@ const dyingTime = 30 * time.Millisecond
 // the client has ended TLS or compression there is no doubt, and where others have
 // seen the upload grow, nobody takes it for whole.
 func (t *transfer) doubt() time.Duration {
-	hidden, ok := t.file.upload.(HiddenUpload)
+	hidden, ok := t.file.upload.(fsbridge.HiddenUpload)
 	_, deflated := t.conn.(*deflated)
 	if !ok || !hidden.Hidden() || deflated || t.tls != nil && !t.tls.ended {
 		return 0

@@ -3,12 +3,12 @@ package host
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"net/netip"
 	"os"
 	"sync"
 	"syscall"
 
+	"wasiftp/fsbridge"
 	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
@@ -80,13 +80,11 @@ func (f *openFile) yield() {
 	f.session.server.work.Go(f.close)
 }
 
-// openUpload opens an upload. Whoever may not delete may not replace or
-// overwrite either, only make new files and add to the end of old ones.
-func (f *openFile) openUpload(ctx context.Context, fsys FS, flags uint32, offset int64) (wasi.Stat, error) {
+func (f *openFile) openUpload(ctx context.Context, files *fsbridge.Access, flags uint32, offset int64) (wasi.Stat, error) {
 	under := &f.session.server.uploads
-	stat, err := f.create(fsys, flags, offset)
+	stat, err := f.create(files, flags, offset)
 	if errors.Is(err, syscall.EBUSY) && under.takeOver(ctx, f) {
-		stat, err = f.create(fsys, flags, offset)
+		stat, err = f.create(files, flags, offset)
 	}
 	if err == nil {
 		under.add(f)
@@ -94,46 +92,23 @@ func (f *openFile) openUpload(ctx context.Context, fsys FS, flags uint32, offset
 	return stat, err
 }
 
-func (f *openFile) create(fsys FS, flags uint32, offset int64) (wasi.Stat, error) {
-	creator, ok := fsys.(CreateFS)
-	if !ok {
-		return wasi.Stat{}, errors.ErrUnsupported
-	}
-	var stat wasi.Stat
-	if info, err := fs.Stat(fsys, f.name); err == nil {
-		stat = statOf(info)
-		if info.IsDir() {
-			return stat, syscall.EISDIR
-		}
-	}
+func (f *openFile) create(files *fsbridge.Access, flags uint32, offset int64) (wasi.Stat, error) {
 	flag := 0
 	switch {
 	case flags&wasi.OpenExclusive != 0:
 		flag = os.O_EXCL
 	case flags&wasi.OpenAppend != 0:
-		flag, offset = os.O_APPEND, 0
-	case uint64(offset) > stat.Size:
-		return stat, syscall.EINVAL
+		flag = os.O_APPEND
 	case flags&wasi.OpenTruncate != 0:
 		flag = os.O_TRUNC
-		if !f.session.can(RightDelete) {
-			flag = os.O_EXCL
-		}
-	case uint64(offset) < stat.Size && !f.session.can(RightDelete):
-		return stat, fs.ErrPermission
 	}
-	upload, err := creator.Create(f.name, flag, offset, f.session.permissions(0o666))
-	if flags&wasi.OpenTruncate != 0 && flag == os.O_EXCL && errors.Is(err, fs.ErrExist) {
-		return stat, fs.ErrPermission
-	}
-	if err == nil && upload == nil {
-		err = errNoUpload
-	}
+	upload, there, err := files.Create(f.name, flag, offset, f.session.permissions(0o666))
 	f.upload = upload
-	return stat, err
+	if there == nil {
+		return wasi.Stat{}, err
+	}
+	return fsbridge.StatOf(there), err
 }
-
-var errNoUpload = errors.New("the file system made no upload")
 
 func (sh *shard) fileCommit(a *wasm.Args) wasi.Errno {
 	f, errno := get[*openFile](&sh.handles, a.Handle(0))

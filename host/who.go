@@ -70,7 +70,7 @@ func (s *session) does(handle, doing uint32, name string, bytes *atomic.Int64) {
 }
 
 func (s *session) appendWho(b []byte, names *charset.Set) ([]byte, bool) {
-	who := wasi.Who{Number: s.id, Began: unixNano(s.server.clock().Add(-time.Since(s.began))), Client: s.client}
+	who := wasi.Who{Number: s.id, Began: s.server.clock().Add(-time.Since(s.began)).UnixNano(), Client: s.client}
 	var user, name string
 	if l := s.login.Load(); l != nil {
 		user = l.name

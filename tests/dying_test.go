@@ -189,7 +189,7 @@ type faulty struct {
 	upload faultyUpload
 }
 
-func (f faulty) Create(string, int, int64) (host.Upload, error) { return f.upload, nil }
+func (f faulty) Create(string, int, int64) (fsbridge.Upload, error) { return f.upload, nil }
 
 // faultyUpload does what is not nil.
 type faultyUpload struct{ write, commit, abort func() error }

@@ -186,7 +186,7 @@ func (d twoDisks) Rename(ctx context.Context, from, to string) error {
 }
 
 // renamer are files that can be renamed, but not moved.
-type renamer struct{ host.FS }
+type renamer struct{ fs.FS }
 
 func (r renamer) Rename(_ context.Context, from, _ string) error {
 	return &fs.PathError{Op: "rename", Path: from, Err: syscall.EXDEV}

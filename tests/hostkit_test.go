@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -95,7 +96,7 @@ func kitFolder(t *testing.T, config host.Config, family string) kit.Target {
 	return target
 }
 
-func kitServer(t *testing.T, config host.Config, family string, files host.FS) kit.Target {
+func kitServer(t *testing.T, config host.Config, family string, files fs.FS) kit.Target {
 	t.Helper()
 	module, err := os.ReadFile(kitModule)
 	require.NoError(t, err)

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"wasiftp/fsbridge"
-	"wasiftp/host"
 	"wasiftp/tests/script"
 )
 
@@ -59,8 +58,8 @@ func (m memory) WriteFile(name string, content []byte, mtime time.Time) error {
 
 // putFile makes a file in any storage.
 func putFile(files interface {
-	host.CreateFS
-	host.ChtimesFS
+	fsbridge.CreateFS
+	fsbridge.ChtimesFS
 }, name string, content []byte, mtime time.Time) error {
 	upload, err := files.Create(name, os.O_TRUNC, 0, nil)
 	if err != nil {

@@ -47,7 +47,7 @@ func (p *people) remove(server *host.Server, user string) int {
 	return server.Revoke(func(account string) bool { return account == user })
 }
 
-func newPeople(files host.FS) *people {
+func newPeople(files fs.FS) *people {
 	return &people{Authenticator: accounts(files), gone: map[string]bool{}}
 }
 

@@ -3,6 +3,7 @@ package tests
 import (
 	"cmp"
 	"context"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 
 // accounts are those that the tests know: u may do all, ro may read, admin is an
 // administrator, and anonymous may read with any password. The others' is p.
-func accounts(files host.FS) host.AuthenticatorFunc {
+func accounts(files fs.FS) host.AuthenticatorFunc {
 	return func(_ context.Context, login host.Login) (*host.Account, error) {
 		switch {
 		case login.User == "anonymous":
@@ -119,11 +120,11 @@ func address(l net.Listener) netip.AddrPort { return l.Addr().(*net.TCPAddr).Add
 type common struct {
 	*host.Server
 	mu    sync.Mutex
-	files map[netip.AddrPort]host.FS
+	files map[netip.AddrPort]fs.FS
 }
 
 var commonServer = sync.OnceValues(func() (*common, error) {
-	c := &common{files: map[netip.AddrPort]host.FS{}}
+	c := &common{files: map[netip.AddrPort]fs.FS{}}
 	var err error
 	c.Server, err = host.New(host.Config{
 		Authenticator: c,
@@ -143,7 +144,7 @@ func (c *common) Authenticate(ctx context.Context, login host.Login) (*host.Acco
 
 // offer has files be those of who comes to an address of the network, until the test
 // ends. An IPv6 port may have the number of another test's IPv4 port.
-func (c *common) offer(t testing.TB, network script.Network, files host.FS) {
+func (c *common) offer(t testing.TB, network script.Network, files fs.FS) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.files[network.IPv4], c.files[network.IPv6] = files, files
@@ -156,7 +157,7 @@ func (c *common) offer(t testing.TB, network script.Network, files host.FS) {
 }
 
 // serveFiles has the common server serve files until the test ends.
-func serveFiles(t testing.TB, files host.FS) script.Network {
+func serveFiles(t testing.TB, files fs.FS) script.Network {
 	t.Helper()
 	c, err := commonServer()
 	require.NoError(t, err)

@@ -33,7 +33,7 @@ func TestFeaturesOfStorages(t *testing.T) {
 	limited.Capacity = 1 << 20
 	const facts, mff = "MLST *;create*;perm*;UNIX.mode*;", "MFF Modify;Create;UNIX.mode;"
 	for name, test := range map[string]struct {
-		files    host.FS
+		files    fs.FS
 		has, not []string
 	}{
 		"directory":      {dir, []string{"MFMT", "MFF Modify;UNIX.mode;", "COMB", "HASH *", "REST STREAM", "MODE Z"}, []string{"MFCT", "MLST *create*"}},
@@ -77,11 +77,12 @@ func TestFeaturesWork(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { dir.Close() })
 	worked := map[string]bool{}
-	for _, files := range []host.FS{dir, fsbridge.ReadOnly(dir), os.DirFS(root), fsbridge.NewMemory()} {
+	for _, files := range []fs.FS{dir, fsbridge.ReadOnly(dir), os.DirFS(root), fsbridge.NewMemory()} {
 		for _, user := range []string{"u", "ro", "admin"} {
 			if m, ok := files.(*fsbridge.Memory); ok {
-				m.RemoveAll("dir")
-				require.NoError(t, cmp.Or(m.Mkdir("dir", nil), putFile(m, "file", nil, past), putFile(m, "part", nil, past), m.RemoveAll("new")))
+				m.Remove("dir")
+				m.Remove("new")
+				require.NoError(t, cmp.Or(m.Mkdir("dir", nil), putFile(m, "file", nil, past), putFile(m, "part", nil, past)))
 			} else {
 				require.NoError(t, script.Folder{Root: root}.Empty())
 				require.NoError(t, os.Mkdir(filepath.Join(root, "dir"), 0o755))
@@ -170,7 +171,7 @@ func (e *terabytes) Open(name string) (fs.File, error) {
 	return &terabytesFile{file, e}, nil
 }
 
-func (e *terabytes) Create(string, int, int64) (host.Upload, error) { return discard{}, nil }
+func (e *terabytes) Create(string, int, int64) (fsbridge.Upload, error) { return discard{}, nil }
 
 type terabytesFile struct {
 	fs.File

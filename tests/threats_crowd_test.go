@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"io/fs"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +25,7 @@ type crowd struct {
 	members []*talk
 }
 
-func gather(t testing.TB, files host.FS, members int) *crowd {
+func gather(t testing.TB, files fs.FS, members int) *crowd {
 	t.Helper()
 	c := &crowd{t: t, seen: &events{}}
 	_, c.network = serve(t, host.Config{

@@ -57,7 +57,9 @@ func TestThreat28CompressionBombs(t *testing.T) {
 // bottomless takes uploads of any size.
 type bottomless struct{ *fsbridge.Memory }
 
-func (bottomless) Create(string, int, int64) (host.Upload, error) { return discarded{io.Discard}, nil }
+func (bottomless) Create(string, int, int64) (fsbridge.Upload, error) {
+	return discarded{io.Discard}, nil
+}
 
 type discarded struct{ io.Writer }
 

@@ -146,7 +146,7 @@ func (f trappedFS) Space(name string) (int64, error) {
 	return f.Memory.Space(name)
 }
 
-func (f trappedFS) Create(name string, flag int, offset int64, perm *fs.FileMode) (host.Upload, error) {
+func (f trappedFS) Create(name string, flag int, offset int64, perm *fs.FileMode) (fsbridge.Upload, error) {
 	f.pass("CreateFS.Create")
 	upload, err := f.Memory.Create(name, flag, offset, perm)
 	if err != nil {
@@ -238,7 +238,7 @@ func (i trappedInfo) Mode() fs.FileMode {
 }
 
 type trappedUpload struct {
-	host.Upload
+	fsbridge.Upload
 	*trap
 }
 

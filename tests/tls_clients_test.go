@@ -7,6 +7,7 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -88,7 +89,7 @@ type tlsSite struct {
 // tlsServer is a server for one version of TLS. The files are those of the address.
 func tlsServer(version uint16, policy host.DataResumption) func() (*common, error) {
 	return sync.OnceValues(func() (*common, error) {
-		c := &common{files: map[netip.AddrPort]host.FS{}}
+		c := &common{files: map[netip.AddrPort]fs.FS{}}
 		config := serverTLS()
 		config.MinVersion, config.MaxVersion = version, version
 		var err error

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"wasiftp/fsbridge"
 	"wasiftp/host"
 )
 
@@ -79,7 +80,7 @@ func TestLogin(t *testing.T) {
 		if _, err := fs.Stat(account.FS, test.sees); err != nil {
 			t.Errorf("%s does not see its folder: %v", test.user, err)
 		}
-		if _, writes := account.FS.(host.CreateFS); writes != (test.rights == host.ReadWrite) {
+		if _, writes := account.FS.(fsbridge.CreateFS); writes != (test.rights == host.ReadWrite) {
 			t.Errorf("the folder of %s can be written to: %t", test.user, writes)
 		}
 	}

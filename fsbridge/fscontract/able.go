@@ -4,7 +4,6 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
-	"syscall"
 	"testing"
 	"time"
 
@@ -126,33 +125,4 @@ func testSymlink(t *testing.T, s storage) {
 	assert.Equal(t, "content", get(t, s, "file"))
 	require.NoError(t, s.Remove("link"))
 	assert.Equal(t, "content", get(t, s, "file"))
-}
-
-func testRemoveAll(t *testing.T, s storage) {
-	feller := able[interface{ RemoveAll(name string) error }](t, s)
-	for _, dir := range []string{"dir", "dir/below", "dir/below/deep", "directory"} {
-		require.NoError(t, s.Mkdir(dir, nil))
-	}
-	for _, name := range []string{"dir/a", "dir/below/b", "dir/below/deep/c", "directory/kept", "kept"} {
-		put(t, s, name, name)
-	}
-	if linker, ok := s.FS.(interface {
-		Symlink(target, name string) error
-	}); ok && runtime.GOOS != "windows" {
-		require.NoError(t, linker.Symlink("directory", "dir/below/link"))
-	}
-	require.NoError(t, feller.RemoveAll("dir"))
-	_, err := s.Stat("dir")
-	s.wantError(t, err, fs.ErrNotExist)
-	assert.Equal(t, "directory/kept", get(t, s, "directory/kept"))
-	assert.Equal(t, "kept", get(t, s, "kept"))
-	require.NoError(t, feller.RemoveAll("directory/kept"), "a file")
-	assert.Empty(t, list(t, s, "directory", -1))
-
-	assert.NoError(t, feller.RemoveAll("missing"))
-	s.wantError(t, feller.RemoveAll("."), fs.ErrPermission)
-	for _, bad := range []string{"", "..", "../x", "/", "directory/.."} {
-		s.wantError(t, feller.RemoveAll(bad), fs.ErrInvalid, syscall.EINVAL)
-	}
-	assert.Len(t, list(t, s, ".", -1), 2)
 }

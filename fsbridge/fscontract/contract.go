@@ -15,7 +15,7 @@ import (
 
 // FS is a storage that can do everything that most can. Its methods promise what
 // those of the same name in package host do, and so do those that are found by
-// type assertion: Symlink, RemoveAll.
+// type assertion: Symlink.
 type FS interface {
 	fs.StatFS
 	Create(name string, flag int, offset int64, perm *fs.FileMode) (Upload, error)
@@ -82,7 +82,6 @@ func (c Contract) Run(t *testing.T) {
 		"created":     testCreated,
 		"permissions": testPermissions,
 		"symlink":     testSymlink,
-		"remove all":  testRemoveAll,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

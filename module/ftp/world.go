@@ -147,6 +147,18 @@ type FileInfo struct {
 	Created int64 // ns since 1970; 0 is not known
 }
 
+var fileTypes = [...]FileType{
+	wasi.TypeRegular >> 16: Regular, wasi.TypeDir >> 16: Dir, wasi.TypeLink >> 16: Link, wasi.TypeOther >> 16: Other,
+}
+
+// FileInfoOf is the description of a file that has crossed the boundary.
+func FileInfoOf(s wasi.Stat) FileInfo {
+	return FileInfo{
+		ModTime: s.ModTime, Size: s.Size, Type: fileTypes[s.Mode>>16&3], Mode: s.Mode & 0o7777, Links: s.Links,
+		Created: s.Created,
+	}
+}
+
 // Entry is a file in a directory.
 type Entry struct {
 	FileInfo

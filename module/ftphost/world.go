@@ -199,18 +199,6 @@ func login(session ftp.Handle, user, password []byte) (ftp.Rights, ftp.Abilities
 	return ftp.Rights(rights), ftp.Abilities(able), fault(errno)
 }
 
-var types = [...]ftp.FileType{
-	wasi.TypeRegular >> 16: ftp.Regular, wasi.TypeDir >> 16: ftp.Dir,
-	wasi.TypeLink >> 16: ftp.Link, wasi.TypeOther >> 16: ftp.Other,
-}
-
-func fileInfo(s wasi.Stat) ftp.FileInfo {
-	return ftp.FileInfo{
-		ModTime: s.ModTime, Size: s.Size, Type: types[s.Mode>>16&3], Mode: s.Mode & 0o7777, Links: s.Links,
-		Created: s.Created,
-	}
-}
-
 func flag(set bool, value uint32) uint32 {
 	if set {
 		return value
@@ -223,7 +211,7 @@ func (*imports) Stat(session ftp.Handle, name []byte, link bool) (ftp.FileInfo, 
 	var rec [wasi.StatSize]byte
 	p, size := pointer(name)
 	errno := fileStat(uint32(session), p, size, flag(link, wasi.StatLink), unsafe.Pointer(&rec))
-	return fileInfo(wasi.GetStat(rec[:])), fault(errno)
+	return ftp.FileInfoOf(wasi.GetStat(rec[:])), fault(errno)
 }
 
 // Enter implements [ftp.Enterer].
@@ -244,7 +232,7 @@ func open(session ftp.Handle, name []byte, flags uint32, offset int64) (ftp.Hand
 	var rec [wasi.StatSize]byte
 	p, size := pointer(name)
 	errno := fileOpen(uint32(session), p, size, flags, offset, &h, unsafe.Pointer(&rec))
-	return ftp.Handle(h), fileInfo(wasi.GetStat(rec[:])), fault(errno)
+	return ftp.Handle(h), ftp.FileInfoOf(wasi.GetStat(rec[:])), fault(errno)
 }
 
 // ListNext implements [ftp.Files].
@@ -260,7 +248,7 @@ func (w *imports) ListNext(dir ftp.Handle, yield func(ftp.Entry)) (more bool, er
 		if !ok {
 			return true, nil
 		}
-		yield(ftp.Entry{FileInfo: fileInfo(s), Name: name, Target: target})
+		yield(ftp.Entry{FileInfo: ftp.FileInfoOf(s), Name: name, Target: target})
 		rest = tail
 	}
 }

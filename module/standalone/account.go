@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"strings"
 
+	"wasiftp/fsbridge"
 	"wasiftp/module/ftp"
 	"wasiftp/wasi"
 )
@@ -15,8 +16,8 @@ type digest [sha256.Size]byte
 
 func digestOf(password []byte) digest { return sha256.Sum256(password) }
 
-// able is what all files can do: WASI has no permissions, creation times or room on
-// disks.
+// able is what the engine may ask of files. WASI has no permissions and tells no room on
+// disks, and nothing allows the rest.
 const able = wasi.AbleUpload | wasi.AbleTimes | wasi.AbleMkdir
 
 // Login implements [ftp.Accounts]. Whether a user is known makes no difference to
@@ -43,7 +44,7 @@ func (w *world) Login(h ftp.Handle, user, password []byte) (ftp.Rights, ftp.Abil
 	if rights == 0 {
 		return 0, 0, ftp.ErrPermission
 	}
-	s.rights = rights
+	s.files = &fsbridge.Access{FS: w.dir, Rights: rights, FollowLinks: w.settings.FollowLinks}
 	return rights, able, nil
 }
 
@@ -55,6 +56,6 @@ func isAnonymous(name string) bool {
 // Logout implements [ftp.Accounts].
 func (w *world) Logout(h ftp.Handle) {
 	if s, ok := w.objects[h].(*session); ok {
-		s.rights = 0
+		s.files = nil
 	}
 }

@@ -61,9 +61,9 @@ type endpoint struct {
 // session is a control connection.
 type session struct {
 	endpoint
-	local, peer netip.AddrPort // peer is not valid where the runtime does not tell
-	told        bool           // local is what the runtime told
-	rights      ftp.Rights     // 0 until logged in
+	local, peer netip.AddrPort   // peer is not valid where the runtime does not tell
+	told        bool             // local is what the runtime told
+	files       *fsbridge.Access // nil until logged in
 	owned       []ftp.Handle
 }
 

@@ -31,13 +31,13 @@ func (f *slow) Stat(name string) (fs.FileInfo, error) {
 	return f.Memory.Stat(name)
 }
 
-func (f *slow) Create(name string, flag int, offset int64, perm *fs.FileMode) (host.Upload, error) {
+func (f *slow) Create(name string, flag int, offset int64, perm *fs.FileMode) (fsbridge.Upload, error) {
 	u, err := f.Memory.Create(name, flag, offset, perm)
 	return &slowUpload{u, f}, err
 }
 
 type slowUpload struct {
-	host.Upload
+	fsbridge.Upload
 	fs *slow
 }
 
@@ -129,7 +129,7 @@ type exclusive struct {
 	held atomic.Bool
 }
 
-func (f *exclusive) Create(name string, flag int, offset int64, perm *fs.FileMode) (host.Upload, error) {
+func (f *exclusive) Create(name string, flag int, offset int64, perm *fs.FileMode) (fsbridge.Upload, error) {
 	if f.held.Swap(true) {
 		return nil, syscall.EBUSY
 	}
@@ -138,7 +138,7 @@ func (f *exclusive) Create(name string, flag int, offset int64, perm *fs.FileMod
 }
 
 type exclusiveUpload struct {
-	host.Upload
+	fsbridge.Upload
 	fs *exclusive
 }
 

@@ -1,0 +1,69 @@
+package fsbridge
+
+import (
+	"io/fs"
+	"time"
+
+	"wasiftp/wasi"
+)
+
+// StatOf is a file's description as it crosses the boundary.
+func StatOf(info fs.FileInfo) wasi.Stat {
+	mode := uint32(wasi.TypeOther)
+	switch info.Mode().Type() {
+	case 0:
+		mode = wasi.TypeRegular
+	case fs.ModeDir:
+		mode = wasi.TypeDir
+	case fs.ModeSymlink:
+		mode = wasi.TypeLink
+	}
+	return wasi.Stat{
+		ModTime: unixNano(info.ModTime()), Size: uint64(max(info.Size(), 0)),
+		Mode: mode | bitsOf(info.Mode()), Links: linksOf(info), Created: createdOf(info),
+	}
+}
+
+// createdOf is when a file was created, in ns since 1970; 0 where that is not known.
+func createdOf(info fs.FileInfo) int64 {
+	if c, ok := info.(interface{ Created() time.Time }); ok {
+		return unixNano(c.Created())
+	}
+	return 0
+}
+
+// unixNano is a time in ns since 1970, 0 for one that int64 cannot hold.
+func unixNano(t time.Time) int64 {
+	if t.Year() < 1679 || t.Year() > 2261 {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+// upperBits are the permission bits that Go has elsewhere than the system.
+var upperBits = [...]struct {
+	bit  uint32
+	mode fs.FileMode
+}{{0o4000, fs.ModeSetuid}, {0o2000, fs.ModeSetgid}, {0o1000, fs.ModeSticky}}
+
+// bitsOf are a mode's permission bits.
+func bitsOf(mode fs.FileMode) uint32 {
+	bits := uint32(mode.Perm())
+	for _, upper := range upperBits {
+		if mode&upper.mode != 0 {
+			bits |= upper.bit
+		}
+	}
+	return bits
+}
+
+// ModeOf are permission bits, as they cross the boundary, as a mode. Others are left out.
+func ModeOf(bits uint32) fs.FileMode {
+	mode := fs.FileMode(bits).Perm()
+	for _, upper := range upperBits {
+		if bits&upper.bit != 0 {
+			mode |= upper.mode
+		}
+	}
+	return mode
+}

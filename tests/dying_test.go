@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -189,7 +190,7 @@ type faulty struct {
 	upload faultyUpload
 }
 
-func (f faulty) Create(string, int, int64) (fsbridge.Upload, error) { return f.upload, nil }
+func (f faulty) Create(string, int, int64, *fs.FileMode) (fsbridge.Upload, error) { return f.upload, nil }
 
 // faultyUpload does what is not nil.
 type faultyUpload struct{ write, commit, abort func() error }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"io"
+	"io/fs"
 	"testing"
 	"time"
 
@@ -57,7 +58,7 @@ func TestThreat28CompressionBombs(t *testing.T) {
 // bottomless takes uploads of any size.
 type bottomless struct{ *fsbridge.Memory }
 
-func (bottomless) Create(string, int, int64) (fsbridge.Upload, error) {
+func (bottomless) Create(string, int, int64, *fs.FileMode) (fsbridge.Upload, error) {
 	return discarded{io.Discard}, nil
 }
 

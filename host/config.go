@@ -163,13 +163,6 @@ type Passive struct {
 	LocalNetworks []netip.Prefix
 }
 
-// privateNetworks are those of RFC 1918, RFC 4193, RFC 3927 and loopback.
-var privateNetworks = []netip.Prefix{
-	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
-	netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"),
-	netip.MustParsePrefix("fc00::/7"), netip.MustParsePrefix("fe80::/10"), netip.MustParsePrefix("::1/128"),
-}
-
 const (
 	minMemory = 16 << 20 // what the engine needs to start, with room for a few sessions
 	maxMemory = 4 << 30
@@ -319,9 +312,6 @@ func (c *Config) checkPassive(f *faults) {
 	if a := p.PublicAddress.Unmap(); a.IsValid() && (!a.Is4() || a.IsUnspecified()) {
 		f.add("Passive.PublicAddress %v is no IPv4 address of a machine; PASV can announce no other (RFC 959 §4.1.2), "+
 			"and EPSV announces none", a)
-	}
-	if p.LocalNetworks == nil {
-		p.LocalNetworks = privateNetworks
 	}
 	for i, network := range p.LocalNetworks {
 		if !network.IsValid() {

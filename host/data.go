@@ -101,7 +101,7 @@ func (l *listener) accept() {
 	s := l.session
 	s.server.acceptAll(l.socket, func(conn net.Conn) bool {
 		from := addrPort(conn.RemoteAddr())
-		if !s.isClient(from.Addr()) && !s.server.config.AllowForeignDataAddress {
+		if !wasi.IsClient(s.client.Addr(), from.Addr()) && !s.server.config.AllowForeignDataAddress {
 			conn.Close()
 			s.observe(Event{Kind: DataRefused, Data: from})
 			return true
@@ -200,19 +200,14 @@ func (s *session) listens() bool {
 	})
 }
 
-// announced is the address at which this client reaches a passive port: that of
-// its control connection, unless a NAT stands between.
+// announced is the address at which this client reaches a passive port.
 func (s *session) announced(port uint16) netip.AddrPort {
-	passive := &s.server.config.Passive
-	if !passive.PublicAddress.IsValid() || !s.local.Addr().Is4() {
-		return netip.AddrPortFrom(s.local.Addr(), port)
+	passive, client := &s.server.config.Passive, s.client.Addr()
+	near := slices.ContainsFunc(passive.LocalNetworks, func(n netip.Prefix) bool { return n.Contains(client) })
+	if passive.LocalNetworks == nil {
+		near = wasi.IsNear(client)
 	}
-	for _, network := range passive.LocalNetworks {
-		if network.Contains(s.client.Addr()) {
-			return netip.AddrPortFrom(s.local.Addr(), port)
-		}
-	}
-	return netip.AddrPortFrom(passive.PublicAddress, port)
+	return wasi.Announced(s.local.Addr(), passive.PublicAddress, near, port)
 }
 
 func (sh *shard) netAccept(a *wasm.Args) wasi.Errno {
@@ -300,39 +295,16 @@ func (c *dataConn) settled(conn net.Conn, handle uint32, errno wasi.Errno) bool 
 	return true
 }
 
-// isClient says whether an address is the client's. Where only one of them tells its
-// zone, that is taken for the other's too.
-func (s *session) isClient(a netip.Addr) bool {
-	client := s.client.Addr()
-	if a.Zone() == "" || client.Zone() == "" {
-		return a.WithZone("") == client.WithZone("")
-	}
-	return a == client
-}
-
-// zoned is an address that the guest gave, which has no zone: one that is good on a
-// link only is on the control connection's.
-func (s *session) zoned(a netip.AddrPort) netip.AddrPort {
-	if !a.Addr().IsLinkLocalUnicast() {
-		return a
-	}
-	return netip.AddrPortFrom(a.Addr().WithZone(s.client.Addr().Zone()), a.Port())
-}
-
-// lowestPort is the lowest that an active client may name: below it are the
-// well-known services that a bounce attack is after (RFC 2577 §3).
-const lowestPort = 1024
-
 func (sh *shard) netDial(a *wasm.Args) wasi.Errno {
 	s, errno := sh.session(a)
 	if errno != wasi.OK {
 		return errno
 	}
-	to := s.zoned(wasi.GetAddr(a.Bytes(1)))
+	to := wasi.Zoned(s.client.Addr(), wasi.GetAddr(a.Bytes(1)))
 	if !to.IsValid() {
 		return wasi.EINVAL
 	}
-	if to.Port() < lowestPort || !s.isClient(to.Addr()) && !s.server.config.AllowForeignDataAddress {
+	if to.Port() < wasi.LowestPort || !wasi.IsClient(s.client.Addr(), to.Addr()) && !s.server.config.AllowForeignDataAddress {
 		s.observe(Event{Kind: DataRefused, Data: to})
 		return wasi.EACCES
 	}

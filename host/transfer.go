@@ -16,6 +16,7 @@ import (
 	"wasiftp/fsbridge"
 	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
+	"wasiftp/wasi/ascii"
 )
 
 // transfer moves the bytes between an open file and a data connection, on a
@@ -177,9 +178,9 @@ func (t *transfer) drain() error {
 	case !t.ascii:
 		err = t.copy(t.conn, src)
 	case t.length > 0:
-		err = encodeLines(counted{t.conn, t}, io.LimitReader(src, t.length))
+		err = ascii.Encode(counted{t.conn, t}, io.LimitReader(src, t.length))
 	default:
-		err = encodeLines(counted{t.conn, t}, src)
+		err = ascii.Encode(counted{t.conn, t}, src)
 	}
 	if d, ok := t.conn.(*deflated); ok && err == nil {
 		err = d.finish()
@@ -190,7 +191,7 @@ func (t *transfer) drain() error {
 // fill moves an upload.
 func (t *transfer) fill(dst io.Writer) error {
 	if t.ascii {
-		return decodeLines(dst, counted{t.conn, t})
+		return ascii.Decode(dst, counted{t.conn, t})
 	}
 	return t.copy(dst, t.conn)
 }

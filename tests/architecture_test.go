@@ -82,7 +82,7 @@ var arrows = map[string][]string{
 	"host/internal/charset": nil,
 	"host/internal/wasm":    {"wasi"},
 	"module":                nil,
-	"module/ftp":            {"wasi"},
+	"module/ftp":            {"wasi", "wasi/ascii"},
 	"module/ftp/ftptest":    {"module/ftp", "wasi"},
 	"module/ftphost":        {"module/ftp", "wasi"},
 	"module/standalone":     {"module/ftp", "fsbridge", "wasi", "wasi/errno"},
@@ -127,7 +127,7 @@ func TestArchitectureArrows(t *testing.T) {
 // brings Go's reflection into the guest (STYLE.md, Go). It may yield, by runtime:
 // nothing else lets the guest's collector run.
 var engineImports = []string{"bytes", "cmp", "encoding/binary", "errors", "math", "math/bits", "net/netip", "runtime",
-	"slices", "strconv", "strings", "unicode/utf8", "wasiftp/wasi"}
+	"slices", "strconv", "strings", "unicode/utf8", "wasiftp/wasi", "wasiftp/wasi/ascii"}
 
 func TestArchitectureEngineTouchesNothing(t *testing.T) {
 	t.Parallel()

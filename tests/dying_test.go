@@ -190,7 +190,9 @@ type faulty struct {
 	upload faultyUpload
 }
 
-func (f faulty) Create(string, int, int64, *fs.FileMode) (fsbridge.Upload, error) { return f.upload, nil }
+func (f faulty) Create(string, int, int64, *fs.FileMode) (fsbridge.Upload, error) {
+	return f.upload, nil
+}
 
 // faultyUpload does what is not nil.
 type faultyUpload struct{ write, commit, abort func() error }

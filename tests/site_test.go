@@ -171,7 +171,9 @@ func (e *terabytes) Open(name string) (fs.File, error) {
 	return &terabytesFile{file, e}, nil
 }
 
-func (e *terabytes) Create(string, int, int64, *fs.FileMode) (fsbridge.Upload, error) { return discard{}, nil }
+func (e *terabytes) Create(string, int, int64, *fs.FileMode) (fsbridge.Upload, error) {
+	return discard{}, nil
+}
 
 type terabytesFile struct {
 	fs.File

@@ -1,6 +1,8 @@
 package ftp
 
-import "bytes"
+import (
+	"wasiftp/wasi/ascii"
+)
 
 const (
 	// pieceSize is how many bytes of a file the engine holds for a transfer that
@@ -89,7 +91,7 @@ func (s *session) retrieve(d *dtp) bool {
 	d.piece = room[:n]
 	if d.ascii && n > 0 {
 		last := room[n-1]
-		d.piece = appendCRLF(d.buf[:0], d.piece, d.last)
+		d.piece = ascii.AppendCRLF(d.buf[:0], d.piece, d.last)
 		d.last = last
 	}
 	return true
@@ -121,7 +123,7 @@ func (s *session) receive(d *dtp) bool {
 	}
 	d.piece = d.buf[from : 1+n]
 	if d.ascii && !d.ended {
-		d.piece, d.held = appendLF(d.buf[:0], d.piece)
+		d.piece, d.held = ascii.AppendLF(d.buf[:0], d.piece)
 	}
 	if d.left >= 0 {
 		if d.left -= int64(len(d.piece)); d.left < 0 {
@@ -176,51 +178,5 @@ func (s *session) crossed(n int) {
 	if n > 0 {
 		s.transfer.moved += uint64(n)
 		s.transfer.since = s.e.now
-	}
-}
-
-// Representation type ASCII (RFC 959 §3.1.1.1): lines end in LF in a file and in
-// CRLF on the wire. A line that ends in CRLF already stays as it is on the way
-// out, and on the way in CR goes only before LF, so that a file which is no text
-// loses as little as possible.
-
-// appendCRLF appends p to out with every bare LF as CRLF; last is the byte
-// before p. Both may lie in one buffer, if p begins behind at least as many bytes
-// as it has.
-func appendCRLF(out, p []byte, last byte) []byte {
-	for {
-		at := bytes.IndexByte(p, '\n')
-		if at < 0 {
-			return append(out, p...)
-		}
-		if at > 0 {
-			last = p[at-1]
-		}
-		out = append(out, p[:at]...)
-		if last != '\r' {
-			out = append(out, '\r')
-		}
-		out = append(out, '\n')
-		last = '\n'
-		p = p[at+1:]
-	}
-}
-
-// appendLF appends p to out with every CRLF as LF; a CR at the end of p is held
-// back. Both may lie in one buffer.
-func appendLF(out, p []byte) (result []byte, held bool) {
-	for {
-		at := bytes.IndexByte(p, '\r')
-		switch {
-		case at < 0:
-			return append(out, p...), false
-		case at == len(p)-1:
-			return append(out, p[:at]...), true
-		case p[at+1] == '\n':
-			out = append(out, p[:at]...)
-		default:
-			out = append(out, p[:at+1]...)
-		}
-		p = p[at+1:]
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"wasiftp/module/ftp"
+	"wasiftp/wasi"
 )
 
 // LocalAddress implements [ftp.Sockets].
@@ -106,15 +107,10 @@ func (w *world) listen(ip netip.Addr) (Socket, uint16, error) {
 	return 0, 0, ftp.ErrTooMany
 }
 
-// announced is the address at which this client reaches a passive port: that of
-// its control connection, unless a NAT stands between.
+// announced is the address at which this client reaches a passive port.
 func (w *world) announced(s *session, port uint16) netip.AddrPort {
-	public, peer := w.settings.Passive.Address, s.peer.Addr()
-	near := s.told && (peer.IsPrivate() || peer.IsLoopback() || peer.IsLinkLocalUnicast())
-	if !public.IsValid() || near || !s.local.Addr().Is4() {
-		return netip.AddrPortFrom(s.local.Addr(), port)
-	}
-	return netip.AddrPortFrom(public, port)
+	near := s.told && wasi.IsNear(s.peer.Addr())
+	return wasi.Announced(s.local.Addr(), w.settings.Passive.Address, near, port)
 }
 
 // mostWaiting is how many connections to a passive port are looked at in one go.
@@ -155,7 +151,7 @@ func (w *world) arrived(l *listener) (came []Socket, err error) {
 		}
 		// Of one that was reset already nobody can say whose it was, where the runtime
 		// tells that of others.
-		if client := l.session.peer.Addr(); client.IsValid() && peer.Addr().Unmap() != client {
+		if client := l.session.peer.Addr(); client.IsValid() && !wasi.IsClient(client, peer.Addr().Unmap()) {
 			w.network.Close(socket, true)
 			err = ftp.ErrAgain
 			continue
@@ -171,19 +167,15 @@ func (w *world) data(s *session, socket Socket) *dataConn {
 	return c
 }
 
-// lowestPort is the lowest that an active client may name: below it are the
-// well-known services that a bounce attack is after (RFC 2577 §3).
-const lowestPort = 1024
-
 // Dial implements [ftp.Sockets].
 func (w *world) Dial(h ftp.Handle, to netip.AddrPort) (ftp.Handle, error) {
 	s, ok := w.objects[h].(*session)
 	if !ok {
 		return 0, ftp.ErrStorage
 	}
-	// Clients do not say a zone; theirs is the one they come from.
-	to = netip.AddrPortFrom(to.Addr().Unmap().WithZone(s.peer.Addr().Zone()), to.Port())
-	if to.Port() < lowestPort || !s.peer.IsValid() || to.Addr() != s.peer.Addr() {
+	client := s.peer.Addr()
+	to = wasi.Zoned(client, netip.AddrPortFrom(to.Addr().Unmap(), to.Port()))
+	if to.Port() < wasi.LowestPort || !client.IsValid() || !wasi.IsClient(client, to.Addr()) {
 		return 0, ftp.ErrPermission
 	}
 	socket, err := w.network.Dial(to)

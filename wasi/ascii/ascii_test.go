@@ -1,4 +1,4 @@
-package host
+package ascii
 
 import (
 	"bytes"
@@ -31,7 +31,7 @@ var asciiTexts = []struct{ file, wire, back string }{
 func encoded(t *testing.T, src io.Reader) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := encodeLines(&out, src); err != nil {
+	if err := Encode(&out, src); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -40,7 +40,7 @@ func encoded(t *testing.T, src io.Reader) string {
 func decoded(t *testing.T, src io.Reader) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := decodeLines(&out, src); err != nil {
+	if err := Decode(&out, src); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -82,7 +82,7 @@ func TestLinesAtThePiece(t *testing.T) {
 	t.Parallel()
 	for shift := -2; shift <= 2; shift++ {
 		for _, end := range []string{"\n", "\r\n", "\r", "\r\r\n"} {
-			file := strings.Repeat("x", asciiPiece+shift) + end + "rest"
+			file := strings.Repeat("x", piece+shift) + end + "rest"
 			wire := strings.ReplaceAll(strings.ReplaceAll(file, "\r\n", "\n"), "\n", "\r\n")
 			if got := encoded(t, strings.NewReader(file)); got != wire {
 				t.Errorf("%q at %+d goes out wrong", end, shift)
@@ -100,18 +100,18 @@ func TestLinesUpToAFault(t *testing.T) {
 	fault := errors.New("it broke")
 	for text, want := range map[string]string{"a\r\nb": "a\nb", "a\r\n": "a\n", "": ""} {
 		var out bytes.Buffer
-		err := decodeLines(&out, io.MultiReader(strings.NewReader(text), iotest.ErrReader(fault)))
+		err := Decode(&out, io.MultiReader(strings.NewReader(text), iotest.ErrReader(fault)))
 		if !errors.Is(err, fault) || out.String() != want {
 			t.Errorf("%q, and a fault: %q, %v", text, out.String(), err)
 		}
 		out.Reset()
-		err = encodeLines(&out, io.MultiReader(strings.NewReader(want), iotest.ErrReader(fault)))
+		err = Encode(&out, io.MultiReader(strings.NewReader(want), iotest.ErrReader(fault)))
 		if !errors.Is(err, fault) || out.String() != strings.ReplaceAll(want, "\n", "\r\n") {
 			t.Errorf("%q, and a fault: %q, %v", want, out.String(), err)
 		}
 	}
 	full := errors.New("it is full")
-	for name, copyLines := range map[string]func(io.Writer, io.Reader) error{"encode": encodeLines, "decode": decodeLines} {
+	for name, copyLines := range map[string]func(io.Writer, io.Reader) error{"encode": Encode, "decode": Decode} {
 		if err := copyLines(failing{full}, strings.NewReader("a\r\nb")); !errors.Is(err, full) {
 			t.Errorf("%s to a full disk: %v", name, err)
 		}

@@ -6,11 +6,11 @@ import "wasiftp/wasi"
 const allRights = uint64(wasi.ReadWrite)
 
 var accountChecks = []Check{
-	{Import: "auth_host", Proves: []string{"result"}, Promise: "takes no name for no virtual host", Run: func(c *Trial) {
+	{"auth_host", "result", "takes no name for no virtual host", func(c *Trial) {
 		c.succeed(wasi.AuthHost, c.Named(wasi.AuthHost, ""))
 		c.enter()
 	}},
-	{Import: "auth_host", Proves: []string{"ENOENT"}, Promise: "ENOENT when there is no such host", Run: func(c *Trial) {
+	{"auth_host", "ENOENT", "ENOENT when there is no such host", func(c *Trial) {
 		switch errno := c.Named(wasi.AuthHost, "no-such-host.invalid"); errno {
 		case wasi.ENOENT:
 		case wasi.OK, wasi.ENOSYS:
@@ -22,25 +22,21 @@ var accountChecks = []Check{
 		c.enter()
 	}},
 
-	{Import: "auth_login", Proves: []string{"result"},
-		Promise: "logs the session in, and rights are what the account may do",
-		Run: func(c *Trial) {
-			c.enter()
-			if rights := c.Number(ResultAt); rights != allRights {
-				c.T.Errorf("the rights of %s are %#x, not all: %#x", c.Target.User, rights, allRights)
-			}
-			c.Must(wasi.HandleClose, c.List(".", 0))
-		}},
-	{Import: "auth_login", Proves: []string{"result"}, Promise: "a reader's rights are to read and to list", Run: func(c *Trial) {
+	{"auth_login", "result", "logs the session in, and rights are what the account may do", func(c *Trial) {
+		c.enter()
+		if rights := c.Number(ResultAt); rights != allRights {
+			c.T.Errorf("the rights of %s are %#x, not all: %#x", c.Target.User, rights, allRights)
+		}
+		c.Must(wasi.HandleClose, c.List(".", 0))
+	}},
+	{"auth_login", "result", "a reader's rights are to read and to list", func(c *Trial) {
 		c.onlyRead()
 		if rights := c.Number(ResultAt); rights != uint64(wasi.ReadOnly) {
 			c.T.Errorf("the rights of %s are %#x, not %#x", c.Target.Reader, rights, wasi.RightRead|wasi.RightList)
 		}
 	}},
-	{Import: "auth_login", Proves: []string{"result"},
-		Promise: "tells what the account's files can do, and the imports keep to it",
-		Run:     abilities},
-	{Import: "auth_login", Proves: []string{"EACCES"}, Promise: "EACCES for wrong credentials", Run: func(c *Trial) {
+	{"auth_login", "result", "tells what the account's files can do, and the imports keep to it", abilities},
+	{"auth_login", "EACCES", "EACCES for wrong credentials", func(c *Trial) {
 		for _, wrong := range [][2]string{
 			{c.Target.User, "wrong"}, {c.Target.User, ""}, {c.Target.User, c.Target.Password + "x"}, {"nobody of that name", c.Target.Password},
 			{"\xff\xfe", "\xff"}, {c.Target.User + "\x00", c.Target.Password}, {c.Target.User, c.Target.Password + "\x00"},
@@ -59,48 +55,42 @@ var accountChecks = []Check{
 		}
 		c.enter()
 	}},
-	{Import: "auth_login", Proves: []string{"EMFILE"},
-		Promise: "EMFILE when the account has all its sessions, until one ends",
-		Run: func(c *Trial) {
-			if c.Target.Single == "" {
-				c.T.Skipf(NotChecked + "for want of an account that may have one session")
-			}
-			single := func(p *Puppet) wasi.Errno { return p.Login(c.Target.Single, c.Target.SinglePassword) }
-			if errno := single(c.Puppet); errno != wasi.OK {
-				c.T.Fatalf("the first session: %v, not OK", errno)
-			}
-			other := c.Connect(c.T)
-			if errno := single(other); errno != wasi.EMFILE {
-				c.T.Errorf("the second session: %v, not EMFILE", errno)
-			}
-			c.Logout()
-			if errno := single(other); errno != wasi.OK {
-				c.T.Errorf("the second session, when the first has logged out: %v, not OK", errno)
-			}
-			if errno := single(other); errno != wasi.OK && errno != wasi.EMFILE {
-				c.T.Errorf("the second session again: %v", errno)
-			}
-		}},
+	{"auth_login", "EMFILE", "EMFILE when the account has all its sessions, until one ends", func(c *Trial) {
+		if c.Target.Single == "" {
+			c.T.Skipf(NotChecked + "for want of an account that may have one session")
+		}
+		single := func(p *Puppet) wasi.Errno { return p.Login(c.Target.Single, c.Target.SinglePassword) }
+		if errno := single(c.Puppet); errno != wasi.OK {
+			c.T.Fatalf("the first session: %v, not OK", errno)
+		}
+		other := c.Connect(c.T)
+		if errno := single(other); errno != wasi.EMFILE {
+			c.T.Errorf("the second session: %v, not EMFILE", errno)
+		}
+		c.Logout()
+		if errno := single(other); errno != wasi.OK {
+			c.T.Errorf("the second session, when the first has logged out: %v, not OK", errno)
+		}
+		if errno := single(other); errno != wasi.OK && errno != wasi.EMFILE {
+			c.T.Errorf("the second session again: %v", errno)
+		}
+	}},
 
-	{Import: "auth_login", Proves: []string{"result"},
-		Promise: "an empty user logs the session out: it has no files then, and may log in again",
-		Run: func(c *Trial) {
-			c.enter()
-			c.Logout()
-			c.refused(wasi.EACCES, wasi.FileStat, c.words(".", 0, c.At(ResultAt))...)
-			c.Logout()
-			c.enter()
-			c.has(c.made("again", content), content)
-		}},
-	{Import: "auth_login", Proves: []string{"result"},
-		Promise: "logging out takes nothing from another session",
-		Run: func(c *Trial) {
-			c.enter()
-			other := c.Connect(c.T)
-			other.Login(c.Target.User, c.Target.Password)
-			other.Logout()
-			c.Must(wasi.HandleClose, c.List(".", 0))
-		}},
+	{"auth_login", "result", "an empty user logs the session out: it has no files then, and may log in again", func(c *Trial) {
+		c.enter()
+		c.Logout()
+		c.refused(wasi.EACCES, wasi.FileStat, c.words(".", 0, c.At(ResultAt))...)
+		c.Logout()
+		c.enter()
+		c.has(c.made("again", content), content)
+	}},
+	{"auth_login", "result", "logging out takes nothing from another session", func(c *Trial) {
+		c.enter()
+		other := c.Connect(c.T)
+		other.Login(c.Target.User, c.Target.Password)
+		other.Logout()
+		c.Must(wasi.HandleClose, c.List(".", 0))
+	}},
 }
 
 // onlyRead logs the session in to the account that may only read.

@@ -8,9 +8,8 @@ import (
 )
 
 var changeChecks = []Check{
-	{Import: "file_make", Proves: []string{"result", "EEXIST", "ENOENT"},
-		Promise: "makes a directory; EEXIST when there is one, ENOENT when the one above is missing",
-		Run: func(c *Trial) {
+	{"file_make", "result EEXIST ENOENT",
+		"makes a directory; EEXIST when there is one, ENOENT when the one above is missing", func(c *Trial) {
 			c.enter()
 			folder := c.folder("folder")
 			if s := c.stat(folder); s.Mode&wasi.TypeMask != wasi.TypeDir {
@@ -21,19 +20,16 @@ var changeChecks = []Check{
 			c.refused(wasi.ENOENT, wasi.FileMake, c.making(c.name("none")+"/below")...)
 		}},
 
-	{Import: "file_remove", Proves: []string{"result", "ENOENT"},
-		Promise: "removes a file, or an empty directory; ENOENT when there is none",
-		Run: func(c *Trial) {
-			c.enter()
-			for kind, name := range []string{c.made("file", content), c.folder("folder")} {
-				c.succeed(wasi.FileRemove, c.Named(wasi.FileRemove, name, uint64(kind)))
-				c.refused(wasi.ENOENT, wasi.FileStat, c.words(name, 0, c.At(ResultAt))...)
-				c.refused(wasi.ENOENT, wasi.FileRemove, c.words(name, uint64(kind))...)
-			}
-		}},
-	{Import: "file_remove", Proves: []string{"EISDIR", "ENOTDIR", "ENOTEMPTY"},
-		Promise: "EISDIR and ENOTDIR for the wrong kind, ENOTEMPTY for a directory that has entries",
-		Run: func(c *Trial) {
+	{"file_remove", "result ENOENT", "removes a file, or an empty directory; ENOENT when there is none", func(c *Trial) {
+		c.enter()
+		for kind, name := range []string{c.made("file", content), c.folder("folder")} {
+			c.succeed(wasi.FileRemove, c.Named(wasi.FileRemove, name, uint64(kind)))
+			c.refused(wasi.ENOENT, wasi.FileStat, c.words(name, 0, c.At(ResultAt))...)
+			c.refused(wasi.ENOENT, wasi.FileRemove, c.words(name, uint64(kind))...)
+		}
+	}},
+	{"file_remove", "EISDIR ENOTDIR ENOTEMPTY",
+		"EISDIR and ENOTDIR for the wrong kind, ENOTEMPTY for a directory that has entries", func(c *Trial) {
 			c.enter()
 			folder, file := c.folder("folder"), c.made("file", content)
 			inside := c.made("folder/file", content)
@@ -42,61 +38,53 @@ var changeChecks = []Check{
 			c.refused(wasi.ENOTEMPTY, wasi.FileRemove, c.words(folder, wasi.RemoveDir)...)
 			c.has(inside, content)
 		}},
-	{Import: "file_remove", Proves: []string{"EINVAL"}, Promise: "EINVAL for another kind", Run: func(c *Trial) {
+	{"file_remove", "EINVAL", "EINVAL for another kind", func(c *Trial) {
 		c.enter()
 		c.refused(wasi.EINVAL, wasi.FileRemove, c.words(c.made("file", content), 3)...)
 	}},
-	{Import: "file_remove", Proves: []string{"result"},
-		Promise: "kind 2 removes a directory with all that is in it, and no more",
-		Run: func(c *Trial) {
-			c.enter()
-			c.fells()
-			folder, beside := c.folder("folder"), c.made("beside", content)
-			c.made("folder/file", content)
-			c.folder("folder/below")
-			c.made("folder/below/file", content)
-			c.succeed(wasi.FileRemove, c.Named(wasi.FileRemove, folder, wasi.RemoveTree))
-			c.refused(wasi.ENOENT, wasi.FileStat, c.words(folder, 0, c.At(ResultAt))...)
-			c.has(beside, content)
-		}},
-	{Import: "file_remove", Proves: []string{"ENOENT", "ENOTDIR"},
-		Promise: "kind 2 is ENOENT when there is none, and ENOTDIR for a file",
-		Run: func(c *Trial) {
-			c.enter()
-			c.fells()
-			file := c.made("file", content)
-			c.refused(wasi.ENOENT, wasi.FileRemove, c.words(c.name("none"), wasi.RemoveTree)...)
-			c.refused(wasi.ENOTDIR, wasi.FileRemove, c.words(file, wasi.RemoveTree)...)
-			c.has(file, content)
-		}},
-	{Import: "file_remove", Proves: []string{"result"},
-		Promise: "kind 2 removes the links in a directory, and not what they lead to",
-		Run: func(c *Trial) {
-			c.enter()
-			c.fells()
-			file, other := c.made("file", content), c.folder("other")
-			inside := c.made("other/file", content)
-			folder := c.folder("folder")
-			c.link("folder/to file", "../"+file)
-			c.link("folder/to other", "../"+other)
-			c.succeed(wasi.FileRemove, c.Named(wasi.FileRemove, folder, wasi.RemoveTree))
-			c.refused(wasi.ENOENT, wasi.FileStat, c.words(folder, 0, c.At(ResultAt))...)
-			c.has(file, content)
-			c.has(inside, content)
-		}},
-	{Import: "file_remove", Proves: []string{"EACCES"},
-		Promise: "EACCES for kind 2 when that is not allowed",
-		Run: func(c *Trial) {
-			c.enter()
-			folder := c.folder("folder")
-			inside := c.made("folder/file", content)
-			if c.config().Allow.SiteRmdir {
-				c.T.Skipf(NotChecked + "the configuration allows it")
-			}
-			c.denied(wasi.FileRemove, c.Named(wasi.FileRemove, folder, wasi.RemoveTree))
-			c.has(inside, content)
-		}},
-	{Import: "file_remove", Proves: []string{"result"}, Promise: "removes a link, and not what it leads to", Run: func(c *Trial) {
+	{"file_remove", "result", "kind 2 removes a directory with all that is in it, and no more", func(c *Trial) {
+		c.enter()
+		c.fells()
+		folder, beside := c.folder("folder"), c.made("beside", content)
+		c.made("folder/file", content)
+		c.folder("folder/below")
+		c.made("folder/below/file", content)
+		c.succeed(wasi.FileRemove, c.Named(wasi.FileRemove, folder, wasi.RemoveTree))
+		c.refused(wasi.ENOENT, wasi.FileStat, c.words(folder, 0, c.At(ResultAt))...)
+		c.has(beside, content)
+	}},
+	{"file_remove", "ENOENT ENOTDIR", "kind 2 is ENOENT when there is none, and ENOTDIR for a file", func(c *Trial) {
+		c.enter()
+		c.fells()
+		file := c.made("file", content)
+		c.refused(wasi.ENOENT, wasi.FileRemove, c.words(c.name("none"), wasi.RemoveTree)...)
+		c.refused(wasi.ENOTDIR, wasi.FileRemove, c.words(file, wasi.RemoveTree)...)
+		c.has(file, content)
+	}},
+	{"file_remove", "result", "kind 2 removes the links in a directory, and not what they lead to", func(c *Trial) {
+		c.enter()
+		c.fells()
+		file, other := c.made("file", content), c.folder("other")
+		inside := c.made("other/file", content)
+		folder := c.folder("folder")
+		c.link("folder/to file", "../"+file)
+		c.link("folder/to other", "../"+other)
+		c.succeed(wasi.FileRemove, c.Named(wasi.FileRemove, folder, wasi.RemoveTree))
+		c.refused(wasi.ENOENT, wasi.FileStat, c.words(folder, 0, c.At(ResultAt))...)
+		c.has(file, content)
+		c.has(inside, content)
+	}},
+	{"file_remove", "EACCES", "EACCES for kind 2 when that is not allowed", func(c *Trial) {
+		c.enter()
+		folder := c.folder("folder")
+		inside := c.made("folder/file", content)
+		if c.config().Allow.SiteRmdir {
+			c.T.Skipf(NotChecked + "the configuration allows it")
+		}
+		c.denied(wasi.FileRemove, c.Named(wasi.FileRemove, folder, wasi.RemoveTree))
+		c.has(inside, content)
+	}},
+	{"file_remove", "result", "removes a link, and not what it leads to", func(c *Trial) {
 		c.enter()
 		file, folder := c.made("file", content), c.folder("folder")
 		for _, link := range []string{c.link("to file", file), c.link("to folder", folder), c.link("to nothing", c.name("nothing"))} {
@@ -106,7 +94,7 @@ var changeChecks = []Check{
 		c.has(file, content)
 		c.stat(folder)
 	}},
-	{Import: "file_remove", Proves: []string{"result"}, Promise: "the root stays", Run: func(c *Trial) {
+	{"file_remove", "result", "the root stays", func(c *Trial) {
 		c.enter()
 		c.made("file", content)
 		for _, kind := range []uint64{wasi.RemoveFile, wasi.RemoveDir, wasi.RemoveTree} {
@@ -117,64 +105,57 @@ var changeChecks = []Check{
 		c.stat(".")
 	}},
 
-	{Import: "file_rename", Proves: []string{"result", "ENOENT"},
-		Promise: "renames a file or a directory, also to elsewhere; ENOENT when there is none",
-		Run: func(c *Trial) {
-			c.enter()
-			file, folder := c.made("file", content), c.folder("folder")
-			c.succeed(wasi.FileRename, c.rename(file, folder+"/moved"))
-			c.named = append(c.named, folder+"/moved")
-			c.refused(wasi.ENOENT, wasi.FileStat, c.words(file, 0, c.At(ResultAt))...)
-			c.has(folder+"/moved", content)
-			c.succeed(wasi.FileRename, c.rename(folder, c.name("elsewhere")))
-			c.named = append(c.named, c.name("elsewhere")+"/moved")
-			c.has(c.name("elsewhere")+"/moved", content)
-			if errno := c.rename(c.name("none"), c.name("new")); errno != wasi.ENOENT {
-				c.T.Errorf("of what is not there: %v, not ENOENT", errno)
-			}
-		}},
-	{Import: "file_rename", Proves: []string{"result"}, Promise: "replaces a file", Run: func(c *Trial) {
+	{"file_rename", "result ENOENT", "renames a file or a directory, also to elsewhere; ENOENT when there is none", func(c *Trial) {
+		c.enter()
+		file, folder := c.made("file", content), c.folder("folder")
+		c.succeed(wasi.FileRename, c.rename(file, folder+"/moved"))
+		c.named = append(c.named, folder+"/moved")
+		c.refused(wasi.ENOENT, wasi.FileStat, c.words(file, 0, c.At(ResultAt))...)
+		c.has(folder+"/moved", content)
+		c.succeed(wasi.FileRename, c.rename(folder, c.name("elsewhere")))
+		c.named = append(c.named, c.name("elsewhere")+"/moved")
+		c.has(c.name("elsewhere")+"/moved", content)
+		if errno := c.rename(c.name("none"), c.name("new")); errno != wasi.ENOENT {
+			c.T.Errorf("of what is not there: %v, not ENOENT", errno)
+		}
+	}},
+	{"file_rename", "result", "replaces a file", func(c *Trial) {
 		c.enter()
 		file, old := c.made("file", content), c.made("old", "old")
 		c.succeed(wasi.FileRename, c.rename(file, old))
 		c.has(old, content)
 	}},
-	{Import: "file_rename", Proves: []string{"result"},
-		Promise: "a directory goes not into itself, and a file takes not its place",
-		Run: func(c *Trial) {
-			c.enter()
-			file, folder := c.made("file", content), c.folder("folder")
-			inside := c.made("folder/file", content)
-			for _, to := range []string{folder + "/below", "."} {
-				if errno := c.rename(folder, to); errno == wasi.OK {
-					c.T.Errorf("a directory to %q: OK", to)
-				}
+	{"file_rename", "result", "a directory goes not into itself, and a file takes not its place", func(c *Trial) {
+		c.enter()
+		file, folder := c.made("file", content), c.folder("folder")
+		inside := c.made("folder/file", content)
+		for _, to := range []string{folder + "/below", "."} {
+			if errno := c.rename(folder, to); errno == wasi.OK {
+				c.T.Errorf("a directory to %q: OK", to)
 			}
-			if errno := c.rename(file, folder); errno == wasi.OK {
-				c.T.Errorf("a file to a directory's name: OK")
-			}
-			c.has(file, content)
-			c.has(inside, content)
-		}},
+		}
+		if errno := c.rename(file, folder); errno == wasi.OK {
+			c.T.Errorf("a file to a directory's name: OK")
+		}
+		c.has(file, content)
+		c.has(inside, content)
+	}},
 
-	{Import: "file_set", Proves: []string{"result", "ENOENT"},
-		Promise: "sets the modification time, to the second at least; ENOENT when there is none",
-		Run: func(c *Trial) {
-			c.enter()
-			file := c.made("file", content)
-			for _, year := range []int{1985, 2001, 2030} { // what FAT can have too
-				want := time.Date(year, 2, 3, 4, 5, 6, 0, time.UTC)
-				c.succeed(wasi.FileSet, c.Named(wasi.FileSet, file, wasi.SetTime, uint64(want.UnixNano())))
-				if got := c.stat(file).ModTime; got != want.UnixNano() {
-					c.T.Errorf("%v was set, and is now %v", want, time.Unix(0, got).UTC())
-				}
+	{"file_set", "result ENOENT", "sets the modification time, to the second at least; ENOENT when there is none", func(c *Trial) {
+		c.enter()
+		file := c.made("file", content)
+		for _, year := range []int{1985, 2001, 2030} { // what FAT can have too
+			want := time.Date(year, 2, 3, 4, 5, 6, 0, time.UTC)
+			c.succeed(wasi.FileSet, c.Named(wasi.FileSet, file, wasi.SetTime, uint64(want.UnixNano())))
+			if got := c.stat(file).ModTime; got != want.UnixNano() {
+				c.T.Errorf("%v was set, and is now %v", want, time.Unix(0, got).UTC())
 			}
-			c.refused(wasi.ENOENT, wasi.FileSet, c.words(c.name("none"), wasi.SetTime, 0)...)
-		}},
+		}
+		c.refused(wasi.ENOENT, wasi.FileSet, c.words(c.name("none"), wasi.SetTime, 0)...)
+	}},
 
-	{Import: "file_make", Proves: []string{"result", "EEXIST"},
-		Promise: "makes a link that leads to the file, from another directory too; EEXIST when there is such a name",
-		Run: func(c *Trial) {
+	{"file_make", "result EEXIST",
+		"makes a link that leads to the file, from another directory too; EEXIST when there is such a name", func(c *Trial) {
 			c.enter()
 			c.needs(linking)
 			file := c.made("file", content)
@@ -191,40 +172,35 @@ var changeChecks = []Check{
 				}
 			}
 		}},
-	{Import: "file_make", Proves: []string{"result", "ENOENT"},
-		Promise: "the target may be missing; ENOENT when the directory above the link is",
-		Run: func(c *Trial) {
-			c.enter()
-			c.needs(linking)
-			link, target := c.name("link"), c.name("target")
-			c.succeed(wasi.FileMake, c.pair(wasi.FileMake, link, target))
-			c.refused(wasi.ENOENT, wasi.FileStat, c.words(link, 0, c.At(ResultAt))...)
-			c.put(target, content)
-			c.has(link, content)
-			if errno := c.pair(wasi.FileMake, c.name("none")+"/link", target); errno != wasi.ENOENT {
-				c.T.Errorf("in a directory that is not there: %v, not ENOENT", errno)
+	{"file_make", "result ENOENT", "the target may be missing; ENOENT when the directory above the link is", func(c *Trial) {
+		c.enter()
+		c.needs(linking)
+		link, target := c.name("link"), c.name("target")
+		c.succeed(wasi.FileMake, c.pair(wasi.FileMake, link, target))
+		c.refused(wasi.ENOENT, wasi.FileStat, c.words(link, 0, c.At(ResultAt))...)
+		c.put(target, content)
+		c.has(link, content)
+		if errno := c.pair(wasi.FileMake, c.name("none")+"/link", target); errno != wasi.ENOENT {
+			c.T.Errorf("in a directory that is not there: %v, not ENOENT", errno)
+		}
+	}},
+	{"file_make", "names", "the target of a link is a name too: else EINVAL", func(c *Trial) {
+		c.enter()
+		c.needs(linking)
+		for _, target := range badName {
+			if errno := c.pair(wasi.FileMake, c.name("link"), target); errno != wasi.EINVAL && errno != wasi.ENOSYS {
+				c.T.Errorf("to %q: %v, not EINVAL", target, errno)
 			}
-		}},
-	{Import: "file_make", Proves: []string{"names"},
-		Promise: "the target of a link is a name too: else EINVAL",
-		Run: func(c *Trial) {
-			c.enter()
-			c.needs(linking)
-			for _, target := range badName {
-				if errno := c.pair(wasi.FileMake, c.name("link"), target); errno != wasi.EINVAL && errno != wasi.ENOSYS {
-					c.T.Errorf("to %q: %v, not EINVAL", target, errno)
-				}
-			}
-		}},
-	{Import: "file_make", Proves: []string{"EACCES"}, Promise: "EACCES for a link when that is not allowed", Run: func(c *Trial) {
+		}
+	}},
+	{"file_make", "EACCES", "EACCES for a link when that is not allowed", func(c *Trial) {
 		c.enter()
 		c.forbids(linking)
 		c.denied(wasi.FileMake, c.pair(wasi.FileMake, c.name("link"), c.made("file", content)))
 	}},
 
-	{Import: "file_copy", Proves: []string{"result", "EventTransfer"},
-		Promise: "copies a file, which EventTransfer and file_commit end; flag 1 adds it to the end of another",
-		Run: func(c *Trial) {
+	{"file_copy", "result EventTransfer",
+		"copies a file, which EventTransfer and file_commit end; flag 1 adds it to the end of another", func(c *Trial) {
 			c.enter()
 			c.needs(copying)
 			large := string(pattern(1<<20 + 3))
@@ -237,9 +213,8 @@ var changeChecks = []Check{
 			c.copies(c.made("short", content), to, 0, len(content))
 			c.has(to, content)
 		}},
-	{Import: "file_copy", Proves: []string{"EINVAL", "ENOENT", "EISDIR"},
-		Promise: "EINVAL when both are the same file, or for an unknown flag, ENOENT when there is none, EISDIR for a directory",
-		Run: func(c *Trial) {
+	{"file_copy", "EINVAL ENOENT EISDIR",
+		"EINVAL when both are the same file, or for an unknown flag, ENOENT when there is none, EISDIR for a directory", func(c *Trial) {
 			c.enter()
 			c.needs(copying)
 			from, folder := c.made("from", content), c.folder("folder")
@@ -257,50 +232,45 @@ var changeChecks = []Check{
 			}
 			c.has(from, content)
 		}},
-	{Import: "file_copy", Proves: []string{"EINVAL"},
-		Promise: "EINVAL when both are the same file by another name, through a link",
-		Run: func(c *Trial) {
-			c.enter()
-			c.needs(copying)
-			file := c.made("file", content)
-			link := c.link("link", file)
-			for from, to := range map[string]string{file: link, link: file} {
-				errno := c.pair(wasi.FileCopy, from, to, 0, c.At(ResultAt))
-				if errno == wasi.ENOSYS {
-					c.T.Skipf(NotOffered + "file_copy is ENOSYS")
-				}
-				if errno != wasi.EINVAL {
-					c.T.Errorf("%q to %q: %v, not EINVAL", from, to, errno)
-				}
+	{"file_copy", "EINVAL", "EINVAL when both are the same file by another name, through a link", func(c *Trial) {
+		c.enter()
+		c.needs(copying)
+		file := c.made("file", content)
+		link := c.link("link", file)
+		for from, to := range map[string]string{file: link, link: file} {
+			errno := c.pair(wasi.FileCopy, from, to, 0, c.At(ResultAt))
+			if errno == wasi.ENOSYS {
+				c.T.Skipf(NotOffered + "file_copy is ENOSYS")
 			}
-			c.has(file, content)
-		}},
-	{Import: "file_copy", Proves: []string{"result"},
-		Promise: "a copy that is given up is aborted, and nothing is left open",
-		Run: func(c *Trial) {
-			c.enter()
-			c.needs(copying)
-			from, to := c.made("from", string(pattern(large))), c.name("to")
-			for range 10 {
-				c.succeed(wasi.FileCopy, c.pair(wasi.FileCopy, from, to, 0, c.At(ResultAt)))
-				c.Must(wasi.HandleClose, c.Number(ResultAt))
+			if errno != wasi.EINVAL {
+				c.T.Errorf("%q to %q: %v, not EINVAL", from, to, errno)
 			}
-			c.put(to, content)
-			c.has(to, content)
-		}},
-	{Import: "file_copy", Proves: []string{"EACCES"}, Promise: "EACCES when that is not allowed", Run: func(c *Trial) {
+		}
+		c.has(file, content)
+	}},
+	{"file_copy", "result", "a copy that is given up is aborted, and nothing is left open", func(c *Trial) {
+		c.enter()
+		c.needs(copying)
+		from, to := c.made("from", string(pattern(large))), c.name("to")
+		for range 10 {
+			c.succeed(wasi.FileCopy, c.pair(wasi.FileCopy, from, to, 0, c.At(ResultAt)))
+			c.Must(wasi.HandleClose, c.Number(ResultAt))
+		}
+		c.put(to, content)
+		c.has(to, content)
+	}},
+	{"file_copy", "EACCES", "EACCES when that is not allowed", func(c *Trial) {
 		c.enter()
 		c.forbids(copying)
 		c.denied(wasi.FileCopy, c.pair(wasi.FileCopy, c.made("from", content), c.name("to"), 0, c.At(ResultAt)))
 	}},
 
-	{Import: "file_set", Proves: []string{"EINVAL"}, Promise: "EINVAL for another attribute", Run: func(c *Trial) {
+	{"file_set", "EINVAL", "EINVAL for another attribute", func(c *Trial) {
 		c.enter()
 		c.refused(wasi.EINVAL, wasi.FileSet, c.words(c.made("file", content), 2, 0)...)
 	}},
-	{Import: "file_set", Proves: []string{"result", "ENOENT"},
-		Promise: "sets the nine permission bits, and more of a directory where the host has them; ENOENT when there is none",
-		Run: func(c *Trial) {
+	{"file_set", "result ENOENT",
+		"sets the nine permission bits, and more of a directory where the host has them; ENOENT when there is none", func(c *Trial) {
 			c.enter()
 			file := c.made("file", content)
 			for _, want := range []uint32{0o640, 0o600, 0o444, 0o644} {
@@ -312,15 +282,13 @@ var changeChecks = []Check{
 			c.refused(wasi.ENOENT, wasi.FileSet, c.words(c.name("none"), wasi.SetMode, 0o644)...)
 		}},
 
-	{Import: "file_space", Proves: []string{"result"},
-		Promise: "how many bytes an upload to a directory could have",
-		Run: func(c *Trial) {
-			c.enter()
-			c.succeed(wasi.FileSpace, c.Named(wasi.FileSpace, ".", c.At(ResultAt)))
-			if n := c.Peek(ResultAt, 8); bytes.Equal(n, make([]byte, 8)) {
-				c.T.Errorf("0, in a folder into which the kit has put files")
-			}
-		}},
+	{"file_space", "result", "how many bytes an upload to a directory could have", func(c *Trial) {
+		c.enter()
+		c.succeed(wasi.FileSpace, c.Named(wasi.FileSpace, ".", c.At(ResultAt)))
+		if n := c.Peek(ResultAt, 8); bytes.Equal(n, make([]byte, 8)) {
+			c.T.Errorf("0, in a folder into which the kit has put files")
+		}
+	}},
 }
 
 // made makes a file.

@@ -11,73 +11,60 @@ import (
 )
 
 var closeChecks = []Check{
-	{Import: "handle_close", Proves: []string{"result"},
-		Promise: "a data connection ends in order once all that was written has gone",
-		Run:     closesData},
-	{Import: "handle_close", Proves: []string{"result"},
-		Promise: "a session's client gets the last reply and then the end, even when it still sends",
-		Run:     closesSession},
-	{Import: "handle_close", Proves: []string{"result"},
-		Promise: "all that net_write took arrives, however late the client reads it",
-		Run:     closesFull},
-	{Import: "handle_close", Proves: []string{"result"}, Promise: "a session goes with all it owns", Run: closesAll},
-	{Import: "handle_close", Proves: []string{"result"},
-		Promise: "a session's transfer goes with it, and a download is reset",
-		Run: func(c *Trial) {
-			p := c.second()
-			c.enter()
-			p.Login(c.Target.User, c.Target.Password)
-			file := p.Open(c.made("large", string(pattern(large))), 0, 0)
-			conn, client := p.Data()
-			p.Must(wasi.TransferStart, file, conn, 0, 0)
-			io.ReadFull(client, make([]byte, 1000))
-			c.Must(wasi.HandleClose, p.Session)
-			if n, err := io.Copy(io.Discard, client); err == nil || timedOut(err) {
-				c.T.Errorf("after %d bytes of %d the client sees %v, no reset", n+1000, large, err)
+	{"handle_close", "result", "a data connection ends in order once all that was written has gone", closesData},
+	{"handle_close", "result",
+		"a session's client gets the last reply and then the end, even when it still sends", closesSession},
+	{"handle_close", "result", "all that net_write took arrives, however late the client reads it", closesFull},
+	{"handle_close", "result", "a session goes with all it owns", closesAll},
+	{"handle_close", "result", "a session's transfer goes with it, and a download is reset", func(c *Trial) {
+		p := c.second()
+		c.enter()
+		p.Login(c.Target.User, c.Target.Password)
+		file := p.Open(c.made("large", string(pattern(large))), 0, 0)
+		conn, client := p.Data()
+		p.Must(wasi.TransferStart, file, conn, 0, 0)
+		io.ReadFull(client, make([]byte, 1000))
+		c.Must(wasi.HandleClose, p.Session)
+		if n, err := io.Copy(io.Discard, client); err == nil || timedOut(err) {
+			c.T.Errorf("after %d bytes of %d the client sees %v, no reset", n+1000, large, err)
+		}
+	}},
+	{"handle_close", "result", "a listener's port is free, and who came to it is turned away", func(c *Trial) {
+		c.enter()
+		handle, at := c.Listen()
+		waiting := c.connect(at)
+		c.Event(wasi.EventReadable, handle)
+		c.Must(wasi.HandleClose, handle)
+		if n, err := waiting.Read(make([]byte, 1)); n > 0 || timedOut(err) {
+			c.T.Errorf("who came to it gets %d bytes, %v", n, err)
+		}
+		c.closed(at)
+	}},
+	{"handle_close", "handles", "a number does not come back at once: EBADF is what the old one is", func(c *Trial) {
+		c.enter()
+		for range 40 {
+			old, _ := c.Listen()
+			c.Must(wasi.HandleClose, old)
+			again, _ := c.Listen()
+			if old == again {
+				c.T.Fatalf("%d is closed, and then the next listener", old)
 			}
-		}},
-	{Import: "handle_close", Proves: []string{"result"},
-		Promise: "a listener's port is free, and who came to it is turned away",
-		Run: func(c *Trial) {
-			c.enter()
-			handle, at := c.Listen()
-			waiting := c.connect(at)
-			c.Event(wasi.EventReadable, handle)
-			c.Must(wasi.HandleClose, handle)
-			if n, err := waiting.Read(make([]byte, 1)); n > 0 || timedOut(err) {
-				c.T.Errorf("who came to it gets %d bytes, %v", n, err)
-			}
-			c.closed(at)
-		}},
-	{Import: "handle_close", Proves: []string{"handles"},
-		Promise: "a number does not come back at once: EBADF is what the old one is",
-		Run: func(c *Trial) {
-			c.enter()
-			for range 40 {
-				old, _ := c.Listen()
-				c.Must(wasi.HandleClose, old)
-				again, _ := c.Listen()
-				if old == again {
-					c.T.Fatalf("%d is closed, and then the next listener", old)
-				}
-				c.refused(wasi.EBADF, wasi.NetAccept, old, c.At(ResultAt))
-				c.Must(wasi.HandleClose, again)
-			}
-		}},
-	{Import: "handle_close", Proves: []string{"result"},
-		Promise: "an upload that was not committed is aborted, and its name can be used at once",
-		Run: func(c *Trial) {
-			c.enter()
-			name := c.name("aborted")
-			for range 20 {
-				file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
-				c.finish(c.upload(file, content, 0, 0))
-				c.Must(wasi.HandleClose, file)
-				c.refused(wasi.EBADF, wasi.FileCommit, file)
-			}
-			c.put(name, "other")
-			c.has(name, "other")
-		}},
+			c.refused(wasi.EBADF, wasi.NetAccept, old, c.At(ResultAt))
+			c.Must(wasi.HandleClose, again)
+		}
+	}},
+	{"handle_close", "result", "an upload that was not committed is aborted, and its name can be used at once", func(c *Trial) {
+		c.enter()
+		name := c.name("aborted")
+		for range 20 {
+			file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
+			c.finish(c.upload(file, content, 0, 0))
+			c.Must(wasi.HandleClose, file)
+			c.refused(wasi.EBADF, wasi.FileCommit, file)
+		}
+		c.put(name, "other")
+		c.has(name, "other")
+	}},
 }
 
 func closesFull(c *Trial) {

@@ -10,68 +10,50 @@ import (
 )
 
 var controlChecks = []Check{
-	{Import: "net_address", Proves: []string{"result"},
-		Promise: "side 0 is our end of the control connection, side 1 the client's",
-		Run: func(c *Trial) {
-			for side, want := range []net.Addr{c.Conn.RemoteAddr(), c.Conn.LocalAddr()} {
-				c.Must(wasi.NetAddress, c.Session, uint64(side), c.At(ResultAt))
-				if got := wasi.GetAddr(c.Peek(ResultAt, wasi.AddrSize)); got != want.(*net.TCPAddr).AddrPort() {
-					c.T.Errorf("side %d is %v, not %v", side, got, want)
-				}
+	{"net_address", "result", "side 0 is our end of the control connection, side 1 the client's", func(c *Trial) {
+		for side, want := range []net.Addr{c.Conn.RemoteAddr(), c.Conn.LocalAddr()} {
+			c.Must(wasi.NetAddress, c.Session, uint64(side), c.At(ResultAt))
+			if got := wasi.GetAddr(c.Peek(ResultAt, wasi.AddrSize)); got != want.(*net.TCPAddr).AddrPort() {
+				c.T.Errorf("side %d is %v, not %v", side, got, want)
 			}
-		}},
-	{Import: "net_address", Proves: []string{"EINVAL"}, Promise: "EINVAL for any other side", Run: func(c *Trial) {
+		}
+	}},
+	{"net_address", "EINVAL", "EINVAL for any other side", func(c *Trial) {
 		c.refused(wasi.EINVAL, wasi.NetAddress, c.Session, 2, c.At(ResultAt))
 	}},
 
-	{Import: "net_read", Proves: []string{"result"},
-		Promise: "gives what has arrived, as much as fits, and the rest after that",
-		Run:     readsInPieces},
-	{Import: "net_read", Proves: []string{"EAGAIN", "EventReadable"},
-		Promise: "EAGAIN when there is nothing yet, and EventReadable once there is",
-		Run:     readsLater},
-	{Import: "net_read", Proves: []string{"result"},
-		Promise: "n 0 is the end of the stream, each time, after all that came before it",
-		Run:     readsEnd},
-	{Import: "net_read", Proves: []string{"result"},
-		Promise: "a connection that the client resets ends, be it by an errno",
-		Run:     readsReset},
-	{Import: "net_read", Proves: []string{"result"},
-		Promise: "gives all that a client sends, however much faster than it is read",
-		Run: func(c *Trial) {
-			p := c.second()
-			c.Answer("watch %d", p.Session)
-			want := append(bytes.ReplaceAll(pattern(300_000), []byte{'\n'}, []byte{0}), '\n')
-			go p.Conn.Write(want)
-			if got := c.readAll(p.Session); got != string(want) {
-				c.T.Errorf("%d bytes were sent, and %d read, or others", len(want), len(got))
-			}
-		}},
+	{"net_read", "result", "gives what has arrived, as much as fits, and the rest after that", readsInPieces},
+	{"net_read", "EAGAIN EventReadable", "EAGAIN when there is nothing yet, and EventReadable once there is", readsLater},
+	{"net_read", "result", "n 0 is the end of the stream, each time, after all that came before it", readsEnd},
+	{"net_read", "result", "a connection that the client resets ends, be it by an errno", readsReset},
+	{"net_read", "result", "gives all that a client sends, however much faster than it is read", func(c *Trial) {
+		p := c.second()
+		c.Answer("watch %d", p.Session)
+		want := append(bytes.ReplaceAll(pattern(300_000), []byte{'\n'}, []byte{0}), '\n')
+		go p.Conn.Write(want)
+		if got := c.readAll(p.Session); got != string(want) {
+			c.T.Errorf("%d bytes were sent, and %d read, or others", len(want), len(got))
+		}
+	}},
 
-	{Import: "net_write", Proves: []string{"result"},
-		Promise: "what is given to a control connection arrives, in order",
-		Run: func(c *Trial) {
-			p := c.second()
-			c.Answer("watch %d", p.Session)
-			c.writes(p.Session, p.Conn)
-		}},
-	{Import: "net_write", Proves: []string{"result"},
-		Promise: "what is given to a data connection arrives, in order",
-		Run: func(c *Trial) {
-			c.enter()
-			conn, client := c.Data()
-			c.writes(conn, client)
-		}},
-	{Import: "net_write", Proves: []string{"EAGAIN", "EventWritable"},
-		Promise: "takes less than all, or EAGAIN, when the control connection has no room, and EventWritable follows",
-		Run: func(c *Trial) {
+	{"net_write", "result", "what is given to a control connection arrives, in order", func(c *Trial) {
+		p := c.second()
+		c.Answer("watch %d", p.Session)
+		c.writes(p.Session, p.Conn)
+	}},
+	{"net_write", "result", "what is given to a data connection arrives, in order", func(c *Trial) {
+		c.enter()
+		conn, client := c.Data()
+		c.writes(conn, client)
+	}},
+	{"net_write", "EAGAIN EventWritable",
+		"takes less than all, or EAGAIN, when the control connection has no room, and EventWritable follows", func(c *Trial) {
 			p := c.second()
 			c.Answer("watch %d", p.Session)
 			c.fills(p.Session, p.Conn)
 		}},
-	{Import: "net_write", Proves: []string{"EAGAIN", "EventWritable"},
-		Promise: "takes less than all, or EAGAIN, when the data connection has no room, and EventWritable follows",
-		Run: func(c *Trial) {
+	{"net_write", "EAGAIN EventWritable",
+		"takes less than all, or EAGAIN, when the data connection has no room, and EventWritable follows", func(c *Trial) {
 			c.enter()
 			conn, client := c.Data()
 			c.fills(conn, client)

@@ -10,41 +10,28 @@ import (
 )
 
 var dataChecks = []Check{
-	{Import: "net_listen", Proves: []string{"result"},
-		Promise: "opens a port at the address that it announces, a new one each time",
-		Run:     opensPorts},
-	{Import: "net_listen", Proves: []string{"EINVAL"},
-		Promise: "family is 4, 6 or 0: else EINVAL, as for one that the control connection cannot have",
-		Run:     listensInFamilies},
-	{Import: "net_listen", Proves: []string{"result"}, Promise: "goes on after many that were closed", Run: func(c *Trial) {
+	{"net_listen", "result", "opens a port at the address that it announces, a new one each time", opensPorts},
+	{"net_listen", "EINVAL",
+		"family is 4, 6 or 0: else EINVAL, as for one that the control connection cannot have", listensInFamilies},
+	{"net_listen", "result", "goes on after many that were closed", func(c *Trial) {
 		c.enter()
 		for range 200 {
 			handle, _ := c.Listen()
 			c.Must(wasi.HandleClose, handle)
 		}
 	}},
-	{Import: "net_listen", Proves: []string{"result"},
-		Promise: "a session has room for four handles, and not for handles without end: EMFILE",
-		Run:     hoards},
+	{"net_listen", "result", "a session has room for four handles, and not for handles without end: EMFILE", hoards},
 
-	{Import: "net_accept", Proves: []string{"EAGAIN", "EventReadable"},
-		Promise: "EAGAIN while the client has not come, and EventReadable on the listener once it has",
-		Run:     accepts},
-	{Import: "net_accept", Proves: []string{"result"},
-		Promise: "a client that came and sent and hung up before it was accepted is not lost",
-		Run:     acceptsWhoLeft},
-	{Import: "net_accept", Proves: []string{"EBUSY"}, Promise: "EBUSY when several came: none may be trusted", Run: acceptsNone},
-	{Import: "net_accept", Proves: []string{"result"},
-		Promise: "who comes from another address than the client's is turned away, and the client still waited for",
-		Run:     acceptsNoStranger},
+	{"net_accept", "EAGAIN EventReadable",
+		"EAGAIN while the client has not come, and EventReadable on the listener once it has", accepts},
+	{"net_accept", "result", "a client that came and sent and hung up before it was accepted is not lost", acceptsWhoLeft},
+	{"net_accept", "EBUSY", "EBUSY when several came: none may be trusted", acceptsNone},
+	{"net_accept", "result",
+		"who comes from another address than the client's is turned away, and the client still waited for", acceptsNoStranger},
 
-	{Import: "net_dial", Proves: []string{"result", "EventWritable"},
-		Promise: "connects to the client's port, and EventWritable says OK",
-		Run:     dials},
-	{Import: "net_dial", Proves: []string{"EventWritable"},
-		Promise: "EventWritable says ECONNREFUSED when nobody listens there",
-		Run:     dialsNobody},
-	{Import: "net_dial", Proves: []string{"EACCES"}, Promise: "EACCES for a port below 1024", Run: func(c *Trial) {
+	{"net_dial", "result EventWritable", "connects to the client's port, and EventWritable says OK", dials},
+	{"net_dial", "EventWritable", "EventWritable says ECONNREFUSED when nobody listens there", dialsNobody},
+	{"net_dial", "EACCES", "EACCES for a port below 1024", func(c *Trial) {
 		c.enter()
 		for _, port := range []uint16{0, 1, 21, 22, 1023} {
 			if errno := c.Dial(netip.AddrPortFrom(c.clientPort().address.Addr(), port)); errno != wasi.EACCES {
@@ -52,30 +39,26 @@ var dataChecks = []Check{
 			}
 		}
 	}},
-	{Import: "net_dial", Proves: []string{"EACCES"},
-		Promise: "EACCES for an address that is not the client's",
-		Run:     dialsNoStranger},
-	{Import: "net_dial", Proves: []string{"EINVAL"}, Promise: "EINVAL for an address of no family", Run: func(c *Trial) {
+	{"net_dial", "EACCES", "EACCES for an address that is not the client's", dialsNoStranger},
+	{"net_dial", "EINVAL", "EINVAL for an address of no family", func(c *Trial) {
 		c.enter()
 		for _, family := range []byte{0, 5, 255} {
 			c.Poke(TextAt, append([]byte{family, 0, 0x50, 0xc3, 127, 0, 0, 1}, make([]byte, 12)...))
 			c.refused(wasi.EINVAL, wasi.NetDial, c.Session, c.At(TextAt), c.At(ResultAt))
 		}
 	}},
-	{Import: "net_dial", Proves: []string{"result"},
-		Promise: "an attempt that is closed before it is answered leaves nothing",
-		Run: func(c *Trial) {
-			c.enter()
-			for range 40 {
-				if errno := c.Dial(c.clientPort().address); errno != wasi.OK && errno != wasi.EMFILE {
-					c.T.Fatalf("%v, not OK", errno)
-				} else if errno == wasi.OK {
-					c.Must(wasi.HandleClose, c.Number(ResultAt))
-				}
+	{"net_dial", "result", "an attempt that is closed before it is answered leaves nothing", func(c *Trial) {
+		c.enter()
+		for range 40 {
+			if errno := c.Dial(c.clientPort().address); errno != wasi.OK && errno != wasi.EMFILE {
+				c.T.Fatalf("%v, not OK", errno)
+			} else if errno == wasi.OK {
+				c.Must(wasi.HandleClose, c.Number(ResultAt))
 			}
-			c.Forget()
-			dials(c)
-		}},
+		}
+		c.Forget()
+		dials(c)
+	}},
 }
 
 func opensPorts(c *Trial) {

@@ -13,24 +13,22 @@ import (
 )
 
 var fileChecks = []Check{
-	{Import: "file_stat", Proves: []string{"result"},
-		Promise: "describes a file: size, type, permissions, time of the last change",
-		Run: func(c *Trial) {
-			c.enter()
-			before := time.Now()
-			name := c.made("file", content)
-			s := c.stat(name)
-			if s.Mode&wasi.TypeMask != wasi.TypeRegular || s.Size != uint64(len(content)) || s.Mode&^(wasi.TypeMask|0o777) != 0 {
-				c.T.Errorf("a file of %d bytes is %+v", len(content), s)
-			}
-			if off := time.Unix(0, s.ModTime).Sub(before).Abs(); off > time.Hour {
-				c.T.Errorf("a file just made was changed %v ago", off)
-			}
-			if off := time.Unix(0, s.Created).Sub(before).Abs(); off > time.Hour && s.Created != 0 {
-				c.T.Errorf("a file just made was created %v ago", off)
-			}
-		}},
-	{Import: "file_stat", Proves: []string{"result"}, Promise: "describes the root and a directory", Run: func(c *Trial) {
+	{"file_stat", "result", "describes a file: size, type, permissions, time of the last change", func(c *Trial) {
+		c.enter()
+		before := time.Now()
+		name := c.made("file", content)
+		s := c.stat(name)
+		if s.Mode&wasi.TypeMask != wasi.TypeRegular || s.Size != uint64(len(content)) || s.Mode&^(wasi.TypeMask|0o777) != 0 {
+			c.T.Errorf("a file of %d bytes is %+v", len(content), s)
+		}
+		if off := time.Unix(0, s.ModTime).Sub(before).Abs(); off > time.Hour {
+			c.T.Errorf("a file just made was changed %v ago", off)
+		}
+		if off := time.Unix(0, s.Created).Sub(before).Abs(); off > time.Hour && s.Created != 0 {
+			c.T.Errorf("a file just made was created %v ago", off)
+		}
+	}},
+	{"file_stat", "result", "describes the root and a directory", func(c *Trial) {
 		c.enter()
 		if s := c.stat("."); s.Mode&wasi.TypeMask != wasi.TypeDir {
 			c.T.Errorf("the root is %+v", s)
@@ -39,76 +37,64 @@ var fileChecks = []Check{
 			c.T.Errorf("a directory is %+v", s)
 		}
 	}},
-	{Import: "file_stat", Proves: []string{"ENOENT"}, Promise: "ENOENT when there is none", Run: func(c *Trial) {
+	{"file_stat", "ENOENT", "ENOENT when there is none", func(c *Trial) {
 		c.enter()
 		for _, flags := range []uint64{0, wasi.StatLink} {
 			c.refused(wasi.ENOENT, wasi.FileStat, c.words(c.name("none"), flags, c.At(ResultAt))...)
 		}
 	}},
-	{Import: "file_stat", Proves: []string{"EINVAL"}, Promise: "EINVAL for an unknown flag", Run: func(c *Trial) {
+	{"file_stat", "EINVAL", "EINVAL for an unknown flag", func(c *Trial) {
 		c.enter()
 		c.refused(wasi.EINVAL, wasi.FileStat, c.words(".", 4, c.At(ResultAt))...)
 	}},
-	{Import: "file_stat", Proves: []string{"ENOTDIR"},
-		Promise: "flag 2 describes a directory that is entered: ENOTDIR when it is none",
-		Run: func(c *Trial) {
-			c.enter()
-			for _, name := range []string{".", c.folder("folder")} {
-				c.succeed(wasi.FileStat, c.Named(wasi.FileStat, name, wasi.StatEnter, c.At(ResultAt)))
-				if s := wasi.GetStat(c.Peek(ResultAt, wasi.StatSize)); s.Mode&wasi.TypeMask != wasi.TypeDir {
-					c.T.Errorf("%s is %+v", name, s)
-				}
+	{"file_stat", "ENOTDIR", "flag 2 describes a directory that is entered: ENOTDIR when it is none", func(c *Trial) {
+		c.enter()
+		for _, name := range []string{".", c.folder("folder")} {
+			c.succeed(wasi.FileStat, c.Named(wasi.FileStat, name, wasi.StatEnter, c.At(ResultAt)))
+			if s := wasi.GetStat(c.Peek(ResultAt, wasi.StatSize)); s.Mode&wasi.TypeMask != wasi.TypeDir {
+				c.T.Errorf("%s is %+v", name, s)
 			}
-			c.refused(wasi.ENOTDIR, wasi.FileStat, c.words(c.made("file", content), wasi.StatEnter, c.At(ResultAt))...)
-		}},
-	{Import: "file_stat", Proves: []string{"EACCES"},
-		Promise: "flag 2: EACCES for a directory that the host's process may not search",
-		Run:     closedFolder},
-	{Import: "file_stat", Proves: []string{"result"},
-		Promise: "flag 1 describes a link itself, else what it leads to",
-		Run: func(c *Trial) {
-			c.enter()
-			name := c.made("file", content)
-			link := c.link("link", name)
-			if s := c.stat(link); s.Mode&wasi.TypeMask != wasi.TypeRegular || s.Size != uint64(len(content)) {
-				c.T.Errorf("what the link leads to is %+v", s)
-			}
-			c.succeed(wasi.FileStat, c.Named(wasi.FileStat, link, wasi.StatLink, c.At(ResultAt)))
-			if s := wasi.GetStat(c.Peek(ResultAt, wasi.StatSize)); s.Mode&wasi.TypeMask != wasi.TypeLink {
-				c.T.Errorf("the link is %+v", s)
-			}
-		}},
-	{Import: "file_stat", Proves: []string{"result"},
-		Promise: "nothing outside the root is reached through a link",
-		Run:     staysInside},
-	{Import: "file_stat", Proves: []string{"result"},
-		Promise: "a size that takes more than 32 bits is whole, and so is an offset",
-		Run: func(c *Trial) {
-			c.enter()
-			name := c.made("file", content)
-			if c.Target.Root == "" {
-				c.T.Skipf(NotChecked + "for want of the root, to make so large a file in")
-			}
-			const size = 5<<30 + 7
-			if err := os.Truncate(filepath.Join(c.Target.Root, name), size); err != nil {
-				c.T.Skipf(NotChecked+"%v", err)
-			}
-			if s := c.stat(name); s.Size != size {
-				c.T.Errorf("%d bytes are %d", uint64(size), s.Size)
-			}
-			if got, _ := c.download(c.Open(name, 0, size-3), 0, 0); got != "\x00\x00\x00" {
-				c.T.Errorf("of 3 bytes at the end of %d %d come", uint64(size), len(got))
-			}
-		}},
-	{Import: "file_stat", Proves: []string{"result"},
-		Promise: "what is below a file is not there: ENOTDIR or ENOENT",
-		Run: func(c *Trial) {
-			c.enter()
-			if errno := c.Named(wasi.FileStat, c.made("file", content)+"/below", 0, c.At(ResultAt)); errno != wasi.ENOTDIR && errno != wasi.ENOENT {
-				c.T.Errorf("%v", errno)
-			}
-		}},
-	{Import: "file_stat", Proves: []string{"result"}, Promise: "a name that is too long is refused", Run: func(c *Trial) {
+		}
+		c.refused(wasi.ENOTDIR, wasi.FileStat, c.words(c.made("file", content), wasi.StatEnter, c.At(ResultAt))...)
+	}},
+	{"file_stat", "EACCES", "flag 2: EACCES for a directory that the host's process may not search", closedFolder},
+	{"file_stat", "result", "flag 1 describes a link itself, else what it leads to", func(c *Trial) {
+		c.enter()
+		name := c.made("file", content)
+		link := c.link("link", name)
+		if s := c.stat(link); s.Mode&wasi.TypeMask != wasi.TypeRegular || s.Size != uint64(len(content)) {
+			c.T.Errorf("what the link leads to is %+v", s)
+		}
+		c.succeed(wasi.FileStat, c.Named(wasi.FileStat, link, wasi.StatLink, c.At(ResultAt)))
+		if s := wasi.GetStat(c.Peek(ResultAt, wasi.StatSize)); s.Mode&wasi.TypeMask != wasi.TypeLink {
+			c.T.Errorf("the link is %+v", s)
+		}
+	}},
+	{"file_stat", "result", "nothing outside the root is reached through a link", staysInside},
+	{"file_stat", "result", "a size that takes more than 32 bits is whole, and so is an offset", func(c *Trial) {
+		c.enter()
+		name := c.made("file", content)
+		if c.Target.Root == "" {
+			c.T.Skipf(NotChecked + "for want of the root, to make so large a file in")
+		}
+		const size = 5<<30 + 7
+		if err := os.Truncate(filepath.Join(c.Target.Root, name), size); err != nil {
+			c.T.Skipf(NotChecked+"%v", err)
+		}
+		if s := c.stat(name); s.Size != size {
+			c.T.Errorf("%d bytes are %d", uint64(size), s.Size)
+		}
+		if got, _ := c.download(c.Open(name, 0, size-3), 0, 0); got != "\x00\x00\x00" {
+			c.T.Errorf("of 3 bytes at the end of %d %d come", uint64(size), len(got))
+		}
+	}},
+	{"file_stat", "result", "what is below a file is not there: ENOTDIR or ENOENT", func(c *Trial) {
+		c.enter()
+		if errno := c.Named(wasi.FileStat, c.made("file", content)+"/below", 0, c.At(ResultAt)); errno != wasi.ENOTDIR && errno != wasi.ENOENT {
+			c.T.Errorf("%v", errno)
+		}
+	}},
+	{"file_stat", "result", "a name that is too long is refused", func(c *Trial) {
 		c.enter()
 		for _, size := range []int{5000, 100_000} {
 			long := bytes.Repeat([]byte("long"), size/4)
@@ -119,74 +105,65 @@ var fileChecks = []Check{
 		}
 	}},
 
-	{Import: "file_open", Proves: []string{"result"},
-		Promise: "opens a directory, and twice, independently",
-		Run: func(c *Trial) {
-			c.enter()
-			name := c.made("file", content)
-			first, second := c.List(".", 0), c.List(".", 0)
-			for _, dir := range []uint64{first, second} {
-				if s, ok := c.entries(dir, outSize)[name]; !ok || s.Size != uint64(len(content)) {
-					c.T.Errorf("a file of %d bytes is listed as %+v, %v", len(content), s, ok)
-				}
+	{"file_open", "result", "opens a directory, and twice, independently", func(c *Trial) {
+		c.enter()
+		name := c.made("file", content)
+		first, second := c.List(".", 0), c.List(".", 0)
+		for _, dir := range []uint64{first, second} {
+			if s, ok := c.entries(dir, outSize)[name]; !ok || s.Size != uint64(len(content)) {
+				c.T.Errorf("a file of %d bytes is listed as %+v, %v", len(content), s, ok)
 			}
-		}},
-	{Import: "file_open", Proves: []string{"result"},
-		Promise: "OpenNames asks for names only, the other fields being zero",
-		Run: func(c *Trial) {
-			c.enter()
-			name := c.made("file", content)
-			if s, ok := c.entries(c.List(".", wasi.OpenNames), outSize)[name]; !ok || s != (wasi.Stat{}) {
-				c.T.Errorf("a file is listed as %+v, %v", s, ok)
-			}
-		}},
-	{Import: "file_open", Proves: []string{"ENOTDIR"}, Promise: "ENOTDIR for a directory that is none", Run: func(c *Trial) {
+		}
+	}},
+	{"file_open", "result", "OpenNames asks for names only, the other fields being zero", func(c *Trial) {
+		c.enter()
+		name := c.made("file", content)
+		if s, ok := c.entries(c.List(".", wasi.OpenNames), outSize)[name]; !ok || s != (wasi.Stat{}) {
+			c.T.Errorf("a file is listed as %+v, %v", s, ok)
+		}
+	}},
+	{"file_open", "ENOTDIR", "ENOTDIR for a directory that is none", func(c *Trial) {
 		c.enter()
 		c.refused(wasi.ENOTDIR, wasi.FileOpen, c.opening(c.made("file", content), wasi.OpenDir, 0)...)
 	}},
-	{Import: "file_open", Proves: []string{"ENOENT"}, Promise: "ENOENT when there is no directory", Run: func(c *Trial) {
+	{"file_open", "ENOENT", "ENOENT when there is no directory", func(c *Trial) {
 		c.enter()
 		c.refused(wasi.ENOENT, wasi.FileOpen, c.opening(c.name("none"), wasi.OpenDir, 0)...)
 	}},
-	{Import: "file_open", Proves: []string{"EINVAL"},
-		Promise: "EINVAL for a directory with a flag of files, or an offset",
-		Run: func(c *Trial) {
-			c.enter()
-			for _, flag := range []uint64{wasi.OpenWrite, wasi.OpenTruncate, 1 << 20} {
-				c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(".", wasi.OpenDir|flag, 0)...)
-			}
-			c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(".", wasi.OpenDir, 1)...)
-		}},
-	{Import: "file_open", Proves: []string{"rights"}, Promise: "EACCES for a directory before the login", Run: func(c *Trial) {
+	{"file_open", "EINVAL", "EINVAL for a directory with a flag of files, or an offset", func(c *Trial) {
+		c.enter()
+		for _, flag := range []uint64{wasi.OpenWrite, wasi.OpenTruncate, 1 << 20} {
+			c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(".", wasi.OpenDir|flag, 0)...)
+		}
+		c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(".", wasi.OpenDir, 1)...)
+	}},
+	{"file_open", "rights", "EACCES for a directory before the login", func(c *Trial) {
 		c.refused(wasi.EACCES, wasi.FileOpen, c.opening(".", wasi.OpenDir, 0)...)
 	}},
 
-	{Import: "file_list", Proves: []string{"result"},
-		Promise: "gives whole records, each entry once, however small buf is, and 0 at the end each time",
-		Run:     listsInPages},
-	{Import: "file_list", Proves: []string{"result"},
-		Promise: "names are bytes: what was made is what is listed",
-		Run: func(c *Trial) {
-			c.enter()
-			for _, s := range []string{"a b", "\u00fc\u20ac\U0001f600", "-x", "x'\"$*?", "x\\y", "x\\..\\y", "\xe4\xff"} {
-				name := c.name(s)
-				errno := c.Call(wasi.FileOpen, c.opening(name, wasi.OpenWrite|wasi.OpenTruncate, 0)...)
-				if errno != wasi.OK {
-					if s == "a b" || s[0] == '\xc3' {
-						c.T.Errorf("a file %q: %v", name, errno)
-					}
-					continue // not every storage can
+	{"file_list", "result",
+		"gives whole records, each entry once, however small buf is, and 0 at the end each time", listsInPages},
+	{"file_list", "result", "names are bytes: what was made is what is listed", func(c *Trial) {
+		c.enter()
+		for _, s := range []string{"a b", "\u00fc\u20ac\U0001f600", "-x", "x'\"$*?", "x\\y", "x\\..\\y", "\xe4\xff"} {
+			name := c.name(s)
+			errno := c.Call(wasi.FileOpen, c.opening(name, wasi.OpenWrite|wasi.OpenTruncate, 0)...)
+			if errno != wasi.OK {
+				if s == "a b" || s[0] == '\xc3' {
+					c.T.Errorf("a file %q: %v", name, errno)
 				}
-				file := c.Number(ResultAt)
-				c.finish(c.upload(file, content, 0, 0))
-				c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
-				c.has(name, content)
-				if _, ok := c.entries(c.List(".", 0), outSize)[name]; !ok {
-					c.T.Errorf("a file %q is made, and not listed", name)
-				}
+				continue // not every storage can
 			}
-		}},
-	{Import: "file_list", Proves: []string{"result"}, Promise: "a directory of a thousand entries is whole", Run: func(c *Trial) {
+			file := c.Number(ResultAt)
+			c.finish(c.upload(file, content, 0, 0))
+			c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
+			c.has(name, content)
+			if _, ok := c.entries(c.List(".", 0), outSize)[name]; !ok {
+				c.T.Errorf("a file %q is made, and not listed", name)
+			}
+		}
+	}},
+	{"file_list", "result", "a directory of a thousand entries is whole", func(c *Trial) {
 		c.enter()
 		folder := c.folder("folder")
 		if c.Target.Root == "" {
@@ -202,21 +179,19 @@ var fileChecks = []Check{
 			c.T.Errorf("%d are listed", len(got))
 		}
 	}},
-	{Import: "file_list", Proves: []string{"result"},
-		Promise: "leaves . and .. out, and describes each entry by its own name",
-		Run: func(c *Trial) {
-			c.enter()
-			folder := c.folder("folder")
-			dir := c.List(folder, 0)
-			if got := c.entries(dir, outSize); len(got) > 0 {
-				c.T.Errorf("an empty directory has %v", slices.Collect(maps.Keys(got)))
-			}
-			s, ok := c.entries(c.List(".", 0), outSize)[folder]
-			if !ok || s.Mode&wasi.TypeMask != wasi.TypeDir {
-				c.T.Errorf("a directory is listed as %+v, %v", s, ok)
-			}
-		}},
-	{Import: "file_list", Proves: []string{"result"}, Promise: "a link has its target behind the name", Run: func(c *Trial) {
+	{"file_list", "result", "leaves . and .. out, and describes each entry by its own name", func(c *Trial) {
+		c.enter()
+		folder := c.folder("folder")
+		dir := c.List(folder, 0)
+		if got := c.entries(dir, outSize); len(got) > 0 {
+			c.T.Errorf("an empty directory has %v", slices.Collect(maps.Keys(got)))
+		}
+		s, ok := c.entries(c.List(".", 0), outSize)[folder]
+		if !ok || s.Mode&wasi.TypeMask != wasi.TypeDir {
+			c.T.Errorf("a directory is listed as %+v, %v", s, ok)
+		}
+	}},
+	{"file_list", "result", "a link has its target behind the name", func(c *Trial) {
 		c.enter()
 		link := c.link("link", "nowhere")
 		dir := c.List(".", 0)

@@ -14,7 +14,7 @@ func generalChecks(n int) []Check {
 	i := wasi.Table[n]
 	var checks []Check
 	add := func(proves, promise string, run func(*Trial, int)) {
-		checks = append(checks, Check{Import: i.Name, Proves: []string{proves}, Promise: promise, Run: func(c *Trial) { run(c, n) }})
+		checks = append(checks, Check{i.Name, proves, promise, func(c *Trial) { run(c, n) }})
 	}
 	if has(i, wasi.In, wasi.Out, wasi.InAddr, wasi.RetAddr, wasi.RetStat, wasi.RetUint32, wasi.RetUint64) {
 		add("pointers", "a pointer or a length that leads outside the memory is EFAULT, and nothing is done", badPointers)

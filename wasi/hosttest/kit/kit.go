@@ -69,9 +69,9 @@ const (
 
 // Check is a promise of the boundary that can be found broken.
 type Check struct {
-	Import  string   // of the table; "" for the life of an instance
-	Proves  []string // what of it: "result", errnos and events by name, "handles", "pointers", "waiting", "rights", "names"
-	Promise string   // in words
+	Import  string // of the table; "" for the life of an instance
+	Proves  string // what of it, in words: result, errnos and events by name, handles, pointers, waiting, rights, names
+	Promise string // in words
 	Run     func(*Trial)
 }
 

@@ -33,7 +33,7 @@ func TestEveryPromiseIsChecked(t *testing.T) {
 		var proved []string
 		for _, c := range checks {
 			if c.Import == i.Name {
-				proved = append(proved, c.Proves...)
+				proved = append(proved, strings.Fields(c.Proves)...)
 			}
 		}
 		for _, w := range want {

@@ -14,25 +14,25 @@ import (
 )
 
 var lifeChecks = []Check{
-	{Promise: "a control connection is an EventOpen, and what net_write is given reaches the client", Run: func(c *Trial) {
+	{"", "", "a control connection is an EventOpen, and what net_write is given reaches the client", func(c *Trial) {
 		c.Connect(c.T)
 	}},
-	{Promise: "_initialize is called once, then ftp_start, before any step", Run: func(c *Trial) {
+	{"", "", "_initialize is called once, then ftp_start, before any step", func(c *Trial) {
 		if l := c.life(); l.initialized != 1 || l.starts != 1 || l.early > 0 {
 			c.T.Errorf("_initialize %d times, ftp_start %d times, %d steps or events too early", l.initialized, l.starts, l.early)
 		}
 	}},
-	{Promise: "as many events as a step is told of can be read in it", Run: func(c *Trial) {
+	{"", "", "as many events as a step is told of can be read in it", func(c *Trial) {
 		if l := c.life(); l.short > 0 {
 			c.T.Errorf("in %d of %d steps there were fewer", l.short, l.steps)
 		}
 	}},
-	{Promise: "the time is in ns since 1970", Run: func(c *Trial) {
+	{"", "", "the time is in ns since 1970", func(c *Trial) {
 		if off := time.Since(time.Unix(0, c.life().now)).Abs(); off > time.Hour {
 			c.T.Errorf("it is %v off this machine's", off)
 		}
 	}},
-	{Promise: "the time never goes back", Run: func(c *Trial) {
+	{"", "", "the time never goes back", func(c *Trial) {
 		for range 20 {
 			c.life()
 		}
@@ -40,32 +40,32 @@ var lifeChecks = []Check{
 			c.T.Errorf("it did so in %d of %d steps", l.backwards, l.steps)
 		}
 	}},
-	{Promise: "where people's clocks are is told at the start, by EventClock", Run: func(c *Trial) {
+	{"", "", "where people's clocks are is told at the start, by EventClock", func(c *Trial) {
 		if l := c.life(); l.clock == 0 {
 			c.T.Errorf("it is not")
 		} else if off := time.Since(time.Unix(0, l.clock)).Abs(); off > time.Hour {
 			c.T.Errorf("they are %v off this machine's", off)
 		}
 	}},
-	{Promise: "a step comes at the time that the last one asked for", Run: wakes},
-	{Promise: "without events and without a time asked for, or one far away, there are no steps", Run: rests},
-	{Promise: "the memory may grow at any time: what imports read and write is the new one", Run: grows},
-	{Promise: "nothing is written to the memory between calls", Run: keepsOff},
-	{Promise: "each session has a question of its own: another's does not abandon it", Run: asksTwice},
-	{Promise: "EventOpen comes before all else of a session, also when its client sends at once", Run: opensFirst},
-	{Promise: "events of one step can be taken a few at a time", Run: sips},
-	{Promise: "a session whose client hangs up in the middle disturbs no other", Run: func(c *Trial) {
+	{"", "", "a step comes at the time that the last one asked for", wakes},
+	{"", "", "without events and without a time asked for, or one far away, there are no steps", rests},
+	{"", "", "the memory may grow at any time: what imports read and write is the new one", grows},
+	{"", "", "nothing is written to the memory between calls", keepsOff},
+	{"", "", "each session has a question of its own: another's does not abandon it", asksTwice},
+	{"", "", "EventOpen comes before all else of a session, also when its client sends at once", opensFirst},
+	{"", "", "events of one step can be taken a few at a time", sips},
+	{"", "", "a session whose client hangs up in the middle disturbs no other", func(c *Trial) {
 		p := c.second()
 		io.WriteString(p.Conn, "pag")
 		p.Conn.Close()
 		c.life()
 	}},
-	{Promise: "many sessions live at a time", Run: func(c *Trial) {
+	{"", "", "many sessions live at a time", func(c *Trial) {
 		for range 8 {
 			c.Connect(c.T).life()
 		}
 	}},
-	{Promise: "EventOpen has the value 0 in the clear, and 1 behind a handshake that came first", Run: func(c *Trial) {
+	{"", "", "EventOpen has the value 0 in the clear, and 1 behind a handshake that came first", func(c *Trial) {
 		if c.Value != 0 {
 			c.T.Errorf("in the clear it is %d", c.Value)
 		}
@@ -86,8 +86,8 @@ var lifeChecks = []Check{
 
 // lastChecks harm the instance, and so every other session in it.
 var lastChecks = []Check{
-	{Promise: "a trap ends the sessions of its instance, and a new session gets a new one", Run: traps},
-	{Promise: "a host that ends in good order tells of it by EventDrain", Run: func(c *Trial) {
+	{"", "", "a trap ends the sessions of its instance, and a new session gets a new one", traps},
+	{"", "", "a host that ends in good order tells of it by EventDrain", func(c *Trial) {
 		if c.Target.Stop == nil {
 			c.T.Skipf(NotChecked + "nobody knows how to end this host in good order")
 		}
@@ -255,52 +255,46 @@ func (c *Trial) config() wasi.Config {
 }
 
 var eventChecks = []Check{
-	{Import: "config_read", Proves: []string{"result"},
-		Promise: "gives the record, as long as ftp_start was told",
-		Run: func(c *Trial) {
-			size := c.life().size
-			n := c.Must(wasi.ConfigRead, c.At(BufferAt), outSize, c.At(ResultAt))
-			if n != size {
-				c.T.Errorf("%d bytes, ftp_start was told %d", n, size)
-			}
-			if _, ok := wasi.GetConfig(c.Peek(BufferAt, n)); !ok {
-				c.T.Errorf("the %d bytes are no configuration record", n)
-			}
-			c.config() // into a buffer of that very size
-		}},
-	{Import: "config_read", Proves: []string{"EINVAL"}, Promise: "EINVAL when buf is too small", Run: func(c *Trial) {
+	{"config_read", "result", "gives the record, as long as ftp_start was told", func(c *Trial) {
+		size := c.life().size
+		n := c.Must(wasi.ConfigRead, c.At(BufferAt), outSize, c.At(ResultAt))
+		if n != size {
+			c.T.Errorf("%d bytes, ftp_start was told %d", n, size)
+		}
+		if _, ok := wasi.GetConfig(c.Peek(BufferAt, n)); !ok {
+			c.T.Errorf("the %d bytes are no configuration record", n)
+		}
+		c.config() // into a buffer of that very size
+	}},
+	{"config_read", "EINVAL", "EINVAL when buf is too small", func(c *Trial) {
 		for _, size := range []uint64{0, 1, c.life().size - 1} {
 			if errno := c.Raw(wasi.ConfigRead, c.At(BufferAt), size, c.At(ResultAt)); errno != wasi.EINVAL {
 				c.T.Errorf("into %d bytes: %v, not EINVAL", size, errno)
 			}
 		}
 	}},
-	{Import: "events_read", Proves: []string{"result"},
-		Promise: "gives no more than fit, and 0 when there are none",
-		Run: func(c *Trial) {
-			for _, size := range []uint64{0, 1, wasi.EventSize - 1, wasi.EventSize, wasi.EventSize + 1} {
-				mark := bytes.Repeat([]byte{0xa5}, 2*wasi.EventSize)
-				c.Poke(BufferAt, mark)
-				n := c.Must(wasi.EventsRead, c.At(BufferAt), size, c.At(ResultAt))
-				room := size / wasi.EventSize
-				if n > room || !bytes.Equal(c.Peek(BufferAt+n*wasi.EventSize, wasi.EventSize), mark[:wasi.EventSize]) {
-					c.T.Errorf("into %d bytes: %d events, or bytes behind them", size, n)
-				}
+	{"events_read", "result", "gives no more than fit, and 0 when there are none", func(c *Trial) {
+		for _, size := range []uint64{0, 1, wasi.EventSize - 1, wasi.EventSize, wasi.EventSize + 1} {
+			mark := bytes.Repeat([]byte{0xa5}, 2*wasi.EventSize)
+			c.Poke(BufferAt, mark)
+			n := c.Must(wasi.EventsRead, c.At(BufferAt), size, c.At(ResultAt))
+			room := size / wasi.EventSize
+			if n > room || !bytes.Equal(c.Peek(BufferAt+n*wasi.EventSize, wasi.EventSize), mark[:wasi.EventSize]) {
+				c.T.Errorf("into %d bytes: %d events, or bytes behind them", size, n)
 			}
-		}},
-	{Import: "events_read", Proves: []string{"result"},
-		Promise: "events of a connection come in the order in which they happened",
-		Run: func(c *Trial) {
-			p := c.second()
-			c.Answer("watch %d", p.Session)
-			for n := range 20 {
-				fmt.Fprintf(p.Conn, "%d\n", n)
-				c.Event(wasi.EventReadable, p.Session)
-				if got := c.readAll(p.Session); got != fmt.Sprintf("%d\n", n) {
-					c.T.Fatalf("after the event, net_read gives %q, not %q", got, fmt.Sprintf("%d\n", n))
-				}
+		}
+	}},
+	{"events_read", "result", "events of a connection come in the order in which they happened", func(c *Trial) {
+		p := c.second()
+		c.Answer("watch %d", p.Session)
+		for n := range 20 {
+			fmt.Fprintf(p.Conn, "%d\n", n)
+			c.Event(wasi.EventReadable, p.Session)
+			if got := c.readAll(p.Session); got != fmt.Sprintf("%d\n", n) {
+				c.T.Fatalf("after the event, net_read gives %q, not %q", got, fmt.Sprintf("%d\n", n))
 			}
-		}},
+		}
+	}},
 }
 
 // read makes net_read once.

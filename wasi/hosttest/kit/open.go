@@ -7,55 +7,46 @@ import (
 )
 
 var openChecks = []Check{
-	{Import: "file_open", Proves: []string{"result"}, Promise: "opens a file for reading, and describes it", Run: func(c *Trial) {
+	{"file_open", "result", "opens a file for reading, and describes it", func(c *Trial) {
 		c.enter()
 		c.Open(c.made("file", content), 0, 0)
 		if s := wasi.GetStat(c.Peek(Result2At, wasi.StatSize)); s.Size != uint64(len(content)) || s.Mode&wasi.TypeMask != wasi.TypeRegular {
 			c.T.Errorf("a file of %d bytes is %+v", len(content), s)
 		}
 	}},
-	{Import: "file_open", Proves: []string{"ENOENT"},
-		Promise: "ENOENT when there is none, also for an upload into a directory that is not there",
-		Run: func(c *Trial) {
-			c.enter()
-			c.refused(wasi.ENOENT, wasi.FileOpen, c.opening(c.name("none"), 0, 0)...)
-			c.refused(wasi.ENOENT, wasi.FileOpen, c.opening(c.name("none")+"/file", wasi.OpenWrite|wasi.OpenTruncate, 0)...)
-		}},
-	{Import: "file_open", Proves: []string{"EISDIR"}, Promise: "EISDIR for a directory", Run: func(c *Trial) {
+	{"file_open", "ENOENT", "ENOENT when there is none, also for an upload into a directory that is not there", func(c *Trial) {
+		c.enter()
+		c.refused(wasi.ENOENT, wasi.FileOpen, c.opening(c.name("none"), 0, 0)...)
+		c.refused(wasi.ENOENT, wasi.FileOpen, c.opening(c.name("none")+"/file", wasi.OpenWrite|wasi.OpenTruncate, 0)...)
+	}},
+	{"file_open", "EISDIR", "EISDIR for a directory", func(c *Trial) {
 		c.enter()
 		folder := c.folder("folder")
 		c.refused(wasi.EISDIR, wasi.FileOpen, c.opening(folder, 0, 0)...)
 		c.refused(wasi.EISDIR, wasi.FileOpen, c.opening(folder, wasi.OpenWrite|wasi.OpenTruncate, 0)...)
 	}},
-	{Import: "file_open", Proves: []string{"EEXIST"},
-		Promise: "OpenExclusive is EEXIST when there is such a file, and makes it otherwise",
-		Run: func(c *Trial) {
-			c.enter()
-			c.refused(wasi.EEXIST, wasi.FileOpen, c.opening(c.made("file", content), wasi.OpenWrite|wasi.OpenExclusive, 0)...)
-			name := c.name("new")
-			c.uploads(name, wasi.OpenWrite|wasi.OpenExclusive, 0, "new", "new")
-		}},
-	{Import: "file_open", Proves: []string{"result"}, Promise: "OpenTruncate replaces what was there", Run: func(c *Trial) {
+	{"file_open", "EEXIST", "OpenExclusive is EEXIST when there is such a file, and makes it otherwise", func(c *Trial) {
+		c.enter()
+		c.refused(wasi.EEXIST, wasi.FileOpen, c.opening(c.made("file", content), wasi.OpenWrite|wasi.OpenExclusive, 0)...)
+		name := c.name("new")
+		c.uploads(name, wasi.OpenWrite|wasi.OpenExclusive, 0, "new", "new")
+	}},
+	{"file_open", "result", "OpenTruncate replaces what was there", func(c *Trial) {
 		c.enter()
 		c.uploads(c.made("file", content), wasi.OpenWrite|wasi.OpenTruncate, 0, "new", "new")
 	}},
-	{Import: "file_open", Proves: []string{"result"},
-		Promise: "OpenAppend adds to the end, whatever the offset, and makes a file that is missing",
-		Run: func(c *Trial) {
-			c.enter()
-			c.uploads(c.made("file", "old"), wasi.OpenWrite|wasi.OpenAppend, 0, "new", "oldnew")
-			c.uploads(c.name("missing"), wasi.OpenWrite|wasi.OpenAppend, 0, "new", "new")
-		}},
-	{Import: "file_open", Proves: []string{"result"},
-		Promise: "OpenWrite alone overwrites from offset on, and leaves what is behind",
-		Run: func(c *Trial) {
-			c.enter()
-			c.uploads(c.made("file", "0123456789"), wasi.OpenWrite, 3, "xyz", "012xyz6789")
-			c.uploads(c.made("end", "0123456789"), wasi.OpenWrite, 10, "xyz", "0123456789xyz")
-		}},
-	{Import: "file_open", Proves: []string{"result"},
-		Promise: "an upload that is closed before a byte has come leaves what was there, and makes no file",
-		Run: func(c *Trial) {
+	{"file_open", "result", "OpenAppend adds to the end, whatever the offset, and makes a file that is missing", func(c *Trial) {
+		c.enter()
+		c.uploads(c.made("file", "old"), wasi.OpenWrite|wasi.OpenAppend, 0, "new", "oldnew")
+		c.uploads(c.name("missing"), wasi.OpenWrite|wasi.OpenAppend, 0, "new", "new")
+	}},
+	{"file_open", "result", "OpenWrite alone overwrites from offset on, and leaves what is behind", func(c *Trial) {
+		c.enter()
+		c.uploads(c.made("file", "0123456789"), wasi.OpenWrite, 3, "xyz", "012xyz6789")
+		c.uploads(c.made("end", "0123456789"), wasi.OpenWrite, 10, "xyz", "0123456789xyz")
+	}},
+	{"file_open", "result",
+		"an upload that is closed before a byte has come leaves what was there, and makes no file", func(c *Trial) {
 			c.enter()
 			for _, flags := range []uint64{wasi.OpenWrite | wasi.OpenTruncate, wasi.OpenWrite | wasi.OpenAppend, wasi.OpenWrite} {
 				for _, begin := range []func(uint64){
@@ -74,58 +65,50 @@ var openChecks = []Check{
 				}
 			}
 		}},
-	{Import: "file_open", Proves: []string{"result"},
-		Promise: "OpenTruncate replaces by nothing, when the upload of nothing is committed",
-		Run: func(c *Trial) {
-			c.enter()
-			c.uploads(c.made("file", content), wasi.OpenWrite|wasi.OpenTruncate, 0, "", "")
-		}},
-	{Import: "file_open", Proves: []string{"EINVAL"},
-		Promise: "EINVAL for an unknown flag, for a negative offset, and for an upload past the end",
-		Run: func(c *Trial) {
-			c.enter()
-			name := c.made("file", content)
-			c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, 1<<6, 0)...)
-			for _, flags := range []uint64{0, wasi.OpenWrite} {
-				c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, flags, -1)...)
-			}
-			c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, wasi.OpenWrite, int64(len(content)+1))...)
-			c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, wasi.OpenWrite, 1<<32)...)
-		}},
-	{Import: "file_open", Proves: []string{"pointers"},
-		Promise: "a call whose result cannot be written makes no file",
-		Run: func(c *Trial) {
-			c.enter()
-			name := c.name("none")
-			args := c.opening(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
-			args[len(args)-1] = c.MemoryEnd()
-			c.refused(wasi.EFAULT, wasi.FileOpen, args...)
-			c.refused(wasi.ENOENT, wasi.FileStat, c.words(name, 0, c.At(ResultAt))...)
-		}},
-	{Import: "file_open", Proves: []string{"result"},
-		Promise: "answers that are given up leave no file open",
-		Run: func(c *Trial) {
-			c.enter()
-			name := c.made("file", content)
-			open := Numbers(wasi.FileOpen, c.opening(name, 0, 0)...)
-			stat := Numbers(wasi.FileStat, c.Session, c.At(TextAt), uint64(len(name)), 0, c.At(ResultAt))
-			for range 40 {
-				for _, call := range []string{open, stat} {
-					errno := c.Errno(c.Answer("call %s", call))
-					if errno == wasi.OK && call == open {
-						c.Must(wasi.HandleClose, c.Number(ResultAt))
-					}
+	{"file_open", "result", "OpenTruncate replaces by nothing, when the upload of nothing is committed", func(c *Trial) {
+		c.enter()
+		c.uploads(c.made("file", content), wasi.OpenWrite|wasi.OpenTruncate, 0, "", "")
+	}},
+	{"file_open", "EINVAL", "EINVAL for an unknown flag, for a negative offset, and for an upload past the end", func(c *Trial) {
+		c.enter()
+		name := c.made("file", content)
+		c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, 1<<6, 0)...)
+		for _, flags := range []uint64{0, wasi.OpenWrite} {
+			c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, flags, -1)...)
+		}
+		c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, wasi.OpenWrite, int64(len(content)+1))...)
+		c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, wasi.OpenWrite, 1<<32)...)
+	}},
+	{"file_open", "pointers", "a call whose result cannot be written makes no file", func(c *Trial) {
+		c.enter()
+		name := c.name("none")
+		args := c.opening(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
+		args[len(args)-1] = c.MemoryEnd()
+		c.refused(wasi.EFAULT, wasi.FileOpen, args...)
+		c.refused(wasi.ENOENT, wasi.FileStat, c.words(name, 0, c.At(ResultAt))...)
+	}},
+	{"file_open", "result", "answers that are given up leave no file open", func(c *Trial) {
+		c.enter()
+		name := c.made("file", content)
+		open := Numbers(wasi.FileOpen, c.opening(name, 0, 0)...)
+		stat := Numbers(wasi.FileStat, c.Session, c.At(TextAt), uint64(len(name)), 0, c.At(ResultAt))
+		for range 40 {
+			for _, call := range []string{open, stat} {
+				errno := c.Errno(c.Answer("call %s", call))
+				if errno == wasi.OK && call == open {
+					c.Must(wasi.HandleClose, c.Number(ResultAt))
 				}
 			}
-			c.Forget()
-			for errno := wasi.EBUSY; errno != wasi.OK; { // what was given up may still be at work
-				if errno = c.Call(wasi.FileOpen, c.opening(name, 0, 0)...); errno != wasi.OK && errno != wasi.EBUSY {
-					c.T.Fatalf("%v, not OK", errno)
-				}
+		}
+		c.Forget()
+		for errno := wasi.EBUSY; errno != wasi.OK; { // what was given up may still be at work
+			if errno = c.Call(wasi.FileOpen, c.opening(name, 0, 0)...); errno != wasi.OK && errno != wasi.EBUSY {
+				c.T.Fatalf("%v, not OK", errno)
 			}
-		}},
+		}
+	}},
 
-	{Import: "file_commit", Proves: []string{"result"}, Promise: "makes an upload final, and closes it", Run: func(c *Trial) {
+	{"file_commit", "result", "makes an upload final, and closes it", func(c *Trial) {
 		c.enter()
 		name := c.name("file")
 		file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
@@ -134,16 +117,14 @@ var openChecks = []Check{
 		c.refused(wasi.EBADF, wasi.HandleClose, file)
 		c.has(name, content)
 	}},
-	{Import: "file_commit", Proves: []string{"EINVAL"},
-		Promise: "EINVAL for a file that is read, or whose upload has not begun",
-		Run: func(c *Trial) {
-			c.enter()
-			for _, file := range []uint64{c.Open(c.made("file", content), 0, 0), c.Open(c.name("new"), wasi.OpenWrite|wasi.OpenTruncate, 0)} {
-				c.refused(wasi.EINVAL, wasi.FileCommit, file)
-				c.Must(wasi.HandleClose, file) // it is still there
-			}
-		}},
-	{Import: "file_commit", Proves: []string{"EBUSY"}, Promise: "EBUSY while the upload goes on", Run: func(c *Trial) {
+	{"file_commit", "EINVAL", "EINVAL for a file that is read, or whose upload has not begun", func(c *Trial) {
+		c.enter()
+		for _, file := range []uint64{c.Open(c.made("file", content), 0, 0), c.Open(c.name("new"), wasi.OpenWrite|wasi.OpenTruncate, 0)} {
+			c.refused(wasi.EINVAL, wasi.FileCommit, file)
+			c.Must(wasi.HandleClose, file) // it is still there
+		}
+	}},
+	{"file_commit", "EBUSY", "EBUSY while the upload goes on", func(c *Trial) {
 		c.enter()
 		file := c.Open(c.name("file"), wasi.OpenWrite|wasi.OpenTruncate, 0)
 		conn, client := c.Data()
@@ -154,7 +135,7 @@ var openChecks = []Check{
 		c.finish(c.Event(wasi.EventTransfer, file))
 		c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
 	}},
-	{Import: "file_commit", Proves: []string{"EINVAL"}, Promise: "EINVAL for an upload that broke off", Run: func(c *Trial) {
+	{"file_commit", "EINVAL", "EINVAL for an upload that broke off", func(c *Trial) {
 		c.enter()
 		file := c.Open(c.name("file"), wasi.OpenWrite|wasi.OpenTruncate, 0)
 		e := c.resetUpload(file, content)

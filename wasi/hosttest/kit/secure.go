@@ -18,107 +18,92 @@ import (
 )
 
 var secureChecks = []Check{
-	{Import: "net_tls", Proves: []string{"ENOSYS"},
-		Promise: "ENOSYS when, and only when, the configuration says that there is no TLS",
-		Run: func(c *Trial) {
-			c.enter()
-			conn, _ := c.Data()
-			errno := c.Raw(wasi.NetTLS, conn, wasi.TLSServer, c.At(TextAt), 0)
-			if offers := c.config().TLS; offers != (errno != wasi.ENOSYS) {
-				c.T.Errorf("the configuration says %v to TLS, and it is %v", offers, errno)
-			}
-		}},
-	{Import: "net_tls", Proves: []string{"result"},
-		Promise: "says reply in the clear, and the control connection goes on behind the handshake",
-		Run: func(c *Trial) {
-			c.secured()
-			c.life()
-			c.enter()
-			c.has(c.made("file", content), content)
-			c.refused(wasi.EINVAL, wasi.NetTLS, c.Session, wasi.TLSServer, c.At(TextAt), 0)
-		}},
-	{Import: "net_tls", Proves: []string{"result"},
-		Promise: "the control connection forgets what arrived before the handshake",
-		Run: func(c *Trial) {
-			c.needsTLS()
-			text := c.Text("234 go on\r\n")
-			c.Send("call %s\n%s", Numbers(wasi.NetTLS, c.Session, wasi.TLSServer, text[0], text[1]), strings.Repeat("pages\n", 1000))
-			if reply, err := c.lines.ReadString('\n'); err != nil || reply != "234 go on\r\n" {
-				c.T.Fatalf("the reply in the clear is %q, %v", reply, err)
-			}
-			if c.secure(c.tls()) != nil {
-				return // what came before was taken for the handshake: nothing of it was obeyed
-			}
-			if answer := c.Reply(); !strings.HasPrefix(answer, "errno ") {
-				c.T.Fatalf("%q is no errno", answer)
-			}
-			if answer := c.Answer("life"); strings.HasPrefix(answer, "pages") {
-				c.T.Errorf("what was sent before the handshake is obeyed after it")
-			}
-		}},
-	{Import: "net_tls", Proves: []string{"EventWritable"},
-		Promise: "protects a data connection, once EventWritable has said OK",
-		Run: func(c *Trial) {
-			c.secured()
-			c.enter()
-			file := c.Open(c.made("file", content), 0, 0)
+	{"net_tls", "ENOSYS", "ENOSYS when, and only when, the configuration says that there is no TLS", func(c *Trial) {
+		c.enter()
+		conn, _ := c.Data()
+		errno := c.Raw(wasi.NetTLS, conn, wasi.TLSServer, c.At(TextAt), 0)
+		if offers := c.config().TLS; offers != (errno != wasi.ENOSYS) {
+			c.T.Errorf("the configuration says %v to TLS, and it is %v", offers, errno)
+		}
+	}},
+	{"net_tls", "result", "says reply in the clear, and the control connection goes on behind the handshake", func(c *Trial) {
+		c.secured()
+		c.life()
+		c.enter()
+		c.has(c.made("file", content), content)
+		c.refused(wasi.EINVAL, wasi.NetTLS, c.Session, wasi.TLSServer, c.At(TextAt), 0)
+	}},
+	{"net_tls", "result", "the control connection forgets what arrived before the handshake", func(c *Trial) {
+		c.needsTLS()
+		text := c.Text("234 go on\r\n")
+		c.Send("call %s\n%s", Numbers(wasi.NetTLS, c.Session, wasi.TLSServer, text[0], text[1]), strings.Repeat("pages\n", 1000))
+		if reply, err := c.lines.ReadString('\n'); err != nil || reply != "234 go on\r\n" {
+			c.T.Fatalf("the reply in the clear is %q, %v", reply, err)
+		}
+		if c.secure(c.tls()) != nil {
+			return // what came before was taken for the handshake: nothing of it was obeyed
+		}
+		if answer := c.Reply(); !strings.HasPrefix(answer, "errno ") {
+			c.T.Fatalf("%q is no errno", answer)
+		}
+		if answer := c.Answer("life"); strings.HasPrefix(answer, "pages") {
+			c.T.Errorf("what was sent before the handshake is obeyed after it")
+		}
+	}},
+	{"net_tls", "EventWritable", "protects a data connection, once EventWritable has said OK", func(c *Trial) {
+		c.secured()
+		c.enter()
+		file := c.Open(c.made("file", content), 0, 0)
+		conn, client := c.secureData()
+		c.Must(wasi.TransferStart, file, conn, 0, 0)
+		c.ended(client, content)
+		c.finish(c.Event(wasi.EventTransfer, file))
+	}},
+	{"net_tls", "result", "an upload under TLS is whole, and one that ends within a record broke off", func(c *Trial) {
+		c.secured()
+		c.enter()
+		want := string(pattern(1 << 20))
+		name := c.name("file")
+		for _, whole := range []bool{true, false} {
+			file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
 			conn, client := c.secureData()
 			c.Must(wasi.TransferStart, file, conn, 0, 0)
-			c.ended(client, content)
-			c.finish(c.Event(wasi.EventTransfer, file))
-		}},
-	{Import: "net_tls", Proves: []string{"result"},
-		Promise: "an upload under TLS is whole, and one that ends within a record broke off",
-		Run: func(c *Trial) {
-			c.secured()
-			c.enter()
-			want := string(pattern(1 << 20))
-			name := c.name("file")
-			for _, whole := range []bool{true, false} {
-				file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
-				conn, client := c.secureData()
-				c.Must(wasi.TransferStart, file, conn, 0, 0)
-				io.WriteString(client, want)
-				if whole {
-					client.CloseWrite()
-					c.finish(c.Event(wasi.EventTransfer, file))
-					c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
-					if got := c.secureContent(name); got != want {
-						c.T.Errorf("%d bytes were sent, and %d stored, or others", len(want), len(got))
-					}
-					continue
+			io.WriteString(client, want)
+			if whole {
+				client.CloseWrite()
+				c.finish(c.Event(wasi.EventTransfer, file))
+				c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
+				if got := c.secureContent(name); got != want {
+					c.T.Errorf("%d bytes were sent, and %d stored, or others", len(want), len(got))
 				}
-				under := client.NetConn().(*net.TCPConn)
-				under.Write([]byte{23, 3, 3, 0, 100, 1}) // one byte of a hundred
-				under.CloseWrite()
-				if e := c.Event(wasi.EventTransfer, file); e.Errno == wasi.OK {
-					c.T.Errorf("of an upload that ends within a record EventTransfer says OK")
-				}
+				continue
 			}
-		}},
-	{Import: "net_tls", Proves: []string{"EventWritable", "EPROTO"},
-		Promise: "EventWritable says EPROTO when the handshake fails",
-		Run: func(c *Trial) {
-			c.needsTLS()
-			c.enter()
-			conn, client := c.Data()
-			c.Must(wasi.NetTLS, conn, wasi.TLSServer, c.At(TextAt), 0)
-			c.noHandshake(conn, client)
-		}},
-	{Import: "net_tls", Proves: []string{"EINVAL"},
-		Promise: "EINVAL for a reply on a data connection, and for a connection that is protected",
-		Run: func(c *Trial) {
-			c.secured()
-			c.enter()
-			conn, _ := c.Data()
-			c.refused(wasi.EINVAL, wasi.NetTLS, conn, wasi.TLSServer, c.At(TextAt), 1)
-			conn, _ = c.secureData()
-			c.refused(wasi.EINVAL, wasi.NetTLS, conn, wasi.TLSServer, c.At(TextAt), 0)
-		}},
+			under := client.NetConn().(*net.TCPConn)
+			under.Write([]byte{23, 3, 3, 0, 100, 1}) // one byte of a hundred
+			under.CloseWrite()
+			if e := c.Event(wasi.EventTransfer, file); e.Errno == wasi.OK {
+				c.T.Errorf("of an upload that ends within a record EventTransfer says OK")
+			}
+		}
+	}},
+	{"net_tls", "EventWritable EPROTO", "EventWritable says EPROTO when the handshake fails", func(c *Trial) {
+		c.needsTLS()
+		c.enter()
+		conn, client := c.Data()
+		c.Must(wasi.NetTLS, conn, wasi.TLSServer, c.At(TextAt), 0)
+		c.noHandshake(conn, client)
+	}},
+	{"net_tls", "EINVAL", "EINVAL for a reply on a data connection, and for a connection that is protected", func(c *Trial) {
+		c.secured()
+		c.enter()
+		conn, _ := c.Data()
+		c.refused(wasi.EINVAL, wasi.NetTLS, conn, wasi.TLSServer, c.At(TextAt), 1)
+		conn, _ = c.secureData()
+		c.refused(wasi.EINVAL, wasi.NetTLS, conn, wasi.TLSServer, c.At(TextAt), 0)
+	}},
 
-	{Import: "net_tls", Proves: []string{"result", "EventWritable"},
-		Promise: "is the client in the handshake of a data connection, which goes on behind it once EventWritable has said OK",
-		Run: func(c *Trial) {
+	{"net_tls", "result EventWritable",
+		"is the client in the handshake of a data connection, which goes on behind it once EventWritable has said OK", func(c *Trial) {
 			c.joins()
 			name := c.name("file")
 			file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
@@ -134,17 +119,14 @@ var secureChecks = []Check{
 			c.ended(server, content)
 			c.finish(c.Event(wasi.EventTransfer, file))
 		}},
-	{Import: "net_tls", Proves: []string{"EventWritable", "EPROTO"},
-		Promise: "as the client: EventWritable says EPROTO when the handshake fails",
-		Run: func(c *Trial) {
-			c.joins()
-			conn, other := c.Data()
-			c.Must(wasi.NetTLS, conn, wasi.TLSClient, c.At(TextAt), 0)
-			c.noHandshake(conn, other)
-		}},
-	{Import: "net_tls", Proves: []string{"EINVAL"},
-		Promise: "as the client: EINVAL for a connection that is protected, be it as a server or as a client",
-		Run: func(c *Trial) {
+	{"net_tls", "EventWritable EPROTO", "as the client: EventWritable says EPROTO when the handshake fails", func(c *Trial) {
+		c.joins()
+		conn, other := c.Data()
+		c.Must(wasi.NetTLS, conn, wasi.TLSClient, c.At(TextAt), 0)
+		c.noHandshake(conn, other)
+	}},
+	{"net_tls", "EINVAL",
+		"as the client: EINVAL for a connection that is protected, be it as a server or as a client", func(c *Trial) {
 			c.joins()
 			conn, _ := c.joinedData()
 			c.refused(wasi.EINVAL, wasi.NetTLS, conn, wasi.TLSClient, c.At(TextAt), 0)
@@ -152,38 +134,32 @@ var secureChecks = []Check{
 			conn, _ = c.secureData()
 			c.refused(wasi.EINVAL, wasi.NetTLS, conn, wasi.TLSClient, c.At(TextAt), 0)
 		}},
-	{Import: "net_tls", Proves: []string{"EACCES"},
-		Promise: "as the client: EACCES when that is not allowed",
-		Run: func(c *Trial) {
-			c.needsTLS()
-			c.forbids(joining)
-			c.enter()
-			conn, _ := c.Data()
-			c.denied(wasi.NetTLS, c.Raw(wasi.NetTLS, conn, wasi.TLSClient, c.At(TextAt), 0))
-		}},
+	{"net_tls", "EACCES", "as the client: EACCES when that is not allowed", func(c *Trial) {
+		c.needsTLS()
+		c.forbids(joining)
+		c.enter()
+		conn, _ := c.Data()
+		c.denied(wasi.NetTLS, c.Raw(wasi.NetTLS, conn, wasi.TLSClient, c.At(TextAt), 0))
+	}},
 
-	{Import: "net_tls", Proves: []string{"EINVAL"}, Promise: "EINVAL for another part", Run: func(c *Trial) {
+	{"net_tls", "EINVAL", "EINVAL for another part", func(c *Trial) {
 		c.needsTLS()
 		c.refused(wasi.EINVAL, wasi.NetTLS, c.Session, 3, c.At(TextAt), 0)
 	}},
-	{Import: "net_tls", Proves: []string{"result"},
-		Promise: "says reply as the last thing under TLS, and goes on in the clear",
-		Run:     stopsTLS},
-	{Import: "net_tls", Proves: []string{"EINVAL"},
-		Promise: "part 2 is EINVAL for a connection that is not protected",
-		Run: func(c *Trial) {
-			c.needs(stopping)
-			c.refused(wasi.EINVAL, wasi.NetTLS, c.Session, wasi.TLSEnd, c.At(TextAt), 0)
-			stopsTLS(c)
-			c.refused(wasi.EINVAL, wasi.NetTLS, c.Session, wasi.TLSEnd, c.At(TextAt), 0)
-		}},
-	{Import: "net_tls", Proves: []string{"EACCES"}, Promise: "part 2 is EACCES when that is not allowed", Run: func(c *Trial) {
+	{"net_tls", "result", "says reply as the last thing under TLS, and goes on in the clear", stopsTLS},
+	{"net_tls", "EINVAL", "part 2 is EINVAL for a connection that is not protected", func(c *Trial) {
+		c.needs(stopping)
+		c.refused(wasi.EINVAL, wasi.NetTLS, c.Session, wasi.TLSEnd, c.At(TextAt), 0)
+		stopsTLS(c)
+		c.refused(wasi.EINVAL, wasi.NetTLS, c.Session, wasi.TLSEnd, c.At(TextAt), 0)
+	}},
+	{"net_tls", "EACCES", "part 2 is EACCES when that is not allowed", func(c *Trial) {
 		c.forbids(stopping)
 		c.secured()
 		c.denied(wasi.NetTLS, c.Raw(wasi.NetTLS, c.Session, wasi.TLSEnd, c.At(TextAt), 0))
 	}},
 
-	{Import: "net_deflate", Proves: []string{"result"}, Promise: "compresses a download, at each level", Run: func(c *Trial) {
+	{"net_deflate", "result", "compresses a download, at each level", func(c *Trial) {
 		c.enter()
 		want := strings.Repeat(content, 50000)
 		name := c.made("file", want)
@@ -201,7 +177,7 @@ var secureChecks = []Check{
 			c.finish(c.Event(wasi.EventTransfer, file))
 		}
 	}},
-	{Import: "net_deflate", Proves: []string{"result"}, Promise: "expands an upload, of no bytes too", Run: func(c *Trial) {
+	{"net_deflate", "result", "expands an upload, of no bytes too", func(c *Trial) {
 		c.enter()
 		for _, want := range []string{"", content, strings.Repeat(content, 50000)} {
 			name := c.name("file")
@@ -215,37 +191,33 @@ var secureChecks = []Check{
 			c.has(name, want)
 		}
 	}},
-	{Import: "net_deflate", Proves: []string{"result"},
-		Promise: "an upload whose data are cut short, or are no zlib, ends with an errno",
-		Run: func(c *Trial) {
-			c.enter()
-			whole := compress(string(pattern(10000)))
-			for _, sent := range [][]byte{whole[:len(whole)-5], whole[:100], []byte("this is not in zlib format"), {}} {
-				file := c.Open(c.name("file"), wasi.OpenWrite|wasi.OpenTruncate, 0)
-				conn, client := c.deflated(0)
-				c.Must(wasi.TransferStart, file, conn, 0, 0)
-				client.Write(sent)
-				client.CloseWrite()
-				if e := c.Event(wasi.EventTransfer, file); e.Errno == wasi.OK {
-					c.T.Errorf("%d bytes that are no whole stream end with OK", len(sent))
-				}
-				c.Must(wasi.HandleClose, file)
-			}
-		}},
-	{Import: "net_deflate", Proves: []string{"result"},
-		Promise: "compresses what net_write is given, and handle_close ends it",
-		Run: func(c *Trial) {
-			c.enter()
+	{"net_deflate", "result", "an upload whose data are cut short, or are no zlib, ends with an errno", func(c *Trial) {
+		c.enter()
+		whole := compress(string(pattern(10000)))
+		for _, sent := range [][]byte{whole[:len(whole)-5], whole[:100], []byte("this is not in zlib format"), {}} {
+			file := c.Open(c.name("file"), wasi.OpenWrite|wasi.OpenTruncate, 0)
 			conn, client := c.deflated(0)
-			text := c.Text(content)
-			c.Must(wasi.NetWrite, conn, text[0], text[1], c.At(ResultAt))
-			c.Must(wasi.HandleClose, conn)
-			packed, err := io.ReadAll(client)
-			if got := expand(packed); err != nil || got != content {
-				c.T.Errorf("%d bytes come, %v, which expand to %q", len(packed), err, got)
+			c.Must(wasi.TransferStart, file, conn, 0, 0)
+			client.Write(sent)
+			client.CloseWrite()
+			if e := c.Event(wasi.EventTransfer, file); e.Errno == wasi.OK {
+				c.T.Errorf("%d bytes that are no whole stream end with OK", len(sent))
 			}
-		}},
-	{Import: "net_deflate", Proves: []string{"result"}, Promise: "compresses under TLS", Run: func(c *Trial) {
+			c.Must(wasi.HandleClose, file)
+		}
+	}},
+	{"net_deflate", "result", "compresses what net_write is given, and handle_close ends it", func(c *Trial) {
+		c.enter()
+		conn, client := c.deflated(0)
+		text := c.Text(content)
+		c.Must(wasi.NetWrite, conn, text[0], text[1], c.At(ResultAt))
+		c.Must(wasi.HandleClose, conn)
+		packed, err := io.ReadAll(client)
+		if got := expand(packed); err != nil || got != content {
+			c.T.Errorf("%d bytes come, %v, which expand to %q", len(packed), err, got)
+		}
+	}},
+	{"net_deflate", "result", "compresses under TLS", func(c *Trial) {
 		c.secured()
 		c.enter()
 		want := strings.Repeat(content, 5000)
@@ -259,15 +231,13 @@ var secureChecks = []Check{
 		}
 		c.finish(c.Event(wasi.EventTransfer, file))
 	}},
-	{Import: "net_deflate", Proves: []string{"EINVAL"},
-		Promise: "EINVAL for a level above 9, and for a connection that is compressed",
-		Run: func(c *Trial) {
-			c.enter()
-			conn, _ := c.Data()
-			c.refused(wasi.EINVAL, wasi.NetDeflate, conn, 10)
-			c.Must(wasi.NetDeflate, conn, 0)
-			c.refused(wasi.EINVAL, wasi.NetDeflate, conn, 0)
-		}},
+	{"net_deflate", "EINVAL", "EINVAL for a level above 9, and for a connection that is compressed", func(c *Trial) {
+		c.enter()
+		conn, _ := c.Data()
+		c.refused(wasi.EINVAL, wasi.NetDeflate, conn, 10)
+		c.Must(wasi.NetDeflate, conn, 0)
+		c.refused(wasi.EINVAL, wasi.NetDeflate, conn, 0)
+	}},
 }
 
 func (c *Trial) needsTLS() {

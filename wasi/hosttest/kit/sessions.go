@@ -10,98 +10,83 @@ import (
 )
 
 var sessionChecks = []Check{
-	{Import: "session_umask", Proves: []string{"result"},
-		Promise: "new files and directories do not get these bits, until the next login",
-		Run: func(c *Trial) {
-			c.enter()
-			before := c.stat(c.made("before", content)).Mode & 0o777
-			c.succeed(wasi.SessionUmask, c.Call(wasi.SessionUmask, c.Session, 0o077))
-			for _, name := range []string{c.made("file", content), c.folder("folder")} {
-				if mode := c.stat(name).Mode & 0o777; mode&0o077 != 0 || mode&0o400 == 0 {
-					c.T.Errorf("under the mask 077 %q is made with %o", name, mode)
-				}
+	{"session_umask", "result", "new files and directories do not get these bits, until the next login", func(c *Trial) {
+		c.enter()
+		before := c.stat(c.made("before", content)).Mode & 0o777
+		c.succeed(wasi.SessionUmask, c.Call(wasi.SessionUmask, c.Session, 0o077))
+		for _, name := range []string{c.made("file", content), c.folder("folder")} {
+			if mode := c.stat(name).Mode & 0o777; mode&0o077 != 0 || mode&0o400 == 0 {
+				c.T.Errorf("under the mask 077 %q is made with %o", name, mode)
 			}
-			c.succeed(wasi.SessionUmask, c.Call(wasi.SessionUmask, c.Session, 0o022))
-			if mode := c.stat(c.made("other", content)).Mode & 0o777; mode&0o022 != 0 || mode&0o044 == 0 {
-				c.T.Errorf("under the mask 022 a file is made with %o", mode)
-			}
-			c.succeed(wasi.SessionUmask, c.Call(wasi.SessionUmask, c.Session, 0o777))
-			c.enter()
-			if mode := c.stat(c.made("again", content)).Mode & 0o777; mode != before {
-				c.T.Errorf("before the mask a file was made with %o, and after the next login with %o", before, mode)
-			}
-		}},
-	{Import: "session_umask", Proves: []string{"EACCES"},
-		Promise: "EACCES without the right to write, and before the login",
-		Run: func(c *Trial) {
-			c.refused(wasi.EACCES, wasi.SessionUmask, c.Session, 0o022)
-			c.onlyRead()
-			c.refused(wasi.EACCES, wasi.SessionUmask, c.Session, 0o022)
-		}},
-	{Import: "session_umask", Proves: []string{"EINVAL"}, Promise: "EINVAL for other bits than the nine", Run: func(c *Trial) {
+		}
+		c.succeed(wasi.SessionUmask, c.Call(wasi.SessionUmask, c.Session, 0o022))
+		if mode := c.stat(c.made("other", content)).Mode & 0o777; mode&0o022 != 0 || mode&0o044 == 0 {
+			c.T.Errorf("under the mask 022 a file is made with %o", mode)
+		}
+		c.succeed(wasi.SessionUmask, c.Call(wasi.SessionUmask, c.Session, 0o777))
+		c.enter()
+		if mode := c.stat(c.made("again", content)).Mode & 0o777; mode != before {
+			c.T.Errorf("before the mask a file was made with %o, and after the next login with %o", before, mode)
+		}
+	}},
+	{"session_umask", "EACCES", "EACCES without the right to write, and before the login", func(c *Trial) {
+		c.refused(wasi.EACCES, wasi.SessionUmask, c.Session, 0o022)
+		c.onlyRead()
+		c.refused(wasi.EACCES, wasi.SessionUmask, c.Session, 0o022)
+	}},
+	{"session_umask", "EINVAL", "EINVAL for other bits than the nine", func(c *Trial) {
 		c.enter()
 		for _, mask := range []uint64{0o1000, 0o1022, 1 << 31} {
 			c.refused(wasi.EINVAL, wasi.SessionUmask, c.Session, mask)
 		}
 	}},
 
-	{Import: "session_names", Proves: []string{"result"},
-		Promise: "has names be UTF-8 or not, and says how one is written now",
-		Run: func(c *Trial) {
-			c.enter()
-			for _, on := range []uint64{1, 0, 1} {
-				c.succeed(wasi.SessionNames, c.rewritten("a/name", on, outSize))
-				if got := string(c.Peek(BufferAt, c.Number(ResultAt))); got != "a/name" {
-					c.T.Errorf("a name without any strange letter is now %q", got)
-				}
+	{"session_names", "result", "has names be UTF-8 or not, and says how one is written now", func(c *Trial) {
+		c.enter()
+		for _, on := range []uint64{1, 0, 1} {
+			c.succeed(wasi.SessionNames, c.rewritten("a/name", on, outSize))
+			if got := string(c.Peek(BufferAt, c.Number(ResultAt))); got != "a/name" {
+				c.T.Errorf("a name without any strange letter is now %q", got)
 			}
-			c.has(c.made("\u00fc", content), content)
-		}},
-	{Import: "session_names", Proves: []string{"result"},
-		Promise: "a name that is written anew is the same file's, and comes back as it was",
-		Run: func(c *Trial) {
-			c.enter()
-			name := c.made("\u00fc", content)
-			c.succeed(wasi.SessionNames, c.rewritten(name, 1, outSize))
-			other := string(c.Peek(BufferAt, c.Number(ResultAt)))
-			c.has(other, content)
-			c.succeed(wasi.SessionNames, c.rewritten(other, 0, outSize))
-			if got := string(c.Peek(BufferAt, c.Number(ResultAt))); got != name {
-				c.T.Errorf("%q is %q, and back %q", name, other, got)
+		}
+		c.has(c.made("\u00fc", content), content)
+	}},
+	{"session_names", "result", "a name that is written anew is the same file's, and comes back as it was", func(c *Trial) {
+		c.enter()
+		name := c.made("\u00fc", content)
+		c.succeed(wasi.SessionNames, c.rewritten(name, 1, outSize))
+		other := string(c.Peek(BufferAt, c.Number(ResultAt)))
+		c.has(other, content)
+		c.succeed(wasi.SessionNames, c.rewritten(other, 0, outSize))
+		if got := string(c.Peek(BufferAt, c.Number(ResultAt))); got != name {
+			c.T.Errorf("%q is %q, and back %q", name, other, got)
+		}
+		c.has(name, content)
+	}},
+	{"session_names", "EINVAL", "EINVAL when buf is too small, or for another switch", func(c *Trial) {
+		c.enter()
+		c.succeed(wasi.SessionNames, c.rewritten("name", 1, 4))
+		for on, room := range map[uint64]uint64{1: 3, 2: outSize} {
+			if errno := c.rewritten("name", on, room); errno != wasi.EINVAL {
+				c.T.Errorf("4 bytes into %d, with the switch %d: %v, not EINVAL", room, on, errno)
 			}
-			c.has(name, content)
-		}},
-	{Import: "session_names", Proves: []string{"EINVAL"},
-		Promise: "EINVAL when buf is too small, or for another switch",
-		Run: func(c *Trial) {
-			c.enter()
-			c.succeed(wasi.SessionNames, c.rewritten("name", 1, 4))
-			for on, room := range map[uint64]uint64{1: 3, 2: outSize} {
-				if errno := c.rewritten("name", on, room); errno != wasi.EINVAL {
-					c.T.Errorf("4 bytes into %d, with the switch %d: %v, not EINVAL", room, on, errno)
-				}
-			}
-		}},
+		}
+	}},
 
-	{Import: "session_list", Proves: []string{"result"},
-		Promise: "has every session of the host once, in the order of their numbers, by whatever pages",
-		Run:     listsSessions},
-	{Import: "session_list", Proves: []string{"result"},
-		Promise: "tells what a session does, with which file, and how many bytes of it are moved",
-		Run:     seesDoings},
-	{Import: "session_list", Proves: []string{"EINVAL"}, Promise: "EINVAL when buf has no room for one", Run: func(c *Trial) {
+	{"session_list", "result",
+		"has every session of the host once, in the order of their numbers, by whatever pages", listsSessions},
+	{"session_list", "result", "tells what a session does, with which file, and how many bytes of it are moved", seesDoings},
+	{"session_list", "EINVAL", "EINVAL when buf has no room for one", func(c *Trial) {
 		c.administer()
 		for _, room := range []uint64{0, wasi.WhoSize - 1} {
 			c.refused(wasi.EINVAL, wasi.SessionList, c.Session, 0, c.At(BufferAt), room, c.At(ResultAt))
 		}
 	}},
-	{Import: "session_list", Proves: []string{"EACCES"},
-		Promise: "EACCES without the right of an administrator, and before the login",
-		Run: func(c *Trial) {
-			c.refused(wasi.EACCES, wasi.SessionList, c.Session, 0, c.At(BufferAt), outSize, c.At(ResultAt))
-			c.onlyRead()
-			c.refused(wasi.EACCES, wasi.SessionList, c.Session, 0, c.At(BufferAt), outSize, c.At(ResultAt))
-		}},
+	{"session_list", "EACCES", "EACCES without the right of an administrator, and before the login", func(c *Trial) {
+		c.refused(wasi.EACCES, wasi.SessionList, c.Session, 0, c.At(BufferAt), outSize, c.At(ResultAt))
+		c.onlyRead()
+		c.refused(wasi.EACCES, wasi.SessionList, c.Session, 0, c.At(BufferAt), outSize, c.At(ResultAt))
+	}},
 }
 
 // abilities compares what files are said to be able to with what they do.

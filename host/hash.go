@@ -1,22 +1,12 @@
 package host
 
 import (
-	"crypto/md5"
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha512"
-	"hash"
-	"hash/crc32"
 	"io"
 
 	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
+	"wasiftp/wasi/digest"
 )
-
-var hashes = [wasi.HashCount]func() hash.Hash{
-	wasi.HashSHA256: sha256.New, wasi.HashSHA512: sha512.New, wasi.HashSHA1: sha1.New, wasi.HashMD5: md5.New,
-	wasi.HashCRC32: func() hash.Hash { return crc32.NewIEEE() },
-}
 
 // transferHash hashes a file: a transfer whose bytes go nowhere. A session's
 // hashes are made one after the other, however many its guest wants.
@@ -25,7 +15,7 @@ func (sh *shard) transferHash(a *wasm.Args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	algorithm, length, s := a.Uint32(1), a.Int64(2), f.session
+	algorithm, length, s := wasi.Algorithm(a.Uint32(1)), a.Int64(2), f.session
 	switch {
 	case f.reader == nil || f.transfer != nil && f.transfer.hash == nil:
 		return wasi.EBADF
@@ -39,7 +29,7 @@ func (sh *shard) transferHash(a *wasm.Args) wasi.Errno {
 	s.working++
 	handle := a.Handle(0)
 	t := f.begin(handle, wasi.DoingHash)
-	t.algorithm, t.hash, t.length, t.labour = algorithm, hashes[algorithm](), length, s.labour(t.ctx)
+	t.algorithm, t.hash, t.length, t.labour = algorithm, digest.New(algorithm), length, s.labour(t.ctx)
 	sh.server.work.Go(func() {
 		s.hashing.Lock()
 		defer s.hashing.Unlock()
@@ -51,7 +41,7 @@ func (sh *shard) transferHash(a *wasm.Args) wasi.Errno {
 
 // hashed gives the guest the hash, once that is made.
 func (t *transfer) hashed(a *wasm.Args) wasi.Errno {
-	if a.Uint32(1) != t.algorithm || a.Int64(2) != t.length || len(a.Bytes(3)) < t.hash.Size() {
+	if wasi.Algorithm(a.Uint32(1)) != t.algorithm || a.Int64(2) != t.length || len(a.Bytes(3)) < t.hash.Size() {
 		return wasi.EINVAL
 	}
 	select {

@@ -17,6 +17,7 @@ import (
 
 	"wasiftp/host/turns"
 	"wasiftp/wasi"
+	"wasiftp/wasi/digest"
 )
 
 // crew is some sessions that share the processors of a server.
@@ -56,7 +57,7 @@ func (c *crew) hash(account string) *transfer {
 	s := c.session(account)
 	f := hold(&openFile{session: s, user: account, name: "endless", reader: endless{crew: c, account: account}})
 	t := f.begin(1, wasi.DoingHash)
-	t.hash, t.labour = hashes[wasi.HashSHA256](), s.labour(t.ctx)
+	t.hash, t.labour = digest.New(wasi.HashSHA256), s.labour(t.ctx)
 	go t.run(1)
 	synctest.Wait()
 	return t

@@ -27,10 +27,10 @@ type transfer struct {
 	conn      net.Conn // nil when the bytes are hashed, or go from file to file
 	tls       *closing // beneath its TLS; nil in the clear
 	ascii     bool
-	length    int64     // most bytes of the file; 0 is no limit, but for a copy
-	hash      hash.Hash // nil when the bytes are moved
-	algorithm uint32    // of the hash
-	labour    *labour   // of a hash or a copy; nil for what the network holds back
+	length    int64          // most bytes of the file; 0 is no limit, but for a copy
+	hash      hash.Hash      // nil when the bytes are moved
+	algorithm wasi.Algorithm // of the hash
+	labour    *labour        // of a hash or a copy; nil for what the network holds back
 	began     time.Time
 	bytes     atomic.Int64 // that crossed the data connection, or were hashed
 	ctx       context.Context

@@ -56,6 +56,9 @@ const (
 	RemoveTree = 2
 )
 
+// Algorithm is a hash function.
+type Algorithm uint32
+
 // Algorithms of transfer_hash.
 const (
 	HashSHA256 = iota

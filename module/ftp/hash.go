@@ -1,26 +1,20 @@
 package ftp
 
-import "bytes"
+import (
+	"bytes"
 
-// Algorithm is a hash function.
-type Algorithm uint8
-
-// The hash functions that HASH knows, the first one unless the client picks
-// another.
-const (
-	SHA256 Algorithm = iota
-	SHA512
-	SHA1
-	MD5
-	CRC32
+	"wasiftp/wasi"
 )
 
-// algorithmNames are those of IANA's registry of FTP hashes.
-var algorithmNames = [...]string{SHA256: "SHA-256", SHA512: "SHA-512", SHA1: "SHA-1", MD5: "MD5", CRC32: "CRC32"}
+// algorithmNames are those of IANA's registry of FTP hashes. HASH makes the first one
+// unless the client picks another.
+var algorithmNames = [...]string{
+	wasi.HashSHA256: "SHA-256", wasi.HashSHA512: "SHA-512", wasi.HashSHA1: "SHA-1", wasi.HashMD5: "MD5", wasi.HashCRC32: "CRC32",
+}
 
 // sum is a hash that the world is making, and what is to be told of it.
 type sum struct {
-	algorithm  Algorithm
+	algorithm  wasi.Algorithm
 	start, end int64  // the bytes of the file; end is behind the last, 0 at first for all
 	pathname   []byte // nil for a command that wants the hash alone
 }
@@ -32,7 +26,7 @@ func (s *session) hashVerb(arg []byte) error {
 
 // sumVerb is one of the commands that were there before HASH, each of its own
 // hash function. end is the first byte that no longer counts.
-func sumVerb(algorithm Algorithm) func(*session, []byte) error {
+func sumVerb(algorithm wasi.Algorithm) func(*session, []byte) error {
 	return func(s *session, arg []byte) error {
 		pathname, start, end, ok := cutRange(arg)
 		if !ok {
@@ -114,7 +108,7 @@ func (s *session) appendAlgorithms(b []byte) []byte {
 			b = append(b, ';')
 		}
 		b = append(b, name...)
-		if Algorithm(i) == s.algorithm {
+		if wasi.Algorithm(i) == s.algorithm {
 			b = append(b, '*')
 		}
 	}
@@ -128,7 +122,7 @@ func (s *session) pickAlgorithm(name []byte) error {
 		if i < 0 {
 			return replyNoAlgorithm
 		}
-		s.algorithm = Algorithm(i)
+		s.algorithm = wasi.Algorithm(i)
 	}
 	s.sendLine(append(append(s.e.scratch[:0], "200 "...), algorithmNames[s.algorithm]...))
 	return nil

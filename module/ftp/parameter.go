@@ -3,6 +3,8 @@ package ftp
 import (
 	"bytes"
 	"math"
+
+	"wasiftp/wasi"
 )
 
 // parameters are what the client has chosen. The zero ones are not those of a new
@@ -12,9 +14,9 @@ type parameters struct {
 	deflate   bool // MODE Z
 	level     int  // of MODE Z, 0 for the world's own choice
 	facts     facts
-	utf8      bool      // OPTS UTF8 ON was said
-	algorithm Algorithm // of HASH
-	idle      int64     // what SITE IDLE said, 0 for nothing
+	utf8      bool           // OPTS UTF8 ON was said
+	algorithm wasi.Algorithm // of HASH
+	idle      int64          // what SITE IDLE said, 0 for nothing
 }
 
 func (p *parameters) reset() { *p = parameters{facts: allFacts} }

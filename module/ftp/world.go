@@ -200,7 +200,7 @@ type Hasher interface {
 	// is all that are left. It is ErrAgain until EventTransfer has followed; then
 	// the same call appends the hash to b. Close and the limits of time are as for
 	// a transfer.
-	Hash(file Handle, algorithm Algorithm, length int64, b []byte) ([]byte, error)
+	Hash(file Handle, algorithm wasi.Algorithm, length int64, b []byte) ([]byte, error)
 
 	// Progress is how many bytes have been hashed so far.
 	Progress(file Handle) uint64

@@ -64,7 +64,7 @@ func (f *failing) Start(file, conn ftp.Handle, ascii bool, length int64) error {
 }
 
 // Hash fails at first, or when the hash is fetched.
-func (f *failing) Hash(file ftp.Handle, a ftp.Algorithm, length int64, b []byte) ([]byte, error) {
+func (f *failing) Hash(file ftp.Handle, a wasi.Algorithm, length int64, b []byte) ([]byte, error) {
 	call := "transfer_hash"
 	if f.hashing {
 		call = "transfer_hash of what is made"

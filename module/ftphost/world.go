@@ -328,15 +328,11 @@ func (*imports) Progress(file ftp.Handle) uint64 {
 	return n
 }
 
-var algorithms = [...]uint32{
-	ftp.SHA256: wasi.HashSHA256, ftp.SHA512: wasi.HashSHA512, ftp.SHA1: wasi.HashSHA1, ftp.MD5: wasi.HashMD5, ftp.CRC32: wasi.HashCRC32,
-}
-
 // Hash implements [ftp.Hasher].
-func (*imports) Hash(file ftp.Handle, algorithm ftp.Algorithm, length int64, b []byte) ([]byte, error) {
+func (*imports) Hash(file ftp.Handle, algorithm wasi.Algorithm, length int64, b []byte) ([]byte, error) {
 	var n uint32
 	p, size := pointer(b[len(b):cap(b)])
-	errno := transferHash(uint32(file), algorithms[algorithm], length, p, size, &n)
+	errno := transferHash(uint32(file), uint32(algorithm), length, p, size, &n)
 	return b[:len(b)+int(min(n, size))], fault(errno)
 }
 

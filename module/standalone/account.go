@@ -10,11 +10,11 @@ import (
 	"wasiftp/wasi"
 )
 
-// digest is a password as something of equal length, so that comparing takes
+// secret is a password as something of equal length, so that comparing takes
 // equal time.
-type digest [sha256.Size]byte
+type secret [sha256.Size]byte
 
-func digestOf(password []byte) digest { return sha256.Sum256(password) }
+func secretOf(password []byte) secret { return sha256.Sum256(password) }
 
 // able is what the engine may ask of files. WASI has no permissions and tells no room on
 // disks, and nothing allows the rest.
@@ -27,11 +27,11 @@ func (w *world) Login(h ftp.Handle, user, password []byte) (ftp.Rights, ftp.Abil
 	if !ok {
 		return 0, 0, ftp.ErrStorage
 	}
-	name, given := digestOf(user), digestOf(password)
+	name, given := secretOf(user), secretOf(password)
 	var rights ftp.Rights
 	known := false
 	for _, u := range w.settings.Users {
-		wanted := digestOf([]byte(u.Name))
+		wanted := secretOf([]byte(u.Name))
 		same := subtle.ConstantTimeCompare(name[:], wanted[:])
 		known = known || same == 1
 		if same&subtle.ConstantTimeCompare(given[:], u.password[:]) == 1 {

@@ -1,21 +1,13 @@
 package standalone
 
 import (
-	"crypto/md5"
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha512"
 	"hash"
-	"hash/crc32"
 	"slices"
 
 	"wasiftp/module/ftp"
+	"wasiftp/wasi"
+	"wasiftp/wasi/digest"
 )
-
-var hashes = [...]func() hash.Hash{
-	ftp.SHA256: sha256.New, ftp.SHA512: sha512.New, ftp.SHA1: sha1.New, ftp.MD5: md5.New,
-	ftp.CRC32: func() hash.Hash { return crc32.NewIEEE() },
-}
 
 // hashPiece is how many bytes of each file are hashed in one turn of the loop, so
 // that none keeps the sessions waiting.
@@ -29,7 +21,7 @@ type sum struct {
 }
 
 // Hash implements [ftp.Hasher].
-func (w *world) Hash(h ftp.Handle, algorithm ftp.Algorithm, length int64, b []byte) ([]byte, error) {
+func (w *world) Hash(h ftp.Handle, algorithm wasi.Algorithm, length int64, b []byte) ([]byte, error) {
 	f, ok := w.objects[h].(*openFile)
 	switch {
 	case !ok || f.reader == nil:
@@ -40,7 +32,7 @@ func (w *world) Hash(h ftp.Handle, algorithm ftp.Algorithm, length int64, b []by
 	if length == 0 {
 		length = -1
 	}
-	f.sum = &sum{Hash: hashes[algorithm](), left: length}
+	f.sum = &sum{Hash: digest.New(algorithm), left: length}
 	w.hashing = append(w.hashing, f)
 	return b, ftp.ErrAgain
 }

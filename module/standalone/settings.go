@@ -34,7 +34,7 @@ type Passive struct {
 type User struct {
 	Name     string
 	Rights   ftp.Rights
-	password digest
+	password secret
 }
 
 // variable is an environment variable, and what its value means.
@@ -211,7 +211,7 @@ func parseUser(line string) (User, error) {
 		return u, errors.New("user " + strconv.Quote(name) + " has no password; write NAME:PASSWORD, " +
 			"NAME:PASSWORD:ro or NAME:PASSWORD:rw, with commas between users")
 	}
-	u.password = digestOf([]byte(password))
+	u.password = secretOf([]byte(password))
 	return u, nil
 }
 

@@ -27,8 +27,8 @@ func TestSettings(t *testing.T) {
 	require.NoError(t, err)
 	assert.Zero(t, s.Anonymous, "with users nobody else may in")
 	assert.Equal(t, []User{
-		{"a", wasi.ReadOnly, digestOf([]byte("secret"))}, {"b", wasi.ReadWrite, digestOf([]byte("p:with:colons"))},
-		{"c", wasi.ReadOnly, digestOf([]byte("p"))}, {"box", wasi.RightWrite | wasi.RightMkdir, digestOf([]byte("p"))},
+		{"a", wasi.ReadOnly, secretOf([]byte("secret"))}, {"b", wasi.ReadWrite, secretOf([]byte("p:with:colons"))},
+		{"c", wasi.ReadOnly, secretOf([]byte("p"))}, {"box", wasi.RightWrite | wasi.RightMkdir, secretOf([]byte("p"))},
 	}, s.Users)
 
 	s, err = read("WASIFTP_LISTEN", "127.0.0.1:21, [::1]:2121,:3000")

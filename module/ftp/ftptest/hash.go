@@ -1,26 +1,16 @@
 package ftptest
 
 import (
-	"crypto/md5"
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha512"
-	"hash"
-	"hash/crc32"
-
 	"wasiftp/module/ftp"
+	"wasiftp/wasi"
+	"wasiftp/wasi/digest"
 )
-
-var hashes = [...]func() hash.Hash{
-	ftp.SHA256: sha256.New, ftp.SHA512: sha512.New, ftp.SHA1: sha1.New, ftp.MD5: md5.New,
-	ftp.CRC32: func() hash.Hash { return crc32.NewIEEE() },
-}
 
 // hashPiece is how many bytes are hashed in a round.
 const hashPiece = 1000
 
 // Hash hashes a file.
-func (w *World) Hash(file ftp.Handle, algorithm ftp.Algorithm, length int64, b []byte) ([]byte, error) {
+func (w *World) Hash(file ftp.Handle, algorithm wasi.Algorithm, length int64, b []byte) ([]byte, error) {
 	u, ok := get[*openFile](w, "Hash", file)
 	switch {
 	case !ok:
@@ -31,7 +21,7 @@ func (w *World) Hash(file ftp.Handle, algorithm ftp.Algorithm, length int64, b [
 		w.broken("Hash: before it is made")
 		return b, ftp.ErrStorage
 	}
-	u.sum = hashes[algorithm]()
+	u.sum = digest.New(algorithm)
 	if length > 0 {
 		u.data = u.data[:min(int(length), len(u.data))]
 	}

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"compress/flate"
 	"context"
 	"net"
 	"net/netip"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"wasiftp/host/internal/conn"
 	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
@@ -238,11 +240,11 @@ func (sh *shard) netAccept(a *wasm.Args) wasi.Errno {
 // dataConn is a data connection, or the attempt at an active one.
 type dataConn struct {
 	session *session
-	conn    net.Conn // nil while dialling
-	stream  *stream  // what the engine writes itself: listings
+	conn    net.Conn     // nil while dialling
+	stream  *conn.Stream // what the engine writes itself: listings
 	cancel  context.CancelFunc
-	tls     *closing // beneath TLS, from the begin of the handshake on; nil in the clear
-	shaking bool     // hands: the handshake goes on
+	tls     *conn.Closing // beneath TLS, from the begin of the handshake on; nil in the clear
+	shaking bool          // hands: the handshake goes on
 }
 
 // usable says whether bytes may cross the connection: not beside a handshake, nor
@@ -266,18 +268,47 @@ func (c *dataConn) end() {
 		c.cancel()
 	}
 	if c.stream != nil {
-		c.stream.close(c.session.server.config.Limits.StallTime)
+		stall := c.session.server.config.Limits.StallTime
+		c.stream.Close(stall, stall)
 	}
 }
 
-// connected makes conn what the guest's handle reads and writes from now on.
-func (c *dataConn) connected(conn net.Conn, handle uint32) {
-	c.conn = conn
-	c.stream = newStream(c.session.shard, conn)
-	c.stream.seat = c.session.seat
-	c.stream.owner(c.session.handle, handle)
-	_, plain := conn.(*net.TCPConn)
-	c.stream.secured = !plain
+// connected makes a connection what the guest's handle reads and writes from now on.
+func (c *dataConn) connected(to net.Conn, handle uint32) {
+	s := c.session
+	c.conn, c.stream = to, conn.New(to, &link{s.shard, s.seat, s.handle, handle})
+}
+
+// defaultLevel is zlib's own.
+const defaultLevel = 6
+
+// netDeflate compresses a data connection. Whoever transfers then sees it as
+// one in the clear, so that all limits count what the file has.
+func (sh *shard) netDeflate(a *wasm.Args) wasi.Errno {
+	c, errno := get[*dataConn](&sh.handles, a.Handle(0))
+	if errno != wasi.OK {
+		return errno
+	}
+	level := int(a.Uint32(1))
+	if c.conn == nil || c.shaking || c.compressed() || level > flate.BestCompression {
+		return wasi.EINVAL
+	}
+	if c.stream.Busy() {
+		return wasi.EBUSY
+	}
+	if level == 0 {
+		level = defaultLevel
+	}
+	d := &conn.Deflated{
+		Conn: c.conn, Level: level, Stall: sh.server.config.Limits.StallTime, Labour: c.session.labour(context.Background()),
+	}
+	c.connected(d, a.Handle(0))
+	return wasi.OK
+}
+
+func (c *dataConn) compressed() bool {
+	_, is := c.conn.(*conn.Deflated)
+	return is
 }
 
 // settled tells the guest how dialling or a handshake went. It runs on the

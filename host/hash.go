@@ -3,6 +3,7 @@ package host
 import (
 	"io"
 
+	"wasiftp/host/internal/conn"
 	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 	"wasiftp/wasi/digest"
@@ -76,9 +77,9 @@ func (t *transfer) digestPiece() error {
 	if err := t.labour.beginFor(diskTime); err != nil {
 		return err
 	}
-	defer t.labour.end()
-	piece := workPieces.Get().(*[workPiece]byte)
-	defer workPieces.Put(piece)
+	defer t.labour.End()
+	piece := conn.WorkPieces.Get().(*[conn.WorkPiece]byte)
+	defer conn.WorkPieces.Put(piece)
 	room := piece[:]
 	if t.length > 0 {
 		room = room[:min(int64(len(room)), t.length-t.bytes.Load())]

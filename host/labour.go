@@ -2,9 +2,7 @@ package host
 
 import (
 	"context"
-	"io"
 	"net/netip"
-	"sync"
 	"time"
 
 	"wasiftp/host/turns"
@@ -44,8 +42,8 @@ func (s *session) labour(ctx context.Context) *labour {
 	return &labour{processors: &s.server.processors, party: s.party(), ctx: ctx, leave: func() {}}
 }
 
-// begin waits for a turn. Without a labour, it and end do nothing.
-func (l *labour) begin() error { return l.beginFor(0) }
+// Begin waits for a turn. Without a labour, it and End do nothing.
+func (l *labour) Begin() error { return l.beginFor(0) }
 
 // diskTime is how long a piece of work that calls a file system may take before
 // somebody else gets its turn as well: it waits for a disk then, and keeps no
@@ -63,32 +61,9 @@ func (l *labour) beginFor(most time.Duration) error {
 	return err
 }
 
-// end gives the processor up, if the work has one.
-func (l *labour) end() {
+// End gives the processor up, if the work has one.
+func (l *labour) End() {
 	if l != nil {
 		l.leave()
 	}
 }
-
-// resting is what comes over a connection: reading it gives the processor
-// up while it waits for the network.
-type resting struct {
-	io.Reader
-	labour *labour
-}
-
-func (r resting) Read(p []byte) (int, error) {
-	r.labour.end()
-	n, err := r.Reader.Read(p)
-	if e := r.labour.begin(); err == nil {
-		err = e
-	}
-	return n, err
-}
-
-// workPiece is how much of a file is hashed or compressed in one turn, and how much
-// of an upload under TLS is written at a time.
-const workPiece = 128 << 10
-
-// workPieces are buffers for that.
-var workPieces = sync.Pool{New: func() any { return new([workPiece]byte) }}

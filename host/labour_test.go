@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wasiftp/host/internal/conn"
 	"wasiftp/host/turns"
 	"wasiftp/wasi"
 	"wasiftp/wasi/digest"
@@ -171,10 +172,10 @@ func TestThreat35Parties(t *testing.T) {
 }
 
 // deflatedFor is a connection in MODE Z, and the client's end of it.
-func (c *crew) deflatedFor(account string) (*deflated, net.Conn) {
+func (c *crew) deflatedFor(account string) (*conn.Deflated, net.Conn) {
 	here, client := net.Pipe()
 	work := c.session(account).labour(context.Background())
-	return &deflated{Conn: here, level: defaultLevel, stall: time.Minute, labour: work}, client
+	return &conn.Deflated{Conn: here, Level: defaultLevel, Stall: time.Minute, Labour: work}, client
 }
 
 // A client that does not read, or does not write, keeps no processor from others.
@@ -184,10 +185,10 @@ func TestThreat35CompressionWaitsForNobody(t *testing.T) {
 		c := newCrew(t, 1)
 		unread, one := c.deflatedFor("crowd")
 		unwritten, other := c.deflatedFor("crowd")
-		go unread.Write(make([]byte, 2*workPiece))
+		go unread.Write(make([]byte, 2*conn.WorkPiece))
 		go unwritten.Read(make([]byte, 100))
-		io.ReadFull(one, make([]byte, len(zlibHeader))) // and no more
-		other.Write(zlibHeader[:])
+		io.ReadFull(one, make([]byte, 2)) // and no more
+		other.Write([]byte{0x78, 0x9c})
 		synctest.Wait()
 
 		d, client := c.deflatedFor("bob")
@@ -223,9 +224,9 @@ func TestThreat35CompressionTakesTurns(t *testing.T) {
 		d, client := c.deflatedFor("bob")
 		go io.Copy(io.Discard, client)
 		ctx, cancel := context.WithCancel(t.Context())
-		d.labour.ctx = ctx
+		d.Labour = c.session("bob").labour(ctx)
 		var failed error
-		go func() { _, failed = d.Write(make([]byte, workPiece)) }()
+		go func() { _, failed = d.Write(make([]byte, conn.WorkPiece)) }()
 		synctest.Wait()
 		if failed != nil {
 			t.Errorf("it did not wait: %v", failed)
@@ -246,13 +247,13 @@ func TestDeflatedPieces(t *testing.T) {
 	c := newCrew(t, 1)
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, level := range []int{1, 6, 9} {
-		for _, size := range []int{0, 1, workPiece, 2*workPiece + 77} {
+		for _, size := range []int{0, 1, conn.WorkPiece, 2*conn.WorkPiece + 77} {
 			want := make([]byte, size)
 			for i := range want {
 				want[i] = byte(random.IntN(7)) * byte(random.IntN(40))
 			}
 			d, client := c.deflatedFor("bob")
-			d.level = level
+			d.Level = level
 			go func() {
 				for rest := want; len(rest) > 0; {
 					n := min(len(rest), 1+random.IntN(100_000))

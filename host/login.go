@@ -71,7 +71,7 @@ func (s *session) can(right Rights) bool {
 	if l == nil || l.files.Rights&right != right || l.revoked.Load() {
 		return false
 	}
-	return s.server.config.TLS.Require < TLSForControl || s.stream.protected()
+	return s.server.config.TLS.Require < TLSForControl || s.stream.Protected()
 }
 
 func (s *session) logout() {
@@ -95,7 +95,7 @@ func (sh *shard) authHost(a *wasm.Args) wasi.Errno {
 		if !s.server.hasHost(name) {
 			return wasi.ENOENT
 		}
-		if state := s.stream.state(); state != nil && state.ServerName != "" && !strings.EqualFold(state.ServerName, name) {
+		if state := s.stream.State(); state != nil && state.ServerName != "" && !strings.EqualFold(state.ServerName, name) {
 			return wasi.ENOENT
 		}
 	}
@@ -110,7 +110,7 @@ func (s *session) at() string {
 	if s.host != "" {
 		return s.host
 	}
-	if state := s.stream.state(); state != nil && s.server.config.Hosts != nil && s.server.hasHost(state.ServerName) {
+	if state := s.stream.State(); state != nil && s.server.config.Hosts != nil && s.server.hasHost(state.ServerName) {
 		return strings.ToLower(state.ServerName)
 	}
 	return ""
@@ -138,7 +138,7 @@ func (sh *shard) authLogin(a *wasm.Args) wasi.Errno {
 		return wasi.EINVAL
 	}
 	user, password := a.String(1), a.String(2)
-	given := Login{User: user, Password: Password(password), Host: s.at(), Client: s.client, Server: s.local, TLS: s.stream.state()}
+	given := Login{User: user, Password: Password(password), Host: s.at(), Client: s.client, Server: s.local, TLS: s.stream.State()}
 	if given.TLS == nil && s.server.config.TLS.Require != TLSOptional || s.failures >= s.server.config.Limits.LoginFailures {
 		return wasi.EACCES
 	}

@@ -13,13 +13,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wasiftp/host/internal/conn"
 	"wasiftp/wasi"
 )
 
 // visitor is a session of a client that has come to one of our addresses.
 func visitor(sh *shard, client, local string) *session {
 	return &session{
-		shard: sh, server: sh.server, stream: newStream(sh, nil),
+		shard: sh, server: sh.server, stream: conn.New(nil, &link{shard: sh}),
 		client: netip.AddrPortFrom(netip.MustParseAddr(client), 50_000), local: netip.AddrPortFrom(netip.MustParseAddr(local), 21),
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"wasiftp/host/internal/conn"
 	"wasiftp/wasi"
 )
 
@@ -14,7 +15,7 @@ import (
 func asker(t *testing.T, config Config) (*session, *shard) {
 	t.Helper()
 	sh := newStill(t, config)
-	s := &session{shard: sh, server: sh.server, handle: 7, stream: newStream(sh, nil)}
+	s := &session{shard: sh, server: sh.server, handle: 7, stream: conn.New(nil, &link{shard: sh})}
 	return s, sh
 }
 

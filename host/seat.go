@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
+
+	"wasiftp/host/internal/conn"
 )
 
 // seats are what connections take of the limits. Server.mu guards them.
@@ -14,7 +16,7 @@ type seats struct {
 	sites     map[netip.Addr]int // by the /48 of an IPv6 address, which many subscribers may share
 	strangers int
 	strange   map[netip.Addr]*list.List // seats of strangers by their source, each list from the oldest on
-	parting   map[*stream]struct{}      // connections that the guest has given up, and that are still open
+	parting   map[*conn.Stream]struct{} // connections that the guest has given up, and that are still open
 	lingering map[*seat]struct{}        // seats whose control connection has nothing unsent and waits for the client's end
 }
 
@@ -27,7 +29,7 @@ type seat struct {
 	id      uint64 // of the session
 	address netip.Addr
 	site    netip.Addr    // not valid for IPv4
-	control *stream       // nil until the session is opened
+	control *conn.Stream  // nil until the session is opened
 	open    int           // descriptors
 	strange *list.Element // nil once logged in
 	account string        // whose seat it keeps now that the session is over, "" for none
@@ -50,7 +52,7 @@ var (
 func newSeats() seats {
 	return seats{
 		addresses: map[netip.Addr]int{}, sites: map[netip.Addr]int{}, strange: map[netip.Addr]*list.List{},
-		parting: map[*stream]struct{}{}, lingering: map[*seat]struct{}{},
+		parting: map[*conn.Stream]struct{}{}, lingering: map[*seat]struct{}{},
 	}
 }
 
@@ -242,7 +244,7 @@ func (s *Server) checkIdle() {
 }
 
 // begin notes the control connection of the session that has the seat.
-func (p *seat) begin(control *stream) {
+func (p *seat) begin(control *conn.Stream) {
 	p.server.mu.Lock()
 	defer p.server.mu.Unlock()
 	p.control = control
@@ -265,7 +267,7 @@ func (p *seat) hold() bool {
 
 // drop is told that a descriptor was closed: that of the stream, or of what never
 // became one.
-func (p *seat) drop(closed *stream) {
+func (p *seat) drop(closed *conn.Stream) {
 	if p == nil {
 		return
 	}
@@ -281,7 +283,7 @@ func (p *seat) drop(closed *stream) {
 }
 
 // part is told that the guest has given up a connection that is still open.
-func (p *seat) part(from *stream) {
+func (p *seat) part(from *conn.Stream) {
 	if p == nil {
 		return
 	}
@@ -292,7 +294,7 @@ func (p *seat) part(from *stream) {
 
 // linger is told that a control connection that parts now waits for nothing but
 // its client's end.
-func (p *seat) linger(control *stream) {
+func (p *seat) linger(control *conn.Stream) {
 	if p == nil {
 		return
 	}
@@ -369,6 +371,6 @@ func (p *seat) reason() error {
 // cut ends the control connection at once.
 func (p *seat) cut() {
 	if p != nil {
-		p.control.cut(replyFull)
+		p.control.Cut(replyFull)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wasiftp/host/internal/conn"
 	"wasiftp/wasi"
 )
 
@@ -246,8 +247,8 @@ func TestThreat34SeatOutlivesSession(t *testing.T) {
 		data := &dataConn{session: e}
 		data.connected(here, 0)
 		e.own(data)
-		data.stream.write([]byte("a listing"))
-		e.stream.write([]byte("a reply"))
+		data.stream.Write([]byte("a listing"))
+		e.stream.Write([]byte("a reply"))
 		e.end()
 		next := &login{session: e, name: "ali"}
 		full := func(when string) {
@@ -288,11 +289,11 @@ func TestSeatThatLingersGivesWay(t *testing.T) {
 			t.Fatal(err)
 		}
 		here, there := tcpPair(t)
-		p.control.conn = here
+		p.begin(conn.New(here, &link{seat: p, shard: newShard(s)}))
 		p.account = "ali"
 		s.perAccount["ali"]++
-		p.control.receive()
-		p.control.close(time.Minute)
+		p.control.Receive()
+		p.control.Close(time.Minute, time.Minute)
 		if len(s.seats.lingering) != 1 {
 			t.Fatal("it does not linger")
 		}
@@ -453,4 +454,23 @@ func TestRehearsal(t *testing.T) {
 	if greeting, err := real.rehearse(); string(greeting) != "220 hello\r\n" || err != nil {
 		t.Errorf("%q, %v", greeting, err)
 	}
+}
+
+// tcpPair is a connection through the system.
+func tcpPair(t *testing.T) (here net.Conn, there *net.TCPConn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err == nil {
+		here, err = l.Accept()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close(); here.Close() })
+	return here, client.(*net.TCPConn)
 }

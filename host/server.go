@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"wasiftp/host/internal/conn"
 	"wasiftp/host/internal/wasm"
 	"wasiftp/host/turns"
 	"wasiftp/wasi"
@@ -188,11 +189,11 @@ func (s *Server) serve(l net.Listener, implicit bool) error {
 		delete(s.listeners, l)
 		s.mu.Unlock()
 	}()
-	err := s.acceptAll(l, func(conn net.Conn) bool {
-		if _, known := conn.(*net.TCPConn); known {
-			s.accept(conn, implicit)
+	err := s.acceptAll(l, func(c net.Conn) bool {
+		if _, known := c.(*net.TCPConn); known {
+			s.accept(c, implicit)
 		} else {
-			go s.acceptForeign(conn, implicit)
+			go s.acceptForeign(c, implicit)
 		}
 		return true
 	})
@@ -200,6 +201,17 @@ func (s *Server) serve(l net.Listener, implicit bool) error {
 		return ErrServerClosed
 	}
 	return err
+}
+
+// acceptForeign is accept for a connection of the embedder's own, which may take its time
+// to say whose it is.
+func (s *Server) acceptForeign(c net.Conn, implicit bool) {
+	f, err := conn.Guarded(c, func(call func() error) error { return s.guard(connCode, nil, call) })
+	if err != nil {
+		f.Close()
+		return
+	}
+	s.accept(f, implicit)
 }
 
 // The first pause after a failed accept, doubled for each further one, and the
@@ -277,24 +289,21 @@ const replyFull = "421 Too many connections, try again later.\r\n"
 // turnAway says why and hangs up. It waits a little for the client to have read
 // it, since a reset could overtake the reply; but a flood of connections may not
 // take descriptors by being refused, and so is not waited for.
-func (s *Server) turnAway(conn net.Conn) {
+func (s *Server) turnAway(c net.Conn) {
 	select {
 	case s.turned <- struct{}{}:
 		go func() {
 			defer func() { <-s.turned }()
-			defer conn.Close()
-			defer context.AfterFunc(s.ending, func() { conn.Close() })()
-			conn.SetDeadline(time.Now().Add(lingerTime))
-			conn.Write([]byte(replyFull))
-			if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-				conn.Read(make([]byte, 1))
+			defer c.Close()
+			defer context.AfterFunc(s.ending, func() { c.Close() })()
+			c.SetDeadline(time.Now().Add(conn.LingerTime))
+			c.Write([]byte(replyFull))
+			if half, ok := c.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+				c.Read(make([]byte, 1))
 			}
 		}()
 	default:
-		var try tryWriter
-		try.init(conn)
-		try.write([]byte(replyFull))
-		sever(conn)
+		conn.Cut(c, replyFull)
 	}
 }
 
@@ -470,14 +479,14 @@ func (s *Server) Close() error {
 func (s *Server) hangUp() {
 	select {
 	case <-s.idle:
-	case <-time.After(lingerTime):
+	case <-time.After(conn.LingerTime):
 	}
 	s.mu.Lock()
 	s.nobodyLeft()
 	left := slices.Collect(maps.Keys(s.seats.parting))
 	s.mu.Unlock()
-	for _, conn := range left {
-		conn.cut("")
+	for _, stream := range left {
+		stream.Cut("")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"wasiftp/host/internal/conn"
 	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
@@ -22,7 +23,8 @@ type session struct {
 	id       uint64
 	handle   uint32
 	seat     *seat // nil in tests of what needs none
-	stream   *stream
+	stream   *conn.Stream
+	link     link
 	strange  atomic.Bool // its data connections do not resume its TLS session
 	client   netip.AddrPort
 	local    netip.AddrPort
@@ -56,19 +58,41 @@ type object interface {
 	end()
 }
 
-func newSession(sh *shard, conn net.Conn, p *seat) *session {
+func newSession(sh *shard, c net.Conn, p *seat) *session {
 	s := &session{
-		shard: sh, server: sh.server, id: p.id, seat: p, began: time.Now(), stream: newStream(sh, conn),
-		client: addrPort(conn.RemoteAddr()), local: addrPort(conn.LocalAddr()),
+		shard: sh, server: sh.server, id: p.id, seat: p, began: time.Now(), link: link{shard: sh, seat: p},
+		client: addrPort(c.RemoteAddr()), local: addrPort(c.LocalAddr()),
 	}
-	s.stream.seat = p
+	s.stream = conn.New(c, &s.link)
 	p.begin(s.stream)
-	setUrgentInline(conn)
-	if tcp, ok := conn.(*net.TCPConn); ok {
+	conn.SetUrgentInline(c)
+	if tcp, ok := c.(*net.TCPConn); ok {
 		tcp.SetKeepAlive(true)
 	}
 	return s
 }
+
+// link joins a connection to the guest, which hears of it by session and handle, and to
+// the seat that it counts in.
+type link struct {
+	shard           *shard
+	seat            *seat // nil in tests that need none
+	session, handle uint32
+}
+
+// Post implements [conn.Owner].
+func (l *link) Post(kind uint16) {
+	l.shard.post(wasi.Event{Kind: kind, Session: l.session, Handle: l.handle})
+}
+
+// Parts implements [conn.Owner].
+func (l *link) Parts(s *conn.Stream) { l.seat.part(s) }
+
+// Lingers implements [conn.Owner].
+func (l *link) Lingers(s *conn.Stream) { l.seat.linger(s) }
+
+// Closed implements [conn.Owner].
+func (l *link) Closed(s *conn.Stream) { l.seat.drop(s) }
 
 // addrPort is a network address as a value, not valid for other networks than
 // TCP. An IPv4 address mapped into IPv6 is the IPv4 address that it stands for.
@@ -101,9 +125,9 @@ func (s *session) observe(e Event) {
 
 // refuse ends a session that never reached the engine.
 func (s *session) refuse(reply string, reason error) {
-	s.stream.write([]byte(reply))
-	s.stream.receive()
-	s.stream.close(lingerTime)
+	s.stream.Write([]byte(reply))
+	s.stream.Receive()
+	s.stream.Close(conn.LingerTime, conn.LingerTime)
 	s.observe(Event{Kind: Refused, Err: reason})
 	s.server.leave(s.shard)
 }
@@ -171,7 +195,8 @@ func (s *session) end() {
 	over := Event{Kind: Disconnected, User: s.user(), Duration: time.Since(s.began), Err: s.seat.reason()}
 	s.seat.keep(s.login.Load())
 	s.logout()
-	s.stream.close(min(partingTime, s.server.config.Limits.StallTime))
+	stall := s.server.config.Limits.StallTime
+	s.stream.Close(min(partingTime, stall), stall)
 	s.shard.handles.remove(s.handle)
 	delete(s.shard.sessions, s.handle)
 	s.server.present.remove(s)
@@ -218,13 +243,13 @@ func (sh *shard) netRead(a *wasm.Args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	n, errno := s.stream.read(a.Bytes(1))
+	n, errno := s.stream.Read(a.Bytes(1))
 	putUint32(a.Bytes(2), uint32(n))
 	return errno
 }
 
 func (sh *shard) netWrite(a *wasm.Args) wasi.Errno {
-	var out *stream
+	var out *conn.Stream
 	said := 0
 	if s, errno := sh.session(a); errno == wasi.OK {
 		out = s.stream
@@ -241,7 +266,7 @@ func (sh *shard) netWrite(a *wasm.Args) wasi.Errno {
 		}
 		out = c.stream
 	}
-	n, errno := out.write(a.Bytes(1)[said:])
+	n, errno := out.Write(a.Bytes(1)[said:])
 	putUint32(a.Bytes(2), uint32(said+n))
 	return errno
 }

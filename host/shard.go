@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"wasiftp/host/internal/conn"
 	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
@@ -206,9 +207,9 @@ func (sh *shard) open(conn net.Conn, p *seat, implicit bool) {
 	s.handle = handle
 	sh.sessions[handle] = s
 	sh.server.present.add(s)
-	s.stream.owner(handle, handle)
+	s.link.session, s.link.handle = handle, handle
 	if implicit {
-		s.stream.upgradeTo(sh.server.protection(s.id, nil))
+		s.stream.UpgradeTo(sh.server.protection(s.id, nil))
 	}
 	if sh.server.greeting != nil {
 		sh.greet(s)
@@ -216,7 +217,7 @@ func (sh *shard) open(conn net.Conn, p *seat, implicit bool) {
 		sh.post(s.opened())
 	}
 	s.observe(Event{Kind: Connected})
-	s.stream.receive()
+	s.stream.Receive()
 }
 
 const replyUnavailable = "421 Service not available, closing control connection.\r\n"
@@ -243,12 +244,12 @@ func (s *session) opened() wasi.Event {
 func (sh *shard) greet(s *session) {
 	sh.silent[s.handle] = s
 	s.greeting = sh.server.greeting
-	s.stream.write(s.greeting)
+	s.stream.Write(s.greeting)
 	limits := &sh.server.config.Limits
 	s.patience = time.AfterFunc(min(limits.LoginTime, limits.IdleTime), func() {
 		sh.do(func() {
 			if sh.silent[s.handle] == s {
-				s.stream.write([]byte("421 Login timed out.\r\n"))
+				s.stream.Write([]byte("421 Login timed out.\r\n"))
 				s.end()
 			}
 		})
@@ -267,11 +268,11 @@ func (sh *shard) introduce() {
 		switch {
 		case s == nil:
 			continue
-		case s.stream.silentEnd():
+		case s.stream.SilentEnd():
 			s.end()
 			continue
 		case !sh.serves(s):
-			s.stream.write([]byte(replyUnavailable))
+			s.stream.Write([]byte(replyUnavailable))
 			s.end()
 			continue
 		}
@@ -293,7 +294,7 @@ func (sh *shard) drain() {
 // endSilent ends the sessions that the engine does not know.
 func (sh *shard) endSilent(reply string) {
 	for _, s := range sh.silent {
-		s.stream.write([]byte(reply))
+		s.stream.Write([]byte(reply))
 		s.end()
 	}
 }
@@ -302,7 +303,7 @@ func (sh *shard) endSilent(reply string) {
 func (sh *shard) abandon(reply string) {
 	for handle, s := range sh.sessions {
 		if sh.silent[handle] == nil {
-			s.stream.write([]byte(reply))
+			s.stream.Write([]byte(reply))
 			s.end()
 		}
 	}
@@ -353,9 +354,9 @@ func (s *Server) rehearse() (greeting []byte, err error) {
 	sh.events, sh.queue = sh.queue, nil
 	sh.step()
 	for _, session := range sh.sessions {
-		if session.stream.busy() {
-			b := make([]byte, maxUnsent)
-			there.SetReadDeadline(time.Now().Add(lingerTime))
+		if session.stream.Busy() {
+			b := make([]byte, conn.MaxUnsent)
+			there.SetReadDeadline(time.Now().Add(conn.LingerTime))
 			n, _ := there.Read(b)
 			greeting = b[:n]
 		}

@@ -6,13 +6,10 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"slices"
-	"sync"
-	"time"
 
+	"wasiftp/host/internal/conn"
 	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
@@ -80,9 +77,6 @@ const (
 
 var errNotResumed = errors.New("the data connection does not resume the TLS session of the control connection")
 
-// handshakeTime bounds a handshake.
-const handshakeTime = 30 * time.Second
-
 // What a client may name as its protocol (RFC 7301). ftp is in IANA's registry;
 // FileZilla calls its data connections ftp-data. Most clients name none.
 var (
@@ -102,8 +96,8 @@ func (s *Server) controlTLS(id uint64) *tls.Config {
 
 // protection puts TLS on the control connection of session id, after a reply in
 // the clear.
-func (s *Server) protection(id uint64, reply []byte) *upgrade {
-	return &upgrade{config: s.controlTLS(id), reply: reply, tight: s.config.Allow.CCC}
+func (s *Server) protection(id uint64, reply []byte) *conn.Upgrade {
+	return &conn.Upgrade{Config: s.controlTLS(id), Reply: reply, Tight: s.config.Allow.CCC, Guard: s.guardTLS}
 }
 
 // dataTLS is the configuration for a data connection of session id. Only one that
@@ -216,8 +210,21 @@ func (sh *shard) netTLS(a *wasm.Args) wasi.Errno {
 // (CVE-2011-1575).
 func (s *session) startTLS(reply []byte) wasi.Errno {
 	s.host = "" // was said in the clear
-	return s.stream.upgradeTo(s.server.protection(s.id, slices.Clone(reply)))
+	return s.stream.UpgradeTo(s.server.protection(s.id, slices.Clone(reply)))
 }
+
+// stopTLS ends TLS on the control connection (RFC 4217 §6, CCC).
+func (s *session) stopTLS(reply []byte) wasi.Errno {
+	config := &s.server.config
+	if !config.Allow.CCC || config.TLS.Require >= TLSForControl {
+		return wasi.EACCES
+	}
+	s.host = s.at() // which only the handshake may have told
+	return s.stream.UpgradeTo(&conn.Upgrade{Reply: slices.Clone(reply), Lenient: config.TLS.Close != RequireClose, Guard: s.server.guardTLS})
+}
+
+// guardTLS calls code of TLS.Config in nobody's name.
+func (s *Server) guardTLS(call func() error) error { return s.guard(tlsCode, nil, call) }
 
 // joinTLS puts a data connection under TLS whose other end is the server there.
 func (c *dataConn) joinTLS(handle uint32) wasi.Errno {
@@ -239,19 +246,19 @@ func (c *dataConn) secure(handle uint32, part func(net.Conn, *tls.Config) *tls.C
 	switch {
 	case c.conn == nil || c.tls != nil || c.compressed():
 		return wasi.EINVAL
-	case c.stream.busy():
+	case c.stream.Busy():
 		return wasi.EBUSY
 	}
 	s := c.session
 	policy := &s.server.config.TLS
 	c.shaking = true
-	c.tls = &closing{Conn: c.conn, required: policy.Close == RequireClose}
-	conn := part(c.tls, config)
+	c.tls = &conn.Closing{Conn: c.conn, Required: policy.Close == RequireClose}
+	secure := part(c.tls, config)
 	s.server.work.Go(func() {
 		var early bool
 		err := s.guard(tlsCode, func() error {
-			err := s.shakeHands(conn)
-			early = c.tls.endedEarly(err)
+			err := s.shakeHands(secure)
+			early = c.tls.EndedEarly(err)
 			return err
 		})
 		errno := tlsErrno(err)
@@ -262,18 +269,18 @@ func (c *dataConn) secure(handle uint32, part func(net.Conn, *tls.Config) *tls.C
 			if err != nil {
 				s.observe(Event{Kind: DataRefused, Data: addrPort(c.tls.RemoteAddr()), Err: err})
 			}
-			c.settled(conn, handle, errno)
+			c.settled(secure, handle, errno)
 		})
 	})
 	return wasi.OK
 }
 
 // shakeHands is the handshake of a data connection.
-func (s *session) shakeHands(conn *tls.Conn) error {
-	ctx, cancel := context.WithTimeout(context.Background(), handshakeTime)
+func (s *session) shakeHands(c *tls.Conn) error {
+	ctx, cancel := context.WithTimeout(context.Background(), conn.HandshakeTime)
 	defer cancel()
-	err := conn.HandshakeContext(ctx)
-	if err != nil || conn.ConnectionState().DidResume {
+	err := c.HandshakeContext(ctx)
+	if err != nil || c.ConnectionState().DidResume {
 		return err
 	}
 	switch s.server.config.TLS.DataResumption {
@@ -302,129 +309,4 @@ func tlsErrno(err error) wasi.Errno {
 		return errno
 	}
 	return wasi.EPROTO
-}
-
-// closing is a connection that notes its end. Between two records crypto/tls takes
-// that for the end of TLS, and an upload that somebody has cut there for complete.
-type closing struct {
-	net.Conn
-	required bool // its end is none of TLS
-	ended    bool
-}
-
-var errNoCloseNotify = fmt.Errorf("no close_notify: %w", io.ErrUnexpectedEOF)
-
-// NetConn is the connection underneath.
-func (c *closing) NetConn() net.Conn { return c.Conn }
-
-func (c *closing) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if err == io.EOF {
-		if c.ended = true; c.required {
-			err = errNoCloseNotify
-		}
-	}
-	return n, err
-}
-
-// endedEarly says whether a handshake failed because the client ended the
-// connection in good order. What is read under TLS then is its end, too.
-func (c *closing) endedEarly(err error) bool { return c.ended && errors.Is(err, io.EOF) }
-
-// upgrade is what a control connection becomes next: protected, or clear again.
-type upgrade struct {
-	config  *tls.Config // nil ends TLS
-	reply   []byte      // what is said before
-	after   int         // bytes that were unsent when it was asked for, and still are
-	tight   bool        // TLS may end before the connection does
-	lenient bool        // it may end without the client's close_notify
-	waking  sync.WaitGroup
-}
-
-// upgradeTo makes the receiver, after it has sent the reply, put TLS on or take
-// it off. What is written meanwhile waits for the end of that.
-func (s *stream) upgradeTo(u *upgrade) wasi.Errno {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closing || s.upgrade != nil || s.secured == (u.config != nil) {
-		return wasi.EINVAL
-	}
-	s.arrived = nil
-	s.upgrade, u.after = u, len(s.unsent)
-	if s.resume != nil {
-		conn := s.conn
-		u.waking.Go(func() { conn.SetReadDeadline(time.Unix(1, 0)) }) // wakes the receiver
-		s.proceed()
-	}
-	return wasi.OK
-}
-
-// apply makes the connection what it is to become. rest is what came behind TLS.
-func (u *upgrade) apply(conn net.Conn) (_ net.Conn, rest []byte, err error) {
-	conn.SetDeadline(time.Now().Add(handshakeTime))
-	if _, err := conn.Write(u.reply); err != nil {
-		return nil, nil, err
-	}
-	if u.config == nil {
-		return u.stopTLS(conn.(*tls.Conn))
-	}
-	if u.tight {
-		conn = &records{Conn: conn}
-	}
-	secure := tls.Server(conn, u.config)
-	return secure, nil, secure.Handshake()
-}
-
-// become carries an upgrade out. It runs on the receiver, and says how many
-// bytes it has received behind the end of TLS.
-func (s *stream) become(u *upgrade) (n int, err error) {
-	s.mu.Lock()
-	for s.flushing {
-		s.changed.Wait()
-	}
-	s.mu.Unlock()
-	u.waking.Wait() // else it might come after the deadline of what follows
-	var conn net.Conn
-	var rest []byte
-	err = s.shard.server.guard(tlsCode, nil, func() (err error) {
-		conn, rest, err = u.apply(s.conn)
-		return known(err)
-	})
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.upgrade, s.arrived, s.try = nil, nil, tryWriter{}
-	select {
-	case <-s.resume: // upgradeTo's: left there, it would let the receiver overwrite what the guest has not taken
-	default:
-	}
-	if err != nil {
-		s.writeErr = err
-		return 0, err
-	}
-	s.conn, s.secured = conn, u.config != nil
-	if !s.secured {
-		s.try.init(conn)
-	}
-	conn.SetDeadline(time.Time{})
-	if len(s.unsent) > 0 {
-		s.flushing = true
-		go s.flush()
-	}
-	return copy(s.buf[:], rest), nil
-}
-
-// state is what the handshake came to, nil in the clear.
-func (s *stream) state() *tls.ConnectionState {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	under := s.conn
-	if f, ok := under.(*foreign); ok {
-		under = f.conn
-	}
-	conn, ok := under.(*tls.Conn)
-	if !ok {
-		return nil
-	}
-	state := conn.ConnectionState()
-	return &state
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"wasiftp/fsbridge"
+	"wasiftp/host/internal/conn"
 	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 	"wasiftp/wasi/ascii"
@@ -24,8 +25,8 @@ import (
 // them alone, where file and connection are its own (sendfile, splice).
 type transfer struct {
 	file      *openFile
-	conn      net.Conn // nil when the bytes are hashed, or go from file to file
-	tls       *closing // beneath its TLS; nil in the clear
+	conn      net.Conn      // nil when the bytes are hashed, or go from file to file
+	tls       *conn.Closing // beneath its TLS; nil in the clear
 	ascii     bool
 	length    int64          // most bytes of the file; 0 is no limit, but for a copy
 	hash      hash.Hash      // nil when the bytes are moved
@@ -63,7 +64,7 @@ func (sh *shard) transferStart(a *wasm.Args) wasi.Errno {
 	if errno := c.usable(); errno != wasi.OK {
 		return errno
 	}
-	if c.stream.busy() {
+	if c.stream.Busy() {
 		return wasi.EBUSY // two would write
 	}
 	f.session.disown(a.Handle(1))
@@ -73,8 +74,8 @@ func (sh *shard) transferStart(a *wasm.Args) wasi.Errno {
 	handle := a.Handle(0)
 	t := f.begin(handle, f.doing())
 	t.conn, t.tls, t.ascii, t.length = c.conn, c.tls, a.Uint32(2)&wasi.TransferASCII != 0, a.Int64(3)
-	if d, ok := c.conn.(*deflated); ok {
-		d.labour.ctx = t.ctx
+	if d, ok := c.conn.(*conn.Deflated); ok {
+		d.Labour = f.session.labour(t.ctx)
 	}
 	sh.server.work.Go(func() { t.run(handle) })
 	return wasi.OK
@@ -108,7 +109,7 @@ func (t *transfer) run(handle uint32) {
 	if t.err == nil && t.conn != nil && t.file.upload != nil {
 		var doubt time.Duration
 		t.err = s.guard(filesCode, func() error { doubt = t.doubt(); return nil })
-		s.stream.awaitOver(doubt)
+		s.stream.AwaitOver(doubt)
 	}
 	if t.ctx.Err() != nil {
 		t.err = errGivenUp
@@ -141,8 +142,8 @@ const dyingTime = 30 * time.Millisecond
 // seen the upload grow, nobody takes it for whole.
 func (t *transfer) doubt() time.Duration {
 	hidden, ok := t.file.upload.(fsbridge.HiddenUpload)
-	_, deflated := t.conn.(*deflated)
-	if !ok || !hidden.Hidden() || deflated || t.tls != nil && !t.tls.ended {
+	_, deflated := t.conn.(*conn.Deflated)
+	if !ok || !hidden.Hidden() || deflated || t.tls != nil && !t.tls.Ended {
 		return 0
 	}
 	if s := t.file.session; s.client.Addr().IsLoopback() || s.client.Addr() == s.local.Addr() {
@@ -182,8 +183,8 @@ func (t *transfer) drain() error {
 	default:
 		err = ascii.Encode(counted{t.conn, t}, src)
 	}
-	if d, ok := t.conn.(*deflated); ok && err == nil {
-		err = d.finish()
+	if d, ok := t.conn.(*conn.Deflated); ok && err == nil {
+		err = d.Finish()
 	}
 	return err
 }
@@ -235,7 +236,7 @@ func (t *transfer) copy(dst io.Writer, src io.Reader) error {
 			want = min(want, t.length-t.bytes.Load())
 		}
 		n, err := copyPiece(dst, src, want)
-		t.labour.end()
+		t.labour.End()
 		t.bytes.Add(n)
 		if err != nil {
 			return err
@@ -262,8 +263,8 @@ func (t *transfer) copy(dst io.Writer, src io.Reader) error {
 func copyPiece(dst io.Writer, src io.Reader, n int64) (int64, error) {
 	limited := io.LimitedReader{R: src, N: n}
 	if _, ok := src.(*tls.Conn); ok {
-		buf := workPieces.Get().(*[workPiece]byte)
-		defer workPieces.Put(buf)
+		buf := conn.WorkPieces.Get().(*[conn.WorkPiece]byte)
+		defer conn.WorkPieces.Put(buf)
 		return io.CopyBuffer(struct{ io.Writer }{dst}, gathered{&limited}, buf[:])
 	}
 	if r, ok := dst.(io.ReaderFrom); ok {
@@ -291,17 +292,10 @@ func (t *transfer) hangUp() {
 		return
 	}
 	if t.err != nil && t.file.upload == nil {
-		reset(t.conn)
+		conn.Reset(t.conn)
 	}
 	t.conn.Close()
 	t.file.session.seat.drop(nil)
-}
-
-func reset(conn net.Conn) {
-	if c, ok := bottom(conn).(*net.TCPConn); ok {
-		c.SetLinger(0)
-		c.Close()
-	}
 }
 
 // giveUp makes the transfer end soon.
@@ -316,7 +310,7 @@ func (t *transfer) giveUp() {
 func (t *transfer) event(kind EventKind, err error) Event {
 	return Event{
 		Kind: kind, Path: "/" + t.file.name, Bytes: t.bytes.Load(), Duration: t.duration, ASCII: t.ascii, Err: err,
-		TLS: t.tls != nil, TLSClosed: t.tls != nil && t.file.upload != nil && t.err == nil && !t.tls.ended,
+		TLS: t.tls != nil, TLSClosed: t.tls != nil && t.file.upload != nil && t.err == nil && !t.tls.Ended,
 	}
 }
 

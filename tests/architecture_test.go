@@ -80,6 +80,7 @@ var arrows = map[string][]string{
 	"host/turns":            nil,
 	"host/wasmtest":         {"wasi"},
 	"host/internal/charset": nil,
+	"host/internal/conn":    {"wasi", "wasi/errno"},
 	"host/internal/wasm":    {"wasi"},
 	"module":                nil,
 	"module/ftp":            {"wasi", "wasi/ascii"},

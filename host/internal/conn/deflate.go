@@ -1,11 +1,10 @@
-package host
+package conn
 
 import (
 	"bufio"
 	"bytes"
 	"compress/flate"
 	"compress/zlib"
-	"context"
 	"errors"
 	"hash"
 	"hash/adler32"
@@ -13,22 +12,20 @@ import (
 	"net"
 	"sync"
 	"time"
-
-	"wasiftp/host/internal/wasm"
-	"wasiftp/wasi"
 )
 
-// deflated is a data connection in MODE Z: zlib's format (RFC 1950) in both
+// Deflated is a data connection in MODE Z: zlib's format (RFC 1950) in both
 // directions. One goroutine uses it at a time.
 //
 // What is written is compressed piece by piece, each for itself, so that only the
 // pieces whose turn it is need a compressor: each takes most of a megabyte. What a
 // piece could have repeated of the one before it is lost, some hundredths of it.
-type deflated struct {
+type Deflated struct {
 	net.Conn
-	level  int
-	stall  time.Duration
-	labour *labour
+	Level  int           // of zlib's, 1 to 9
+	Stall  time.Duration // how long a client may take for the end of a listing
+	Labour Labour
+
 	reader io.Reader   // nil until data begin to come
 	piece  []byte      // to be compressed next
 	sum    hash.Hash32 // of what was written; nil until something is
@@ -45,62 +42,30 @@ func compressor(level int) *flate.Writer {
 	}
 	w, err := flate.NewWriter(nil, level)
 	if err != nil {
-		panic(err) // netDeflate has checked the level
+		panic(err) // the caller has checked the level
 	}
 	return w
 }
 
-const (
-	defaultLevel    = 6 // zlib's own
-	compressedPiece = 16 << 10
-)
+const compressedPiece = 16 << 10
 
 // zlibHeader says deflate, with a window of 32 KiB, at no level in particular (RFC
 // 1950 §2.2).
 var zlibHeader = [2]byte{0x78, 0x9c}
 
-// netDeflate compresses a data connection. Whoever transfers then sees it as
-// one in the clear, so that all limits count what the file has.
-func (sh *shard) netDeflate(a *wasm.Args) wasi.Errno {
-	c, errno := get[*dataConn](&sh.handles, a.Handle(0))
-	if errno != wasi.OK {
-		return errno
-	}
-	level := int(a.Uint32(1))
-	if c.conn == nil || c.shaking || c.compressed() || level > zlib.BestCompression {
-		return wasi.EINVAL
-	}
-	if c.stream.busy() {
-		return wasi.EBUSY
-	}
-	if level == 0 {
-		level = defaultLevel
-	}
-	d := &deflated{
-		Conn: c.conn, level: level, stall: sh.server.config.Limits.StallTime, labour: c.session.labour(context.Background()),
-	}
-	c.connected(d, a.Handle(0))
-	return wasi.OK
-}
-
-func (c *dataConn) compressed() bool {
-	_, is := c.conn.(*deflated)
-	return is
-}
-
 // NetConn is the connection underneath.
-func (d *deflated) NetConn() net.Conn { return d.Conn }
+func (d *Deflated) NetConn() net.Conn { return d.Conn }
 
 // Read expands. The end of the connection before the end of the data is no end,
 // and neither are data that nobody can expand.
-func (d *deflated) Read(p []byte) (n int, err error) {
+func (d *Deflated) Read(p []byte) (n int, err error) {
 	d.reads = true
-	if err := d.labour.begin(); err != nil {
+	if err := d.Labour.Begin(); err != nil {
 		return 0, err
 	}
-	defer d.labour.end()
+	defer d.Labour.End()
 	if d.reader == nil {
-		r, err := zlib.NewReader(bufio.NewReaderSize(resting{d.Conn, d.labour}, compressedPiece))
+		r, err := zlib.NewReader(bufio.NewReaderSize(resting{d.Conn, d.Labour}, compressedPiece))
 		if err != nil {
 			return 0, cutShort(err)
 		}
@@ -121,7 +86,7 @@ func cutShort(err error) error {
 	return err
 }
 
-func (d *deflated) Write(p []byte) (n int, err error) {
+func (d *Deflated) Write(p []byte) (n int, err error) {
 	if d.sum == nil {
 		d.sum = adler32.New()
 		if _, err := d.Conn.Write(zlibHeader[:]); err != nil {
@@ -129,10 +94,10 @@ func (d *deflated) Write(p []byte) (n int, err error) {
 		}
 	}
 	for n < len(p) {
-		room := min(workPiece-len(d.piece), len(p)-n)
+		room := min(WorkPiece-len(d.piece), len(p)-n)
 		d.piece = append(d.piece, p[n:n+room]...)
 		n += room
-		if len(d.piece) == workPiece {
+		if len(d.piece) == WorkPiece {
 			if err := d.send(false); err != nil {
 				return n, err
 			}
@@ -141,8 +106,8 @@ func (d *deflated) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// finish writes the end of the data.
-func (d *deflated) finish() error {
+// Finish writes the end of the data.
+func (d *Deflated) Finish() error {
 	if _, err := d.Write(nil); err != nil {
 		return err
 	}
@@ -151,15 +116,15 @@ func (d *deflated) finish() error {
 }
 
 // send compresses what was written, in its turn, and sends that.
-func (d *deflated) send(last bool) error {
-	if err := d.labour.begin(); err != nil {
+func (d *Deflated) send(last bool) error {
+	if err := d.Labour.Begin(); err != nil {
 		return err
 	}
 	out := compressedPieces.Get().(*bytes.Buffer)
 	defer compressedPieces.Put(out)
 	out.Reset()
 	d.compress(out, last)
-	d.labour.end()
+	d.Labour.End()
 	d.piece = d.piece[:0]
 	_, err := d.Conn.Write(out.Bytes())
 	return err
@@ -169,10 +134,10 @@ var compressedPieces = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // compress appends what was written to out, as blocks that are whole (RFC 1951
 // §3.2.3), and behind the last of them what the data sum up to.
-func (d *deflated) compress(out *bytes.Buffer, last bool) {
+func (d *Deflated) compress(out *bytes.Buffer, last bool) {
 	d.sum.Write(d.piece)
-	w := compressor(d.level)
-	defer compressors[d.level].Put(w)
+	w := compressor(d.Level)
+	defer compressors[d.Level].Put(w)
 	w.Reset(out)
 	w.Write(d.piece) // as a buffer takes all, there are no errors
 	if !last {
@@ -184,10 +149,40 @@ func (d *deflated) compress(out *bytes.Buffer, last bool) {
 }
 
 // Close ends the data as well: nobody else ends a listing.
-func (d *deflated) Close() error {
+func (d *Deflated) Close() error {
 	if !d.reads && !d.ended {
-		d.SetWriteDeadline(time.Now().Add(d.stall))
-		d.finish()
+		d.SetWriteDeadline(time.Now().Add(d.Stall))
+		d.Finish()
 	}
 	return d.Conn.Close()
 }
+
+// Labour is work that keeps a processor busy, which is shared out: it is done between
+// Begin, which waits for a turn, and End.
+type Labour interface {
+	Begin() error
+	End()
+}
+
+// resting is what comes over a connection: reading it gives the processor
+// up while it waits for the network.
+type resting struct {
+	io.Reader
+	labour Labour
+}
+
+func (r resting) Read(p []byte) (int, error) {
+	r.labour.End()
+	n, err := r.Reader.Read(p)
+	if e := r.labour.Begin(); err == nil {
+		err = e
+	}
+	return n, err
+}
+
+// WorkPiece is how much of a file is hashed or compressed in one turn, and how much
+// of an upload under TLS is written at a time.
+const WorkPiece = 128 << 10
+
+// WorkPieces are buffers for that.
+var WorkPieces = sync.Pool{New: func() any { return new([WorkPiece]byte) }}

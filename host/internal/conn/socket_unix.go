@@ -1,6 +1,6 @@
 //go:build unix
 
-package host
+package conn
 
 import (
 	"net"
@@ -44,10 +44,10 @@ func (t *tryWriter) write(p []byte) int {
 	return max(t.n, 0)
 }
 
-// setUrgentInline puts TCP urgent data where it stands in the stream: a Telnet
+// SetUrgentInline puts TCP urgent data where it stands in the stream: a Telnet
 // Synch ends in an urgent byte (RFC 854), which Python's ftplib even makes a
 // letter of ABOR.
-func setUrgentInline(conn net.Conn) {
+func SetUrgentInline(conn net.Conn) {
 	c, ok := conn.(syscall.Conn)
 	if !ok {
 		return

@@ -1,22 +1,11 @@
-package host
+package conn
 
 import (
 	"net"
-	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
-
-// load is how many programs want each of this machine's processors, over the last minute.
-func load() float64 {
-	var info unix.Sysinfo_t
-	if unix.Sysinfo(&info) != nil {
-		return 0
-	}
-	const whole = 1 << 16 // SI_LOAD_SHIFT
-	return float64(info.Loads[0]) / whole / float64(runtime.NumCPU())
-}
 
 // acknowledged is how many bytes the other end's system has taken.
 func acknowledged(conn net.Conn) (n int64) {

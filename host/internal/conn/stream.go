@@ -1,4 +1,4 @@
-package host
+package conn
 
 import (
 	"io"
@@ -7,22 +7,20 @@ import (
 	"time"
 
 	"wasiftp/wasi"
+	"wasiftp/wasi/errno"
 )
 
-// stream is a connection as the guest sees it: reads and writes that never
+// Stream is a connection as the guest sees it: reads and writes that never
 // wait, and events when they would be worth another try.
 //
 // One goroutine receives, and gives what it got to the guest before it receives
 // more, so that a client cannot make the host keep its bytes. Writing goes
 // straight to the socket while that has room; only then are bytes kept, and a
 // goroutine flushes them.
-type stream struct {
-	conn    net.Conn
-	shard   *shard
-	session uint32
-	handle  uint32
-	seat    *seat         // what it counts in, nil in tests of what needs none
-	resume  chan struct{} // the guest took what was received; nil when nobody receives
+type Stream struct {
+	conn   net.Conn
+	owner  Owner
+	resume chan struct{} // the guest took what was received; nil when nobody receives
 
 	mu       sync.Mutex
 	arrived  []byte // received and not yet taken by the guest: a part of buf
@@ -35,7 +33,7 @@ type stream struct {
 	writeErr error
 	closing  bool
 	over     bool        // the guest has been told of the end of what comes, or of a hang-up
-	upgrade  *upgrade    // to TLS or from it, as soon as the receiver gets to it
+	upgrade  *Upgrade    // to TLS or from it, as soon as the receiver gets to it
 	secured  bool        // TLS is on
 	changed  sync.Cond   // flushing or over
 	patience *time.Timer // with a client that takes the last bytes; nil before that
@@ -46,34 +44,44 @@ type stream struct {
 }
 
 const (
-	maxUnsent  = 64 << 10
-	lingerTime = 2 * time.Second
+	// MaxUnsent is how many bytes are kept for a client that takes them slowly.
+	MaxUnsent = 64 << 10
+
+	// LingerTime is how long a client may take to end what we have ended.
+	LingerTime = 2 * time.Second
 )
 
-func newStream(sh *shard, conn net.Conn) *stream {
-	s := &stream{shard: sh, conn: conn}
+// Owner has a stream, and hears of it.
+type Owner interface {
+	// Post tells the guest of an event of the stream (wasi.EventReadable, …).
+	Post(kind uint16)
+
+	// Parts is called when the guest has given up a connection that is still open.
+	// Lingers is called when such a connection waits for nothing but its client's end.
+	// Closed is called once, when the descriptor is free.
+	Parts(s *Stream)
+	Lingers(s *Stream)
+	Closed(s *Stream)
+}
+
+// New is a stream over a connection, which is not read before Receive.
+func New(conn net.Conn, owner Owner) *Stream {
+	s := &Stream{owner: owner, conn: conn}
 	s.changed.L = &s.mu
 	s.try.init(conn)
 	return s
 }
 
-// owner says in whose name events are posted.
-func (s *stream) owner(session, handle uint32) { s.session, s.handle = session, handle }
-
-func (s *stream) post(kind uint16) {
-	s.shard.post(wasi.Event{Kind: kind, Session: s.session, Handle: s.handle})
-}
-
-// receive starts the goroutine that reads until the stream is closed.
-func (s *stream) receive() {
+// Receive starts the goroutine that reads until the stream is closed.
+func (s *Stream) Receive() {
 	s.resume = make(chan struct{}, 1)
 	go s.receiver()
 }
 
 // receiver hands over what it reads. Once the stream is closing it discards
-// what comes: closing a socket with unread bytes would reset the connection,
+// what comes: closing a socket with unread bytes would Reset the connection,
 // and the client might lose the last reply.
-func (s *stream) receiver() {
+func (s *Stream) receiver() {
 	patience := time.NewTimer(hangUpTime)
 	defer patience.Stop()
 	for {
@@ -103,7 +111,7 @@ func (s *stream) receiver() {
 		}
 		s.mu.Unlock()
 		if !closing {
-			s.post(wasi.EventReadable)
+			s.owner.Post(wasi.EventReadable)
 			if err != nil {
 				s.tellOver()
 			}
@@ -119,7 +127,7 @@ const hangUpTime = 3 * time.Second
 // hold waits until the guest has taken what was received. While it does not, the
 // end of the connection would go unnoticed behind the bytes before: then the
 // guest is told of that.
-func (s *stream) hold(patience *time.Timer) {
+func (s *Stream) hold(patience *time.Timer) {
 	for {
 		patience.Reset(hangUpTime)
 		select {
@@ -128,10 +136,10 @@ func (s *stream) hold(patience *time.Timer) {
 		case <-patience.C:
 		}
 		s.mu.Lock()
-		gone := s.readErr != nil || hungUp(bottom(s.conn))
+		gone := s.readErr != nil || hungUp(Bottom(s.conn))
 		s.mu.Unlock()
 		if gone {
-			s.post(wasi.EventHangup)
+			s.owner.Post(wasi.EventHangup)
 			s.tellOver()
 			<-s.resume
 			return
@@ -140,17 +148,17 @@ func (s *stream) hold(patience *time.Timer) {
 }
 
 // tellOver notes that the guest has been told of the end of the connection.
-func (s *stream) tellOver() {
+func (s *Stream) tellOver() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.over = true
 	s.changed.Broadcast()
 }
 
-// awaitOver waits, if the client has hung up or does so within a time, until the
+// AwaitOver waits, if the client has hung up or does so within a time, until the
 // guest has been told: what it is told later must not look as if it had happened
 // first.
-func (s *stream) awaitOver(within time.Duration) {
+func (s *Stream) AwaitOver(within time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	late := within == 0
@@ -163,13 +171,13 @@ func (s *stream) awaitOver(within time.Duration) {
 		})
 		defer timer.Stop()
 	}
-	for !s.over && !s.closing && (!late || hungUp(bottom(s.conn))) {
+	for !s.over && !s.closing && (!late || hungUp(Bottom(s.conn))) {
 		s.changed.Wait()
 	}
 }
 
-// bottom is the connection beneath TLS and whatever else lies over it.
-func bottom(conn net.Conn) net.Conn {
+// Bottom is the connection beneath TLS and whatever else lies over it.
+func Bottom(conn net.Conn) net.Conn {
 	for {
 		over, ok := conn.(interface{ NetConn() net.Conn })
 		if !ok {
@@ -179,8 +187,8 @@ func bottom(conn net.Conn) net.Conn {
 	}
 }
 
-// read gives the guest what was received.
-func (s *stream) read(p []byte) (int, wasi.Errno) {
+// Read gives the guest what was received.
+func (s *Stream) Read(p []byte) (int, wasi.Errno) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.arrived) == 0 {
@@ -190,7 +198,7 @@ func (s *stream) read(p []byte) (int, wasi.Errno) {
 		case io.EOF:
 			return 0, wasi.OK
 		}
-		return 0, errnoOf(s.readErr)
+		return 0, errno.Of(s.readErr)
 	}
 	n := copy(p, s.arrived)
 	s.arrived = s.arrived[n:]
@@ -200,19 +208,19 @@ func (s *stream) read(p []byte) (int, wasi.Errno) {
 	return n, wasi.OK
 }
 
-func (s *stream) proceed() {
+func (s *Stream) proceed() {
 	select {
 	case s.resume <- struct{}{}:
 	default:
 	}
 }
 
-// write takes as much of p as there is room for.
-func (s *stream) write(p []byte) (int, wasi.Errno) {
+// Write takes as much of p as there is room for.
+func (s *Stream) Write(p []byte) (int, wasi.Errno) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.writeErr != nil {
-		return 0, errnoOf(s.writeErr)
+		return 0, errno.Of(s.writeErr)
 	}
 	n := 0
 	busy := s.flushing || s.upgrade != nil
@@ -220,7 +228,7 @@ func (s *stream) write(p []byte) (int, wasi.Errno) {
 		n = s.try.write(p)
 	}
 	if n < len(p) {
-		room := min(maxUnsent-s.sending-len(s.unsent), len(p)-n)
+		room := min(MaxUnsent-s.sending-len(s.unsent), len(p)-n)
 		s.unsent = append(s.unsent, p[n:n+room]...)
 		n += room
 		s.starved = n < len(p)
@@ -235,15 +243,15 @@ func (s *stream) write(p []byte) (int, wasi.Errno) {
 	return n, wasi.OK
 }
 
-// busy says whether something written is still on its way.
-func (s *stream) busy() bool {
+// Busy says whether something written is still on its way.
+func (s *Stream) Busy() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.flushing
 }
 
-// protected says whether TLS is on.
-func (s *stream) protected() bool {
+// Protected says whether TLS is on.
+func (s *Stream) Protected() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.secured
@@ -251,7 +259,7 @@ func (s *stream) protected() bool {
 
 // flush sends what could not be sent at once, and closes after the last byte
 // if that was asked for meanwhile.
-func (s *stream) flush() {
+func (s *Stream) flush() {
 	s.mu.Lock()
 	for s.writeErr == nil {
 		batch, conn := s.due(), s.conn
@@ -273,19 +281,19 @@ func (s *stream) flush() {
 			s.patience.Stop()
 		}
 		if s.writeErr != nil {
-			reset(s.conn) // what is cut off must not look whole
+			Reset(s.conn) // what is cut off must not look whole
 		}
 		s.finish()
 	}
 	s.mu.Unlock()
 	if starved && !closing {
-		s.post(wasi.EventWritable)
+		s.owner.Post(wasi.EventWritable)
 	}
 }
 
 // due takes what is to be sent next. Before an upgrade that is what was unsent
 // when it was asked for: what came after it waits.
-func (s *stream) due() (batch []byte) {
+func (s *Stream) due() (batch []byte) {
 	batch, s.unsent = s.unsent, nil
 	if s.upgrade != nil {
 		batch, s.unsent = batch[:s.upgrade.after], batch[s.upgrade.after:]
@@ -294,9 +302,9 @@ func (s *stream) due() (batch []byte) {
 	return batch
 }
 
-// close sends what is unsent and then ends the connection. A client that takes
-// nothing of it for stall loses the rest, and so does one that takes it by drops.
-func (s *stream) close(stall time.Duration) {
+// Close sends what is unsent and then ends the connection. A client that takes nothing of
+// it for stall loses the rest, and so does one that has not taken all after most.
+func (s *Stream) Close(stall, most time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
@@ -304,13 +312,13 @@ func (s *stream) close(stall time.Duration) {
 	}
 	s.closing = true
 	s.changed.Broadcast()
-	s.seat.part(s)
+	s.owner.Parts(s)
 	switch {
 	case s.upgrade != nil:
 		go s.shut(s.conn) // which under TLS may have to wait for room
 		s.proceed()
 	case s.flushing:
-		s.await(stall, time.Now().Add(s.shard.server.config.Limits.StallTime))
+		s.await(stall, time.Now().Add(most))
 	default:
 		s.finish()
 	}
@@ -318,7 +326,7 @@ func (s *stream) close(stall time.Duration) {
 
 // await looks after stall whether the client has taken anything of what is unsent,
 // and then again, until the last moment. Callers hold s.mu.
-func (s *stream) await(stall time.Duration, last time.Time) {
+func (s *Stream) await(stall time.Duration, last time.Time) {
 	before := s.taken()
 	s.patience = time.AfterFunc(stall, func() {
 		s.mu.Lock()
@@ -335,12 +343,12 @@ func (s *stream) await(stall time.Duration, last time.Time) {
 
 // taken is a number that grows as the client takes bytes: as its system acknowledges
 // them, where ours tells that, or else as ours takes them. Callers hold s.mu.
-func (s *stream) taken() int64 { return acknowledged(bottom(s.conn)) - int64(s.sending+len(s.unsent)) }
+func (s *Stream) taken() int64 { return acknowledged(Bottom(s.conn)) - int64(s.sending+len(s.unsent)) }
 
 // finish ends our side of the connection; the receiver ends the rest, unless the
 // client has ended it already. Saying goodbye under TLS or compression may have to
 // wait for room, and so is left to a goroutine. Callers hold s.mu.
-func (s *stream) finish() {
+func (s *Stream) finish() {
 	heard := s.resume != nil && !s.deaf && s.readErr == nil
 	if _, quick := s.conn.(*net.TCPConn); !quick {
 		go s.part(s.conn, heard)
@@ -349,13 +357,13 @@ func (s *stream) finish() {
 	}
 }
 
-func (s *stream) part(conn net.Conn, heard bool) {
+func (s *Stream) part(conn net.Conn, heard bool) {
 	half, ok := conn.(interface{ CloseWrite() error })
 	if !heard || !ok || half.CloseWrite() != nil {
 		s.shut(conn)
 	} else {
-		conn.SetReadDeadline(time.Now().Add(lingerTime))
-		s.seat.linger(s)
+		conn.SetReadDeadline(time.Now().Add(LingerTime))
+		s.owner.Lingers(s)
 	}
 	if s.resume != nil {
 		s.proceed()
@@ -363,16 +371,16 @@ func (s *stream) part(conn net.Conn, heard bool) {
 }
 
 // shut closes the descriptor, and then says that it is free.
-func (s *stream) shut(conn net.Conn) {
+func (s *Stream) shut(conn net.Conn) {
 	s.shutting.Do(func() {
 		conn.Close()
-		s.seat.drop(s)
+		s.owner.Closed(s)
 	})
 }
 
-// cut ends the connection at once: with a last reply if the guest has not given it
+// Cut ends the connection at once: with a last reply if the guest has not given it
 // up, and there is room.
-func (s *stream) cut(reply string) {
+func (s *Stream) Cut(reply string) {
 	s.mu.Lock()
 	conn := s.conn
 	if !s.closing && !s.flushing && s.upgrade == nil {
@@ -383,18 +391,26 @@ func (s *stream) cut(reply string) {
 		sever(conn)
 		s.shut(conn)
 	}
-	if _, theirs := bottom(conn).(socket); theirs {
+	if _, theirs := Bottom(conn).(socket); theirs {
 		go end() // which may hang
 	} else {
 		end()
 	}
 }
 
+// Cut ends a connection at once, with a last reply if there is room.
+func Cut(conn net.Conn, reply string) {
+	var try tryWriter
+	try.init(conn)
+	try.write([]byte(reply))
+	sever(conn)
+}
+
 // sever ends a connection without the goodbye of TLS, which might have to wait.
 func sever(conn net.Conn) {
 	for {
 		over, ok := conn.(interface{ NetConn() net.Conn })
-		if _, theirs := conn.(*foreign); !ok || theirs {
+		if _, theirs := conn.(*Foreign); !ok || theirs {
 			conn.Close()
 			return
 		}
@@ -402,9 +418,17 @@ func sever(conn net.Conn) {
 	}
 }
 
-// silentEnd says whether a client has ended the connection and left nothing to read.
-func (s *stream) silentEnd() bool {
+// SilentEnd says whether a client has ended the connection and left nothing to read.
+func (s *Stream) SilentEnd() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.arrived) == 0 && s.readErr != nil
+}
+
+// Reset breaks a connection off: its end must not look like that of what was sent.
+func Reset(conn net.Conn) {
+	if c, ok := Bottom(conn).(*net.TCPConn); ok {
+		c.SetLinger(0)
+		c.Close()
+	}
 }

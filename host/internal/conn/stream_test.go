@@ -1,4 +1,4 @@
-package host
+package conn
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,15 +14,38 @@ import (
 	"wasiftp/wasi"
 )
 
+// guest hears of a stream.
+type guest struct {
+	mu     sync.Mutex
+	events []uint16
+}
+
+func (g *guest) Post(kind uint16) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.events = append(g.events, kind)
+}
+
+func (*guest) Parts(*Stream)   {}
+func (*guest) Lingers(*Stream) {}
+func (*guest) Closed(*Stream)  {}
+
+// turn is what the guest has heard of since.
+func (g *guest) turn() []uint16 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	events := g.events
+	g.events = nil
+	return events
+}
+
 // streamOn is a stream on a connection in memory, and the client's end.
-func streamOn(t *testing.T) (*stream, *shard, net.Conn) {
+func streamOn(t *testing.T) (*Stream, *guest, net.Conn) {
 	t.Helper()
 	here, there := net.Pipe()
-	sh := newStill(t, Config{})
-	s := newStream(sh, here)
-	s.owner(7, 7)
+	g := &guest{}
 	t.Cleanup(func() { there.Close() })
-	return s, sh, there
+	return New(here, g), g, there
 }
 
 // text is bytes of which each is at its place only.
@@ -34,10 +58,10 @@ func text(size int) []byte {
 }
 
 // fill writes until there is no more room, and returns how much went.
-func fill(t *testing.T, s *stream, p []byte) (n int) {
+func fill(t *testing.T, s *Stream, p []byte) (n int) {
 	t.Helper()
 	for n < len(p) {
-		took, errno := s.write(p[n:])
+		took, errno := s.Write(p[n:])
 		n += took
 		if errno == wasi.EAGAIN {
 			return n
@@ -53,13 +77,13 @@ func fill(t *testing.T, s *stream, p []byte) (n int) {
 func TestStreamKeepsLittleForASlowClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, sh, client := streamOn(t)
+		s, g, client := streamOn(t)
 		p := text(1 << 20)
 		n := fill(t, s, p)
-		if n == 0 || n > maxUnsent {
-			t.Errorf("%d bytes are kept; %d at most may be", n, maxUnsent)
+		if n == 0 || n > MaxUnsent {
+			t.Errorf("%d bytes are kept; %d at most may be", n, MaxUnsent)
 		}
-		if events := sh.turn(); len(events) > 0 {
+		if events := g.turn(); len(events) > 0 {
 			t.Errorf("there is no room, and yet %+v", events)
 		}
 		got := make([]byte, n)
@@ -67,14 +91,14 @@ func TestStreamKeepsLittleForASlowClient(t *testing.T) {
 			t.Errorf("the client got something else, %v", err)
 		}
 		synctest.Wait()
-		events := sh.turn()
-		if len(events) != 1 || events[0].Kind != wasi.EventWritable || events[0].Session != 7 || events[0].Handle != 7 {
+		events := g.turn()
+		if len(events) != 1 || events[0] != wasi.EventWritable {
 			t.Errorf("there is room again: %+v", events)
 		}
-		if took, errno := s.write([]byte("more")); took != 4 || errno != wasi.OK {
+		if took, errno := s.Write([]byte("more")); took != 4 || errno != wasi.OK {
 			t.Errorf("it takes %d, %v", took, errno)
 		}
-		s.close(time.Second)
+		s.Close(time.Second, time.Minute)
 		if rest, err := io.ReadAll(client); string(rest) != "more" || err != nil {
 			t.Errorf("the client got %q, %v", rest, err)
 		}
@@ -85,17 +109,17 @@ func TestStreamKeepsLittleForASlowClient(t *testing.T) {
 func TestStreamTellsOnlyTheStarved(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, sh, client := streamOn(t)
-		s.write([]byte("hello"))
+		s, g, client := streamOn(t)
+		s.Write([]byte("hello"))
 		io.ReadFull(client, make([]byte, 5))
 		synctest.Wait()
-		if events := sh.turn(); len(events) > 0 {
+		if events := g.turn(); len(events) > 0 {
 			t.Errorf("%+v", events)
 		}
-		if n, errno := s.write(nil); n != 0 || errno != wasi.OK {
+		if n, errno := s.Write(nil); n != 0 || errno != wasi.OK {
 			t.Errorf("nothing to write: %d, %v", n, errno)
 		}
-		s.close(time.Second)
+		s.Close(time.Second, time.Minute)
 	})
 }
 
@@ -103,11 +127,11 @@ func TestStreamDeliversBeforeItCloses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, _, client := streamOn(t)
-		s.receive()
-		p := text(maxUnsent)
+		s.Receive()
+		p := text(MaxUnsent)
 		fill(t, s, p)
-		s.close(time.Hour)
-		s.close(time.Hour)
+		s.Close(time.Hour, time.Minute)
+		s.Close(time.Hour, time.Minute)
 		if got, err := io.ReadAll(client); !bytes.Equal(got, p) || err != nil {
 			t.Errorf("%d bytes of %d came, %v", len(got), len(p), err)
 		}
@@ -117,18 +141,18 @@ func TestStreamDeliversBeforeItCloses(t *testing.T) {
 func TestStreamDeliversBeforeItClosesTCP(t *testing.T) {
 	t.Parallel()
 	here, there := tcpPair(t)
-	s := newStream(newStill(t, Config{}), here)
-	s.receive()
+	s := New(here, &guest{})
+	s.Receive()
 	p := text(16 << 20)
 	sent := 0
 	for {
-		n, errno := s.write(p[sent:])
+		n, errno := s.Write(p[sent:])
 		if sent += n; errno == wasi.EAGAIN || sent == len(p) {
 			break
 		}
 	}
 	there.Write([]byte("what nobody reads"))
-	s.close(time.Minute)
+	s.Close(time.Minute, time.Minute)
 	there.SetReadDeadline(time.Now().Add(20 * time.Second))
 	if got, err := io.ReadAll(there); !bytes.Equal(got, p[:sent]) || err != nil {
 		t.Errorf("%d bytes of %d came, %v", len(got), sent, err)
@@ -175,11 +199,11 @@ func TestStreamDeliversToAClientThatSaysNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fromClient, clientWrites := io.Pipe()
 		clientReads, toClient := io.Pipe()
-		s := newStream(newStill(t, Config{}), twoWay{fromClient, toClient})
-		s.receive()
-		p := text(maxUnsent)
+		s := New(twoWay{fromClient, toClient}, &guest{})
+		s.Receive()
+		p := text(MaxUnsent)
 		fill(t, s, p)
-		s.close(time.Hour)
+		s.Close(time.Hour, time.Minute)
 		clientWrites.Close()
 		synctest.Wait()
 		if got, err := io.ReadAll(clientReads); !bytes.Equal(got, p) || err != nil {
@@ -193,14 +217,14 @@ func TestStreamEndsWhenTheClientStalls(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, _, client := streamOn(t)
-		s.receive()
-		fill(t, s, text(maxUnsent))
-		s.close(time.Minute)
+		s.Receive()
+		fill(t, s, text(MaxUnsent))
+		s.Close(time.Minute, time.Minute)
 		time.Sleep(time.Minute - time.Second)
 		if _, err := client.Write([]byte("x")); err != nil {
 			t.Errorf("before: %v", err)
 		}
-		time.Sleep(time.Second + lingerTime)
+		time.Sleep(time.Second + LingerTime)
 		if _, err := client.Write([]byte("x")); err == nil {
 			t.Error("it is still open")
 		}
@@ -213,12 +237,12 @@ func TestThreat34SlowClientGetsAll(t *testing.T) {
 	for _, stops := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			s, _, client := streamOn(t)
-			s.receive()
-			p := text(maxUnsent)
-			s.write(p[:100])
+			s.Receive()
+			p := text(MaxUnsent)
+			s.Write(p[:100])
 			synctest.Wait()
 			fill(t, s, p[100:])
-			s.close(10 * time.Second)
+			s.Close(10*time.Second, time.Minute)
 			time.Sleep(9 * time.Second)
 			got := make([]byte, len(p))
 			if _, err := io.ReadFull(client, got[:100]); err != nil {
@@ -241,8 +265,8 @@ func TestThreat34SlowClientGetsAll(t *testing.T) {
 func TestStreamHoldsBackAClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, sh, client := streamOn(t)
-		s.receive()
+		s, g, client := streamOn(t)
+		s.Receive()
 		p := text(10_000)
 		sent := make(chan error, 1)
 		go func() {
@@ -250,7 +274,7 @@ func TestStreamHoldsBackAClient(t *testing.T) {
 			sent <- err
 		}()
 		synctest.Wait()
-		if events := sh.turn(); len(events) != 1 || events[0].Kind != wasi.EventReadable {
+		if events := g.turn(); len(events) != 1 || events[0] != wasi.EventReadable {
 			t.Fatalf("%+v", events)
 		}
 		if len(s.arrived) > len(s.buf) {
@@ -259,7 +283,7 @@ func TestStreamHoldsBackAClient(t *testing.T) {
 		var got []byte
 		buf := make([]byte, 100)
 		for len(got) < len(p) {
-			n, errno := s.read(buf)
+			n, errno := s.Read(buf)
 			got = append(got, buf[:n]...)
 			if errno != wasi.OK && errno != wasi.EAGAIN {
 				t.Fatal(errno)
@@ -269,17 +293,17 @@ func TestStreamHoldsBackAClient(t *testing.T) {
 		if err := <-sent; err != nil || !bytes.Equal(got, p) {
 			t.Errorf("something else came, %v", err)
 		}
-		if _, errno := s.read(buf); errno != wasi.EAGAIN {
+		if _, errno := s.Read(buf); errno != wasi.EAGAIN {
 			t.Errorf("when there is nothing: %v", errno)
 		}
 		client.Close()
 		synctest.Wait()
 		for range 2 { // the end stays
-			if n, errno := s.read(buf); n != 0 || errno != wasi.OK {
+			if n, errno := s.Read(buf); n != 0 || errno != wasi.OK {
 				t.Errorf("at the end: %d, %v", n, errno)
 			}
 		}
-		s.close(time.Second)
+		s.Close(time.Second, time.Minute)
 	})
 }
 
@@ -289,14 +313,14 @@ func TestStreamHoldsBackBehindAnUpgrade(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, _, client := streamOn(t)
-		s.receive()
-		s.write([]byte("one, "))
+		s.Receive()
+		s.Write([]byte("one, "))
 		synctest.Wait()
-		s.write([]byte("two, "))
-		if errno := s.upgradeTo(&upgrade{config: &tls.Config{}, reply: []byte("the reply")}); errno != wasi.OK {
+		s.Write([]byte("two, "))
+		if errno := s.UpgradeTo(&Upgrade{Config: &tls.Config{}, Reply: []byte("the reply"), Guard: unguarded}); errno != wasi.OK {
 			t.Fatal(errno)
 		}
-		s.write([]byte("three"))
+		s.Write([]byte("three"))
 		const want = "one, two, the reply"
 		got := make([]byte, len(want))
 		if _, err := io.ReadFull(client, got); err != nil || string(got) != want {
@@ -304,7 +328,7 @@ func TestStreamHoldsBackBehindAnUpgrade(t *testing.T) {
 		}
 		client.Close()
 		synctest.Wait()
-		s.close(time.Second)
+		s.Close(time.Second, time.Minute)
 	})
 }
 
@@ -313,11 +337,11 @@ func TestStreamIsGivenUpBeforeAnUpgrade(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, _, client := streamOn(t)
-		s.receive()
-		s.write([]byte("on its way"))
+		s.Receive()
+		s.Write([]byte("on its way"))
 		synctest.Wait()
-		s.upgradeTo(&upgrade{config: &tls.Config{}})
-		s.close(time.Second)
+		s.UpgradeTo(&Upgrade{Config: &tls.Config{}, Guard: unguarded})
+		s.Close(time.Second, time.Minute)
 		synctest.Wait()
 		if got, err := io.ReadAll(client); len(got) > 0 || err != nil {
 			t.Errorf("%q, %v", got, err)
@@ -328,15 +352,15 @@ func TestStreamIsGivenUpBeforeAnUpgrade(t *testing.T) {
 func TestStreamOfABrokenConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, sh, client := streamOn(t)
+		s, g, client := streamOn(t)
 		client.Close()
 		fill(t, s, []byte("lost"))
 		synctest.Wait()
-		if _, errno := s.write([]byte("more")); errno != wasi.EPIPE {
+		if _, errno := s.Write([]byte("more")); errno != wasi.EPIPE {
 			t.Errorf("write: %v", errno)
 		}
-		sh.turn()
-		s.close(time.Hour)
+		g.turn()
+		s.Close(time.Hour, time.Minute)
 	})
 }
 
@@ -347,13 +371,13 @@ func TestStreamGoodbyeKeepsNobodyWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here, client := net.Pipe()
 		defer client.Close()
-		s := newStream(newStill(t, Config{}), &deflated{Conn: here, level: 1, stall: time.Minute})
-		s.write([]byte("a listing"))
+		s := New(&Deflated{Conn: here, Level: 1, Stall: time.Minute, Labour: idle{}}, &guest{})
+		s.Write([]byte("a listing"))
 		header := make([]byte, 2)
 		io.ReadFull(client, header) // and no more
 		synctest.Wait()
 		began := time.Now()
-		s.close(time.Minute)
+		s.Close(time.Minute, time.Minute)
 		if took := time.Since(began); took > 0 {
 			t.Errorf("it took %v", took)
 		}
@@ -366,3 +390,11 @@ func TestStreamGoodbyeKeepsNobodyWaiting(t *testing.T) {
 		}
 	})
 }
+
+func unguarded(call func() error) error { return call() }
+
+// idle is labour on a machine with nothing else to do.
+type idle struct{}
+
+func (idle) Begin() error { return nil }
+func (idle) End()         {}

@@ -1,14 +1,11 @@
 //go:build !linux
 
-package host
+package conn
 
 import "net"
 
 // hungUp is not known here, until all has been read.
 func hungUp(net.Conn) bool { return false }
-
-// load is not known here.
-func load() float64 { return 0 }
 
 // acknowledged is how many bytes the other end's system has taken, which ours does
 // not tell.

@@ -1,15 +1,8 @@
-package host
+package conn
 
 import (
-	"crypto/tls"
 	"errors"
-	"io"
 	"net"
-	"os"
-	"slices"
-	"time"
-
-	"wasiftp/wasi"
 )
 
 // recordHeader is how long the header of a TLS record is: a type, a version, and
@@ -55,39 +48,3 @@ func (r *records) Read(p []byte) (int, error) {
 func isRecordType(b byte) bool { return b >= 20 && b <= 24 }
 
 var errInTheClear = errors.New("the client goes on in the clear without close_notify")
-
-// stopTLS ends TLS on the control connection (RFC 4217 §6, CCC).
-func (s *session) stopTLS(reply []byte) wasi.Errno {
-	config := &s.server.config
-	if !config.Allow.CCC || config.TLS.Require >= TLSForControl {
-		return wasi.EACCES
-	}
-	s.host = s.at() // which only the handshake may have told
-	return s.stream.upgradeTo(&upgrade{reply: slices.Clone(reply), lenient: config.TLS.Close != RequireClose})
-}
-
-// politeTime is how long the client may take to end TLS before we do: lftp reads
-// our end together with the reply and takes it for that of the connection, and
-// curl waits for ours.
-const politeTime = 500 * time.Millisecond
-
-// stopTLS ends TLS on both sides. What the client sends under it before its
-// close_notify is forgotten. The result is what it has said in the clear already,
-// where that is tolerated.
-func (u *upgrade) stopTLS(conn *tls.Conn) (net.Conn, []byte, error) {
-	under := conn.NetConn().(*records)
-	under.ending = u.lenient
-	conn.SetReadDeadline(time.Now().Add(politeTime))
-	_, err := io.Copy(io.Discard, conn)
-	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		if err := conn.CloseWrite(); err != nil {
-			return nil, nil, err
-		}
-		conn.SetReadDeadline(time.Now().Add(handshakeTime))
-		_, err = io.Copy(io.Discard, conn)
-	}
-	if err != nil && err != errInTheClear {
-		return nil, nil, err
-	}
-	return under.Conn, under.clear, nil
-}

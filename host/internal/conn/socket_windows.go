@@ -1,14 +1,14 @@
-package host
+package conn
 
 import (
 	"net"
 	"syscall"
 )
 
-// setUrgentInline puts TCP urgent data where it stands in the stream: a Telnet
+// SetUrgentInline puts TCP urgent data where it stands in the stream: a Telnet
 // Synch ends in an urgent byte (RFC 854), which Python's ftplib even makes a
 // letter of ABOR.
-func setUrgentInline(conn net.Conn) {
+func SetUrgentInline(conn net.Conn) {
 	const oobInline = 0x100 // SO_OOBINLINE of winsock2.h
 	c, ok := conn.(syscall.Conn)
 	if !ok {

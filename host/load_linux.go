@@ -1,0 +1,17 @@
+package host
+
+import (
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// load is how many programs want each of this machine's processors, over the last minute.
+func load() float64 {
+	var info unix.Sysinfo_t
+	if unix.Sysinfo(&info) != nil {
+		return 0
+	}
+	const whole = 1 << 16 // SI_LOAD_SHIFT
+	return float64(info.Loads[0]) / whole / float64(runtime.NumCPU())
+}

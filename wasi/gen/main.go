@@ -96,35 +96,16 @@ func camel(s string) string {
 	return strings.Join(words, "")
 }
 
-// plainParam names a parameter as WebAssembly values with what they mean.
-func plainParam(p wasi.Param) string {
-	switch p.Kind {
-	case wasi.Handle:
-		return p.Name + ": handle"
-	case wasi.Int64:
-		return p.Name + ": i64"
-	case wasi.In:
-		return p.Name + ": in bytes"
-	case wasi.Out:
-		return p.Name + ": out bytes"
-	case wasi.RetUint32:
-		return p.Name + ": out u32"
-	case wasi.RetUint64:
-		return p.Name + ": out u64"
-	case wasi.InAddr:
-		return p.Name + ": in addr"
-	case wasi.RetAddr:
-		return p.Name + ": out addr"
-	case wasi.RetStat:
-		return p.Name + ": out stat"
-	}
-	return p.Name + ": u32"
+// kindNames are kinds of parameters, as one reads them.
+var kindNames = map[wasi.Kind]string{
+	wasi.Handle: "handle", wasi.Uint32: "u32", wasi.Int64: "i64", wasi.In: "in bytes", wasi.Out: "out bytes", wasi.InAddr: "in addr",
+	wasi.RetUint32: "out u32", wasi.RetUint64: "out u64", wasi.RetAddr: "out addr", wasi.RetStat: "out stat",
 }
 
 func plainParams(i wasi.Import) string {
 	var params []string
 	for _, p := range i.Params {
-		params = append(params, plainParam(p))
+		params = append(params, p.Name+": "+kindNames[p.Kind])
 	}
 	return strings.Join(params, ", ")
 }

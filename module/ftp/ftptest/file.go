@@ -115,30 +115,34 @@ func (w *World) parent(name []byte) error {
 	return nil
 }
 
-// Stat describes a file.
-func (w *World) Stat(h ftp.Handle, name []byte, link bool) (ftp.FileInfo, error) {
-	if _, err := w.begin("Stat", h, 0, name, link); err != nil {
-		return ftp.FileInfo{}, err
+// there is begin for a call on a file that must be there.
+func (w *World) there(call string, h ftp.Handle, right ftp.Rights, name []byte, more ...any) (*File, error) {
+	if _, err := w.begin(call, h, right, name, more...); err != nil {
+		return nil, err
 	}
 	f := w.find(name)
 	if f == nil {
-		return ftp.FileInfo{}, ftp.ErrNotExist
+		return nil, ftp.ErrNotExist
+	}
+	return f, nil
+}
+
+// Stat describes a file.
+func (w *World) Stat(h ftp.Handle, name []byte, link bool) (ftp.FileInfo, error) {
+	f, err := w.there("Stat", h, 0, name, link)
+	if err != nil {
+		return ftp.FileInfo{}, err
 	}
 	return f.info(), nil
 }
 
 // Enter looks at a directory that becomes the current one.
 func (w *World) Enter(h ftp.Handle, name []byte) error {
-	if _, err := w.begin("Enter", h, 0, name); err != nil {
-		return err
+	f, err := w.there("Enter", h, 0, name)
+	if err == nil && f.Type != ftp.Dir {
+		err = ftp.ErrNotDir
 	}
-	switch f := w.find(name); {
-	case f == nil:
-		return ftp.ErrNotExist
-	case f.Type != ftp.Dir:
-		return ftp.ErrNotDir
-	}
-	return nil
+	return err
 }
 
 // List opens a directory.
@@ -287,27 +291,22 @@ func (s *session) mode(own, most uint32) uint32 {
 
 // RemoveFile removes a file.
 func (w *World) RemoveFile(h ftp.Handle, name []byte) error {
-	if _, err := w.begin("RemoveFile", h, wasi.RightDelete, name); err != nil {
-		return err
+	f, err := w.there("RemoveFile", h, wasi.RightDelete, name)
+	if err == nil && f.Type == ftp.Dir {
+		err = ftp.ErrIsDir
 	}
-	switch f := w.find(name); {
-	case f == nil:
-		return ftp.ErrNotExist
-	case f.Type == ftp.Dir:
-		return ftp.ErrIsDir
+	if err == nil {
+		delete(w.Files, string(name))
 	}
-	delete(w.Files, string(name))
-	return nil
+	return err
 }
 
 // RemoveDir removes an empty directory.
 func (w *World) RemoveDir(h ftp.Handle, name []byte) error {
-	if _, err := w.begin("RemoveDir", h, wasi.RightDelete, name); err != nil {
+	f, err := w.there("RemoveDir", h, wasi.RightDelete, name)
+	switch {
+	case err != nil:
 		return err
-	}
-	switch f := w.find(name); {
-	case f == nil:
-		return ftp.ErrNotExist
 	case f.Type != ftp.Dir:
 		return ftp.ErrNotDir
 	case len(w.entries(string(name), true)) > 0:
@@ -346,37 +345,24 @@ func (w *World) Rename(h ftp.Handle, from, to []byte) error {
 
 // SetTime sets the modification time.
 func (w *World) SetTime(h ftp.Handle, name []byte, mtime int64) error {
-	if _, err := w.begin("SetTime", h, wasi.RightWrite, name, mtime); err != nil {
-		return err
+	f, err := w.there("SetTime", h, wasi.RightWrite, name, mtime)
+	if err == nil {
+		f.ModTime = mtime
 	}
-	f := w.find(name)
-	if f == nil {
-		return ftp.ErrNotExist
-	}
-	f.ModTime = mtime
-	return nil
+	return err
 }
 
 // SetMode sets the permission bits.
 func (w *World) SetMode(h ftp.Handle, name []byte, mode uint32) error {
-	if _, err := w.begin("SetMode", h, wasi.RightWrite, name, mode); err != nil {
-		return err
+	f, err := w.there("SetMode", h, wasi.RightWrite, name, mode)
+	if err == nil {
+		f.Mode = mode
 	}
-	f := w.find(name)
-	if f == nil {
-		return ftp.ErrNotExist
-	}
-	f.Mode = mode
-	return nil
+	return err
 }
 
 // Space is a million bytes everywhere.
 func (w *World) Space(h ftp.Handle, name []byte) (uint64, error) {
-	if _, err := w.begin("Space", h, wasi.RightWrite, name); err != nil {
-		return 0, err
-	}
-	if w.find(name) == nil {
-		return 0, ftp.ErrNotExist
-	}
-	return 1_000_000, nil
+	_, err := w.there("Space", h, wasi.RightWrite, name)
+	return 1_000_000, err
 }

@@ -5,7 +5,8 @@ STANDALONE = wasip1 wamr $(if $(NPM),wasip2)
 NPM := $(shell command -v npm)
 JCO = module/wasip2/node_modules/.package-lock.json
 GENERATED = host/wasiftp.wasm wasi/hosttest/hosttest.wasm $(STANDALONE:%=module/wasiftp-%.wasm) \
-	module/ftphost/imports.go wasi/hosttest/puppet/imports.go wasi/abi.txt wasi/ABI.md module/artefacts.txt README.md
+	module/ftphost/imports.go wasi/hosttest/puppet/imports.go wasi/abi.txt wasi/ABI.md module/artefacts.txt \
+	wasi/README.md module/README.md tests/README.md
 STATICCHECK = bin/staticcheck
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME = 10s
@@ -64,6 +65,15 @@ bin/wasmtime:
 .PHONY: generate
 generate: ## what follows from the tables of imports and verbs
 	go generate ./...
+
+.PHONY: path
+path: ## rename the Go module for whoever publishes it: make path MODULE=example.org/you/wasiftp
+	@case "$(MODULE)" in ?*.?*/?*) ;; *) echo "say MODULE=, a path whose first part has a dot, as in example.org/you/wasiftp" >&2; exit 1;; esac
+	go mod edit -module "$(MODULE)"
+	git ls-files '*.go' '*.md' | xargs sed -E -i.before 's#\bwasiftp/(cmd|fsbridge|host|module|tests|wasi|")#$(MODULE)/\1#g'
+	git ls-files '*.go' '*.md' | sed 's/$$/.before/' | xargs rm
+	gofmt -w $$(git ls-files '*.go')
+	$(MAKE) wasm
 
 .PHONY: check
 check: vet reproduce platforms race ## all that must hold before a change lands

@@ -10,6 +10,9 @@ import (
 	"wasiftp/wasi"
 )
 
+// Version is that of this library and of the program, as in CHANGELOG.md.
+const Version = "v0.1.0"
+
 //go:embed wasiftp.wasm
 var embedded []byte
 

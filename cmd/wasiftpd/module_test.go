@@ -27,7 +27,7 @@ func TestModule(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	t.Parallel()
-	want := regexp.MustCompile(`^wasiftpd \S+ \(go1\.\S+ \w+/\w+\)\nABI [1-9]\d*\nmodule SHA-256 ([0-9a-f]{64})\n\n` +
+	want := regexp.MustCompile(`^wasiftpd v\d+\.\d+\.\d+ \(go1\.\S+ \w+/\w+\)\nABI [1-9]\d*\nmodule SHA-256 ([0-9a-f]{64})\n\n` +
 		`([0-9a-f]{64}) +[1-9]\d+ host/wasiftp\.wasm\n([0-9a-f]{64} +[1-9]\d+ module/wasiftp-\w+\.wasm\n){3}$`)
 	code, stdout, stderr := run(t, nil, "version")
 	if code, flag, stderr := run(t, nil, "--version"); code != 0 || flag != stdout || stderr != "" {

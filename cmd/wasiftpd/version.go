@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -26,14 +25,6 @@ func (p *program) printVersion() error {
 		return err
 	}
 	_, err = fmt.Fprintf(p.stdout, "wasiftpd %s (%s %s/%s)\nABI %d\nmodule SHA-256 %s\n\n%s",
-		version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, builtIn.ABIVersion, builtIn.SHA256, module.Artefacts)
+		host.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH, builtIn.ABIVersion, builtIn.SHA256, module.Artefacts)
 	return err
-}
-
-// version is what the build was made from, as far as Go knows it.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	return "devel"
 }

@@ -36,7 +36,7 @@ func artefactList(all []artefact) []byte {
 	return []byte(b.String())
 }
 
-// artefactTable is README's.
+// artefactTable is that of the modules' README.md.
 func artefactTable(all []artefact) string {
 	var b strings.Builder
 	b.WriteString("| file | bytes | SHA-256 |\n|---|---|---|\n")

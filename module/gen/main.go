@@ -1,6 +1,6 @@
-// Command gen writes the list of the built .wasm files, and README's tables: the verbs
-// of the engine, the imports of the boundary, the clients and the runtimes that the tests
-// have run. Run it by go generate in the folder module.
+// Command gen writes the list of the built .wasm files, and the tables of the rooms'
+// README.md: the verbs of the engine, the imports of the boundary, the clients and the
+// runtimes that the tests have run. Run it by go generate in the folder module.
 package main
 
 import (
@@ -20,18 +20,22 @@ func main() {
 	if err := os.WriteFile("artefacts.txt", artefactList(artefacts), 0o644); err != nil {
 		log.Fatal(err)
 	}
-	parts := map[string]string{"imports": importTable(), "verbs": verbTable(), "artefacts": artefactTable(artefacts)}
-	for name, file := range map[string]string{"clients": "../tests/clients.md", "runtimes": "../tests/runtimes/table.md"} {
-		table, err := os.ReadFile(file)
-		if err != nil {
-			log.Fatal(err)
-		}
-		parts[name] = string(table)
-	}
-	marked.Fill("../README.md", parts)
+	marked.Fill("../wasi/README.md", map[string]string{"imports": importTable()})
+	marked.Fill("../tests/README.md", map[string]string{"clients": read("../tests/clients.md")})
+	marked.Fill("README.md", map[string]string{
+		"verbs": verbTable(), "artefacts": artefactTable(artefacts), "runtimes": read("../tests/runtimes/table.md"),
+	})
 }
 
-// importTable is README's table of imports, a row a group.
+func read(file string) string {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return string(b)
+}
+
+// importTable has the imports of the boundary, a row a group.
 func importTable() string {
 	var b strings.Builder
 	b.WriteString("| group | imports |\n|---|---|\n")
@@ -46,7 +50,7 @@ func importTable() string {
 	return b.String()
 }
 
-// verbTable is README's table of verbs, a row a document that has several.
+// verbTable has the verbs, a row a document that has several.
 func verbTable() string {
 	var order []string
 	verbs := map[string][]string{}

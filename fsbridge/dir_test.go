@@ -64,7 +64,8 @@ func TestDirErrorsNameOnlyWhatIsInside(t *testing.T) {
 		_, open := d.Open("missing")
 		_, stat := d.Stat("file/x")
 		_, create := d.Create("missing/x", os.O_TRUNC, 0, nil)
-		for _, err := range []error{open, stat, create, d.Mkdir("file", nil), d.Remove("missing"), d.Rename(t.Context(), "missing", "x"), d.Chmod("missing", 0), d.Chtimes("missing", time.Now())} {
+		for _, err := range []error{open, stat, create, d.Mkdir("file", nil), d.Remove("missing"),
+			d.Rename(t.Context(), "missing", "x"), d.Chmod("missing", 0), d.Chtimes("missing", time.Now())} {
 			var path *fs.PathError
 			require.True(t, errors.As(err, &path))
 			assert.NotContains(t, err.Error(), root)

@@ -188,7 +188,8 @@ func TestDefaultACLCounts(t *testing.T) {
 	root := t.TempDir()
 	mountDisk(t, filepath.Join(root, "disk"), "")
 	// Version 2: user rwx, group rwx, others none, each with no name.
-	acl := "\x02\x00\x00\x00" + "\x01\x00\x07\x00\xff\xff\xff\xff" + "\x04\x00\x07\x00\xff\xff\xff\xff" + "\x20\x00\x00\x00\xff\xff\xff\xff"
+	acl := "\x02\x00\x00\x00" + "\x01\x00\x07\x00\xff\xff\xff\xff" + "\x04\x00\x07\x00\xff\xff\xff\xff" +
+		"\x20\x00\x00\x00\xff\xff\xff\xff"
 	if err := unix.Setxattr(filepath.Join(root, "disk"), "system.posix_acl_default", []byte(acl), 0); err != nil {
 		t.Skipf("no ACLs here: %v", err)
 	}

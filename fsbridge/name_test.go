@@ -20,10 +20,15 @@ import (
 
 func TestValidName(t *testing.T) {
 	t.Parallel()
-	everywhere := []string{".", "a", "a/b/c", "..a", ".a", "%2e%2e", "-", "~", "grün", "\xff", "CONSOLE", "COM", "COM10", "nulls", "a.con"}
-	unix := []string{`\`, `..\..\x`, "C:", "c:/x", "f:$DATA", "f::$DATA", "NUL", "nul.txt", "Con", "aux .x", "com1", "LPT9.log", "COM¹", "conin$", "CONOUT$", "a.", "a..", "a ", "a/b./c", ".. ", ". .", "...", "*", "?", `"`, "<", ">", "|", "\r\n", "\x01"}
-	nowhere := []string{"", "/", "/a", "a/", "a//b", "..", "../a", "a/..", "a/../b", "./a", "a/.", "a/./b", "//srv/share", "\x00", "a\x00b", "a/\x00/b"}
-	for windows, valid := range map[bool][2][]string{false: {slices.Concat(everywhere, unix), nowhere}, true: {everywhere, slices.Concat(unix, nowhere)}} {
+	everywhere := []string{".", "a", "a/b/c", "..a", ".a", "%2e%2e", "-", "~", "grün", "\xff", "CONSOLE", "COM", "COM10",
+		"nulls", "a.con"}
+	unix := []string{`\`, `..\..\x`, "C:", "c:/x", "f:$DATA", "f::$DATA", "NUL", "nul.txt", "Con", "aux .x", "com1",
+		"LPT9.log", "COM¹", "conin$", "CONOUT$", "a.", "a..", "a ", "a/b./c", ".. ", ". .", "...", "*", "?", `"`, "<", ">", "|",
+		"\r\n", "\x01"}
+	nowhere := []string{"", "/", "/a", "a/", "a//b", "..", "../a", "a/..", "a/../b", "./a", "a/.", "a/./b", "//srv/share",
+		"\x00", "a\x00b", "a/\x00/b"}
+	for windows, valid := range map[bool][2][]string{false: {slices.Concat(everywhere, unix), nowhere},
+		true: {everywhere, slices.Concat(unix, nowhere)}} {
 		for _, name := range valid[0] {
 			assert.True(t, validName(name, windows), "%q, Windows: %v", name, windows)
 		}
@@ -39,12 +44,14 @@ func TestHiddenNameInOtherSpellings(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
 		".wasiftp-upload-X", ".WASIFTP-UPLOAD-", "dir/.Wasiftp-Upload-X", ".wasiftp-upload-x/below", ".wa\u017fiftp-upload-X",
-		".was\u200diftp-upload-X", "\ufeff.wasiftp-upload-X", ".wasiftp\ufe0f-upload-X", ".wasiftp-upload-\xff", "WASIFT~1", "wasift~2", "dir/WaSiFt~12/x",
+		".was\u200diftp-upload-X", "\ufeff.wasiftp-upload-X", ".wasiftp\ufe0f-upload-X", ".wasiftp-upload-\xff", "WASIFT~1",
+		"wasift~2", "dir/WaSiFt~12/x",
 	} {
 		assert.True(t, hiddenName(name), "%q", name)
 	}
 	for _, name := range []string{
-		".", "", "wasiftp-upload-X", ".wasiftp-upload", ".wasiftp-uploads-X", "a.wasiftp-upload-X", ".wasiftp_upload-X", ".wasiftp-\xffupload-X",
+		".", "", "wasiftp-upload-X", ".wasiftp-upload", ".wasiftp-uploads-X", "a.wasiftp-upload-X", ".wasiftp_upload-X",
+		".wasiftp-\xffupload-X",
 		"wasift", "wasift~", "wasift~0", "wasift~a", "a/wasift", "WASIF~1", ".wasıftp-upload-X",
 	} {
 		assert.False(t, hiddenName(name), "%q", name)
@@ -53,13 +60,19 @@ func TestHiddenNameInOtherSpellings(t *testing.T) {
 
 // hostile are names that servers have followed to where they should not.
 var hostile = []string{
-	"", "/", "//", ".", "..", "../", "../..", "../outside", "../../../../../../etc/passwd", "/etc/passwd", "//etc/passwd", "//srv/share",
-	"dir/..", "dir/../..", "dir/../../outside", "dir/./../..", "....//", "..../outside", ".../...//outside", "..;/outside", "./../outside", "inside/../../outside",
-	`..\`, `..\outside`, `..\..\outside`, `dir\..\..\outside`, `\etc\passwd`, `\\srv\share`, `\\?\C:\`, `\\.\PhysicalDrive0`, "C:", "C:/", `C:\`, "C:outside", "c:../outside",
-	"..\x00", "dir\x00/../../outside", "\x00", "../outside\x00", "%2e%2e/outside", "%2e%2e%2foutside", "..%2foutside", "%252e%252e%252foutside",
-	"\xc0\xae\xc0\xae/outside", "..\xc0\xafoutside", "\xe0\x80\xae\xe0\x80\xae/outside", "\xf0\x80\x80\xae./outside", "\u2025/outside", "\uff0e\uff0e/outside", "..\u2215outside", "..\uff0foutside",
+	"", "/", "//", ".", "..", "../", "../..", "../outside", "../../../../../../etc/passwd", "/etc/passwd", "//etc/passwd",
+	"//srv/share",
+	"dir/..", "dir/../..", "dir/../../outside", "dir/./../..", "....//", "..../outside", ".../...//outside", "..;/outside",
+	"./../outside", "inside/../../outside",
+	`..\`, `..\outside`, `..\..\outside`, `dir\..\..\outside`, `\etc\passwd`, `\\srv\share`, `\\?\C:\`, `\\.\PhysicalDrive0`,
+	"C:", "C:/", `C:\`, "C:outside", "c:../outside",
+	"..\x00", "dir\x00/../../outside", "\x00", "../outside\x00", "%2e%2e/outside", "%2e%2e%2foutside", "..%2foutside",
+	"%252e%252e%252foutside",
+	"\xc0\xae\xc0\xae/outside", "..\xc0\xafoutside", "\xe0\x80\xae\xe0\x80\xae/outside", "\xf0\x80\x80\xae./outside",
+	"\u2025/outside", "\uff0e\uff0e/outside", "..\u2215outside", "..\uff0foutside",
 	"..", ".. ", "..  /outside", "...", ".. ./outside", "dir./../outside", "dir /..", "../outside.", "../outside ",
-	"CON", "con.txt", "NUL", "nul", "AUX", "PRN", "COM1", "LPT1", "COM¹", "CONIN$", "inside:$DATA", "inside::$DATA", "dir:$I30:$INDEX_ALLOCATION", "~", "~root", "~/outside",
+	"CON", "con.txt", "NUL", "nul", "AUX", "PRN", "COM1", "LPT1", "COM¹", "CONIN$", "inside:$DATA", "inside::$DATA",
+	"dir:$I30:$INDEX_ALLOCATION", "~", "~root", "~/outside",
 	"-rf", "|ls", "`ls`", "$(ls)", "dir/\r\n/../..", "\r\n", ".wasiftp-upload-", ".WASIFTP-Upload-x", "dir/.wasiftp-upload-x/..",
 }
 
@@ -159,7 +172,8 @@ func TestThreat09TraversalStaysInside(t *testing.T) {
 
 // below says by other means what validName says.
 func below(name string) bool {
-	return path.Clean(name) == name && !path.IsAbs(name) && name != ".." && !strings.HasPrefix(name, "../") && !strings.Contains(name, "\x00")
+	return path.Clean(name) == name && !path.IsAbs(name) && name != ".." && !strings.HasPrefix(name, "../") &&
+		!strings.Contains(name, "\x00")
 }
 
 func TestThreat09TraversalIsRefusedByName(t *testing.T) {

@@ -137,7 +137,8 @@ func TestThreat10SymlinkEscapes(t *testing.T) {
 				"chain": "chained/x", "chained": "dir/link", "dir/link": "../..", "absolute inside": filepath.Join(j.root, "dir"),
 			}
 			files := map[string]string{
-				"file": "../outside", "file absolute": filepath.Join(j.root, "../outside"), "file chain": "relative/outside", "fd": "/proc/self/fd/0", "new": "../made",
+				"file": "../outside", "file absolute": filepath.Join(j.root, "../outside"), "file chain": "relative/outside",
+				"fd": "/proc/self/fd/0", "new": "../made",
 			}
 			for _, links := range []map[string]string{dirs, files} {
 				for link, target := range links {

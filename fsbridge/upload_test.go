@@ -57,7 +57,8 @@ func TestHiddenUploadCannotBeReached(t *testing.T) {
 		name := hiddenPrefix + "left"
 		require.NoError(t, os.WriteFile(filepath.Join(root, name), []byte("half"), 0o644))
 		put(t, d, "file", "")
-		for _, name := range []string{name, strings.ToUpper(name), strings.Replace(name, "s", "\u017f", 1), "WASIFT~1", name + "/below"} {
+		for _, name := range []string{name, strings.ToUpper(name), strings.Replace(name, "s", "\u017f", 1), "WASIFT~1",
+			name + "/below"} {
 			_, err := d.Open(name)
 			assert.ErrorIs(t, err, fs.ErrNotExist)
 			_, err = d.Stat(name)

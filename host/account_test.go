@@ -22,7 +22,8 @@ func TestPasswordNeverPrints(t *testing.T) {
 		logger.Info("login", "login", login, "password", login.Password, "pointer", &login)
 	}
 	printed := []string{log.String()}
-	for _, value := range []any{login, &login, login.Password, &login.Password, []Password{secret}, map[string]Password{"p": secret}, struct{ P any }{login.Password}} {
+	for _, value := range []any{login, &login, login.Password, &login.Password, []Password{secret},
+		map[string]Password{"p": secret}, struct{ P any }{login.Password}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%T", "%10s", "%.3s"} {
 			printed = append(printed, fmt.Sprintf(verb, value))
 		}
@@ -33,7 +34,8 @@ func TestPasswordNeverPrints(t *testing.T) {
 			printed = append(printed, string(b))
 		}
 	}
-	printed = append(printed, fmt.Sprint(login), fmt.Sprintln(login.Password), fmt.Errorf("login %v: %w", login, errors.New("x")).Error())
+	printed = append(printed, fmt.Sprint(login), fmt.Sprintln(login.Password), fmt.Errorf("login %v: %w", login,
+		errors.New("x")).Error())
 	for _, p := range printed {
 		for _, form := range []string{secret, "sesame", fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), "111 112 101 110"} {
 			if strings.Contains(p, form) {

@@ -61,9 +61,11 @@ func TestAnnouncedAddress(t *testing.T) {
 		{"from 172.16/12", Passive{PublicAddress: public}, "172.16.0.2", "172.31.0.1", "172.16.0.2:7"},
 		{"from 172.32", Passive{PublicAddress: public}, "172.16.0.2", "172.32.0.1", "203.0.113.9:7"},
 		{"from here", Passive{PublicAddress: public}, "127.0.0.1", "127.0.0.1", "127.0.0.1:7"},
-		{"from a network of one's own", Passive{PublicAddress: public, LocalNetworks: lan}, "192.168.0.2", "198.51.100.4", "192.168.0.2:7"},
+		{"from a network of one's own", Passive{PublicAddress: public, LocalNetworks: lan}, "192.168.0.2", "198.51.100.4",
+			"192.168.0.2:7"},
 		{"and then no other", Passive{PublicAddress: public, LocalNetworks: lan}, "192.168.0.2", "192.168.0.77", "203.0.113.9:7"},
-		{"from no network", Passive{PublicAddress: public, LocalNetworks: []netip.Prefix{}}, "192.168.0.2", "192.168.0.77", "203.0.113.9:7"},
+		{"from no network", Passive{PublicAddress: public, LocalNetworks: []netip.Prefix{}}, "192.168.0.2", "192.168.0.77",
+			"203.0.113.9:7"},
 		{"IPv6 has no NAT", Passive{PublicAddress: public}, "2001:db8::1", "2001:db8:9::9", "[2001:db8::1]:7"},
 		{"a mapped one", Passive{PublicAddress: netip.MustParseAddr("::ffff:203.0.113.9")}, "192.168.0.2", "8.8.8.8", "203.0.113.9:7"},
 	} {

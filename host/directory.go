@@ -108,7 +108,8 @@ func (d *openDir) fill(room int) error {
 			stat, target, err := d.listing.Describe(d.entries[0])
 			if err == nil {
 				var fits bool
-				if d.page, fits = wasi.AppendDirent(d.page, stat, d.charset.Outgoing(d.entries[0].Name()), d.charset.Outgoing(target)); !fits && len(d.page) > 0 {
+				if d.page, fits = wasi.AppendDirent(d.page, stat, d.charset.Outgoing(d.entries[0].Name()),
+					d.charset.Outgoing(target)); !fits && len(d.page) > 0 {
 					return nil
 				}
 			}

@@ -31,32 +31,35 @@ type EventKind uint8
 
 // What an [Observer] is told.
 const (
-	Connected    EventKind = 1 + iota // a session begins
-	Disconnected                      // a session is over; Duration is its whole length, User who was logged in to the end, Err says if its place was needed
-	Refused                           // a connection was refused for a limit; Err says which
-	LoggedIn                          // User is the account's name
-	LoginFailed                       // User is what the client gave; Err says why
-	LoggedOut                         // by REIN
-	Downloaded                        // a RETR ended; Err is nil when all of the file went
-	Uploaded                          // an upload was committed
-	UploadFailed                      // an upload was aborted; Err says why
-	Listed                            // a directory was opened for listing
-	Made                              // a directory was made
-	Deleted                           // a file or a directory was removed
-	Renamed                           // Path became To
-	Changed                           // a time or a mode was set
-	Hashed                            // a file's bytes were hashed (HASH, XCRC, …); Err says why not
-	Copied                            // a file was copied on the server: Path to To; Err says why not
-	Linked                            // the symbolic link Path to To was made
-	DataRefused                       // a data connection that is not the client's was turned away; Data is its address
-	Dropped                           // Count events that came here were dropped: the Observer was too slow for them
+	Connected EventKind = 1 + iota // a session begins
+	// a session is over; Duration is its whole length, User who was logged in to the end, Err says if
+	// its place was needed
+	Disconnected
+	Refused      // a connection was refused for a limit; Err says which
+	LoggedIn     // User is the account's name
+	LoginFailed  // User is what the client gave; Err says why
+	LoggedOut    // by REIN
+	Downloaded   // a RETR ended; Err is nil when all of the file went
+	Uploaded     // an upload was committed
+	UploadFailed // an upload was aborted; Err says why
+	Listed       // a directory was opened for listing
+	Made         // a directory was made
+	Deleted      // a file or a directory was removed
+	Renamed      // Path became To
+	Changed      // a time or a mode was set
+	Hashed       // a file's bytes were hashed (HASH, XCRC, …); Err says why not
+	Copied       // a file was copied on the server: Path to To; Err says why not
+	Linked       // the symbolic link Path to To was made
+	DataRefused  // a data connection that is not the client's was turned away; Data is its address
+	Dropped      // Count events that came here were dropped: the Observer was too slow for them
 )
 
 var eventNames = [...]string{
 	Connected: "connected", Disconnected: "disconnected", Refused: "refused", LoggedIn: "logged in",
 	LoginFailed: "login failed", LoggedOut: "logged out", Downloaded: "downloaded", Uploaded: "uploaded",
 	UploadFailed: "upload failed", Listed: "listed", Made: "made", Deleted: "deleted", Renamed: "renamed",
-	Changed: "changed", Hashed: "hashed", Copied: "copied", Linked: "linked", DataRefused: "data connection refused", Dropped: "events dropped",
+	Changed: "changed", Hashed: "hashed", Copied: "copied", Linked: "linked", DataRefused: "data connection refused",
+	Dropped: "events dropped",
 }
 
 // String is the kind in lower-case words.

@@ -73,7 +73,8 @@ func (s *session) ask(key questionKey, work func(context.Context) answer) (answe
 
 // held is work that holds one of an account's threads. Before, what the session has
 // given up so far must be gone.
-func (s *session) held(threads *turns.Queue[string], account string, work func(context.Context) answer) func(context.Context) answer {
+func (s *session) held(threads *turns.Queue[string], account string,
+	work func(context.Context) answer) func(context.Context) answer {
 	ending := s.ending
 	return func(ctx context.Context) answer {
 		if ending != nil {

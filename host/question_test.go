@@ -64,7 +64,8 @@ func TestQuestionKeys(t *testing.T) {
 		base := questionKey{call: wasi.FileOpen, name: "a"}
 		for _, other := range []questionKey{
 			{call: wasi.FileStat, name: "a"}, {call: wasi.FileOpen, name: "b"}, {call: wasi.FileOpen, name: "a", to: "b"},
-			{call: wasi.FileOpen, name: "a", flags: 1}, {call: wasi.FileOpen, name: "a", number: 1}, {call: wasi.FileOpen, name: "a", handle: 1},
+			{call: wasi.FileOpen, name: "a", flags: 1}, {call: wasi.FileOpen, name: "a", number: 1}, {call: wasi.FileOpen,
+				name: "a", handle: 1},
 		} {
 			s.ask(base, func(context.Context) answer { return answer{stat: wasi.Stat{Size: 1}} })
 			synctest.Wait()
@@ -145,7 +146,8 @@ func TestQuestionsAreFew(t *testing.T) {
 		s, sh := asker(t, Config{})
 		gate := make(chan struct{})
 		for i := range maxWorking {
-			if _, errno := s.ask(questionKey{number: int64(i)}, func(context.Context) answer { <-gate; return answer{} }); errno != wasi.EAGAIN {
+			if _, errno := s.ask(questionKey{number: int64(i)},
+				func(context.Context) answer { <-gate; return answer{} }); errno != wasi.EAGAIN {
 				t.Fatalf("question %d: %v", i, errno)
 			}
 		}
@@ -190,7 +192,8 @@ func TestPanicOfAnEmbedder(t *testing.T) {
 		if errno := ask(questionKey{name: "well"}, func(context.Context) answer { return answer{} }); errno != wasi.OK {
 			t.Errorf("the next question: %v", errno)
 		}
-		if text := log.String(); !strings.Contains(text, "no such luck") || strings.Contains(text, "sesame") || strings.Count(text, "\n") != 2 {
+		if text := log.String(); !strings.Contains(text, "no such luck") || strings.Contains(text, "sesame") ||
+			strings.Count(text, "\n") != 2 {
 			t.Errorf("the log is\n%s", text)
 		}
 	})
@@ -251,7 +254,8 @@ func (noFiles) Open(string) (fs.File, error) { return nil, fs.ErrNotExist }
 // What the host itself says has an errno.
 func TestErrnoOf(t *testing.T) {
 	t.Parallel()
-	for err, want := range map[error]wasi.Errno{errGivenUp: wasi.ECANCELED, errNoPort: wasi.EADDRINUSE, fs.ErrNotExist: wasi.ENOENT, nil: wasi.OK} {
+	for err, want := range map[error]wasi.Errno{errGivenUp: wasi.ECANCELED, errNoPort: wasi.EADDRINUSE,
+		fs.ErrNotExist: wasi.ENOENT, nil: wasi.OK} {
 		if got := errnoOf(err); got != want {
 			t.Errorf("%v crosses as %v, not %v", err, got, want)
 		}

@@ -144,7 +144,8 @@ func TestThreat40LogThatFails(t *testing.T) {
 		broken = false
 		say("three")
 		s.queue.close(closeTime)
-		if text := log.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, "msg=three\n") || !strings.HasSuffix(text, "records=2\n") {
+		if text := log.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, "msg=three\n") ||
+			!strings.HasSuffix(text, "records=2\n") {
 			t.Errorf("the log is\n%s", text)
 		}
 	})

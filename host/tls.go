@@ -220,7 +220,8 @@ func (s *session) stopTLS(reply []byte) wasi.Errno {
 		return wasi.EACCES
 	}
 	s.host = s.at() // which only the handshake may have told
-	return s.stream.UpgradeTo(&conn.Upgrade{Reply: slices.Clone(reply), Lenient: config.TLS.Close != RequireClose, Guard: s.server.guardTLS})
+	return s.stream.UpgradeTo(&conn.Upgrade{Reply: slices.Clone(reply), Lenient: config.TLS.Close != RequireClose,
+		Guard: s.server.guardTLS})
 }
 
 // guardTLS calls code of TLS.Config in nobody's name.

@@ -9,7 +9,8 @@ import (
 // client may take to die.
 func TestDyingTime(t *testing.T) {
 	t.Parallel()
-	for load, want := range map[float64]time.Duration{0: 30 * time.Millisecond, 0.5: 60 * time.Millisecond, 3: 210 * time.Millisecond, 1e9: time.Second} {
+	for load, want := range map[float64]time.Duration{0: 30 * time.Millisecond, 0.5: 60 * time.Millisecond,
+		3: 210 * time.Millisecond, 1e9: time.Second} {
 		if got := dyingAt(load); got != want {
 			t.Errorf("with %v programs for each processor: %v, not %v", load, got, want)
 		}

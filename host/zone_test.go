@@ -15,7 +15,8 @@ func TestZoneOf(t *testing.T) {
 	t.Parallel()
 	end := time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)
 	assert.Empty(t, zoneOf(nil))
-	for _, name := range []string{"UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Tokyo", "Africa/Casablanca"} {
+	for _, name := range []string{"UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Tokyo",
+		"Africa/Casablanca"} {
 		zone, err := time.LoadLocation(name)
 		require.NoError(t, err)
 		z := zoneOf(zone)

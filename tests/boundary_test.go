@@ -153,7 +153,8 @@ func TestBoundaryOfTheRuntimeIsDocumented(t *testing.T) {
 func TestBoundaryNeedsTheDocumentedFeatures(t *testing.T) {
 	t.Parallel()
 	const mutable = api.CoreFeatureMutableGlobal // of 1.0
-	need := []api.CoreFeatures{api.CoreFeatureBulkMemoryOperations, api.CoreFeatureSignExtensionOps, api.CoreFeatureNonTrappingFloatToIntConversion}
+	need := []api.CoreFeatures{api.CoreFeatureBulkMemoryOperations, api.CoreFeatureSignExtensionOps,
+		api.CoreFeatureNonTrappingFloatToIntConversion}
 	compile := func(features api.CoreFeatures) error {
 		runtime := wazero.NewRuntimeWithConfig(t.Context(), wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(features))
 		defer runtime.Close(t.Context())

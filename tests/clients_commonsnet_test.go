@@ -25,7 +25,8 @@ var commonsNet = sync.OnceValues(func() (classPath, missing string) {
 		return "", "commons-net is not here; mvn dependency:get -Dartifact=commons-net:commons-net:3.11.1 fetches it"
 	}
 	classes := filepath.Join(temporary, "commonsnet")
-	out, err := exec.Command("javac", "-encoding", "UTF-8", "-cp", jar, "-d", classes, "testdata/commonsnet/Main.java").CombinedOutput()
+	out, err := exec.Command("javac", "-encoding", "UTF-8", "-cp", jar, "-d", classes,
+		"testdata/commonsnet/Main.java").CombinedOutput()
 	if err != nil {
 		panic(fmt.Sprintf("javac: %v\n%s", err, out))
 	}

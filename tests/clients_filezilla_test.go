@@ -98,7 +98,8 @@ const fileZillaServer = `<FileZilla3><Servers><Server><Name>s</Name>
 const (
 	fileZillaInsecure = `<FileZilla3><InsecureHosts><Host Port="%d">%s</Host></InsecureHosts></FileZilla3>`
 	fileZillaTrust    = `<FileZilla3><TrustedCerts><Certificate><Host>%[2]s</Host><Port>%[1]d</Port><Data>%[3]x</Data>
-<ActivationTime>%[4]d</ActivationTime><ExpirationTime>%[5]d</ExpirationTime><TrustSANs>0</TrustSANs></Certificate></TrustedCerts></FileZilla3>`
+<ActivationTime>%[4]d</ActivationTime><ExpirationTime>%[5]d</ExpirationTime>
+<TrustSANs>0</TrustSANs></Certificate></TrustedCerts></FileZilla3>`
 )
 
 // testFileZilla has all that either side has sent to the other.
@@ -236,7 +237,8 @@ type window struct {
 
 func (f *fileZilla) window() (w window) {
 	f.t.Helper()
-	for line := range strings.Lines(f.xdotool("search", "--sync", "--onlyvisible", "--name", "FileZilla$", "getwindowgeometry", "--shell")) {
+	for line := range strings.Lines(f.xdotool("search", "--sync", "--onlyvisible", "--name", "FileZilla$",
+		"getwindowgeometry", "--shell")) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		number, _ := strconv.ParseFloat(value, 64)
 		switch key {

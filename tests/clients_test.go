@@ -189,7 +189,8 @@ func testCurlTransfers(s *site, curl []string, base, dir string) {
 	s.same(s.remote(dir + "-up"))
 }
 
-var urlEscape = strings.NewReplacer(" ", "%20", "+", "%2B", "ö", "%C3%B6", "ß", "%C3%9F", "世", "%E4%B8%96", "界", "%E7%95%8C", "é", "%C3%A9").Replace
+var urlEscape = strings.NewReplacer(" ", "%20", "+", "%2B", "ö", "%C3%B6", "ß", "%C3%9F", "世", "%E4%B8%96", "界",
+	"%E7%95%8C", "é", "%C3%A9").Replace
 
 // testCurlCommands does what curl can do besides transfers.
 func testCurlCommands(s *site, curl []string, base string) {

@@ -131,7 +131,8 @@ func testInetutils(s *site, way string, settings []string, at netip.AddrPort, di
 	commands = append(commands,
 		"lcd "+dir, "cd "+dir, "mkdir up", "cd up", "lcd up", "mput *", "cdup", "cd down", "lcd ../", "mget *", "cdup", "pwd",
 		"reget part.bin", "append one down/one.bin", "rename down/64k.bin moved.bin", "delete down/64k-1.bin", "mdelete down/64k*",
-		"mkdir new", "rmdir new", "ls down", "nlist down", "size part.bin", "modtime part.bin", "chmod 600 part.bin", "idle 100", "umask",
+		"mkdir new", "rmdir new", "ls down", "nlist down", "size part.bin", "modtime part.bin", "chmod 600 part.bin",
+		"idle 100", "umask",
 		"system", "rstatus", "rhelp", "quote NOOP", "site help",
 		"sunique", "put one", "sunique",
 		"ascii", "put text", "get text text2", "delete none", "quit", "")

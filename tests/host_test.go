@@ -15,7 +15,8 @@ import (
 // HOST said does not outlive REIN.
 func TestVirtualHosts(t *testing.T) {
 	t.Parallel()
-	files := map[string]*fsbridge.Memory{"": fsbridge.NewMemory(), "a.example.org": fsbridge.NewMemory(), "b.example.org": fsbridge.NewMemory()}
+	files := map[string]*fsbridge.Memory{"": fsbridge.NewMemory(), "a.example.org": fsbridge.NewMemory(),
+		"b.example.org": fsbridge.NewMemory()}
 	for name, f := range files {
 		require.NoError(t, putFile(f, "name", []byte(name), past))
 	}

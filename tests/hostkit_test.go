@@ -39,7 +39,8 @@ func TestHostKit(t *testing.T) {
 	}}
 	each, follow := all, all
 	each.SessionsPerInstance, follow.FollowLinks, follow.Charset = 1, true, "windows-1252"
-	const forbidden, unlessAllowed = "when that is not allowed", "kind 2|^file_copy|^file_make: .*(link|target)|^net_tls: .*(as the client|client in the handshake|part 2|last thing under TLS)"
+	const forbidden, unlessAllowed = "when that is not allowed",
+		"kind 2|^file_copy|^file_make: .*(link|target)|^net_tls: .*(as the client|client in the handshake|part 2|last thing under TLS)"
 	for _, h := range []struct {
 		name  string
 		start func(*testing.T) kit.Target
@@ -49,13 +50,15 @@ func TestHostKit(t *testing.T) {
 		{"IPv6", func(t *testing.T) kit.Target { return kitFolder(t, all, "tcp6") }, forbidden + "|another address than the client's"},
 		{"links followed, a character set", func(t *testing.T) kit.Target { return kitFolder(t, follow, "tcp4") }, forbidden},
 		{"an instance each", func(t *testing.T) kit.Target { return kitFolder(t, each, "tcp4") },
-			forbidden + "|^net_read|^net_write: .*control|another's|^handle_close: a session|order in which|however late|hangs up in the middle"},
+			forbidden + "|^net_read|^net_write: .*control|another's|^handle_close: a session|order in which|however " +
+				"late|hangs up in the middle"},
 		{"memory", func(t *testing.T) kit.Target { return kitServer(t, host.Config{}, "tcp4", fsbridge.NewMemory()) },
 			unlessAllowed + "|^file_space|link|may not search|32 bits|thousand entries|ENOENT when there is no such host"},
 		{"wasiftpd", func(t *testing.T) kit.Target {
 			path, err := program()
 			require.NoError(t, err)
-			return kitProgram(t, path, "serve", "--module", "{module}", "--root", "{root}", "--listen", script.Address()+":0", "--user", "u:p:rw", "--user", "ro:p:ro",
+			return kitProgram(t, path, "serve", "--module", "{module}", "--root", "{root}", "--listen", script.Address()+":0",
+				"--user", "u:p:rw", "--user", "ro:p:ro",
 				"--cache-dir", filepath.Join(temporary, "program"), "--tls", "self-signed", "--tls-dir", filepath.Join(t.TempDir(), "tls"))
 		}, unlessAllowed + "|^session_list|^auth_login: EMFILE|^auth_host: ENOENT|^life: EventOpen"},
 	} {
@@ -117,7 +120,8 @@ func kitServer(t *testing.T, config host.Config, family string, files fs.FS) kit
 	return kit.Target{
 		Address: address.String(), Implicit: implicitPort(t, server).String(),
 		Stop: func() error { go server.Shutdown(t.Context()); return nil },
-		User: "u", Password: "p", Reader: "ro", ReaderPassword: "p", Admin: "admin", AdminPassword: "p", Single: "one", SinglePassword: "p",
+		User: "u", Password: "p", Reader: "ro", ReaderPassword: "p", Admin: "admin", AdminPassword: "p", Single: "one",
+		SinglePassword: "p",
 	}
 }
 
@@ -127,7 +131,8 @@ func TestHostKitModule(t *testing.T) {
 	module, err := os.ReadFile(kitModule)
 	require.NoError(t, err)
 	ours := func(module []byte) []string {
-		return slices.DeleteFunc(surfaceOf(module).imports, func(line string) bool { return !strings.HasPrefix(line, "import "+wasi.Namespace+".") })
+		return slices.DeleteFunc(surfaceOf(module).imports,
+			func(line string) bool { return !strings.HasPrefix(line, "import "+wasi.Namespace+".") })
 	}
 	assert.Equal(t, ours(host.Module()), ours(module), "the module is an old one: make generate wasm")
 	assert.Equal(t, surfaceOf(host.Module()).exports, surfaceOf(module).exports)
@@ -167,7 +172,8 @@ func TestHostKitCommand(t *testing.T) {
 	require.NoError(t, build.Run())
 	wasiftpd, err := program()
 	require.NoError(t, err)
-	serving := []string{wasiftpd, "serve", "--root", "{root}", "--listen", "127.0.0.1:0", "--cache-dir", filepath.Join(temporary, "program"), "--user", "u:p:rw"}
+	serving := []string{wasiftpd, "serve", "--root", "{root}", "--listen", "127.0.0.1:0", "--cache-dir",
+		filepath.Join(temporary, "program"), "--user", "u:p:rw"}
 	ours := append(slices.Clone(serving), "--module", "{module}")
 	free := net.JoinHostPort("127.0.0.1", decimal(script.FreePorts(t, 1)))
 	chosen := append(slices.Clone(ours), "--listen", free)
@@ -181,12 +187,15 @@ func TestHostKitCommand(t *testing.T) {
 		{append([]string{"--run", "net_address", "--address", free, "--"}, chosen...), 0, `(?m)^net_address +4 ok$`},
 		{append([]string{"--run", "link", "-v", "--"}, ours...), 0, `ok     file_stat: nothing outside the root`},
 		{[]string{"--run", "^net_listen:", "--address", running.Address}, 0, `(?m)^net_listen +\d+ ok$`},
-		{append([]string{"--user", "u:wrong", "--run", "^net_listen:", "--"}, ours...), 1, `(?s)FAILED [^\n]*\n +auth_login of u: EACCES, not OK\n.*, 0 hold, |promises checked: \d+ hold, [1-9]`},
+		{append([]string{"--user", "u:wrong", "--run", "^net_listen:", "--"}, ours...), 1,
+			`(?s)FAILED [^\n]*\n +auth_login of u: EACCES, not OK\n.*, 0 hold, |promises checked: \d+ hold, [1-9]`},
 		{append([]string{"--"}, serving...), 2, `"220 .*is not the greeting`},
 		{[]string{"--", filepath.Join(t.TempDir(), "none")}, 2, `none`},
-		{[]string{"--", wasiftpd, "serve", "--root", "{root}/none"}, 2, `(?s)the host ended without a line.*The last of what the host said`},
+		{[]string{"--", wasiftpd, "serve", "--root", "{root}/none"}, 2,
+			`(?s)the host ended without a line.*The last of what the host said`},
 		{[]string{"--address", "127.0.0.1:1"}, 2, `no control connection`},
-		{[]string{"--", "sh", "-c", "echo ftp://127.0.0.1:1/; echo out of memory >&2; exit 3"}, 2, `(?s)no control connection.*exit status 3.*out of memory`},
+		{[]string{"--", "sh", "-c", "echo ftp://127.0.0.1:1/; echo out of memory >&2; exit 3"}, 2,
+			`(?s)no control connection.*exit status 3.*out of memory`},
 		{[]string{"--run", "no such check", "--address", running.Address}, 2, `no check is called`},
 		{nil, 2, `say which host`},
 		{[]string{"--user", "u"}, 2, `USER:PASSWORD`},

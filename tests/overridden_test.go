@@ -89,12 +89,14 @@ func (f forbidding) Symlink(target, name string) error {
 // overrides are what each method does, by every way in which a client can want that. "+"
 // is an upload, and "-" a download.
 var overrides = map[string][]string{
-	"Open":    {"-RETR file", "HASH file", "XMD5 file", "SITE COPY file new", "SITE CPFR file|SITE CPTO new", "COMB new file"},
-	"Create":  {"+STOR new", "+STOR file", "+APPE file", "+STOU new", "REST 1|+STOR file", "RANG 0 1|+STOR file", "SITE COPY file new", "COMB new file"},
-	"Mkdir":   {"MKD new", "XMKD new", "SITE MKDIR new/below"},
-	"Remove":  {"DELE file", "RMD empty", "XRMD empty", "SITE RMDIR dir"},
-	"Rename":  {"RNFR file|RNTO new", "RNFR dir|RNTO new"},
-	"Chtimes": {"MFMT 20010203040506 file", "MDTM 20010203040506 file", "SITE UTIME 200102030405 file", "MFF Modify=20010203040506; file"},
+	"Open": {"-RETR file", "HASH file", "XMD5 file", "SITE COPY file new", "SITE CPFR file|SITE CPTO new", "COMB new file"},
+	"Create": {"+STOR new", "+STOR file", "+APPE file", "+STOU new", "REST 1|+STOR file", "RANG 0 1|+STOR file",
+		"SITE COPY file new", "COMB new file"},
+	"Mkdir":  {"MKD new", "XMKD new", "SITE MKDIR new/below"},
+	"Remove": {"DELE file", "RMD empty", "XRMD empty", "SITE RMDIR dir"},
+	"Rename": {"RNFR file|RNTO new", "RNFR dir|RNTO new"},
+	"Chtimes": {"MFMT 20010203040506 file", "MDTM 20010203040506 file", "SITE UTIME 200102030405 file",
+		"MFF Modify=20010203040506; file"},
 	"Chmod":   {"SITE CHMOD 600 file", "MFF UNIX.mode=0600; file"},
 	"Symlink": {"SITE SYMLINK file new"},
 }
@@ -119,7 +121,8 @@ func TestOverridesHold(t *testing.T) {
 					require.NoError(t, os.WriteFile(root+"/dir/below", nil, 0o644))
 					before := look(t, root)
 					_, network := serve(t, host.Config{
-						Authenticator: accounts(forbidding{dir, method}), Allow: host.Allow{SiteCopy: true, SiteSymlink: true, SiteRmdir: true, Combine: true},
+						Authenticator: accounts(forbidding{dir, method}), Allow: host.Allow{SiteCopy: true, SiteSymlink: true,
+							SiteRmdir: true, Combine: true},
 					})
 					c := login(t, network, "u")
 					code := 0

@@ -39,8 +39,9 @@ func TestFeaturesOfStorages(t *testing.T) {
 		"directory":      {dir, []string{"MFMT", mff, "COMB", "HASH *", "REST STREAM", "MODE Z"}, []string{"MFCT", "MLST *create*"}},
 		"memory":         {fsbridge.NewMemory(), []string{"MFMT", mff, facts, "COMB"}, []string{"AVBL", "MFCT"}},
 		"limited memory": {limited, []string{"AVBL"}, nil},
-		"read-only":      {fsbridge.ReadOnly(dir), []string{"HASH *", "REST STREAM", "MDTM"}, []string{"MFMT", "MFCT", "MFF*", "COMB", "AVBL"}},
-		"read alone":     {os.DirFS(t.TempDir()), []string{"HASH *", "MDTM"}, []string{"MFMT", "MFCT", "MFF*", "COMB", "AVBL"}},
+		"read-only": {fsbridge.ReadOnly(dir), []string{"HASH *", "REST STREAM", "MDTM"}, []string{"MFMT", "MFCT", "MFF*",
+			"COMB", "AVBL"}},
+		"read alone": {os.DirFS(t.TempDir()), []string{"HASH *", "MDTM"}, []string{"MFMT", "MFCT", "MFF*", "COMB", "AVBL"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -69,7 +70,8 @@ func TestFeaturesWork(t *testing.T) {
 		"MFMT": "MFMT 20200101000000 file", "MFF Modify;": "MFF Modify=20200101000000; file",
 		"UNIX.mode;": "MFF UNIX.mode=600; file", "AVBL": "AVBL", "HASH ": "HASH file", "XCRC": "XCRC file",
 		"COMB": "COMB all part", "SITE CHMOD": "SITE CHMOD 600 file", "SITE UMASK": "SITE UMASK 022", "SITE RMDIR": "SITE RMDIR dir",
-		"SITE SYMLINK": "SITE SYMLINK file link", "SITE COPY": "SITE COPY file copy", "SITE UTIME": "SITE UTIME file 20200101000000", "SITE WHO": "SITE WHO",
+		"SITE SYMLINK": "SITE SYMLINK file link", "SITE COPY": "SITE COPY file copy",
+		"SITE UTIME": "SITE UTIME file 20200101000000", "SITE WHO": "SITE WHO",
 		"SITE MKDIR": "SITE MKDIR new",
 	}
 	root := t.TempDir()
@@ -245,7 +247,8 @@ func TestCopyStalls(t *testing.T) {
 	gate := make(chan struct{})
 	files := &terabytes{Memory: fsbridge.NewMemory(), gate: gate}
 	require.NoError(t, putFile(files.Memory, "huge", nil, past))
-	_, network := serve(t, host.Config{Allow: allowed, Authenticator: accounts(files), Limits: host.Limits{StallTime: 100 * time.Millisecond}})
+	_, network := serve(t, host.Config{Allow: allowed, Authenticator: accounts(files),
+		Limits: host.Limits{StallTime: 100 * time.Millisecond}})
 	c := login(t, network, "u")
 	assert.Equal(t, 426, c.do("SITE COPY huge copy"))
 	c.alive()
@@ -269,7 +272,8 @@ func TestSiteIsObserved(t *testing.T) {
 	require.Equal(t, 250, c.do("SITE RMDIR a"))
 	copied, deleted := observed.of(host.Copied), observed.of(host.Deleted)
 	require.Len(t, copied, 1)
-	assert.Equal(t, []any{"/file", "/copy", int64(7), nil, "u"}, []any{copied[0].Path, copied[0].To, copied[0].Bytes, copied[0].Err, copied[0].User})
+	assert.Equal(t, []any{"/file", "/copy", int64(7), nil, "u"}, []any{copied[0].Path, copied[0].To, copied[0].Bytes,
+		copied[0].Err, copied[0].User})
 	require.Len(t, deleted, 1)
 	assert.Equal(t, "/a", deleted[0].Path)
 	assert.Len(t, observed.of(host.Uploaded), 1, "a copy is no upload")
@@ -290,7 +294,8 @@ func TestSiteIsOffByDefault(t *testing.T) {
 	require.NoError(t, putFile(files, "file", []byte("x"), past))
 	_, network := serve(t, host.Config{Authenticator: accounts(files)})
 	c := login(t, network, "u")
-	for _, line := range []string{"SITE CPFR file", "SITE CPTO x", "SITE COPY file x", "SITE SYMLINK file x", "SITE RMDIR x", "COMB x file"} {
+	for _, line := range []string{"SITE CPFR file", "SITE CPTO x", "SITE COPY file x", "SITE SYMLINK file x", "SITE RMDIR x",
+		"COMB x file"} {
 		r := c.say(line)
 		assert.Equal(t, 502, r.Code, line)
 		assert.Contains(t, r.Text(), "Turned off", line)

@@ -442,7 +442,8 @@ func trapped(t *testing.T, method string, hangs bool, people *foreigners, networ
 		tr.arm(false)
 		c.alive()
 		eventually(t, "it is not logged", func() bool {
-			return method == "error.Is" || strings.Contains(log.String(), "panic="+method) && strings.Contains(log.String(), "threats_foreign_test.go")
+			return method == "error.Is" || strings.Contains(log.String(), "panic="+method) && strings.Contains(log.String(),
+				"threats_foreign_test.go")
 		})
 	}
 	fine(t, network)

@@ -61,14 +61,16 @@ func TestThreat24Ranges(t *testing.T) {
 	network, files := memoryNetwork(t)
 	require.NoError(t, putFile(files, "f", []byte("0123456789"), past))
 	c := login(t, network, "u")
-	for _, numbers := range []string{"-1 5", "5 -1", "5 4", "1e0 5", "0 9223372036854775808", "18446744073709551616 18446744073709551617",
+	for _, numbers := range []string{"-1 5", "5 -1", "5 4", "1e0 5", "0 9223372036854775808",
+		"18446744073709551616 18446744073709551617",
 		"5", "", "5 ", " 5", "5 6 7", "0x1 5", "5,6", "5-6"} {
 		assert.Equal(t, 501, c.do("RANG "+numbers), "RANG %q", numbers)
 		got, code := c.get("RETR f")
 		assert.Equal(t, 226, code)
 		assert.Equal(t, "0123456789", string(got), "after RANG %q", numbers)
 	}
-	for numbers, want := range map[string]string{"0 0": "0", "9 9": "9", "3 9223372036854775807": "3456789", "9 10": "9", "10 10": ""} {
+	for numbers, want := range map[string]string{"0 0": "0", "9 9": "9", "3 9223372036854775807": "3456789", "9 10": "9",
+		"10 10": ""} {
 		require.Equal(t, 350, c.do("RANG "+numbers), numbers)
 		got, code := c.get("RETR f")
 		assert.Equal(t, 226, code, numbers)

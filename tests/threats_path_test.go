@@ -124,7 +124,8 @@ func lines(verb ftp.Verb, name string) []string {
 	case "SITE CPTO":
 		return []string{"SITE CPFR inside", "SITE CPTO " + name}
 	case "SITE SYMLINK":
-		return []string{"SITE SYMLINK " + quoted(name) + " made", "RETR made", "LIST made/", "STOR made/x", "SITE SYMLINK inside " + quoted(name)}
+		return []string{"SITE SYMLINK " + quoted(name) + " made", "RETR made", "LIST made/", "STOR made/x",
+			"SITE SYMLINK inside " + quoted(name)}
 	case "SITE UTIME":
 		return []string{"SITE UTIME " + name + " " + time, "SITE UTIME " + name + " " + time + " " + time + " " + time + " UTC"}
 	case "LIST":

@@ -22,7 +22,8 @@ import (
 )
 
 // rightNames are all rights there are.
-var rightNames = map[host.Rights]string{host.RightRead: "read", host.RightList: "list", host.RightWrite: "write", host.RightDelete: "delete",
+var rightNames = map[host.Rights]string{host.RightRead: "read", host.RightList: "list", host.RightWrite: "write",
+	host.RightDelete: "delete",
 	host.RightRename: "rename", host.RightMkdir: "make directories", host.RightAdmin: "administer"}
 
 // limited is a server whose one account has the rights and the files that are
@@ -142,11 +143,13 @@ func TestThreat25RightsOfEveryVerb(t *testing.T) {
 		did := false
 		for _, rights := range sets {
 			used := l.use(verb, rights)
-			assert.Zero(t, used&^rights, "%s did what needs %s with nothing but %s", verb.Name, rightsText(used&^rights), rightsText(rights))
+			assert.Zero(t, used&^rights, "%s did what needs %s with nothing but %s", verb.Name, rightsText(used&^rights),
+				rightsText(rights))
 			did = did || used != 0
 			seen |= used
 		}
-		if mutates := verb.Right != 0 && verb.Name != "RNFR" && verb.Name != "MLST" && verb.Name != "AVBL" && verb.Name != "SITE SYMLINK"; mutates {
+		if mutates := verb.Right != 0 && verb.Name != "RNFR" && verb.Name != "MLST" && verb.Name != "AVBL" &&
+			verb.Name != "SITE SYMLINK"; mutates {
 			assert.True(t, did, "%s never did anything, so that nothing was tested", verb.Name)
 		}
 	}

@@ -223,12 +223,14 @@ func TestClientsCCC(t *testing.T) {
 	}{
 		{host.RequireClose, client{name: "curl, active", binary: "curl", from: "Debian's curl", run: curlBy("active")}},
 		{host.PreferClose, client{name: "curl, passive", binary: "curl", from: "Debian's curl", run: curlBy("passive")}},
-		{host.RequireClose, client{name: "lftp", binary: "lftp", from: "Debian's lftp", run: func(s *tlsSite, at netip.AddrPort, w way) (string, error) {
+		{host.RequireClose, client{name: "lftp", binary: "lftp", from: "Debian's lftp", run: func(s *tlsSite, at netip.AddrPort,
+			w way) (string, error) {
 			return s.try("set ftp:ssl-use-ccc true\n"+lftp(at, w)+"get down.bin\nput up.bin\n", "lftp", "--norc")
 		}}},
-		{host.RequireClose, client{name: "Python ftplib", binary: "python3", from: "Debian's python3", run: func(s *tlsSite, at netip.AddrPort, _ way) (string, error) {
-			return s.try(cccProgram, "python3", "-", at.Addr().String(), portText(at))
-		}}},
+		{host.RequireClose, client{name: "Python ftplib", binary: "python3", from: "Debian's python3",
+			run: func(s *tlsSite, at netip.AddrPort, _ way) (string, error) {
+				return s.try(cccProgram, "python3", "-", at.Addr().String(), portText(at))
+			}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			eachVersion(t, func(t *testing.T, version uint16) {

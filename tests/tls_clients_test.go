@@ -61,18 +61,27 @@ var (
 
 var clients = []client{
 	// curl 7.87 and 7.88 cannot use TLS in active mode (curl#10666).
-	{name: "curl", binary: "curl", from: "Debian's curl", securities: allWays, verbs: allVerbs, tlsVerbs: passive, said: "> ", run: runCurl},
+	{name: "curl", binary: "curl", from: "Debian's curl", securities: allWays, verbs: allVerbs, tlsVerbs: passive,
+		said: "> ", run: runCurl},
 	// lftp 4.9 says EPRT |2|::|, which is nobody's address.
-	{name: "lftp", binary: "lftp", from: "Debian's lftp", securities: allWays, verbs: lftpVerbs, tlsVerbs: lftpVerbs, said: "---> ", byFamily: true, run: runLftp},
-	{name: "wget", binary: "wget", from: "Debian's wget", securities: allWays, verbs: allVerbs, tlsVerbs: allVerbs, said: "--> ", gets: true, byFamily: true, run: runWget},
-	{name: "Python ftplib", binary: "python3", from: "Debian's python3", securities: explicit, verbs: allVerbs, tlsVerbs: allVerbs, said: `\*cmd\* '`, byFamily: true, run: runPython},
-	{name: "Ruby Net::FTP", binary: "ruby", from: "Debian's ruby", securities: explicit, verbs: allVerbs, tlsVerbs: allVerbs, said: "put: ", byFamily: true, once: true, run: runRuby},
-	{name: "Perl Net::FTP", binary: "perl", from: "Debian's libio-socket-ssl-perl", securities: allWays, verbs: allVerbs, tlsVerbs: allVerbs, said: ">>> ", byFamily: true, run: runPerl},
-	{name: "basic-ftp", binary: "node", from: "npm ci in tests/node", securities: allWays, verbs: passive, tlsVerbs: passive, said: "> ", run: runBasicFTP},
+	{name: "lftp", binary: "lftp", from: "Debian's lftp", securities: allWays, verbs: lftpVerbs, tlsVerbs: lftpVerbs,
+		said: "---> ", byFamily: true, run: runLftp},
+	{name: "wget", binary: "wget", from: "Debian's wget", securities: allWays, verbs: allVerbs, tlsVerbs: allVerbs,
+		said: "--> ", gets: true, byFamily: true, run: runWget},
+	{name: "Python ftplib", binary: "python3", from: "Debian's python3", securities: explicit, verbs: allVerbs,
+		tlsVerbs: allVerbs, said: `\*cmd\* '`, byFamily: true, run: runPython},
+	{name: "Ruby Net::FTP", binary: "ruby", from: "Debian's ruby", securities: explicit, verbs: allVerbs, tlsVerbs: allVerbs,
+		said: "put: ", byFamily: true, once: true, run: runRuby},
+	{name: "Perl Net::FTP", binary: "perl", from: "Debian's libio-socket-ssl-perl", securities: allWays, verbs: allVerbs,
+		tlsVerbs: allVerbs, said: ">>> ", byFamily: true, run: runPerl},
+	{name: "basic-ftp", binary: "node", from: "npm ci in tests/node", securities: allWays, verbs: passive, tlsVerbs: passive,
+		said: "> ", run: runBasicFTP},
 	{name: "jlaffaye/ftp", securities: allWays, verbs: passive, tlsVerbs: passive, said: "^", run: runJlaffaye},
-	{name: "rclone", binary: "rclone", from: "Debian's rclone", securities: allWays, verbs: passive, tlsVerbs: passive, said: `Tx: "`, run: runRclone},
+	{name: "rclone", binary: "rclone", from: "Debian's rclone", securities: allWays, verbs: passive, tlsVerbs: passive,
+		said: `Tx: "`, run: runRclone},
 	{name: "tnftp", binary: "tnftp", from: "Debian's tnftp", securities: plain, verbs: allVerbs, said: "---> ", run: runTnftp},
-	{name: "ncftp", binary: "ncftpget", from: "Debian's ncftp", securities: plain, verbs: []string{"PASV", "PORT"}, said: "Cmd: ", run: runNcftp},
+	{name: "ncftp", binary: "ncftpget", from: "Debian's ncftp", securities: plain, verbs: []string{"PASV", "PORT"},
+		said: "Cmd: ", run: runNcftp},
 }
 
 // extended says whether the verb is one that IPv6 needs: many clients choose by
@@ -178,7 +187,8 @@ func runLftp(s *tlsSite, at netip.AddrPort, w way) (string, error) {
 }
 
 func runWget(s *tlsSite, at netip.AddrPort, w way) (string, error) {
-	command := []string{"wget", "-d", "-t", "1", "-T", "20", "--user", "u", "--password", "p", "--ca-certificate", "ca.pem", "-O", "down.bin"}
+	command := []string{"wget", "-d", "-t", "1", "-T", "20", "--user", "u", "--password", "p", "--ca-certificate", "ca.pem",
+		"-O", "down.bin"}
 	if w.active() {
 		command = append(command, "--no-passive-ftp")
 	}
@@ -232,7 +242,8 @@ func arguments(at netip.AddrPort, w way) []string {
 func runJlaffaye(s *tlsSite, at netip.AddrPort, w way) (string, error) {
 	var log bytes.Buffer
 	config := &tls.Config{RootCAs: ours().pool, ServerName: "localhost", ClientSessionCache: tls.NewLRUClientSessionCache(0)}
-	options := []ftp.DialOption{ftp.DialWithDebugOutput(&log), ftp.DialWithDisabledEPSV(w.verb == "PASV"), ftp.DialWithTimeout(script.Patience)}
+	options := []ftp.DialOption{ftp.DialWithDebugOutput(&log), ftp.DialWithDisabledEPSV(w.verb == "PASV"),
+		ftp.DialWithTimeout(script.Patience)}
 	switch w.security {
 	case "explicit":
 		options = append(options, ftp.DialWithExplicitTLS(config))
@@ -300,7 +311,8 @@ func runNcftp(s *tlsSite, at netip.AddrPort, w way) (string, error) {
 	if w.active() {
 		option = "-E"
 	}
-	login := []string{"-V", "-d", "debug", "-t", "20", "-r", "0", "-u", "u", "-p", "p", "-P", portText(at), option, at.Addr().String()}
+	login := []string{"-V", "-d", "debug", "-t", "20", "-r", "0", "-u", "u", "-p", "p", "-P", portText(at), option,
+		at.Addr().String()}
 	_, err := s.try("", append(append([]string{"ncftpget"}, login...), ".", "/down.bin")...)
 	if err == nil {
 		_, err = s.try("", append(append([]string{"ncftpput"}, login...), "/", "up.bin")...)
@@ -462,7 +474,8 @@ func (s *tlsSite) uploads() (names []string) {
 func TestThreat04Upload(t *testing.T) {
 	senders := map[string]func(s *tlsSite, at netip.AddrPort, names []string) (string, error){
 		"curl": func(s *tlsSite, at netip.AddrPort, names []string) (string, error) {
-			return s.try("", append(curl(way{"explicit", "EPSV"}), "-T", "{"+strings.Join(names, ",")+"}", ftpURL(at, way{"explicit", ""}))...)
+			return s.try("", append(curl(way{"explicit", "EPSV"}), "-T", "{"+strings.Join(names, ",")+"}",
+				ftpURL(at, way{"explicit", ""}))...)
 		},
 		"lftp": func(s *tlsSite, at netip.AddrPort, names []string) (string, error) {
 			return s.try(lftp(at, way{"explicit", "EPSV"})+"mput "+strings.Join(names, " ")+"\n", "lftp", "--norc")

@@ -115,7 +115,8 @@ func TestClientLftpBetweenServers(t *testing.T) {
 		require.NoError(t, putFile(files, "a.bin", samples["64k+1.bin"], past))
 		script := strings.Join([]string{
 			"debug 9", "set cmd:fail-exit true", "set net:max-retries 1", "set net:timeout 20", "set ssl:verify-certificate false",
-			"set ftp:ssl-force true; set ftp:ssl-protect-data true; set ftp:ssl-protect-fxp true; set ftp:use-fxp true; set ftp:fxp-force true",
+			"set ftp:ssl-force true; set ftp:ssl-protect-data true; set ftp:ssl-protect-fxp true; set ftp:use-fxp true; " +
+				"set ftp:fxp-force true",
 			"set ftp:fxp-passive-sscn " + way.setting,
 			fmt.Sprintf("get %s -o %s", lftpURL(from.IPv4), lftpURL(to.IPv4)), "",
 		}, "\n")

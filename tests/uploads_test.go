@@ -48,7 +48,8 @@ func startAtomic(t *testing.T, root string) (script.Network, *os.Process) {
 	t.Helper()
 	path, err := program()
 	require.NoError(t, err)
-	command := exec.Command(path, "serve", "--root", root, "--listen", "127.0.0.1:0", "--cache-dir", filepath.Join(temporary, "program"),
+	command := exec.Command(path, "serve", "--root", root, "--listen", "127.0.0.1:0", "--cache-dir",
+		filepath.Join(temporary, "program"),
 		"--user", "u:p:rw", "--atomic-uploads")
 	lines := launch(t, command)
 	require.True(t, lines.Scan(), "the program says no address")

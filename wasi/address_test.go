@@ -23,7 +23,8 @@ func TestClientInAZone(t *testing.T) {
 		}
 	}
 	for given, want := range map[string]string{
-		"[fe80::1]:7": "[fe80::1%eth0]:7", "[fe80::2]:7": "[fe80::2%eth0]:7", "[2001:db8::1]:7": "[2001:db8::1]:7", "192.0.2.1:7": "192.0.2.1:7",
+		"[fe80::1]:7": "[fe80::1%eth0]:7", "[fe80::2]:7": "[fe80::2%eth0]:7", "[2001:db8::1]:7": "[2001:db8::1]:7",
+		"192.0.2.1:7":   "192.0.2.1:7",
 		"169.254.0.1:7": "169.254.0.1:7",
 	} {
 		if got := Zoned(netip.MustParseAddr("fe80::1%eth0"), netip.MustParseAddrPort(given)).String(); got != want {

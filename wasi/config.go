@@ -28,16 +28,18 @@ type Config struct {
 // Behaviour is what servers do in different ways, and some client depends on.
 // The zero value suits most.
 type Behaviour struct {
-	ASCIIVerbatim  bool   // flag 16: files go as they are under TYPE A too
-	NoASCIISize    bool   // flag 32: SIZE is refused under TYPE A, where it is not what RETR sends (RFC 3659 §4)
-	MkdirExisting  bool   // flag 64: MKD of a directory that is there is 257, not 550
-	MakeParents    bool   // flag 128: STOR, APPE and MKD make the directories that are missing
-	EmptyNLSTFails bool   // flag 256: NLST that lists nothing ends with 550, not 226
-	HideDotFiles   bool   // flag 512: LIST, NLST and STAT leave names out that begin with a dot, unless asked by -a
-	NoASCIIRest    bool   // flag 1024: REST, and RANG for RETR and STOR, are refused under TYPE A, where they do not count what is sent (RFC 3659 §5.3)
-	NoModeZ        bool   // flag 2048: MODE Z is refused
-	NoHash         bool   // flag 4096: HASH, XCRC and the like are refused
-	Owner, Group   string // whom LIST says that files belong to; "" is ftp
+	ASCIIVerbatim  bool // flag 16: files go as they are under TYPE A too
+	NoASCIISize    bool // flag 32: SIZE is refused under TYPE A, where it is not what RETR sends (RFC 3659 §4)
+	MkdirExisting  bool // flag 64: MKD of a directory that is there is 257, not 550
+	MakeParents    bool // flag 128: STOR, APPE and MKD make the directories that are missing
+	EmptyNLSTFails bool // flag 256: NLST that lists nothing ends with 550, not 226
+	HideDotFiles   bool // flag 512: LIST, NLST and STAT leave names out that begin with a dot, unless asked by -a
+	// flag 1024: REST, and RANG for RETR and STOR, are refused under TYPE A, where they do not count
+	// what is sent (RFC 3659 §5.3)
+	NoASCIIRest  bool
+	NoModeZ      bool   // flag 2048: MODE Z is refused
+	NoHash       bool   // flag 4096: HASH, XCRC and the like are refused
+	Owner, Group string // whom LIST says that files belong to; "" is ftp
 }
 
 // Switch is one of [Behaviour] or [Allow], with the words by which people know it.
@@ -118,7 +120,8 @@ func (c Config) Append(b []byte) []byte {
 		}
 	}
 	owner, group := c.Behaviour.Owner, c.Behaviour.Group
-	for _, v := range [...]uint32{c.LoginFailures, c.LineLength, flags, uint32(len(c.Greeting)), uint32(len(owner)), uint32(len(group))} {
+	for _, v := range [...]uint32{c.LoginFailures, c.LineLength, flags, uint32(len(c.Greeting)), uint32(len(owner)),
+		uint32(len(group))} {
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}
 	return append(append(append(append(b, c.Greeting...), owner...), group...), c.Zone...)

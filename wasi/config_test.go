@@ -18,7 +18,8 @@ var configs = []Config{
 	{Greeting: "hello", Behaviour: Behaviour{NoASCIISize: true, MakeParents: true, HideDotFiles: true, Group: "us"}},
 	{Allow: Allow{SiteCopy: true, SiteRmdir: true}},
 	{Behaviour: Behaviour{HideDotFiles: true}, Allow: Allow{SiteSymlink: true, Combine: true}},
-	{Behaviour: Behaviour{NoASCIIRest: true}, Allow: Allow{SSCN: true}, Zone: Zone("").Then(-5, 3600).Then(math.MaxInt64, -math.MaxInt32)},
+	{Behaviour: Behaviour{NoASCIIRest: true}, Allow: Allow{SSCN: true}, Zone: Zone("").Then(-5, 3600).Then(math.MaxInt64,
+		-math.MaxInt32)},
 	{Behaviour: Behaviour{NoModeZ: true, NoHash: true}, Allow: Allow{CCC: true, CPSV: true}},
 	{
 		LoginTime: math.MaxInt64, IdleTime: math.MinInt64, StallTime: -1, LoginFailures: math.MaxUint32, LineLength: math.MaxUint32,

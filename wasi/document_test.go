@@ -69,8 +69,9 @@ func TestDocumentedRecords(t *testing.T) {
 		bytes []byte
 		want  map[string]uint64
 	}{
-		"| event | 24 |": {event[:], map[string]uint64{"kind": 0x101, "errno": 0x202, "session": 0x303, "handle": 0x404, "zero": 0, "value": 0x505}},
-		"| stat | 32 |":  {stat[:], map[string]uint64{"mtime": 0x101, "size": 0x202, "mode": 0x303, "links": 0x404, "created": 0x505}},
+		"| event | 24 |": {event[:], map[string]uint64{"kind": 0x101, "errno": 0x202, "session": 0x303, "handle": 0x404,
+			"zero": 0, "value": 0x505}},
+		"| stat | 32 |": {stat[:], map[string]uint64{"mtime": 0x101, "size": 0x202, "mode": 0x303, "links": 0x404, "created": 0x505}},
 	} {
 		end := 0
 		fields := layout(row(t, start))
@@ -144,7 +145,8 @@ func TestDocumentedConfig(t *testing.T) {
 	}
 	c := Config{Greeting: "1", Behaviour: Behaviour{Owner: "22", Group: "333"}, Zone: Zone("").Then(4, 5)}
 	b := c.Append(nil)
-	if !strings.Contains(lines, "52 u32 length of greeting, 56 of owner, 60 of group") || b[52] != 1 || b[56] != 2 || b[60] != 3 || string(b[64:70]) != "122333" || Zone(b[70:]) != c.Zone {
+	if !strings.Contains(lines, "52 u32 length of greeting, 56 of owner, 60 of group") || b[52] != 1 || b[56] != 2 ||
+		b[60] != 3 || string(b[64:70]) != "122333" || Zone(b[70:]) != c.Zone {
 		t.Errorf("the texts of %v are not where ABI.md says", b)
 	}
 }
@@ -196,7 +198,8 @@ func TestDocumentNamesEveryImport(t *testing.T) {
 func TestDocumentedSession(t *testing.T) {
 	t.Parallel()
 	b, _ := AppendWho(make([]byte, 0, 100), Who{Number: 0x101, Began: 0x202, Bytes: 0x303, Doing: 0x404}, "user", "na")
-	want := map[string]uint64{"number": 0x101, "began": 0x202, "bytes": 0x303, "doing": 0x404, "length of user": 4, "length of name": 2}
+	want := map[string]uint64{"number": 0x101, "began": 0x202, "bytes": 0x303, "doing": 0x404, "length of user": 4,
+		"length of name": 2}
 	fields := layout(row(t, "| session | 52 and more |"))
 	for _, f := range fields {
 		if value, ok := want[f.name]; !ok || number(b, f) != value {
@@ -242,7 +245,8 @@ func TestDocumentedVectors(t *testing.T) {
 	if len(records) != 3 {
 		t.Fatalf("there are %d", len(records))
 	}
-	if got, want := GetEvent(records[0]), (Event{Kind: EventTransfer, Errno: ECONNRESET, Session: 1, Handle: 7, Value: 1000}); got != want {
+	if got, want := GetEvent(records[0]), (Event{Kind: EventTransfer, Errno: ECONNRESET, Session: 1, Handle: 7,
+		Value: 1000}); got != want {
 		t.Errorf("%+v", got)
 	}
 	stat, name, target, rest, ok := NextDirent(records[1])
@@ -252,7 +256,8 @@ func TestDocumentedVectors(t *testing.T) {
 	}
 	config, ok := GetConfig(records[2])
 	if !ok || config != (Config{
-		LoginTime: 120e9, IdleTime: 300e9, StallTime: 300e9, DataTime: 30e9, FailureDelay: 1e9, LoginFailures: 5, LineLength: 4096, TLS: true,
+		LoginTime: 120e9, IdleTime: 300e9, StallTime: 300e9, DataTime: 30e9, FailureDelay: 1e9, LoginFailures: 5,
+		LineLength: 4096, TLS: true,
 		Greeting: "Hello.", Behaviour: Behaviour{NoModeZ: true, NoHash: true, Owner: "me"}, Zone: Zone("").Then(0, 3600),
 	}) {
 		t.Errorf("%+v", config)

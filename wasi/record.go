@@ -28,12 +28,14 @@ const (
 // Flags of file_open. Without OpenWrite the file is read from offset on. OpenDir goes
 // with no flag but OpenNames.
 const (
-	OpenWrite     = 1 << iota // an upload; the file is made when missing; alone, it overwrites from offset on, and what is behind its last byte stays
-	OpenTruncate              // what was there goes, but not before a byte has come or the upload is committed
-	OpenAppend                // offset is ignored, bytes go to the end (APPE)
-	OpenExclusive             // EEXIST when there is such a file (STOU)
-	OpenDir                   // a directory
-	OpenNames                 // of which only names are wanted: all else in its records is zero
+	// an upload; the file is made when missing; alone, it overwrites from offset on, and what is
+	// behind its last byte stays
+	OpenWrite     = 1 << iota
+	OpenTruncate  // what was there goes, but not before a byte has come or the upload is committed
+	OpenAppend    // offset is ignored, bytes go to the end (APPE)
+	OpenExclusive // EEXIST when there is such a file (STOU)
+	OpenDir       // a directory
+	OpenNames     // of which only names are wanted: all else in its records is zero
 )
 
 // Parts of net_tls.

@@ -175,7 +175,8 @@ var Table = [importCount]Import{
 	NetWrite: {"net_write", "sockets", []Param{{"conn", Handle}, {"data", In}, {"n", RetUint32}},
 		"takes as much for a control or data connection as there is room for, n bytes; EAGAIN when there is none; " +
 			"EventWritable follows when it took less than all"},
-	NetListen: {"net_listen", "sockets", []Param{{"session", Handle}, {"family", Uint32}, {"listener", RetUint32}, {"addr", RetAddr}},
+	NetListen: {"net_listen", "sockets", []Param{{"session", Handle}, {"family", Uint32}, {"listener", RetUint32},
+		{"addr", RetAddr}},
 		"may wait: opens a passive data port for this session's client; family is 0 for the control connection's " +
 			"own, 4 or 6; addr is what to announce; EINVAL for a family that this connection cannot have"},
 	NetAccept: {"net_accept", "sockets", []Param{{"listener", Handle}, {"conn", RetUint32}},
@@ -205,7 +206,8 @@ var Table = [importCount]Import{
 	AuthHost: {"auth_host", "accounts", []Param{{"session", Handle}, {"name", In}},
 		"which virtual host the next login is at, none when the name is empty; ENOENT when there is no such host; " +
 			"ENOSYS, for an empty name too, when the host has none"},
-	AuthLogin: {"auth_login", "accounts", []Param{{"session", Handle}, {"user", In}, {"password", In}, {"rights", RetUint32}, {"abilities", RetUint32}},
+	AuthLogin: {"auth_login", "accounts", []Param{{"session", Handle}, {"user", In}, {"password", In}, {"rights", RetUint32},
+		{"abilities", RetUint32}},
 		"may wait: logs the session in, and tells what the account may do and what its files can do (see the " +
 			"abilities); an empty user logs it out, with the number 0 for both; EACCES for wrong credentials, " +
 			"EMFILE when the account has all its sessions"},
@@ -213,7 +215,8 @@ var Table = [importCount]Import{
 	SessionUmask: {"session_umask", "sessions", []Param{{"session", Handle}, {"mask", Uint32}},
 		"which of the nine permission bits new files and directories of this login do not get; EACCES " +
 			"without the right to write, EINVAL for other bits; ENOSYS where the files have none"},
-	SessionNames: {"session_names", "sessions", []Param{{"session", Handle}, {"on", Uint32}, {"name", In}, {"buf", Out}, {"n", RetUint32}},
+	SessionNames: {"session_names", "sessions", []Param{{"session", Handle}, {"on", Uint32}, {"name", In}, {"buf", Out},
+		{"n", RetUint32}},
 		"has names be UTF-8 from now on (on 1), or in the character set of the account's clients again (on 0); buf " +
 			"gets the n bytes by which a name is written now that was name before; EINVAL when it is none, buf is " +
 			"too small or on another number; ENOSYS when names are what they are"},
@@ -225,7 +228,8 @@ var Table = [importCount]Import{
 	FileStat: {"file_stat", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"stat", RetStat}},
 		"may wait: describes a file; flag 1 describes a link itself; flag 2 describes a directory that is entered: " +
 			"EACCES when the account may not search it, ENOTDIR when it is none; ENOENT when there is none"},
-	FileOpen: {"file_open", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"offset", Int64}, {"handle", RetUint32}, {"stat", RetStat}},
+	FileOpen: {"file_open", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"offset", Int64},
+		{"handle", RetUint32}, {"stat", RetStat}},
 		"may wait: opens a file for a transfer that begins at offset, or a directory for file_list (see the open " +
 			"flags); ENOENT, EISDIR or ENOTDIR for the other kind, EEXIST when OpenExclusive finds a file, EINVAL " +
 			"for an upload that begins past the end, and for an offset in a directory"},
@@ -266,7 +270,8 @@ var Table = [importCount]Import{
 			"is closed, is reset"},
 	TransferProgress: {"transfer_progress", "transfers", []Param{{"file", Handle}, {"bytes", RetUint64}},
 		"how many bytes have crossed the data connection, or were hashed or copied, so far; EINVAL before there is a transfer"},
-	TransferHash: {"transfer_hash", "transfers", []Param{{"file", Handle}, {"algorithm", Uint32}, {"length", Int64}, {"digest", Out}, {"n", RetUint32}},
+	TransferHash: {"transfer_hash", "transfers", []Param{{"file", Handle}, {"algorithm", Uint32}, {"length", Int64},
+		{"digest", Out}, {"n", RetUint32}},
 		"hashes the next length bytes of a file open for reading, 0 for all: EAGAIN until EventTransfer has " +
 			"followed, and then, for the same arguments, digest gets the n bytes of the hash; EINVAL for an " +
 			"unknown algorithm, for other arguments than at first, and when digest is too small or the file could " +

@@ -14,7 +14,8 @@ var whos = []struct {
 	user, name string
 }{
 	{Who{Number: 1, Began: 2, Bytes: 3, Client: netip.MustParseAddrPort("192.0.2.7:258"), Doing: DoingDownload}, "u", "a/b"},
-	{Who{Number: math.MaxUint64, Began: math.MinInt64, Bytes: math.MaxUint64, Client: netip.MustParseAddrPort("[2001:db8::1]:65535"), Doing: math.MaxUint32}, "", ""},
+	{Who{Number: math.MaxUint64, Began: math.MinInt64, Bytes: math.MaxUint64,
+		Client: netip.MustParseAddrPort("[2001:db8::1]:65535"), Doing: math.MaxUint32}, "", ""},
 	{Who{Client: netip.MustParseAddrPort("[::]:0")}, "\xff\r\n\x00", "\x1b"},
 	{Who{Number: 4, Client: netip.MustParseAddrPort("[::]:0")}, strings.Repeat("u", MaxWho), strings.Repeat("n", MaxWho)},
 }

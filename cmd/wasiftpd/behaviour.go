@@ -13,7 +13,8 @@ import (
 
 // behaviours are the words of --behaviour: the engine's, and one of the host's.
 func (o *options) behaviours() []host.Switch {
-	return append(o.config.Behaviour.Switches(), host.Switch{Name: "follow-links", Text: "links are listed as what they lead to", On: &o.config.FollowLinks})
+	return append(o.config.Behaviour.Switches(), host.Switch{Name: "follow-links",
+		Text: "links are listed as what they lead to", On: &o.config.FollowLinks})
 }
 
 func (o *options) addBehaviourTo(f *pflag.FlagSet) {

@@ -41,17 +41,20 @@ func TestBadInput(t *testing.T) {
 		{[]string{"--users", missing}, 1, "users file|" + missing + "|--users"},
 		{[]string{"--users", users}, 1, users + ":1: |argon2id|passwd"},
 		{[]string{"--listen", "127.0.0.1:0", "--module", missing}, 1, "cannot read the module|--module|" + missing},
-		{[]string{"--listen", "127.0.0.1:0", "--module", file, "--cache-dir", "off"}, 1, "cannot run the engine in " + file + "|--module"},
+		{[]string{"--listen", "127.0.0.1:0", "--module", file, "--cache-dir", "off"}, 1, "cannot run the engine in " + file +
+			"|--module"},
 		{[]string{"module", filepath.Join(missing, "x.wasm")}, 1, "cannot write the module|" + missing},
 
-		{[]string{"--implicit-listen", taken.Addr().String(), "--tls-cert", cert, "--tls-key", key}, 1, "cannot listen on " + taken.Addr().String() + "|--implicit-listen"},
+		{[]string{"--implicit-listen", taken.Addr().String(), "--tls-cert", cert, "--tls-key", key}, 1, "cannot listen on " +
+			taken.Addr().String() + "|--implicit-listen"},
 		{[]string{"--tls-cert", missing, "--tls-key", key}, 1, "cannot read the certificate|" + missing},
 		{[]string{"--tls-cert", cert, "--tls-key", missing}, 1, "cannot read the key|" + missing},
 		{[]string{"--tls-cert", cert, "--tls-key", otherKey}, 1, "cannot use|" + cert + "|" + otherKey + "|does not match"},
 		{[]string{"--tls-cert", file, "--tls-key", key}, 1, "cannot use|" + file},
 		{[]string{"--tls", "self-signed", "--tls-dir", open}, 1, "private folder|" + open + "|--tls-dir"},
 		{[]string{"--tls-acme", "a.example.org", "--tls-dir", open}, 1, "private folder|" + open + "|--tls-dir"},
-		{[]string{"--tls-cert", cert, "--tls-key", key, "--tls-client-ca", missing}, 1, "cannot read the clients' CA|" + missing + "|--tls-client-ca"},
+		{[]string{"--tls-cert", cert, "--tls-key", key, "--tls-client-ca", missing}, 1, "cannot read the clients' CA|" +
+			missing + "|--tls-client-ca"},
 		{[]string{"--tls-cert", cert, "--tls-key", key, "--tls-client-ca", file}, 1, "no certificate in " + file + "|--tls-client-ca"},
 
 		{[]string{"--tls", "on"}, 2, "--tls|\"on\"|off, self-signed"},

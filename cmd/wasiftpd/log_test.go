@@ -37,8 +37,10 @@ func TestEvents(t *testing.T) {
 		{host.Event{Kind: host.UploadFailed, Path: "/a", Bytes: 1},
 			`level=WARN msg="upload failed" session=7 client=192.0.2.1:4711 path=/a bytes=1 seconds=0 complete=false`},
 		{host.Event{Kind: host.Renamed, Path: "/a", To: "/b"}, `level=INFO msg=renamed session=7 client=192.0.2.1:4711 path=/a to=/b`},
-		{host.Event{Kind: host.DataRefused, Data: client}, `level=WARN msg="data connection refused" session=7 client=192.0.2.1:4711 data=192.0.2.1:4711`},
-		{host.Event{Kind: host.Disconnected, Duration: time.Minute}, `level=INFO msg=disconnected session=7 client=192.0.2.1:4711 seconds=60`},
+		{host.Event{Kind: host.DataRefused, Data: client},
+			`level=WARN msg="data connection refused" session=7 client=192.0.2.1:4711 data=192.0.2.1:4711`},
+		{host.Event{Kind: host.Disconnected, Duration: time.Minute},
+			`level=INFO msg=disconnected session=7 client=192.0.2.1:4711 seconds=60`},
 	} {
 		var b strings.Builder
 		test.event.Session, test.event.Client = 7, client

@@ -65,7 +65,8 @@ func (o *options) addTo(f *pflag.FlagSet) {
 		"of the NAT", o.setPublicAddress)
 	o.config.Limits.Sessions, o.config.Limits.SessionsPerAddress = 1000, 100
 	f.Func("max-sessions", "at most `N` sessions at a time; 0 is no limit (default 1000)", count(&o.config.Limits.Sessions))
-	f.Func("max-sessions-per-address", "at most `N` sessions of a client address (default 100)", count(&o.config.Limits.SessionsPerAddress))
+	f.Func("max-sessions-per-address", "at most `N` sessions of a client address (default 100)",
+		count(&o.config.Limits.SessionsPerAddress))
 	f.Func("max-startups", "at most FULL sessions that are not logged in; from START on, RATE\n"+
 		"percent are refused of addresses that have most of them:\n"+
 		"`START:RATE:FULL` (default half of --max-sessions:30:all of them)", o.setStartups)

@@ -41,7 +41,8 @@ func TestFlags(t *testing.T) {
 		}},
 		{[]string{"--anonymous=list+write"}, func(o *options) { o.anonymous = "list+write" }},
 		{[]string{"--users=f"}, func(o *options) { o.usersFile = "f" }},
-		{[]string{"--passive-ports=50000-50099"}, func(o *options) { o.config.Passive.FirstPort, o.config.Passive.LastPort = 50000, 50099 }},
+		{[]string{"--passive-ports=50000-50099"},
+			func(o *options) { o.config.Passive.FirstPort, o.config.Passive.LastPort = 50000, 50099 }},
 		{[]string{"--max-sessions=0"}, func(o *options) { o.config.Limits.Sessions = 0 }},
 		{[]string{"--max-sessions-per-address=8"}, func(o *options) { o.config.Limits.SessionsPerAddress = 8 }},
 		{[]string{"--max-startups=10:30:60"}, func(o *options) {
@@ -59,8 +60,10 @@ func TestFlags(t *testing.T) {
 		{[]string{"--sync"}, func(o *options) { o.sync = true }},
 		{[]string{"--max-sessions-per-user=2"}, func(o *options) { o.sessionsPerUser = 2 }},
 		{[]string{"--tls=self-signed"}, func(o *options) { o.tls.own = "self-signed" }},
-		{[]string{"--tls-cert=a", "--tls-cert=b", "--tls-key=c"}, func(o *options) { o.tls.certs, o.tls.keys = []string{"a", "b"}, []string{"c"} }},
-		{[]string{"--tls-acme=a", "--tls-acme=b", "--tls-acme-ca=https://ca"}, func(o *options) { o.tls.acme, o.tls.acmeCA = []string{"a", "b"}, "https://ca" }},
+		{[]string{"--tls-cert=a", "--tls-cert=b", "--tls-key=c"},
+			func(o *options) { o.tls.certs, o.tls.keys = []string{"a", "b"}, []string{"c"} }},
+		{[]string{"--tls-acme=a", "--tls-acme=b", "--tls-acme-ca=https://ca"},
+			func(o *options) { o.tls.acme, o.tls.acmeCA = []string{"a", "b"}, "https://ca" }},
 		{[]string{"--tls-dir=d"}, func(o *options) { o.tls.dir = "d" }},
 		{[]string{"--implicit-listen=:990"}, func(o *options) { o.tls.implicit = []string{":990"} }},
 		{[]string{"--tls-require=control"}, func(o *options) { o.tls.require = "control" }},
@@ -68,7 +71,8 @@ func TestFlags(t *testing.T) {
 		{[]string{"--tls-data-resumption=off"}, func(o *options) { o.tls.resumption = "off" }},
 		{[]string{"--tls-close=require"}, func(o *options) { o.tls.close = "require" }},
 		{[]string{"--tls-close=require", "--tls-lenient-close"}, func(o *options) { o.tls.close = "prefer" }},
-		{[]string{"--tls-client-ca=f", "--tls-client-auth=login"}, func(o *options) { o.tls.clientCA, o.tls.clientAuth = "f", "login" }},
+		{[]string{"--tls-client-ca=f", "--tls-client-auth=login"},
+			func(o *options) { o.tls.clientCA, o.tls.clientAuth = "f", "login" }},
 		{[]string{"--behaviour=make-parents,hide-dot-files", "--behaviour", "follow-links"}, func(o *options) {
 			o.config.Behaviour.MakeParents, o.config.Behaviour.HideDotFiles, o.config.FollowLinks = true, true, true
 		}},
@@ -76,7 +80,8 @@ func TestFlags(t *testing.T) {
 			o.config.Allow.SiteCopy, o.config.Allow.Combine, o.config.Allow.SiteRmdir = true, true, true
 		}},
 		{[]string{"--allow=site-symlink"}, func(o *options) { o.config.Allow.SiteSymlink = true }},
-		{[]string{"--allow=ccc,sscn,cpsv"}, func(o *options) { o.config.Allow.CCC, o.config.Allow.SSCN, o.config.Allow.CPSV = true, true, true }},
+		{[]string{"--allow=ccc,sscn,cpsv"},
+			func(o *options) { o.config.Allow.CCC, o.config.Allow.SSCN, o.config.Allow.CPSV = true, true, true }},
 		{[]string{"--behaviour=no-ascii-rest,no-mode-z,no-hash"}, func(o *options) {
 			o.config.Behaviour.NoASCIIRest, o.config.Behaviour.NoModeZ, o.config.Behaviour.NoHash = true, true, true
 		}},
@@ -124,8 +129,9 @@ func TestRights(t *testing.T) {
 	for s, want := range map[string]host.Rights{
 		"ro": host.ReadOnly, "rw": host.ReadWrite, "ro,mkdir": host.ReadOnly | host.RightMkdir,
 		"list, write": host.RightList | host.RightWrite, "read,list,write,delete,rename,mkdir": host.ReadWrite,
-		"wo": host.RightWrite | host.RightMkdir, "wo,list": host.RightWrite | host.RightMkdir | host.RightList, "write+mkdir": host.RightWrite | host.RightMkdir,
-		"rw,admin": host.ReadWrite | host.RightAdmin, "admin": host.RightAdmin,
+		"wo": host.RightWrite | host.RightMkdir, "wo,list": host.RightWrite | host.RightMkdir | host.RightList,
+		"write+mkdir": host.RightWrite | host.RightMkdir,
+		"rw,admin":    host.ReadWrite | host.RightAdmin, "admin": host.RightAdmin,
 	} {
 		if got, err := host.ParseRights(s); got != want || err != nil {
 			t.Errorf("host.ParseRights(%q) = %b, %v; want %b", s, got, err, want)

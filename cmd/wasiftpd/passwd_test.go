@@ -18,7 +18,8 @@ func TestPasswd(t *testing.T) {
 	for stdin, password := range map[string]string{
 		"secret\n": "secret", "secret": "secret", "a:b c \r\n": "a:b c ", "pässwörd\nmore\n": "pässwörd",
 	} {
-		code, line, stderr := run(t, strings.NewReader(stdin), "passwd", "alice", "--root", dir, "--rights", "ro,write", "--charset", "Shift_JIS")
+		code, line, stderr := run(t, strings.NewReader(stdin), "passwd", "alice", "--root", dir, "--rights", "ro,write",
+			"--charset", "Shift_JIS")
 		if code != 0 || stderr != "" {
 			t.Fatalf("passwd for %q: exit code %d, %s", stdin, code, stderr)
 		}

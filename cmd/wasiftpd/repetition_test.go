@@ -68,7 +68,8 @@ func TestThreat36RefusalsByLimit(t *testing.T) {
 			o.Observe(host.Event{Kind: host.Refused, Client: client, Err: errors.New(limit)})
 		}
 		const refused = "level=WARN msg=refused "
-		checkLines(t, log.records(), refused+"session=0 client=192.0.2.1:4711 err=one", refused+"session=0 client=192.0.2.1:4711 err=other")
+		checkLines(t, log.records(), refused+"session=0 client=192.0.2.1:4711 err=one",
+			refused+"session=0 client=192.0.2.1:4711 err=other")
 		r.close()
 		got := log.records()
 		slices.Sort(got)

@@ -17,7 +17,8 @@ func TestServe(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "hello.txt", "Hello, world.\n")
 	s := start(t, "--root", dir)
-	if banner := s.out.String(); !strings.Contains(banner, "Anyone may read "+dir+", as anonymous.\n") || strings.Contains(banner, "Warning") {
+	if banner := s.out.String(); !strings.Contains(banner, "Anyone may read "+dir+", as anonymous.\n") ||
+		strings.Contains(banner, "Warning") {
 		t.Errorf("the banner is\n%s", banner)
 	}
 
@@ -60,7 +61,8 @@ func TestServeUsers(t *testing.T) {
 	users := write(t, dir, "users", "bob:"+bcryptHash4+":"+own+":rw\n")
 	s := start(t, "--root", dir, "--user", "alice:wonder:land:ro", "--users", users, "--greeting", "Here I am.")
 	banner := s.out.String()
-	for _, want := range []string{"ftp://alice@127.0.0.1:", "alice may read " + dir + ".\n", "Users of " + users + " may log in: 1.\n"} {
+	for _, want := range []string{"ftp://alice@127.0.0.1:", "alice may read " + dir + ".\n", "Users of " + users +
+		" may log in: 1.\n"} {
 		if !strings.Contains(banner, want) {
 			t.Errorf("the banner has no %q:\n%s", want, banner)
 		}
@@ -156,7 +158,8 @@ func TestStopTimeout(t *testing.T) {
 		t.Errorf("it did not say when it stops: %s", out)
 	}
 	log := s.log.String()
-	for _, want := range []string{"path=/big", "complete=false", `msg="transfers that took longer than --stop-timeout were aborted" timeout=10ms`} {
+	for _, want := range []string{"path=/big", "complete=false",
+		`msg="transfers that took longer than --stop-timeout were aborted" timeout=10ms`} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log has no %s:\n%s", want, log)
 		}
@@ -248,7 +251,8 @@ func TestServeWriteOnly(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := start(t, "--root", dir, "--user", "box:secret:wo", "--anonymous", "wo")
-	for _, want := range []string{"Anyone may write to " + dir + ", as anonymous.\n", "box may write to " + dir + ".\n", "may put files there without"} {
+	for _, want := range []string{"Anyone may write to " + dir + ", as anonymous.\n", "box may write to " + dir + ".\n",
+		"may put files there without"} {
 		if banner := s.out.String(); !strings.Contains(banner, want) {
 			t.Errorf("the banner has no %q:\n%s", want, banner)
 		}

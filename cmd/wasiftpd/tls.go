@@ -64,7 +64,8 @@ func (o *options) addTLSTo(f *pflag.FlagSet) {
 		"off)", oneOf(&t.require, "off", "login", "control", "data"))
 	f.Func("tls-min", "the oldest TLS spoken: `1.2|1.3` (default 1.2)", oneOf(&t.min, "1.2", "1.3"))
 	f.Func("tls-data-resumption", "data connections that don't resume the TLS session of their\n"+
-		"control connection are logged, refused or ignored:\n`prefer|require|off` (default prefer)", oneOf(&t.resumption, "prefer", "require", "off"))
+		"control connection are logged, refused or ignored:\n`prefer|require|off` (default prefer)", oneOf(&t.resumption,
+		"prefer", "require", "off"))
 	f.Func("tls-close", "an upload whose client ends the connection but not TLS is logged\n"+
 		"with tls_closed=false, or refused: `prefer|require` (default prefer).\n"+
 		"With prefer, whoever can cut the connection can shorten the file;\n"+
@@ -75,7 +76,8 @@ func (o *options) addTLSTo(f *pflag.FlagSet) {
 		"is\nloaded again as certificates are")
 	f.Func("tls-client-auth", "what they are for: `require|login`. require: nobody gets in without\n"+
 		"one, nor without his password (default). login: one with the\n"+
-		"common name of a user lets that user in whatever the password;\nwithout one the password counts", oneOf(&t.clientAuth, "require", "login"))
+		"common name of a user lets that user in whatever the password;\nwithout one the password counts", oneOf(&t.clientAuth,
+		"require", "login"))
 }
 
 func (t *tlsOptions) setLenientClose(s string) error {

@@ -72,7 +72,8 @@ func (a *authority) issue(name string, from time.Time) (certPEM, keyPEM []byte) 
 		Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotBefore: from, NotAfter: from.Add(time.Hour),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}, key)
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
 }
 
 // both is a certificate and its key in one file.
@@ -135,7 +136,8 @@ func TestSNI(t *testing.T) {
 	}
 	s := startTLS(t, args...)
 	for asked, want := range map[string]string{
-		"one.example.org": "one.example.org", "two.example.org": "two.example.org", "three.example.org": "one.example.org", "": "one.example.org",
+		"one.example.org": "one.example.org", "two.example.org": "two.example.org", "three.example.org": "one.example.org",
+		"": "one.example.org",
 	} {
 		got := s.served(&tls.Config{ServerName: asked, InsecureSkipVerify: true})
 		if got.Subject.CommonName != want {
@@ -167,7 +169,8 @@ func TestReload(t *testing.T) {
 		t.Error("the old certificate is shown")
 	}
 	write(t, dir, filepath.Base(key), "no key")
-	if log := s.log.until(`msg="the old certificate stays"`); !strings.Contains(log, "cannot use the certificate in ") || !strings.Contains(log, filepath.Base(cert)) {
+	if log := s.log.until(`msg="the old certificate stays"`); !strings.Contains(log, "cannot use the certificate in ") ||
+		!strings.Contains(log, filepath.Base(cert)) {
 		t.Errorf("the log has no reason:\n%s", log)
 	}
 	if !s.served(config).Equal(second) {
@@ -261,7 +264,8 @@ func TestClientCertificateRequired(t *testing.T) {
 	d.login("alice", "secret")
 	s.dialTLS(ca.client("a.example.org", "printer")).login("anonymous", "guest")
 
-	for name, config := range map[string]*tls.Config{"none": ca.client("a.example.org"), "another's": newAuthority(t).client("", "alice")} {
+	for name, config := range map[string]*tls.Config{"none": ca.client("a.example.org"),
+		"another's": newAuthority(t).client("", "alice")} {
 		config.RootCAs = ca.roots
 		config.ServerName = "a.example.org"
 		c, err := tls.Dial("tcp", s.implicit, config)
@@ -294,7 +298,8 @@ func TestClientCertificateAsPassword(t *testing.T) {
 	s.dialTLS(ca.client("a.example.org")).login("alice", "secret")
 
 	dir := t.TempDir()
-	a := openAccounts(t, "--root", dir, "--user", "alice:secret", "--user", "bob:secret", "--users", write(t, dir, "users", "locked:*::ro\n"),
+	a := openAccounts(t, "--root", dir, "--user", "alice:secret", "--user", "bob:secret", "--users",
+		write(t, dir, "users", "locked:*::ro\n"),
 		"--anonymous", "ro", "--tls-client-ca", "x", "--tls-client-auth", "login")
 	for _, test := range []struct {
 		shown    string
@@ -329,7 +334,8 @@ func TestExplicitTLS(t *testing.T) {
 	write(t, dir, "hello.txt", "Hello, world.\n")
 	cert, key := ca.files(dir, "a.example.org")
 	s := start(t, "--root", dir, "--tls-cert", cert, "--tls-key", key, "--tls-require", "data", "--tls-data-resumption", "require")
-	if banner := s.out.String(); !strings.HasPrefix(banner, "ftp://"+s.addr+"/ (AUTH TLS only)\n") || strings.Contains(banner, "Warning") {
+	if banner := s.out.String(); !strings.HasPrefix(banner, "ftp://"+s.addr+"/ (AUTH TLS only)\n") ||
+		strings.Contains(banner, "Warning") {
 		t.Errorf("the banner is\n%s", banner)
 	}
 	s.dial().do(530, "USER anonymous")

@@ -293,7 +293,8 @@ func TestThreat48ReadOnlyRoot(t *testing.T) {
 		args         []string
 		read, change string
 	}{
-		{[]string{"--root", reads, "--user", "bob:secret:ro", "--host", "a.example.org,root=" + writes + ",anonymous=wo"}, reads, writes},
+		{[]string{"--root", reads, "--user", "bob:secret:ro", "--host", "a.example.org,root=" + writes + ",anonymous=wo"},
+			reads, writes},
 		{[]string{"--root", reads, "--anonymous", "ro", "--users", users}, "", reads}, // whose users may become writers
 	} {
 		o := parse(t, test.args...)

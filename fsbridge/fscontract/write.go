@@ -191,7 +191,8 @@ func testConcurrent(t *testing.T, s storage) {
 }
 
 func testNames(t *testing.T, s storage) {
-	names := []string{"with space", "grün", "日本語", "e\u0301", "..hidden", "-rf", "%2e%2e", "a;b=c", "~", "$HOME", "f'", "#", "[x]", "{a,b}", "!"}
+	names := []string{"with space", "grün", "日本語", "e\u0301", "..hidden", "-rf", "%2e%2e", "a;b=c", "~", "$HOME", "f'", "#",
+		"[x]", "{a,b}", "!"}
 	if runtime.GOOS != "windows" {
 		names = append(names, "...", " leads", "trails ", "dot.", `back\slash`, `"`, "*", "?", "C:", "a:b", "NUL", "|")
 		if !s.coarse {
@@ -224,7 +225,8 @@ func testBadNames(t *testing.T, s storage) {
 	}
 	put(t, s, "file", "content")
 	require.NoError(t, s.Mkdir("dir", nil))
-	for _, name := range []string{"", "/", "/file", "..", "../file", "dir/../file", "dir/..", "./file", "dir/.", "dir//x", "dir/", "nul\x00", "file\x00/../x"} {
+	for _, name := range []string{"", "/", "/file", "..", "../file", "dir/../file", "dir/..", "./file", "dir/.", "dir//x",
+		"dir/", "nul\x00", "file\x00/../x"} {
 		for what, err := range map[string]error{
 			"Open":        second(s.Open(name)),
 			"Stat":        second(s.Stat(name)),
@@ -366,7 +368,8 @@ func testChmod(t *testing.T, s storage) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has one permission bit")
 	}
-	for name, modes := range map[string][]fs.FileMode{"file": {0o600, 0o444, 0o644 | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky}, "dir": {0o700, 0o755 | fs.ModeSetuid}} {
+	for name, modes := range map[string][]fs.FileMode{"file": {0o600, 0o444,
+		0o644 | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky}, "dir": {0o700, 0o755 | fs.ModeSetuid}} {
 		for _, mode := range modes {
 			require.NoError(t, s.Chmod(name, mode))
 			info, err := s.Stat(name)

@@ -91,7 +91,8 @@ func (q *quiet) SetUmask(ftp.Handle, uint32) error        { return nil }
 func (q *quiet) RemoveTree(ftp.Handle, []byte) error      { return nil }
 func (q *quiet) Sessions(_ ftp.Handle, after uint64, yield func(ftp.SessionInfo)) error {
 	for i := range min(100, max(after, 1000)-after) {
-		yield(ftp.SessionInfo{Number: after + i + 1, Client: ftptest.ClientAddress, Doing: wasi.DoingUpload, User: entryName, Name: entryName})
+		yield(ftp.SessionInfo{Number: after + i + 1, Client: ftptest.ClientAddress, Doing: wasi.DoingUpload, User: entryName,
+			Name: entryName})
 	}
 	return nil
 }
@@ -206,7 +207,8 @@ func TestNoAllocationForTrees(t *testing.T) {
 
 // conversations are what must cost no allocation, however often it happens.
 var conversations = []string{
-	"NOOP\r\n", "\r\n", "XYZZY\r\n", "PWD\r\n", "CWD /a/b/c\r\nCDUP\r\nCWD ..\r\n", "CWD file\r\n", "CWD " + strings.Repeat("x", 3000) + "\r\n",
+	"NOOP\r\n", "\r\n", "XYZZY\r\n", "PWD\r\n", "CWD /a/b/c\r\nCDUP\r\nCWD ..\r\n", "CWD file\r\n", "CWD " +
+		strings.Repeat("x", 3000) + "\r\n",
 	"TYPE I\r\nTYPE A N\r\nSTRU F\r\nMODE S\r\nTYPE X\r\n", "SYST\r\nFEAT\r\nHELP\r\nHELP RETR\r\nSTAT\r\nCLNT x\r\n",
 	"OPTS UTF8 ON\r\nOPTS MLST type;size;\r\n", "SIZE file\r\nMDTM file\r\nMLST file\r\nMFMT 20200101000000 x\r\n",
 	"DELE x\r\nMKD y\r\nRMD y\r\nRNFR a\r\nRNTO b\r\n", "SITE CHMOD 644 x\r\nSITE UTIME 202001010000 x\r\nREST 10\r\nALLO 10\r\n",

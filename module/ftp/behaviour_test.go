@@ -101,7 +101,8 @@ func TestZone(t *testing.T) {
 func TestBehaviourOfDirectories(t *testing.T) {
 	t.Parallel()
 	behaving(t, ftp.Behaviour{MkdirExisting: true}, func(_ *ftptest.World, c *ftptest.Client) {
-		for _, line := range []string{"257 MKD sub", "257 MKD /", "550 MKD hello.txt", "257 MKD new", "550 MKD a/b", "257 SITE MKDIR a/b/c", "257 SITE MKDIR a/b/c"} {
+		for _, line := range []string{"257 MKD sub", "257 MKD /", "550 MKD hello.txt", "257 MKD new", "550 MKD a/b",
+			"257 SITE MKDIR a/b/c", "257 SITE MKDIR a/b/c"} {
 			assert.Equal(t, line[:3], c.Code(line[4:]), line)
 		}
 	})
@@ -125,20 +126,22 @@ func TestBehaviourOfDirectories(t *testing.T) {
 
 func TestBehaviourOfListings(t *testing.T) {
 	t.Parallel()
-	behaving(t, ftp.Behaviour{EmptyNLSTFails: true, HideDotFiles: true, Owner: "me", Group: "everybody"}, func(w *ftptest.World, c *ftptest.Client) {
-		w.Put("sub/.hidden", "")
-		w.Mkfolder("empty")
-		for _, listing := range [][3]string{
-			{"NLST empty", "", "150 550"}, {"NLST sub", "sub/in.txt\r\n", "150 226"}, {"NLST -a sub", "sub/.hidden\r\nsub/in.txt\r\n", "150 226"},
-			{"NLST sub/.h*", "sub/.hidden\r\n", "150 226"}, {"NLST none*", "", "150 550"}, {"LIST empty", "", "150 226"},
-			{"LIST sub", "-rw-r--r--    1 me       everybody        3 Jun  1 12:00 in.txt\r\n", "150 226"},
-		} {
-			content, codes := c.Get(listing[0])
-			assert.Equal(t, listing[1:], []string{content, codes}, listing[0])
-		}
-		content, _ := c.Get("MLSD sub")
-		assert.Contains(t, content, " .hidden\r\n")
-	})
+	behaving(t, ftp.Behaviour{EmptyNLSTFails: true, HideDotFiles: true, Owner: "me", Group: "everybody"},
+		func(w *ftptest.World, c *ftptest.Client) {
+			w.Put("sub/.hidden", "")
+			w.Mkfolder("empty")
+			for _, listing := range [][3]string{
+				{"NLST empty", "", "150 550"}, {"NLST sub", "sub/in.txt\r\n", "150 226"}, {"NLST -a sub",
+					"sub/.hidden\r\nsub/in.txt\r\n", "150 226"},
+				{"NLST sub/.h*", "sub/.hidden\r\n", "150 226"}, {"NLST none*", "", "150 550"}, {"LIST empty", "", "150 226"},
+				{"LIST sub", "-rw-r--r--    1 me       everybody        3 Jun  1 12:00 in.txt\r\n", "150 226"},
+			} {
+				content, codes := c.Get(listing[0])
+				assert.Equal(t, listing[1:], []string{content, codes}, listing[0])
+			}
+			content, _ := c.Get("MLSD sub")
+			assert.Contains(t, content, " .hidden\r\n")
+		})
 }
 
 func TestSiteIdle(t *testing.T) {

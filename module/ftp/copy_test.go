@@ -32,9 +32,12 @@ func TestCopy(t *testing.T) {
 			"350 SITE CPFR hello.txt", "503 RNTO x", "503 SITE CPTO x", "350 RNFR hello.txt", "503 SITE CPTO x",
 			"350 SITE CPFR hello.txt", "250 CWD sub", "503 SITE CPTO new", "250 CWD /",
 			"550 SITE CPFR none", "550 SITE CPFR sub", "550 SITE CPFR /", "501 SITE CPFR", "501 SITE CPTO",
-			"350 SITE CPFR hello.txt", "553 SITE CPTO hello.txt", "350 SITE CPFR hello.txt", "553 SITE CPTO none/x", "350 SITE CPFR hello.txt", "553 SITE CPTO sub",
-			"250 SITE COPY hello.txt one", `250 SITE COPY "sub/a copy" "t""wo"`, "501 SITE COPY a b c", "501 SITE COPY a", `501 SITE COPY "a b`, `501 SITE COPY "a"b c`,
-			"501 SITE COPY hello.txt ./hello.txt", "550 SITE COPY none x", "550 SITE COPY sub x", "553 SITE COPY hello.txt none/x", "501 SITE COPY",
+			"350 SITE CPFR hello.txt", "553 SITE CPTO hello.txt", "350 SITE CPFR hello.txt", "553 SITE CPTO none/x",
+			"350 SITE CPFR hello.txt", "553 SITE CPTO sub",
+			"250 SITE COPY hello.txt one", `250 SITE COPY "sub/a copy" "t""wo"`, "501 SITE COPY a b c", "501 SITE COPY a",
+			`501 SITE COPY "a b`, `501 SITE COPY "a"b c`,
+			"501 SITE COPY hello.txt ./hello.txt", "550 SITE COPY none x", "550 SITE COPY sub x", "553 SITE COPY hello.txt none/x",
+			"501 SITE COPY",
 		} {
 			assert.Equal(t, line[:3], c.Code(line[4:]), line)
 		}
@@ -75,7 +78,8 @@ func TestCombine(t *testing.T) {
 		before := len(w.Files)
 		w.Put("a", "a")
 		for _, line := range []string{
-			"501 COMB", "501 COMB x", "501 COMB a a", "501 COMB x a ./a", "550 COMB x a none", "550 COMB x a sub", "550 COMB x /", "550 COMB / a",
+			"501 COMB", "501 COMB x", "501 COMB a a", "501 COMB x a ./a", "550 COMB x a none", "550 COMB x a sub", "550 COMB x /",
+			"550 COMB / a",
 			`501 COMB x "a`, "553 COMB none/x a", "553 COMB sub a",
 		} {
 			assert.Equal(t, line[:3], c.Code(line[4:]), line)
@@ -190,7 +194,8 @@ func TestCopyIsAborted(t *testing.T) {
 func TestTurnedOff(t *testing.T) {
 	t.Parallel()
 	w, c := login(t)
-	for _, line := range []string{"SITE CPFR hello.txt", "SITE CPTO x", "SITE COPY hello.txt x", "SITE RMDIR sub", "SITE SYMLINK hello.txt x", "COMB x hello.txt"} {
+	for _, line := range []string{"SITE CPFR hello.txt", "SITE CPTO x", "SITE COPY hello.txt x", "SITE RMDIR sub",
+		"SITE SYMLINK hello.txt x", "COMB x hello.txt"} {
 		assert.Equal(t, "502 Turned off here.", c.Do(line), line)
 	}
 	assert.Len(t, w.Files, 3)

@@ -29,7 +29,8 @@ func TestASCIIInPieces(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, text := range []string{
 		"", "\n", "\r", "\r\n", "\n\n", "\r\r\n", "\n\r", "a\nb\r\nc\rd", "\r\n\r\n\n\r\r",
-		strings.Repeat("\n", piece+1), strings.Repeat("\r\n", piece), strings.Repeat("x", piece/2-1) + "\r\n" + strings.Repeat("y", piece) + "\r\nz",
+		strings.Repeat("\n", piece+1), strings.Repeat("\r\n", piece), strings.Repeat("x", piece/2-1) + "\r\n" +
+			strings.Repeat("y", piece) + "\r\nz",
 		strings.Repeat("x", piece-2) + "\r\n", strings.Repeat("x", piece-1) + "\r\r\nx",
 	} {
 		for _, asynchronous := range []bool{false, true} {

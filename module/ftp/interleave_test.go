@@ -15,7 +15,8 @@ import (
 )
 
 // limits are time-outs that a play can run into.
-var limits = ftp.Config{LoginTime: 60e9, IdleTime: 60e9, StallTime: 20e9, DataTime: 10e9, FailureDelay: 1e9, LoginFailures: 5, Allow: allowed}
+var limits = ftp.Config{LoginTime: 60e9, IdleTime: 60e9, StallTime: 20e9, DataTime: 10e9, FailureDelay: 1e9,
+	LoginFailures: 5, Allow: allowed}
 
 // player is a client whose moves are drawn at random, or by a fuzzer.
 type player struct {
@@ -147,10 +148,14 @@ func replyCodes(text string) string {
 // lines are what a player says.
 var lines = []string{
 	"USER u", "PASS p", "PASS wrong", "REIN", "QUIT", "CWD sub", "CWD ..", "CDUP", "PWD", "PORT 192,0,2,7,156,64",
-	"EPRT |1|192.0.2.7|40000|", "EPSV ALL", "TYPE I", "TYPE A", "RETR hello.txt", "STOR up", "STOR sub/up", "STOU", "APPE up", "REST 3",
-	"ABOR", "\xff\xf4\xff\xf2ABOR", "LIST", "LIST -R", "NLST *", "MLSD", "MLST", "STAT", "STAT sub", "DELE up", "RNFR up", "RNTO other", "MKD d",
-	"RMD d", "SIZE up", "MDTM hello.txt", "MFMT 20200101000000 up", "SITE CHMOD 600 up", "FEAT", "HELP", "NOOP", "NOOP", "OPTS MLST type;",
-	"SITE CPFR hello.txt", "SITE CPTO up", "SITE COPY up other", "COMB other hello.txt up", "SITE RMDIR sub", "SITE SYMLINK up link", "SITE UMASK 027", "SITE WHO", "LIST -ltr",
+	"EPRT |1|192.0.2.7|40000|", "EPSV ALL", "TYPE I", "TYPE A", "RETR hello.txt", "STOR up", "STOR sub/up", "STOU",
+	"APPE up", "REST 3",
+	"ABOR", "\xff\xf4\xff\xf2ABOR", "LIST", "LIST -R", "NLST *", "MLSD", "MLST", "STAT", "STAT sub", "DELE up", "RNFR up",
+	"RNTO other", "MKD d",
+	"RMD d", "SIZE up", "MDTM hello.txt", "MFMT 20200101000000 up", "SITE CHMOD 600 up", "FEAT", "HELP", "NOOP", "NOOP",
+	"OPTS MLST type;",
+	"SITE CPFR hello.txt", "SITE CPTO up", "SITE COPY up other", "COMB other hello.txt up", "SITE RMDIR sub",
+	"SITE SYMLINK up link", "SITE UMASK 027", "SITE WHO", "LIST -ltr",
 	"NLST */*", "STAT -R",
 }
 
@@ -176,7 +181,8 @@ func (p *player) move(b byte) {
 	case b < 0x90:
 		p.w.Advance(int64(b&15) * 1e9)
 	case b < 0x98:
-		p.w.Emit(ftp.Event{Kind: ftp.EventReadable + ftp.EventKind(b&3), Session: p.c.Handle, Handle: ftp.Handle(p.moved % 16), Err: ftp.ErrReset})
+		p.w.Emit(ftp.Event{Kind: ftp.EventReadable + ftp.EventKind(b&3), Session: p.c.Handle, Handle: ftp.Handle(p.moved % 16),
+			Err: ftp.ErrReset})
 	case b < 0x9a:
 		p.c.Drop()
 	case b < 0x9c:

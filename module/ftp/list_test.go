@@ -108,7 +108,8 @@ func TestFacts(t *testing.T) {
 	w.Files["hello.txt"].Mode = 0o640
 	all := "type=file;size=6;modify=20240601120000;perm=rawdf;UNIX.mode=0640;"
 	assert.Equal(t, "250-Facts:\r\n "+all+" /hello.txt\r\n250 End.", c.Do("MLST hello.txt"))
-	assert.Equal(t, "250-Facts:\r\n type=dir;modify=20240601120000;perm=elcdpfm;UNIX.mode=0755; /sub\r\n250 End.", c.Do("MLST sub/."))
+	assert.Equal(t, "250-Facts:\r\n type=dir;modify=20240601120000;perm=elcdpfm;UNIX.mode=0755; /sub\r\n250 End.",
+		c.Do("MLST sub/."))
 	assert.Contains(t, c.Do("MLST"), "UNIX.mode=0755; /\r\n")
 	assert.Equal(t, "550", c.Code("MLST none"))
 	assert.Equal(t, "200 MLST OPTS type;size;", c.Do("OPTS mlst SIZE;Type;bogus"))
@@ -137,7 +138,8 @@ func TestThreat20Names(t *testing.T) {
 		assert.Equal(t, "150 226", codes)
 		assert.Equal(t, len(odd), strings.Count(content, "\n"), command)
 		assert.Equal(t, len(odd), strings.Count(content, "\r"), command)
-		for _, shown := range []string{"a??b\r\n", "x?type=dir; y\r\n", "e;f\r\n", "t?z?[0m\r\n", "\xff\xfe\x80\r\n", long, " lead\r\n"} {
+		for _, shown := range []string{"a??b\r\n", "x?type=dir; y\r\n", "e;f\r\n", "t?z?[0m\r\n", "\xff\xfe\x80\r\n", long,
+			" lead\r\n"} {
 			assert.Contains(t, content, shown, command)
 		}
 	}

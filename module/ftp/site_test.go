@@ -33,7 +33,8 @@ func TestSymlink(t *testing.T) {
 	allowing(t, func(w *ftptest.World, c *ftptest.Client) {
 		for _, line := range []string{
 			"250 CWD sub", "250 SITE SYMLINK ../hello.txt link", `250 SITE SYMLINK "../../../../etc/pass wd" "/a link"`,
-			"501 SITE SYMLINK", "501 SITE SYMLINK x", "501 SITE SYMLINK a b c", `501 SITE SYMLINK "a" "b`, "550 SITE SYMLINK / x", "550 SITE SYMLINK x /",
+			"501 SITE SYMLINK", "501 SITE SYMLINK x", "501 SITE SYMLINK a b c", `501 SITE SYMLINK "a" "b`, "550 SITE SYMLINK / x",
+			"550 SITE SYMLINK x /",
 			"553 SITE SYMLINK x in.txt", "553 SITE SYMLINK x none/y",
 		} {
 			assert.Equal(t, line[:3], c.Code(line[4:]), line)
@@ -98,7 +99,8 @@ func TestFeaturesOfAnAccount(t *testing.T) {
 	t.Parallel()
 	const data = "HOST|TVFS|EPRT|EPSV|MODE Z|REST STREAM|RANG STREAM|"
 	const hashes = "HASH SHA-256*;SHA-512;SHA-1;MD5;CRC32|XCRC|XMD5|XSHA1|XSHA256|XSHA512|"
-	const facts, someFacts = "MLST type*;size*;modify*;create*;perm*;UNIX.mode*;|SIZE|MDTM|", "MLST type*;size*;modify*;perm*;UNIX.mode*;|SIZE|MDTM|"
+	const facts, someFacts = "MLST type*;size*;modify*;create*;perm*;UNIX.mode*;|SIZE|MDTM|",
+		"MLST type*;size*;modify*;perm*;UNIX.mode*;|SIZE|MDTM|"
 	const always = "UTF8|CLNT|CSID|LANG EN*"
 	const others = "MFMT|COMB|MFF Modify;UNIX.mode;|AVBL|" + hashes + always
 	for _, test := range []struct {
@@ -109,7 +111,8 @@ func TestFeaturesOfAnAccount(t *testing.T) {
 		{ftptest.All, 0, data + facts + others},
 		{ftptest.All, wasi.AbleCreated, data + someFacts + "MFMT|COMB|MFF Modify;UNIX.mode;|AVBL|" + hashes + always},
 		{ftptest.All, wasi.AbleTimes | wasi.AbleSpace, data + facts + "COMB|MFF UNIX.mode;|" + hashes + always},
-		{ftptest.All, wasi.AbleTimes | wasi.AbleCreated | wasi.AbleModes | wasi.AbleUpload | wasi.AbleSpace, data + someFacts + hashes + always},
+		{ftptest.All, wasi.AbleTimes | wasi.AbleCreated | wasi.AbleModes | wasi.AbleUpload | wasi.AbleSpace, data + someFacts +
+			hashes + always},
 		{wasi.RightRead | wasi.RightList, 0, data + facts + hashes + always},
 		{wasi.RightWrite, 0, data + facts + "MFMT|MFF Modify;UNIX.mode;|AVBL|" + always},
 		{wasi.RightList, 0, strings.ReplaceAll(data, "REST STREAM|RANG STREAM|", "") + facts + always},
@@ -135,7 +138,8 @@ func TestFeaturesOfAnAccount(t *testing.T) {
 func TestSiteHelpOfAnAccount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ftp.Config{Allow: allowed})
-	w.Accounts["u"] = ftptest.Account{Password: "p", Rights: ftptest.All, Lacks: wasi.AbleModes | wasi.AbleSymlink | wasi.AbleTree | wasi.AbleUmask}
+	w.Accounts["u"] = ftptest.Account{Password: "p", Rights: ftptest.All,
+		Lacks: wasi.AbleModes | wasi.AbleSymlink | wasi.AbleTree | wasi.AbleUmask}
 	for user, want := range map[string]string{
 		"u": "COPY CPFR CPTO HELP IDLE MKDIR UTIME", "ro": "HELP IDLE",
 		"admin": "CHMOD COPY CPFR CPTO HELP IDLE MKDIR RMDIR SYMLINK UMASK UTIME WHO",
@@ -212,7 +216,8 @@ func (w *teller) Login(ftp.Handle, []byte, []byte) (ftp.Rights, ftp.Abilities, e
 // before anything else is said.
 func TestWorldThatLacksACall(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, ftp.Config{TLS: true, Allow: ftp.Allow{SiteCopy: true, SiteSymlink: true, SiteRmdir: true, Combine: true, CCC: true, SSCN: true}})
+	w := newWorld(t, ftp.Config{TLS: true, Allow: ftp.Allow{SiteCopy: true, SiteSymlink: true, SiteRmdir: true,
+		Combine: true, CCC: true, SSCN: true}})
 	w.Put("a", "x")
 	c := connect(w)
 	for _, line := range []string{"AUTH TLS", "PBSZ 0", "PROT P", "USER admin", "PASS p", "SSCN ON"} {

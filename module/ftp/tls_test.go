@@ -103,7 +103,8 @@ func TestREINUnderTLS(t *testing.T) {
 	}
 	assert.Equal(t, "220 Hello", c.Do("REIN"))
 	for _, step := range [][2]string{
-		{"PWD", "530"}, {"PROT P", "503"}, {"USER u", "331"}, {"PASS p", "230"}, {"RETR a", "425"}, {"AUTH TLS", "234"}, {"PROT P", "503"},
+		{"PWD", "530"}, {"PROT P", "503"}, {"USER u", "331"}, {"PASS p", "230"}, {"RETR a", "425"}, {"AUTH TLS",
+			"234"}, {"PROT P", "503"},
 	} {
 		assert.Equal(t, step[1], c.Code(step[0]), step[0])
 	}

@@ -206,7 +206,8 @@ func TestThreat24Restart(t *testing.T) { eachDTP(t, testThreat24Restart) }
 func testThreat24Restart(t *testing.T, newWorld worldMaker) {
 	w, c := newWorld.login(t)
 	c.Do("TYPE I")
-	for _, bad := range []string{"", " ", "-1", "+1", "1e9", "1 0", " 1", "1 ", "0x10", "9223372036854775808", "18446744073709551616",
+	for _, bad := range []string{"", " ", "-1", "+1", "1e9", "1 0", " 1", "1 ", "0x10", "9223372036854775808",
+		"18446744073709551616",
 		"99999999999999999999999999", "1.0", "\u0661"} {
 		assert.Equal(t, "501", c.Code("REST "+bad), bad)
 	}
@@ -376,7 +377,8 @@ func TestTransferFaults(t *testing.T) { eachDTP(t, testTransferFaults) }
 
 func testTransferFaults(t *testing.T, newWorld worldMaker) {
 	for fault, code := range map[ftp.Error]string{
-		ftp.ErrNoSpace: "452", ftp.ErrQuota: "552", ftp.ErrStorage: "451", ftp.ErrPermission: "451", ftp.ErrCanceled: "426", ftp.ErrTimeout: "426",
+		ftp.ErrNoSpace: "452", ftp.ErrQuota: "552", ftp.ErrStorage: "451", ftp.ErrPermission: "451", ftp.ErrCanceled: "426",
+		ftp.ErrTimeout: "426",
 	} {
 		w, c := newWorld.login(t)
 		w.Fault = func(call, _ string) error {

@@ -254,5 +254,6 @@ func TestRecursionOverStatus(t *testing.T) {
 	status := c.Do("STAT -R")
 	wellFormed(t, status+"\r\n")
 	status = strings.ReplaceAll(status, "\r\n", "|")
-	assert.Regexp(t, `^213-[^|]*\|-[^|]* hello.txt\|d[^|]* sub\|\|./sub:\|d[^|]* deep\|-[^|]* in.txt\|\|./sub/deep:\|-[^|]* far.txt\|213 End`, status)
+	assert.Regexp(t, `^213-[^|]*\|-[^|]* hello.txt\|d[^|]* sub\|`+
+		`\|./sub:\|d[^|]* deep\|-[^|]* in.txt\|\|./sub/deep:\|-[^|]* far.txt\|213 End`, status)
 }

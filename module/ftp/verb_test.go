@@ -106,9 +106,11 @@ func TestThreat25Rights(t *testing.T) {
 		"DELE": "hello.txt", "RNFR": "hello.txt", "MKD": "new", "XMKD": "new", "RMD": "empty", "XRMD": "empty",
 		"MDTM": "20010101000000 hello.txt", "MFMT": "20010101000000 hello.txt", "RNTO": "new",
 		"MFF": "Modify=20010101000000;UNIX.mode=600; hello.txt", "AVBL": "sub", "COMB": "new hello.txt",
-		"HASH": "hello.txt", "XCRC": "hello.txt", "XMD5": "hello.txt", "XSHA1": "hello.txt", "XSHA256": "hello.txt", "XSHA512": "hello.txt",
+		"HASH": "hello.txt", "XCRC": "hello.txt", "XMD5": "hello.txt", "XSHA1": "hello.txt", "XSHA256": "hello.txt",
+		"XSHA512":    "hello.txt",
 		"SITE CHMOD": "600 hello.txt", "SITE COPY": "hello.txt new", "SITE CPFR": "hello.txt", "SITE CPTO": "new", "SITE MKDIR": "new",
-		"SITE RMDIR": "empty", "SITE SYMLINK": "hello.txt new", "SITE UMASK": "027", "SITE UTIME": "hello.txt 20010101000000", "SITE WHO": "",
+		"SITE RMDIR": "empty", "SITE SYMLINK": "hello.txt new", "SITE UMASK": "027", "SITE UTIME": "hello.txt 20010101000000",
+		"SITE WHO": "",
 	}
 	const all = ftptest.All | wasi.RightAdmin
 	sets := []ftp.Rights{all}
@@ -194,13 +196,17 @@ func TestFiles(t *testing.T) {
 		w, c := login(t)
 		asynchronous(w, async)
 		for _, line := range []string{
-			"250 CWD sub", "257 PWD", "250 CDUP", "250 CWD ~/sub", "250 CWD ~", "550 CWD none", "550 CWD hello.txt", "250 XCWD /", "250 XCUP",
-			"257 MKD new", "550 MKD new", "550 MKD none/x", "257 MKD new/in", "550 RMD new", "250 RMD new/in", "250 XRMD new", "550 RMD new",
+			"250 CWD sub", "257 PWD", "250 CDUP", "250 CWD ~/sub", "250 CWD ~", "550 CWD none", "550 CWD hello.txt",
+			"250 XCWD /", "250 XCUP",
+			"257 MKD new", "550 MKD new", "550 MKD none/x", "257 MKD new/in", "550 RMD new", "250 RMD new/in", "250 XRMD new",
+			"550 RMD new",
 			"550 RMD hello.txt", "550 MKD /", "550 RMD /", "550 RMD ..", "550 DELE /", "550 RNFR ~", "550 DELE sub", "550 DELE none",
-			"213 SIZE hello.txt", "550 SIZE sub", "550 SIZE none", "200 SITE CHMOD 0600 hello.txt", "200 SITE CHMOD 1777 hello.txt", "200 SITE CHMOD 2775 sub", "200 SITE CHMOD 02775 sub", "501 SITE CHMOD 17777 hello.txt",
+			"213 SIZE hello.txt", "550 SIZE sub", "550 SIZE none", "200 SITE CHMOD 0600 hello.txt",
+			"200 SITE CHMOD 1777 hello.txt", "200 SITE CHMOD 2775 sub", "200 SITE CHMOD 02775 sub", "501 SITE CHMOD 17777 hello.txt",
 			"501 SITE CHMOD 8 hello.txt", "501 SITE CHMOD 600", "550 SITE CHMOD 600 none",
 			"350 RNFR hello.txt", "250 RNTO sub/there.txt", "503 RNTO x", "550 RNFR hello.txt", "350 RNFR sub", "250 CWD /", "503 RNTO x",
-			"350 RNFR sub", "200 NOOP", "257 PWD", "250 RNTO dir", "350 RNFR dir", "553 RNTO none/x", "503 RNTO x", "350 RNFR dir", "553 RNTO dir/below",
+			"350 RNFR sub", "200 NOOP", "257 PWD", "250 RNTO dir", "350 RNFR dir", "553 RNTO none/x", "503 RNTO x", "350 RNFR dir",
+			"553 RNTO dir/below",
 			"250 DELE dir/there.txt", "213 SIZE dir/in.txt",
 		} {
 			assert.Equal(t, line[:3], c.Code(line[4:]), line)
@@ -213,9 +219,11 @@ func TestFiles(t *testing.T) {
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for fault, codes := range map[ftp.Error]string{
-		ftp.ErrPermission: "550 550", ftp.ErrNotExist: "550 553", ftp.ErrExist: "550 553", ftp.ErrNotDir: "550 553", ftp.ErrIsDir: "550 553",
+		ftp.ErrPermission: "550 550", ftp.ErrNotExist: "550 553", ftp.ErrExist: "550 553", ftp.ErrNotDir: "550 553",
+		ftp.ErrIsDir:    "550 553",
 		ftp.ErrNotEmpty: "550 553", ftp.ErrName: "550 553", ftp.ErrBusy: "450 450", ftp.ErrNoSpace: "452 452", ftp.ErrQuota: "552 552",
-		ftp.ErrUnsupported: "504 504", ftp.ErrTooMany: "450 450", ftp.ErrOtherDisk: "553 553", ftp.ErrStorage: "451 451", ftp.ErrReset: "451 451",
+		ftp.ErrUnsupported: "504 504", ftp.ErrTooMany: "450 450", ftp.ErrOtherDisk: "553 553", ftp.ErrStorage: "451 451",
+		ftp.ErrReset: "451 451",
 	} {
 		w, c := login(t)
 		c.Passive("EPSV")

@@ -33,7 +33,8 @@ func (s *session) readSessions(l *listing) error {
 
 // doings are what sessions do, by the verb that has it done, mostly.
 var doings = [...]string{
-	wasi.DoingList: "LIST", wasi.DoingDownload: "RETR", wasi.DoingUpload: "STOR", wasi.DoingHash: "HASH", wasi.DoingCopy: "SITE COPY",
+	wasi.DoingList: "LIST", wasi.DoingDownload: "RETR", wasi.DoingUpload: "STOR", wasi.DoingHash: "HASH",
+	wasi.DoingCopy: "SITE COPY",
 }
 
 // addSession takes a session into the listing.

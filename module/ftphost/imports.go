@@ -56,7 +56,13 @@ func authHost(session uint32, name unsafe.Pointer, nameLen uint32) uint32
 
 //go:wasmimport ftphost auth_login
 //go:noescape
-func authLogin(session uint32, user unsafe.Pointer, userLen uint32, password unsafe.Pointer, passwordLen uint32, rights *uint32, abilities *uint32) uint32
+func authLogin(
+	session uint32,
+	user unsafe.Pointer, userLen uint32,
+	password unsafe.Pointer, passwordLen uint32,
+	rights *uint32,
+	abilities *uint32,
+) uint32
 
 //go:wasmimport ftphost session_umask
 //go:noescape
@@ -64,7 +70,13 @@ func sessionUmask(session uint32, mask uint32) uint32
 
 //go:wasmimport ftphost session_names
 //go:noescape
-func sessionNames(session uint32, on uint32, name unsafe.Pointer, nameLen uint32, buf unsafe.Pointer, bufLen uint32, n *uint32) uint32
+func sessionNames(
+	session uint32,
+	on uint32,
+	name unsafe.Pointer, nameLen uint32,
+	buf unsafe.Pointer, bufLen uint32,
+	n *uint32,
+) uint32
 
 //go:wasmimport ftphost session_list
 //go:noescape
@@ -76,7 +88,14 @@ func fileStat(session uint32, name unsafe.Pointer, nameLen uint32, flags uint32,
 
 //go:wasmimport ftphost file_open
 //go:noescape
-func fileOpen(session uint32, name unsafe.Pointer, nameLen uint32, flags uint32, offset int64, handle *uint32, stat unsafe.Pointer) uint32
+func fileOpen(
+	session uint32,
+	name unsafe.Pointer, nameLen uint32,
+	flags uint32,
+	offset int64,
+	handle *uint32,
+	stat unsafe.Pointer,
+) uint32
 
 //go:wasmimport ftphost file_list
 //go:noescape
@@ -108,7 +127,13 @@ func fileSpace(session uint32, name unsafe.Pointer, nameLen uint32, bytes *uint6
 
 //go:wasmimport ftphost file_copy
 //go:noescape
-func fileCopy(session uint32, from unsafe.Pointer, fromLen uint32, to unsafe.Pointer, toLen uint32, flags uint32, file *uint32) uint32
+func fileCopy(
+	session uint32,
+	from unsafe.Pointer, fromLen uint32,
+	to unsafe.Pointer, toLen uint32,
+	flags uint32,
+	file *uint32,
+) uint32
 
 //go:wasmimport ftphost transfer_start
 //go:noescape

@@ -17,7 +17,8 @@ type artefact struct {
 
 // readArtefacts are those that make wasm builds.
 func readArtefacts() (all []artefact) {
-	for _, path := range []string{"host/wasiftp.wasm", "module/wasiftp-wasip1.wasm", "module/wasiftp-wasip2.wasm", "module/wasiftp-wamr.wasm"} {
+	for _, path := range []string{"host/wasiftp.wasm", "module/wasiftp-wasip1.wasm", "module/wasiftp-wasip2.wasm",
+		"module/wasiftp-wamr.wasm"} {
 		b, err := os.ReadFile("../" + path)
 		if err != nil {
 			log.Fatalf("%v; make wasm builds it", err)

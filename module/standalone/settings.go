@@ -102,7 +102,8 @@ func ReadSettings(environ []string) (Settings, error) {
 
 // unknown is the fault of a variable that there is not.
 func unknown(name string) error {
-	nearest := slices.MinFunc(variables, func(a, b variable) int { return cmp.Compare(distance(name, a.name), distance(name, b.name)) })
+	nearest := slices.MinFunc(variables,
+		func(a, b variable) int { return cmp.Compare(distance(name, a.name), distance(name, b.name)) })
 	return errors.New(name + ": there is no such setting; the nearest is " + nearest.name)
 }
 

@@ -134,7 +134,8 @@ func TestThreat07Bounce(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	c := s.login("u")
-	for _, line := range []string{"PORT 192,0,2,66,156,64", "PORT 127,0,0,1,156,64", "PORT 192,0,2,7,0,25", "EPRT |2|::ffff:192.0.2.66|40000|"} {
+	for _, line := range []string{"PORT 192,0,2,66,156,64", "PORT 127,0,0,1,156,64", "PORT 192,0,2,7,0,25",
+		"EPRT |2|::ffff:192.0.2.66|40000|"} {
 		assert.Regexp(t, `^50[01] `, s.say(c, line), line)
 	}
 	// The world would not do it for an engine that asks either.
@@ -303,10 +304,13 @@ func TestHash(t *testing.T) {
 	s := newServer(t)
 	s.put("a", strings.Repeat("x", 3*hashPiece+1))
 	c := s.login("u")
-	assert.Contains(t, s.say(c, "HASH a"), "213 SHA-256 0-196608 "+fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Repeat("x", 3*hashPiece+1))))+" a")
+	assert.Contains(t, s.say(c, "HASH a"), "213 SHA-256 0-196608 "+fmt.Sprintf("%x",
+		sha256.Sum256([]byte(strings.Repeat("x", 3*hashPiece+1))))+" a")
 	s.say(c, "RANG 1 65536")
-	assert.Contains(t, s.say(c, "HASH a"), "213 SHA-256 1-65536 "+fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Repeat("x", hashPiece))))+" a")
-	assert.Contains(t, s.say(c, "XCRC a"), "250 "+fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(strings.Repeat("x", 3*hashPiece+1)))))
+	assert.Contains(t, s.say(c, "HASH a"), "213 SHA-256 1-65536 "+fmt.Sprintf("%x",
+		sha256.Sum256([]byte(strings.Repeat("x", hashPiece))))+" a")
+	assert.Contains(t, s.say(c, "XCRC a"),
+		"250 "+fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(strings.Repeat("x", 3*hashPiece+1)))))
 	c.toServer.WriteString("HASH a\r\n")
 	s.step()
 	s.step()

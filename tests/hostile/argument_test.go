@@ -226,7 +226,8 @@ func TestThreat31FilesBeforeLogin(t *testing.T) {
 	}
 	check("before the login")
 	c.Poke(kit.TextAt, []byte("userwrong!"))
-	if errno := c.Call(wasi.AuthLogin, c.Session, c.At(kit.TextAt), 4, c.At(kit.TextAt+4), 6, c.At(kit.ResultAt), c.At(kit.Result2At)); errno != wasi.EACCES {
+	if errno := c.Call(wasi.AuthLogin, c.Session, c.At(kit.TextAt), 4, c.At(kit.TextAt+4), 6, c.At(kit.ResultAt),
+		c.At(kit.Result2At)); errno != wasi.EACCES {
 		t.Errorf("auth_login with a wrong password: %v", errno)
 	}
 	check("after a failed login")

@@ -14,7 +14,8 @@ import (
 )
 
 // Ways for a guest to fail, as lines that it obeys.
-var failures = []string{"panic", "exit 0", "exit 1", "overflow", "hoard", "loop", "sleep 3600000000000", "sleep 18446744073709551615"}
+var failures = []string{"panic", "exit 0", "exit 1", "overflow", "hoard", "loop", "sleep 3600000000000",
+	"sleep 18446744073709551615"}
 
 func TestThreat31Failures(t *testing.T) {
 	t.Parallel()

@@ -29,8 +29,10 @@ func TestThreat31DataConnectionAbused(t *testing.T) {
 	closeConn, closeFile := step{wasi.HandleClose, []any{conn}}, step{wasi.HandleClose, []any{file}}
 	for _, steps := range [][]step{
 		{tls, deflate}, {deflate, tls}, {deflate, deflate}, {tls, tls}, {tls, deflate, start}, {tls, start}, {deflate, start, deflate},
-		{write, tls, write, deflate, write}, {write, deflate, write, start, write}, {write, closeConn, deflate}, {deflate, write, closeConn, tls},
-		{tls, closeConn}, {deflate, closeConn}, {start, tls}, {start, start}, {start, hash}, {hash, start}, {hash, hash, closeFile, hash},
+		{write, tls, write, deflate, write}, {write, deflate, write, start, write}, {write, closeConn, deflate}, {deflate,
+			write, closeConn, tls},
+		{tls, closeConn}, {deflate, closeConn}, {start, tls}, {start, start}, {start, hash}, {hash, start}, {hash, hash,
+			closeFile, hash},
 		{start, closeFile, closeConn}, {hash, closeFile}, {start, hash, closeFile}, {tls, write, start, closeFile},
 		{join, tls}, {tls, join}, {join, deflate, start}, {write, join, write, closeConn}, {start, join, closeFile},
 	} {
@@ -97,12 +99,14 @@ func TestThreat31DataNumbers(t *testing.T) {
 		}
 	}
 	for _, algorithm := range []uint64{wasi.HashCount, 1 << 31, math.MaxUint32} {
-		if errno := c.Raw(wasi.TransferHash, c.handles["file"], algorithm, 0, c.At(kit.BufferAt), 64, c.At(kit.ResultAt)); errno != wasi.EINVAL {
+		if errno := c.Raw(wasi.TransferHash, c.handles["file"], algorithm, 0, c.At(kit.BufferAt), 64,
+			c.At(kit.ResultAt)); errno != wasi.EINVAL {
 			t.Errorf("transfer_hash with algorithm %d: %v, not EINVAL", int32(algorithm), errno)
 		}
 	}
 	for _, length := range []uint64{1 << 63, math.MaxUint64} {
-		if errno := c.Raw(wasi.TransferHash, c.handles["file"], 0, length, c.At(kit.BufferAt), 64, c.At(kit.ResultAt)); errno != wasi.EINVAL {
+		if errno := c.Raw(wasi.TransferHash, c.handles["file"], 0, length, c.At(kit.BufferAt), 64,
+			c.At(kit.ResultAt)); errno != wasi.EINVAL {
 			t.Errorf("transfer_hash of %d bytes: %v, not EINVAL", int64(length), errno)
 		}
 		if errno := c.Raw(wasi.TransferStart, c.handles["file"], c.handles["conn"], 0, length); errno != wasi.EINVAL {

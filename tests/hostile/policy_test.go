@@ -162,7 +162,8 @@ func TestThreat46Guesses(t *testing.T) {
 func TestThreat46EachRight(t *testing.T) {
 	t.Parallel()
 	const all = host.ReadWrite | host.RightAdmin
-	write := []uint64{wasi.OpenWrite, wasi.OpenWrite | wasi.OpenTruncate, wasi.OpenWrite | wasi.OpenAppend, wasi.OpenWrite | wasi.OpenExclusive}
+	write := []uint64{wasi.OpenWrite, wasi.OpenWrite | wasi.OpenTruncate, wasi.OpenWrite | wasi.OpenAppend,
+		wasi.OpenWrite | wasi.OpenExclusive}
 	for without, tries := range map[host.Rights]func(p *puppet){
 		host.RightRead: func(p *puppet) {
 			p.namedRefused(wasi.FileOpen, "file", 0, 0, p.At(kit.ResultAt), p.At(kit.Result2At))

@@ -102,7 +102,8 @@ func TestThreat31CommitTwice(t *testing.T) {
 	p.Event(wasi.EventTransfer, file)
 
 	commit := fmt.Sprintf("call %s", kit.Numbers(wasi.FileCommit, file))
-	stat := fmt.Sprintf("call %s", kit.Numbers(wasi.FileStat, slices.Concat([]uint64{p.Session}, p.Text("other"), []uint64{0, p.At(kit.BufferAt)})...))
+	stat := fmt.Sprintf("call %s", kit.Numbers(wasi.FileStat, slices.Concat([]uint64{p.Session}, p.Text("other"),
+		[]uint64{0, p.At(kit.BufferAt)})...))
 	p.Send("%s", strings.Join([]string{commit, stat, commit, stat, commit}, "\n"))
 	for range 5 {
 		p.Reply()
@@ -161,7 +162,8 @@ func TestUploadAgainAfterAbort(t *testing.T) {
 	p := s.puppet()
 	p.login()
 	p.Must(wasi.HandleClose, p.Open("file", wasi.OpenWrite|wasi.OpenTruncate, 0))
-	open := slices.Concat([]uint64{p.Session}, p.Text("file"), []uint64{wasi.OpenWrite | wasi.OpenTruncate, 0, p.At(kit.ResultAt), p.At(kit.Result2At)})
+	open := slices.Concat([]uint64{p.Session}, p.Text("file"), []uint64{wasi.OpenWrite | wasi.OpenTruncate, 0,
+		p.At(kit.ResultAt), p.At(kit.Result2At)})
 	if errno := p.Raw(wasi.FileOpen, open...); errno != wasi.EAGAIN {
 		t.Errorf("file_open while the upload before is being aborted: %v, not EAGAIN", errno)
 	}
@@ -191,7 +193,8 @@ func TestThreat31AbandonedQuestions(t *testing.T) {
 	}
 	s.puppet().lives()
 	close(files.gate)
-	eventually(t, "questions are answered again", func() bool { return p.Named(wasi.FileStat, "none", 0, p.At(kit.BufferAt)) == wasi.ENOENT })
+	eventually(t, "questions are answered again",
+		func() bool { return p.Named(wasi.FileStat, "none", 0, p.At(kit.BufferAt)) == wasi.ENOENT })
 }
 
 // Pages of a directory that are asked for and given up do not disturb the one

@@ -40,7 +40,8 @@ func TestThreat31RefusedModules(t *testing.T) {
 		})
 	}
 	one := wasmtest.Signature{Params: []byte{wasmtest.I32}, Results: []byte{wasmtest.I32}}
-	pathOpen := wasmtest.Signature{Params: slices.Concat(slices.Repeat([]byte{wasmtest.I32}, 5), []byte{wasmtest.I64, wasmtest.I64, wasmtest.I32, wasmtest.I32}), Results: []byte{wasmtest.I32}}
+	pathOpen := wasmtest.Signature{Params: slices.Concat(slices.Repeat([]byte{wasmtest.I32}, 5),
+		[]byte{wasmtest.I64, wasmtest.I64, wasmtest.I32, wasmtest.I32}), Results: []byte{wasmtest.I32}}
 	good := handmade().Encode()
 	for _, c := range []struct {
 		name   string
@@ -61,7 +62,8 @@ func TestThreat31RefusedModules(t *testing.T) {
 		{"no ftp_step", change(func(m *wasmtest.Module) { m.Functions[wasmtest.Step].Export = "step" }), "ftp_step"},
 		{"no ftp_abi_version", change(func(m *wasmtest.Module) { m.Functions[wasmtest.ABIVersion].Export = "" }), "ftp_abi_version"},
 		{"a command", change(func(m *wasmtest.Module) { m.Functions[wasmtest.Initialize].Export = "_start" }), "_initialize"},
-		{"ftp_start with another signature", change(func(m *wasmtest.Module) { m.Functions[wasmtest.Start].Params = nil }), "ftp_start"},
+		{"ftp_start with another signature", change(func(m *wasmtest.Module) { m.Functions[wasmtest.Start].Params = nil }),
+			"ftp_start"},
 		{"ABI of tomorrow", change(func(m *wasmtest.Module) {
 			m.Functions[wasmtest.ABIVersion].Body = wasmtest.Const32(wasi.ABIVersion + 1)
 		}), "ABI version"},
@@ -88,7 +90,8 @@ func TestThreat31RefusedModules(t *testing.T) {
 		{"traps in _initialize", change(func(m *wasmtest.Module) {
 			m.Functions[wasmtest.Initialize] = trapping(m.Functions[wasmtest.Initialize])
 		}), ""},
-		{"traps in ftp_abi_version", change(func(m *wasmtest.Module) { m.Functions[wasmtest.ABIVersion].Body = wasmtest.Unreachable }), ""},
+		{"traps in ftp_abi_version",
+			change(func(m *wasmtest.Module) { m.Functions[wasmtest.ABIVersion].Body = wasmtest.Unreachable }), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

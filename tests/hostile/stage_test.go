@@ -267,7 +267,8 @@ const mostSpace = 256 << 20
 func (r resources) leak(before resources) error {
 	switch {
 	case r.descriptors > before.descriptors+2: // the poller's own
-		return errors.New("descriptors are left open: " + strconv.Itoa(r.descriptors) + ", at first " + strconv.Itoa(before.descriptors))
+		return errors.New("descriptors are left open: " + strconv.Itoa(r.descriptors) + ", at first " +
+			strconv.Itoa(before.descriptors))
 	case r.space > before.space+mostSpace && !raceDetector():
 		return errors.New("memory is left mapped: " + strconv.Itoa(r.space>>20) + " MiB, at first " + strconv.Itoa(before.space>>20))
 	}

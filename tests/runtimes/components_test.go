@@ -82,7 +82,8 @@ func startJco(t testing.TB, root string) script.Network {
 	t.Helper()
 	require.FileExists(t, component, "make wasm makes it")
 	command := exec.Command("node", "../../module/wasip2/run.js", component)
-	return networkOf(t, runCommand(t, len(listening()), withEnvironment(command, "WASIFTP_ROOT="+root, "WASIFTP_LISTEN="+strings.Join(listening(), ","))))
+	return networkOf(t, runCommand(t, len(listening()), withEnvironment(command, "WASIFTP_ROOT="+root,
+		"WASIFTP_LISTEN="+strings.Join(listening(), ","))))
 }
 
 // What keeps a component from serving is said in words.

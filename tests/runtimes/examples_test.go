@@ -63,7 +63,8 @@ func startPython(t testing.TB, root string) script.Network {
 
 // eachExample runs a test with every host in another language.
 func eachExample(t *testing.T, test func(t *testing.T, to target, command []string)) {
-	commands := map[string][]string{"Node.js": nodeHost, "Python": pythonHost, "the host in C": {hostInC, "--module", "../../host/wasiftp.wasm"}}
+	commands := map[string][]string{"Node.js": nodeHost, "Python": pythonHost, "the host in C": {hostInC, "--module",
+		"../../host/wasiftp.wasm"}}
 	for _, to := range targets {
 		if command, is := commands[to.runtime]; is {
 			t.Run(to.runtime, func(t *testing.T) {
@@ -79,7 +80,8 @@ func TestExamplesRefuseBadFlags(t *testing.T) {
 	t.Parallel()
 	eachExample(t, func(t *testing.T, to target, command []string) {
 		for _, flags := range [][]string{
-			{"--no-such-flag"}, {"--listen", "here"}, {"--listen", "127.0.0.1:70000"}, {"--listen", "192.0.2.1:0"}, {"--root", "no-such-folder"},
+			{"--no-such-flag"}, {"--listen", "here"}, {"--listen", "127.0.0.1:70000"}, {"--listen", "192.0.2.1:0"}, {"--root",
+				"no-such-folder"},
 			{"--module", "no-such-module"}, {"--module", "examples_test.go"}, {"--user", "u"}, {"--anonymous", "yes"},
 			{"--passive-ports", "2-1"}, {"--passive-ports", "0-0"}, {"--passive-ports", "1-2x"}, {"--passive-ports", ""},
 			{"--listen", "127.0.0.1:12x"}, {"--anonymous", ""}, {"--user", "u:hunter2:wo"}, {"--user", "u:hunter:2"}, {"--user", "u:"},
@@ -309,7 +311,8 @@ func TestExamplesHostKit(t *testing.T) {
 		"^session_(umask|names|list)|^file_copy|^file_make: .*(link|target)|^file_remove: kind 2"
 	eachExample(t, func(t *testing.T, to target, command []string) {
 		root := t.TempDir()
-		network := startFlagged(t, root, command[0], append(command[1:len(command):len(command)], "--module", "../../wasi/hosttest/hosttest.wasm")...)
+		network := startFlagged(t, root, command[0], append(command[1:len(command):len(command)], "--module",
+			"../../wasi/hosttest/hosttest.wasm")...)
 		host := processOf(t)
 		lacks := none
 		if slices.Contains(to.lacks, "hash") {
@@ -345,7 +348,8 @@ func TestExamplesHaveTheTable(t *testing.T) {
 		wasi.InAddr: "addr", wasi.RetAddr: "retaddr", wasi.RetStat: "stat",
 	}
 	// One that is called for several kinds of handle checks itself.
-	handles := map[string]string{"session": "SESSION", "listener": "LISTENER", "conn": "DATA|ANY", "file": "FILE", "dir": "DIR", "handle": "ANY"}
+	handles := map[string]string{"session": "SESSION", "listener": "LISTENER", "conn": "DATA|ANY", "file": "FILE",
+		"dir": "DIR", "handle": "ANY"}
 	row := regexp.MustCompile(`(\w+)(?:: '|=")((?:[A-Z]+|in|out|u32|i64|ret32|ret64|addr|retaddr|stat)(?: \w+)*)['"]`)
 	for _, path := range []string{"../../host/examples/js/abi.js", "../../host/examples/python/abi.py"} {
 		source, err := os.ReadFile(path)

@@ -64,7 +64,8 @@ func TestExamplesOutliveTheirReaders(t *testing.T) {
 	eachExample(t, func(t *testing.T, to target, command []string) {
 		unread, in, err := os.Pipe()
 		require.NoError(t, err)
-		args := []string{"--module", "../../wasi/hosttest/hosttest.wasm", "--root", t.TempDir(), "--listen", "127.0.0.1:0", "--user", "u:p:rw"}
+		args := []string{"--module", "../../wasi/hosttest/hosttest.wasm", "--root", t.TempDir(), "--listen", "127.0.0.1:0",
+			"--user", "u:p:rw"}
 		host := exec.Command(command[0], append(command[1:len(command):len(command)], args...)...)
 		host.Stderr = in
 		out, err := host.StdoutPipe()

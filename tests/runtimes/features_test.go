@@ -17,8 +17,10 @@ import (
 
 // features are lines of FEAT, and how to find out whether they are true.
 var features = [][2]string{
-	{"HASH", "HASH file"}, {"XCRC", "XCRC file"}, {"XMD5", "XMD5 file"}, {"XSHA1", "XSHA1 file"}, {"XSHA256", "XSHA256 file"}, {"XSHA512", "XSHA512 file"},
-	{"MODE Z", "MODE Z"}, {"AVBL", "AVBL"}, {"EPRT", "EPRT |1|127.0.0.1|2000|"}, {"EPSV", "EPSV"}, {"CCC", "CCC"}, {"SSCN", "SSCN ON"}, {"CPSV", "CPSV"},
+	{"HASH", "HASH file"}, {"XCRC", "XCRC file"}, {"XMD5", "XMD5 file"}, {"XSHA1", "XSHA1 file"}, {"XSHA256",
+		"XSHA256 file"}, {"XSHA512", "XSHA512 file"},
+	{"MODE Z", "MODE Z"}, {"AVBL", "AVBL"}, {"EPRT", "EPRT |1|127.0.0.1|2000|"}, {"EPSV", "EPSV"}, {"CCC", "CCC"}, {"SSCN",
+		"SSCN ON"}, {"CPSV", "CPSV"},
 	{"MDTM", "MDTM file"}, {"MFMT", "MFMT 20200101000000 file"}, {"COMB", "COMB both file other"},
 	{"UNIX.mode;", "MFF UNIX.mode=644; file"}, {"Modify;", "MFF Modify=20200101000000; file"},
 	{"SIZE", "SIZE file"}, {"REST STREAM", "REST 0"}, {"RANG STREAM", "RANG 1 2"}, {"MLST", "MLST file"}, {"UTF8", "OPTS UTF8 ON"},

@@ -38,7 +38,8 @@ func TestHostInCOutlivesItsGuests(t *testing.T) {
 	}
 	engine, err := hostile()
 	require.NoError(t, err)
-	at := networkOf(t, run(t, 1, hostInC, "--module", engine, "--root", t.TempDir(), "--listen", "127.0.0.1:0", "--user", "u:p:rw")).IPv4
+	at := networkOf(t, run(t, 1, hostInC, "--module", engine, "--root", t.TempDir(), "--listen", "127.0.0.1:0", "--user",
+		"u:p:rw")).IPv4
 	for _, order := range []string{"panic", "exit 1", "overflow", "hoard", "loop", "sleep 3600000000000", "spin 0 0 0 0"} {
 		c, err := net.Dial("tcp", at.String())
 		require.NoError(t, err)

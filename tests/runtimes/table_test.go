@@ -66,12 +66,14 @@ func (to target) abilities(t *testing.T) string {
 	if active {
 		active = talk(t, world, "port\n> RETR a\n< 150\nreceive \"hello\"\n< 226\n")
 	} else {
-		assert.True(t, talk(t, world, "> PORT 127,0,0,1,156,64\n< 502\n> EPRT |1|127.0.0.1|40000|\n< 502\n"), "it must say that it cannot")
+		assert.True(t, talk(t, world, "> PORT 127,0,0,1,156,64\n< 502\n> EPRT |1|127.0.0.1|40000|\n< 502\n"),
+			"it must say that it cannot")
 	}
 	if !to.tls {
 		assert.True(t, talk(t, world, "> FEAT\n< 211\n!|  AUTH*\n> AUTH TLS\n< 502\n"), "it must say that it cannot")
 	}
-	return fmt.Sprintf("| `%s` | %s | %s | %s | %s | %d |", to.name, to.runtime, yes(passive), yes(active), yes(to.tls), sessionsAtOnce(t, world))
+	return fmt.Sprintf("| `%s` | %s | %s | %s | %s | %d |", to.name, to.runtime, yes(passive), yes(active), yes(to.tls),
+		sessionsAtOnce(t, world))
 }
 
 // talk reports whether a conversation of a session that is logged in goes as

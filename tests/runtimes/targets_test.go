@@ -73,7 +73,8 @@ var targets = []target{
 var exampleLacks = []string{"admin", "copy", "hosts", "symlink", "trees", "umask", "who"}
 
 // standaloneLacks is what no server has whose world is wasi/standalone.
-var standaloneLacks = []string{"admin", "bytes", "copy", "deflate", "hosts", "modes", "space", "symlink", "trees", "umask", "urgent", "who"}
+var standaloneLacks = []string{"admin", "bytes", "copy", "deflate", "hosts", "modes", "space", "symlink", "trees",
+	"umask", "urgent", "who"}
 
 // componentLacks is what no component has: WASI 0.2 cannot break a connection.
 var componentLacks = append([]string{"break"}, standaloneLacks...)
@@ -112,7 +113,8 @@ func startProgram(t testing.TB, root string) script.Network {
 // startFlagged runs a server that has wasiftpd's flags.
 func startFlagged(t testing.TB, root, path string, args ...string) script.Network {
 	t.Helper()
-	args = append(args, "--root", root, "--listen", script.Address()+":0", "--anonymous", "ro", "--user", "u:p:rw", "--user", "ro:p:ro")
+	args = append(args, "--root", root, "--listen", script.Address()+":0", "--anonymous", "ro", "--user", "u:p:rw",
+		"--user", "ro:p:ro")
 	if !script.HasIPv6() {
 		return networkOf(t, run(t, 1, path, args...))
 	}

@@ -22,8 +22,10 @@ func TestUsage(t *testing.T) {
 	first := script.FreePorts(t, 3)
 	listen := func(i int) string { return fmt.Sprintf("-listen=127.0.0.1:%d", first+i) }
 	for want, args := range map[string][]string{
-		"WASIFTP_USERS: ":                         {mount, listen(0), listen(1), "-env=WASIFTP_PASSIVE=127.0.0.1:50000", "-env=WASIFTP_USERS=u"},
-		"the nearest is WASIFTP_USERS":            {mount, listen(0), listen(1), "-env=WASIFTP_PASSIVE=127.0.0.1:50000", "-env=WASIFTP_USER=u:p:rw"},
+		"WASIFTP_USERS: ": {mount, listen(0), listen(1), "-env=WASIFTP_PASSIVE=127.0.0.1:50000",
+			"-env=WASIFTP_USERS=u"},
+		"the nearest is WASIFTP_USERS": {mount, listen(0), listen(1), "-env=WASIFTP_PASSIVE=127.0.0.1:50000",
+			"-env=WASIFTP_USER=u:p:rw"},
 		"there is no listener":                    {mount},
 		"WASIFTP_PASSIVE: the runtime has opened": {mount, listen(0), listen(1), listen(2), "-env=WASIFTP_PASSIVE=127.0.0.1:50000"},
 		"say at which address and ports":          {mount, listen(0), listen(1), "-env=WASIFTP_PASSIVE=50000"},

@@ -49,7 +49,8 @@ func startIwasm(t testing.TB, root string) script.Network {
 
 func startHostInC(t testing.TB, root string) script.Network {
 	t.Helper()
-	args := []string{"--module", "../../host/wasiftp.wasm", "--root", root, "--anonymous", "ro", "--user", "u:p:rw", "--user", "ro:p:ro"}
+	args := []string{"--module", "../../host/wasiftp.wasm", "--root", root, "--anonymous", "ro", "--user", "u:p:rw",
+		"--user", "ro:p:ro"}
 	for _, at := range listening() {
 		args = append(args, "--listen", at)
 	}

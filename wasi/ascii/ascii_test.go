@@ -146,7 +146,8 @@ func FuzzLines(f *testing.F) {
 		if want := strings.ReplaceAll(string(file), "\r\n", "\n"); back != want {
 			t.Errorf("%q came back as %q", file, back)
 		}
-		if got, want := decoded(t, pieces(string(file), int(cut%uint(len(file)+1)))), strings.ReplaceAll(string(file), "\r\n", "\n"); got != want {
+		if got, want := decoded(t, pieces(string(file), int(cut%uint(len(file)+1)))), strings.ReplaceAll(string(file), "\r\n",
+			"\n"); got != want {
 			t.Errorf("%q comes in as %q", file, got)
 		}
 	})

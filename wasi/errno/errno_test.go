@@ -18,7 +18,8 @@ func TestOf(t *testing.T) {
 	}
 	reached := map[wasi.Errno]bool{wasi.OK: true, wasi.EIO: true}
 	for _, e := range crossings {
-		for _, err := range []error{e.err, &fs.PathError{Op: "open", Path: "/secret", Err: e.err}, errors.Join(errors.New("x"), e.err)} {
+		for _, err := range []error{e.err, &fs.PathError{Op: "open", Path: "/secret", Err: e.err},
+			errors.Join(errors.New("x"), e.err)} {
 			if got := Of(err); got != e.errno {
 				t.Errorf("%v crosses as %v, not %v", err, got, e.errno)
 			}

@@ -99,7 +99,8 @@ func (b *boundary) records() string {
 	out := "| record | bytes | layout |\n|---|---|---|\n"
 	for _, r := range [...]struct{ name, size, file, comment string }{
 		{"event", "EventSize", "record.go", "// Event is what"}, {"address", "AddrSize", "record.go", "// PutAddr writes"},
-		{"stat", "StatSize", "record.go", "// Stat describes"}, {"directory entry", "DirentSize", "record.go", "// AppendDirent appends"},
+		{"stat", "StatSize", "record.go", "// Stat describes"}, {"directory entry", "DirentSize", "record.go",
+			"// AppendDirent appends"},
 		{"session", "WhoSize", "who.go", "// Who describes"}, {"change of the zone", "zoneSize", "zone.go", "// Zone says"},
 	} {
 		size := b.constant(r.size).String()
@@ -150,8 +151,10 @@ func (b *boundary) config() string {
 func (b *boundary) numbers() string {
 	var out []string
 	for _, about := range [][2]string{
-		{"record.go", "Flags of file_stat"}, {"record.go", "Kinds of file_remove"}, {"record.go", "Parts of net_tls"}, {"record.go", "Attributes of"},
-		{"record.go", "Algorithms of"}, {"record.go", "Sides of"}, {"rights.go", "Abilities of"}, {"record.go", "Doings of"}, {"record.go", "File types"},
+		{"record.go", "Flags of file_stat"}, {"record.go", "Kinds of file_remove"}, {"record.go",
+			"Parts of net_tls"}, {"record.go", "Attributes of"},
+		{"record.go", "Algorithms of"}, {"record.go", "Sides of"}, {"rights.go", "Abilities of"}, {"record.go",
+			"Doings of"}, {"record.go", "File types"},
 	} {
 		for _, g := range b.blocks(about[0], about[1]) {
 			title := strings.Join(strings.Fields(g.Doc.Text()), " ")
@@ -165,10 +168,12 @@ func (b *boundary) numbers() string {
 func vectors() string {
 	var event [wasi.EventSize]byte
 	wasi.Event{Kind: wasi.EventTransfer, Errno: wasi.ECONNRESET, Session: 1, Handle: 7, Value: 1000}.Put(event[:])
-	stat := wasi.Stat{ModTime: time.Date(2024, 6, 1, 12, 0, 0, 0, time.UTC).UnixNano(), Size: 5, Mode: wasi.TypeLink | 0o777, Links: 1}
+	stat := wasi.Stat{ModTime: time.Date(2024, 6, 1, 12, 0, 0, 0, time.UTC).UnixNano(), Size: 5,
+		Mode: wasi.TypeLink | 0o777, Links: 1}
 	entry, _ := wasi.AppendDirent(make([]byte, 0, 100), stat, "link", "a.txt")
 	config := wasi.Config{
-		LoginTime: int64(2 * time.Minute), IdleTime: int64(5 * time.Minute), StallTime: int64(5 * time.Minute), DataTime: int64(30 * time.Second),
+		LoginTime: int64(2 * time.Minute), IdleTime: int64(5 * time.Minute), StallTime: int64(5 * time.Minute),
+		DataTime:     int64(30 * time.Second),
 		FailureDelay: int64(time.Second), LoginFailures: 5, LineLength: 4096, TLS: true, Greeting: "Hello.",
 		Behaviour: wasi.Behaviour{NoModeZ: true, NoHash: true, Owner: "me"}, Zone: wasi.Zone("").Then(0, 3600),
 	}

@@ -76,7 +76,8 @@ func main() {
 	account("user", "the account that may do all, as `USER:PASSWORD` (default u:p)", &o.target.User, &o.target.Password)
 	account("reader", "an account that may only read and list, as `USER:PASSWORD`", &o.target.Reader, &o.target.ReaderPassword)
 	account("admin", "an account that may see who is there, as `USER:PASSWORD`", &o.target.Admin, &o.target.AdminPassword)
-	account("single", "an account that may have one session at a time, as `USER:PASSWORD`", &o.target.Single, &o.target.SinglePassword)
+	account("single", "an account that may have one session at a time, as `USER:PASSWORD`", &o.target.Single,
+		&o.target.SinglePassword)
 	set.DurationVar(&o.target.Patience, "patience", 5*time.Second, "how long to wait for what must happen")
 	set.StringVar(&o.module, "module", "", "write the module to this `FILE`")
 	set.StringVar(&o.only, "run", "", "only the checks whose name matches this `PATTERN`, as \"net_write\" or "+

@@ -73,7 +73,8 @@ func TestCharset(t *testing.T) {
 // keeps its elements apart.
 func TestCharsetLosesNothing(t *testing.T) {
 	t.Parallel()
-	parts := []string{"a", "%", "u", "x", "U", "20AC", "00E9", "FF", "0000FFFF", "/", "\\", "\xff", "\xc3", "\xa9", "\u00e9", "\u20ac", "\u8868",
+	parts := []string{"a", "%", "u", "x", "U", "20AC", "00E9", "FF", "0000FFFF", "/", "\\", "\xff", "\xc3", "\xa9", "\u00e9",
+		"\u20ac", "\u8868",
 		"\u00a5", "\u2252", "\U0001f600", "\ufffd", "\u0081", ".", " "}
 	for _, charset := range []string{"windows-1252", "windows-1251", "Shift_JIS", "GB18030", "Big5", "US-ASCII"} {
 		c, err := New(charset)

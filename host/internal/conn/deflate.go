@@ -80,7 +80,8 @@ func (d *Deflated) Read(p []byte) (n int, err error) {
 
 func cutShort(err error) error {
 	var corrupt flate.CorruptInputError
-	if err == io.EOF || errors.Is(err, zlib.ErrHeader) || errors.Is(err, zlib.ErrChecksum) || errors.Is(err, zlib.ErrDictionary) || errors.As(err, &corrupt) {
+	if err == io.EOF || errors.Is(err, zlib.ErrHeader) || errors.Is(err, zlib.ErrChecksum) ||
+		errors.Is(err, zlib.ErrDictionary) || errors.As(err, &corrupt) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -25,7 +25,8 @@ func (c readerConn) Read(p []byte) (int, error) { return c.Reader.Read(p) }
 func TestRecordsReadNoFurther(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
-	for _, slow := range []func(io.Reader) io.Reader{func(r io.Reader) io.Reader { return r }, iotest.OneByteReader, iotest.HalfReader} {
+	whole := func(r io.Reader) io.Reader { return r }
+	for _, slow := range []func(io.Reader) io.Reader{whole, iotest.OneByteReader, iotest.HalfReader} {
 		var wire bytes.Buffer
 		sizes := []int{0, 1, 255, 256, 16384, random.IntN(20000)}
 		for _, size := range sizes {

@@ -87,7 +87,8 @@ func comparedWithRuntime(module []byte) string {
 		}
 		m.ExportedGlobal(fuelName).(api.MutableGlobal).Set(1000)
 	}
-	fuelled.NewHostModuleBuilder(fuelName).NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(refill), nil, nil).Export("").Instantiate(ctx)
+	fuelled.NewHostModuleBuilder(fuelName).NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(refill), nil,
+		nil).Export("").Instantiate(ctx)
 	config := wazero.NewModuleConfig().WithStartFunctions().WithName("")
 	a, errA := plain.InstantiateModule(ctx, before, config)
 	b, errB := fuelled.InstantiateModule(ctx, after, config)

@@ -100,9 +100,10 @@ func TestFuelForTheWayTaken(t *testing.T) {
 	t.Parallel()
 	adds := bytes.Repeat(wasmtest.Body(wasmtest.Const32(1), wasmtest.Drop), 10_000)
 	for name, body := range map[string][]byte{
-		"an if":     wasmtest.Body(wasmtest.Const32(0), wasmtest.If(adds)),
-		"a block":   wasmtest.Body([]byte{0x02, 0x40, 0x02, 0x40}, wasmtest.Const32(1), []byte{0x0d, 1, 0x0b}, adds, []byte{0x0b}),
-		"a table's": wasmtest.Body([]byte{0x02, 0x40, 0x02, 0x40}, wasmtest.Const32(1), []byte{0x0e, 1, 0, 1, 0x0b}, adds, []byte{0x0b}),
+		"an if":   wasmtest.Body(wasmtest.Const32(0), wasmtest.If(adds)),
+		"a block": wasmtest.Body([]byte{0x02, 0x40, 0x02, 0x40}, wasmtest.Const32(1), []byte{0x0d, 1, 0x0b}, adds, []byte{0x0b}),
+		"a table's": wasmtest.Body([]byte{0x02, 0x40, 0x02, 0x40}, wasmtest.Const32(1), []byte{0x0e, 1, 0, 1, 0x0b}, adds,
+			[]byte{0x0b}),
 	} {
 		if fuel := burnt(t, wasmtest.Times(100, 1, body)); fuel > 100*40 {
 			t.Errorf("%s: 100 turns burn %d", name, fuel)
@@ -234,7 +235,8 @@ func FuzzMetered(f *testing.F) {
 			{Export: "g", Body: wasmtest.Body(wasmtest.Const32(1), wasmtest.If(wasmtest.Call(0)))},
 			{Body: wasmtest.Body(wasmtest.Store64(0, -1), wasmtest.GrowMemory(1), wasmtest.Drop)},
 		}}.Encode(),
-		wasmtest.Module{Memory: -1, ImportMemory: true, Imports: []wasmtest.Import{{Namespace: "a", Name: "b"}}, Functions: []wasmtest.Function{{Export: "f"}}}.Encode(),
+		wasmtest.Module{Memory: -1, ImportMemory: true, Imports: []wasmtest.Import{{Namespace: "a", Name: "b"}},
+			Functions: []wasmtest.Function{{Export: "f"}}}.Encode(),
 	}
 	for _, seed := range seeds {
 		f.Add(seed)

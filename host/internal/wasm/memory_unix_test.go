@@ -87,7 +87,8 @@ func TestMemoryEndsAtItsLimit(t *testing.T) {
 		"a page too many":    refused(pages),
 		"all there could be": refused(65535),
 		"more than that":     refused(-1),
-		"the last page":      wasmtest.Body(wasmtest.GrowMemory(pages-1), wasmtest.Const32(-1), wasmtest.Equal, wasmtest.If(wasmtest.Unreachable), refused(1)),
+		"the last page": wasmtest.Body(wasmtest.GrowMemory(pages-1), wasmtest.Const32(-1), wasmtest.Equal,
+			wasmtest.If(wasmtest.Unreachable), refused(1)),
 	} {
 		i, err := handmade(t, step).Instantiate(nil, time.Minute)
 		if err != nil {

@@ -189,7 +189,8 @@ func checkImports(module wazero.CompiledModule) error {
 			if at := slices.IndexFunc(wasi.Table[:], func(i wasi.Import) bool { return i.Name == name }); at >= 0 {
 				params, results := signature(wasi.Table[at])
 				if !slices.Equal(params, f.ParamTypes()) || !slices.Equal(results, f.ResultTypes()) {
-					return fmt.Errorf("the module imports %s.%s with another signature than ABI version %d has", namespace, name, wasi.ABIVersion)
+					return fmt.Errorf("the module imports %s.%s with another signature than ABI version %d has", namespace, name,
+						wasi.ABIVersion)
 				}
 				continue
 			}

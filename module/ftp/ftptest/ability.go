@@ -9,7 +9,8 @@ import (
 )
 
 // able is begin for a call that some files cannot do.
-func (w *World) able(ability ftp.Abilities, call string, h ftp.Handle, right ftp.Rights, name []byte, more ...any) (*session, error) {
+func (w *World) able(ability ftp.Abilities, call string, h ftp.Handle, right ftp.Rights, name []byte,
+	more ...any) (*session, error) {
 	s, err := w.begin(call, h, right, name, more...)
 	if err == nil && s.account.Lacks&ability != 0 {
 		err = ftp.ErrUnsupported

@@ -38,7 +38,8 @@ var accountChecks = []Check{
 	{"auth_login", "result", "tells what the account's files can do, and the imports keep to it", abilities},
 	{"auth_login", "EACCES", "EACCES for wrong credentials", func(c *Trial) {
 		for _, wrong := range [][2]string{
-			{c.Target.User, "wrong"}, {c.Target.User, ""}, {c.Target.User, c.Target.Password + "x"}, {"nobody of that name", c.Target.Password},
+			{c.Target.User, "wrong"}, {c.Target.User, ""}, {c.Target.User, c.Target.Password + "x"}, {"nobody of that name",
+				c.Target.Password},
 			{"\xff\xfe", "\xff"}, {c.Target.User + "\x00", c.Target.Password}, {c.Target.User, c.Target.Password + "\x00"},
 		} {
 			p := c.Connect(c.T) // a host may let nobody in after some failures

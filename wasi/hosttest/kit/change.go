@@ -214,7 +214,8 @@ var changeChecks = []Check{
 			c.has(to, content)
 		}},
 	{"file_copy", "EINVAL ENOENT EISDIR",
-		"EINVAL when both are the same file, or for an unknown flag, ENOENT when there is none, EISDIR for a directory", func(c *Trial) {
+		"EINVAL when both are the same file, or for an unknown flag, ENOENT when there is none, EISDIR for a directory",
+		func(c *Trial) {
 			c.enter()
 			c.needs(copying)
 			from, folder := c.made("from", content), c.folder("folder")
@@ -226,7 +227,8 @@ var changeChecks = []Check{
 				{from, from, 0, wasi.EINVAL}, {from, c.name("to"), 2, wasi.EINVAL}, {c.name("none"), c.name("to"), 0, wasi.ENOENT},
 				{from, c.name("none") + "/to", 0, wasi.ENOENT}, {folder, c.name("to"), 0, wasi.EISDIR}, {from, folder, 0, wasi.EISDIR},
 			} {
-				if errno := c.pair(wasi.FileCopy, call.from, call.to, call.flags, c.At(ResultAt)); errno != call.want && errno != wasi.ENOSYS {
+				if errno := c.pair(wasi.FileCopy, call.from, call.to, call.flags, c.At(ResultAt)); errno != call.want &&
+					errno != wasi.ENOSYS {
 					c.T.Errorf("%q to %q with flags %d: %v, not %v", call.from, call.to, call.flags, errno, call.want)
 				}
 			}

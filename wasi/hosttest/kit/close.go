@@ -116,7 +116,8 @@ func closesAll(c *Trial) {
 	listener, at := p.Listen()
 	file, dir := p.Open(c.name("owned"), 0, 0), p.List(".", 0)
 	c.Must(wasi.HandleClose, p.Session)
-	for what, handle := range map[string]uint64{"session": p.Session, "connection": conn, "listener": listener, "file": file, "directory": dir} {
+	for what, handle := range map[string]uint64{"session": p.Session, "connection": conn, "listener": listener, "file": file,
+		"directory": dir} {
 		if errno := c.Raw(wasi.HandleClose, handle); errno != wasi.EBADF {
 			c.T.Errorf("its %s is left: handle_close is %v, not EBADF", what, errno)
 		}

@@ -111,7 +111,8 @@ func listensInFamilies(c *Trial) {
 		own = 4
 	}
 	c.Must(wasi.NetListen, c.Session, own, c.At(ResultAt), c.At(Result2At))
-	if errno := c.Call(wasi.NetListen, c.Session, 10-own, c.At(ResultAt), c.At(Result2At)); errno != wasi.EINVAL && errno != wasi.OK {
+	if errno := c.Call(wasi.NetListen, c.Session, 10-own, c.At(ResultAt), c.At(Result2At)); errno != wasi.EINVAL &&
+		errno != wasi.OK {
 		c.T.Errorf("family %d: %v, not EINVAL", 10-own, errno)
 	}
 	for _, family := range []uint64{1, 5, 10, 1 << 31} {

@@ -90,7 +90,8 @@ var fileChecks = []Check{
 	}},
 	{"file_stat", "result", "what is below a file is not there: ENOTDIR or ENOENT", func(c *Trial) {
 		c.enter()
-		if errno := c.Named(wasi.FileStat, c.made("file", content)+"/below", 0, c.At(ResultAt)); errno != wasi.ENOTDIR && errno != wasi.ENOENT {
+		if errno := c.Named(wasi.FileStat, c.made("file", content)+"/below", 0, c.At(ResultAt)); errno != wasi.ENOTDIR &&
+			errno != wasi.ENOENT {
 			c.T.Errorf("%v", errno)
 		}
 	}},
@@ -99,7 +100,8 @@ var fileChecks = []Check{
 		for _, size := range []int{5000, 100_000} {
 			long := bytes.Repeat([]byte("long"), size/4)
 			c.Poke(BufferAt, long)
-			if errno := c.Call(wasi.FileStat, c.Session, c.At(BufferAt), uint64(len(long)), 0, c.At(ResultAt)); errno == wasi.OK || errno == wasi.EFAULT {
+			if errno := c.Call(wasi.FileStat, c.Session, c.At(BufferAt), uint64(len(long)), 0, c.At(ResultAt)); errno == wasi.OK ||
+				errno == wasi.EFAULT {
 				c.T.Errorf("%d bytes: %v", size, errno)
 			}
 		}
@@ -326,7 +328,8 @@ func staysInside(c *Trial) {
 		}
 	}
 	entries, _ := os.ReadDir(outside)
-	if content, err := os.ReadFile(filepath.Join(outside, "secret")); len(entries) != 1 || err != nil || string(content) != "secret" {
+	if content, err := os.ReadFile(filepath.Join(outside, "secret")); len(entries) != 1 || err != nil ||
+		string(content) != "secret" {
 		c.T.Errorf("what is outside has been changed: %v, %q, %v", entries, content, err)
 	}
 }

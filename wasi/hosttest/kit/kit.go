@@ -83,7 +83,8 @@ func (c Check) Name() string {
 // Checks are all there are, in the order in which someone who writes a host
 // wants to see them.
 func Checks() []Check {
-	checks := slices.Concat(lifeChecks, eventChecks, controlChecks, dataChecks, closeChecks, secureChecks, accountChecks, sessionChecks,
+	checks := slices.Concat(lifeChecks, eventChecks, controlChecks, dataChecks, closeChecks, secureChecks, accountChecks,
+		sessionChecks,
 		fileChecks, openChecks, changeChecks, transferChecks)
 	for n := range wasi.Table {
 		checks = append(checks, generalChecks(n)...)

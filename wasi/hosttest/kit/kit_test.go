@@ -38,7 +38,8 @@ func TestEveryPromiseIsChecked(t *testing.T) {
 		}
 		for _, w := range want {
 			if w != "ENOSYS" {
-				assert.Contains(t, proved, w, "%s: add a check that proves its %s, to the list of group %s in this folder", i.Name, w, i.Group)
+				assert.Contains(t, proved, w, "%s: add a check that proves its %s, to the list of group %s in this folder",
+					i.Name, w, i.Group)
 			}
 		}
 	}

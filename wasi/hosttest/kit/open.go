@@ -10,7 +10,8 @@ var openChecks = []Check{
 	{"file_open", "result", "opens a file for reading, and describes it", func(c *Trial) {
 		c.enter()
 		c.Open(c.made("file", content), 0, 0)
-		if s := wasi.GetStat(c.Peek(Result2At, wasi.StatSize)); s.Size != uint64(len(content)) || s.Mode&wasi.TypeMask != wasi.TypeRegular {
+		if s := wasi.GetStat(c.Peek(Result2At, wasi.StatSize)); s.Size != uint64(len(content)) ||
+			s.Mode&wasi.TypeMask != wasi.TypeRegular {
 			c.T.Errorf("a file of %d bytes is %+v", len(content), s)
 		}
 	}},
@@ -119,7 +120,8 @@ var openChecks = []Check{
 	}},
 	{"file_commit", "EINVAL", "EINVAL for a file that is read, or whose upload has not begun", func(c *Trial) {
 		c.enter()
-		for _, file := range []uint64{c.Open(c.made("file", content), 0, 0), c.Open(c.name("new"), wasi.OpenWrite|wasi.OpenTruncate, 0)} {
+		for _, file := range []uint64{c.Open(c.made("file", content), 0, 0),
+			c.Open(c.name("new"), wasi.OpenWrite|wasi.OpenTruncate, 0)} {
 			c.refused(wasi.EINVAL, wasi.FileCommit, file)
 			c.Must(wasi.HandleClose, file) // it is still there
 		}

@@ -61,7 +61,8 @@ func NewPuppet(t T, conn net.Conn) *Puppet {
 		t.Fatalf("no greeting: %v. A new control connection is an EventOpen, for which ftp_step is called; the "+
 			"module answers by net_write", err)
 	}
-	if n, err := fmt.Sscanf(line, "hello %d %d %d %d %d", &p.Session, &p.Scratch, &p.Size, &p.Instance, &p.Value); err != nil || n < 5 {
+	if n, err := fmt.Sscanf(line, "hello %d %d %d %d %d", &p.Session, &p.Scratch, &p.Size, &p.Instance,
+		&p.Value); err != nil || n < 5 {
 		t.Fatalf("%q is not the greeting of the kit's module (%v): is another one running?", line, err)
 	}
 	return p
@@ -277,7 +278,8 @@ func (p *Puppet) MustNamed(n int, name string, rest ...uint64) uint64 {
 func (p *Puppet) Login(user, password string) wasi.Errno {
 	p.T.Helper()
 	p.Poke(TextAt, []byte(user+password))
-	return p.Call(wasi.AuthLogin, p.Session, p.At(TextAt), uint64(len(user)), p.At(TextAt+uint64(len(user))), uint64(len(password)), p.At(ResultAt), p.At(Result2At))
+	return p.Call(wasi.AuthLogin, p.Session, p.At(TextAt), uint64(len(user)), p.At(TextAt+uint64(len(user))),
+		uint64(len(password)), p.At(ResultAt), p.At(Result2At))
 }
 
 // Logout logs the session out.

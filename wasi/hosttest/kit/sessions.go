@@ -115,7 +115,8 @@ func abilities(c *Trial) {
 		}
 	}
 	if can := able&wasi.AbleCreated != 0; can != (c.stat(file).Created != 0) {
-		c.T.Errorf("the abilities %#x say %v to creation times, and a file just made was created at %d", able, can, c.stat(file).Created)
+		c.T.Errorf("the abilities %#x say %v to creation times, and a file just made was created at %d", able, can,
+			c.stat(file).Created)
 	}
 	if able&wasi.AbleUpload == 0 {
 		c.T.Errorf("the abilities %#x have no uploads, of which the kit has just made one", able)
@@ -197,7 +198,8 @@ func seesDoings(c *Trial) {
 				return
 			}
 			if who.Doing != doing || user != c.Target.User || file != "" && name != file || who.Bytes < bytes {
-				c.T.Errorf("it is told of as %+v of %q with %q, not as doing %d with %q and %d bytes or more", who, user, name, doing, file, bytes)
+				c.T.Errorf("it is told of as %+v of %q with %q, not as doing %d with %q and %d bytes or more", who, user, name, doing,
+					file, bytes)
 			}
 		})
 	}

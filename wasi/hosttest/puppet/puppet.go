@@ -167,7 +167,8 @@ func tell(session uint32, e wasi.Event) {
 // client does.
 func read(handle uint32, s *session) {
 	for {
-		errno := Import(wasi.NetRead, uint64(handle), Address(unsafe.Pointer(&input)), uint64(len(input)), Address(unsafe.Pointer(&count)))
+		errno := Import(wasi.NetRead, uint64(handle), Address(unsafe.Pointer(&input)), uint64(len(input)),
+			Address(unsafe.Pointer(&count)))
 		if errno == uint32(wasi.EAGAIN) || errno == uint32(wasi.EBADF) {
 			return
 		}
@@ -198,7 +199,8 @@ func Say(handle uint32, line string) {
 func (s *session) flush(handle uint32) {
 	for len(s.unsent) > 0 {
 		count = 0
-		errno := Import(wasi.NetWrite, uint64(handle), Address(unsafe.Pointer(&s.unsent[0])), uint64(len(s.unsent)), Address(unsafe.Pointer(&count)))
+		errno := Import(wasi.NetWrite, uint64(handle), Address(unsafe.Pointer(&s.unsent[0])), uint64(len(s.unsent)),
+			Address(unsafe.Pointer(&count)))
 		if errno != 0 || count == 0 {
 			return
 		}

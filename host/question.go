@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"io/fs"
 
 	"wasiftp/host/turns"
 	"wasiftp/wasi"
@@ -36,7 +35,6 @@ type answer struct {
 	file  *openFile
 	dir   *openDir
 	login *login
-	fs    fs.FS
 	port  *listener
 }
 

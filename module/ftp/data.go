@@ -100,7 +100,7 @@ func (s *session) secureData() error {
 	s.data = dataSecuring
 	var err error
 	if s.protection.joins || s.dataConnection.joins {
-		err = s.e.joiner.JoinTLS(s.conn)
+		err = s.e.tlsJoiner.JoinTLS(s.conn)
 	} else {
 		err = s.e.world.StartTLS(s.conn, nil)
 	}

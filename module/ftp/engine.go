@@ -33,18 +33,18 @@ type Engine struct {
 	streams    Streams
 
 	// nil unless has says that they are there.
-	hasher   Hasher
-	deflater Deflater
-	spacer   Spacer
-	hosts    Hosts
-	namer    Namer
-	unsealer Unsealer
-	joiner   Joiner
-	masker   Masker
-	lister   Lister
-	linker   Linker
-	feller   Feller
-	copier   Copier
+	hasher        Hasher
+	deflater      Deflater
+	spacer        Spacer
+	hosts         Hosts
+	namer         Namer
+	tlsStopper    TLSStopper
+	tlsJoiner     TLSJoiner
+	umaskSetter   UmaskSetter
+	sessionLister SessionLister
+	linker        Linker
+	treeRemover   TreeRemover
+	copier        Copier
 
 	enterer Enterer // nil: every directory can be entered
 
@@ -96,13 +96,13 @@ func New(world World, config Config) *Engine {
 	find(e, &e.deflater, !behaviour.NoModeZ, NeedDeflate)
 	find(e, &e.spacer, true, NeedSpace)
 	find(e, &e.hosts, true, NeedHosts)
-	find(e, &e.unsealer, allow.CCC, NeedCCC)
-	find(e, &e.joiner, allow.SSCN, NeedSSCN)
-	find(e, &e.joiner, allow.CPSV, NeedCPSV)
-	find(e, &e.masker, true, NeedUmask)
-	find(e, &e.lister, true, NeedLister)
+	find(e, &e.tlsStopper, allow.CCC, NeedCCC)
+	find(e, &e.tlsJoiner, allow.SSCN, NeedSSCN)
+	find(e, &e.tlsJoiner, allow.CPSV, NeedCPSV)
+	find(e, &e.umaskSetter, true, NeedUmask)
+	find(e, &e.sessionLister, true, NeedSessions)
 	find(e, &e.linker, allow.SiteSymlink, NeedLinks)
-	find(e, &e.feller, allow.SiteRmdir, NeedTrees)
+	find(e, &e.treeRemover, allow.SiteRmdir, NeedTrees)
 	find(e, &e.copier, allow.SiteCopy, NeedCopy)
 	find(e, &e.copier, allow.Combine, NeedCombine)
 	e.index = make(map[uint64]*Verb, len(verbs))

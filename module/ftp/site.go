@@ -33,7 +33,7 @@ var siteVerbs = []Verb{
 	{Name: "UTIME",
 		Syntax:   "<sp> YYYYMMDDhhmm[ss] <sp> pathname | <sp> pathname <sp> atime <sp> mtime <sp> ctime <sp> UTC",
 		Argument: RequiredPathname, Right: wasi.RightWrite, Able: wasi.AbleTimes, run: (*session).siteUtime},
-	{Name: "WHO", Neutral: true, Needs: NeedLister, Right: wasi.RightAdmin, run: (*session).siteWho},
+	{Name: "WHO", Neutral: true, Needs: NeedSessions, Right: wasi.RightAdmin, run: (*session).siteWho},
 }
 
 // siteVerb refuses a command of SITE that is not in the table.
@@ -106,7 +106,7 @@ func (s *session) siteRmdir(arg []byte) error {
 	if err != nil {
 		return err
 	}
-	return then(s.e.feller.RemoveTree(s.handle, name), replyRemoved)
+	return then(s.e.treeRemover.RemoveTree(s.handle, name), replyRemoved)
 }
 
 // siteSymlink makes a symbolic link. Both arguments are pathnames of the
@@ -142,7 +142,7 @@ func (s *session) siteUmask(arg []byte) error {
 	if !ok {
 		return replyBadArgument
 	}
-	if err := s.e.masker.SetUmask(s.handle, mask); err != nil {
+	if err := s.e.umaskSetter.SetUmask(s.handle, mask); err != nil {
 		return err
 	}
 	b := appendOctal(append(s.e.scratch[:0], "200 UMASK set to "...), mask)

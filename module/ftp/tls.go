@@ -95,7 +95,7 @@ func (s *session) mayUnseal() bool {
 
 // unseal ends TLS with a last line under it.
 func (s *session) unseal(line []byte) error {
-	if err := s.e.unsealer.StopTLS(s.handle, append(line, "\r\n"...)); err != nil {
+	if err := s.e.tlsStopper.StopTLS(s.handle, append(line, "\r\n"...)); err != nil {
 		return replyStaySecure
 	}
 	s.secure = false

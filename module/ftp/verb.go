@@ -58,21 +58,21 @@ type Need uint16
 
 // What a verb can need.
 const (
-	NeedTLS     Need = 1 << iota
-	NeedHash         // a [Hasher], and no Behaviour.NoHash
-	NeedDeflate      // a [Deflater], and no Behaviour.NoModeZ
-	NeedSpace        // a [Spacer]
-	NeedHosts        // a [Hosts]
-	NeedActive       // a world that can connect to clients
-	NeedCCC          // an [Unsealer], and that it is allowed
-	NeedSSCN         // a [Joiner], and that it is allowed
-	NeedCPSV         // the same
-	NeedUmask        // a [Masker]
-	NeedLister       // a [Lister]
-	NeedCopy         // a [Copier], and Allow.SiteCopy
-	NeedCombine      // a [Copier], and Allow.Combine
-	NeedLinks        // a [Linker], and Allow.SiteSymlink
-	NeedTrees        // a [Feller], and Allow.SiteRmdir
+	NeedTLS      Need = 1 << iota
+	NeedHash          // a [Hasher], and no Behaviour.NoHash
+	NeedDeflate       // a [Deflater], and no Behaviour.NoModeZ
+	NeedSpace         // a [Spacer]
+	NeedHosts         // a [Hosts]
+	NeedActive        // a world that can connect to clients
+	NeedCCC           // an [TLSStopper], and that it is allowed
+	NeedSSCN          // a [TLSJoiner], and that it is allowed
+	NeedCPSV          // the same
+	NeedUmask         // a [UmaskSetter]
+	NeedSessions      // a [SessionLister]
+	NeedCopy          // a [Copier], and Allow.SiteCopy
+	NeedCombine       // a [Copier], and Allow.Combine
+	NeedLinks         // a [Linker], and Allow.SiteSymlink
+	NeedTrees         // a [TreeRemover], and Allow.SiteRmdir
 
 	needAllowed = NeedCopy | NeedCombine | NeedLinks | NeedTrees | NeedSSCN | NeedCPSV
 )

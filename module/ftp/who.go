@@ -15,7 +15,7 @@ func (s *session) siteWho([]byte) error {
 		return replyListsFull
 	}
 	none := func(SessionInfo) {}
-	if err := s.e.lister.Sessions(s.handle, math.MaxInt64, none); err != nil {
+	if err := s.e.sessionLister.Sessions(s.handle, math.MaxInt64, none); err != nil {
 		return err // while the reply can still say so
 	}
 	l := s.beginList(0, nil, nil, nil, listRequest{form: formSessions, control: true})
@@ -26,7 +26,7 @@ func (s *session) siteWho([]byte) error {
 // readSessions reads the next sessions into the listing.
 func (s *session) readSessions(l *listing) error {
 	before := l.after
-	err := s.e.lister.Sessions(s.handle, l.after, l.tell)
+	err := s.e.sessionLister.Sessions(s.handle, l.after, l.tell)
 	l.done = l.after == before
 	return err
 }

@@ -223,18 +223,18 @@ type Namer interface {
 	Names(session Handle, utf8 bool, name, b []byte) ([]byte, error)
 }
 
-// Unsealer is a [World] that can end TLS before the control connection ends
+// TLSStopper is a [World] that can end TLS before the control connection ends
 // (CCC).
-type Unsealer interface {
+type TLSStopper interface {
 	// StopTLS says reply as the last thing under TLS. The control connection
 	// forgets what comes before the client has ended TLS too, and goes on in the
 	// clear.
 	StopTLS(session Handle, reply []byte) error
 }
 
-// Joiner is a [World] that can play the client's part in TLS, for transfers
+// TLSJoiner is a [World] that can play the client's part in TLS, for transfers
 // between two servers (SSCN, CPSV).
-type Joiner interface {
+type TLSJoiner interface {
 	// JoinTLS is StartTLS for a data connection, whose other end plays the
 	// server's part.
 	JoinTLS(conn Handle) error
@@ -268,15 +268,15 @@ type Abilities = wasi.Abilities
 // allAbilities are those of files of which nobody has said any.
 const allAbilities = wasi.AbleMkdir<<1 - 1
 
-// Masker is a [World] that gives new files fewer permissions.
-type Masker interface {
+// UmaskSetter is a [World] that gives new files fewer permissions.
+type UmaskSetter interface {
 	// SetUmask says which of the nine permission bits new files and
 	// directories do not get, until the login ends. It may answer ErrAgain.
 	SetUmask(session Handle, mask uint32) error
 }
 
-// Lister is a [World] that knows all sessions, those of other engines too.
-type Lister interface {
+// SessionLister is a [World] that knows all sessions, those of other engines too.
+type SessionLister interface {
 	// Sessions calls yield for some of the sessions whose number is above
 	// after, in order, as many as the world finds handy at a time; for none at
 	// the end. It is ErrPermission for who may not know.
@@ -304,8 +304,8 @@ type Linker interface {
 	Symlink(session Handle, target, name []byte) error
 }
 
-// Feller is a [World] that removes a directory with all that is in it.
-type Feller interface {
+// TreeRemover is a [World] that removes a directory with all that is in it.
+type TreeRemover interface {
 	// RemoveTree may answer ErrAgain, as those of [Files].
 	RemoveTree(session Handle, name []byte) error
 }

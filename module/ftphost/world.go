@@ -18,21 +18,21 @@ type imports struct {
 }
 
 var (
-	_ ftp.World      = (*imports)(nil)
-	_ ftp.Transferer = (*imports)(nil)
-	_ ftp.Unsealer   = (*imports)(nil)
-	_ ftp.Namer      = (*imports)(nil)
-	_ ftp.Joiner     = (*imports)(nil)
-	_ ftp.Hasher     = (*imports)(nil)
-	_ ftp.Deflater   = (*imports)(nil)
-	_ ftp.Spacer     = (*imports)(nil)
-	_ ftp.Hosts      = (*imports)(nil)
-	_ ftp.Masker     = (*imports)(nil)
-	_ ftp.Lister     = (*imports)(nil)
-	_ ftp.Linker     = (*imports)(nil)
-	_ ftp.Feller     = (*imports)(nil)
-	_ ftp.Copier     = (*imports)(nil)
-	_ ftp.Enterer    = (*imports)(nil)
+	_ ftp.World         = (*imports)(nil)
+	_ ftp.Transferer    = (*imports)(nil)
+	_ ftp.TLSStopper    = (*imports)(nil)
+	_ ftp.Namer         = (*imports)(nil)
+	_ ftp.TLSJoiner     = (*imports)(nil)
+	_ ftp.Hasher        = (*imports)(nil)
+	_ ftp.Deflater      = (*imports)(nil)
+	_ ftp.Spacer        = (*imports)(nil)
+	_ ftp.Hosts         = (*imports)(nil)
+	_ ftp.UmaskSetter   = (*imports)(nil)
+	_ ftp.SessionLister = (*imports)(nil)
+	_ ftp.Linker        = (*imports)(nil)
+	_ ftp.TreeRemover   = (*imports)(nil)
+	_ ftp.Copier        = (*imports)(nil)
+	_ ftp.Enterer       = (*imports)(nil)
 )
 
 // fault is the engine's error for what an import returns.
@@ -164,10 +164,10 @@ func (*imports) StartTLS(conn ftp.Handle, reply []byte) error {
 	return changeTLS(conn, wasi.TLSServer, reply)
 }
 
-// JoinTLS implements [ftp.Joiner].
+// JoinTLS implements [ftp.TLSJoiner].
 func (*imports) JoinTLS(conn ftp.Handle) error { return changeTLS(conn, wasi.TLSClient, nil) }
 
-// StopTLS implements [ftp.Unsealer].
+// StopTLS implements [ftp.TLSStopper].
 func (*imports) StopTLS(session ftp.Handle, reply []byte) error {
 	return changeTLS(session, wasi.TLSEnd, reply)
 }
@@ -355,12 +355,12 @@ func (*imports) Host(session ftp.Handle, name []byte) error {
 	return fault(authHost(uint32(session), p, size))
 }
 
-// SetUmask implements [ftp.Masker].
+// SetUmask implements [ftp.UmaskSetter].
 func (*imports) SetUmask(session ftp.Handle, mask uint32) error {
 	return fault(sessionUmask(uint32(session), mask))
 }
 
-// Sessions implements [ftp.Lister].
+// Sessions implements [ftp.SessionLister].
 func (w *imports) Sessions(session ftp.Handle, after uint64, yield func(ftp.SessionInfo)) error {
 	var n uint32
 	p, size := pointer(w.page[:])
@@ -382,7 +382,7 @@ func (w *imports) Sessions(session ftp.Handle, after uint64, yield func(ftp.Sess
 	}
 }
 
-// RemoveTree implements [ftp.Feller].
+// RemoveTree implements [ftp.TreeRemover].
 func (*imports) RemoveTree(session ftp.Handle, name []byte) error {
 	p, size := pointer(name)
 	return fault(fileRemove(uint32(session), p, size, wasi.RemoveTree))

@@ -16,12 +16,12 @@ type others interface {
 	ftp.Spacer
 	ftp.Hosts
 	ftp.Namer
-	ftp.Unsealer
-	ftp.Joiner
-	ftp.Masker
-	ftp.Lister
+	ftp.TLSStopper
+	ftp.TLSJoiner
+	ftp.UmaskSetter
+	ftp.SessionLister
 	ftp.Linker
-	ftp.Feller
+	ftp.TreeRemover
 	ftp.Copier
 }
 

@@ -2,12 +2,12 @@ package wasi
 
 import "net/netip"
 
-// LowestPort is the lowest port that an active client may name: below it are the well-known
-// services that a bounce attack is after (RFC 2577 §3).
+// LowestPort is the lowest port that a client may name for an active data connection.
+// Below it are the well-known services, the aim of a bounce attack (RFC 2577 §3).
 const LowestPort = 1024
 
-// IsClient reports whether an address is the client's. Where only one of them tells its
-// zone, that is taken for the other's too.
+// IsClient reports whether a is the address of the client. If only one of the two has a
+// zone (IPv6), the zone is not compared.
 func IsClient(client, a netip.Addr) bool {
 	if a.Zone() == "" || client.Zone() == "" {
 		return a.WithZone("") == client.WithZone("")
@@ -15,8 +15,8 @@ func IsClient(client, a netip.Addr) bool {
 	return a == client
 }
 
-// Zoned is an address that a client has named, which has no zone: one that is good on a
-// link only is on the client's.
+// Zoned completes an address that a client has named. Such an address has no zone, and a
+// link-local one needs one: it gets the zone of the client.
 func Zoned(client netip.Addr, a netip.AddrPort) netip.AddrPort {
 	if !a.Addr().IsLinkLocalUnicast() {
 		return a
@@ -24,14 +24,15 @@ func Zoned(client netip.Addr, a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().WithZone(client.Zone()), a.Port())
 }
 
-// IsNear reports whether a client is mostly on the server's side of a NAT: its address is
-// private (RFC 1918, RFC 4193), good on a link only (RFC 3927) or this machine's.
+// IsNear reports whether a client is probably on the server's side of a NAT: its address is
+// private (RFC 1918, RFC 4193), link-local (RFC 3927) or loopback.
 func IsNear(client netip.Addr) bool {
 	return client.IsPrivate() || client.IsLinkLocalUnicast() || client.IsLoopback()
 }
 
-// Announced is the address at which a client reaches a passive port: that of its control
-// connection, unless a NAT stands between, which has an IPv4 address in public.
+// Announced is the address of a passive port that the client is told. It is the local
+// address of the control connection. For a client beyond a NAT (not near) it is the NAT's
+// public IPv4 address; a public that is not valid stands for no NAT.
 func Announced(local, public netip.Addr, near bool, port uint16) netip.AddrPort {
 	if near || !public.IsValid() || !local.Is4() {
 		return netip.AddrPortFrom(local, port)

@@ -2,8 +2,8 @@ package wasi
 
 import "encoding/binary"
 
-// Config is what the host tells the engine once, at ftp_start. Times are in
-// nanoseconds. Zero means what each field says.
+// Config is the configuration record that the guest reads at ftp_start. Each field
+// says what zero means.
 //
 //	0 i64 login time · 8 i64 idle time · 16 i64 stall time · 24 i64 data time · 32 i64 failure delay
 //	40 u32 login failures · 44 u32 line length · 48 u32 flags · 52 u32 length of greeting, 56 of owner, 60 of group
@@ -25,30 +25,30 @@ type Config struct {
 	Zone          Zone // of the times in LIST; "" is UTC
 }
 
-// Behaviour is what servers do in different ways, and some client depends on.
-// The zero value suits most.
+// Behaviour selects between ways of FTP servers on which some clients depend.
+// The zero value suits most clients.
 type Behaviour struct {
-	ASCIIVerbatim  bool // flag 16: files go as they are under TYPE A too
+	ASCIIVerbatim  bool // flag 16: under TYPE A, too, files are sent and stored as they are
 	NoASCIISize    bool // flag 32: SIZE is refused under TYPE A, where it is not what RETR sends (RFC 3659 §4)
-	MkdirExisting  bool // flag 64: MKD of a directory that is there is 257, not 550
+	MkdirExisting  bool // flag 64: MKD of a directory that exists is 257, not 550
 	MakeParents    bool // flag 128: STOR, APPE and MKD make the directories that are missing
 	EmptyNLSTFails bool // flag 256: NLST that lists nothing ends with 550, not 226
-	HideDotFiles   bool // flag 512: LIST, NLST and STAT leave names out that begin with a dot, unless asked by -a
+	HideDotFiles   bool // flag 512: LIST, NLST and STAT leave names out that begin with a dot, unless -a is given
 	// flag 1024: REST, and RANG for RETR and STOR, are refused under TYPE A, where they do not count
-	// what is sent (RFC 3659 §5.3)
+	// the bytes sent (RFC 3659 §5.3)
 	NoASCIIRest  bool
 	NoModeZ      bool   // flag 2048: MODE Z is refused
 	NoHash       bool   // flag 4096: HASH, XCRC and the like are refused
-	Owner, Group string // whom LIST says that files belong to; "" is ftp
+	Owner, Group string // the owner and the group of all files in LIST; "" is ftp
 }
 
-// Switch is one of [Behaviour] or [Allow], with the words by which people know it.
+// Switch is a field of [Behaviour] or [Allow] with its name and its text in flags and help.
 type Switch struct {
 	Name, Text string
 	On         *bool
 }
 
-// Switches are those of b, in the order of their flags.
+// Switches are the fields of b that are flags, in the order of their bits.
 func (b *Behaviour) Switches() []Switch {
 	return []Switch{
 		{"ascii-verbatim", "files go as they are under TYPE A too", &b.ASCIIVerbatim},
@@ -63,18 +63,18 @@ func (b *Behaviour) Switches() []Switch {
 	}
 }
 
-// Allow is what is off unless it is turned on.
+// Allow turns on verbs that are off by default.
 type Allow struct {
 	SiteCopy    bool // flag 1<<16: SITE CPFR, CPTO and COPY copy a file
 	SiteSymlink bool // flag 1<<17: SITE SYMLINK makes a symbolic link
 	SiteRmdir   bool // flag 1<<18: SITE RMDIR removes a directory with all that is in it
-	Combine     bool // flag 1<<19: COMB puts files together to one
+	Combine     bool // flag 1<<19: COMB joins files to one
 	CCC         bool // flag 1<<20: CCC ends TLS on the control connection
-	SSCN        bool // flag 1<<21: SSCN makes us the TLS client on data connections
-	CPSV        bool // flag 1<<22: CPSV does so for one of them
+	SSCN        bool // flag 1<<21: SSCN makes the server the TLS client on data connections
+	CPSV        bool // flag 1<<22: CPSV makes it the TLS client on one data connection
 }
 
-// Switches are those of a, in the order of their flags.
+// Switches are the fields of a, in the order of their bits.
 func (a *Allow) Switches() []Switch {
 	return []Switch{
 		{"site-copy", "SITE CPFR, CPTO and COPY copy a file", &a.SiteCopy},
@@ -88,35 +88,33 @@ func (a *Allow) Switches() []Switch {
 }
 
 const (
-	configSize      = 64
-	flagForeignData = 1
-	flagTLS         = 2
-	shiftRequired   = 2
-	shiftBehaviour  = 4
-	shiftAllow      = 16
+	configSize     = 64
+	shiftRequired  = 2
+	shiftBehaviour = 4
+	shiftAllow     = 16
 )
+
+// flags are the fields that are one bit of the record's flags, by that bit.
+func (c *Config) flags() map[uint32]*bool {
+	flags := map[uint32]*bool{1: &c.ForeignData, 2: &c.TLS}
+	for i, s := range c.Behaviour.Switches() {
+		flags[1<<(shiftBehaviour+i)] = s.On
+	}
+	for i, s := range c.Allow.Switches() {
+		flags[1<<(shiftAllow+i)] = s.On
+	}
+	return flags
+}
 
 // Append appends the record to b.
 func (c Config) Append(b []byte) []byte {
 	for _, v := range [...]int64{c.LoginTime, c.IdleTime, c.StallTime, c.DataTime, c.FailureDelay} {
 		b = binary.LittleEndian.AppendUint64(b, uint64(v))
 	}
-	var flags uint32
-	if c.ForeignData {
-		flags |= flagForeignData
-	}
-	if c.TLS {
-		flags |= flagTLS
-	}
-	flags |= c.TLSRequired & 3 << shiftRequired
-	for i, s := range c.Behaviour.Switches() {
-		if *s.On {
-			flags |= 1 << (shiftBehaviour + i)
-		}
-	}
-	for i, s := range c.Allow.Switches() {
-		if *s.On {
-			flags |= 1 << (shiftAllow + i)
+	flags := c.TLSRequired & 3 << shiftRequired
+	for bit, on := range c.flags() {
+		if *on {
+			flags |= bit
 		}
 	}
 	owner, group := c.Behaviour.Owner, c.Behaviour.Group
@@ -127,8 +125,7 @@ func (c Config) Append(b []byte) []byte {
 	return append(append(append(append(b, c.Greeting...), owner...), group...), c.Zone...)
 }
 
-// GetConfig reads the record that fills b. ok is false when b is not exactly
-// one record.
+// GetConfig reads the record that fills b. ok is false when b is not exactly one record.
 func GetConfig(b []byte) (c Config, ok bool) {
 	if len(b) < configSize {
 		return Config{}, false
@@ -151,14 +148,9 @@ func GetConfig(b []byte) (c Config, ok bool) {
 	c.LoginFailures = binary.LittleEndian.Uint32(b[40:])
 	c.LineLength = binary.LittleEndian.Uint32(b[44:])
 	flags := binary.LittleEndian.Uint32(b[48:])
-	c.ForeignData = flags&flagForeignData != 0
-	c.TLS = flags&flagTLS != 0
 	c.TLSRequired = flags >> shiftRequired & 3
-	for i, s := range c.Behaviour.Switches() {
-		*s.On = flags&(1<<(shiftBehaviour+i)) != 0
-	}
-	for i, s := range c.Allow.Switches() {
-		*s.On = flags&(1<<(shiftAllow+i)) != 0
+	for bit, on := range c.flags() {
+		*on = flags&bit != 0
 	}
 	return c, true
 }

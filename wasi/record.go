@@ -5,12 +5,12 @@ import (
 	"net/netip"
 )
 
-// Event kinds: why the host calls ftp_step.
+// Event kinds: what a step of the guest is told of.
 const (
 	EventOpen     = 1 + iota // a new control connection; Session is its handle; Value 1 says that it is under TLS already
 	EventReadable            // Handle has bytes, its end, or (a listener) a connection
 	EventWritable            // Handle has room again, or (after net_dial) is connected or failed with Errno
-	EventReady               // the answer that Session waits for is there
+	EventReady               // the answer to the call that Session made is there
 	EventTransfer            // the transfer of file Handle ended with Errno after Value bytes
 	EventDrain               // no new work: Session, or for 0 all, end with 421 once they are idle
 	EventClock               // the wall clock is at Value with this step, in ns since 1970, signed
@@ -20,22 +20,21 @@ const (
 // Flags of file_stat, file_copy and transfer_start.
 const (
 	StatLink      = 1 // describe a link, not what it points to
-	StatEnter     = 2 // describe a directory that is entered
-	CopyAppend    = 1 // to the end of what is there
+	StatEnter     = 2 // describe a directory to be entered (CWD): EACCES if the account may not search it
+	CopyAppend    = 1 // append to the file instead of replacing it
 	TransferASCII = 1 // LF in the file, CRLF on the wire (RFC 959 §3.1.1.1)
 )
 
 // Flags of file_open. Without OpenWrite the file is read from offset on. OpenDir goes
 // with no flag but OpenNames.
 const (
-	// an upload; the file is made when missing; alone, it overwrites from offset on, and what is
-	// behind its last byte stays
+	// an upload; a missing file is made; alone, it overwrites from offset on, and the bytes behind its last one stay
 	OpenWrite     = 1 << iota
-	OpenTruncate  // what was there goes, but not before a byte has come or the upload is committed
+	OpenTruncate  // the old bytes go, but not before a new one has come or the upload is committed
 	OpenAppend    // offset is ignored, bytes go to the end (APPE)
 	OpenExclusive // EEXIST when there is such a file (STOU)
 	OpenDir       // a directory
-	OpenNames     // of which only names are wanted: all else in its records is zero
+	OpenNames     // list the names of a directory only: all other fields of its records are zero
 )
 
 // Parts of net_tls.
@@ -77,7 +76,7 @@ const (
 	Peer  = 1
 )
 
-// Doing is what a session can be seen to do.
+// Doing is the activity of a session, as SITE WHO shows it.
 type Doing uint32
 
 // Doings of a session.
@@ -109,7 +108,8 @@ const (
 	WhoSize    = 52           // then the user, then the name of the file
 )
 
-// Event is what the host tells the guest.
+// Event is one thing that the host tells the guest in a step. The kind decides which of
+// the fields have a meaning.
 //
 //	0 u16 kind · 2 u16 errno · 4 u32 session · 8 u32 handle · 12 u32 zero · 16 u64 value
 type Event struct {
@@ -163,8 +163,8 @@ func PutAddr(b []byte, a netip.AddrPort) {
 }
 
 // GetAddr reads an address record. The result is not valid when the family is
-// neither 4 nor 6. It has no zone, and an IPv4 address mapped into IPv6 stays
-// as it is: whoever checks it must see what was sent.
+// neither 4 nor 6. It has no zone. An IPv4 address mapped into IPv6 stays mapped,
+// because the host must check the address as the guest sent it.
 func GetAddr(b []byte) netip.AddrPort {
 	_ = b[AddrSize-1]
 	port := binary.LittleEndian.Uint16(b[2:])

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Rights are what an account may do, as auth_login reports them.
+// Rights are a set of the verbs that an account may use, as auth_login reports it.
 type Rights uint32
 
 // Rights an account has, as auth_login reports them.
@@ -20,14 +20,14 @@ const (
 	RightAdmin                     // SITE WHO
 )
 
-// What people mostly give an account.
+// The usual sets of rights.
 const (
 	ReadOnly  = RightRead | RightList
 	ReadWrite = ReadOnly | RightWrite | RightDelete | RightRename | RightMkdir
-	WriteOnly = RightWrite | RightMkdir // a drop box: what is put there can't be seen
+	WriteOnly = RightWrite | RightMkdir // a drop box: clients can't see the files in it
 )
 
-// rightNames are the words by which people give rights.
+// rightNames are the words for rights in flags and files of accounts.
 var rightNames = []struct {
 	name   string
 	rights Rights
@@ -40,7 +40,8 @@ var rightNames = []struct {
 // RightsHelp names the words that [ParseRights] knows.
 const RightsHelp = "ro, rw, wo, or some of read,list,write,delete,rename,mkdir,admin"
 
-// ParseRights reads words for rights with commas or plus signs between them.
+// ParseRights is the union of the rights that the words of text name. Commas or plus
+// signs separate the words. A word that is not in [RightsHelp] is an error.
 func ParseRights(text string) (rights Rights, err error) {
 words:
 	for word := range strings.SplitSeq(strings.ReplaceAll(text, "+", ","), ",") {
@@ -56,7 +57,8 @@ words:
 	return rights, nil
 }
 
-// Abilities are what an account's files can do, as auth_login reports them.
+// Abilities are a set of the operations that the storage of an account supports, as
+// auth_login reports it.
 type Abilities uint32
 
 // Abilities of an account's files.

@@ -3,8 +3,7 @@
 // the layouts of the records that cross. Both sides use this one package, so
 // neither can drift from the other.
 //
-// Everything here is plain data. The guest's side of each world lives in a
-// folder of its own below this one.
+// The package holds plain data: it opens no file and no connection.
 package wasi
 
 //go:generate go run ./gen
@@ -12,11 +11,11 @@ package wasi
 // Namespace is the import module under which the host offers the table.
 const Namespace = "ftphost"
 
-// ABIVersion is what the guest's export ftp_abi_version returns. It grows by
+// ABIVersion is the result of the guest's export ftp_abi_version. It grows by
 // one whenever a host or a guest built before the change would misbehave.
 const ABIVersion = 5
 
-// Exports are what a reactor built for this boundary exports, besides memory.
+// Exports are the functions that a guest exports, besides its memory.
 var Exports = []Export{
 	{Name: "_initialize", Text: "sets up the guest's runtime; called once, first"},
 	{Name: "ftp_abi_version", Result: "i32", Text: "the ABI version the guest was built for"},
@@ -36,8 +35,8 @@ type Export struct {
 	Text   string
 }
 
-// Kind says what a parameter of an import is, and so how many WebAssembly
-// values carry it and what the host checks before it looks at it.
+// Kind is the type of an import's parameter. It decides how many WebAssembly
+// values carry the parameter, and what the host checks before it uses it.
 type Kind uint8
 
 const (
@@ -53,8 +52,8 @@ const (
 	RetStat               // i32 pointer to a stat record the host writes
 )
 
-// Size is how many bytes of guest memory a pointer parameter of this kind
-// covers; 0 for a kind that is no pointer or carries its own length.
+// Size is how many bytes of guest memory a pointer of this kind covers. It is 0
+// for a kind that is no pointer, and for one that has a length beside it.
 func (k Kind) Size() uint32 {
 	switch k {
 	case RetUint32:
@@ -84,7 +83,7 @@ type Import struct {
 	Text   string
 }
 
-// ValueTypes are the import's parameters as WebAssembly has them.
+// ValueTypes are the WebAssembly types of the import's parameters, "i32" or "i64".
 func (i Import) ValueTypes() []string {
 	var types []string
 	for _, p := range i.Params {
@@ -136,31 +135,30 @@ const (
 
 // Table is the only place where an import is declared.
 //
-// An import marked "may wait" never blocks: it answers at once, or it returns
-// EAGAIN, an event [EventReady] follows for that session, and the guest then makes
-// the same call again with the same arguments to fetch the answer, which is not
-// EAGAIN. A session has one such call under way at most; a different one of them
-// abandons the one before it.
+// An import marked "may wait" never blocks. It answers at once, or it returns EAGAIN
+// and [EventReady] follows for that session. The guest then makes the same call again,
+// with the same arguments, and gets an answer that is not EAGAIN. A session has at most
+// one such call under way: a different call that may wait abandons it.
 //
-// Faults are looked for in this order: a pointer or a length that leads outside
-// the memory is EFAULT, a handle that is none or of another kind EBADF, files that
-// the account may not touch, or nobody is logged in to, EACCES, and a number, flag
-// or name that nobody can act on EINVAL. Unless the errno is OK, nothing was done,
-// and what the pointers lead to means nothing.
+// The host checks the arguments in this order. A pointer or a length that leads outside
+// the memory is EFAULT. A handle that does not exist, or is of another kind, is EBADF.
+// Files are EACCES before the login, and when the account may not touch them. A number,
+// flag or name that nobody can act on is EINVAL. Unless the errno is OK, the call did
+// nothing, and the memory behind its result pointers has no meaning.
 //
-// What reaches the storage or the network may come to whatever they say, EIO where
-// no errno of the boundary does. EBUSY is also for one question too many of a session,
-// and for a connection on which something written is still on its way, or a
-// handshake. A data connection in the clear is EACCES for bytes where the
-// configuration requires TLS for them, and files and logins are where it requires
-// TLS on the control connection.
+// A call that reaches the storage or the network may return any errno that their error
+// stands for, and EIO for an error that has no errno here. EBUSY is also the answer when
+// too many calls of a session are at work, and for a connection on which written bytes
+// or a handshake are still on their way. Where the configuration requires TLS on data
+// connections, bytes over one in the clear are EACCES. Where it requires TLS on the
+// control connection, files and logins in the clear are EACCES.
 //
-// A host bounds what a session may hold at a time, besides its control connection:
-// at least four handles, and EMFILE for more than it allows.
+// A session may hold at least four handles at a time, besides its control connection. A
+// host bounds their number: one more than it allows is EMFILE.
 //
-// An import whose text tells of ENOSYS need not be offered. A name is relative to
-// the account's root, "." being that itself, of elements parted by "/", none of
-// which is empty, "." or "..", or has a NUL.
+// A host need not offer an import whose text names ENOSYS. A name is relative to the
+// account's root, which is ".". Its elements are separated by "/"; none is empty, "."
+// or "..", or contains a NUL.
 var Table = [importCount]Import{
 	ConfigRead: {"config_read", "events", []Param{{"buf", Out}, {"n", RetUint32}},
 		"copies the configuration record; EINVAL when buf is too small"},

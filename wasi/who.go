@@ -5,21 +5,21 @@ import (
 	"net/netip"
 )
 
-// Who describes a session of the host's.
+// Who describes a session of the host, for session_list.
 //
 //	0 u64 number · 8 i64 began (ns since 1970) · 16 u64 bytes · 24 address record of the client
 //	44 u32 doing · 48 u16 length of user · 50 u16 length of name · 52 user, name
 type Who struct {
 	Number uint64 // counts up from 1 for the life of the server
 	Began  int64
-	Bytes  uint64 // that what it is doing has moved
+	Bytes  uint64 // moved so far by the transfer, hash or copy that Doing names
 	Client netip.AddrPort
 	Doing  uint32
 }
 
 // AppendWho appends the record to b. It reports false, and leaves b as it was,
-// when the record does not fit in b's capacity. What is longer than [MaxWho] of
-// a user or a name is cut off.
+// when the record does not fit in b's capacity. A user or a name longer than
+// [MaxWho] is cut off there.
 func AppendWho(b []byte, w Who, user, name string) ([]byte, bool) {
 	user, name = user[:min(len(user), MaxWho)], name[:min(len(name), MaxWho)]
 	if cap(b)-len(b) < WhoSize+len(user)+len(name) {
@@ -38,7 +38,7 @@ func AppendWho(b []byte, w Who, user, name string) ([]byte, bool) {
 	return append(b, name...), true
 }
 
-// MaxWho is how many bytes of a user or a name are told.
+// MaxWho is the most bytes of a user or a name that a session record has.
 const MaxWho = 1024
 
 // NextWho takes the first session record off b. The user and the name are parts

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"go/ast"
@@ -11,6 +10,7 @@ import (
 	"go/token"
 	"go/types"
 	"log"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -20,58 +20,64 @@ import (
 	"wasiftp/wasi"
 )
 
-// boundary is the source of package wasi, of which ABI.md's tables are made.
+// boundary is the source of package wasi, from which the tables of ABI.md are made.
 type boundary struct {
 	files map[string]*ast.File
-	info  types.Info
-	text  map[string][]byte
+	text  string // of all files, one after the other
+	scope *types.Scope
 }
 
 func readBoundary() *boundary {
-	b := &boundary{files: map[string]*ast.File{}, text: map[string][]byte{}, info: types.Info{Defs: map[*ast.Ident]types.Object{}}}
+	b := &boundary{files: map[string]*ast.File{}}
 	fset := token.NewFileSet()
-	var files []*ast.File
 	for _, name := range []string{"errno.go", "record.go", "rights.go", "config.go", "who.go", "zone.go"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			log.Fatal(err)
 		}
-		file, err := parser.ParseFile(fset, name, text, parser.ParseComments)
-		if err != nil {
+		if b.files[name], err = parser.ParseFile(fset, name, text, parser.ParseComments); err != nil {
 			log.Fatal(err)
 		}
-		b.files[name], b.text[name] = file, text
-		files = append(files, file)
+		b.text += string(text)
 	}
 	config := types.Config{Importer: importer.ForCompiler(fset, "source", nil)}
-	if _, err := config.Check("wasi", fset, files, &b.info); err != nil {
+	checked, err := config.Check("wasi", fset, slices.Collect(maps.Values(b.files)), nil)
+	if err != nil {
 		log.Fatal(err)
 	}
+	b.scope = checked.Scope()
 	return b
 }
 
-// blocks are those of constants in a file whose comment begins as said.
-func (b *boundary) blocks(file, about string) (found []*ast.GenDecl) {
-	for _, d := range b.files[file].Decls {
-		if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.CONST && strings.HasPrefix(g.Doc.Text(), about) {
-			found = append(found, g)
+// oneLine is the text of a comment without its line breaks, "" for no comment.
+func oneLine(c *ast.CommentGroup) string { return strings.Join(strings.Fields(c.Text()), " ") }
+
+// block is the one block of constants whose comment begins with about.
+func (b *boundary) block(about string) *ast.GenDecl {
+	for _, file := range b.files {
+		for _, d := range file.Decls {
+			if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.CONST && strings.HasPrefix(g.Doc.Text(), about) {
+				return g
+			}
 		}
 	}
-	if found == nil {
-		log.Fatalf("%s has no constants about %q", file, about)
-	}
-	return found
+	log.Fatalf("no constants have a comment that begins with %q", about)
+	return nil
 }
 
-// constants are the rows of a block of constants whose comment begins as said.
-func (b *boundary) constants(file, about string) string { return b.rows(b.blocks(file, about)[0]) }
+// constant is the value of a constant of the package.
+func (b *boundary) constant(name string) constant.Value {
+	return b.scope.Lookup(name).(*types.Const).Val()
+}
 
-func (b *boundary) rows(g *ast.GenDecl) string {
+// constants is the table of a block of constants. A comment stands behind its constant
+// or, where it is too long, above it.
+func (b *boundary) constants(block *ast.GenDecl) string {
 	out := "| value | name | meaning |\n|---|---|---|\n"
-	for _, s := range g.Specs {
+	for _, s := range block.Specs {
 		spec := s.(*ast.ValueSpec)
-		value := b.info.Defs[spec.Names[0]].(*types.Const).Val()
-		text := strings.TrimSpace(spec.Comment.Text())
+		value := b.constant(spec.Names[0].Name)
+		text := cmp.Or(oneLine(spec.Comment), oneLine(spec.Doc))
 		if n, ok := constant.Int64Val(value); ok && n >= 1<<16 {
 			text = cmp.Or(text, fmt.Sprintf("%#x", n))
 		}
@@ -80,62 +86,45 @@ func (b *boundary) rows(g *ast.GenDecl) string {
 	return out
 }
 
-var layoutLine = regexp.MustCompile(`(?m)^//\t(\d+ .*)\n`)
+var layoutLine = regexp.MustCompile(`(?m)^//\t(\d+ .*)$`)
 
-// layout is what the comment that begins so has of a record, in one line.
-func layout(text []byte, comment string) string {
-	text = text[bytes.Index(text, []byte(comment)):]
-	text, _, _ = bytes.Cut(text, []byte("\nfunc "))
-	text, _, _ = bytes.Cut(text, []byte("\ntype "))
+// layout is the layout of a record, as the comment that begins with start has it, with
+// sep between the lines of the comment.
+func (b *boundary) layout(start, sep string) string {
+	_, text, _ := strings.Cut(b.text, start)
+	text, _, _ = strings.Cut(text, "\nfunc ")
+	text, _, _ = strings.Cut(text, "\ntype ")
 	var lines []string
-	for _, line := range layoutLine.FindAllSubmatch(append(text, '\n'), -1) {
-		lines = append(lines, string(line[1]))
+	for _, line := range layoutLine.FindAllStringSubmatch(text, -1) {
+		lines = append(lines, line[1])
 	}
-	return strings.Join(lines, " · ")
+	return strings.Join(lines, sep)
 }
 
-// records are the layouts, as the comments have them.
+// records is the table of the records' sizes and layouts.
 func (b *boundary) records() string {
 	out := "| record | bytes | layout |\n|---|---|---|\n"
-	for _, r := range [...]struct{ name, size, file, comment string }{
-		{"event", "EventSize", "record.go", "// Event is what"}, {"address", "AddrSize", "record.go", "// PutAddr writes"},
-		{"stat", "StatSize", "record.go", "// Stat describes"}, {"directory entry", "DirentSize", "record.go",
-			"// AppendDirent appends"},
-		{"session", "WhoSize", "who.go", "// Who describes"}, {"change of the zone", "zoneSize", "zone.go", "// Zone says"},
+	for _, r := range [...]struct{ name, size, more, comment string }{
+		{"event", "EventSize", "", "// Event is one"}, {"address", "AddrSize", "", "// PutAddr writes"},
+		{"stat", "StatSize", "", "// Stat describes"},
+		{"directory entry", "DirentSize", " and more", "// AppendDirent appends"},
+		{"session", "WhoSize", " and more", "// Who describes"}, {"change of the zone", "zoneSize", "", "// Zone says"},
 	} {
-		size := b.constant(r.size).String()
-		if r.size == "DirentSize" || r.size == "WhoSize" {
-			size += " and more"
-		}
-		out += fmt.Sprintf("| %s | %s | %s |\n", r.name, size, layout(b.text[r.file], r.comment))
+		out += fmt.Sprintf("| %s | %s%s | %s |\n", r.name, b.constant(r.size), r.more, b.layout(r.comment, " · "))
 	}
 	return out
 }
 
-func (b *boundary) constant(name string) constant.Value {
-	for ident, object := range b.info.Defs {
-		if c, ok := object.(*types.Const); ok && ident.Name == name {
-			return c.Val()
-		}
-	}
-	log.Fatalf("there is no constant %s", name)
-	return nil
-}
-
-// config is the layout of the configuration, and what its fields mean.
+// config is the layout of the configuration, and the table of its fields.
 func (b *boundary) config() string {
-	out := "```\n"
-	for _, line := range layoutLine.FindAllSubmatch(b.text["config.go"], -1) {
-		out += string(line[1]) + "\n"
-	}
-	out += "```\n\n| field | meaning |\n|---|---|\n"
+	out := "```\n" + b.layout("// Config is", "\n") + "\n```\n\n| field | meaning |\n|---|---|\n"
 	for _, d := range b.files["config.go"].Decls {
 		g, ok := d.(*ast.GenDecl)
 		if !ok || g.Tok != token.TYPE {
 			continue
 		}
 		for _, f := range g.Specs[0].(*ast.TypeSpec).Type.(*ast.StructType).Fields.List {
-			if text := strings.TrimSpace(f.Comment.Text()); text != "" {
+			if text := cmp.Or(oneLine(f.Comment), oneLine(f.Doc)); text != "" {
 				var names []string
 				for _, n := range f.Names {
 					names = append(names, n.Name)
@@ -147,24 +136,20 @@ func (b *boundary) config() string {
 	return out
 }
 
-// numbers are the constants that no other table has.
+// numbers are the tables of the constants that stand in no other table.
 func (b *boundary) numbers() string {
 	var out []string
-	for _, about := range [][2]string{
-		{"record.go", "Flags of file_stat"}, {"record.go", "Kinds of file_remove"}, {"record.go",
-			"Parts of net_tls"}, {"record.go", "Attributes of"},
-		{"record.go", "Algorithms of"}, {"record.go", "Sides of"}, {"rights.go", "Abilities of"}, {"record.go",
-			"Doings of"}, {"record.go", "File types"},
+	for _, about := range []string{
+		"Flags of file_stat", "Kinds of file_remove", "Parts of net_tls", "Attributes of", "Algorithms of", "Sides of",
+		"Abilities of", "Doings of", "File types",
 	} {
-		for _, g := range b.blocks(about[0], about[1]) {
-			title := strings.Join(strings.Fields(g.Doc.Text()), " ")
-			out = append(out, title+"\n\n"+b.rows(g))
-		}
+		block := b.block(about)
+		out = append(out, oneLine(block.Doc)+"\n\n"+b.constants(block))
 	}
 	return strings.Join(out, "\n")
 }
 
-// vectors are records byte for byte, for who writes the code that makes or reads them.
+// vectors are sample records byte for byte, to test the code of a host against.
 func vectors() string {
 	var event [wasi.EventSize]byte
 	wasi.Event{Kind: wasi.EventTransfer, Errno: wasi.ECONNRESET, Session: 1, Handle: 7, Value: 1000}.Put(event[:])
@@ -173,8 +158,8 @@ func vectors() string {
 	entry, _ := wasi.AppendDirent(make([]byte, 0, 100), stat, "link", "a.txt")
 	config := wasi.Config{
 		LoginTime: int64(2 * time.Minute), IdleTime: int64(5 * time.Minute), StallTime: int64(5 * time.Minute),
-		DataTime:     int64(30 * time.Second),
-		FailureDelay: int64(time.Second), LoginFailures: 5, LineLength: 4096, TLS: true, Greeting: "Hello.",
+		DataTime: int64(30 * time.Second), FailureDelay: int64(time.Second), LoginFailures: 5, LineLength: 4096,
+		TLS: true, Greeting: "Hello.",
 		Behaviour: wasi.Behaviour{NoModeZ: true, NoHash: true, Owner: "me"}, Zone: wasi.Zone("").Then(0, 3600),
 	}
 	out := ""
@@ -184,11 +169,9 @@ func vectors() string {
 	}{
 		{"An event: the transfer of file 7, of session 1, was reset after 1,000 bytes.", event[:]},
 		{"A directory entry: the symbolic link `link` to `a.txt`, of 5 bytes and mode 0777, of 2024-06-01 12:00:00 UTC.", entry},
-		{"A configuration: 2 minutes to log in, 5 for idle and for stalled sessions, 30 s for data connections, 1 " +
-			"s after the first of at most 5\n" +
-			"failed logins, lines of up to 4,096 bytes, TLS, no MODE Z, no HASH, the greeting `Hello.`, the owner " +
-			"`me`, and a zone one hour east since 1970.",
-			config.Append(nil)},
+		{"A configuration: 2 minutes to log in, 5 for idle and for stalled sessions, 30 s for data connections, " +
+			"1 s after the first\nof at most 5 failed logins, lines of up to 4,096 bytes, TLS, no MODE Z, no HASH, the " +
+			"greeting `Hello.`, the owner `me`,\nand a zone one hour east since 1970.", config.Append(nil)},
 	} {
 		out += v.about + "\n\n```\n"
 		for line := range slices.Chunk(v.bytes, 16) {
@@ -199,12 +182,12 @@ func vectors() string {
 	return out
 }
 
-// tables are those of ABI.md, by their names there.
+// tables are the generated parts of ABI.md, by the names of their marks.
 func tables() map[string]string {
 	b := readBoundary()
 	return map[string]string{
-		"errnos": b.constants("errno.go", "The errno values"), "events": b.constants("record.go", "Event kinds"),
-		"rights": b.constants("rights.go", "Rights an account"), "open": b.constants("record.go", "Flags of file_open"),
+		"errnos": b.constants(b.block("The errno values")), "events": b.constants(b.block("Event kinds")),
+		"rights": b.constants(b.block("Rights an account")), "open": b.constants(b.block("Flags of file_open")),
 		"records": b.records(), "config": b.config(), "numbers": b.numbers(), "vectors": vectors(),
 	}
 }

@@ -1,2 +1,2 @@
-// Package hostile tests the host against modules that lie.
+// Package hostile tests the host against modules that break the rules of the boundary.
 package hostile

@@ -9,9 +9,8 @@ import (
 
 var addresses atomic.Uint32
 
-// Address is an IPv4 address of this machine at which hardly any other server of the
-// tests listens, where the system has more than one. A test that connects to a port which
-// has been closed does not meet another test's then.
+// Address is an IPv4 loopback address; on Linux, one that hardly any other test has. A test
+// that connects to a port which was closed then does not reach another test's server.
 func Address() string {
 	if runtime.GOOS != "linux" {
 		return "127.0.0.1"

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// content makes the bytes that an expression stands for.
+// content is the value of a CONTENT.
 func content(expr string) ([]byte, error) {
 	if strings.HasPrefix(expr, `"`) {
 		s, err := strconv.Unquote(expr)
@@ -37,13 +37,13 @@ func content(expr string) ([]byte, error) {
 	return nil, errors.New("content is a Go string, zeros N, letters N, bytes N or lines N")
 }
 
-// Bytes are n bytes in which every value occurs and no run comes twice, CR and
-// LF among them.
+// Bytes are n bytes, always the same ones. Every value occurs, CR and LF too, and
+// the sequence does not repeat.
 func Bytes(n int) []byte {
 	b := make([]byte, n)
 	x := uint64(88172645463325252)
 	for i := range b {
-		// xorshift64: short, and the same everywhere and always.
+		// xorshift64: short, and the same on every platform.
 		x ^= x << 13
 		x ^= x >> 7
 		x ^= x << 17
@@ -64,7 +64,7 @@ func size(s string) (int, error) {
 	return n * unit, err
 }
 
-// name takes a word or a Go string off s.
+// name cuts a NAME, a word or a Go string, from s.
 func name(s string) (name, rest string, err error) {
 	if strings.HasPrefix(s, `"`) {
 		q, err := strconv.QuotedPrefix(s)
@@ -85,7 +85,7 @@ const timeLayout = "20060102150405"
 
 func timeval(s string) (time.Time, error) { return time.ParseInLocation(timeLayout, s, time.UTC) }
 
-// Match says whether text is what the pattern describes, * being any bytes.
+// Match says whether the pattern matches all of text. A * matches any bytes.
 func Match(pattern, text string) bool {
 	parts := strings.Split(pattern, "*")
 	if len(parts) == 1 {

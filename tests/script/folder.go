@@ -17,8 +17,7 @@ type Folder struct {
 	Network
 	Root string
 
-	// Lacks are the needs that this server does not meet, of those that others
-	// would here.
+	// Lacks are needs that this server does not meet, although the system could.
 	Lacks []string
 }
 
@@ -49,7 +48,7 @@ func (f Folder) Has(need string) bool {
 	return true
 }
 
-// path makes the directories that name needs.
+// path is the path of name on the disk. Its parent directory is made.
 func (f Folder) path(name string) (string, error) {
 	p := filepath.Join(f.Root, filepath.FromSlash(name))
 	return p, os.MkdirAll(filepath.Dir(p), 0o755)
@@ -86,7 +85,7 @@ func (f Folder) Stat(name string) (fs.FileInfo, error) {
 	return os.Stat(filepath.Join(f.Root, filepath.FromSlash(name)))
 }
 
-// Empty removes all there is in the directory.
+// Empty removes everything in the directory.
 func (f Folder) Empty() error {
 	entries, err := os.ReadDir(f.Root)
 	for _, e := range entries {

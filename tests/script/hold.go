@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// ReadAll reads the scripts that a pattern names, once more for each test, so that
-// none of them shares anything.
+// ReadAll reads the scripts that match a pattern. Each test reads its own, so that
+// tests share nothing.
 func ReadAll(t testing.TB, pattern string) []*Script {
 	t.Helper()
 	paths, err := filepath.Glob(pattern)
@@ -24,8 +24,8 @@ func ReadAll(t testing.TB, pattern string) []*Script {
 	return all
 }
 
-// Hold holds the conversation with a world, or skips it in one that cannot hold
-// it.
+// Hold holds the conversation with a world, or skips the test if the world does not
+// meet a need.
 func (c Case) Hold(t *testing.T, world World) {
 	t.Helper()
 	for _, need := range c.Needs {
@@ -38,8 +38,8 @@ func (c Case) Hold(t *testing.T, world World) {
 	}
 }
 
-// HoldInTurn holds all conversations with servers of which one is started for each
-// script: its cases follow each other on a folder that is emptied between them.
+// HoldInTurn starts one server for each script and holds the script's cases one
+// after the other. The folder is emptied between them.
 func HoldInTurn(t *testing.T, scripts []*Script, start func(t testing.TB, root string) Folder) {
 	for _, s := range scripts {
 		t.Run(s.Name, func(t *testing.T) {

@@ -8,15 +8,15 @@ import (
 	"testing"
 )
 
-// ports are what FreePorts goes through: below those that the system gives to whoever
-// asks for any, and beginning where other processes hardly do.
+// ports is where FreePorts searches: below the ports that the system assigns for port 0.
+// It begins at a port that depends on the process, to stay clear of other tests.
 var ports = struct {
 	sync.Mutex
 	next int
 }{next: 10000 + os.Getpid()*1009%15000}
 
-// FreePorts finds n ports next to each other that nobody uses, and returns the
-// first. They are not found twice.
+// FreePorts finds n consecutive unused ports and returns the first. It finds no port
+// twice.
 func FreePorts(t testing.TB, n int) int {
 	t.Helper()
 	ports.Lock()

@@ -4,35 +4,34 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 )
 
 // Reply is one whole reply (RFC 959 §4.2).
 type Reply struct {
 	Code  int
-	Lines []string // their texts: of the first and the last line what follows the code, of others all
+	Lines []string // without CRLF; the first and the last without the code
 }
 
 // Text is the reply's lines as one string.
 func (r Reply) Text() string { return strings.Join(r.Lines, "\n") }
 
-// maxReply bounds what a server may send as one reply: STAT of a large
-// directory is the longest.
+// maxReply is the most bytes of one reply. STAT of a large directory is the longest.
 const maxReply = 16 << 20
 
-// ReadReply takes one reply, and is strict: every line ends in CRLF and has no
-// other CR or LF (RFC 854), a reply of many lines ends as it began, and none of
-// the lines between can be mistaken for its end (RFC 959 §4.2).
+// ReadReply reads one reply, and is strict: every line ends in CRLF and has no
+// other CR or LF (RFC 854), and a multi-line reply ends with the code that it began
+// with (RFC 959 §4.2).
 func ReadReply(in *bufio.Reader) (Reply, error) {
 	first, err := readLine(in)
 	if err != nil {
 		return Reply{}, err
 	}
-	var code int
-	if len(first) < 4 || strings.Trim(first[:3], "0123456789") != "" {
+	code, err := strconv.Atoi(first[:min(3, len(first))])
+	if err != nil || len(first) < 4 {
 		return Reply{}, fmt.Errorf("%q is no reply", first)
 	}
-	fmt.Sscanf(first[:3], "%d", &code)
 	if code < 100 || code > 659 {
 		return Reply{}, fmt.Errorf("%q has no code of RFC 959 or RFC 2228", first)
 	}
@@ -47,14 +46,14 @@ func ReadReply(in *bufio.Reader) (Reply, error) {
 	for size := 0; size < maxReply; {
 		line, err := readLine(in)
 		if err != nil {
-			return r, fmt.Errorf("in a reply of many lines: %w", err)
+			return r, fmt.Errorf("in a multi-line reply: %w", err)
 		}
 		size += len(line)
-		if strings.HasPrefix(line, first[:3]+" ") {
-			r.Lines = append(r.Lines, line[4:])
+		line, last := strings.CutPrefix(line, first[:3]+" ")
+		r.Lines = append(r.Lines, line)
+		if last {
 			return r, nil
 		}
-		r.Lines = append(r.Lines, line)
 	}
 	return r, fmt.Errorf("a reply %d has no end", code)
 }
@@ -68,7 +67,7 @@ func readLine(in *bufio.Reader) (string, error) {
 		return "", err
 	}
 	text, ok := strings.CutSuffix(line, "\r\n")
-	// CR NUL is Telnet's carriage return that ends no line (RFC 854).
+	// CR NUL is Telnet's bare carriage return (RFC 854).
 	if !ok || strings.Contains(strings.ReplaceAll(text, "\r\x00", ""), "\r") {
 		return "", fmt.Errorf("the line %q is not ended by CRLF, or has a CR of its own", line)
 	}

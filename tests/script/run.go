@@ -12,26 +12,26 @@ import (
 // run is a case being held with a world.
 type run struct {
 	world    World
-	family   int
-	number   int // of the session that is spoken in
+	family   int // 4 or 6, of sessions that are opened
+	number   int // of the current session
 	sessions map[int]*session
-	taken    []string // lines of what was taken last
-	log      []string // what was said so far, for the report of a failure
+	taken    []string // lines of the last reply or data
+	log      []string // the conversation so far, for the report of a failure
 }
 
-// session is one control connection with what belongs to it.
+// session is one control connection, with its data connection if it has one.
 type session struct {
 	number  int
 	control Conn
 	in      *bufio.Reader
-	port    netip.AddrPort // noted from the last 227 or 229
-	listen  Listener
+	port    netip.AddrPort // of the last 227 or 229
+	listen  Listener       // of the last listen, port or eprt
 	data    Conn
-	peer    netip.AddrPort // the server's end
+	peer    netip.AddrPort // the server's address
 }
 
 // Run holds the conversation. The error names the line of the script that
-// failed and tells what was said until then.
+// failed and quotes the conversation until then.
 func (c Case) Run(w World) error {
 	r := &run{world: w, family: 4, number: 1, sessions: map[int]*session{}}
 	defer r.closeAll()
@@ -69,7 +69,7 @@ func (r *run) note(format string, args ...any) {
 	r.log = append(r.log, text)
 }
 
-// session is the one that is spoken in; it is opened when it is new.
+// session is the current session, opened when it is new.
 func (r *run) session() (*session, error) {
 	if s := r.sessions[r.number]; s != nil {
 		return s, nil
@@ -99,8 +99,8 @@ func (r *run) send(line string) error {
 	return err
 }
 
-// expand puts the port a client listens on in the forms of RFC 959 §4.1.2 and
-// RFC 2428 §2.
+// expand replaces ${port} and ${eprt} by the port that the client listens on, in
+// the forms of RFC 959 §4.1.2 and RFC 2428 §2.
 func expand(line string, a netip.AddrPort) string {
 	ip := a.Addr().Unmap()
 	family := 2
@@ -113,7 +113,7 @@ func expand(line string, a netip.AddrPort) string {
 	return strings.ReplaceAll(line, "${eprt}", fmt.Sprintf("|%d|%s|%d|", family, ip, a.Port()))
 }
 
-// reply takes a reply that has this code.
+// reply reads a reply, which must have this code.
 func (r *run) reply(code int) (Reply, error) {
 	s, err := r.session()
 	if err != nil {
@@ -131,7 +131,7 @@ func (r *run) reply(code int) (Reply, error) {
 	return reply, nil
 }
 
-// command sends a line and takes its one reply.
+// command sends a line and reads its one reply.
 func (r *run) command(line string, code int) (Reply, error) {
 	if err := r.send(line); err != nil {
 		return Reply{}, err
@@ -139,7 +139,7 @@ func (r *run) command(line string, code int) (Reply, error) {
 	return r.reply(code)
 }
 
-// connection is the session's data connection, opened when it was not.
+// connection is the session's data connection, opened when first used.
 func (r *run) connection() (Conn, error) {
 	s, err := r.session()
 	if err != nil {
@@ -164,7 +164,7 @@ func (r *run) connection() (Conn, error) {
 	return s.data, err
 }
 
-// receive takes data up to its end.
+// receive reads data until the end of the data connection.
 func (r *run) receive() ([]byte, error) {
 	s, err := r.session()
 	if err != nil {
@@ -180,7 +180,6 @@ func (r *run) receive() ([]byte, error) {
 	return b, err
 }
 
-// write sends data.
 func (r *run) write(b []byte) error {
 	data, err := r.connection()
 	if err != nil {
@@ -191,34 +190,25 @@ func (r *run) write(b []byte) error {
 	return err
 }
 
-// replyPort reads the port of a 227 or 229 as strictly as the clients that
+// replyPort is the address in a 227 or 229. It is strict, because some clients
 // search the text for the first digits.
 func replyPort(reply Reply, control netip.AddrPort) (netip.AddrPort, error) {
-	var n [6]int
 	text := reply.Text()
 	fault := fmt.Errorf("no port in %q", text)
 	if reply.Code == 229 {
-		if !Match("*(|||*|)", text) {
-			return netip.AddrPort{}, fault
-		}
+		var port uint16
 		_, at, _ := strings.Cut(text, "(|||")
-		if _, err := fmt.Sscanf(at, "%d|)", &n[0]); err != nil || n[0] < 1 || n[0] > 65535 {
+		if _, err := fmt.Sscanf(at, "%d|)", &port); err != nil || port == 0 || !Match("*(|||*|)", text) {
 			return netip.AddrPort{}, fault
 		}
-		return netip.AddrPortFrom(control.Addr(), uint16(n[0])), nil
+		return netip.AddrPortFrom(control.Addr(), port), nil
 	}
-	_, at, ok := strings.Cut(text, "(")
-	if !ok || strings.Count(text, ",") != 5 {
+	var ip [4]byte
+	var high, low byte // of the port
+	_, at, _ := strings.Cut(text, "(")
+	_, err := fmt.Sscanf(at, "%d,%d,%d,%d,%d,%d)", &ip[0], &ip[1], &ip[2], &ip[3], &high, &low)
+	if err != nil || strings.Count(text, ",") != 5 {
 		return netip.AddrPort{}, fault
 	}
-	if _, err := fmt.Sscanf(at, "%d,%d,%d,%d,%d,%d)", &n[0], &n[1], &n[2], &n[3], &n[4], &n[5]); err != nil {
-		return netip.AddrPort{}, fault
-	}
-	for _, v := range n {
-		if v < 0 || v > 255 {
-			return netip.AddrPort{}, fault
-		}
-	}
-	ip := netip.AddrFrom4([4]byte{byte(n[0]), byte(n[1]), byte(n[2]), byte(n[3])})
-	return netip.AddrPortFrom(ip, uint16(n[4]<<8|n[5])), nil
+	return netip.AddrPortFrom(netip.AddrFrom4(ip), uint16(high)<<8|uint16(low)), nil
 }

@@ -1,45 +1,45 @@
 // Package script is a small language for conversations between an FTP client
-// and a server, so that one text can be held with the engine in a simulated
-// world, with the engine inside WebAssembly and with the program over TCP.
+// and a server. One script runs against the engine in a simulated world, the
+// engine inside WebAssembly, and the program over TCP.
 //
-// A script is lines. Those that begin with # are comments. What stands before
-// the first "== title" holds for every case; a case is one conversation on files
-// of its own.
+// A script is lines. A line that begins with # is a comment. Each "== title"
+// begins a case: one conversation, on files of its own. Steps before the first
+// title are the first steps of every case.
 //
-//	file NAME CONTENT [TIME]  a file that is there from the start
-//	dir NAME                  a directory that is there from the start
-//	link NAME TARGET          a symbolic link that is there from the start
-//	needs WORD                only for worlds that have it: links, modes, bytes, ipv6, anonymous, deflate, space, created;
-//	                          what else is needed is seen by itself: active, admin, copy, hash, hosts, ports (that close),
+//	file NAME CONTENT [TIME]  a file that exists at the start
+//	dir NAME                  a directory that exists at the start
+//	link NAME TARGET          a symbolic link that exists at the start
+//	needs WORD                skips the case in a world without: links, modes, bytes, ipv6, anonymous, deflate, space, created;
+//	                          other needs follow from the steps: active, admin, copy, hash, hosts, ports (that close),
 //	                          symlink, trees, umask, urgent, who
 //
 //	> LINE                    sends the line and CRLF
 //	>> "BYTES"                sends these bytes and nothing else
-//	urgent "BYTES"            sends them, the last as TCP urgent data
-//	< CODE [PATTERN]          takes one whole reply; its code and text are these
-//	| PATTERN                 what was taken last, a reply or data, has such a line
-//	!| PATTERN                it has no such line
-//	login [USER]              takes the greeting and logs in
+//	urgent "BYTES"            sends these bytes, the last one as TCP urgent data
+//	< CODE [PATTERN]          reads one whole reply, which has this code and text
+//	| PATTERN                 the last reply or data has such a line
+//	!| PATTERN                the last reply or data has no such line
+//	login [USER]              reads the greeting and logs in
 //	end                       the server closes the control connection
-//	drop                      the client closes it
-//	session N                 goes on in another session, opened when it is new
-//	ipv6                      the sessions to come are opened over IPv6
+//	drop                      the client closes the control connection
+//	session N                 the next steps are of session N, which is opened when first used
+//	ipv6                      later sessions are opened over IPv6
 //
-//	pasv, epsv [ARG]          sends the command, takes the reply and notes the port
+//	pasv, epsv [ARG]          sends the command, reads the reply and notes the port
 //	listen                    opens a port for ${port} and ${eprt}
-//	port, eprt                listens, sends the command and takes the reply
+//	port, eprt                listens, sends the command and reads the reply
 //	connect                   opens the data connection now (else: when first used)
-//	receive [CONTENT]         takes all the data there is up to its end
-//	inflate CONTENT           the same, of data that come compressed (MODE Z)
-//	deflate CONTENT           sends data compressed and ends it
-//	receive-some              takes some data and leaves the connection open
-//	send CONTENT              sends data and ends it
+//	receive [CONTENT]         reads all data until the connection's end
+//	inflate CONTENT           the same for compressed data (MODE Z)
+//	deflate CONTENT           sends data compressed and closes the data connection
+//	receive-some              reads some data and leaves the connection open
+//	send CONTENT              sends data and closes the data connection
 //	write CONTENT             sends data and leaves the connection open
 //	close                     closes the data connection
-//	data-closed               the server closes the data connection, nothing more came
+//	data-closed               the server closes the data connection without more data
 //	no-data                   nobody can connect to the port noted last
 //
-//	has NAME CONTENT          there is such a file now
+//	has NAME CONTENT          there is now a file with this content
 //	has-dir NAME, has-not NAME
 //	has-time NAME TIME        its modification time, as YYYYMMDDhhmmss
 //
@@ -55,33 +55,34 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 )
 
-// World is a server and its files, as the outside sees them. Reads must fail
-// after some time, or at once where it is known that nothing can come.
+// World is a server and its files, as seen from outside. A read must fail after
+// some time, or at once if the world knows that nothing can come.
 type World interface {
-	// Has says whether the world has what a script needs.
+	// Has says whether the world meets a need of a script.
 	Has(need string) bool
 
 	// Open opens a control connection; family is 4 or 6.
 	Open(family int) (Conn, error)
 
-	// Dial opens a data connection from where control comes from.
+	// Dial opens a data connection from the client's address of control.
 	Dial(control Conn, to netip.AddrPort) (Conn, error)
 
-	// Listen opens a port for a data connection to where control comes from.
+	// Listen opens a port at the client's address of control.
 	Listen(control Conn) (Listener, error)
 
-	// WriteFile, Mkdir and Symlink make what there is at the start. Missing
-	// directories are made.
+	// WriteFile, Mkdir and Symlink set up the files of a case, and make
+	// missing directories.
 	WriteFile(name string, content []byte, mtime time.Time) error
 	Mkdir(name string) error
 	Symlink(target, name string) error
 
-	// ReadFile and Stat show what there is in the end.
+	// ReadFile and Stat show the files during and after the conversation.
 	ReadFile(name string) ([]byte, error)
 	Stat(name string) (fs.FileInfo, error)
 }
@@ -90,14 +91,14 @@ type World interface {
 type Conn interface {
 	io.ReadWriteCloser
 
-	// Urgent writes, and marks the last byte as urgent where the world can.
+	// Urgent writes p, its last byte as TCP urgent data if the world can.
 	Urgent(p []byte) error
 
-	// Remote is the server's end.
+	// Remote is the server's address.
 	Remote() netip.AddrPort
 }
 
-// Listener is a port of the client's.
+// Listener is a port on which the client listens.
 type Listener interface {
 	Addr() netip.AddrPort
 	Accept() (Conn, error)
@@ -130,16 +131,14 @@ func Read(path string) (*Script, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := path[strings.LastIndexByte(path, '/')+1:]
-	return Parse(name, string(b))
+	return Parse(filepath.Base(path), string(b))
 }
 
-// Parse makes a script of its text. All the faults it finds are in the first
-// line that has one.
+// Parse parses the text of a script. It stops at the first line with a fault.
 func Parse(name, text string) (*Script, error) {
 	s := &Script{Name: strings.TrimSuffix(name, ".txt")}
-	var common []step
-	var needs []string
+	var common Case // the steps before the first title
+	current := &common
 	for i, line := range strings.Split(text, "\n") {
 		at := fmt.Sprintf("%s:%d", name, i+1)
 		line = strings.TrimLeft(line, "\t")
@@ -147,7 +146,8 @@ func Parse(name, text string) (*Script, error) {
 		case strings.TrimSpace(line) == "", strings.HasPrefix(line, "#"):
 			continue
 		case strings.HasPrefix(line, "== "):
-			s.Cases = append(s.Cases, Case{Title: line[3:], Needs: needs, steps: common[:len(common):len(common)]})
+			s.Cases = append(s.Cases, Case{Title: line[3:], Needs: common.Needs, steps: slices.Clip(common.steps)})
+			current = &s.Cases[len(s.Cases)-1]
 			continue
 		}
 		word, rest, _ := strings.Cut(line, " ")
@@ -159,18 +159,13 @@ func Parse(name, text string) (*Script, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", at, line, err)
 		}
-		st := step{at: at, text: line, do: do}
-		need := needOf(word, rest)
-		if last := len(s.Cases) - 1; last < 0 {
-			needs = withNeed(needs, need)
-			common = append(common, st)
-		} else {
-			s.Cases[last].Needs = withNeed(s.Cases[last].Needs, need)
-			s.Cases[last].steps = append(s.Cases[last].steps, st)
+		current.steps = append(current.steps, step{at: at, text: line, do: do})
+		if need := needOf(word, rest); need != "" && !slices.Contains(current.Needs, need) {
+			current.Needs = append(slices.Clip(current.Needs), need)
 		}
 	}
 	for _, c := range s.Cases {
-		if len(c.steps) == len(common) {
+		if len(c.steps) == len(common.steps) {
 			return nil, fmt.Errorf("%s: case %q has no steps", name, c.Title)
 		}
 	}
@@ -180,7 +175,7 @@ func Parse(name, text string) (*Script, error) {
 	return s, nil
 }
 
-// verbNeeds are what a world must have for a line to be understood.
+// verbNeeds are the needs of commands that not every server understands.
 var verbNeeds = map[string]string{
 	"PORT": "active", "EPRT": "active", "LPRT": "active", "HOST": "hosts",
 	"COMB": "copy", "SITE COPY": "copy", "SITE CPFR": "copy", "SITE CPTO": "copy", "SITE SYMLINK": "symlink", "SITE RMDIR": "trees",
@@ -188,7 +183,7 @@ var verbNeeds = map[string]string{
 	"HASH": "hash", "XCRC": "hash", "XMD5": "hash", "XSHA1": "hash", "XSHA256": "hash", "XSHA512": "hash",
 }
 
-// needOf is what a world must have for a step, "" for nothing.
+// needOf is the need of a step, "" for none.
 func needOf(word, rest string) string {
 	switch word {
 	case "needs":
@@ -215,11 +210,4 @@ func needOf(word, rest string) string {
 		return verbNeeds[verb]
 	}
 	return ""
-}
-
-func withNeed(needs []string, need string) []string {
-	if need == "" || slices.Contains(needs, need) {
-		return needs
-	}
-	return append(slices.Clip(needs), need)
 }

@@ -2,22 +2,24 @@ package script
 
 import (
 	"bytes"
+	"cmp"
 	"compress/zlib"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// past is the modification time of files that are given none: old enough to be
-// listed with its year, so that listings do not depend on today.
+// past is the modification time of files without a TIME. It is so old that a
+// listing shows its year, whatever today is.
 var past = time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
 
-// ops are the steps of the language, each made from the rest of its line. It is
+// ops makes a step from the rest of its line, by the line's first word. It is
 // filled by init because steps refer to each other through run.
 var ops map[string]func(rest string) (func(*run) error, error)
 
@@ -137,23 +139,18 @@ func opReply(rest string) (func(*run) error, error) {
 func opLine(want bool) func(string) (func(*run) error, error) {
 	return func(pattern string) (func(*run) error, error) {
 		if strings.HasPrefix(pattern, `"`) {
-			p, err := strconv.Unquote(pattern)
-			if err != nil {
+			var err error
+			if pattern, err = strconv.Unquote(pattern); err != nil {
 				return nil, err
 			}
-			pattern = p
 		}
 		return func(r *run) error {
-			for _, line := range r.taken {
-				if Match(pattern, line) {
-					if want {
-						return nil
-					}
-					return fmt.Errorf("there is %q", line)
-				}
-			}
-			if want {
+			i := slices.IndexFunc(r.taken, func(line string) bool { return Match(pattern, line) })
+			switch {
+			case want && i < 0:
 				return fmt.Errorf("not in %q", r.taken)
+			case !want && i >= 0:
+				return fmt.Errorf("there is %q", r.taken[i])
 			}
 			return nil
 		}, nil
@@ -176,8 +173,8 @@ func opLogin(user string) (func(*run) error, error) {
 	}, nil
 }
 
-// end wants the end of the stream. A reset will do: it is what TCP makes of a
-// close while bytes of ours are unread.
+// end checks that the server closes the control connection and says nothing more.
+// A reset counts: TCP sends one if a socket is closed with unread bytes.
 func end(r *run) error {
 	s, err := r.session()
 	if err != nil {
@@ -257,8 +254,8 @@ func opReceive(rest string) (func(*run) error, error) {
 		if len(got) > 0 {
 			r.taken = strings.Split(strings.TrimSuffix(string(got), "\r\n"), "\r\n")
 		}
-		if rest != "" && !bytes.Equal(got, want) {
-			return fmt.Errorf("got %d bytes: %s", len(got), difference(got, want))
+		if rest != "" {
+			return compare(got, want)
 		}
 		return nil
 	}, err
@@ -276,10 +273,7 @@ func opInflate(rest string) (func(*run) error, error) {
 			return err
 		}
 		got, err := io.ReadAll(z)
-		if err == nil && !bytes.Equal(got, want) {
-			err = fmt.Errorf("got %d bytes: %s", len(got), difference(got, want))
-		}
-		return err
+		return cmp.Or(err, compare(got, want))
 	}, err
 }
 
@@ -296,13 +290,17 @@ func opDeflate(rest string) (func(*run) error, error) {
 	}, err
 }
 
-// difference shows where two contents part.
-func difference(got, want []byte) string {
+// compare returns an error that shows the first difference, nil if there is none.
+func compare(got, want []byte) error {
+	if bytes.Equal(got, want) {
+		return nil
+	}
 	i := 0
 	for i < len(got) && i < len(want) && got[i] == want[i] {
 		i++
 	}
-	return fmt.Sprintf("at %d of %d got %q, want %q", i, len(want), got[i:min(i+40, len(got))], want[i:min(i+40, len(want))])
+	return fmt.Errorf("got %d bytes, want %d; from byte %d got %q, want %q", len(got), len(want), i,
+		got[i:min(i+40, len(got))], want[i:min(i+40, len(want))])
 }
 
 func receiveSome(r *run) error {
@@ -366,10 +364,7 @@ func opHas(rest string) (func(*run) error, error) {
 	want, err := content(rest)
 	return func(r *run) error {
 		got, err := r.world.ReadFile(path)
-		if err == nil && !bytes.Equal(got, want) {
-			err = fmt.Errorf("has %d bytes: %s", len(got), difference(got, want))
-		}
-		return err
+		return cmp.Or(err, compare(got, want))
 	}, err
 }
 
@@ -383,13 +378,10 @@ func hasDir(r *run, name string) error {
 
 func hasNot(r *run, name string) error {
 	_, err := r.world.Stat(name)
-	if err == nil {
-		return errors.New("is there")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return cmp.Or(err, errors.New("exists"))
 }
 
 func opHasTime(rest string) (func(*run) error, error) {

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// Patience is how long a read may take before it has failed. It is long, since
-// only a failing test ever waits for it, and builds with -race are slow.
+// Patience is the time after which a read fails. It is long, since only a failing
+// test waits for it, and builds with -race are slow.
 const Patience = 20 * time.Second
 
-// Network is the part of a [World] that lies at TCP addresses.
+// Network is the TCP part of a [World].
 type Network struct {
-	IPv4, IPv6 netip.AddrPort // of the server; IPv6 is not valid where there is none
-	Client     netip.Addr     // of the client, not valid where the system chooses
+	IPv4, IPv6 netip.AddrPort // of the server; zero IPv6: none
+	Client     netip.Addr     // of the client; zero: the system chooses
 }
 
 // Open connects to the server.
@@ -87,7 +87,7 @@ func (l tcpListener) Accept() (Conn, error) {
 	return tcpConn{c}, nil
 }
 
-// IsReset says whether a read failed because the other end broke the connection.
+// IsReset says whether a read failed because the other end reset the connection.
 func IsReset(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrClosedPipe)
 }

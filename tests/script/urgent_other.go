@@ -2,7 +2,7 @@
 
 package script
 
-// Urgent sends p in band: net has no urgent data.
+// Urgent sends p as ordinary data: package net has no urgent data.
 func (c tcpConn) Urgent(p []byte) error {
 	_, err := c.Write(p)
 	return err

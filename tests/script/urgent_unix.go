@@ -4,8 +4,8 @@ package script
 
 import "syscall"
 
-// Urgent sends the last byte as TCP urgent data, as Telnet's Synch does (RFC
-// 854) and Python's ftplib with a whole ABOR.
+// Urgent sends p, its last byte as TCP urgent data, as Telnet's Synch does (RFC
+// 854). Python's ftplib sends a whole ABOR in this way.
 func (c tcpConn) Urgent(p []byte) error {
 	raw, err := c.SyscallConn()
 	if err != nil {

@@ -1,18 +1,23 @@
 //go:build wasip1
 
-// Command guest is the puppet of the host kit, which makes any call with any
-// numbers, and breaks in any way that it can besides. The lies are told by the
-// test that is its client, in these further lines:
+// Command guest is the puppet of the host kit with more ways to misbehave. Like the
+// puppet it makes any call with any numbers. It obeys the test that is its client, in
+// these lines besides the puppet's:
 //
-//	repeat TIMES N ARGS...  makes an import many times in one step: "errno E", of the
-//	                        last one. An argument * counts up from 1
-//	spin N ARGS...          the same without end
-//	steps                   how often it was called: "steps N"
-//	print BYTES             on the standard error: "ok"
+//	repeat TIMES N ARGS...  calls import N many times in one step: "errno E" of the
+//	                        last call. An argument * counts up from 1
+//	spin N ARGS...          calls import N without end
+//	steps                   how often ftp_step was called: "steps N"
+//	print BYTES             writes so many bytes to standard error: "ok"
 //	deaf                    takes no more events
-//	exit N, overflow, hoard, loop, sleep NS
+//	refuse                  lets ftp_start return EINVAL
+//	exit N                  ends the program
+//	overflow                calls itself without end
+//	hoard                   takes memory without end
+//	loop                    loops without a call
+//	sleep NS                waits in the host without end, NS ns a time
 //
-// A greeting in the configuration is a line obeyed by ftp_start.
+// ftp_start obeys the configuration's greeting as a line.
 package main
 
 import (
@@ -24,8 +29,8 @@ import (
 )
 
 var (
-	count   uint32
-	refuses uint32
+	count   uint32 // of events, from poll_oneoff
+	refuses uint32 // the errno of ftp_start
 	steps   uint64
 	hoarded [][]byte
 )
@@ -115,7 +120,7 @@ func exit(code uint32)
 //go:wasmimport wasi_snapshot_preview1 poll_oneoff
 func poll(in, out unsafe.Pointer, count uint32, result *uint32) uint32
 
-// sleep waits inside the host, where no check of a loop is met.
+// sleep waits inside the host, where the guest's own code cannot be interrupted.
 func sleep(ns uint64) {
 	var subscription struct {
 		user  uint64

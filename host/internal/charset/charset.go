@@ -1,4 +1,4 @@
-// Package charset writes the names of files for clients without UTF-8.
+// Package charset translates names of files for clients without UTF-8.
 package charset
 
 import (
@@ -14,11 +14,10 @@ import (
 	"golang.org/x/text/encoding/ianaindex"
 )
 
-// Set makes the names of files what clients without UTF-8 expect, and back;
-// nil leaves them as they are. Nothing is lost: what the character set has not is
-// written as %u20AC, %U0001F600 or, a byte that is not UTF-8, %xFF. A name is
-// taken only if it would be shown by the very bytes that were sent, so that no two
-// spellings are one file.
+// Set is a character set that names of files are translated to and from; nil leaves them
+// as they are. Nothing is lost: a character that the set lacks is written as %u20AC or
+// %U0001F600, and a byte that is not UTF-8 as %xFF. A client's spelling is accepted only
+// if Outgoing would write the name so, which gives each file one spelling.
 type Set struct{ encoding encoding.Encoding }
 
 var (
@@ -26,10 +25,10 @@ var (
 	errCharsetASCII = errors.New("ASCII is not ASCII in this character set, so that no command could be read")
 )
 
-var charsets sync.Map // by name; finding out whether one serves takes some milliseconds
+var charsets sync.Map // *Set by name: serves takes some milliseconds
 
-// New finds a character set by the name that IANA or browsers know it by.
-// "" and UTF-8 are the nil Set.
+// New finds a character set by its name at IANA or in browsers (WHATWG). For "" and UTF-8
+// it returns nil.
 func New(name string) (*Set, error) {
 	if name == "" || strings.EqualFold(name, "UTF-8") || strings.EqualFold(name, "UTF8") {
 		return nil, nil
@@ -52,9 +51,9 @@ func New(name string) (*Set, error) {
 	return c, nil
 }
 
-// serves says whether commands and pathnames can be read byte by byte: ASCII is
-// itself, and no other character begins with ASCII, or has a byte below those that
-// every such character set uses, among them "/", NUL and the ends of lines.
+// serves says whether commands and pathnames can be read byte by byte. ASCII must be
+// itself. No other character may begin with an ASCII byte, or have a byte below '0': these
+// are NUL, the ends of lines and "/", among others.
 func (c *Set) serves() bool {
 	for r := rune(0); r < 1<<16; r++ {
 		b, ok := c.encode(r)
@@ -62,15 +61,15 @@ func (c *Set) serves() bool {
 		case r < utf8.RuneSelf && (!ok || b != string(r)):
 			return false
 		case r < utf8.RuneSelf || !ok:
-		case b[0] < utf8.RuneSelf || strings.IndexFunc(b, func(r rune) bool { return r < '0' }) >= 0:
+		case b[0] < utf8.RuneSelf || strings.ContainsFunc(b, func(r rune) bool { return r < '0' }):
 			return false
 		}
 	}
 	return true
 }
 
-// encode is a character in the character set; ok is false for one that is not in
-// it, or would come back as another.
+// encode writes a character in the character set. ok is false for one that is not in it,
+// or that decoding would make another character of.
 func (c *Set) encode(r rune) (b string, ok bool) {
 	b, err := c.encoding.NewEncoder().String(string(r))
 	if err != nil {
@@ -82,15 +81,10 @@ func (c *Set) encode(r rune) (b string, ok bool) {
 
 // plain says whether a name is the same in every character set.
 func plain(name string) bool {
-	for i := range len(name) {
-		if name[i] >= utf8.RuneSelf || name[i] == '%' {
-			return false
-		}
-	}
-	return true
+	return !strings.ContainsFunc(name, func(r rune) bool { return r >= utf8.RuneSelf || r == '%' })
 }
 
-// Outgoing is a name as clients get it.
+// Outgoing translates a name for the client.
 func (c *Set) Outgoing(name string) string {
 	if c == nil || plain(name) {
 		return name
@@ -116,7 +110,7 @@ func (c *Set) Outgoing(name string) string {
 	return b.String()
 }
 
-// Incoming is the name that clients get as text; ok is false when there is none.
+// Incoming finds the name for which Outgoing gives text; ok is false if there is none.
 func (c *Set) Incoming(text string) (name string, ok bool) {
 	if c == nil || plain(text) {
 		return text, true
@@ -140,10 +134,10 @@ func (c *Set) Incoming(text string) (name string, ok bool) {
 	return name, c.Outgoing(name) == text
 }
 
-// escapes are the digits of each kind of escape.
+// escapes says how many digits each kind of escape has.
 var escapes = map[byte]int{'x': 2, 'u': 4, 'U': 8}
 
-// escaped is the escape at the beginning of s, "" if there is none.
+// escaped returns the escape that s begins with, "" if it begins with none.
 func (c *Set) escaped(s string) string {
 	if len(s) < 2 || s[0] != '%' {
 		return ""
@@ -155,7 +149,8 @@ func (c *Set) escaped(s string) string {
 	return s[:size]
 }
 
-// unescaped is what an escape stands for, "" for something that needs none.
+// unescaped returns the character or byte that an escape stands for, "" if Outgoing never
+// writes that escape.
 func (c *Set) unescaped(escape string) string {
 	digits := escape[2:]
 	n, err := strconv.ParseUint(digits, 16, 32)

@@ -41,14 +41,14 @@ func TestCharset(t *testing.T) {
 		{"windows-1252", "caf\u00e9 \u20ac.txt", "caf\xe9 \x80.txt"},
 		{"windows-1252", "\u65e5\u672c/\U0001f600", "%u65E5%u672C/%U0001F600"},
 		{"windows-1252", "100%", "100%"},
-		{"windows-1252", "%u20AC", "%u20AC"}, // the euro is in it
+		{"windows-1252", "%u20AC", "%u20AC"}, // no escape: the set has the euro sign
 		{"windows-1251", "%u00E9", "%u0025u00E9"},
 		{"windows-1251", "%u00E9%", "%u0025u00E9%"},
 		{"windows-1252", "\xff.txt", "%xFF.txt"},
 		{"windows-1252", "%xFF", "%u0025xFF"},
 		{"windows-1252", "%xff %u12 %uD800 %U0000FFFF %U00110000", "%xff %u12 %uD800 %U0000FFFF %U00110000"},
-		{"Shift_JIS", "\u8868/\u30bd.txt", "\x95\\/\x83\\.txt"},       // their last byte is that of a backslash
-		{"Shift_JIS", "\u00a5 \u203e \u2212", "%u00A5 %u203E %u2212"}, // else they would be other characters
+		{"Shift_JIS", "\u8868/\u30bd.txt", "\x95\\/\x83\\.txt"},       // the last byte of both is a backslash
+		{"Shift_JIS", "\u00a5 \u203e \u2212", "%u00A5 %u203E %u2212"}, // unescaped they would come back as others
 		{"GBK", "\u4e2d", "\xd6\xd0"},
 	} {
 		c, err := New(test[0])
@@ -59,7 +59,7 @@ func TestCharset(t *testing.T) {
 		assert.Equal(t, test[1], name, test[0])
 	}
 	for _, test := range [][2]string{
-		{"Shift_JIS", "\x80"}, {"Shift_JIS", "\x95"}, {"Shift_JIS", "\x95/"}, {"Shift_JIS", "\x87\x90"}, // the last is another spelling
+		{"Shift_JIS", "\x80"}, {"Shift_JIS", "\x95"}, {"Shift_JIS", "\x95/"}, {"Shift_JIS", "\x87\x90"}, // the last: a second spelling
 		{"windows-1252", "%xC3%xA9"}, {"windows-1252", "%u0025"}, {"US-ASCII", "\xe9"},
 	} {
 		c, err := New(test[0])
@@ -69,8 +69,8 @@ func TestCharset(t *testing.T) {
 	}
 }
 
-// TestCharsetLosesNothing: each name has one spelling, which leads back to it, and
-// keeps its elements apart.
+// TestCharsetLosesNothing: each name has one spelling. Incoming makes the name of it
+// again, and it has as many slashes.
 func TestCharsetLosesNothing(t *testing.T) {
 	t.Parallel()
 	parts := []string{"a", "%", "u", "x", "U", "20AC", "00E9", "FF", "0000FFFF", "/", "\\", "\xff", "\xc3", "\xa9", "\u00e9",

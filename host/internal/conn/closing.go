@@ -7,12 +7,13 @@ import (
 	"net"
 )
 
-// Closing is a connection that notes its end. Between two records crypto/tls takes
-// that for the end of TLS, and an upload that somebody has cut there for complete.
+// Closing is a connection beneath TLS that notes when it ends (FIN). crypto/tls takes an
+// end between two records for a close_notify, so an upload that somebody has cut off
+// there would look complete.
 type Closing struct {
 	net.Conn
-	Required bool // its end is none of TLS
-	Ended    bool // it has ended
+	Required bool // an end without close_notify is an error
+	Ended    bool // the connection has ended
 }
 
 var errNoCloseNotify = fmt.Errorf("no close_notify: %w", io.ErrUnexpectedEOF)
@@ -20,7 +21,7 @@ var errNoCloseNotify = fmt.Errorf("no close_notify: %w", io.ErrUnexpectedEOF)
 // NetConn is the connection beneath.
 func (c *Closing) NetConn() net.Conn { return c.Conn }
 
-// Read notes the end.
+// Read implements [net.Conn].
 func (c *Closing) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if err == io.EOF {
@@ -31,6 +32,6 @@ func (c *Closing) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// EndedEarly says whether a handshake failed because the client ended the
-// connection in good order. What is read under TLS then is its end, too.
+// EndedEarly says whether err, from a handshake, means that the client ended the
+// connection in good order. A read under TLS then meets that end, too.
 func (c *Closing) EndedEarly(err error) bool { return c.Ended && errors.Is(err, io.EOF) }

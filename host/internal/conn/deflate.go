@@ -17,23 +17,23 @@ import (
 // Deflated is a data connection in MODE Z: zlib's format (RFC 1950) in both
 // directions. One goroutine uses it at a time.
 //
-// What is written is compressed piece by piece, each for itself, so that only the
-// pieces whose turn it is need a compressor: each takes most of a megabyte. What a
-// piece could have repeated of the one before it is lost, some hundredths of it.
+// A compressor takes most of a megabyte. So the data are cut into pieces that are
+// compressed each for itself, and a connection holds a compressor only for its turn. The
+// output grows by some hundredths, as no piece can refer to the one before it.
 type Deflated struct {
 	net.Conn
-	Level  int           // of zlib's, 1 to 9
-	Stall  time.Duration // how long a client may take for the end of a listing
+	Level  int           // of compression, 1 to 9
+	Stall  time.Duration // how long Close waits for the client to take the end of the data
 	Labour Labour
 
-	reader io.Reader   // nil until data begin to come
-	piece  []byte      // to be compressed next
-	sum    hash.Hash32 // of what was written; nil until something is
-	reads  bool        // it is the client who writes
-	ended  bool
+	reader io.Reader   // nil before the first Read
+	piece  []byte      // written and not yet compressed
+	sum    hash.Hash32 // of all that was written; nil before the first Write
+	reads  bool        // the client is the one who sends
+	ended  bool        // the end of the data is written
 }
 
-// compressors are [flate.Writer]s, by level.
+// compressors are [flate.Writer]s for reuse, by level.
 var compressors [flate.BestCompression + 1]sync.Pool
 
 func compressor(level int) *flate.Writer {
@@ -49,15 +49,14 @@ func compressor(level int) *flate.Writer {
 
 const compressedPiece = 16 << 10
 
-// zlibHeader says deflate, with a window of 32 KiB, at no level in particular (RFC
-// 1950 §2.2).
+// zlibHeader says deflate with a window of 32 KiB and the default level (RFC 1950 §2.2).
 var zlibHeader = [2]byte{0x78, 0x9c}
 
-// NetConn is the connection underneath.
+// NetConn is the connection beneath.
 func (d *Deflated) NetConn() net.Conn { return d.Conn }
 
-// Read expands. The end of the connection before the end of the data is no end,
-// and neither are data that nobody can expand.
+// Read gives the data expanded. Its error is io.ErrUnexpectedEOF if the connection ends
+// before the data do, or if they are no valid zlib.
 func (d *Deflated) Read(p []byte) (n int, err error) {
 	d.reads = true
 	if err := d.Labour.Begin(); err != nil {
@@ -107,7 +106,7 @@ func (d *Deflated) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// Finish writes the end of the data.
+// Finish sends what was written, and the end of the data.
 func (d *Deflated) Finish() error {
 	if _, err := d.Write(nil); err != nil {
 		return err
@@ -116,7 +115,7 @@ func (d *Deflated) Finish() error {
 	return d.send(true)
 }
 
-// send compresses what was written, in its turn, and sends that.
+// send compresses the piece, once it has its turn, and sends the result.
 func (d *Deflated) send(last bool) error {
 	if err := d.Labour.Begin(); err != nil {
 		return err
@@ -133,14 +132,14 @@ func (d *Deflated) send(last bool) error {
 
 var compressedPieces = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// compress appends what was written to out, as blocks that are whole (RFC 1951
-// §3.2.3), and behind the last of them what the data sum up to.
+// compress appends the piece to out as whole blocks (RFC 1951 §3.2.3), and the checksum of
+// all data behind the last one.
 func (d *Deflated) compress(out *bytes.Buffer, last bool) {
 	d.sum.Write(d.piece)
 	w := compressor(d.Level)
 	defer compressors[d.Level].Put(w)
 	w.Reset(out)
-	w.Write(d.piece) // as a buffer takes all, there are no errors
+	w.Write(d.piece) // no error: a buffer takes all
 	if !last {
 		w.Flush()
 		return
@@ -149,7 +148,7 @@ func (d *Deflated) compress(out *bytes.Buffer, last bool) {
 	out.Write(d.sum.Sum(nil))
 }
 
-// Close ends the data as well: nobody else ends a listing.
+// Close ends the data as well, because a listing has no other end.
 func (d *Deflated) Close() error {
 	if !d.reads && !d.ended {
 		d.SetWriteDeadline(time.Now().Add(d.Stall))
@@ -158,15 +157,14 @@ func (d *Deflated) Close() error {
 	return d.Conn.Close()
 }
 
-// Labour is work that keeps a processor busy, which is shared out: it is done between
-// Begin, which waits for a turn, and End.
+// Labour hands out the turns of work that keeps a processor busy: Begin waits for a turn,
+// and End gives it back.
 type Labour interface {
 	Begin() error
 	End()
 }
 
-// resting is what comes over a connection: reading it gives the processor
-// up while it waits for the network.
+// resting reads from the network, and gives the turn up while it waits.
 type resting struct {
 	io.Reader
 	labour Labour
@@ -181,9 +179,9 @@ func (r resting) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// WorkPiece is how much of a file is hashed or compressed in one turn, and how much
-// of an upload under TLS is written at a time.
+// WorkPiece is how many bytes of a file are hashed or compressed in one turn, and how many
+// of an upload under TLS are written at a time.
 const WorkPiece = 128 << 10
 
-// WorkPieces are buffers for that.
+// WorkPieces are buffers of that size.
 var WorkPieces = sync.Pool{New: func() any { return new([WorkPiece]byte) }}

@@ -11,10 +11,10 @@ import (
 	"wasiftp/wasi/errno"
 )
 
-// Foreign is a control connection that is the embedder's own: his listener has made
-// it, to count bytes or to read the header of a proxy, say. Each call into it is
-// guarded, and the guest's goroutine waits for none. Its errors become the system's,
-// which anybody can look at.
+// Foreign is a control connection of the embedder's own type: his listener has made it,
+// to count bytes, say, or to read a proxy's header. Each call into it is guarded, and the
+// guest's goroutine waits for none. Its errors become io.EOF, os.ErrDeadlineExceeded or
+// an errno: to look at one calls no code of the embedder's.
 type Foreign struct {
 	conn          net.Conn
 	guarded       func(func() error) error
@@ -22,18 +22,16 @@ type Foreign struct {
 	socket        socket
 }
 
-// Guarded is an embedder's connection, each call into which goes through guard. The error
-// is that of finding out whose it is, which may take its time.
+// Guarded makes a Foreign that calls the embedder's connection through guard alone. It
+// asks for the connection's addresses, which may block, and returns the error of that;
+// the Foreign is to be closed in any case.
 func Guarded(conn net.Conn, guard func(func() error) error) (*Foreign, error) {
 	f := &Foreign{conn: conn, guarded: guard}
 	return f, f.guard(func() error {
 		f.local, f.remote = conn.LocalAddr(), conn.RemoteAddr()
 		under := Bottom(conn)
 		SetUrgentInline(under)
-		if c, ok := under.(syscall.Conn); ok {
-			f.socket.raw, _ = c.SyscallConn()
-		}
-		f.socket.foreign = f
+		f.socket.raw, f.socket.foreign = rawConn(under), f
 		return nil
 	})
 }
@@ -42,7 +40,7 @@ func (f *Foreign) guard(call func() error) error {
 	return f.guarded(func() error { return known(call()) })
 }
 
-// known is an error without code of the embedder's in it.
+// known replaces an error of the embedder's type, whose methods are his code.
 func known(err error) error {
 	var timed net.Error
 	switch {
@@ -54,7 +52,7 @@ func known(err error) error {
 	return errno.Of(err)
 }
 
-// moved is how many of the bytes in p a call says that it has moved.
+// moved bounds the count of bytes that the embedder's code returns for p.
 func moved(p []byte, n int) int { return max(0, min(n, len(p))) }
 
 func (f *Foreign) Read(p []byte) (n int, err error) {
@@ -69,7 +67,7 @@ func (f *Foreign) Write(p []byte) (n int, err error) {
 
 func (f *Foreign) Close() error { return f.guard(f.conn.Close) }
 
-// CloseWrite ends one direction, where the connection can.
+// CloseWrite ends the sending direction, where the connection has such a method.
 func (f *Foreign) CloseWrite() error {
 	return f.guard(func() error {
 		if half, ok := f.conn.(interface{ CloseWrite() error }); ok {
@@ -90,24 +88,24 @@ func (f *Foreign) SetReadDeadline(t time.Time) error {
 	return f.guard(func() error { return f.conn.SetReadDeadline(t) })
 }
 
-// SetWriteDeadline is the one that the guest's goroutine calls, and so waits for
-// nothing.
+// SetWriteDeadline doesn't wait for the embedder's, because the guest's goroutine calls it.
 func (f *Foreign) SetWriteDeadline(t time.Time) error {
 	go f.guard(func() error { return f.conn.SetWriteDeadline(t) })
 	return nil
 }
 
-// NetConn is what lies beneath.
+// NetConn is the connection beneath.
 func (f *Foreign) NetConn() net.Conn { return f.socket }
 
-// socket is the system's beneath a foreign connection, to ask the system about.
+// socket is the system's socket beneath a foreign connection. It only serves to ask the
+// system about the connection: bytes move through the foreign one.
 type socket struct {
-	net.Conn // nil: nothing goes past the foreign connection
+	net.Conn // nil
 	foreign  *Foreign
 	raw      syscall.RawConn // nil where there is none
 }
 
-// SyscallConn is [syscall.Conn]'s.
+// SyscallConn implements [syscall.Conn].
 func (s socket) SyscallConn() (syscall.RawConn, error) {
 	if s.raw == nil {
 		return nil, errors.ErrUnsupported

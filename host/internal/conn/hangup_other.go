@@ -4,9 +4,8 @@ package conn
 
 import "net"
 
-// hungUp is not known here, until all has been read.
+// hungUp can't tell here: only a read meets the end, behind all other bytes.
 func hungUp(net.Conn) bool { return false }
 
-// acknowledged is how many bytes the other end's system has taken, which ours does
-// not tell.
+// acknowledged is how many bytes the other end's system has acknowledged: unknown here.
 func acknowledged(net.Conn) int64 { return 0 }

@@ -5,26 +5,26 @@ import (
 	"net"
 )
 
-// recordHeader is how long the header of a TLS record is: a type, a version, and
-// the length of what follows (RFC 8446 §5.1).
+// recordHeader is the size of the header of a TLS record in bytes: type, version, and the
+// length of the fragment (RFC 8446 §5.1).
 const recordHeader = 5
 
-// records is a control connection whose TLS may end before it does (CCC). It
-// reads no further than the present record: crypto/tls reads ahead, and what it
-// holds behind the last record would be lost.
+// records is the connection beneath TLS where TLS may end before it does (CCC). A read
+// stops at the end of a record: crypto/tls reads ahead, and commands in the clear that it
+// has read behind the last record would be lost.
 type records struct {
 	net.Conn
 	header [recordHeader]byte
-	have   int  // bytes of the header
-	left   int  // bytes of the record behind its header
-	ending bool // whoever goes on in the clear now is done with TLS
-	clear  []byte
+	have   int    // bytes of the header that were read
+	left   int    // bytes of the fragment that were not
+	ending bool   // the client may go on in the clear without a close_notify
+	clear  []byte // read in the clear
 }
 
-// NetConn is the connection underneath.
+// NetConn is the connection beneath.
 func (r *records) NetConn() net.Conn { return r.Conn }
 
-// Read reads a part of a header or of what follows it.
+// Read reads a part of a header or of a fragment.
 func (r *records) Read(p []byte) (int, error) {
 	if r.left > 0 {
 		n, err := r.Conn.Read(p[:min(len(p), r.left)])
@@ -44,7 +44,7 @@ func (r *records) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// isRecordType tells the first byte of a record from that of a command.
+// isRecordType says whether b begins a record (RFC 8446 §B.1) and not a command.
 func isRecordType(b byte) bool { return b >= 20 && b <= 24 }
 
 var errInTheClear = errors.New("the client goes on in the clear without close_notify")

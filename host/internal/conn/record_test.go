@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// readerConn is a connection of which only reading is of interest.
+// readerConn is a connection that can only be read from.
 type readerConn struct {
 	net.Conn
 	io.Reader
@@ -20,8 +20,8 @@ type readerConn struct {
 
 func (c readerConn) Read(p []byte) (int, error) { return c.Reader.Read(p) }
 
-// TestRecordsReadNoFurther: however much is asked for, and however little comes at
-// a time, what stands behind a record is left where it is.
+// TestRecordsReadNoFurther: a read leaves the bytes behind a record where they are,
+// whatever the size of its buffer, and however few bytes come at a time.
 func TestRecordsReadNoFurther(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))

@@ -4,7 +4,7 @@ package conn
 
 import "net"
 
-// tryWriter never has room: every write is left to a goroutine.
+// tryWriter takes nothing: a goroutine does every write.
 type tryWriter struct{}
 
 func (*tryWriter) init(net.Conn)    {}

@@ -7,32 +7,23 @@ import (
 	"syscall"
 )
 
-// tryWriter writes without waiting, where a connection is a socket of the
-// system's.
+// tryWriter writes to a connection without waiting, where that is a socket of the system's.
 type tryWriter struct {
-	raw  syscall.RawConn // nil: nothing can be tried
+	raw  syscall.RawConn // nil: there is no socket, and never room
 	once func(fd uintptr) bool
 	p    []byte
 	n    int
 }
 
 func (t *tryWriter) init(conn net.Conn) {
-	c, ok := conn.(syscall.Conn)
-	if !ok {
-		return
-	}
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return
-	}
-	t.raw = raw
+	t.raw = rawConn(conn)
 	t.once = func(fd uintptr) bool {
 		t.n, _ = syscall.Write(int(fd), t.p)
 		return true
 	}
 }
 
-// write is how much of p the socket took at once. An error is not told: the
+// write returns how many bytes of p the socket took at once. An error counts as none: the
 // write that waits will meet it again.
 func (t *tryWriter) write(p []byte) int {
 	if t.raw == nil {
@@ -44,15 +35,6 @@ func (t *tryWriter) write(p []byte) int {
 	return max(t.n, 0)
 }
 
-// SetUrgentInline puts TCP urgent data where it stands in the stream: a Telnet
-// Synch ends in an urgent byte (RFC 854), which Python's ftplib even makes a
-// letter of ABOR.
-func SetUrgentInline(conn net.Conn) {
-	c, ok := conn.(syscall.Conn)
-	if !ok {
-		return
-	}
-	if raw, err := c.SyscallConn(); err == nil {
-		raw.Control(func(fd uintptr) { syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_OOBINLINE, 1) })
-	}
+func urgentInline(fd uintptr) {
+	syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_OOBINLINE, 1)
 }

@@ -10,33 +10,33 @@ import (
 	"wasiftp/wasi/errno"
 )
 
-// Stream is a connection as the guest sees it: reads and writes that never
-// wait, and events when they would be worth another try.
+// Stream is a connection as the guest sees it: reads and writes never wait, and an event
+// says when it is worth trying again.
 //
-// One goroutine receives, and gives what it got to the guest before it receives
-// more, so that a client cannot make the host keep its bytes. Writing goes
-// straight to the socket while that has room; only then are bytes kept, and a
-// goroutine flushes them.
+// One goroutine, the receiver, reads from the socket. It waits until the guest has taken
+// the bytes before it reads more, so that a client cannot make the host keep many. Write
+// goes straight to the socket while that has room; the rest is kept, and a goroutine
+// flushes it.
 type Stream struct {
 	conn   net.Conn
 	owner  Owner
-	resume chan struct{} // the guest took what was received; nil when nobody receives
+	resume chan struct{} // wakes the receiver to go on; nil before Receive
 
 	mu       sync.Mutex
 	arrived  []byte // received and not yet taken by the guest: a part of buf
 	readErr  error
-	deaf     bool // nobody receives any more
+	deaf     bool // the receiver has ended
 	unsent   []byte
 	sending  int // bytes that the flushing goroutine holds
 	flushing bool
-	starved  bool // the guest wants to hear when there is room again
+	starved  bool // a write was cut short: EventWritable is owed
 	writeErr error
 	closing  bool
-	over     bool        // the guest has been told of the end of what comes, or of a hang-up
-	upgrade  *Upgrade    // to TLS or from it, as soon as the receiver gets to it
+	over     bool        // the guest has been told that the client ended the connection
+	upgrade  *Upgrade    // for the receiver to carry out; nil for none
 	secured  bool        // TLS is on
-	changed  sync.Cond   // flushing or over
-	patience *time.Timer // with a client that takes the last bytes; nil before that
+	changed  sync.Cond   // signals that flushing, over or closing has changed
+	patience *time.Timer // runs after Close while bytes are unsent; nil before
 	shutting sync.Once
 
 	try tryWriter
@@ -44,27 +44,27 @@ type Stream struct {
 }
 
 const (
-	// MaxUnsent is how many bytes are kept for a client that takes them slowly.
+	// MaxUnsent is how many unsent bytes a stream keeps at most.
 	MaxUnsent = 64 << 10
 
-	// LingerTime is how long a client may take to end what we have ended.
+	// LingerTime is how long a client may take to end the connection after we have.
 	LingerTime = 2 * time.Second
 )
 
-// Owner has a stream, and hears of it.
+// Owner is told what becomes of a stream.
 type Owner interface {
 	// Post tells the guest of an event of the stream (wasi.EventReadable, …).
 	Post(kind uint16)
 
-	// Parts is called when the guest has given up a connection that is still open.
-	// Lingers is called when such a connection waits for nothing but its client's end.
+	// Parts is called when the guest has closed a connection that is still open.
+	// Lingers is called when such a connection only waits for the client to end it.
 	// Closed is called once, when the descriptor is free.
 	Parts(s *Stream)
 	Lingers(s *Stream)
 	Closed(s *Stream)
 }
 
-// New is a stream over a connection, which is not read before Receive.
+// New makes a stream of a connection. It reads nothing before Receive.
 func New(conn net.Conn, owner Owner) *Stream {
 	s := &Stream{owner: owner, conn: conn}
 	s.changed.L = &s.mu
@@ -78,9 +78,9 @@ func (s *Stream) Receive() {
 	go s.receiver()
 }
 
-// receiver hands over what it reads. Once the stream is closing it discards
-// what comes: closing a socket with unread bytes would Reset the connection,
-// and the client might lose the last reply.
+// receiver hands the guest what it reads. Once the stream is closing it discards that
+// instead: closing a socket with unread bytes would reset the connection, and the client
+// might lose the last reply.
 func (s *Stream) receiver() {
 	patience := time.NewTimer(hangUpTime)
 	defer patience.Stop()
@@ -98,12 +98,12 @@ func (s *Stream) receiver() {
 		s.mu.Lock()
 		if upgrade != nil && err == nil && n == 0 || upgrade == nil && s.upgrade != nil {
 			s.mu.Unlock()
-			continue // what was read came before the upgrade, and is forgotten
+			continue // bytes from before the upgrade are dropped
 		}
 		s.arrived, s.readErr = s.buf[:n], err
 		closing := s.closing
 		if closing && err != nil {
-			if s.deaf = true; !s.flushing { // a client that has said all may still listen
+			if s.deaf = true; !s.flushing { // a client that sends no more may still read
 				s.shut(s.conn)
 			}
 			s.mu.Unlock()
@@ -120,13 +120,12 @@ func (s *Stream) receiver() {
 	}
 }
 
-// hangUpTime is how long a guest may leave what was received before it is told
-// that the client is gone.
+// hangUpTime is how often hold looks whether the client has hung up.
 const hangUpTime = 3 * time.Second
 
-// hold waits until the guest has taken what was received. While it does not, the
-// end of the connection would go unnoticed behind the bytes before: then the
-// guest is told of that.
+// hold waits until the guest has taken what was received. Until then the receiver can't
+// read the end of the connection, which stands behind those bytes: so hold looks for it,
+// and tells the guest.
 func (s *Stream) hold(patience *time.Timer) {
 	for {
 		patience.Reset(hangUpTime)
@@ -155,9 +154,9 @@ func (s *Stream) tellOver() {
 	s.changed.Broadcast()
 }
 
-// AwaitOver waits, if the client has hung up or does so within a time, until the
-// guest has been told: what it is told later must not look as if it had happened
-// first.
+// AwaitOver waits whether the client hangs up within a time. If it does, or has already,
+// AwaitOver returns when the guest has been told, so that the guest hears of the hang-up
+// before it hears of what the caller posts next.
 func (s *Stream) AwaitOver(within time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -176,18 +175,7 @@ func (s *Stream) AwaitOver(within time.Duration) {
 	}
 }
 
-// Bottom is the connection beneath TLS and whatever else lies over it.
-func Bottom(conn net.Conn) net.Conn {
-	for {
-		over, ok := conn.(interface{ NetConn() net.Conn })
-		if !ok {
-			return conn
-		}
-		conn = over.NetConn()
-	}
-}
-
-// Read gives the guest what was received.
+// Read gives the guest received bytes: EAGAIN if there are none, 0 bytes at the end.
 func (s *Stream) Read(p []byte) (int, wasi.Errno) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -208,6 +196,7 @@ func (s *Stream) Read(p []byte) (int, wasi.Errno) {
 	return n, wasi.OK
 }
 
+// proceed wakes the receiver, or has its next wait end at once.
 func (s *Stream) proceed() {
 	select {
 	case s.resume <- struct{}{}:
@@ -215,7 +204,8 @@ func (s *Stream) proceed() {
 	}
 }
 
-// Write takes as much of p as there is room for.
+// Write takes as much of p as there is room for. If that is not all of it, EventWritable
+// follows.
 func (s *Stream) Write(p []byte) (int, wasi.Errno) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -243,7 +233,7 @@ func (s *Stream) Write(p []byte) (int, wasi.Errno) {
 	return n, wasi.OK
 }
 
-// Busy says whether something written is still on its way.
+// Busy says whether bytes that the stream has taken are unsent.
 func (s *Stream) Busy() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -257,8 +247,7 @@ func (s *Stream) Protected() bool {
 	return s.secured
 }
 
-// flush sends what could not be sent at once, and closes after the last byte
-// if that was asked for meanwhile.
+// flush sends the unsent bytes, and finishes behind the last one if the stream is closing.
 func (s *Stream) flush() {
 	s.mu.Lock()
 	for s.writeErr == nil {
@@ -281,7 +270,7 @@ func (s *Stream) flush() {
 			s.patience.Stop()
 		}
 		if s.writeErr != nil {
-			Reset(s.conn) // what is cut off must not look whole
+			Reset(s.conn) // else the client would take what it got for the whole
 		}
 		s.finish()
 	}
@@ -291,8 +280,8 @@ func (s *Stream) flush() {
 	}
 }
 
-// due takes what is to be sent next. Before an upgrade that is what was unsent
-// when it was asked for: what came after it waits.
+// due takes the bytes to be sent next. Before an upgrade these are the ones written before
+// UpgradeTo; the others wait.
 func (s *Stream) due() (batch []byte) {
 	batch, s.unsent = s.unsent, nil
 	if s.upgrade != nil {
@@ -302,8 +291,8 @@ func (s *Stream) due() (batch []byte) {
 	return batch
 }
 
-// Close sends what is unsent and then ends the connection. A client that takes nothing of
-// it for stall loses the rest, and so does one that has not taken all after most.
+// Close sends the unsent bytes and then ends the connection. A client that takes none of
+// them for stall loses the rest, and so does one that has not taken all after most.
 func (s *Stream) Close(stall, most time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -315,7 +304,7 @@ func (s *Stream) Close(stall, most time.Duration) {
 	s.owner.Parts(s)
 	switch {
 	case s.upgrade != nil:
-		go s.shut(s.conn) // which under TLS may have to wait for room
+		go s.shut(s.conn) // the close_notify of TLS may have to wait for room
 		s.proceed()
 	case s.flushing:
 		s.await(stall, time.Now().Add(most))
@@ -324,8 +313,8 @@ func (s *Stream) Close(stall, most time.Duration) {
 	}
 }
 
-// await looks after stall whether the client has taken anything of what is unsent,
-// and then again, until the last moment. Callers hold s.mu.
+// await checks after each stall whether the client has taken any of the unsent bytes. If
+// it has not, or if last is past, the flush ends. Callers hold s.mu.
 func (s *Stream) await(stall time.Duration, last time.Time) {
 	before := s.taken()
 	s.patience = time.AfterFunc(stall, func() {
@@ -341,13 +330,13 @@ func (s *Stream) await(stall time.Duration, last time.Time) {
 	})
 }
 
-// taken is a number that grows as the client takes bytes: as its system acknowledges
-// them, where ours tells that, or else as ours takes them. Callers hold s.mu.
+// taken grows as the client takes bytes: with each that its system acknowledges, where
+// ours tells of that, else with each that ours takes. Callers hold s.mu.
 func (s *Stream) taken() int64 { return acknowledged(Bottom(s.conn)) - int64(s.sending+len(s.unsent)) }
 
-// finish ends our side of the connection; the receiver ends the rest, unless the
-// client has ended it already. Saying goodbye under TLS or compression may have to
-// wait for room, and so is left to a goroutine. Callers hold s.mu.
+// finish ends our side of the connection. The receiver closes it once the client has ended
+// the other; finish does if the client already has. Under TLS or compression the last bytes
+// may have to wait for room, so a goroutine writes them. Callers hold s.mu.
 func (s *Stream) finish() {
 	heard := s.resume != nil && !s.deaf && s.readErr == nil
 	if _, quick := s.conn.(*net.TCPConn); !quick {
@@ -370,7 +359,7 @@ func (s *Stream) part(conn net.Conn, heard bool) {
 	}
 }
 
-// shut closes the descriptor, and then says that it is free.
+// shut closes the descriptor, and tells the owner. Further calls do nothing.
 func (s *Stream) shut(conn net.Conn) {
 	s.shutting.Do(func() {
 		conn.Close()
@@ -378,8 +367,8 @@ func (s *Stream) shut(conn net.Conn) {
 	})
 }
 
-// Cut ends the connection at once: with a last reply if the guest has not given it
-// up, and there is room.
+// Cut ends the connection at once. Before, it sends a last reply, unless the guest has
+// closed the stream, bytes are unsent, or there is no room.
 func (s *Stream) Cut(reply string) {
 	s.mu.Lock()
 	conn := s.conn
@@ -406,7 +395,7 @@ func Cut(conn net.Conn, reply string) {
 	sever(conn)
 }
 
-// sever ends a connection without the goodbye of TLS, which might have to wait.
+// sever ends a connection without the close_notify of TLS, which might have to wait.
 func sever(conn net.Conn) {
 	for {
 		over, ok := conn.(interface{ NetConn() net.Conn })
@@ -418,14 +407,14 @@ func sever(conn net.Conn) {
 	}
 }
 
-// SilentEnd says whether a client has ended the connection and left nothing to read.
+// SilentEnd says whether the connection has ended, or failed, and left nothing to read.
 func (s *Stream) SilentEnd() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.arrived) == 0 && s.readErr != nil
 }
 
-// Reset breaks a connection off: its end must not look like that of what was sent.
+// Reset breaks a TCP connection off (RST): a plain end would look like the end of the data.
 func Reset(conn net.Conn) {
 	if c, ok := Bottom(conn).(*net.TCPConn); ok {
 		c.SetLinger(0)

@@ -14,7 +14,7 @@ import (
 	"wasiftp/wasi"
 )
 
-// guest hears of a stream.
+// guest is an Owner that keeps the events.
 type guest struct {
 	mu     sync.Mutex
 	events []uint16
@@ -30,7 +30,7 @@ func (*guest) Parts(*Stream)   {}
 func (*guest) Lingers(*Stream) {}
 func (*guest) Closed(*Stream)  {}
 
-// turn is what the guest has heard of since.
+// turn returns the events since the last turn.
 func (g *guest) turn() []uint16 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -39,7 +39,7 @@ func (g *guest) turn() []uint16 {
 	return events
 }
 
-// streamOn is a stream on a connection in memory, and the client's end.
+// streamOn makes a stream on a connection in memory, and returns the client's end too.
 func streamOn(t *testing.T) (*Stream, *guest, net.Conn) {
 	t.Helper()
 	here, there := net.Pipe()
@@ -48,7 +48,7 @@ func streamOn(t *testing.T) (*Stream, *guest, net.Conn) {
 	return New(here, g), g, there
 }
 
-// text is bytes of which each is at its place only.
+// text makes bytes that differ with their offset.
 func text(size int) []byte {
 	b := make([]byte, size)
 	for i := range b {
@@ -57,7 +57,7 @@ func text(size int) []byte {
 	return b
 }
 
-// fill writes until there is no more room, and returns how much went.
+// fill writes p until there is no more room, and returns how many bytes were taken.
 func fill(t *testing.T, s *Stream, p []byte) (n int) {
 	t.Helper()
 	for n < len(p) {
@@ -105,7 +105,7 @@ func TestStreamKeepsLittleForASlowClient(t *testing.T) {
 	})
 }
 
-// A guest that was never turned away hears nothing of room.
+// A guest whose writes were all taken gets no EventWritable.
 func TestStreamTellsOnlyTheStarved(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -159,7 +159,7 @@ func TestStreamDeliversBeforeItClosesTCP(t *testing.T) {
 	}
 }
 
-// tcpPair is a connection through the system.
+// tcpPair makes a TCP connection, and returns both ends.
 func tcpPair(t *testing.T) (here, there *net.TCPConn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -179,7 +179,7 @@ func tcpPair(t *testing.T) (here, there *net.TCPConn) {
 	return b.(*net.TCPConn), a.(*net.TCPConn)
 }
 
-// twoWay is a connection in memory of which each way can be closed alone.
+// twoWay is a connection in memory whose directions can be closed one by one.
 type twoWay struct {
 	*io.PipeReader
 	*io.PipeWriter
@@ -193,7 +193,7 @@ func (twoWay) SetDeadline(time.Time) error        { return nil }
 func (twoWay) SetReadDeadline(at time.Time) error { return nil }
 func (twoWay) SetWriteDeadline(time.Time) error   { return nil }
 
-// A client that has said all it had to say still hears the rest.
+// A client that has ended its side still gets the rest.
 func TestStreamDeliversToAClientThatSaysNoMore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -212,7 +212,7 @@ func TestStreamDeliversToAClientThatSaysNoMore(t *testing.T) {
 	})
 }
 
-// A client that reads nothing keeps the connection no longer than it may.
+// A client that reads nothing loses the connection after the time given to Close.
 func TestStreamEndsWhenTheClientStalls(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -261,7 +261,7 @@ func TestThreat34SlowClientGetsAll(t *testing.T) {
 	}
 }
 
-// The host takes no more from a client than the guest takes from it.
+// The host reads from a client only as fast as the guest takes the bytes.
 func TestStreamHoldsBackAClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -307,8 +307,8 @@ func TestStreamHoldsBackAClient(t *testing.T) {
 	})
 }
 
-// What is written behind an upgrade waits for it, also while something from before
-// is still on its way.
+// Bytes that are written after UpgradeTo wait for its end, also while bytes from before
+// are unsent.
 func TestStreamHoldsBackBehindAnUpgrade(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -332,7 +332,7 @@ func TestStreamHoldsBackBehindAnUpgrade(t *testing.T) {
 	})
 }
 
-// A stream that is given up before its upgrade has begun ends as any other.
+// A stream that is closed before its upgrade has begun ends as any other.
 func TestStreamIsGivenUpBeforeAnUpgrade(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -364,8 +364,8 @@ func TestStreamOfABrokenConnection(t *testing.T) {
 	})
 }
 
-// Who compresses has a goodbye to say, for which a client may have no room: the
-// shard does not wait for it.
+// A compressed connection still has bytes to send when it is closed, for which the client
+// may have no room: Close does not wait for them.
 func TestStreamGoodbyeKeepsNobodyWaiting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -393,7 +393,7 @@ func TestStreamGoodbyeKeepsNobodyWaiting(t *testing.T) {
 
 func unguarded(call func() error) error { return call() }
 
-// idle is labour on a machine with nothing else to do.
+// idle is a Labour whose turn comes at once.
 type idle struct{}
 
 func (idle) Begin() error { return nil }

@@ -18,17 +18,17 @@ const HandshakeTime = 30 * time.Second
 // Upgrade is what a control connection becomes next: protected, or clear again.
 type Upgrade struct {
 	Config  *tls.Config              // nil ends TLS
-	Reply   []byte                   // what is said before
-	Tight   bool                     // TLS may end before the connection does
-	Lenient bool                     // it may end without the client's close_notify
-	Guard   func(func() error) error // calls what Config has of the embedder's
+	Reply   []byte                   // sent before TLS begins or ends
+	Tight   bool                     // TLS may end before the connection does (CCC)
+	Lenient bool                     // TLS may end without the client's close_notify
+	Guard   func(func() error) error // wraps the upgrade: Config may call code of the embedder's
 
-	after  int // bytes that were unsent when it was asked for, and still are
-	waking sync.WaitGroup
+	after  int            // of the bytes written before UpgradeTo, how many are unsent
+	waking sync.WaitGroup // until the receiver's read is interrupted
 }
 
-// UpgradeTo makes the receiver, after it has sent the reply, put TLS on or take
-// it off. What is written meanwhile waits for the end of that.
+// UpgradeTo makes the receiver send the reply and then begin or end TLS. Bytes that are
+// written meanwhile are sent afterwards; bytes that were received are dropped.
 func (s *Stream) UpgradeTo(u *Upgrade) wasi.Errno {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -39,13 +39,14 @@ func (s *Stream) UpgradeTo(u *Upgrade) wasi.Errno {
 	s.upgrade, u.after = u, len(s.unsent)
 	if s.resume != nil {
 		conn := s.conn
-		u.waking.Go(func() { conn.SetReadDeadline(time.Unix(1, 0)) }) // wakes the receiver
+		u.waking.Go(func() { conn.SetReadDeadline(time.Unix(1, 0)) })
 		s.proceed()
 	}
 	return wasi.OK
 }
 
-// apply makes the connection what it is to become. rest is what came behind TLS.
+// apply sends the reply and begins or ends TLS. rest are bytes in the clear that came
+// behind the end of TLS.
 func (u *Upgrade) apply(conn net.Conn) (_ net.Conn, rest []byte, err error) {
 	conn.SetDeadline(time.Now().Add(HandshakeTime))
 	if _, err := conn.Write(u.Reply); err != nil {
@@ -61,15 +62,15 @@ func (u *Upgrade) apply(conn net.Conn) (_ net.Conn, rest []byte, err error) {
 	return secure, nil, secure.Handshake()
 }
 
-// become carries an upgrade out. It runs on the receiver, and says how many
-// bytes it has received behind the end of TLS.
+// become carries an upgrade out, on the receiver's goroutine. n bytes, received behind the
+// end of TLS, are in s.buf then.
 func (s *Stream) become(u *Upgrade) (n int, err error) {
 	s.mu.Lock()
 	for s.flushing {
 		s.changed.Wait()
 	}
 	s.mu.Unlock()
-	u.waking.Wait() // else it might come after the deadline of what follows
+	u.waking.Wait() // else its deadline might replace the handshake's
 	var conn net.Conn
 	var rest []byte
 	err = u.Guard(func() (err error) {
@@ -80,7 +81,7 @@ func (s *Stream) become(u *Upgrade) (n int, err error) {
 	defer s.mu.Unlock()
 	s.upgrade, s.arrived, s.try = nil, nil, tryWriter{}
 	select {
-	case <-s.resume: // UpgradeTo's: left there, it would let the receiver overwrite what the guest has not taken
+	case <-s.resume: // UpgradeTo's: the receiver would overwrite bytes that the guest has not taken
 	default:
 	}
 	if err != nil {
@@ -99,7 +100,7 @@ func (s *Stream) become(u *Upgrade) (n int, err error) {
 	return copy(s.buf[:], rest), nil
 }
 
-// State is what the handshake came to, nil in the clear.
+// State is the state of TLS, nil in the clear.
 func (s *Stream) State() *tls.ConnectionState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,14 +116,14 @@ func (s *Stream) State() *tls.ConnectionState {
 	return &state
 }
 
-// politeTime is how long the client may take to end TLS before we do: lftp reads
-// our end together with the reply and takes it for that of the connection, and
-// curl waits for ours.
+// politeTime is how long we wait for the client's close_notify before we send ours. lftp
+// would read ours together with the reply, and take it for the end of the connection;
+// curl sends none before it has got ours.
 const politeTime = 500 * time.Millisecond
 
-// stopTLS ends TLS on both sides. What the client sends under it before its
-// close_notify is forgotten. The result is what it has said in the clear already,
-// where that is tolerated.
+// stopTLS ends TLS on both sides, and drops what the client sends before its
+// close_notify. The bytes are what a client has sent in the clear without a
+// close_notify, which Lenient tolerates.
 func (u *Upgrade) stopTLS(conn *tls.Conn) (net.Conn, []byte, error) {
 	under := conn.NetConn().(*records)
 	under.ending = u.Lenient

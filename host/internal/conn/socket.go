@@ -1,0 +1,38 @@
+package conn
+
+import (
+	"net"
+	"syscall"
+)
+
+// Bottom is the connection beneath TLS and all other layers.
+func Bottom(conn net.Conn) net.Conn {
+	for {
+		over, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return conn
+		}
+		conn = over.NetConn()
+	}
+}
+
+// SetUrgentInline leaves TCP urgent data at its place in the stream. A Telnet Synch ends in
+// an urgent byte (RFC 854); from Python's ftplib that byte is a letter of ABOR.
+func SetUrgentInline(conn net.Conn) { control(conn, urgentInline) }
+
+// rawConn is the system's socket of a connection, nil where there is none.
+func rawConn(conn net.Conn) syscall.RawConn {
+	if c, ok := conn.(syscall.Conn); ok {
+		if raw, err := c.SyscallConn(); err == nil {
+			return raw
+		}
+	}
+	return nil
+}
+
+// control calls do with the descriptor of a connection that has one.
+func control(conn net.Conn, do func(fd uintptr)) {
+	if raw := rawConn(conn); raw != nil {
+		raw.Control(do)
+	}
+}

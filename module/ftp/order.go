@@ -6,18 +6,18 @@ import (
 	"slices"
 )
 
-// So much of a folder is sorted by what is not its order already. A larger one is
-// listed whole, but as it comes.
+// A listing is sorted only up to these limits. A larger one is sent whole, but in the
+// order in which the world tells of the files.
 const (
 	maxSortedLines = 4096
 	maxSortedBytes = 256 << 10
 )
 
-// orderKey is what files are sorted by.
+// orderKey is the sort key of a listing.
 type orderKey uint8
 
 const (
-	byName orderKey = iota // mostly the order in which they come
+	byName orderKey = iota // the world's own order, which is mostly by name
 	byTime                 // the newest first
 	bySize                 // the largest first
 )
@@ -28,10 +28,10 @@ type order struct {
 	reverse bool
 }
 
-// sorts reports whether files have to be put into this order.
+// sorts reports whether the engine has to sort: the zero order is the world's own.
 func (o order) sorts() bool { return o != order{} }
 
-// rank is a file's place in the order, before its name counts.
+// rank is a file's key, the lowest first. Names decide between equal ranks.
 func (o order) rank(info *FileInfo) int64 {
 	switch o.key {
 	case byTime:
@@ -54,15 +54,15 @@ func (o order) compare(rank1 int64, name1 []byte, rank2 int64, name2 []byte) int
 	return c
 }
 
-// ranked is a name that is to be put in order. It stands in a text somewhere.
+// ranked is a name to be sorted: the bytes from..to of a text that the caller has.
 type ranked struct {
 	rank     int64
 	from, to uint32
 }
 
-const rankedSize = 16
+const rankedSize = 16 // unsafe.Sizeof(ranked{})
 
-// in is the name.
+// in is the name, a part of its text.
 func (r *ranked) in(text []byte) []byte { return text[r.from:r.to] }
 
 // sort sorts names that stand in a text.
@@ -70,21 +70,21 @@ func (o order) sort(names []ranked, text []byte) {
 	slices.SortFunc(names, func(a, b ranked) int { return o.compare(a.rank, a.in(text), b.rank, b.in(text)) })
 }
 
-// sorter holds the lines back that are yet to be sorted. They stand at the end of
-// the output.
+// sorter holds back lines that are yet to be sorted: the last ones of a listing's
+// output.
 type sorter struct {
 	holds bool
-	from  int      // where they begin
-	names []ranked // one in each
+	from  int      // where they begin in the output
+	names []ranked // the file's name in each line
 }
 
-// hold has the lines from now on held back.
+// hold holds back all lines from now on.
 func (l *listing) hold() {
 	l.sorter = sorter{holds: true, from: len(l.out), names: l.sorter.names[:0]}
 }
 
-// held notes a line in which the file is called out[from:to]. When there are too
-// many, they go as they are.
+// held records the last line, in which the file's name is out[from:to]. Past the
+// limits, all held lines are sent unsorted.
 func (l *listing) held(info *FileInfo, from, to int) {
 	r := &l.sorter
 	r.names = append(r.names, ranked{l.rank(info), uint32(from), uint32(to)})
@@ -95,7 +95,7 @@ func (l *listing) held(info *FileInfo, from, to int) {
 	r.holds = len(r.names) < lines && len(l.out)-r.from < size
 }
 
-// release sorts the lines that were held back.
+// release sorts the held lines, which can then be sent.
 func (l *listing) release() {
 	r := &l.sorter
 	if !r.holds {

@@ -1,25 +1,25 @@
 package ftp
 
-// page is entries of a folder that the world has told of and the listing has not
+// page holds entries of a folder that the world has told of and the listing has not
 // yet taken in.
 type page struct {
 	entries []pageEntry
-	text    []byte // names and targets
-	taken   int
+	text    []byte // their names and targets
+	taken   int    // how many of them next has taken
 }
 
-// pageEntry is an entry whose name and target stand in a text, one behind the other.
+// pageEntry is an entry whose name is text[from:name] and whose target is text[name:target].
 type pageEntry struct {
 	FileInfo
-	from, name, target uint32 // where the name begins, and where both end
+	from, name, target uint32
 }
 
-const pageEntrySize = 56
+const pageEntrySize = 56 // unsafe.Sizeof(pageEntry{})
 
-// waits reports whether there are entries.
+// waits reports whether an entry is left for next.
 func (p *page) waits() bool { return len(p.entries) > 0 }
 
-// keep adds an entry.
+// keep adds a copy of an entry.
 func (p *page) keep(entry *Entry) {
 	from := len(p.text)
 	p.text = append(p.text, entry.Name...)
@@ -28,7 +28,7 @@ func (p *page) keep(entry *Entry) {
 	p.entries = append(p.entries, pageEntry{entry.FileInfo, uint32(from), uint32(name), uint32(len(p.text))})
 }
 
-// next takes the first entry. Its slices are valid until the next one is kept.
+// next takes the first entry, if waits reports one. Its slices are valid until keep.
 func (p *page) next() Entry {
 	e := &p.entries[p.taken]
 	entry := Entry{FileInfo: e.FileInfo, Name: p.text[e.from:e.name], Target: p.text[e.name:e.target]}
@@ -40,5 +40,5 @@ func (p *page) next() Entry {
 
 func (p *page) clear() { p.entries, p.text, p.taken = p.entries[:0], p.text[:0], 0 }
 
-// size is how many bytes are kept.
+// size is how many bytes the buffers take.
 func (p *page) size() int { return cap(p.entries)*pageEntrySize + cap(p.text) }

@@ -7,32 +7,32 @@ import (
 	"wasiftp/wasi"
 )
 
-// parameters are what the client has chosen. The zero ones are not those of a new
-// session: see reset.
+// parameters are the client's choices. Those of a new session come from reset, and
+// are not the zero value.
 type parameters struct {
 	binary    bool // the representation type: image, not ASCII
 	deflate   bool // MODE Z
-	level     int  // of MODE Z, 0 for the world's own choice
+	level     int  // of MODE Z, 1 to 9; 0 is the world's choice
 	facts     facts
 	utf8      bool           // OPTS UTF8 ON was said
 	algorithm wasi.Algorithm // of HASH
-	idle      int64          // what SITE IDLE said, 0 for nothing
+	idle      int64          // ns of SITE IDLE; 0 if it was not said
 }
 
 func (p *parameters) reset() { *p = parameters{facts: allFacts} }
 
-// preparation is what a command has named for the one behind it.
+// preparation is what a command has set for the next one.
 type preparation struct {
-	from   []byte // what RNFR or SITE CPFR named; empty for nothing
-	copies bool   // it was SITE CPFR
-	rest   int64  // what REST or RANG said: the first byte that counts
-	until  int64  // what RANG said: the first byte that no longer counts; 0 for none
+	from   []byte // the name of RNFR or SITE CPFR; empty if none
+	copies bool   // from is SITE CPFR's
+	rest   int64  // offset of the first byte to transfer, by REST or RANG
+	until  int64  // offset behind the last one, by RANG; 0 is the end of the file
 }
 
 func (p *preparation) reset() { *p = preparation{from: p.from[:0]} }
 
-// typeVerb sets the representation type: ASCII non-print or image, which local
-// bytes of eight bits are as well (RFC 1123 §4.1.2.1).
+// typeVerb sets the representation type: ASCII non-print or image. Local bytes of
+// eight bits are image, too (RFC 1123 §4.1.2.1).
 func (s *session) typeVerb(arg []byte) error {
 	arg = bytes.TrimRight(arg, " ")
 	switch {
@@ -68,8 +68,8 @@ func (s *session) modeVerb(arg []byte) error {
 	return replyBadParameter
 }
 
-// pickLevel is OPTS MODE: how hard MODE Z tries (draft-preston-ftpext-deflate
-// §3.2). Without a level it is the world's own choice again.
+// pickLevel obeys OPTS MODE Z LEVEL: how hard the compression tries
+// (draft-preston-ftpext-deflate §3.2). Without LEVEL the world chooses again.
 func (s *session) pickLevel(arg []byte) error {
 	words := bytes.Fields(arg)
 	switch {
@@ -88,10 +88,10 @@ func (s *session) pickLevel(arg []byte) error {
 	return nil
 }
 
-// restVerb has the next RETR or STOR begin at an offset. RFC 3659 §5.3 wants it
-// right before that; clients put the making of the data connection in between,
-// so whatever changes nothing else may stand there. In ASCII it counts the
-// file's bytes as well, as SIZE does.
+// restVerb sets the offset at which the next RETR or STOR begins. RFC 3659 §5.3 wants
+// REST right before it, but clients open the data connection in between, so any
+// Neutral verb may come there. In ASCII, too, the offset counts the file's bytes, as
+// SIZE does.
 func (s *session) restVerb(arg []byte) error {
 	offset, ok := parseOffset(arg)
 	if !ok {
@@ -106,12 +106,12 @@ func (s *session) restVerb(arg []byte) error {
 	return nil
 }
 
-// noOffset says that offsets are refused, for under TYPE A they do not count what
-// RETR sends.
+// noOffset reports whether offsets are refused: under TYPE A they do not count the
+// bytes that RETR sends.
 func (s *session) noOffset() bool { return s.e.config.Behaviour.NoASCIIRest && !s.binary }
 
-// rangVerb has the next RETR, STOR or HASH take a part of the file only, both
-// ends included (draft-bryan-ftp-range §3). "RANG 1 0" takes it back.
+// rangVerb limits the next RETR, STOR or HASH to the bytes from first to last, both
+// included (draft-bryan-ftp-range §3). "RANG 1 0" lifts the limit.
 func (s *session) rangVerb(arg []byte) error {
 	if string(arg) == "1 0" {
 		s.rest, s.until = 0, 0
@@ -129,5 +129,5 @@ func (s *session) rangVerb(arg []byte) error {
 	return nil
 }
 
-// superfluousVerb: no room needs to be allocated (RFC 959 §4.1.3, ALLO).
+// superfluousVerb is ALLO: the storage need not be told of a file's size (RFC 959 §4.1.3).
 func (s *session) superfluousVerb([]byte) error { return replySuperfluous }

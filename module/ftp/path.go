@@ -11,18 +11,17 @@ const maxName = 4096
 // valid until the next call.
 func (s *session) resolve(pathname []byte) ([]byte, error) {
 	name, ok := appendResolved(s.e.name[:0], s.dir, pathname)
+	if len(name) == 0 {
+		name = append(name, '.')
+	}
 	s.e.name = name
 	if !ok {
 		return nil, replyPathTooLong
 	}
-	if len(name) == 0 {
-		name = append(name, '.')
-		s.e.name = name
-	}
 	return name, nil
 }
 
-// resolveBelow is resolve for commands that must leave the root as it is.
+// resolveBelow is resolve for commands that must not change the root itself.
 func (s *session) resolveBelow(pathname []byte) ([]byte, error) {
 	name, err := s.resolve(pathname)
 	if err == nil && string(name) == "." {
@@ -31,11 +30,11 @@ func (s *session) resolveBelow(pathname []byte) ([]byte, error) {
 	return name, err
 }
 
-// appendResolved appends to dst, which has to be empty, the name that pathname
-// means in the directory dir; the root is the empty name. It works on bytes: "/"
-// parts the elements, "..", "." and empty ones go, ".." at the root stays there,
-// and "~" in front is the root, as each account's home is its root. Everything
-// else is part of a name. It reports false when the name is too long.
+// appendResolved appends to dst, which must be empty, the name that pathname has in
+// the directory dir; the root is the empty name. It works on bytes. "/" separates the
+// elements. Empty ones and "." are dropped, and ".." drops the one before it, if any.
+// "~" in front is the root, as each account's home is its root. All else is part of a
+// name. It reports false if the name is longer than maxName.
 func appendResolved(dst, dir, pathname []byte) ([]byte, bool) {
 	if len(pathname) > 0 && pathname[0] == '~' && (len(pathname) == 1 || pathname[1] == '/') {
 		pathname = pathname[1:]
@@ -53,10 +52,7 @@ func appendResolved(dst, dir, pathname []byte) ([]byte, bool) {
 		case "..":
 			dst = dst[:max(bytes.LastIndexByte(dst, '/'), 0)]
 		default:
-			if len(dst) > 0 {
-				dst = append(dst, '/')
-			}
-			dst = append(dst, element...)
+			dst = appendElement(dst, element)
 		}
 		if len(dst) > maxName {
 			return dst[:0], false

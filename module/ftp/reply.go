@@ -1,7 +1,9 @@
 package ftp
 
+import "cmp"
+
 // reply is a reply of one line: code and text, without the line's end. It is an
-// error as well, so that a fault carries the reply it is told with.
+// error as well, so that an error can carry the reply that the client gets.
 type reply string
 
 func (r reply) Error() string { return string(r) }
@@ -158,7 +160,7 @@ const (
 	replyStorage        = reply("451 Storage failed.")
 )
 
-// then is the reply r, unless something went wrong before.
+// then is err or, without one, the reply r.
 func then(err error, r error) error {
 	if err != nil {
 		return err
@@ -166,81 +168,53 @@ func then(err error, r error) error {
 	return r
 }
 
-// replyTo is the one place where the fault of a command turns into a reply. For
-// a command that gives a file its name, RFC 959 §5.4 has 553.
+// faultReplies are the replies to the faults of a command. Any other fault has
+// replyStorage.
+var faultReplies = map[Error]reply{
+	ErrPermission: replyDenied, ErrNotExist: replyNotExist, ErrExist: replyExist, ErrNotDir: replyNotDirectory,
+	ErrIsDir: replyIsDir, ErrNotEmpty: replyNotEmpty, ErrName: replyBadName, ErrBusy: replyBusy, ErrNoSpace: replyNoSpace,
+	ErrQuota: replyQuota, ErrUnsupported: replyUnsupported, ErrOtherDisk: replyOtherDisk, ErrTooMany: replyTooManyOpen,
+}
+
+// namingReplies come before faultReplies for a command that gives a file its name:
+// RFC 959 §5.4 has 553 for it.
+var namingReplies = map[Error]reply{
+	ErrNotExist: replyNoSuchDir, ErrNotDir: replyNoSuchDir, ErrIsDir: replyNameIsDir, ErrExist: replyNameTaken,
+	ErrNotEmpty: replyNameTaken, ErrName: replyBadNewName,
+}
+
+// replyTo is the reply to a command that failed with err, which may itself be the
+// reply. naming says that the command gives a file its name.
 func replyTo(err error, naming bool) reply {
 	if r, ok := err.(reply); ok {
 		return r
 	}
 	fault, _ := err.(Error)
-	if naming {
-		switch fault {
-		case ErrNotExist, ErrNotDir:
-			return replyNoSuchDir
-		case ErrIsDir:
-			return replyNameIsDir
-		case ErrExist, ErrNotEmpty:
-			return replyNameTaken
-		case ErrName:
-			return replyBadNewName
-		}
+	if r, ok := namingReplies[fault]; ok && naming {
+		return r
 	}
-	switch fault {
-	case ErrPermission:
-		return replyDenied
-	case ErrNotExist:
-		return replyNotExist
-	case ErrExist:
-		return replyExist
-	case ErrNotDir:
-		return replyNotDirectory
-	case ErrIsDir:
-		return replyIsDir
-	case ErrNotEmpty:
-		return replyNotEmpty
-	case ErrName:
-		return replyBadName
-	case ErrBusy:
-		return replyBusy
-	case ErrNoSpace:
-		return replyNoSpace
-	case ErrQuota:
-		return replyQuota
-	case ErrUnsupported:
-		return replyUnsupported
-	case ErrOtherDisk:
-		return replyOtherDisk
-	case ErrTooMany:
-		return replyTooManyOpen
-	}
-	return replyStorage
+	return cmp.Or(faultReplies[fault], replyStorage)
 }
 
-// replyToTransfer is how the end of a transfer is told.
+// transferReplies are the replies to the faults of a transfer. Any other fault has
+// replyTransferFault.
+var transferReplies = map[Error]reply{
+	ErrReset: replyDataLost, ErrRefused: replyDataLost, ErrCanceled: replyAborted, ErrTimeout: replyStalled,
+	ErrNoSpace: replyTransferSpace, ErrQuota: replyTransferQuota, ErrName: replyPastRange,
+}
+
+// replyToTransfer is the reply to a transfer that failed with err, which may itself be
+// the reply.
 func replyToTransfer(err error) reply {
 	if r, ok := err.(reply); ok {
 		return r
 	}
 	fault, _ := err.(Error)
-	switch fault {
-	case ErrReset, ErrRefused:
-		return replyDataLost
-	case ErrCanceled:
-		return replyAborted
-	case ErrTimeout:
-		return replyStalled
-	case ErrNoSpace:
-		return replyTransferSpace
-	case ErrQuota:
-		return replyTransferQuota
-	case ErrName:
-		return replyPastRange
-	}
-	return replyTransferFault
+	return cmp.Or(transferReplies[fault], replyTransferFault)
 }
 
-// replyToCommit is how an upload is told that came whole, but not to its place:
-// there is no data connection any more that could have broken, nor a range.
+// replyToCommit is the reply to an upload that came whole but was not committed. Faults
+// of the data connection or of the range can then only be the storage's.
 func replyToCommit(err error) reply {
 	switch err {
 	case ErrReset, ErrRefused, ErrName:
@@ -249,8 +223,9 @@ func replyToCommit(err error) reply {
 	return replyToTransfer(err)
 }
 
-// ofStorage is a fault of the storage in the middle of a transfer: none of the data
-// connection, whatever a storage behind a network says, nor of a range.
+// ofStorage is the error of a transfer whose storage failed with err. Faults of the data
+// connection or of the range, which a storage behind a network may report, become
+// ErrStorage.
 func ofStorage(err error) error {
 	switch err {
 	case ErrReset, ErrRefused, ErrTimeout, ErrCanceled, ErrSecurity, ErrName, ErrUnsupported, ErrTooMany:
@@ -259,8 +234,8 @@ func ofStorage(err error) error {
 	return err
 }
 
-// ofData is a fault of the data connection in the middle of a transfer: none of the
-// storage.
+// ofData is the error of a transfer whose data connection failed with err. Faults that
+// only a storage has become ErrReset.
 func ofData(err error) error {
 	if err == ErrTimeout || err == ErrCanceled {
 		return err
@@ -268,7 +243,7 @@ func ofData(err error) error {
 	return ErrReset
 }
 
-// replyToData is how a data connection that did not come about is told.
+// replyToData is the reply to a transfer whose data connection could not be opened.
 func replyToData(err error) reply {
 	switch err {
 	case ErrBusy:

@@ -7,8 +7,8 @@ type phase uint8
 
 const (
 	phaseActive   phase = iota
-	phaseQuitting       // after QUIT: it ends when the transfer has ended
-	phaseEnding         // the last reply is said: it ends when that is sent
+	phaseQuitting       // after QUIT: it ends with the transfer
+	phaseEnding         // the last reply is said: the session ends once that is sent
 	phaseLost           // the control connection is gone
 	phaseEnded          // closed and forgotten by the world
 )
@@ -19,22 +19,22 @@ type session struct {
 	handle Handle
 	phase  phase
 
-	queued   bool // it is in the engine's queue
-	slot     int  // its place among the timers
-	deadline int64
+	queued   bool  // it is in the engine's queue
+	slot     int   // its place among the timers
+	deadline int64 // of its next timer; 0 is none
 	begun    int64 // when the time to log in began
-	heard    int64 // when it last gave a sign of life; for loginDelayed, when the answer is due
+	heard    int64 // when the client was last active; for loginDelayed, when the reply is due
 
 	lines    lines
 	readable bool   // the control connection may have more to read
-	unsent   []byte // of the replies, what the connection had no room for, or what is kept back
-	corked   bool   // the preliminary reply is kept back, as long as its transfer has to wait for nothing
-	current  int    // length of the line whose command waits for an answer, 0 if none does
+	unsent   []byte // replies that are corked, or that the connection had no room for
+	corked   bool   // replies stay in unsent until the transfer ends or has to wait (see begin)
+	current  int    // length of the line whose command waits for the world's answer, 0 if none does
 	held     int    // bytes of whole lines that wait for the end of the transfer
 	waiting  bool   // the world owes an answer: EventReady will say that it is there
-	drained  bool   // EventDrain was for this session alone
-	stage    int    // how far a command of several calls has come
-	strange  int    // bad commands before the login
+	drained  bool   // EventDrain came for this session alone
+	stage    int    // how far a command has come that makes several calls
+	strange  int    // how many bad commands came before the login
 
 	identity
 	preparation
@@ -70,8 +70,8 @@ func (s *session) reset() {
 	s.readable = true
 }
 
-// handleEvent notes what an event means for the session. Events of handles that
-// the session no longer has are ignored.
+// handleEvent records an event in the state of the session. It ignores events of
+// handles that the session no longer has.
 func (s *session) handleEvent(event *Event) {
 	switch event.Kind {
 	case EventReadable:
@@ -95,7 +95,7 @@ func (s *session) handleEvent(event *Event) {
 	}
 }
 
-// run does what there is to do, up to a limit.
+// run does the session's work, up to the limits of one turn.
 func (s *session) run() {
 	e := s.e
 	e.turn = e.spent + turnWork
@@ -107,7 +107,7 @@ func (s *session) run() {
 		if !s.corked {
 			return
 		}
-		s.corked = false // what was kept back goes out, and then the next line may be read
+		s.corked = false // the replies are sent, and then the next line may be read
 	}
 	e.wake(s)
 }
@@ -129,8 +129,8 @@ func (s *session) proceed() bool {
 		s.end()
 		return false
 	case s.transfer.state != transferIdle:
-		// First the line: an ABOR must not wait for a long listing, nor an upload
-		// be committed whose client is gone.
+		// First the line: an ABOR must not wait for a long listing, and an upload
+		// must not be committed if its client is gone.
 		line := s.proceedLine()
 		if s.phase == phaseLost || line && s.transfer.state >= transferCommitting {
 			return true
@@ -150,7 +150,7 @@ func (s *session) proceed() bool {
 	return s.proceedLine()
 }
 
-// proceedLine acts on the next line, if it is time for it.
+// proceedLine acts on the next line, and reports false if that has to wait.
 func (s *session) proceedLine() bool {
 	switch {
 	case s.phase != phaseActive, len(s.unsent) > 0, s.waiting && s.current > 0, s.login == loginDelayed:
@@ -178,8 +178,8 @@ func (s *session) proceedLine() bool {
 	return s.act(s.held, end)
 }
 
-// act obeys the line buf[from:to] and takes it out of the buffer, unless its
-// command waits for an answer: then it stays, to be obeyed again.
+// act obeys the line buf[from:to] and takes it out of the buffer. If its command waits
+// for an answer, the line stays and is obeyed again.
 func (s *session) act(from, to int) bool {
 	if s.current == 0 {
 		s.heard = s.e.now
@@ -201,15 +201,15 @@ func (s *session) act(from, to int) bool {
 	return true
 }
 
-// readMore reads behind the last whole line. Of a line that is too long for the
-// buffer, all is dropped but the news.
+// readMore reads on behind the last whole line. A line that is too long for the buffer
+// is answered at once, and dropped as it comes.
 func (s *session) readMore() bool {
 	l := &s.lines
 	if l.skip {
 		s.cut(s.held, len(l.buf))
 	}
 	if s.read() {
-		if s.strangerOnFirstLine() {
+		if s.login == loginNone && s.strange == 0 && bytes.HasPrefix(l.buf, tlsRecord) {
 			s.say(replyNotFTP)
 		}
 		return true
@@ -226,16 +226,16 @@ func (s *session) readMore() bool {
 	return false
 }
 
-// hungUp ends a session whose client is gone, if it would not soon be noticed
-// otherwise: a command or a transfer has to be waited for.
+// hungUp ends the session of a client that is gone while a command or a transfer
+// waits. Otherwise the next read will tell.
 func (s *session) hungUp() {
 	if s.phase == phaseActive && (s.waiting || s.transfer.state != transferIdle) && !s.quits() {
 		s.phase = phaseLost
 	}
 }
 
-// quits says whether QUIT is among the lines that are to be obeyed. Behind it the
-// end of the control connection is what was to come, and not an abort
+// quits reports whether QUIT is among the lines that are still to be obeyed. The client
+// may close the control connection after QUIT without aborting its transfer
 // (RFC 959 §4.1.1).
 func (s *session) quits() bool {
 	for line := range bytes.Lines(s.lines.buf) {
@@ -255,7 +255,7 @@ func (s *session) end() {
 	s.phase = phaseEnded
 }
 
-// send writes to the control connection, and keeps what there is no room for.
+// send writes to the control connection. Bytes that find no room wait in unsent.
 func (s *session) send(p []byte) {
 	if s.phase >= phaseLost {
 		return
@@ -272,7 +272,7 @@ func (s *session) send(p []byte) {
 	s.unsent = append(s.unsent, p...)
 }
 
-// flush sends what an earlier write had no room for.
+// flush sends what waits in unsent.
 func (s *session) flush() {
 	if len(s.unsent) == 0 || s.corked {
 		return
@@ -285,10 +285,5 @@ func (s *session) flush() {
 	s.unsent = s.unsent[:copy(s.unsent, s.unsent[n:])]
 }
 
-// strangerOnFirstLine reports that the first bytes of the session are those of
-// a TLS handshake: whoever sends them speaks another protocol.
-func (s *session) strangerOnFirstLine() bool {
-	return s.login == loginNone && s.strange == 0 && bytes.HasPrefix(s.lines.buf, tlsRecord)
-}
-
+// tlsRecord begins a TLS handshake. A session that begins with it is not FTP.
 var tlsRecord = []byte{0x16, 0x03}

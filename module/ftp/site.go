@@ -7,7 +7,7 @@ import (
 	"wasiftp/wasi"
 )
 
-// SiteVerbs is the table of all commands of SITE, in rows like those of [Verbs].
+// SiteVerbs is a copy of the table of all commands of SITE, with rows as in [Verbs].
 func SiteVerbs() []Verb { return slices.Clone(siteVerbs) }
 
 var siteVerbs = []Verb{
@@ -58,8 +58,8 @@ func (s *session) siteHelp([]byte) error {
 }
 
 // siteChmod sets the permission bits, given in octal. Clients send four digits for
-// directories that belong to a group; which of the upper three bits a file or a
-// directory gets is for its storage to say.
+// directories that belong to a group. The storage decides which of the upper three
+// bits it sets.
 func (s *session) siteChmod(arg []byte) error {
 	word, pathname, _ := bytes.Cut(arg, []byte{' '})
 	mode, ok := parseMode(word, 0o7777)
@@ -73,7 +73,7 @@ func (s *session) siteChmod(arg []byte) error {
 	return then(s.e.world.SetMode(s.handle, name, mode), replyModeSet)
 }
 
-// siteIdle tells how long a session may be idle, or lowers that for this one.
+// siteIdle tells how long a session may be idle, or sets a shorter time for this one.
 func (s *session) siteIdle(arg []byte) error {
 	if len(arg) > 0 {
 		n, ok := parseNumber(arg, maxIdle)
@@ -91,7 +91,7 @@ func (s *session) siteIdle(arg []byte) error {
 	return nil
 }
 
-// siteMkdir makes a directory and those that it lies in.
+// siteMkdir makes a directory and its parents.
 func (s *session) siteMkdir(arg []byte) error {
 	name, err := s.resolve(arg)
 	if err != nil {
@@ -109,8 +109,8 @@ func (s *session) siteRmdir(arg []byte) error {
 	return then(s.e.treeRemover.RemoveTree(s.handle, name), replyRemoved)
 }
 
-// siteSymlink makes a symbolic link. Both arguments are pathnames of the
-// client's, as everywhere: there is none that leads out of the root.
+// siteSymlink makes a symbolic link. Both arguments are resolved as any pathname of the
+// client, so the target is never outside the root.
 func (s *session) siteSymlink(arg []byte) error {
 	target, rest, ok1 := cutPathname(arg)
 	link, rest, ok2 := cutPathname(rest)
@@ -128,8 +128,7 @@ func (s *session) siteSymlink(arg []byte) error {
 	return then(s.e.linker.Symlink(s.handle, target, name), replyLinked)
 }
 
-// siteUmask tells which permission bits new files and directories do not get, or
-// says so anew.
+// siteUmask tells or sets which permission bits new files and directories do not get.
 func (s *session) siteUmask(arg []byte) error {
 	if len(arg) == 0 {
 		if !s.masked {
@@ -160,10 +159,7 @@ func (s *session) siteUtime(arg []byte) error {
 	if !ok {
 		return replyBadArgument
 	}
-	if err := s.setTime(pathname, time); err != nil {
-		return err
-	}
-	return replyTimeSet
+	return then(s.setTime(pathname, time), replyTimeSet)
 }
 
 // cutUtime takes SITE UTIME's argument apart. Clients send "pathname atime mtime

@@ -1,28 +1,24 @@
 package ftp
 
-// statVerb lists a file or a directory as part of the reply, or tells about the
-// session; during a transfer, how far that has come (RFC 959 §4.1.3).
+// statVerb lists a file or a directory as part of the reply. Without an argument it
+// tells the state of the session and of its transfer (RFC 959 §4.1.3).
 func (s *session) statVerb(arg []byte) error {
 	if len(arg) > 0 {
 		return s.list(arg, listRequest{form: formLong, control: true})
 	}
 	b := append(s.e.scratch[:0], "211-Status:\r\n Connected from "...)
 	b = s.e.world.PeerAddress(s.handle).Addr().Unmap().AppendTo(b)
-	b = append(b, "\r\n Logged in as "...)
-	b = appendName(b, s.user)
-	b = append(b, "\r\n Type "...)
+	b = appendName(append(b, "\r\n Logged in as "...), s.user)
+	representation, mode := "ASCII", "stream"
 	if s.binary {
-		b = append(b, "image"...)
-	} else {
-		b = append(b, "ASCII"...)
+		representation = "image"
 	}
-	b = append(b, ", structure file, mode "...)
 	if s.deflate {
-		b = append(b, "deflate\r\n"...)
-	} else {
-		b = append(b, "stream\r\n"...)
+		mode = "deflate"
 	}
-	b = s.appendProgress(b)
+	b = append(append(b, "\r\n Type "...), representation...)
+	b = append(append(b, ", structure file, mode "...), mode...)
+	b = s.appendProgress(append(b, "\r\n"...))
 	s.sendLine(append(b, "211 End of status."...))
 	return nil
 }
@@ -38,7 +34,6 @@ func (s *session) appendProgress(b []byte) []byte {
 	case transferMoving:
 		moved = s.progress()
 	}
-	b = append(b, " Transfer under way, "...)
-	b = appendPadded(b, moved, "")
+	b = appendPadded(append(b, " Transfer under way, "...), moved, "")
 	return append(b, " bytes so far\r\n"...)
 }

@@ -2,19 +2,20 @@ package ftp
 
 import "strconv"
 
-// What replies and listings are made of.
+// Pieces of replies and listings.
 
 func appendInt(b []byte, n int64) []byte { return strconv.AppendInt(b, n, 10) }
 
-// appendPadded appends a number, and before it what of a padding it leaves uncovered.
+// appendPadded appends a number. If it has fewer digits than padding has bytes, the
+// first bytes of padding come before it.
 func appendPadded(b []byte, n uint64, padding string) []byte {
 	var digits [20]byte
 	d := strconv.AppendUint(digits[:0], n, 10)
 	return append(append(b, padding[:max(len(padding)-len(d), 0)]...), d...)
 }
 
-// appendOctal appends permission bits as three octal digits, or as four if it has
-// one of the upper three.
+// appendOctal appends permission bits as three octal digits, or as four if one of the
+// upper three bits is set.
 func appendOctal(b []byte, mode uint32) []byte {
 	if upper := mode >> 9 & 7; upper != 0 {
 		b = append(b, '0'+byte(upper))
@@ -30,9 +31,9 @@ func appendHex(b, digest []byte) []byte {
 	return b
 }
 
-// appendName appends a name to a reply. Control bytes would end the line or
-// reach the client's terminal, so none is sent; 0xFF is doubled as Telnet wants
-// it (RFC 854).
+// appendName appends a name to a reply. A control byte could end the line or reach the
+// client's terminal, so it becomes a question mark. 0xFF is doubled, as Telnet wants it
+// (RFC 854).
 func appendName(b, name []byte) []byte {
 	for _, c := range name {
 		switch {
@@ -46,7 +47,7 @@ func appendName(b, name []byte) []byte {
 	return b
 }
 
-// appendQuoted appends the pathname of a name in quotes, those inside it doubled
+// appendQuoted appends a name as a pathname in quotes. Quotes inside it are doubled
 // (RFC 959 appendix II).
 func appendQuoted(b, name []byte) []byte {
 	b = append(b, '"', '/')

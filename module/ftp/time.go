@@ -1,8 +1,10 @@
 package ftp
 
-// The calendar, written by hand: the time package would make the guest import
-// more than it may (DESIGN.md). Times are UTC, in ns since 1970; what int64
-// holds reaches from 1677 to 2262.
+import "bytes"
+
+// The calendar, written by hand: the time package would make the guest import more
+// WASI functions than the runtime's own few. Times are UTC, in ns since 1970; an int64
+// reaches from 1677 to 2262.
 
 const day = 86400 // seconds
 
@@ -13,7 +15,7 @@ type civil struct {
 	milli                            int
 }
 
-// civilTime is the calendar's view of a time.
+// civilTime is the date and the time of day.
 func civilTime(ns int64) civil {
 	seconds := floorDiv(ns, second)
 	days := floorDiv(seconds, day)
@@ -43,7 +45,7 @@ func civilDate(days int64) (year int64, month, dayOfMonth int) {
 	return year, month, dayOfMonth
 }
 
-// daysTo is the reverse of civilDate.
+// daysTo is the reverse of civilDate. Month 13 is January of the next year.
 func daysTo(year int64, month, dayOfMonth int) int64 {
 	if month <= 2 {
 		year--
@@ -64,16 +66,7 @@ func floorDiv(a, b int64) int64 {
 }
 
 func daysIn(year int64, month int) int {
-	switch month {
-	case 4, 6, 9, 11:
-		return 30
-	case 2:
-		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
-			return 29
-		}
-		return 28
-	}
-	return 31
+	return int(daysTo(year, month+1, 1) - daysTo(year, month, 1))
 }
 
 // appendTime appends a time as RFC 3659 §2.3 writes it: YYYYMMDDHHMMSS, and the
@@ -90,25 +83,16 @@ func appendTime(b []byte, ns int64) []byte {
 	return b
 }
 
-// parseTime reads a time as RFC 3659 §2.3 writes it, the seconds being optional
-// if short is true (SITE UTIME). A second 60 is the one behind it. It reports
-// false for anything that is no such time or does not fit into the result.
+// parseTime reads a time as RFC 3659 §2.3 writes it; with short, it may lack the seconds
+// (SITE UTIME). The leap second 60 counts as the second behind it. It reports false for
+// anything that is no such time or does not fit into the result.
 func parseTime(b []byte, short bool) (ns int64, ok bool) {
-	digits, fraction := b, []byte(nil)
-	for i, c := range b {
-		if c == '.' {
-			digits, fraction = b[:i], b[i+1:]
-			if len(fraction) == 0 {
-				return 0, false
-			}
-			break
-		}
-	}
-	if len(digits) != 14 && !(short && len(digits) == 12) {
+	digits, fraction, point := bytes.Cut(b, []byte{'.'})
+	if len(digits) != 14 && !(short && len(digits) == 12) || point && len(fraction) == 0 {
 		return 0, false
 	}
 	part := func(from, to int) int {
-		n, ok := parseDigits(digits[from:min(to, len(digits))])
+		n, ok := parseDigits(digits[from:to])
 		if !ok {
 			return -1
 		}
@@ -128,7 +112,7 @@ func parseTime(b []byte, short bool) (ns int64, ok bool) {
 	return seconds*second + ns, ok
 }
 
-// parseFraction reads the digits behind the point of a second, in ns.
+// parseFraction reads the digits behind the point of the seconds. The result is in ns.
 func parseFraction(b []byte) (ns int64, ok bool) {
 	unit := int64(second)
 	for _, c := range b {

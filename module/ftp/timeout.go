@@ -1,20 +1,22 @@
 package ftp
 
+import "cmp"
+
 const second = 1_000_000_000 // ns
 
-// timer is what a session's next deadline is about.
+// timer is the kind of a session's deadline.
 type timer uint8
 
 const (
 	timerNone timer = iota
 	timerLogin
 	timerIdle
-	timerDelay // of the answer to a failed login
+	timerDelay // of the reply to a failed login
 	timerData
 	timerStall
 )
 
-// nextTimer says which time-out the session is running towards.
+// nextTimer is the session's next deadline and its kind; timerNone and 0 if it has none.
 func (s *session) nextTimer() (timer, int64) {
 	c := &s.e.config
 	switch {
@@ -26,7 +28,7 @@ func (s *session) nextTimer() (timer, int64) {
 		return after(timerData, s.transfer.since, c.DataTime)
 	case s.transfer.state == transferMoving || s.transfer.state == transferListing:
 		return after(timerStall, s.transfer.since, c.StallTime)
-	case s.waiting: // for the world, which has time-outs of its own
+	case s.waiting: // the world has time-outs of its own
 		return timerNone, 0
 	}
 	kind, at := after(timerIdle, s.heard, s.idleTime())
@@ -41,16 +43,11 @@ func (s *session) nextTimer() (timer, int64) {
 // maxIdle is the longest idle time that a client can choose, in seconds.
 const maxIdle = 7 * day
 
-// idleTime is how long the session may be idle, 0 for ever.
-func (s *session) idleTime() int64 {
-	if s.idle > 0 {
-		return s.idle
-	}
-	return s.e.config.IdleTime
-}
+// idleTime is how long the session may be idle, in ns; 0 is no limit.
+func (s *session) idleTime() int64 { return cmp.Or(s.idle, s.e.config.IdleTime) }
 
-// after is a timer that goes off some time after a moment; never if that time is
-// 0. It stays clear of the largest time there is, and of 0.
+// after is the deadline some time after a moment. There is none if that time is 0, or
+// if the sum is too large for an int64. A deadline is never 0, which is none.
 func after(kind timer, moment, time int64) (timer, int64) {
 	if time <= 0 || moment+time < moment {
 		return timerNone, 0
@@ -83,8 +80,8 @@ func (s *session) expire() {
 	}
 }
 
-// timedOut ends a session that nobody uses. One that does not even read its
-// replies is told nothing.
+// timedOut ends a session that nobody uses. A client that does not even read its
+// replies gets no 421.
 func (s *session) timedOut(kind timer) {
 	switch {
 	case len(s.unsent) > 0 || s.phase != phaseActive:

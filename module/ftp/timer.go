@@ -1,10 +1,10 @@
 package ftp
 
-// timers is a binary heap of the sessions that wait for a time, the earliest
-// first. A session knows its own place in it.
+// timers is a binary heap of the sessions that have a deadline, the earliest first. A
+// session's slot is its index in it.
 type timers []*session
 
-// due is the first session whose time has come, nil if there is none.
+// due is the session with the earliest deadline, nil if that is yet to come.
 func (t timers) due(now int64) *session {
 	if len(t) == 0 || t[0].deadline > now {
 		return nil
@@ -12,7 +12,7 @@ func (t timers) due(now int64) *session {
 	return t[0]
 }
 
-// next is the earliest time, 0 if nobody waits for one.
+// next is the earliest deadline, 0 if there is none.
 func (t timers) next() int64 {
 	if len(t) == 0 {
 		return 0
@@ -20,7 +20,7 @@ func (t timers) next() int64 {
 	return t[0].deadline
 }
 
-// set gives a session another deadline; 0 is none.
+// set changes a session's deadline; 0 is none.
 func (t *timers) set(s *session, deadline int64) {
 	switch {
 	case deadline == s.deadline:

@@ -13,16 +13,16 @@ const (
 	RequireTransfer             // data connections as well
 )
 
-// protection is what goes under TLS.
+// protection is what TLS protects in a session.
 type protection struct {
 	secure      bool // the control connection
 	bufferSized bool // PBSZ was said
 	protected   bool // PROT P was said: data connections
-	joins       bool // SSCN ON was said: there we are the TLS client
+	joins       bool // SSCN ON was said: on data connections we are the TLS client
 }
 
-// authVerb begins TLS (RFC 4217 §4). All that the session knew goes, and all
-// that came behind the line: somebody on the way may have written it.
+// authVerb begins TLS (RFC 4217 §4). The session forgets all that it was told, and all
+// that came behind the line: somebody on the way may have written that.
 func (s *session) authVerb(arg []byte) error {
 	arg = bytes.TrimRight(arg, " ")
 	switch {
@@ -40,7 +40,7 @@ func (s *session) authVerb(arg []byte) error {
 	return nil
 }
 
-// pbszVerb: TLS protects a stream, which has no buffers to agree on
+// pbszVerb takes any size: TLS protects a stream, so there is no buffer to agree on
 // (RFC 4217 §8).
 func (s *session) pbszVerb(arg []byte) error {
 	if !s.secure {
@@ -76,8 +76,8 @@ func (s *session) protVerb(arg []byte) error {
 }
 
 // cccVerb puts the control connection in the clear again, if that is allowed
-// (RFC 4217 §6): it shows the addresses and names that TLS has just hidden, and
-// lets anybody add a command. Data connections stay as PROT has them.
+// (RFC 4217 §6). Then anybody on the way can read addresses and names and add commands.
+// Data connections stay as PROT has set them.
 func (s *session) cccVerb([]byte) error {
 	switch {
 	case !s.secure:
@@ -93,7 +93,7 @@ func (s *session) mayUnseal() bool {
 	return s.e.has&NeedCCC != 0 && s.e.config.Require < RequireControl
 }
 
-// unseal ends TLS with a last line under it.
+// unseal sends a last line under TLS, and ends TLS on the control connection.
 func (s *session) unseal(line []byte) error {
 	if err := s.e.tlsStopper.StopTLS(s.handle, append(line, "\r\n"...)); err != nil {
 		return replyStaySecure
@@ -102,8 +102,8 @@ func (s *session) unseal(line []byte) error {
 	return nil
 }
 
-// sscnVerb says who is the TLS client on data connections: the client of the
-// control connection, or we, so that two servers can do a handshake between them.
+// sscnVerb says who is the TLS client on data connections: the FTP client or we. In a
+// transfer between two servers one of them has to be.
 func (s *session) sscnVerb(arg []byte) error {
 	arg = bytes.TrimRight(arg, " ")
 	switch {

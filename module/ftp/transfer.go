@@ -10,20 +10,21 @@ const (
 	transferConnecting               // the data connection is awaited
 	transferMoving                   // the file's bytes move
 	transferListing                  // the engine sends a listing
-	transferCopying                  // the next file of several is to be copied
-	transferCommitting               // an upload is whole and is made final
-	transferClearing                 // files that are in another now are deleted
+	transferCopying                  // COMB is about to copy its next part
+	transferCommitting               // an upload is whole and is committed
+	transferClearing                 // COMB deletes the parts that it has copied
 )
 
-// transfer is a file or a listing on its way over the data connection.
+// transfer is a file or a listing on its way over the data connection, or a file that is
+// hashed or copied.
 type transfer struct {
 	state  transferState
 	upload bool
 	file   Handle
 	list   *listing
-	dtp    *dtp     // moves the bytes where the world does not
-	sum    *sum     // the bytes are hashed and go nowhere
-	copy   *copying // the bytes go to another file
+	dtp    *dtp     // moves the bytes; nil if the world does
+	sum    *sum     // nil unless the bytes are hashed, and sent nowhere
+	copy   *copying // nil unless the bytes are copied to another file
 	length int64    // most bytes to move; 0 is no limit
 	since  int64    // when its state began, or when bytes last moved
 	moved  uint64   // bytes that had moved by then
@@ -67,10 +68,10 @@ func (s *session) storVerb(arg []byte) error {
 	return s.upload(arg, OpenResume)
 }
 
-// partly says whether REST or RANG want less than the whole file.
+// partly reports whether REST or RANG limits the transfer to a part of the file.
 func (s *session) partly() bool { return s.rest > 0 || s.until > 0 }
 
-// rangeLength is how many bytes RANG wants, 0 for all.
+// rangeLength is how many bytes RANG asks for; 0 is all.
 func (s *session) rangeLength() int64 { return max(s.until-s.rest, 0) }
 
 func (s *session) upload(arg []byte, mode OpenMode) error {
@@ -99,18 +100,16 @@ func (s *session) upload(arg []byte, mode OpenMode) error {
 	return nil
 }
 
-// appeVerb puts an upload at the end of a file. A REST before it is of no
-// account: the end is where it goes.
-func (s *session) appeVerb(arg []byte) error {
-	return s.upload(arg, OpenAppend)
-}
+// appeVerb appends an upload to a file. An offset of REST does not count: the upload goes
+// to the end.
+func (s *session) appeVerb(arg []byte) error { return s.upload(arg, OpenAppend) }
 
 // maxUnique is how many names STOU tries.
 const maxUnique = 1000
 
-// stouVerb puts an upload in a file of its own, and tells its name in the reply
-// that RFC 1123 §4.1.2.9 prescribes. The name is the one the client proposes, if
-// that is free, or one made from the time.
+// stouVerb puts an upload in a new file, and tells its name in the reply that RFC 1123
+// §4.1.2.9 prescribes. The name is the client's or, without one, is made from the time.
+// If there is such a file, a number is added to the name.
 func (s *session) stouVerb(arg []byte) error {
 	if err := s.needData(); err != nil {
 		return err
@@ -142,7 +141,8 @@ func (s *session) stouVerb(arg []byte) error {
 	return ErrExist
 }
 
-// prepare resolves the pathname of a transfer that has somewhere to go.
+// prepare resolves the pathname of a transfer. It fails if there is no data connection
+// to be had for it.
 func (s *session) prepare(arg []byte) ([]byte, error) {
 	if err := s.needData(); err != nil {
 		return nil, err
@@ -161,19 +161,19 @@ func (s *session) appendOpening(arg []byte) []byte {
 	return appendName(b, arg)
 }
 
-// begin begins a transfer whose preliminary reply is said now. Where the engine
-// moves the bytes itself, that of a download goes out together with the completion
-// reply if nothing between them has to be waited for: not every runtime can turn
-// Nagle's algorithm off, which would keep the second one 40 ms from the client.
-// Clients of uploads send only after the first.
+// begin begins a transfer, whose preliminary reply its caller says. Where the engine moves
+// the bytes itself, it keeps that of a download back, and sends it together with the
+// completion reply if nothing has to be waited for between them: not every runtime can
+// turn Nagle's algorithm off, which would delay the second reply by 40 ms. That of an
+// upload is sent at once, for the client waits for it.
 func (s *session) begin(t transfer) {
 	t.state, t.since = transferConnecting, s.e.now
 	s.transfer = t
 	s.corked = s.e.streams != nil && !t.upload && (t.list == nil || !t.list.control)
 }
 
-// proceedTransfer does the next part of a transfer, and reports false when that
-// has to be waited for.
+// proceedTransfer does the next step of a transfer, and reports false if it has to
+// wait.
 func (s *session) proceedTransfer() bool {
 	switch s.transfer.state {
 	case transferConnecting:
@@ -208,16 +208,14 @@ func (s *session) proceedConnecting() bool {
 		s.dataFailed(err)
 		return true
 	}
-	t.since = s.e.now
+	t.state, t.since = transferMoving, s.e.now
 	if t.list != nil {
 		t.state = transferListing
-		return true
 	}
-	t.state = transferMoving
 	return true
 }
 
-// move has the file's bytes move from now on.
+// move begins to move the file's bytes.
 func (s *session) move() error {
 	t := &s.transfer
 	ascii := !s.binary && !s.e.config.Behaviour.ASCIIVerbatim
@@ -247,7 +245,7 @@ func (s *session) progress() uint64 {
 	}
 }
 
-// transferred is told that all has moved that could.
+// transferred goes on when no more bytes will move: all have if err is nil.
 func (s *session) transferred(err error, bytes uint64) {
 	s.transfer.moved = bytes
 	if err == ErrName && s.transfer.length == 0 {
@@ -278,11 +276,10 @@ func (s *session) proceedCommitting() bool {
 		s.waiting = true
 		return false
 	}
-	copies := s.transfer.copy != nil
 	if err == nil {
 		s.transfer.file = 0
 	}
-	switch {
+	switch copies := s.transfer.copy != nil; {
 	case copies && err != nil:
 		s.copyFailed(err)
 	case copies:
@@ -295,7 +292,7 @@ func (s *session) proceedCommitting() bool {
 	return true
 }
 
-// stalled gives a transfer up that has not moved since the last look at it.
+// stalled gives up a transfer of which no byte has moved since the timer began.
 func (s *session) stalled() {
 	t := &s.transfer
 	if t.state == transferMoving {
@@ -305,7 +302,7 @@ func (s *session) stalled() {
 		}
 	}
 	if t.list != nil && t.list.control {
-		s.phase = phaseLost // there is no reply inside a reply
+		s.phase = phaseLost // the listing is an unfinished reply: no other can be said
 		return
 	}
 	s.finish(replyStalled)
@@ -319,8 +316,8 @@ func (s *session) finish(r reply) {
 	s.say(r)
 }
 
-// dropTransfer gives up what is left of a transfer: an upload that was not
-// committed is aborted.
+// dropTransfer releases what a transfer holds. An upload that is not committed is
+// aborted.
 func (s *session) dropTransfer() {
 	t := &s.transfer
 	if t.file != 0 {

@@ -5,47 +5,47 @@ import (
 	"slices"
 )
 
-// So many bytes of names of folders yet to be listed are remembered, and so many
-// where memory is scarce.
+// How many bytes of subfolders' names a tree remembers at most, and how many while memory
+// is scarce.
 const (
 	maxTree   = 128 << 10
 	smallTree = 16 << 10
 )
 
-// levelSize is the size of a level.
-const levelSize = 48
+const levelSize = 48 // unsafe.Sizeof(level{})
 
-// tree is the way of a listing through folders, depth first. It remembers the
-// subfolders of the folders on its way. When these are too many, it forgets some
-// that come late; their folder is read again when the others are done, from the
-// one on that was gone into last. As that is known by its place in the order, and
-// not by a count, a folder that changes meanwhile has nothing listed twice. Only
-// with -t or -S can a subfolder change its place itself, by its time or size.
+// tree leads a listing through folders, depth first. Of each folder between the first and
+// the current one, it remembers the subfolders that are yet to be entered. When these are
+// too many, it forgets the last ones of a folder. That folder is read again when its other
+// subfolders are done, and the tree goes on behind the one that it entered last. It knows
+// that one by its place in the order, not by a count, so that nothing is listed twice if
+// the folder changes meanwhile. Only with -t or -S can a subfolder itself change its
+// place, by its time or size.
 type tree struct {
 	e      *Engine
 	order  order
-	path   []byte // of the folder that was gone into last, relative to where the listing began
-	levels []level
-	names  []ranked // of each level those yet to be gone into, the next one last
+	path   []byte   // of the folder entered last, relative to the first one
+	levels []level  // the folders from the first to the current one, which is on top
+	names  []ranked // of each level the subfolders yet to be entered, the next one last
 	text   []byte   // of the names
 }
 
-// level is a folder on the way.
+// level is a folder whose subfolders are being listed.
 type level struct {
 	end     int   // of its pathname in path
 	pattern int   // where the element begins that its entries must match
-	names   int   // where its subfolders begin among the names
-	text    int   // where their text begins
-	rank    int64 // of the subfolder that was gone into last
+	names   int   // where its subfolders begin in tree.names
+	text    int   // where their names begin in tree.text
+	rank    int64 // of the subfolder entered last
 	more    bool  // some subfolders are forgotten
 }
 
-// begin begins anew, with the folder in which the listing begins.
+// begin begins anew, with the first folder of a listing.
 func (t *tree) begin(o order, e *Engine) {
 	*t = tree{e: e, order: o, path: t.path[:0], levels: append(t.levels[:0], level{}), names: t.names[:0], text: t.text[:0]}
 }
 
-// most is how many bytes it may remember now.
+// most is how many bytes the tree may remember now.
 func (t *tree) most() int {
 	if t.e.scarce() {
 		return smallTree
@@ -56,23 +56,21 @@ func (t *tree) most() int {
 func (t *tree) top() *level    { return &t.levels[len(t.levels)-1] }
 func (t *tree) folder() []byte { return t.path[:t.top().end] }
 
-// size is how many bytes are kept.
+// size is how many bytes the buffers take; path is not counted.
 func (t *tree) size() int {
 	return cap(t.text) + cap(t.names)*rankedSize + cap(t.levels)*levelSize
 }
 
-// last is the subfolder of the folder on top that was gone into last, empty for
+// last is the name of the top folder's subfolder that was entered last, empty if there is
 // none.
 func (t *tree) last() []byte {
-	name := t.path[t.top().end:]
-	if len(name) > 0 && name[0] == '/' {
-		name = name[1:]
-	}
-	name, _, _ = bytes.Cut(name, []byte{'/'})
+	below := bytes.TrimPrefix(t.path[t.top().end:], []byte{'/'})
+	name, _, _ := bytes.Cut(below, []byte{'/'})
 	return name
 }
 
-// remember has the listing go into a subfolder of the folder on top later.
+// remember adds a subfolder of the top folder to those that are yet to be entered, unless
+// the tree is past its place in the order.
 func (t *tree) remember(rank int64, name []byte) {
 	top := t.top()
 	if last := t.last(); len(last) > 0 && t.order.compare(rank, name, top.rank, last) <= 0 {
@@ -80,7 +78,7 @@ func (t *tree) remember(rank int64, name []byte) {
 	}
 	most := t.most()
 	for {
-		// All that are forgotten come behind all that are not.
+		// A folder forgets its last subfolders, so one behind all others is forgotten too.
 		if top.more {
 			latest := &t.names[top.names]
 			if t.order.compare(rank, name, latest.rank, latest.in(t.text)) > 0 {
@@ -97,12 +95,12 @@ func (t *tree) remember(rank int64, name []byte) {
 	t.names = append(t.names, ranked{rank, uint32(from), uint32(len(t.text))})
 }
 
-// forget makes room: the folder with the most names loses half of them, and so on
-// until there is enough. The one on top, which is being read, keeps one.
+// forget makes room: the folder with the most names loses the last half of them, and so on
+// until there is enough. The top one, which is being read, keeps one.
 func (t *tree) forget(most int) {
 	most = min(most*7/8, most-rankedSize-maxName)
 	t.e.spent += len(t.names) * compareWork
-	used := 0 // the names that were gone into take no more
+	used := 0 // without the text of those that were entered, which compact drops
 	for i := range t.names {
 		used += int(t.names[i].to-t.names[i].from) + rankedSize
 	}
@@ -125,9 +123,9 @@ func (t *tree) forget(most int) {
 	t.compact()
 }
 
-// widest is the level with the most names that can lose some, the outermost if
-// there are several. That on top must keep one; there is always another to lose
-// some, as no name is longer than maxName.
+// widest is the level with the most names that can lose some, the outermost if there are
+// several. The top level must keep one. forget always finds a level: one name alone fits,
+// as none is longer than maxName.
 func (t *tree) widest() (widest, count int) {
 	end := len(t.names)
 	for i := len(t.levels) - 1; i >= 0; i-- {
@@ -140,7 +138,7 @@ func (t *tree) widest() (widest, count int) {
 	return widest, count
 }
 
-// compact drops the text of what is no longer among the names.
+// compact drops the text that belongs to none of the names.
 func (t *tree) compact() {
 	text := t.e.scratch[:0]
 	level := 0
@@ -160,7 +158,7 @@ func (t *tree) compact() {
 	t.e.scratch = text
 }
 
-// sort sorts the subfolders of the folder on top.
+// sort sorts the subfolders of the top folder.
 func (t *tree) sort() {
 	o := t.order
 	o.reverse = !o.reverse // as the next one comes last
@@ -169,8 +167,8 @@ func (t *tree) sort() {
 	o.sort(names, t.text)
 }
 
-// climb leaves the folders of which nothing is left to be gone into. It reports
-// false at the end of the way.
+// climb leaves the folders that have no subfolder left to be entered. It reports false
+// if that was all.
 func (t *tree) climb() bool {
 	for len(t.levels) > 0 {
 		top := t.top()
@@ -183,8 +181,8 @@ func (t *tree) climb() bool {
 	return false
 }
 
-// next makes path that of the subfolder that comes next. It reports false if the
-// folder on top has to be read again before.
+// next sets path to the next subfolder of the top folder. It reports false if that folder
+// has to be read again first.
 func (t *tree) next() bool {
 	top := t.top()
 	if len(t.names) == top.names {
@@ -195,7 +193,7 @@ func (t *tree) next() bool {
 	return true
 }
 
-// pass takes the subfolder that came next as gone into.
+// pass counts the next subfolder as entered.
 func (t *tree) pass() {
 	next := len(t.names) - 1
 	t.top().rank = t.names[next].rank

@@ -19,7 +19,7 @@ const (
 	RequiredPathname
 )
 
-// Verb is all that is known of a verb, in one row.
+// Verb is a row of the table: all that the engine knows of a verb.
 type Verb struct {
 	Name       string
 	Syntax     string // of the argument, for HELP
@@ -27,29 +27,28 @@ type Verb struct {
 	Word       bool      // the argument is one word
 	NoLogin    bool      // it works before the login
 	AtOnce     bool      // it is answered during a transfer, not held until its end
-	Interrupts bool      // as AtOnce, and ahead of lines that are held
+	Interrupts bool      // it is answered during a transfer, before lines that are held
 	Neutral    bool      // it may stand between REST or RNFR and the command they prepare
-	Prepares   bool      // the file that it names is for the command behind it
-	Needs      Need      // it is there where all this is
+	Prepares   bool      // it names the file for the next command
+	Needs      Need      // what the world and the configuration must offer; 0 is nothing
 	Naming     bool      // it gives a file its name
-	Feature    string    // what FEAT says of it, "" for nothing (RFC 2389 §3)
-	Announces  Need      // FEAT says it only where this is, too
-	Right      Rights    // what the world will ask of the account; 0 for nothing
-	Able       Abilities // what the account's files must be able to do
-	Section    string    // where it is defined
+	Feature    string    // its line of FEAT's reply, "" for none (RFC 2389 §3)
+	Announces  Need      // what else that line needs; 0 is nothing
+	Right      Rights    // what the world asks of the account; 0 is nothing
+	Able       Abilities // what the account's files must be able to do; 0 is nothing
+	Section    string    // the document and the section that define it
 
-	// details appends to the line of FEAT; nil for nothing.
+	// details appends the end of the line of FEAT's reply; nil appends nothing.
 	details func(s *session, b []byte) []byte
 
-	// useful says whether it can do anything for the account; nil for when that has
-	// Right and Able.
+	// useful reports whether the verb can do anything for the account; nil is whether
+	// that has Right and Able.
 	useful func(s *session) bool
 
-	// run carries the command out. The result is what to reply, or a fault, or nil
-	// when it has replied itself. After ErrAgain it runs again from its start, with the
-	// same argument: what it did before the call that has to be waited for is done a
-	// second time. s.stage counts the calls that are behind it. nil means that the verb
-	// is not implemented.
+	// run carries the command out. It returns a reply or a fault, or nil if it has sent
+	// the reply itself. If it returns ErrAgain, it is called again with the same argument,
+	// and runs from its start: what it does before the call that waits is done twice.
+	// s.stage keeps how far it has come. nil means that the verb is not implemented.
 	run func(s *session, arg []byte) error
 }
 
@@ -58,26 +57,27 @@ type Need uint16
 
 // What a verb can need.
 const (
-	NeedTLS      Need = 1 << iota
-	NeedHash          // a [Hasher], and no Behaviour.NoHash
-	NeedDeflate       // a [Deflater], and no Behaviour.NoModeZ
-	NeedSpace         // a [Spacer]
-	NeedHosts         // a [Hosts]
-	NeedActive        // a world that can connect to clients
-	NeedCCC           // an [TLSStopper], and that it is allowed
-	NeedSSCN          // a [TLSJoiner], and that it is allowed
-	NeedCPSV          // the same
-	NeedUmask         // a [UmaskSetter]
-	NeedSessions      // a [SessionLister]
-	NeedCopy          // a [Copier], and Allow.SiteCopy
-	NeedCombine       // a [Copier], and Allow.Combine
-	NeedLinks         // a [Linker], and Allow.SiteSymlink
-	NeedTrees         // a [TreeRemover], and Allow.SiteRmdir
+	NeedTLS      Need = 1 << iota // Config.TLS
+	NeedHash                      // a [Hasher], and no Behaviour.NoHash
+	NeedDeflate                   // a [Deflater], and no Behaviour.NoModeZ
+	NeedSpace                     // a [Spacer]
+	NeedHosts                     // a [Hosts]
+	NeedActive                    // a world that can connect to clients
+	NeedCCC                       // a [TLSStopper], and Allow.CCC
+	NeedSSCN                      // a [TLSJoiner], and Allow.SSCN
+	NeedCPSV                      // a [TLSJoiner], and Allow.CPSV
+	NeedUmask                     // a [UmaskSetter]
+	NeedSessions                  // a [SessionLister]
+	NeedCopy                      // a [Copier], and Allow.SiteCopy
+	NeedCombine                   // a [Copier], and Allow.Combine
+	NeedLinks                     // a [Linker], and Allow.SiteSymlink
+	NeedTrees                     // a [TreeRemover], and Allow.SiteRmdir
 
+	// needAllowed has all that a verb lacks only because it is turned off.
 	needAllowed = NeedCopy | NeedCombine | NeedLinks | NeedTrees | NeedSSCN | NeedCPSV
 )
 
-// Verbs is the table of all verbs that the engine knows.
+// Verbs is a copy of the table of all verbs that the engine knows.
 func Verbs() []Verb { return slices.Clone(verbs) }
 
 const sumSyntax = `<sp> pathname | "pathname" [<sp> first <sp> behind-the-last]`
@@ -184,7 +184,7 @@ var verbs = []Verb{
 	{Name: "SIZE", Syntax: "<sp> pathname", Argument: RequiredPathname, Neutral: true, Feature: "SIZE",
 		Section: "RFC 3659 §4", run: (*session).sizeVerb},
 	{Name: "MDTM", Syntax: "[<sp> YYYYMMDDHHMMSS] <sp> pathname", Argument: RequiredPathname, Neutral: true,
-		Feature: "MDTM", Right: wasi.RightWrite, useful: (*session).anyway, Section: "RFC 3659 §3",
+		Feature: "MDTM", Right: wasi.RightWrite, useful: (*session).always, Section: "RFC 3659 §3",
 		run: (*session).mdtmVerb},
 	{Name: "MFMT", Syntax: "<sp> YYYYMMDDHHMMSS <sp> pathname", Argument: RequiredPathname, Feature: "MFMT",
 		Right: wasi.RightWrite, Able: wasi.AbleTimes, Section: "draft-somers-ftp-mfxx §3", run: (*session).mfmtVerb},
@@ -262,9 +262,9 @@ func cutCommand(line []byte) (verb, arg []byte) {
 	return verb, arg
 }
 
-// find is the row of a line's verb and what is its argument: of SITE, the row of the
-// command that follows. It is nil when nobody knows the verb.
-func (e *Engine) find(verb, arg []byte) (*Verb, []byte) {
+// row is the row of a verb, and its argument. Behind SITE it is the row of SITE's command,
+// and the argument of that. An unknown verb has no row: nil.
+func (e *Engine) row(verb, arg []byte) (*Verb, []byte) {
 	v := e.index[verbKey(verb)]
 	if v != nil && v.Name == "SITE" {
 		word, rest, _ := bytes.Cut(arg, []byte{' '})
@@ -277,9 +277,9 @@ func (e *Engine) find(verb, arg []byte) (*Verb, []byte) {
 	return v, arg
 }
 
-// answersNow reports whether a line that came during a transfer is to be obeyed
-// at once. Commands keep their order: behind one that is held, only those are not that
-// interrupt the transfer.
+// answersNow reports whether a line that came during a transfer is to be obeyed at once.
+// Commands keep their order: once a line is held, all that follow are held too, unless
+// they interrupt the transfer.
 func (s *session) answersNow(line []byte) bool {
 	verb, arg := cutCommand(trimLine(line))
 	v := s.e.index[verbKey(verb)]
@@ -292,13 +292,13 @@ func (s *session) answersNow(line []byte) bool {
 	return s.held == 0 && v.AtOnce && len(arg) == 0
 }
 
-// obey carries out one line. It returns ErrAgain when the command waits.
+// obey carries out one line. It returns ErrAgain if the command waits, else nil.
 func (s *session) obey(line []byte) error {
 	word, arg := cutCommand(line)
 	if len(word) == 0 {
 		return nil
 	}
-	v, arg := s.e.find(word, arg)
+	v, arg := s.e.row(word, arg)
 	err := s.check(v, word, arg)
 	if err == nil {
 		err = v.run(s, arg)
@@ -310,21 +310,17 @@ func (s *session) obey(line []byte) error {
 		s.say(replyTo(err, v != nil && v.Naming))
 	}
 	if v != nil && !v.Neutral {
-		s.forget(v)
+		// REST and RNFR are for the next command alone (RFC 959 §4.1.3, RFC 3659 §5.3).
+		if !v.Prepares {
+			s.preparation.reset()
+		}
+		s.rest, s.until = 0, 0
 	}
 	return nil
 }
 
-// forget drops what REST and RNFR prepared once another command has come
-// (RFC 959 §4.1.3, RFC 3659 §5.3).
-func (s *session) forget(v *Verb) {
-	if !v.Prepares {
-		s.preparation.reset()
-	}
-	s.rest, s.until = 0, 0
-}
-
-// check refuses what no verb needs to see.
+// check refuses a command that its verb need not see: one that is unknown, that comes too
+// early, that is not offered here, or whose argument is not of the verb's kind.
 func (s *session) check(v *Verb, word, arg []byte) error {
 	if v == nil {
 		return s.unknown(word)
@@ -358,10 +354,10 @@ func (v *Verb) checkArgument(arg []byte) error {
 	return nil
 }
 
-// offers says whether a verb is there for clients of this engine.
+// offers reports whether the engine implements a verb and has what it needs.
 func (e *Engine) offers(v *Verb) bool { return v.run != nil && v.Needs&^e.has == 0 }
 
-// refusal is the reply to a verb that is not there.
+// refusal is the reply to a verb that the engine does not offer.
 func (e *Engine) refusal(v *Verb) error {
 	switch lacks := v.Needs &^ e.has; {
 	case lacks&needAllowed != 0:
@@ -372,8 +368,8 @@ func (e *Engine) refusal(v *Verb) error {
 	return replyNotImplemented
 }
 
-// serves says whether a verb can do anything for this session's account or,
-// before the login, for some account.
+// serves reports whether a verb can do anything for the session's account or, before the
+// login, for some account.
 func (s *session) serves(v *Verb) bool {
 	switch {
 	case !s.e.offers(v) || v.Announces&^s.e.has != 0:
@@ -391,14 +387,15 @@ func (s *session) changes() bool {
 	return s.rights&wasi.RightWrite != 0 && s.able&(wasi.AbleTimes|wasi.AbleModes) != 0
 }
 
-// anyway is for what tells something even where it may set nothing.
-func (s *session) anyway() bool { return true }
+// always is for MDTM, which tells a time even to an account that may set none.
+func (s *session) always() bool { return true }
 
-// maxStrange is how many commands that nobody understands or may give a client
-// can send before its login.
+// maxStrange is the number of bad commands before the login at which a session ends: unknown
+// ones, and those that come too early, such as PASS before USER.
 const maxStrange = 10
 
-// stranger counts a bad command before the login.
+// stranger counts a bad command before the login. It returns r or, for the last one that
+// is tolerated, the reply that ends the session.
 func (s *session) stranger(r error) error {
 	if s.login == loginDone {
 		return r
@@ -409,8 +406,8 @@ func (s *session) stranger(r error) error {
 	return replyTooStrange
 }
 
-// foreignVerbs begin a conversation in another protocol. Whoever sends them is
-// a browser or a mailer that somebody led here (CVE-2021-3618).
+// foreignVerbs are commands of HTTP and SMTP. A client that sends one is a browser or a
+// mailer that an attacker has led here (CVE-2021-3618).
 var foreignVerbs = []string{"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "TRACE", "DELETE", "PATCH", "PRI",
 	"EHLO", "HELO", "LHLO"}
 
@@ -418,12 +415,8 @@ func (s *session) unknown(word []byte) error {
 	if s.login == loginDone {
 		return replyUnknownVerb
 	}
-	for _, foreign := range foreignVerbs {
-		if bytes.EqualFold(word, []byte(foreign)) {
-			return replyNotFTP
-		}
-	}
-	if bytes.HasPrefix(word, []byte("SSH-")) {
+	sent := func(verb string) bool { return bytes.EqualFold(word, []byte(verb)) }
+	if bytes.HasPrefix(word, []byte("SSH-")) || slices.ContainsFunc(foreignVerbs, sent) {
 		return replyNotFTP
 	}
 	return s.stranger(replyUnknownVerb)

@@ -6,7 +6,7 @@ import (
 	"wasiftp/wasi"
 )
 
-// siteWho tells who is there, of all engines of the host.
+// siteWho lists the sessions of all engines of the host.
 func (s *session) siteWho([]byte) error {
 	if s.rights&wasi.RightAdmin == 0 {
 		return ErrPermission
@@ -14,9 +14,10 @@ func (s *session) siteWho([]byte) error {
 	if s.e.listed >= listMemory {
 		return replyListsFull
 	}
+	// Nobody has such a number: the call only tells of errors while the reply still can.
 	none := func(SessionInfo) {}
 	if err := s.e.sessionLister.Sessions(s.handle, math.MaxInt64, none); err != nil {
-		return err // while the reply can still say so
+		return err
 	}
 	l := s.beginList(0, nil, nil, nil, listRequest{form: formSessions, control: true})
 	l.done = false
@@ -31,7 +32,7 @@ func (s *session) readSessions(l *listing) error {
 	return err
 }
 
-// doings are what sessions do, by the verb that has it done, mostly.
+// doings are the names of what sessions do: mostly the verb.
 var doings = [...]string{
 	wasi.DoingList: "LIST", wasi.DoingDownload: "RETR", wasi.DoingUpload: "STOR", wasi.DoingHash: "HASH",
 	wasi.DoingCopy: "SITE COPY",
@@ -40,7 +41,7 @@ var doings = [...]string{
 // addSession takes a session into the listing.
 func (l *listing) addSession(info SessionInfo) {
 	if info.Number <= l.after {
-		return // or it would never end
+		return // a world that counts down must not keep the listing from ending
 	}
 	l.after = info.Number
 	b := appendInt(append(l.out, ' '), int64(info.Number))
@@ -62,13 +63,12 @@ func (l *listing) addSession(info SessionInfo) {
 	l.out = append(b, " bytes\r\n"...)
 }
 
-// appendMoment appends a time as people write it.
+// appendMoment appends a time as YYYY-MM-DD hh:mm:ss.
 func appendMoment(b []byte, ns int64) []byte {
 	c := civilTime(ns)
 	b = appendPadded(b, uint64(max(c.year, 0)), "0000")
-	b = appendPadded(append(b, '-'), uint64(c.month), "00")
-	b = appendPadded(append(b, '-'), uint64(c.day), "00")
-	b = appendPadded(append(b, ' '), uint64(c.hour), "00")
-	b = appendPadded(append(b, ':'), uint64(c.minute), "00")
-	return appendPadded(append(b, ':'), uint64(c.second), "00")
+	for i, n := range [...]int{c.month, c.day, c.hour, c.minute, c.second} {
+		b = appendPadded(append(b, "-- ::"[i]), uint64(n), "00")
+	}
+	return b
 }

@@ -6,13 +6,13 @@ import (
 	"wasiftp/wasi"
 )
 
-// World is all that the engine can reach: what a link target joins it to. It is a
-// [Transferer] as well, or it has [Streams]; what else it can do is found by type
-// assertion too.
+// World is all that the engine can reach; each link target has its own. It must also be a
+// [Transferer] or [Streams]. The engine finds these, and all that a world need not have, by
+// type assertion.
 //
-// No method blocks. Where an answer has to be waited for, the method returns
-// [ErrAgain]; an event follows, and the engine then makes the same call again.
-// Slices passed in or out are only lent for the time of the call.
+// No method blocks. A method whose answer is not there yet returns [ErrAgain]; an event
+// follows, and the engine then makes the same call again. Slices passed in or out are
+// only lent for the time of the call.
 type World interface {
 	Sockets
 	Accounts
@@ -30,7 +30,7 @@ type Sockets interface {
 	LocalAddress(session Handle) netip.AddrPort
 	PeerAddress(session Handle) netip.AddrPort
 
-	// Read reads what has arrived; 0 without an error is the end of the
+	// Read reads bytes that have arrived; 0 without an error is the end of the
 	// stream. After ErrAgain, EventReadable follows.
 	Read(conn Handle, p []byte) (int, error)
 
@@ -38,28 +38,28 @@ type Sockets interface {
 	// all, or nothing with ErrAgain, EventWritable follows.
 	Write(conn Handle, p []byte) (int, error)
 
-	// Listen opens a passive data port. family is 0 for that of the control
-	// connection, else 4 or 6; one that the client cannot have is ErrName. The
-	// address is the one to announce. After ErrAgain, EventReady follows.
+	// Listen opens a passive data port. family is 4, 6, or 0 for that of the control
+	// connection; ErrName refuses one that the client cannot have. The address is
+	// the one to tell the client. After ErrAgain, EventReady follows.
 	Listen(session Handle, family int) (Handle, netip.AddrPort, error)
 
 	// Accept takes the data connection that came to a listener. After
 	// ErrAgain, EventReadable follows for the listener.
 	Accept(listener Handle) (Handle, error)
 
-	// Dial begins a connection to an active client. EventWritable follows,
-	// and says whether it succeeded.
+	// Dial begins to connect to an active client. EventWritable follows, and says
+	// whether that succeeded.
 	Dial(session Handle, to netip.AddrPort) (Handle, error)
 
-	// StartTLS protects a connection. A control connection forgets what has
-	// arrived, says reply in the clear, and goes on behind the handshake. For a
-	// data connection reply is empty; EventWritable follows, and says how the
-	// handshake went.
+	// StartTLS begins TLS on a connection. On a control connection, the world drops
+	// all bytes that have arrived, sends reply in the clear, and goes on after the
+	// handshake. On a data connection reply is empty; EventWritable follows, and says
+	// how the handshake went.
 	StartTLS(conn Handle, reply []byte) error
 
-	// Close closes any handle. Closing a session first sends what was
-	// written, and takes with it all that the session owns. Closing an
-	// upload that was not committed aborts it.
+	// Close closes any handle. For a session, it first sends all that was written,
+	// and closes all that the session owns. For an upload that was not committed, it
+	// aborts the upload.
 	Close(h Handle)
 }
 
@@ -68,7 +68,7 @@ type Accounts interface {
 	// Login checks the credentials and binds the account's files to the
 	// session. It tells what the account may do, and what its files can do. It
 	// may answer ErrAgain (EventReady follows), ErrPermission for wrong
-	// credentials, ErrTooMany when the account has all its sessions.
+	// credentials, ErrTooMany if the account may have no more sessions.
 	Login(session Handle, user, password []byte) (Rights, Abilities, error)
 
 	// Logout takes the account's files from the session (REIN).
@@ -83,16 +83,16 @@ type Rights = wasi.Rights
 // root, without "." or ".." elements, "." being the root itself. Every method
 // may answer ErrAgain; EventReady follows for the session.
 type Files interface {
-	// Stat describes a file; with link, a link itself.
+	// Stat describes a file. It follows a link, unless link is true.
 	Stat(session Handle, name []byte, link bool) (FileInfo, error)
 
-	// List opens a directory for ListNext, and answers ErrNotDir for
-	// anything else. With namesOnly, the entries carry nothing but names.
+	// List opens a directory for ListNext; ErrNotDir is for any other file. With
+	// namesOnly, only the names of the entries are valid.
 	List(session Handle, name []byte, namesOnly bool) (Handle, error)
 
-	// ListNext calls yield for some of the directory's next entries, as
-	// many as the world finds handy at a time, and reports false when there
-	// were none left. Entry's slices are lent for the time of the call.
+	// ListNext calls yield for some of the directory's next entries; the world
+	// decides how many. It reports false if there were none left. Entry's slices are
+	// lent for the time of the call.
 	ListNext(dir Handle, yield func(Entry)) (more bool, err error)
 
 	// Open opens a file for a transfer that begins at offset.
@@ -109,8 +109,8 @@ type Files interface {
 	// SetTime sets the modification time, in ns since 1970.
 	SetTime(session Handle, name []byte, mtime int64) error
 
-	// SetMode sets the permission bits: nine and, of a directory, set-group-ID
-	// and sticky, where there are such.
+	// SetMode sets the nine permission bits and, for a directory, set-group-ID and
+	// sticky, if the storage has these.
 	SetMode(session Handle, name []byte, mode uint32) error
 }
 
@@ -123,10 +123,10 @@ const (
 	OpenReplace                 // STOR: the upload replaces what was there
 	OpenResume                  // REST and STOR: the upload overwrites from offset on
 	OpenAppend                  // APPE: the upload goes to the end; offset is ignored
-	OpenUnique                  // STOU: ErrExist when there is such a file
+	OpenUnique                  // STOU: a new file; ErrExist if there is such a file
 )
 
-// FileType is what a file is.
+// FileType is one of the types of files.
 type FileType uint8
 
 // The types a file can have.
@@ -144,14 +144,14 @@ type FileInfo struct {
 	Type    FileType
 	Mode    uint32 // the permission bits: nine, set-user-ID, set-group-ID, sticky
 	Links   uint32
-	Created int64 // ns since 1970; 0 is not known
+	Created int64 // ns since 1970; 0 if it is not known
 }
 
 var fileTypes = [...]FileType{
 	wasi.TypeRegular >> 16: Regular, wasi.TypeDir >> 16: Dir, wasi.TypeLink >> 16: Link, wasi.TypeOther >> 16: Other,
 }
 
-// FileInfoOf is the description of a file that has crossed the boundary.
+// FileInfoOf converts the boundary's record of a file.
 func FileInfoOf(s wasi.Stat) FileInfo {
 	return FileInfo{
 		ModTime: s.ModTime, Size: s.Size, Type: fileTypes[s.Mode>>16&3], Mode: s.Mode & 0o7777, Links: s.Links,
@@ -163,17 +163,18 @@ func FileInfoOf(s wasi.Stat) FileInfo {
 type Entry struct {
 	FileInfo
 	Name   []byte
-	Target []byte // of a link, also where FileInfo is of what it leads to
+	Target []byte // of a link, even if FileInfo describes the file that it leads to
 }
 
-// Transferer is a [World] that moves a file's bytes: it is the server-DTP.
+// Transferer is a [World] that moves a file's bytes itself: it is the server-DTP
+// (RFC 959 §2.3).
 type Transferer interface {
-	// Start moves the bytes between the file and the data connection, which
-	// it takes over, until the sender's end. EventTransfer follows with the
-	// result. With ascii it converts LF in the file to CRLF on the wire and
-	// back (RFC 959 §3.1.1.1). length is the most bytes of the file to move, 0
-	// for no limit; an upload that has more fails with ErrName. Closing the
-	// file gives the transfer up; no event follows then.
+	// Start takes over the data connection, and moves bytes between it and the file
+	// until the sender's end. EventTransfer follows with the result. With ascii it
+	// converts LF in the file to CRLF on the wire and back (RFC 959 §3.1.1.1). length
+	// is the most bytes of the file to move, 0 for no limit; an upload that has more
+	// fails with ErrName. Closing the file gives the transfer up; no event follows
+	// then.
 	Start(file, conn Handle, ascii bool, length int64) error
 
 	// Progress is how many bytes have crossed the data connection so far.
@@ -184,50 +185,48 @@ type Transferer interface {
 // between open files and data connections.
 type Streams interface {
 	// ReadFile reads on in a file that is open for reading; 0 without an error
-	// is its end. WriteFile writes on in an upload, and takes all of p or as much
-	// as it finds handy. Both may answer ErrAgain, as those of [Files].
+	// is its end. WriteFile writes on in an upload; the world may take a part of p
+	// only. Both may answer ErrAgain, as the methods of [Files].
 	ReadFile(file Handle, p []byte) (int, error)
 	WriteFile(file Handle, p []byte) (int, error)
 
-	// Reset closes a data connection so that the client sees it broken: in
-	// stream mode, a clean end would look like that of the file.
+	// Reset closes a data connection so that the client sees it broken: in stream
+	// mode, a clean end would look like the end of the file.
 	Reset(conn Handle)
 }
 
 // Hasher is a [World] that hashes files.
 type Hasher interface {
-	// Hash hashes the next length bytes of a file that is open for reading; 0
-	// is all that are left. It is ErrAgain until EventTransfer has followed; then
-	// the same call appends the hash to b. Close and the limits of time are as for
-	// a transfer.
+	// Hash hashes the next length bytes of a file that is open for reading; 0 is all
+	// that are left. It answers ErrAgain until EventTransfer has followed; then the
+	// same call appends the hash to b. Close and time-outs are as for a transfer.
 	Hash(file Handle, algorithm wasi.Algorithm, length int64, b []byte) ([]byte, error)
 
 	// Progress is how many bytes have been hashed so far.
 	Progress(file Handle) uint64
 }
 
-// Deflater is a [World] that compresses what goes over data connections, in zlib
-// format (MODE Z).
+// Deflater is a [World] that compresses the bytes on data connections, in zlib format
+// (MODE Z).
 type Deflater interface {
-	// Deflate compresses what is written to a data connection, and expands
-	// what is read, from now on. level is 1 to 9, or 0 for the world's choice.
+	// Deflate has all bytes compressed that are written to a data connection from now
+	// on, and all that are read expanded. level is 1 to 9, or 0 for the world's choice.
 	Deflate(conn Handle, level int) error
 }
 
-// Namer is a [World] where clients may write names in another character set than
-// UTF-8.
+// Namer is a [World] where clients may write names in a character set other than UTF-8.
 type Namer interface {
-	// Names has names be UTF-8 from now on, or not any more. It appends to b how
-	// a name is written now that was name before. With ErrUnsupported, names are
-	// the same either way.
+	// Names says whether the session's names are UTF-8 from now on, or in the other
+	// character set. It converts name, which was written as names were before, and
+	// appends the result to b. ErrUnsupported: there is no other character set.
 	Names(session Handle, utf8 bool, name, b []byte) ([]byte, error)
 }
 
 // TLSStopper is a [World] that can end TLS before the control connection ends
 // (CCC).
 type TLSStopper interface {
-	// StopTLS says reply as the last thing under TLS. The control connection
-	// forgets what comes before the client has ended TLS too, and goes on in the
+	// StopTLS sends reply as the last bytes under TLS. The world drops all bytes that
+	// the client still sends under TLS; the control connection then goes on in the
 	// clear.
 	StopTLS(session Handle, reply []byte) error
 }
@@ -242,44 +241,44 @@ type TLSJoiner interface {
 
 // Enterer is a [World] in which directories may be closed to the account.
 type Enterer interface {
-	// Enter finds out whether a directory can become the current one. It is
-	// ErrNotDir for anything else, and ErrPermission for one in which nothing can
-	// be reached. It may answer ErrAgain, as those of [Files].
+	// Enter checks that a directory can become the current one. ErrNotDir is for any
+	// other file, ErrPermission for a directory in which the account can reach nothing.
+	// It may answer ErrAgain, as the methods of [Files].
 	Enter(session Handle, name []byte) error
 }
 
-// Spacer is a [World] that knows how much room there is.
+// Spacer is a [World] that knows how much room a storage has.
 type Spacer interface {
 	// Space is how many bytes an upload to a directory could have. It may
-	// answer ErrAgain, as those of [Files].
+	// answer ErrAgain, as the methods of [Files].
 	Space(session Handle, name []byte) (uint64, error)
 }
 
 // Hosts is a [World] with virtual hosts.
 type Hosts interface {
-	// Host says which host the next Login is at; an empty name is none. A host
-	// that is not known is ErrNotExist.
+	// Host sets the virtual host of the next Login; an empty name is none. ErrNotExist
+	// is for an unknown host.
 	Host(session Handle, name []byte) error
 }
 
 // Abilities are what an account's files can do.
 type Abilities = wasi.Abilities
 
-// allAbilities are those of files of which nobody has said any.
+// allAbilities are taken for granted before the login.
 const allAbilities = wasi.AbleMkdir<<1 - 1
 
 // UmaskSetter is a [World] that gives new files fewer permissions.
 type UmaskSetter interface {
-	// SetUmask says which of the nine permission bits new files and
-	// directories do not get, until the login ends. It may answer ErrAgain.
+	// SetUmask sets which of the nine permission bits new files and directories do not
+	// get, until the login ends. It may answer ErrAgain.
 	SetUmask(session Handle, mask uint32) error
 }
 
 // SessionLister is a [World] that knows all sessions, those of other engines too.
 type SessionLister interface {
-	// Sessions calls yield for some of the sessions whose number is above
-	// after, in order, as many as the world finds handy at a time; for none at
-	// the end. It is ErrPermission for who may not know.
+	// Sessions calls yield for some of the sessions whose number is above after, in
+	// order; the world decides how many, and none is the end. ErrPermission is for an
+	// account that must not see them.
 	Sessions(session Handle, after uint64, yield func(SessionInfo)) error
 }
 
@@ -287,11 +286,11 @@ type SessionLister interface {
 type SessionInfo struct {
 	Number uint64
 	Began  int64  // ns since 1970
-	Bytes  uint64 // that what it is doing has moved
+	Bytes  uint64 // moved so far by the transfer, hash or copy
 	Client netip.AddrPort
 	Doing  Doing
 	User   []byte // empty before the login
-	Name   []byte // of the file that it does something with
+	Name   []byte // of the file that it works on
 }
 
 // Doing is what a session does.
@@ -299,31 +298,30 @@ type Doing = wasi.Doing
 
 // Linker is a [World] with symbolic links.
 type Linker interface {
-	// Symlink makes a link to the file called target, which need not be there.
-	// It may answer ErrAgain, as those of [Files].
+	// Symlink makes a link called name to the file target, which need not exist. It
+	// may answer ErrAgain, as the methods of [Files].
 	Symlink(session Handle, target, name []byte) error
 }
 
 // TreeRemover is a [World] that removes a directory with all that is in it.
 type TreeRemover interface {
-	// RemoveTree may answer ErrAgain, as those of [Files].
+	// RemoveTree may answer ErrAgain, as the methods of [Files].
 	RemoveTree(session Handle, name []byte) error
 }
 
 // Copier is a [World] that copies files.
 type Copier interface {
-	// Copy begins to copy a file, to the end of what is there already or in
-	// place of it. It may answer ErrAgain, and ErrName when both are the same
-	// file. EventTransfer follows for the handle, and the limits of
-	// time are as for a transfer; Commit then makes the copy final, and Close
-	// gives it up.
+	// Copy begins to copy a file to another, in place of its content or, if appends is
+	// true, to its end. It may answer ErrAgain, and ErrName if both are the same file.
+	// EventTransfer follows for the handle; time-outs are as for a transfer. Commit
+	// then makes the copy final, and Close gives it up.
 	Copy(session Handle, from, to []byte, appends bool) (Handle, error)
 
 	// Progress is how many bytes have been copied so far.
 	Progress(file Handle) uint64
 }
 
-// Error is a fault that the world reports to the engine.
+// Error is a fault that the world reports to the engine. 0 is no fault.
 type Error uint8
 
 // The faults the engine tells apart. Any other fault is ErrStorage.
@@ -345,7 +343,7 @@ const (
 	ErrReset                        // the connection broke
 	ErrTimeout                      // nothing happened for too long
 	ErrCanceled                     // given up
-	ErrSecurity                     // the TLS handshake failed, or is not the one that was asked for
+	ErrSecurity                     // the TLS handshake failed, or does not resume the required session
 	ErrOtherDisk                    // the other name is on another disk
 	ErrStorage                      // the storage failed
 )

@@ -2,8 +2,8 @@ package wasm
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// sumSuffix names the file with the SHA-256 of a file of compiled code. The
-// runtime's own checksum leaves out its tables of addresses: a bit that has
-// changed there would end the process.
+// sumSuffix ends the name of the file that has the SHA-256 of a file of compiled code. The
+// runtime's own checksum leaves out its tables of addresses: a bit that has changed there
+// would end the process.
 const sumSuffix = ".sha256"
 
-// dropDamaged removes the files of compiled code that are not what they were, and
-// those of which nobody knows it.
+// dropDamaged removes the files of compiled code that have another SHA-256 than they had,
+// or none.
 func dropDamaged(dir string, logger *slog.Logger) error {
 	return eachCompiled(dir, func(file string) error {
 		if want, err := os.ReadFile(file + sumSuffix); err == nil {
@@ -31,7 +31,7 @@ func dropDamaged(dir string, logger *slog.Logger) error {
 	})
 }
 
-// sumUp notes what the files of compiled code are.
+// sumUp writes the SHA-256 of each file of compiled code that has none yet.
 func sumUp(dir string) error {
 	return eachCompiled(dir, func(file string) error {
 		if _, err := os.Lstat(file + sumSuffix); err == nil {
@@ -45,9 +45,9 @@ func sumUp(dir string) error {
 	})
 }
 
-// eachCompiled calls do with the files of compiled code. The runtime writes
-// them under names that end in .tmp. Files that go meanwhile are another
-// process's, which has the same cache.
+// eachCompiled calls do with each file of compiled code, but not with those in .tmp, which
+// the runtime is still writing. A file may vanish meanwhile: another process may use the
+// same cache.
 func eachCompiled(dir string, do func(file string) error) error {
 	return filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() && !strings.HasSuffix(file, sumSuffix) && !strings.HasSuffix(file, ".tmp") {
@@ -62,9 +62,5 @@ func eachCompiled(dir string, do func(file string) error) error {
 
 func sumOf(file string) (string, error) {
 	content, err := os.ReadFile(file)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(content)
-	return hex.EncodeToString(sum[:]), nil
+	return fmt.Sprintf("%x", sha256.Sum256(content)), err
 }

@@ -8,9 +8,9 @@ import (
 	"wasiftp/wasi"
 )
 
-// Args are an import's arguments, checked against the table: whatever the guest
-// passes, a pointer here leads into its memory. The slices are void once the
-// guest runs again.
+// Args are an import's arguments by their index in the table. Every pointer has been
+// checked to lead into the guest's memory; nothing else has been checked. The slices are
+// invalid once the guest runs again.
 type Args struct {
 	numbers [maxParams]uint64
 	memory  [maxParams][]byte
@@ -18,22 +18,22 @@ type Args struct {
 
 const maxParams = 6
 
-// Handle is the number of a handle, which may be any.
+// Handle returns the number that the guest gives for a handle; there may be no such handle.
 func (a *Args) Handle(n int) uint32 { return uint32(a.numbers[n]) }
 
-// Uint32 is a flag or a small number.
+// Uint32 returns flags or a small number.
 func (a *Args) Uint32(n int) uint32 { return uint32(a.numbers[n]) }
 
-// Int64 is an offset or a time.
+// Int64 returns an offset or a time.
 func (a *Args) Int64(n int) int64 { return int64(a.numbers[n]) }
 
-// Bytes are what a pointer leads to.
+// Bytes returns the guest's memory that a pointer leads to.
 func (a *Args) Bytes(n int) []byte { return a.memory[n] }
 
-// String is a copy of them.
+// String returns a copy of it.
 func (a *Args) String(n int) string { return string(a.memory[n]) }
 
-// hostFunction is import n as the runtime calls it.
+// hostFunction adapts import n of the table to the runtime.
 func hostFunction(n int) api.GoModuleFunc {
 	params := wasi.Table[n].Params
 	return func(ctx context.Context, module api.Module, stack []uint64) {
@@ -42,12 +42,12 @@ func hostFunction(n int) api.GoModuleFunc {
 	}
 }
 
-// refill is the import that a metered module gets.
+// refill is the import that metering adds to a module.
 func refill(ctx context.Context, module api.Module, _ []uint64) {
 	ctx.Value(instanceKey{}).(*Instance).refill(module)
 }
 
-// systemFunction is a function of WASI as the runtime calls it.
+// systemFunction adapts one of systemFunctions to the runtime.
 func systemFunction(f func(*Instance, []byte, [4]uint32) wasi.Errno) api.GoModuleFunc {
 	return func(ctx context.Context, module api.Module, stack []uint64) {
 		i := ctx.Value(instanceKey{}).(*Instance)

@@ -8,7 +8,8 @@ import (
 
 var errTruncated = errors.New("it ends too early")
 
-// decoder reads WebAssembly's binary format. After a failure it gives zeros.
+// decoder reads WebAssembly's binary format. After a failure, which sets err, it gives
+// zeros.
 type decoder struct {
 	rest []byte
 	err  error
@@ -51,7 +52,7 @@ func (d *decoder) uint() uint64 {
 	return v
 }
 
-// count is how many things follow; each is at least a byte.
+// count reads the length of a vector, whose elements take at least a byte each.
 func (d *decoder) count() int {
 	n := d.uint()
 	if n > uint64(len(d.rest)) {
@@ -61,7 +62,7 @@ func (d *decoder) count() int {
 	return int(n)
 }
 
-// value is a type of values, which is one byte of those that are known.
+// value reads the type of a value; each that can be metered is one byte.
 func (d *decoder) value() byte {
 	v := d.byte()
 	if (v < 0x7b || v > 0x7f) && v != 0x70 && v != 0x6f { // numbers and vectors, funcref, externref
@@ -70,7 +71,7 @@ func (d *decoder) value() byte {
 	return v
 }
 
-// values passes over types of values, and says how many they are.
+// values reads a vector of such types, and returns its length.
 func (d *decoder) values() int {
 	n := d.count()
 	for range n {
@@ -79,13 +80,13 @@ func (d *decoder) values() int {
 	return n
 }
 
-// skip passes over a number of whatever size and sign.
+// skip passes over a number in LEB128, of any size and sign.
 func (d *decoder) skip() {
 	for d.byte()&0x80 != 0 {
 	}
 }
 
-// immediates passes over what follows an opcode.
+// immediates passes over the immediates of an instruction.
 func (d *decoder) immediates(opcode byte) {
 	switch {
 	case opcode <= 0x01, opcode == 0x05, opcode == 0x0b, opcode == 0x0f, // unreachable, nop, else, end, return
@@ -120,9 +121,9 @@ func (d *decoder) immediates(opcode byte) {
 	}
 }
 
-// prefixed passes over an instruction of two bytes, and says whether it is a
-// bulk operation, with its size on top of the stack. Of that, shifted, it burns as
-// much as other instructions do in the same time.
+// prefixed passes over the rest of an instruction that begins with 0xfc, and says whether
+// it is a bulk operation. The size of that is on top of the stack; size >> shift is the
+// fuel that other instructions burn in the same time.
 func (d *decoder) prefixed() (bulk bool, shift byte) {
 	switch opcode := d.uint(); opcode {
 	case 0, 1, 2, 3, 4, 5, 6, 7: // saturating conversions

@@ -7,21 +7,21 @@ import (
 	"slices"
 )
 
-// A guest must not run for ever: compiled code cannot be preempted, and while
-// one loop spins Go's collector waits for it, and with it the whole process. The
-// runtime's own remedy leaves the compiled code at every turn of every loop,
-// which costs more than the loop. So modules are metered before they are
-// compiled: what a guest executes burns fuel, by its instructions. Once it has
-// none left it calls the host for more, who looks at the clock, and the collector
-// gets its turn. Fuel is a number in a global that only the host can reach.
+// A guest must not run for ever: compiled code cannot be preempted, and while one loop
+// spins, Go's collector waits for it, and the whole process waits for the collector. The
+// runtime's own remedy leaves the compiled code at every turn of every loop, which costs
+// more than the loop. So modules are metered before they are compiled: each instruction
+// burns fuel. When none is left, the guest calls the host for more; then the host checks
+// the clock, and the collector can run. Fuel is a number in a global that the guest's own
+// code cannot reach.
 
 // fuelName is the name under which a metered module exports its fuel, and the
 // namespace of the one import that it gets.
 const fuelName = "wasiftp:fuel"
 
-// metered returns the module with fuel added; initial is how much there is for
-// what runs before the host first sets it. It refuses whatever it does not
-// know: an instruction that is not understood could hide a loop.
+// metered returns the module with fuel added; initial is the fuel before the host first
+// sets it. It refuses everything that it does not know: an unknown instruction could hide
+// a loop.
 func metered(module []byte, initial int64) ([]byte, error) {
 	m := &meter{in: decoder{rest: module}, initial: initial}
 	out, err := m.module()
@@ -44,20 +44,20 @@ const (
 	sectionCode     = 10
 )
 
-// meter reads a module, section by section, and writes it again. The import that
-// it adds comes behind the module's own imports, so that the functions behind it
-// get other numbers.
+// meter reads a module section by section, and writes it again. The import that it adds
+// comes behind the module's own imports, so the index of each function behind that grows
+// by one.
 type meter struct {
 	in        decoder
 	out       []byte
 	initial   int64
-	next      byte   // the section that is to be written next, of those that must be there
-	params    []int  // of each type, how many parameters
-	imported  uint64 // functions that the module imports
-	functions []int  // of each function of the module's own, its type
-	globals   uint64
-	exported  bool
-	coded     int // functions whose code is written
+	next      byte   // type, import and global sections below this id are written
+	params    []int  // how many parameters each type has
+	imported  uint64 // how many functions the module imports
+	functions []int  // the type of each function of the module's own
+	globals   uint64 // how many the module has
+	exported  bool   // the export section is written
+	coded     int    // how many functions' code is written
 }
 
 func (m *meter) module() ([]byte, error) {
@@ -71,7 +71,7 @@ func (m *meter) module() ([]byte, error) {
 		if m.in.err != nil {
 			break
 		}
-		if id != sectionCustom { // those hold the numbers of functions, too
+		if id != sectionCustom { // dropped: the indices of functions in it would be wrong
 			m.complete(id)
 			m.section(id, &body)
 		}
@@ -90,8 +90,9 @@ func (m *meter) module() ([]byte, error) {
 	return m.out, nil
 }
 
-// complete writes the sections that get something and are missing before a section.
-// Sections come in order, but for 12 (data count), which stands before 10.
+// complete writes the type, import and global sections that the module lacks and that
+// belong before section id. Sections are in the order of their ids, but for 12 (data
+// count), which stands before 10.
 func (m *meter) complete(id byte) {
 	for _, needed := range []byte{sectionType, sectionImport, sectionGlobal} {
 		if needed < id && m.next <= needed {
@@ -100,7 +101,7 @@ func (m *meter) complete(id byte) {
 	}
 }
 
-// section writes a section.
+// section reads the content of a section, and writes the metered section.
 func (m *meter) section(id byte, d *decoder) {
 	content := d.rest
 	switch id {
@@ -110,7 +111,8 @@ func (m *meter) section(id byte, d *decoder) {
 			return
 		}
 		m.next = id + 1
-		content = m.completed(id, d)
+		add := map[byte]func(*decoder) []byte{sectionType: m.types, sectionImport: m.imports, sectionGlobal: m.global}
+		content = add[id](d)
 	case sectionFunction:
 		for range d.count() {
 			m.functions = append(m.functions, int(d.uint()))
@@ -136,18 +138,7 @@ func (m *meter) section(id byte, d *decoder) {
 	m.out = append(m.out, content...)
 }
 
-// completed is the content of a section to which something is added.
-func (m *meter) completed(id byte, d *decoder) []byte {
-	switch id {
-	case sectionType:
-		return m.types(d)
-	case sectionImport:
-		return m.imports(d)
-	}
-	return m.global(d)
-}
-
-// renumbered is the number that a function of the module gets.
+// renumbered is the metered module's index of a function.
 func (m *meter) renumbered(function uint64) uint64 {
 	if function >= m.imported {
 		function++
@@ -155,12 +146,12 @@ func (m *meter) renumbered(function uint64) uint64 {
 	return function
 }
 
-// more copies a vector, and adds an element to it. Its elements are read by each.
-func more(d *decoder, each func(), element ...byte) []byte {
+// extended copies a vector, each of whose elements read reads, and adds an element.
+func extended(d *decoder, read func(), element ...byte) []byte {
 	n := d.count()
 	content := d.rest
 	for range n {
-		each()
+		read()
 	}
 	content = content[:len(content)-len(d.rest)]
 	return slices.Concat(binary.AppendUvarint(nil, uint64(n)+1), content, element)
@@ -168,7 +159,7 @@ func more(d *decoder, each func(), element ...byte) []byte {
 
 // types adds the type of a function that takes and returns nothing.
 func (m *meter) types(d *decoder) []byte {
-	return more(d, func() {
+	return extended(d, func() {
 		if form := d.byte(); form != 0x60 {
 			d.fail("type %#x is no function type", form)
 			return
@@ -180,9 +171,9 @@ func (m *meter) types(d *decoder) []byte {
 
 // imports adds the function that gives the guest more fuel.
 func (m *meter) imports(d *decoder) []byte {
-	own := append(append([]byte{byte(len(fuelName))}, fuelName...), 0, 0) // no name, function
-	own = binary.AppendUvarint(own, uint64(len(m.params)))
-	return more(d, func() {
+	refill := append(append([]byte{byte(len(fuelName))}, fuelName...), 0, 0) // empty name, a function
+	refill = binary.AppendUvarint(refill, uint64(len(m.params)))
+	return extended(d, func() {
 		if string(d.bytes(d.uint())) == fuelName {
 			d.fail("it imports %s itself", fuelName)
 		}
@@ -193,11 +184,11 @@ func (m *meter) imports(d *decoder) []byte {
 		}
 		d.uint()
 		m.imported++
-	}, own...)
+	}, refill...)
 }
 
-// maxTable is how many elements all tables have at most. They are the host's own
-// memory, which nothing else bounds: so they do not grow either.
+// maxTable is how many elements all tables together may have. They take the host's own
+// memory, which nothing else bounds; table.grow is refused for the same reason.
 const maxTable = 1 << 20
 
 func (m *meter) tables(d *decoder) {
@@ -218,7 +209,7 @@ func (m *meter) tables(d *decoder) {
 	}
 }
 
-// global adds the fuel behind the module's own globals.
+// global adds the global that holds the fuel, behind the module's own.
 func (m *meter) global(d *decoder) []byte {
 	n := d.count()
 	m.globals = uint64(n)
@@ -230,6 +221,7 @@ func (m *meter) global(d *decoder) []byte {
 	return append(appendSigned(out, m.initial), 0x0b)
 }
 
+// export adds the export of that global.
 func (m *meter) export(d *decoder) []byte {
 	n := d.count()
 	out := binary.AppendUvarint(nil, uint64(n)+1)
@@ -253,8 +245,8 @@ func (m *meter) export(d *decoder) []byte {
 	return binary.AppendUvarint(out, m.globals)
 }
 
-// elements are those of tables. No import is among them: it is by its number that
-// the ledger knows a call of one.
+// elements copies the elements of tables, and refuses imports among them: the ledger
+// knows a call of an import by the function's index, which call_indirect does not show.
 func (m *meter) elements(d *decoder) []byte {
 	function := func(out []byte) []byte {
 		number := d.uint()
@@ -282,7 +274,7 @@ func (m *meter) elements(d *decoder) []byte {
 		case expressions && (passive || explicit):
 			out = append(out, d.value())
 		case passive || explicit:
-			out = append(out, d.byte()) // functions
+			out = append(out, d.byte()) // their kind: functions
 		}
 		size := d.count()
 		out = binary.AppendUvarint(out, uint64(size))
@@ -297,7 +289,7 @@ func (m *meter) elements(d *decoder) []byte {
 	return out
 }
 
-// expression copies code up to the end that belongs to none of its blocks.
+// expression copies code up to the end that closes it, and renumbers its functions.
 func (m *meter) expression(out []byte, d *decoder) []byte {
 	code, from := d.rest, 0
 	for depth := 0; depth >= 0 && d.err == nil; {
@@ -349,8 +341,8 @@ func (m *meter) code(d *decoder) []byte {
 	return out
 }
 
-// function is one function's code. It gets two locals more: the size of a bulk
-// operation while that is paid for, and the fuel that is left.
+// function writes one function's code. It adds two locals: the size of a bulk operation
+// while that is paid for, and the fuel that is left.
 func (m *meter) function(d *decoder, params int) []byte {
 	groups := d.count()
 	size := uint64(params)
@@ -383,11 +375,11 @@ func (m *meter) function(d *decoder, params int) []byte {
 	return append(out, body[from:]...)
 }
 
-// burner writes the code that burns fuel. Its numbers are those of a global, of two
-// locals and of a function.
+// burner writes the code that burns fuel. It holds the indices of the global fuel, of the
+// locals size and left, and of the function refill.
 type burner struct{ fuel, size, left, refill uint64 }
 
-// burn has a point paid for.
+// burn writes the code for a point.
 func (b *burner) burn(out []byte, p point) []byte {
 	with := func(opcode byte, number uint64) { out = binary.AppendUvarint(append(out, opcode), number) }
 	const (
@@ -420,6 +412,7 @@ func (b *burner) burn(out []byte, p point) []byte {
 	return append(out, 0x0b)
 }
 
+// appendSigned appends v in signed LEB128.
 func appendSigned(out []byte, v int64) []byte {
 	for {
 		b := byte(v & 0x7f)

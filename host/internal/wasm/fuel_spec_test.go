@@ -18,13 +18,14 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// The reasons for which the meter may refuse what the runtime takes.
+// Parts of the errors with which the meter may refuse a module that the runtime takes.
 var limits = []string{
 	"cannot be metered", "exports nothing", "something that is no function", "tables are larger", "unknown type", "no function type",
 }
 
-// The meter and the runtime read every module that comes with the runtime alike,
-// those of WebAssembly's own test suite among them, and what they do stays the same.
+// Metering changes nothing: of every module that comes with the runtime, among them
+// WebAssembly's own test suite, the meter takes those that the runtime takes, and the
+// metered module does the same.
 func TestFuelForTheSpecification(t *testing.T) {
 	t.Parallel()
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/tetratelabs/wazero").Output()
@@ -57,7 +58,7 @@ func TestFuelForTheSpecification(t *testing.T) {
 	}
 }
 
-// comparedWithRuntime says in what a module differs from the same with fuel.
+// comparedWithRuntime says how the metered module differs, "" if it doesn't.
 func comparedWithRuntime(module []byte) string {
 	ctx := context.Background()
 	plain := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithMemoryLimitPages(1024))
@@ -100,13 +101,13 @@ func comparedWithRuntime(module []byte) string {
 	}
 	for _, name := range slices.Sorted(maps.Keys(before.ExportedFunctions())) {
 		if slices.ContainsFunc(before.ExportedFunctions()[name].ResultTypes(), isReference) {
-			continue // a pointer
+			continue // the result is a pointer
 		}
 		args := slices.Repeat([]uint64{1}, len(before.ExportedFunctions()[name].ParamTypes()))
 		refills = 0
 		got, errB := b.ExportedFunction(name).Call(ctx, args...)
 		if errors.Is(errB, ErrHung) {
-			continue // has no end, perhaps
+			continue // it may loop for ever
 		}
 		want, errA := a.ExportedFunction(name).Call(ctx, args...)
 		if outcome(errA) != outcome(errB) || !slices.Equal(got, want) {
@@ -120,7 +121,7 @@ func isReference(v api.ValueType) bool { return v == 0x70 || v == api.ValueTypeE
 
 var functionNumber = regexp.MustCompile(`\[\d+\]`)
 
-// outcome is an error without the number of a function.
+// outcome is an error's first line without indices of functions, which metering changes.
 func outcome(err error) string {
 	if err == nil {
 		return ""

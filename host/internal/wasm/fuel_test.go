@@ -12,10 +12,10 @@ import (
 	"wasiftp/host/wasmtest"
 )
 
-// What a guest can do without end costs fuel, each by each.
+// Each way to run without end burns fuel.
 func TestFuelEndsWhatHasNoEnd(t *testing.T) {
 	t.Parallel()
-	const step = 3 // the number of ftp_step
+	const step = 3 // the index of ftp_step
 	call := wasmtest.Body(wasmtest.Const64(0), wasmtest.Const32(0), wasmtest.Call(step), []byte{0x1a})
 	for name, body := range map[string][]byte{
 		"a loop":              wasmtest.Forever(),
@@ -39,7 +39,7 @@ func TestFuelEndsWhatHasNoEnd(t *testing.T) {
 	}
 }
 
-// burnt is the fuel of one step.
+// burnt is the fuel that one step burns.
 func burnt(t *testing.T, step []byte) int64 {
 	t.Helper()
 	i, err := handmade(t, step).Instantiate(nil, time.Minute)
@@ -48,7 +48,7 @@ func burnt(t *testing.T, step []byte) int64 {
 	}
 	defer i.Close()
 	var fuel [2]int64
-	for n := range fuel { // a step has as much as any other
+	for n := range fuel {
 		if _, err := i.Advance(0, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -60,8 +60,8 @@ func burnt(t *testing.T, step []byte) int64 {
 	return fuel[0]
 }
 
-// What a loop's body does is paid for at each turn, however long it is and
-// whichever way through it is taken.
+// Each turn of a loop pays for the instructions of its body, however long that is and
+// whichever path through it is taken.
 func TestThreat38FuelByInstructions(t *testing.T) {
 	t.Parallel()
 	const turns, size = 1000, 10_000
@@ -95,7 +95,7 @@ func TestThreat38FuelByInstructions(t *testing.T) {
 	}
 }
 
-// What is passed over costs little.
+// Code that is jumped over costs little.
 func TestFuelForTheWayTaken(t *testing.T) {
 	t.Parallel()
 	adds := bytes.Repeat(wasmtest.Body(wasmtest.Const32(1), wasmtest.Drop), 10_000)
@@ -111,7 +111,7 @@ func TestFuelForTheWayTaken(t *testing.T) {
 	}
 }
 
-// A bulk operation burns by its size, and what was burnt too much is not forgotten.
+// A bulk operation burns fuel by its size, and an overdrawn piece is taken off the total.
 func TestThreat38FuelByBytes(t *testing.T) {
 	t.Parallel()
 	const size, turns = 65_000, 1000
@@ -120,8 +120,8 @@ func TestThreat38FuelByBytes(t *testing.T) {
 	}
 }
 
-// While a guest loops, the collector waits for the end of a piece of fuel, and not
-// for the guest's.
+// While a guest loops, the collector waits for the end of a piece of fuel, not for the end
+// of the guest.
 func TestThreat38CollectorGetsItsTurn(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string][]byte{
@@ -142,8 +142,7 @@ func TestThreat38CollectorGetsItsTurn(t *testing.T) {
 	}
 }
 
-// collectionsBeside is how often the collector comes to its end while a step runs
-// that is stopped.
+// collectionsBeside is how many collections end while a step runs until it is stopped.
 func collectionsBeside(t *testing.T, p *Program) int {
 	i, err := p.Instantiate(nil, time.Minute)
 	if err != nil {
@@ -205,7 +204,7 @@ func TestFuelTables(t *testing.T) {
 	}
 }
 
-// The engine itself can be metered, and not twice.
+// The engine itself can be metered, but not twice, and no first part of it can.
 func TestFuelForTheEngine(t *testing.T) {
 	t.Parallel()
 	module, err := metered(engineModule(t), 1)
@@ -226,7 +225,7 @@ func TestFuelForTheEngine(t *testing.T) {
 	}
 }
 
-// FuzzMetered gives the meter what no compiler makes.
+// FuzzMetered gives the meter modules that no compiler makes.
 func FuzzMetered(f *testing.F) {
 	seeds := [][]byte{
 		{}, []byte("\x00asm\x01\x00\x00\x00"),

@@ -11,13 +11,12 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/experimental"
-
 	"wasiftp/wasi"
 )
 
-// A guest gets its fuel in pieces, of half a millisecond of the engine's code or
-// a tenth of a second of the slowest that was found. All of it lasts about half a second.
+// Fuel for one call into the guest. The guest gets it in pieces: a piece lasts half a
+// millisecond in the engine's code, and a tenth of a second in the slowest code that was
+// found. The total lasts about half a second.
 const (
 	fuelPiece = 2e6
 	fuelTotal = 2e9
@@ -30,10 +29,10 @@ type Instance struct {
 	ctx      context.Context // carries the instance itself
 	step     api.Function
 	fuel     api.MutableGlobal
-	left     int64 // of the fuel for the present call, what the guest has not got
+	left     int64 // fuel for the present call that the guest has not got yet
 	stack    [2]uint64
 	memory   *mappedMemory
-	began    uint32 // pages of linear memory that it had when it was started
+	began    uint32 // pages of linear memory after Start
 	imports  Importer
 	args     Args
 	stderr   bounded
@@ -41,20 +40,20 @@ type Instance struct {
 	deadline time.Time     // of the present call
 }
 
-// Importer does what the guest's imports ask for.
+// Importer is the host's side of the imports.
 type Importer interface {
-	// Call answers import n of the table.
+	// Call carries out import n of the table.
 	Call(n int, a *Args) wasi.Errno
 }
 
 type instanceKey struct{}
 
-// ErrHung is what a call into the guest comes to that takes too long.
+// ErrHung is the error of a call into the guest that took too long.
 var ErrHung = errors.New("the engine hung and was stopped")
 
-// Instantiate makes an instance whose imports are answered by imports, and
-// checks its ABI version. No call into it takes much longer than patience. The
-// engine is not yet started.
+// Instantiate makes an instance and checks its ABI version, but does not start the engine.
+// Its imports call imports; with nil they fail with EBUSY. A call into the instance takes
+// patience at most, or little more.
 func (p *Program) Instantiate(imports Importer, patience time.Duration) (*Instance, error) {
 	i := &Instance{imports: imports, patience: patience}
 	i.deadline, i.left = time.Now().Add(patience), fuelTotal-fuelPiece
@@ -63,7 +62,7 @@ func (p *Program) Instantiate(imports Importer, patience time.Duration) (*Instan
 	if i.memory, err = mapMemory(p.memory); err != nil {
 		return nil, fmt.Errorf("there is no memory for an instance: %w", err)
 	}
-	i.module, err = p.runtime.InstantiateModule(withMappedMemory(i.ctx, i.memory), p.compiled, i.moduleConfig())
+	i.module, err = p.runtime.InstantiateModule(i.memory.within(i.ctx), p.compiled, i.moduleConfig())
 	if err != nil {
 		i.memory.Free()
 		return nil, fmt.Errorf("the module does not start: %s", firstLine(err))
@@ -85,12 +84,12 @@ func (p *Program) Instantiate(imports Importer, patience time.Duration) (*Instan
 	return i, nil
 }
 
-// sinceBegan is a monotonic clock in ns that never shows 0: Go's runtime takes that
-// for a broken one, and Windows' clock stands still for milliseconds.
+// sinceBegan is a monotonic clock in ns. It never shows 0, which Go's runtime takes for a
+// broken clock; Windows' clock would show that for some milliseconds.
 func sinceBegan(began time.Time) int64 { return max(1, int64(time.Since(began))) }
 
-// moduleConfig gives the guest's runtime a real clock and real randomness, which
-// wazero's own defaults are not.
+// moduleConfig gives the guest's runtime real clocks and real randomness; wazero's defaults
+// are fakes.
 func (i *Instance) moduleConfig() wazero.ModuleConfig {
 	wall := func() (sec int64, nsec int32) {
 		i.checkDeadline()
@@ -117,7 +116,8 @@ func (i *Instance) moduleConfig() wazero.ModuleConfig {
 		WithWalltime(wall, 1).WithNanotime(monotonic, 1).WithNanosleep(sleep).WithOsyield(i.checkDeadline).WithRandSource(random)
 }
 
-// Start starts the engine. The guest fetches the configuration by an import.
+// Start starts the engine, which fetches its configuration of configSize bytes by an
+// import.
 func (i *Instance) Start(configSize int) error {
 	errno, err := i.run("ftp_start", uint64(configSize))
 	if err == nil && errno != 0 {
@@ -132,11 +132,11 @@ func (i *Instance) pages() uint32 {
 	return n
 }
 
-// maxGrown is how many bytes of linear memory more than at its start an instance may
-// keep. WebAssembly has no way to give any back.
+// maxGrown is by how many bytes an instance's linear memory may have grown since Start
+// before it is Large. WebAssembly has no way to shrink it.
 const maxGrown = 16 << 20
 
-// Large reports whether the instance should be replaced once nobody needs it.
+// Large reports whether the instance should be replaced once it has no sessions.
 func (i *Instance) Large() bool { return i.pages()-i.began > maxGrown>>16 }
 
 func (i *Instance) run(export string, params ...uint64) (uint64, error) {
@@ -157,7 +157,8 @@ func (i *Instance) supply() {
 	i.fuel.Set(fuelPiece)
 }
 
-// refill is what a guest calls that has burnt its piece. It may have burnt more.
+// refill gives the guest its next piece of fuel. The present one may be overdrawn, which is
+// taken off what is left.
 func (i *Instance) refill(module api.Module) {
 	i.checkDeadline()
 	fuel := module.ExportedGlobal(fuelName).(api.MutableGlobal)
@@ -167,8 +168,9 @@ func (i *Instance) refill(module api.Module) {
 	fuel.Set(fuelPiece)
 }
 
-// Advance is one step of the engine; next is when it wants another even without
-// events, in ns since 1970, 0 for never.
+// Advance runs one step of the engine at the time now, with so many events waiting. The
+// engine wants the next step at the time next even without events. Both times are in ns
+// since 1970; next 0 means never.
 func (i *Instance) Advance(now int64, events int) (next int64, err error) {
 	i.supply()
 	i.stack = [2]uint64{uint64(now), uint64(uint32(events))}
@@ -178,8 +180,8 @@ func (i *Instance) Advance(now int64, events int) (next int64, err error) {
 	return int64(i.stack[0]), nil
 }
 
-// trapped says how a call into the guest failed, in one line, with the first
-// line that the guest printed about it.
+// trapped makes a one-line error of a failed call into the guest. It ends with the first
+// line that the guest has printed.
 func (i *Instance) trapped(export string, err error) error {
 	if errors.Is(err, ErrHung) {
 		return fmt.Errorf("%s: %w", export, ErrHung)
@@ -191,7 +193,7 @@ func (i *Instance) trapped(export string, err error) error {
 	return fmt.Errorf("%s: %s", export, line)
 }
 
-// firstLine leaves out the guest's stack.
+// firstLine is an error's text without the guest's stack, which follows on further lines.
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return line
@@ -201,14 +203,4 @@ func firstLine(err error) string {
 func (i *Instance) Close() {
 	i.module.Close(context.Background())
 	i.memory.Free()
-}
-
-// withMappedMemory makes an instance keep its linear memory outside Go's heap,
-// where the platform can.
-func withMappedMemory(ctx context.Context, memory *mappedMemory) context.Context {
-	if !mapsMemory {
-		return ctx
-	}
-	return experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(
-		func(uint64, uint64) experimental.LinearMemory { return memory }))
 }

@@ -2,41 +2,41 @@ package wasm
 
 import "slices"
 
-// ledger says where in a function's code fuel is burnt, and how much.
+// ledger decides at which points of a function's code fuel is burnt, and how much.
 //
-// WebAssembly's control flow is structured: between two turns of the innermost
-// loop around it, an instruction runs once at most, and only after whatever the
-// blocks around it begin with. So its price may be taken at any of those places.
-// The ledger takes it where jumps lead to, so that nobody pays for much that he
-// passes over.
+// WebAssembly's control flow is structured. Between two turns of the innermost loop
+// around it, an instruction runs once at most, and only after the beginnings of all
+// blocks around it. So its price may be taken at any of those beginnings. The ledger
+// takes it as close to the instruction as jumps lead, so that code which is jumped over
+// costs little.
 type ledger struct {
 	points   []point
-	open     []block // those around the present instruction, the function itself first
+	open     []block // around the present instruction, the function itself first
 	now      int     // the point that pays for the present instruction
-	straight bool    // since that point, nothing was called and no jump was possible
+	straight bool    // no call and no jump stands between that point and the instruction
 	calls    bool    // the function calls others
 }
 
 // point is a place in the code at which fuel is burnt.
 type point struct {
-	at         int   // an offset in the code
-	cost       int64 // of what it pays for
-	payer      int   // a point that may pay instead; -1 for none
-	dispatches bool  // it leads to one of those that it may pay for, whatever happens
-	checks     bool  // the guest gets more fuel there, or is stopped, when there is none left
+	at         int   // offset in the code
+	cost       int64 // of the instructions that it pays for
+	payer      int   // an earlier point that may pay for this one; -1 for none
+	dispatches bool  // one of the points that it may pay for always comes next
+	checks     bool  // if no fuel is left, the guest gets more there or is stopped
 	bulk       bool  // it pays for the bulk operation that follows, by its size
-	shift      byte  // of the size of the operation, to make fuel of it
+	shift      byte  // of bulk: fuel is size >> shift
 }
 
 // block is a block, loop, if or function.
 type block struct {
 	opcode byte
-	point  int  // that pays where it begins
-	aimed  bool // a jump leads behind its end
+	point  int  // the point that pays for its beginning
+	aimed  bool // a jump has its label
 }
 
-// account is where a function burns fuel, in order. The module has so many globals,
-// and imports so many functions.
+// account returns the points of a function's code in their order. globals and imported
+// are how many globals the module has and how many functions it imports.
 func account(d *decoder, globals, imported uint64) []point {
 	var l ledger
 	size := len(d.rest)
@@ -81,7 +81,7 @@ func account(d *decoder, globals, imported uint64) []point {
 	return l.due()
 }
 
-// aim reads a label, and gives the block that a jump leaves or begins again.
+// aim reads a label, and marks and returns its block.
 func (l *ledger) aim(d *decoder) *block {
 	depth := d.uint()
 	if depth >= uint64(len(l.open)) {
@@ -93,8 +93,9 @@ func (l *ledger) aim(d *decoder) *block {
 	return b
 }
 
-// dispatch reads the labels of a br_table. Go's compiler begins each function with
-// one, in a loop: then the points at its labels pay for the way there.
+// dispatch reads the labels of a br_table. Go's compiler begins each function with one, in
+// a loop. Where all labels are blocks that begin at the present point, the points behind
+// those blocks pay for the br_table as well.
 func (l *ledger) dispatch(d *decoder) {
 	all := l.straight
 	for range d.count() + 1 {
@@ -105,21 +106,20 @@ func (l *ledger) dispatch(d *decoder) {
 	l.straight = false
 }
 
-// nest notes where blocks begin and end. at is behind the instruction.
+// nest opens and closes blocks, and begins a point wherever a block or a jump makes one
+// necessary. at is the offset behind the instruction.
 func (l *ledger) nest(opcode byte, at int) {
 	switch opcode {
 	case 0x02: // block
 		l.open = append(l.open, block{opcode: opcode, point: l.now})
 	case 0x03: // loop
-		before, straight := &l.points[l.now], l.straight
 		l.open = append(l.open, block{opcode: opcode, point: l.now})
-		cost := before.cost
-		if straight {
-			before.cost = 0
+		moved := int64(0)
+		if before := &l.points[l.now]; l.straight {
+			moved, before.cost = before.cost, 0
 		}
-		if l.pay(at, -1); straight {
-			l.points[l.now].cost = cost
-		}
+		l.pay(at, -1)
+		l.points[l.now].cost = moved
 	case 0x0d: // br_if
 		l.pay(at, l.now)
 	case 0x04: // if
@@ -140,17 +140,19 @@ func (l *ledger) nest(opcode byte, at int) {
 	}
 }
 
-// pay begins a point.
+// pay begins a point, which pays for the instructions from at on.
 func (l *ledger) pay(at, payer int) {
 	l.now, l.straight = len(l.points), true
 	l.points = append(l.points, point{at: at, payer: payer})
 }
 
-// trifle is what a point has another pay for: burning costs more than that.
+// trifle is the highest cost that a point leaves to its payer: burning it would cost more
+// time than the instructions.
 const trifle = 4
 
-// due is where fuel is burnt in the end. It is looked at where a loop turns, and
-// where a function begins that calls others: whatever has no end passes there.
+// due moves small costs to their payers, and returns the points that are left. Those at
+// which a loop turns, or a function that calls others begins, check the fuel: code that
+// runs without end passes them.
 func (l *ledger) due() []point {
 	for i := len(l.points) - 1; i > 0; i-- {
 		p := &l.points[i]
@@ -177,18 +179,18 @@ func (l *ledger) due() []point {
 	return slices.DeleteFunc(l.points, func(p point) bool { return p.cost == 0 && !p.checks })
 }
 
-// What leaves the compiled code costs more than what stays in it: a call of the host
-// and, of the instructions, two that the runtime answers itself. Measured by the
-// clock, a unit is between 0.1 and 5 ns then, or 55 ns for a load that no cache has.
+// Calls of the host leave the compiled code, and so do two instructions that the runtime
+// carries out itself. They cost more than the others. At these prices a unit takes 0.1 to
+// 5 ns by the clock, or 55 ns for a load that is in no cache.
 const (
 	importPrice  = 1000
 	runtimePrice = 100
 )
 
-// price is what an instruction costs.
+// price is the fuel for an instruction.
 func price(opcode byte) int64 {
 	switch opcode {
-	case 0x01, 0x02, 0x03, 0x04, 0x05, 0x0b, 0x1a: // nop, block, loop, if, else, end, drop: there is no code for them
+	case 0x01, 0x02, 0x03, 0x04, 0x05, 0x0b, 0x1a: // nop, block, loop, if, else, end, drop: compiled to nothing
 		return 0
 	case 0x40, 0xd2: // memory.grow, ref.func
 		return runtimePrice

@@ -2,12 +2,12 @@
 
 package wasm
 
-// mapsMemory says that instances keep their linear memory in Go's heap.
-const mapsMemory = false
+import "context"
 
+// mappedMemory does nothing: an instance's linear memory is in Go's heap.
 type mappedMemory struct{}
 
 func mapMemory(uint64) (*mappedMemory, error) { return nil, nil }
 
-func (*mappedMemory) Reallocate(uint64) []byte { return nil }
-func (*mappedMemory) Free()                    {}
+func (*mappedMemory) within(ctx context.Context) context.Context { return ctx }
+func (*mappedMemory) Free()                                      {}

@@ -2,17 +2,19 @@
 
 package wasm
 
-import "syscall"
+import (
+	"context"
+	"syscall"
 
-// mapsMemory says that instances keep their linear memory outside Go's heap, so
-// that it goes back to the system with the instance.
-const mapsMemory = true
+	"github.com/tetratelabs/wazero/experimental"
+)
 
-// mappedMemory is address space for all that an instance may ever use; the
-// system gives it memory as it is touched.
+// mappedMemory is an instance's linear memory outside Go's heap, so that Free gives it
+// back to the system. It is address space for the largest size; the system adds memory as
+// pages are touched.
 type mappedMemory struct{ space []byte }
 
-// mapMemory reserves memory that can grow to limit bytes without moving.
+// mapMemory reserves address space for limit bytes.
 func mapMemory(limit uint64) (*mappedMemory, error) {
 	space, err := syscall.Mmap(-1, 0, int(limit), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
@@ -21,7 +23,14 @@ func mapMemory(limit uint64) (*mappedMemory, error) {
 	return &mappedMemory{space}, nil
 }
 
-// Reallocate gives the first size bytes, always at the same address, or nil.
+// within returns a context in which the runtime gives an instance this memory.
+func (m *mappedMemory) within(ctx context.Context) context.Context {
+	return experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(
+		func(uint64, uint64) experimental.LinearMemory { return m }))
+}
+
+// Reallocate implements [experimental.LinearMemory]: the first size bytes, always at the
+// same address, or nil if there are fewer.
 func (m *mappedMemory) Reallocate(size uint64) []byte {
 	if size > uint64(len(m.space)) {
 		return nil
@@ -29,7 +38,7 @@ func (m *mappedMemory) Reallocate(size uint64) []byte {
 	return m.space[:size:size]
 }
 
-// Free gives the memory back. No guest code may run after it.
+// Free gives the memory back to the system. No guest code may run after it.
 func (m *mappedMemory) Free() {
 	if m.space != nil {
 		syscall.Munmap(m.space)

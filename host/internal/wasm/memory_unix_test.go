@@ -54,7 +54,7 @@ func TestMemoryThatCannotBeHad(t *testing.T) {
 	}
 }
 
-// However a call ended, the instance's memory goes back.
+// Close gives the instance's memory back, however its last call ended.
 func TestMemoryGoesBack(t *testing.T) {
 	t.Parallel()
 	for name, step := range map[string][]byte{
@@ -76,7 +76,7 @@ func TestMemoryGoesBack(t *testing.T) {
 	}
 }
 
-// Memory ends at its limit, and the guest is told.
+// Memory does not grow beyond its limit, and memory.grow tells the guest.
 func TestMemoryEndsAtItsLimit(t *testing.T) {
 	t.Parallel()
 	const pages = someMemory >> 16

@@ -8,27 +8,27 @@ import (
 	"wasiftp/wasi"
 )
 
-// maxRandom is how many random bytes the guest gets at a time, and maxSleep how
-// long it sleeps: nothing it asks of the system may take long.
+// Limits of one call of a system function, which must not take long.
 const (
-	maxRandom = 4096
-	maxSleep  = time.Millisecond
+	maxRandom = 4096             // bytes of random_get
+	maxSleep  = time.Millisecond // of poll_oneoff
+	maxVector = 64               // buffers or subscriptions; Go's runtime passes one
 )
 
 type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// checkDeadline ends the guest's present call when it has taken too long. Fuel
-// bounds what the guest does by itself, this what it has the host do.
+// checkDeadline panics with ErrHung, which ends the call into the guest, when that has
+// taken too long. Fuel bounds the time in the guest's code, this the time in the host's.
 func (i *Instance) checkDeadline() {
 	if time.Now().After(i.deadline) {
 		panic(ErrHung)
 	}
 }
 
-// bounded keeps the first of what the guest prints: a stack overflow alone
-// prints 30,000 frames.
+// bounded keeps the first 4096 bytes that the guest prints: a stack overflow alone prints
+// 30,000 frames.
 type bounded struct{ text []byte }
 
 func (b *bounded) Write(p []byte) (int, error) {
@@ -36,19 +36,15 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// The two functions of WASI that a guest can give as much to do as it likes: the
-// runtime's own would keep the shard for hours. These take little at a time, and
-// look at the clock.
+// systemFunctions replace the two functions of the runtime's WASI that a guest could keep
+// busy for hours, and the shard with them. These bound their arguments and check the
+// deadline.
 var systemFunctions = map[string]func(i *Instance, memory []byte, a [4]uint32) wasi.Errno{
 	"fd_write":    (*Instance).fdWrite,
 	"poll_oneoff": (*Instance).pollOneoff,
 }
 
-// maxVector is how many buffers or subscriptions one call takes: Go's runtime
-// gives one.
-const maxVector = 64
-
-// part is size bytes of the guest's memory, nil where there are none.
+// part is size bytes of the guest's memory, nil if they are not all within it.
 func part(memory []byte, at uint32, size uint64) []byte {
 	if uint64(at)+size > uint64(len(memory)) {
 		return nil
@@ -56,7 +52,7 @@ func part(memory []byte, at uint32, size uint64) []byte {
 	return memory[at : uint64(at)+size]
 }
 
-// fdWrite is fd_write(fd, iovs, count, &written). Standard output goes nowhere.
+// fdWrite is fd_write(fd, iovs, count, &written). It drops standard output.
 func (i *Instance) fdWrite(memory []byte, a [4]uint32) wasi.Errno {
 	i.checkDeadline()
 	fd, count := a[0], uint64(a[2])
@@ -88,30 +84,30 @@ func (i *Instance) fdWrite(memory []byte, a [4]uint32) wasi.Errno {
 	return wasi.OK
 }
 
-// Sizes of a subscription and of an event of poll_oneoff.
+// Sizes of poll_oneoff's records in bytes.
 const (
 	subscriptionSize = 48
-	happeningSize    = 32
+	eventSize        = 32
 )
 
-// pollOneoff is poll_oneoff(in, out, count, &events). There is nothing to wait
-// for but the time, and for that not long.
+// pollOneoff is poll_oneoff(in, out, count, &events). It waits for clocks only, for
+// maxSleep at most, and says of every other subscription that it failed.
 func (i *Instance) pollOneoff(memory []byte, a [4]uint32) wasi.Errno {
 	i.checkDeadline()
 	count := uint64(a[2])
 	if count == 0 || count > maxVector {
 		return wasi.EINVAL
 	}
-	in, out, result := part(memory, a[0], subscriptionSize*count), part(memory, a[1], happeningSize*count), part(memory, a[3], 4)
+	in, out, result := part(memory, a[0], subscriptionSize*count), part(memory, a[1], eventSize*count), part(memory, a[3], 4)
 	if in == nil || out == nil || result == nil {
 		return wasi.EFAULT
 	}
 	nap := uint64(maxSleep)
-	for ; len(in) > 0; in, out = in[subscriptionSize:], out[happeningSize:] {
-		var event [happeningSize]byte
-		copy(event[:8], in) // what the guest knows it by
-		event[10] = in[8]
-		if in[8] == 0 { // a clock
+	for ; len(in) > 0; in, out = in[subscriptionSize:], out[eventSize:] {
+		var event [eventSize]byte
+		copy(event[:8], in) // userdata
+		event[10] = in[8]   // type
+		if in[8] == 0 {     // a clock
 			nap = min(nap, binary.LittleEndian.Uint64(in[24:]))
 		} else {
 			event[8] = byte(wasi.EBADF)

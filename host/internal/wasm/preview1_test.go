@@ -14,7 +14,7 @@ import (
 
 func newPatient() *Instance { return &Instance{deadline: time.Now().Add(time.Hour)} }
 
-// words are numbers in memory, one after another.
+// words writes numbers to memory, one after another.
 func words(memory []byte, at int, numbers ...uint32) {
 	for i, n := range numbers {
 		binary.LittleEndian.PutUint32(memory[at+4*i:], n)
@@ -56,7 +56,7 @@ func TestStandardError(t *testing.T) {
 	}
 }
 
-// What the guest prints is kept only at its beginning.
+// Only the first 4096 bytes that the guest prints are kept.
 func TestStandardErrorIsBounded(t *testing.T) {
 	t.Parallel()
 	var b bounded
@@ -103,7 +103,7 @@ func TestSleepIsShort(t *testing.T) {
 		}
 	}
 	copy(memory, "userdata")
-	memory[8] = 1 // readable: there is no file
+	memory[8] = 1 // fd_read: there is no file
 	if errno := newPatient().pollOneoff(memory, [4]uint32{0, 4096, 1, 8000}); errno != wasi.OK {
 		t.Fatal(errno)
 	}
@@ -112,7 +112,7 @@ func TestSleepIsShort(t *testing.T) {
 	}
 }
 
-// No numbers make these functions fail.
+// Whatever the arguments, these functions do not panic.
 func TestSystemFunctionsWithAnything(t *testing.T) {
 	t.Parallel()
 	memory := make([]byte, 256)
@@ -124,7 +124,7 @@ func TestSystemFunctionsWithAnything(t *testing.T) {
 		for at := range memory {
 			memory[at] = byte(rand.Uint32())
 		}
-		memory[8] |= 1 // no clock: it would sleep
+		memory[8] |= 1 // not a clock, which would sleep
 		a := [4]uint32{pick(), pick(), pick(), pick()}
 		i.fdWrite(memory, a)
 		a[0] = 0

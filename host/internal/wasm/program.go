@@ -1,6 +1,6 @@
-// Package wasm runs the engine: it compiles a module, makes instances of it, bounds what
-// they burn and take, and hands their imports to an [Importer]. It alone names the
-// WebAssembly runtime, and knows nothing of sessions.
+// Package wasm runs the engine: it compiles a module, makes instances of it, bounds their
+// time and memory, and hands their imports to an [Importer]. No other package imports the
+// WebAssembly runtime; this one knows nothing of sessions.
 package wasm
 
 import (
@@ -21,9 +21,9 @@ import (
 	"wasiftp/wasi"
 )
 
-// runtimeFunctions are what Go's runtime needs of WASI: they give a guest the
-// time, randomness, its (empty) environment and its standard error, and no file
-// and no socket.
+// runtimeFunctions are the functions of WASI that a guest may import, because Go's runtime
+// does. They give it time, randomness, an empty environment and standard error, but no
+// files and no sockets.
 var runtimeFunctions = []string{
 	"args_get", "args_sizes_get", "clock_time_get", "environ_get", "environ_sizes_get",
 	"fd_write", "poll_oneoff", "proc_exit", "random_get", "sched_yield",
@@ -34,19 +34,19 @@ type Program struct {
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
 	cache    wazero.CompilationCache // nil for none
-	memory   uint64                  // what an instance may have
+	memory   uint64                  // bytes that an instance may have
 }
 
 // Options say how a program is compiled.
 type Options struct {
 	Memory   int64        // bytes that an instance may have, whole pages of 64 KiB
 	CacheDir string       // where compiled code is kept; "" for nowhere
-	Logger   *slog.Logger // hears of what is wrong with the cache
+	Logger   *slog.Logger // logs faults of the cache; may be nil without CacheDir
 }
 
-// Compile makes a program of a module. The error is one sentence about a module that is
-// no engine for this host. A cache that makes compilation fail is emptied and filled
-// anew. What can't be kept is compiled all the same.
+// Compile makes a program of a module. If the module is no engine for this host, the error
+// says why in one sentence. Faults of the cache are no errors: Compile empties and refills
+// the cache, and if that fails compiles without.
 func Compile(module []byte, options Options) (*Program, error) {
 	ctx := context.Background()
 	if options.CacheDir != "" {
@@ -66,8 +66,8 @@ func Compile(module []byte, options Options) (*Program, error) {
 	return newProgram(ctx, wazero.NewRuntimeConfig(), module, options.Memory)
 }
 
-// Check finds out whether an instance of a module with so much memory comes up. It runs
-// the module's own set-up code, and compiles nothing.
+// Check makes an instance of a module, with so many bytes of memory, and returns the error.
+// It interprets the module's _initialize, compiles nothing, and does not start the engine.
 func Check(module []byte, memory int64) error {
 	p, err := newProgram(context.Background(), wazero.NewRuntimeConfigInterpreter(), module, memory)
 	if err != nil {
@@ -82,7 +82,7 @@ func Check(module []byte, memory int64) error {
 	return nil
 }
 
-// compileCached compiles what is not in the cache in dir, and puts it there.
+// compileCached makes a program by the cache in dir, to which it adds code that is missing.
 func compileCached(ctx context.Context, module []byte, options Options, dir string) (*Program, error) {
 	if err := dropDamaged(dir, options.Logger); err != nil {
 		return nil, err
@@ -160,7 +160,7 @@ func (p *Program) Close() {
 	}
 }
 
-// signature is an import's in WebAssembly's own types.
+// signature gives an import's signature in WebAssembly's types.
 func signature(i wasi.Import) (params, results []api.ValueType) {
 	for _, p := range i.Params {
 		switch p.Kind {
@@ -179,7 +179,7 @@ func checkImports(module wazero.CompiledModule) error {
 	for _, f := range module.ImportedFunctions() {
 		namespace, name, _ := f.Import()
 		switch namespace {
-		case fuelName: // the meter's
+		case fuelName: // added by the meter
 			continue
 		case wasi_snapshot_preview1.ModuleName:
 			if slices.Contains(runtimeFunctions, name) {

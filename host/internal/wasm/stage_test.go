@@ -7,10 +7,10 @@ import (
 	"wasiftp/host/wasmtest"
 )
 
-// someMemory is what a test gives an instance.
+// someMemory is how many bytes of memory an instance gets in tests.
 const someMemory = 16 << 20
 
-// handmade is a program of an engine that does nothing but what step has it do.
+// handmade compiles an engine that does nothing; step is the body of its ftp_step.
 func handmade(t *testing.T, step []byte) *Program {
 	t.Helper()
 	p, err := Compile(wasmtest.Engine(step).Encode(), Options{Memory: someMemory})
@@ -21,7 +21,7 @@ func handmade(t *testing.T, step []byte) *Program {
 	return p
 }
 
-// engineModule is the engine that the host has.
+// engineModule is the engine that the host embeds.
 func engineModule(tb testing.TB) []byte {
 	tb.Helper()
 	module, err := os.ReadFile("../../wasiftp.wasm")

@@ -8,7 +8,7 @@ import (
 	"wasiftp/wasi"
 )
 
-// wire is a world with one client, who says the same line for ever.
+// wire answers imports for one client, who sends the same line again and again.
 type wire struct {
 	config []byte
 	line   string
@@ -42,8 +42,8 @@ func (w *wire) Call(n int, a *Args) wasi.Errno {
 	return wasi.OK
 }
 
-// BenchmarkStep is one command's way through the engine, without any socket, and
-// the fuel that it burns.
+// BenchmarkStep measures one command in the engine, without any socket, and the fuel that
+// it burns.
 func BenchmarkStep(b *testing.B) {
 	module := engineModule(b)
 	for _, line := range []string{"NOOP\r\n", "HELP\r\n", "FEAT\r\n"} {

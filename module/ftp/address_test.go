@@ -21,9 +21,9 @@ func TestPort(t *testing.T) {
 		"1,2,3,4,256,1": "", "01,2,3,4,5,6": "", "0x1,2,3,4,5,6": "", "1,2,3,4,-5,6": "", "1, 2,3,4,5,6": "",
 		"+1,2,3,4,5,6": "", "1.2.3.4,5,6": "", "18446744073709551617,2,3,4,5,6": "",
 	} {
-		addr, ok := ftp.ParsePort([]byte(arg))
-		assert.Equal(t, want != "", ok, arg)
-		if ok {
+		addr, err := ftp.ParsePort([]byte(arg))
+		assert.Equal(t, want != "", err == nil, arg)
+		if err == nil {
 			assert.Equal(t, want, addr.String(), arg)
 		}
 	}
@@ -136,7 +136,7 @@ func FuzzAddress(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, arg string) {
-		if addr, ok := ftp.ParsePort([]byte(arg)); ok {
+		if addr, err := ftp.ParsePort([]byte(arg)); err == nil {
 			assert.Equal(t, "PORT "+arg, ftptest.PortCommand(addr))
 		}
 		if addr, err := ftp.ParseExtendedPort([]byte(arg)); err == nil {

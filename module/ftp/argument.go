@@ -5,32 +5,10 @@ import (
 	"math"
 )
 
-// What the arguments of verbs are made of.
-
-// isWord compares an argument with a word, whatever the case of its letters.
+// isWord reports whether an argument is a word of ASCII, whatever the case of its letters.
+// The lengths are compared because EqualFold takes "ſ", of two bytes, for an "S".
 func isWord(arg []byte, word string) bool {
-	if len(arg) != len(word) {
-		return false
-	}
-	for i, c := range arg {
-		if c >= 'a' && c <= 'z' {
-			c -= 'a' - 'A'
-		}
-		if c != word[i] {
-			return false
-		}
-	}
-	return true
-}
-
-// indexWord finds a word, whatever the case of its letters; -1 if it is not there.
-func indexWord(words []string, word []byte) int {
-	for i, w := range words {
-		if isWord(word, w) {
-			return i
-		}
-	}
-	return -1
+	return len(arg) == len(word) && bytes.EqualFold(arg, []byte(word))
 }
 
 // parseNumber reads a decimal number up to max, without leading zeros.
@@ -41,16 +19,10 @@ func parseNumber(b []byte, max int64) (int64, bool) {
 
 // parseDigits reads a number of one to eighteen digits and nothing else.
 func parseDigits(b []byte) (n int64, ok bool) {
-	if len(b) == 0 || len(b) > 18 {
+	if len(b) > 18 {
 		return 0, false
 	}
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return n, true
+	return parseOffset(b)
 }
 
 // parseOffset reads decimal digits and nothing else, up to the largest offset.
@@ -65,6 +37,7 @@ func parseOffset(b []byte) (offset int64, ok bool) {
 	return offset, len(b) > 0
 }
 
+// parseMode reads permission bits in octal, up to most.
 func parseMode(b []byte, most uint32) (mode uint32, ok bool) {
 	for _, c := range b {
 		if c < '0' || c > '7' || mode > most {
@@ -75,8 +48,8 @@ func parseMode(b []byte, most uint32) (mode uint32, ok bool) {
 	return mode, len(b) > 0 && mode <= most
 }
 
-// cutPathname cuts one of several pathnames off the front of an argument: a word,
-// or what stands in quotes. It reports false when there is none.
+// cutPathname cuts the first of several pathnames off an argument. It ends at a space,
+// unless it stands in quotes. It reports false when there is none.
 func cutPathname(arg []byte) (pathname, rest []byte, ok bool) {
 	arg = bytes.TrimLeft(arg, " ")
 	if len(arg) == 0 || arg[0] != '"' {
@@ -89,8 +62,8 @@ func cutPathname(arg []byte) (pathname, rest []byte, ok bool) {
 	return pathname, bytes.TrimLeft(rest, " "), len(pathname) > 0
 }
 
-// cutQuoted cuts a pathname in quotes off the front of an argument. It reports
-// false when the quotes do not end.
+// cutQuoted cuts a pathname in quotes off the front of an argument. Quotes inside the
+// quotes are doubled. It reports false when the closing quote is missing.
 func cutQuoted(arg []byte) (pathname, rest []byte, ok bool) {
 	i := 1
 	for ; i < len(arg) && (arg[i] != '"' || i+1 < len(arg) && arg[i+1] == '"'); i++ {
@@ -105,8 +78,8 @@ func cutQuoted(arg []byte) (pathname, rest []byte, ok bool) {
 	return pathname, arg[i+1:], true
 }
 
-// cutRange takes the argument of the older commands apart: a pathname, or one in
-// quotes and behind it the range. Quotes inside the quotes are doubled.
+// cutRange reads the argument of XCRC and its like: a pathname, or a pathname in quotes
+// with a range behind it. The range is 0, 0 if there is none.
 func cutRange(arg []byte) (pathname []byte, start, end int64, ok bool) {
 	if arg[0] != '"' {
 		return arg, 0, 0, true

@@ -3,18 +3,19 @@ package ftp
 import (
 	"bytes"
 	"slices"
+	"strconv"
 
 	"wasiftp/wasi"
 )
 
-// copying is files that the world copies into one, one after the other: a file
-// and its copy, or what COMB puts together.
+// copying is a SITE COPY, SITE CPTO or COMB under way: the world copies the parts into
+// the target, one after the other.
 type copying struct {
-	to       []byte
-	parts    [][]byte // names
-	at       int      // which of them is being copied, or deleted
-	combines bool     // they go to the end of what is there, and are then deleted
-	left     bool     // one of them could not be
+	to       []byte   // the name of the target
+	parts    [][]byte // the names of the files to copy
+	at       int      // the index of the part that is being copied or deleted
+	combines bool     // COMB: parts go to the end of the target, and are deleted in the end
+	left     bool     // a part could not be deleted
 }
 
 // siteCopyFrom names the file that SITE CPTO copies.
@@ -49,7 +50,7 @@ func (s *session) siteCopyTo(arg []byte) error {
 	return err
 }
 
-// siteCopy is both in one.
+// siteCopy is SITE CPFR and SITE CPTO in one command.
 func (s *session) siteCopy(arg []byte) error {
 	c, err := s.parseCopying(arg)
 	if err != nil {
@@ -58,19 +59,15 @@ func (s *session) siteCopy(arg []byte) error {
 	if len(c.parts) != 1 {
 		return replyBadArgument
 	}
-	// COMB names the target first, this the source.
+	// COMB, which parseCopying is for, names the target first; SITE COPY the source.
 	c.to, c.parts[0] = c.parts[0], c.to
-	if err = s.checkParts(c); err == nil {
-		err = s.beginCopy(c)
-	}
-	return err
+	return s.copyParts(c)
 }
 
-// combVerb puts parts to the end of a target, in order, and deletes them once
-// all are there.
+// combVerb appends parts to a target, in order, and deletes them once all are copied.
 func (s *session) combVerb(arg []byte) error {
 	if s.rights&wasi.RightDelete == 0 {
-		return ErrPermission // before, and not after all is copied
+		return ErrPermission // now, and not when all is copied
 	}
 	c, err := s.parseCopying(arg)
 	if err != nil {
@@ -80,21 +77,16 @@ func (s *session) combVerb(arg []byte) error {
 		return replyBadArgument
 	}
 	c.combines = true
-	if err = s.checkParts(c); err == nil {
-		err = s.beginCopy(c)
-	}
-	return err
+	return s.copyParts(c)
 }
 
-// COMB takes so many parts, whose names have so many bytes together: they are read
-// again for each part that has to be looked at.
+// Limits of COMB, which reads its whole argument again for each part that it checks.
 const (
 	maxParts     = 256
-	maxPartNames = 64 << 10
+	maxPartNames = 64 << 10 // bytes of the names of the target and all parts
 )
 
-// parseCopying reads the names of a target and of parts, each of which may be
-// named once.
+// parseCopying reads the pathnames of a target and of its parts. None may be named twice.
 func (s *session) parseCopying(arg []byte) (*copying, error) {
 	c, size := &copying{}, 0
 	for len(arg) > 0 {
@@ -113,7 +105,8 @@ func (s *session) parseCopying(arg []byte) (*copying, error) {
 			return nil, replyTooManyParts
 		case c.to == nil:
 			c.to = bytes.Clone(name)
-		case bytes.Equal(c.to, name) || c.has(name):
+		case bytes.Equal(c.to, name),
+			slices.ContainsFunc(c.parts, func(part []byte) bool { return bytes.Equal(part, name) }):
 			return nil, replyPartTwice
 		default:
 			c.parts = append(c.parts, bytes.Clone(name))
@@ -123,33 +116,28 @@ func (s *session) parseCopying(arg []byte) (*copying, error) {
 	return c, nil
 }
 
-// has says whether a name is among the parts.
-func (c *copying) has(name []byte) bool {
-	return slices.ContainsFunc(c.parts, func(part []byte) bool { return bytes.Equal(part, name) })
-}
-
-// checkParts looks at one part a stage: all must be there before the first is
-// copied.
-func (s *session) checkParts(c *copying) error {
+// copyParts checks one part a stage and then begins to copy: all parts must be there
+// before the first is copied.
+func (s *session) copyParts(c *copying) error {
 	for ; s.stage < len(c.parts); s.stage++ {
 		info, err := s.e.world.Stat(s.handle, c.parts[s.stage], false)
 		switch {
 		case err == ErrNotExist:
-			return replyNotExist // of a part, whatever the reply for a target would be
+			return replyNotExist // ErrNotExist would be told as a fault of the target, by 553
 		case err != nil:
 			return err
 		case info.Type != Regular:
 			return replyNotPlain
 		}
 	}
-	return nil
+	return s.beginCopy(c)
 }
 
-// part is the name of the one that is being copied or deleted.
+// part is the name of the part that is being copied or deleted.
 func (c *copying) part() []byte { return c.parts[c.at] }
 
-// beginCopy begins to copy the first file. It goes on like a transfer, but
-// without a data connection: ABOR ends it, STAT tells how far it has come.
+// beginCopy begins to copy the first part. It then runs like a transfer without a data
+// connection: ABOR ends it, and STAT tells how far it has come.
 func (s *session) beginCopy(c *copying) error {
 	file, err := s.e.copier.Copy(s.handle, c.part(), c.to, c.combines)
 	if err != nil {
@@ -159,7 +147,7 @@ func (s *session) beginCopy(c *copying) error {
 	return nil
 }
 
-// proceedCopying begins to copy the next file.
+// proceedCopying begins to copy the next part, and reports false when it has to wait.
 func (s *session) proceedCopying() bool {
 	if s.waiting {
 		return false
@@ -178,8 +166,8 @@ func (s *session) proceedCopying() bool {
 	return true
 }
 
-// copied goes on when a file is copied and its copy final. An ABOR that came
-// meanwhile is looked at again.
+// copied goes on to the next part, to deleting the parts or to the reply, once a copy is
+// committed. An ABOR that came during the commit was held: it is looked at again.
 func (s *session) copied() {
 	t := &s.transfer
 	c := t.copy
@@ -195,22 +183,17 @@ func (s *session) copied() {
 	}
 }
 
-// copyFailed ends a copy that cannot go on. What COMB has copied until then
-// stays where it is, and so do the parts.
+// copyFailed ends a copy that cannot go on. The parts that COMB has copied by then stay in
+// the target, and none is deleted.
 func (s *session) copyFailed(err error) {
-	c := s.transfer.copy
 	r := replyTo(err, false)
-	if !c.combines {
-		s.finishStatus(r)
-		return
+	if c := s.transfer.copy; c.combines {
+		r += reply(" Parts in the target: " + strconv.Itoa(c.at) + ", deleted: none.")
 	}
-	s.dropTransfer()
-	s.heard = s.e.now
-	b := append(append(s.e.scratch[:0], r...), " Parts in the target: "...)
-	s.sendLine(append(appendInt(b, int64(c.at)), ", deleted: none."...))
+	s.finishStatus(r)
 }
 
-// proceedClearing deletes the next part.
+// proceedClearing deletes the next part, and reports false when it has to wait.
 func (s *session) proceedClearing() bool {
 	if s.waiting {
 		return false

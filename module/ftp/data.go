@@ -2,30 +2,32 @@ package ftp
 
 import "net/netip"
 
-// dataState is what there is of a data connection.
+// dataState is how far a data connection has come.
 type dataState uint8
 
 const (
 	dataNone      dataState = iota
 	dataPassive             // listener waits for the client
-	dataActive              // active says where the client waits
+	dataActive              // the client listens at active
 	dataDialing             // conn is being connected
 	dataConnected           // conn is connected
 	dataSecuring            // conn goes through the TLS handshake
-	dataOpen                // conn can be used
+	dataOpen                // conn is ready for a transfer
 )
 
-// dataConnection is a session's: what its client has asked for, and what there is.
+// dataConnection is a session's data connection: how the client wants it, and how far
+// it has come.
 type dataConnection struct {
 	extended bool // EPSV ALL was said
 	data     dataState
 	listener Handle
 	conn     Handle
 	active   netip.AddrPort
-	joins    bool // on the next one we are the TLS client (CPSV)
+	joins    bool // CPSV was said: on this data connection we are the TLS client
 }
 
-// needData tells what a transfer still needs before it can begin, nil for nothing.
+// needData is the reply to a transfer that cannot begin, as the client has not yet sent
+// PROT P, or PASV, PORT or their like; nil if it can.
 func (s *session) needData() error {
 	switch {
 	case s.e.config.Require == RequireTransfer && !s.protected:
@@ -36,8 +38,8 @@ func (s *session) needData() error {
 	return nil
 }
 
-// listen opens a listener in the place of whatever there was of a data
-// connection. The error is a reply, or ErrAgain.
+// listen drops the data connection and opens a listener for the next one. family is that
+// of [Sockets]; the error is a reply, or ErrAgain.
 func (s *session) listen(family int) (netip.AddrPort, error) {
 	s.dropData()
 	listener, addr, err := s.e.world.Listen(s.handle, family)
@@ -48,22 +50,16 @@ func (s *session) listen(family int) (netip.AddrPort, error) {
 	case err == ErrAgain:
 		return addr, err
 	case family > 0 && (err == ErrName || err == ErrUnsupported):
-		return addr, otherFamily(family)
+		// The reply names the family that the control connection has (RFC 2428 §3).
+		if family == 6 {
+			return addr, replyOnlyIPv4
+		}
+		return addr, replyOnlyIPv6
 	}
 	return addr, replyNoPort
 }
 
-// otherFamily refuses a family that the control connection does not have, and names
-// the one that it has (RFC 2428 §3).
-func otherFamily(family int) error {
-	if family == 6 {
-		return replyOnlyIPv4
-	}
-	return replyOnlyIPv6
-}
-
-// connect brings the data connection about. It returns ErrAgain while that has
-// to be waited for.
+// connect sets the data connection up. It returns ErrAgain until that can be used.
 func (s *session) connect() error {
 	switch s.data {
 	case dataPassive:
@@ -91,7 +87,7 @@ func (s *session) connect() error {
 	return ErrRefused
 }
 
-// secureData protects the data connection, if that was asked for.
+// secureData begins TLS on the data connection after PROT P. It returns ErrAgain then.
 func (s *session) secureData() error {
 	if !s.protected {
 		s.data = dataOpen
@@ -110,8 +106,8 @@ func (s *session) secureData() error {
 	return ErrAgain
 }
 
-// dataReady is told that the data connection has room, or how dialling or its
-// TLS handshake went.
+// dataReady handles EventWritable for the data connection: dialling or the TLS handshake
+// has ended, with err, or there is room again.
 func (s *session) dataReady(err error) {
 	switch {
 	case s.data != dataDialing && s.data != dataSecuring:
@@ -124,7 +120,8 @@ func (s *session) dataReady(err error) {
 	}
 }
 
-// dataFailed ends a transfer, if there is one, for want of a data connection.
+// dataFailed drops a data connection that could not be set up, and ends the transfer, if
+// there is one.
 func (s *session) dataFailed(err error) {
 	if s.transfer.state == transferIdle {
 		s.dropData()
@@ -133,7 +130,7 @@ func (s *session) dataFailed(err error) {
 	s.finish(replyToData(err))
 }
 
-// dropData closes all there is of a data connection.
+// dropData closes the data connection and its listener.
 func (s *session) dropData() {
 	if s.listener != 0 {
 		s.e.world.Close(s.listener)

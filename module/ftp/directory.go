@@ -8,19 +8,6 @@ func (s *session) cwdVerb(arg []byte) error {
 	if err != nil {
 		return err
 	}
-	return s.changeDir(name)
-}
-
-// cdupVerb changes to the parent directory; that of the root is the root.
-func (s *session) cdupVerb([]byte) error {
-	name, err := s.resolve([]byte(".."))
-	if err != nil {
-		return err
-	}
-	return s.changeDir(name)
-}
-
-func (s *session) changeDir(name []byte) error {
 	if err := s.enter(name); err != nil {
 		return err
 	}
@@ -31,7 +18,11 @@ func (s *session) changeDir(name []byte) error {
 	return replyDirChanged
 }
 
-// enter finds out whether a directory can become the current one.
+// cdupVerb changes to the parent directory; that of the root is the root.
+func (s *session) cdupVerb([]byte) error { return s.cwdVerb([]byte("..")) }
+
+// enter returns the fault that keeps a directory from becoming the current one, nil for
+// none.
 func (s *session) enter(name []byte) error {
 	if s.e.enterer != nil {
 		return s.e.enterer.Enter(s.handle, name)
@@ -56,14 +47,14 @@ func (s *session) mkdVerb(arg []byte) error {
 	return s.mkdir(name, s.e.config.Behaviour.MakeParents)
 }
 
-// Stages of making a directory. Below them, the stage is how many bytes of the
-// name have had their directory made.
+// Stages of making a directory. A stage below them is a number of bytes: the parents named
+// in so many bytes of the pathname are made.
 const (
-	stageParents = 1<<30 + iota // its parents are there
-	stageFound                  // it is there itself
+	stageParents = 1<<30 + iota // all parents are made
+	stageFound                  // the name exists: Stat tells whether it is a directory
 )
 
-// mkdir makes a directory and, with parents, those that it lies in.
+// mkdir makes a directory and, if parents is true, its missing parents.
 func (s *session) mkdir(name []byte, parents bool) error {
 	if parents {
 		if err := s.makeParents(name); err != nil {
@@ -91,8 +82,8 @@ func (s *session) mkdir(name []byte, parents bool) error {
 	return s.sayPathname("257 ", name, " is there already.")
 }
 
-// makeParents makes the directories that a name lies in, one a stage. Whether
-// that was of use, the call that needs them will tell.
+// makeParents makes the missing parents of a name, one a stage. It ignores faults: the
+// call that needs the parents will fail.
 func (s *session) makeParents(name []byte) error {
 	for s.stage < stageParents {
 		i := bytes.IndexByte(name[min(s.stage, len(name)):], '/')
@@ -116,7 +107,7 @@ func (s *session) rmdVerb(arg []byte) error {
 	return then(s.e.world.RemoveDir(s.handle, name), replyRemoved)
 }
 
-// sayPathname says a reply with a quoted pathname in it.
+// sayPathname sends a reply with a pathname in quotes between two texts.
 func (s *session) sayPathname(before string, name []byte, behind string) error {
 	b := append(s.e.scratch[:0], before...)
 	b = appendQuoted(b, name)

@@ -1,31 +1,25 @@
 package ftp
 
-import (
-	"wasiftp/wasi/ascii"
-)
+import "wasiftp/wasi/ascii"
 
 const (
-	// pieceSize is how many bytes of a file the engine holds for a transfer that
-	// it moves itself.
-	pieceSize = 256 << 10
-
-	// So many server-DTPs are kept for the next transfers.
-	spareDTPs = 16
+	pieceSize = 256 << 10 // bytes of a file that a server-DTP holds at most
+	spareDTPs = 16        // server-DTPs at rest that the engine keeps
 )
 
 // dtp is the server-DTP of a transfer whose bytes the engine moves itself
 // (RFC 959 §2.3): piece by piece between file and data connection.
 type dtp struct {
 	ascii bool
-	left  int64  // bytes of the file that may yet move; below 0 for no limit
-	ended bool   // no more will come from where the bytes come from
+	left  int64  // bytes of the file that may yet move; negative is no limit
+	ended bool   // the file of a download, or the data connection of an upload, is at its end
 	last  byte   // of a download in ASCII: the file's byte before the piece
-	held  bool   // of an upload in ASCII: a CR came last, and perhaps LF follows
-	piece []byte // what is still to be written, a part of buf
+	held  bool   // of an upload in ASCII: a CR came last, and LF may follow
+	piece []byte // the bytes still to be written, a part of buf
 	buf   [1 + pieceSize]byte
 }
 
-// newDTP takes a server-DTP from those at rest. length is that of [Transferer].
+// newDTP returns a server-DTP at rest, or a new one. length is that of [Transferer].
 func (e *Engine) newDTP(ascii bool, length int64) *dtp {
 	var d *dtp
 	if n := len(e.dtps); n > 0 {
@@ -41,14 +35,8 @@ func (e *Engine) newDTP(ascii bool, length int64) *dtp {
 	return d
 }
 
-func (e *Engine) dropDTP(d *dtp) {
-	if len(e.dtps) < spareDTPs {
-		e.dtps = append(e.dtps, d)
-	}
-}
-
-// proceedMoving reads a piece or writes what there is of one, and reports false
-// when that has to be waited for.
+// proceedMoving reads the next piece or writes the present one, and reports false when
+// it has to wait.
 func (s *session) proceedMoving() bool {
 	t := &s.transfer
 	d := t.dtp
@@ -72,7 +60,7 @@ func (s *session) proceedMoving() bool {
 func (s *session) retrieve(d *dtp) bool {
 	room := d.buf[:pieceSize]
 	if d.ascii {
-		room = room[pieceSize/2:] // the lower half is for the CRs that come to it
+		room = room[pieceSize/2:] // the lower half is for the CRs that are added
 	}
 	if d.left >= 0 {
 		room = room[:min(int64(len(room)), d.left)]
@@ -128,7 +116,6 @@ func (s *session) receive(d *dtp) bool {
 	if d.left >= 0 {
 		if d.left -= int64(len(d.piece)); d.left < 0 {
 			s.transferred(ErrName, s.transfer.moved)
-			return true
 		}
 	}
 	return true
@@ -147,18 +134,20 @@ func (s *session) store(d *dtp) bool {
 	return true
 }
 
-// dropMoving puts the server-DTP to rest. A download whose data connection is
-// still open broke off.
+// dropMoving puts the server-DTP to rest. A download that still has its data connection
+// was broken off: a clean end of the connection would look like that of the file.
 func (s *session) dropMoving(t *transfer) {
 	if s.conn != 0 && !t.upload {
 		s.e.streams.Reset(s.conn)
 		s.conn, s.data = 0, dataNone
 	}
-	s.e.dropDTP(t.dtp)
+	if len(s.e.dtps) < spareDTPs {
+		s.e.dtps = append(s.e.dtps, t.dtp)
+	}
 }
 
-// interrupted ends the transfer, unless err only says that it has to wait: for
-// the storage or for the data connection.
+// interrupted ends the transfer with a fault of the storage or of the data connection.
+// After ErrAgain the transfer waits, and interrupted reports false.
 func (s *session) interrupted(err error, storage bool) bool {
 	if err == ErrAgain {
 		s.waiting = storage

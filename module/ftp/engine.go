@@ -12,8 +12,8 @@ const (
 	// listing) in one step, so that none keeps the others waiting.
 	unitsPerStep = 8
 
-	// WebAssembly has no preemption: the collector runs only when the guest
-	// yields, so every so many steps it does.
+	// WebAssembly has no preemption: the garbage collector runs only when the guest
+	// yields, which it does once in so many steps.
 	stepsPerYield = 64
 )
 
@@ -23,21 +23,20 @@ type Engine struct {
 	world  World
 	config Config
 	verbs  []Verb // the table
-	sites  []Verb // that of the commands of SITE
+	sites  []Verb // the table of the commands of SITE
 	index  map[uint64]*Verb
-	has    Need
+	has    Need // what the world and the configuration offer
 	style  longStyle
 
-	// One of them is there.
+	// One of these two is nil.
 	transferer Transferer
 	streams    Streams
 
-	// nil unless has says that they are there.
+	// Not nil if has says that the engine may use them.
 	hasher        Hasher
 	deflater      Deflater
 	spacer        Spacer
 	hosts         Hosts
-	namer         Namer
 	tlsStopper    TLSStopper
 	tlsJoiner     TLSJoiner
 	umaskSetter   UmaskSetter
@@ -46,20 +45,21 @@ type Engine struct {
 	treeRemover   TreeRemover
 	copier        Copier
 
+	namer   Namer   // nil: names are the same with and without UTF-8
 	enterer Enterer // nil: every directory can be entered
 
-	now      int64 // by a clock that nobody sets: for how long something takes
-	ahead    int64 // how far people's clocks are ahead of it
+	now      int64 // the time by a clock that is never set; limits of time count by it
+	ahead    int64 // how far the wall clock is ahead of now
 	steps    uint
-	draining bool
-	sought   bool // whether the world has virtual hosts is known
+	draining bool // EventDrain was for all sessions
+	probed   bool // probeHosts has asked the world
 
 	sessions map[Handle]*session
-	free     []*session
-	queue    []*session // sessions with something to do, who has waited longest first
+	free     []*session // ended sessions, to be used again
+	queue    []*session // sessions that may have something to do, in the order in which they came
 	timers   timers
-	spent    int // work of this step
-	turn     int // where in it the turn of the present session ends
+	spent    int // the work done in this step
+	turn     int // how far spent may grow before the present session's turn ends
 	listed   int // bytes of memory that all listings have
 
 	scratch []byte     // the reply being composed
@@ -69,8 +69,8 @@ type Engine struct {
 	dtps    []*dtp     // server-DTPs at rest
 }
 
-// New makes an engine without sessions on a world. It panics on one in which no
-// byte of a file can move.
+// New makes an engine, without sessions yet. It panics if the world neither is a
+// [Transferer] nor has [Streams].
 func New(world World, config Config) *Engine {
 	if config.LineLength <= 0 {
 		config.LineLength = defaultLineLength
@@ -92,19 +92,19 @@ func New(world World, config Config) *Engine {
 	e.namer, _ = world.(Namer)
 	e.enterer, _ = world.(Enterer)
 	behaviour, allow := &config.Behaviour, &config.Allow
-	find(e, &e.hasher, !behaviour.NoHash, NeedHash)
-	find(e, &e.deflater, !behaviour.NoModeZ, NeedDeflate)
-	find(e, &e.spacer, true, NeedSpace)
-	find(e, &e.hosts, true, NeedHosts)
-	find(e, &e.tlsStopper, allow.CCC, NeedCCC)
-	find(e, &e.tlsJoiner, allow.SSCN, NeedSSCN)
-	find(e, &e.tlsJoiner, allow.CPSV, NeedCPSV)
-	find(e, &e.umaskSetter, true, NeedUmask)
-	find(e, &e.sessionLister, true, NeedSessions)
-	find(e, &e.linker, allow.SiteSymlink, NeedLinks)
-	find(e, &e.treeRemover, allow.SiteRmdir, NeedTrees)
-	find(e, &e.copier, allow.SiteCopy, NeedCopy)
-	find(e, &e.copier, allow.Combine, NeedCombine)
+	detect(e, &e.hasher, !behaviour.NoHash, NeedHash)
+	detect(e, &e.deflater, !behaviour.NoModeZ, NeedDeflate)
+	detect(e, &e.spacer, true, NeedSpace)
+	detect(e, &e.hosts, true, NeedHosts)
+	detect(e, &e.tlsStopper, allow.CCC, NeedCCC)
+	detect(e, &e.tlsJoiner, allow.SSCN, NeedSSCN)
+	detect(e, &e.tlsJoiner, allow.CPSV, NeedCPSV)
+	detect(e, &e.umaskSetter, true, NeedUmask)
+	detect(e, &e.sessionLister, true, NeedSessions)
+	detect(e, &e.linker, allow.SiteSymlink, NeedLinks)
+	detect(e, &e.treeRemover, allow.SiteRmdir, NeedTrees)
+	detect(e, &e.copier, allow.SiteCopy, NeedCopy)
+	detect(e, &e.copier, allow.Combine, NeedCombine)
 	e.index = make(map[uint64]*Verb, len(verbs))
 	for i := range verbs {
 		e.index[verbKey([]byte(verbs[i].Name))] = &verbs[i]
@@ -112,31 +112,25 @@ func New(world World, config Config) *Engine {
 	return e
 }
 
-// find finds out whether the world is a T too; what needs one is there where that
-// is allowed besides.
-func find[T any](e *Engine, part *T, allowed bool, need Need) {
+// detect stores the world as *part if it implements T, and adds need to what the engine
+// has if the configuration allows it.
+func detect[T any](e *Engine, part *T, allowed bool, need Need) {
 	var ok bool
 	if *part, ok = e.world.(T); ok && allowed {
 		e.has |= need
 	}
 }
 
-// Step takes in what has happened and does what needs no waiting, up to a limit.
-// now is the time in ns since 1970, by a clock that nobody sets (see [EventClock]); a
-// time before the last one counts as the last one.
-// The result is the time at which the engine wants to be called even without an
-// event, 0 for never; a time that is not after now means that there is more to
-// do already.
+// Step handles events and does the work that needs no waiting, up to a limit. now is
+// the time in ns since 1970, by a clock that is never set (see [EventClock]); an earlier
+// time than the last one counts as the last one. next is the time of the next step if no
+// event comes before, 0 for none; if it is not after now, there is work left to do.
 func (e *Engine) Step(now int64, events []Event) (next int64) {
 	e.Notice(now, events)
 	if e.steps++; e.steps%stepsPerYield == 0 {
 		runtime.Gosched()
 	}
-	for {
-		s := e.timers.due(e.now)
-		if s == nil {
-			break
-		}
+	for s := e.timers.due(e.now); s != nil; s = e.timers.due(e.now) {
 		s.expire()
 		s.arm()
 		e.wake(s)
@@ -148,8 +142,8 @@ func (e *Engine) Step(now int64, events []Event) (next int64) {
 	return e.timers.next()
 }
 
-// Notice takes in what has happened, and leaves what is to be done about it to the
-// next Step: a caller that has its events in pieces makes one step of all.
+// Notice handles events, and leaves the work that follows from them to the next Step. So a
+// caller whose events come in several slices makes one step for all of them.
 func (e *Engine) Notice(now int64, events []Event) {
 	e.now = max(e.now, now)
 	for i := range events {
@@ -182,11 +176,11 @@ func (e *Engine) handle(event *Event) {
 	}
 }
 
-// lately is a time by the clocks that people read that no file is beyond which was
-// just written: those of its system and of the engine are not quite one.
+// lately is the wall clock's time and two seconds more. A file that was just written is not
+// newer, though its system's clock and the engine's differ a little.
 func (e *Engine) lately() int64 { return e.now + e.ahead + 2*second }
 
-// wake has a session looked at before the step ends.
+// wake puts a session into the queue, unless it is there.
 func (e *Engine) wake(s *session) {
 	if !s.queued {
 		s.queued = true
@@ -194,8 +188,8 @@ func (e *Engine) wake(s *session) {
 	}
 }
 
-// work lets the sessions that have something to do, do some of it, one after the
-// other. Those that it does not get to come first in the next step.
+// work gives each session in the queue one turn, until the step has done its work.
+// Sessions that got no turn come first in the next step.
 func (e *Engine) work() {
 	e.spent = 0
 	waiting, served := len(e.queue), 0
@@ -207,7 +201,9 @@ func (e *Engine) work() {
 			e.measure(l)
 		}
 		if s.phase == phaseEnded {
-			e.recycle(s)
+			e.timers.set(s, 0)
+			s.reset()
+			e.free = append(e.free, s)
 		} else {
 			s.arm()
 		}
@@ -229,17 +225,10 @@ func (e *Engine) open(h Handle, secure bool) {
 	s.protection = protection{secure: secure, bufferSized: secure, protected: secure}
 	e.sessions[h] = s
 	e.wake(s)
-	e.seekHosts(h)
+	e.probeHosts(h)
 	if e.draining {
 		s.say(replyDraining)
 		return
 	}
 	s.greet()
-}
-
-// recycle keeps what is left of an ended session for the next one.
-func (e *Engine) recycle(s *session) {
-	e.timers.set(s, 0)
-	s.reset()
-	e.free = append(e.free, s)
 }

@@ -10,9 +10,9 @@ const (
 	EventWritable                      // Handle has room again, or (after Dial) is connected or failed with Err
 	EventReady                         // the answer that Session waits for is there
 	EventTransfer                      // the transfer of file Handle ended with Err after Bytes bytes
-	EventDrain                         // no new work: Session, or for 0 all, end with 421 once they are idle
-	EventClock                         // people's clocks are at Time with this step
-	EventHangup                        // the client of Session has hung up, though what it sent before is not read yet
+	EventDrain                         // Session, or for 0 every session, is to end with 421 once it is idle
+	EventClock                         // the wall clock shows Time in this step
+	EventHangup                        // the client of Session has hung up; what it sent before may be unread yet
 )
 
 // Event is one thing that happened. Events of a session that is gone, and of

@@ -15,7 +15,7 @@ const (
 	allFacts = 1<<iota - 1
 )
 
-// factNames are in the order of the constants, which is that of the output.
+// factNames are the names of the facts, in the order of the constants and of the output.
 var factNames = [...]string{"type", "size", "modify", "create", "perm", "UNIX.mode"}
 
 // appendFacts appends the picked facts of a file, each ended by ";".
@@ -54,8 +54,8 @@ func appendType(b []byte, t FileType) []byte {
 	return append(b, "OS.unix=special"...)
 }
 
-// permLetters say what an account with a right can do with a file and in a
-// directory (RFC 3659 §7.5.5).
+// permLetters are the letters of the perm fact that each right gives, for a file and for
+// a directory (RFC 3659 §7.5.5).
 var permLetters = [...]struct {
 	right     Rights
 	file, dir string

@@ -2,49 +2,23 @@ package ftp
 
 import "wasiftp/wasi"
 
-// Fault is the engine's error for an errno of the boundary, nil for OK.
+var faults = [...]Error{
+	wasi.EAGAIN: ErrAgain, wasi.EACCES: ErrPermission, wasi.ENOENT: ErrNotExist, wasi.EEXIST: ErrExist,
+	wasi.ENOTDIR: ErrNotDir, wasi.EISDIR: ErrIsDir, wasi.ENOTEMPTY: ErrNotEmpty, wasi.EINVAL: ErrName,
+	wasi.EBUSY: ErrBusy, wasi.ENOSPC: ErrNoSpace, wasi.EDQUOT: ErrQuota, wasi.EFBIG: ErrQuota,
+	wasi.ENOSYS: ErrUnsupported, wasi.EMFILE: ErrTooMany, wasi.EADDRINUSE: ErrTooMany,
+	wasi.ECONNREFUSED: ErrRefused, wasi.ECONNRESET: ErrReset, wasi.EPIPE: ErrReset,
+	wasi.ETIMEDOUT: ErrTimeout, wasi.ECANCELED: ErrCanceled, wasi.EXDEV: ErrOtherDisk, wasi.EPROTO: ErrSecurity,
+}
+
+// Fault is the engine's error for an errno of the boundary: nil for OK, [ErrStorage] for
+// one that has no error of its own.
 func Fault(errno wasi.Errno) error {
-	switch errno {
-	case wasi.OK:
+	switch {
+	case errno == wasi.OK:
 		return nil
-	case wasi.EAGAIN:
-		return ErrAgain
-	case wasi.EACCES:
-		return ErrPermission
-	case wasi.ENOENT:
-		return ErrNotExist
-	case wasi.EEXIST:
-		return ErrExist
-	case wasi.ENOTDIR:
-		return ErrNotDir
-	case wasi.EISDIR:
-		return ErrIsDir
-	case wasi.ENOTEMPTY:
-		return ErrNotEmpty
-	case wasi.EINVAL:
-		return ErrName
-	case wasi.EBUSY:
-		return ErrBusy
-	case wasi.ENOSPC:
-		return ErrNoSpace
-	case wasi.EDQUOT, wasi.EFBIG:
-		return ErrQuota
-	case wasi.ENOSYS:
-		return ErrUnsupported
-	case wasi.EMFILE, wasi.EADDRINUSE:
-		return ErrTooMany
-	case wasi.ECONNREFUSED:
-		return ErrRefused
-	case wasi.ECONNRESET, wasi.EPIPE:
-		return ErrReset
-	case wasi.ETIMEDOUT:
-		return ErrTimeout
-	case wasi.ECANCELED:
-		return ErrCanceled
-	case wasi.EXDEV:
-		return ErrOtherDisk
-	case wasi.EPROTO:
-		return ErrSecurity
+	case int(errno) < len(faults) && faults[errno] != 0:
+		return faults[errno]
 	}
 	return ErrStorage
 }

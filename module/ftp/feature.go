@@ -7,8 +7,8 @@ import (
 	"wasiftp/wasi"
 )
 
-// featVerb tells what the server can do beyond RFC 959 (RFC 2389 §3) for the
-// account that is logged in: one line each, with one space in front.
+// featVerb lists the features beyond RFC 959 (RFC 2389 §3) that the account can use: one
+// on a line, behind one space.
 func (s *session) featVerb([]byte) error {
 	b := append(s.e.scratch[:0], "211-Features:\r\n"...)
 	for i := range s.e.verbs {
@@ -26,7 +26,7 @@ func (s *session) featVerb([]byte) error {
 	return nil
 }
 
-// appendFactList appends all facts, those that are picked marked with "*"
+// appendFactList appends all facts, the chosen ones marked with "*"
 // (RFC 3659 §7.8).
 func (s *session) appendFactList(b []byte) []byte {
 	for i, name := range factNames {
@@ -42,13 +42,13 @@ func (s *session) appendFactList(b []byte) []byte {
 	return b
 }
 
-// knows says whether files have a fact at all. Before the login nobody knows of
-// creation times, which few have.
+// knows reports whether files have a fact. Few have a creation time, and before the login
+// nobody knows whether the account's have one.
 func (s *session) knows(fact facts) bool {
 	return fact != factCreate || s.login == loginDone && s.able&wasi.AbleCreated != 0
 }
 
-// picked are the facts that files have, of those that the client wants.
+// picked are the facts that the client has chosen and that files have.
 func (s *session) picked() facts {
 	if s.knows(factCreate) {
 		return s.facts
@@ -84,8 +84,8 @@ func (s *session) optsVerb(arg []byte) error {
 	return replyNoOptions
 }
 
-// pickUTF8 is OPTS UTF8. Clients also say it without a word, or with the one of an
-// older draft.
+// pickUTF8 is OPTS UTF8. Clients also send it without a word, or with NLST, as an older
+// draft has it.
 func (s *session) pickUTF8(word []byte) error {
 	switch {
 	case len(word) == 0, isWord(word, "ON"), isWord(word, "NLST"):
@@ -96,8 +96,9 @@ func (s *session) pickUTF8(word []byte) error {
 	return replyNoOptions
 }
 
-// speakUTF8 has names be UTF-8, or what the account's clients expect without it.
-// To the engine they are bytes; only those that it remembers must be said anew.
+// speakUTF8 switches the client's names to UTF-8, or back to the character set that the
+// account's clients use. The world converts them, and to the engine they are bytes: it
+// only has the current directory converted, and forgets the name of RNFR.
 func (s *session) speakUTF8(on bool) error {
 	if s.e.namer != nil && on != s.utf8 {
 		s.e.name = slices.Grow(s.e.name[:0], maxName)
@@ -105,7 +106,7 @@ func (s *session) speakUTF8(on bool) error {
 		switch err {
 		case nil:
 			s.dir = append(s.dir[:0], dir...)
-		case ErrUnsupported: // names are what they are
+		case ErrUnsupported: // names are the same either way
 		default:
 			return err
 		}
@@ -118,7 +119,7 @@ func (s *session) speakUTF8(on bool) error {
 	return replyUTF8
 }
 
-// pickFacts turns on the named facts and no others, and tells which those are
+// pickFacts chooses the named facts and no others, and tells which these are
 // (RFC 3659 §7.9).
 func (s *session) pickFacts(list []byte) {
 	s.facts = 0
@@ -148,7 +149,7 @@ func (s *session) noopVerb([]byte) error { return replyOK }
 
 func (s *session) clntVerb([]byte) error { return replyClient }
 
-// csidVerb: both sides say who they are, and nothing comes of it.
+// csidVerb: client and server tell their names, and neither acts on them.
 func (s *session) csidVerb([]byte) error { return replyServer }
 
 // langVerb picks the language of the replies, of which there is one.
@@ -159,6 +160,6 @@ func (s *session) langVerb(arg []byte) error {
 	return replyOnlyEnglish
 }
 
-// pretVerb announces the command that a passive port is for. Here every port
-// will do, and FEAT does not tell of PRET: clients would send it each time.
+// pretVerb announces the command that a passive port is for. Here any port serves any
+// command. FEAT does not list PRET, or clients would send it before each PASV.
 func (s *session) pretVerb([]byte) error { return replyClient }

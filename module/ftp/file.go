@@ -15,9 +15,9 @@ func (s *session) stat(pathname []byte) (FileInfo, error) {
 	return s.e.world.Stat(s.handle, name, false)
 }
 
-// sizeVerb tells how many bytes a file has. In ASCII that is not what RETR
-// would send (RFC 3659 §4), but counting line ends would mean reading the file,
-// and clients want the size on disk to draw their progress bar.
+// sizeVerb tells how many bytes a file has. In ASCII, RETR would send another number
+// (RFC 3659 §4), but counting the line ends would mean reading the file, and clients want
+// the size on disk for their progress bars.
 func (s *session) sizeVerb(arg []byte) error {
 	if s.e.config.Behaviour.NoASCIISize && !s.binary {
 		return replyNoASCIISize
@@ -29,8 +29,7 @@ func (s *session) sizeVerb(arg []byte) error {
 	if info.Type != Regular {
 		return replyNotPlain
 	}
-	b := append(s.e.scratch[:0], "213 "...)
-	s.sendLine(appendPadded(b, info.Size, ""))
+	s.sendLine(appendPadded(append(s.e.scratch[:0], "213 "...), info.Size, ""))
 	return nil
 }
 
@@ -73,11 +72,10 @@ const (
 	stageSetMode
 )
 
-// mdtmVerb tells when a file was modified (RFC 3659 §3); of a directory it tells
-// nothing, as everywhere, for clients find out by it what is one. With a time in
-// front of the name it sets that, of either, as many servers do and WinSCP and
-// FileZilla expect. A file can be called like that, though: it is looked for if
-// there is none with the rest of the name.
+// mdtmVerb tells when a file was modified (RFC 3659 §3). It refuses a directory, as all
+// servers do: clients find out by MDTM what is one. With a time in front of the pathname
+// it sets the time of a file or directory, as many servers do and WinSCP and FileZilla
+// expect. If nothing has the rest as its name, the whole argument is taken for a pathname.
 func (s *session) mdtmVerb(arg []byte) error {
 	if time, name, ok := cutTime(arg); ok && s.stage == stageSetTime {
 		err := s.setTime(name, time)
@@ -113,14 +111,14 @@ func (s *session) mfmtVerb(arg []byte) error {
 	return nil
 }
 
-// change is what MFF wants to have changed.
+// change has the facts that MFF sets.
 type change struct {
 	time  int64
 	mode  uint32
-	needs Abilities // which facts there are
+	needs Abilities // AbleTimes if time is to be set, AbleModes if mode is
 }
 
-// parseChange reads MFF's list of facts. The error is the reply to one that is wrong.
+// parseChange reads MFF's list of facts. Its error is a reply.
 func parseChange(list []byte) (c change, err error) {
 	for len(list) > 0 {
 		fact, rest, ended := bytes.Cut(list, []byte{';'})
@@ -144,8 +142,8 @@ func parseChange(list []byte) (c change, err error) {
 	return c, nil
 }
 
-// mffVerb sets facts of a file (draft-somers-ftp-mfxx §5). All are looked at
-// before the first is set.
+// mffVerb sets facts of a file (draft-somers-ftp-mfxx §5). It checks all facts before it
+// sets the first.
 func (s *session) mffVerb(arg []byte) error {
 	list, pathname, _ := bytes.Cut(arg, []byte{' '})
 	c, err := parseChange(list)
@@ -156,7 +154,7 @@ func (s *session) mffVerb(arg []byte) error {
 		return replyBadArgument
 	}
 	if s.rights&wasi.RightWrite == 0 {
-		return ErrPermission // what its files can do is then nobody's business
+		return ErrPermission // whatever its files can do
 	}
 	if c.needs&^s.able != 0 {
 		return replyUnsupported
@@ -175,21 +173,19 @@ func (s *session) mffVerb(arg []byte) error {
 
 // apply sets one fact a stage.
 func (s *session) apply(c *change, name []byte) error {
-	if s.stage == stageSetTime {
-		if c.needs&wasi.AbleTimes != 0 {
-			if err := s.e.world.SetTime(s.handle, name, c.time); err != nil {
-				return err
-			}
+	if s.stage == stageSetTime && c.needs&wasi.AbleTimes != 0 {
+		if err := s.e.world.SetTime(s.handle, name, c.time); err != nil {
+			return err
 		}
-		s.stage = stageSetMode
 	}
+	s.stage = stageSetMode
 	if c.needs&wasi.AbleModes == 0 {
 		return nil
 	}
 	return s.e.world.SetMode(s.handle, name, c.mode)
 }
 
-// avblVerb tells how many bytes an upload could have.
+// avblVerb tells how many bytes an upload to a directory could have.
 func (s *session) avblVerb(arg []byte) error {
 	name, err := s.resolve(arg)
 	if err != nil {

@@ -2,7 +2,7 @@ package ftp
 
 import "bytes"
 
-// hasPattern reports whether a name can match more than itself.
+// hasPattern reports whether a pathname has special characters of patterns in it.
 func hasPattern(name []byte) bool { return bytes.ContainsAny(name, patternBytes) }
 
 const patternBytes = `*?[\`
@@ -14,8 +14,8 @@ func cutPattern(pathname []byte) (base, pattern []byte) {
 	return pathname[:i], pathname[i:]
 }
 
-// cutElement cuts the first element off a pattern. rest is empty behind the last
-// one.
+// cutElement cuts the first element off a pattern. It skips "." and empty elements, but
+// never the last one, behind which rest is empty.
 func cutElement(pattern []byte) (element, rest []byte) {
 	for {
 		element, rest, _ = bytes.Cut(pattern, []byte{'/'})
@@ -26,16 +26,14 @@ func cutElement(pattern []byte) (element, rest []byte) {
 	}
 }
 
-// maxPattern is how many bytes an element may have in which names are matched: no
-// file has a name as long.
+// maxPattern is how many bytes an element of a pattern may have. No file has so long a
+// name.
 const maxPattern = 512
 
-// tooLong reports whether an element of a pathname is longer than any that names are
-// matched with.
-func tooLong(pathname []byte) bool {
-	for len(pathname) > 0 {
-		var element []byte
-		if element, pathname, _ = bytes.Cut(pathname, []byte{'/'}); len(element) > maxPattern {
+// tooLong reports whether an element of a pattern is longer than maxPattern.
+func tooLong(pattern []byte) bool {
+	for element := range bytes.SplitSeq(pattern, []byte{'/'}) {
+		if len(element) > maxPattern {
 			return true
 		}
 	}
@@ -44,16 +42,15 @@ func tooLong(pathname []byte) bool {
 
 // goesUp reports whether ".." is an element of a pattern.
 func goesUp(pattern []byte) bool {
-	for len(pattern) > 0 {
-		var element []byte
-		if element, pattern, _ = bytes.Cut(pattern, []byte{'/'}); string(element) == ".." {
+	for element := range bytes.SplitSeq(pattern, []byte{'/'}) {
+		if string(element) == ".." {
 			return true
 		}
 	}
 	return false
 }
 
-// cutSlash cuts off what says that a pattern is for folders alone.
+// cutSlash cuts "/" and "/." off the end of a pattern, which then matches folders alone.
 func cutSlash(pattern []byte) (rest []byte, cut bool) {
 	for rest = pattern; ; cut = true {
 		if n := len(rest); n > 1 && rest[n-1] == '/' {
@@ -66,14 +63,15 @@ func cutSlash(pattern []byte) (rest []byte, cut bool) {
 	}
 }
 
-// aim takes the element of the pattern that is for the folder on top.
+// aim sets the element of the pattern that names in the folder on top must match.
 func (l *listing) aim() {
 	element, rest := cutElement(l.pattern[l.tree.top().pattern:])
 	l.element, l.whole = element, len(rest) == 0
 }
 
-// goDown goes on from the folder at the tree's path through those that the pattern
-// calls by their names, and returns where its next element begins.
+// goDown appends the next elements of the pattern to the tree's path while they are plain
+// names, all but the last: such folders need no search. It returns where in the pattern
+// the element behind them begins.
 func (l *listing) goDown() (pattern int) {
 	if len(l.pattern) == 0 {
 		return 0
@@ -89,8 +87,8 @@ func (l *listing) goDown() (pattern int) {
 	}
 }
 
-// matches reports whether a name matches the element of the pattern: it may be
-// called so, too.
+// matches reports whether a name matches the present element of the pattern, or is the
+// same as the element.
 func (l *listing) matches(name []byte) bool {
 	if l.steps < 0 {
 		return false
@@ -112,9 +110,9 @@ func (l *listing) matches(name []byte) bool {
 // one, "[a-z]" and "[!a-z]" one of a set, and "\" takes the next byte as it is.
 // A bracket that is never closed is a plain byte.
 //
-// Only the last "*" met is ever gone back to, so the cost is at most the product
-// of both lengths (CVE-2011-0418). It is taken off steps; when they run out,
-// nothing matches and steps is negative.
+// It goes back to the last "*" only, so the cost is at most the product of both lengths
+// (CVE-2011-0418). The cost is taken off steps; when they run out, nothing matches and
+// steps is negative.
 func match(pattern, name []byte, steps *int) bool {
 	p, n := 0, 0
 	star, from := -1, 0
@@ -145,8 +143,9 @@ func match(pattern, name []byte, steps *int) bool {
 	return p == len(pattern)
 }
 
-// matchOne matches a byte with the element of a pattern at p, and says how long that
-// is. closed is where the pattern's last "]" stands, below 0 until somebody has asked.
+// matchOne matches a byte with the byte, "?", "\" or set at p in a pattern; width is how
+// many bytes that takes there. closed keeps where the pattern's last "]" stands, 0 if there
+// is none and negative while that is unknown.
 func matchOne(pattern []byte, p int, c byte, closed, steps *int) (width int, ok bool) {
 	if p == len(pattern) {
 		return 0, false
@@ -175,8 +174,8 @@ func matchOne(pattern []byte, p int, c byte, closed, steps *int) (width int, ok 
 	return 1, pattern[p] == c
 }
 
-// matchSet matches a byte with the set that begins a pattern and has an end. Its
-// members begin at first, and a "]" there is one of them.
+// matchSet matches a byte with the set at the start of a pattern, which must have its "]".
+// The set's members begin at first, where a "]" is one of them.
 func matchSet(pattern []byte, first int, c byte) (width int, ok bool) {
 	i := first
 	for ; pattern[i] != ']' || i == first; i++ {

@@ -2,21 +2,22 @@ package ftp
 
 import (
 	"bytes"
+	"slices"
 
 	"wasiftp/wasi"
 )
 
-// algorithmNames are those of IANA's registry of FTP hashes. HASH makes the first one
-// unless the client picks another.
+// algorithmNames are those of IANA's registry of FTP hashes. HASH computes the first one
+// unless the client chooses another.
 var algorithmNames = [...]string{
 	wasi.HashSHA256: "SHA-256", wasi.HashSHA512: "SHA-512", wasi.HashSHA1: "SHA-1", wasi.HashMD5: "MD5", wasi.HashCRC32: "CRC32",
 }
 
-// sum is a hash that the world is making, and what is to be told of it.
+// sum is a hash that the world computes, and what the reply tells of it.
 type sum struct {
 	algorithm  wasi.Algorithm
-	start, end int64  // the bytes of the file; end is behind the last, 0 at first for all
-	pathname   []byte // nil for a command that wants the hash alone
+	start, end int64  // the range of the file; end is behind the last byte, 0 for the file's end
+	pathname   []byte // of HASH; nil for the older commands, whose reply is the hash alone
 }
 
 // hashVerb tells the hash of a file or, after RANG, of a part of it.
@@ -24,8 +25,8 @@ func (s *session) hashVerb(arg []byte) error {
 	return s.hash(arg, sum{algorithm: s.algorithm, start: s.rest, end: s.until, pathname: bytes.Clone(arg)})
 }
 
-// sumVerb is one of the commands that were there before HASH, each of its own
-// hash function. end is the first byte that no longer counts.
+// sumVerb makes the command for one hash function that is older than HASH, such as XCRC.
+// The end of its range is the first byte that no longer counts.
 func sumVerb(algorithm wasi.Algorithm) func(*session, []byte) error {
 	return func(s *session, arg []byte) error {
 		pathname, start, end, ok := cutRange(arg)
@@ -36,8 +37,8 @@ func sumVerb(algorithm wasi.Algorithm) func(*session, []byte) error {
 	}
 }
 
-// hash begins to make a hash. It goes on like a transfer, but of bytes that go
-// nowhere: ABOR ends it, STAT tells how far it has come.
+// hash begins to compute a hash. It then runs like a transfer without a data connection:
+// ABOR ends it, and STAT tells how far it has come.
 func (s *session) hash(pathname []byte, m sum) error {
 	name, err := s.resolve(pathname)
 	if err != nil {
@@ -64,15 +65,16 @@ func (s *session) hash(pathname []byte, m sum) error {
 	return nil
 }
 
-// digest is the hash, once that is made.
+// digest returns the hash once the world has computed it, and ErrAgain before. The first
+// call begins the computation.
 func (s *session) digest(file Handle, m *sum) ([]byte, error) {
 	return s.e.hasher.Hash(file, m.algorithm, m.end-m.start, make([]byte, 0, maxDigest))
 }
 
-// maxDigest is the longest of the hashes.
+// maxDigest is the length of the longest hash, SHA-512, in bytes.
 const maxDigest = 64
 
-// hashed tells the hash that is made.
+// hashed replies with the hash or, if err is not nil, with the fault.
 func (s *session) hashed(m *sum, err error) {
 	var digest []byte
 	if err == nil {
@@ -87,8 +89,8 @@ func (s *session) hashed(m *sum, err error) {
 	s.sendLine(m.appendReply(s.e.scratch[:0], digest))
 }
 
-// appendReply appends the hash and, for HASH, what it is of: the range is
-// written as RANG has it, with the last byte that counts.
+// appendReply appends the hash and, for HASH, its algorithm, range and pathname. The range
+// is written as RANG has it, with the last byte that counts.
 func (m *sum) appendReply(b, digest []byte) []byte {
 	if m.pathname == nil {
 		return appendHex(append(b, "250 "...), digest)
@@ -100,8 +102,8 @@ func (m *sum) appendReply(b, digest []byte) []byte {
 	return appendName(b, m.pathname)
 }
 
-// appendAlgorithms appends the names of all hash functions, the picked one
-// marked with "*" (draft-bryan-ftpext-hash §3.3).
+// appendAlgorithms appends the names of all hash functions, the chosen one marked
+// with "*" (draft-bryan-ftpext-hash §3.3).
 func (s *session) appendAlgorithms(b []byte) []byte {
 	for i, name := range algorithmNames {
 		if i > 0 {
@@ -115,10 +117,10 @@ func (s *session) appendAlgorithms(b []byte) []byte {
 	return b
 }
 
-// pickAlgorithm picks the hash function for HASH, or tells which one it is.
+// pickAlgorithm chooses the hash function for HASH, or tells the chosen one.
 func (s *session) pickAlgorithm(name []byte) error {
 	if len(name) > 0 {
-		i := indexWord(algorithmNames[:], name)
+		i := slices.IndexFunc(algorithmNames[:], func(word string) bool { return isWord(name, word) })
 		if i < 0 {
 			return replyNoAlgorithm
 		}

@@ -44,9 +44,9 @@ type lines struct {
 	short   [shortLine]byte
 }
 
-// decode takes the Telnet commands out of what was read behind the first from
-// bytes of the buffer. IAC IAC is the byte 0xFF, CR NUL is CR (RFC 854). IAC
-// before a byte that is no command stays: some clients forget to double 0xFF.
+// decode takes the Telnet commands out of buf[from:], the bytes of one read. IAC IAC is
+// the byte 0xFF, CR NUL is CR (RFC 854). IAC before a byte that is no command stays: some
+// clients forget to double 0xFF.
 func (l *lines) decode(from int) {
 	if l.telnet == telnetEscape && len(l.buf) > from && l.buf[from] < telnetMin {
 		// The IAC came with an earlier read: its byte has no place in buf yet.
@@ -103,7 +103,7 @@ func (l *lines) next(held int) (end int, ok bool) {
 	return from + i + 1, true
 }
 
-// cut takes the bytes from..to out of the buffer.
+// cut takes the bytes from:to out of the buffer.
 func (s *session) cut(from, to int) {
 	l := &s.lines
 	n := copy(l.buf[from:], l.buf[to:])
@@ -115,10 +115,9 @@ func (s *session) cut(from, to int) {
 // room makes sure that more can be read, and reports false when the longest
 // line fills the buffer already. One byte always stays free for decode.
 func (e *Engine) room(l *lines) bool {
-	return len(l.buf)+1 < cap(l.buf) || e.grow(l)
-}
-
-func (e *Engine) grow(l *lines) bool {
+	if len(l.buf)+1 < cap(l.buf) {
+		return true
+	}
 	size := e.config.LineLength + lineEndRoom + 1
 	if cap(l.buf) >= size {
 		return false
@@ -144,7 +143,7 @@ func (e *Engine) shrink(l *lines) {
 	l.buf = l.short[:0]
 }
 
-// read takes in what the client has sent. It reports false when there was
+// read reads and decodes what the client has sent. It reports false when there was
 // nothing, when the buffer is full, or when the connection is gone.
 func (s *session) read() bool {
 	l := &s.lines
@@ -173,12 +172,8 @@ func (s *session) read() bool {
 	return true
 }
 
-// trimLine is a line without its end. Any number of CR before the LF goes:
-// some clients send CR CR LF.
+// trimLine cuts off a line's end. Any number of CR before the LF goes: some clients send
+// CR CR LF.
 func trimLine(line []byte) []byte {
-	line = bytes.TrimSuffix(line, []byte{'\n'})
-	for len(line) > 0 && line[len(line)-1] == '\r' {
-		line = line[:len(line)-1]
-	}
-	return line
+	return bytes.TrimRight(bytes.TrimSuffix(line, []byte{'\n'}), "\r")
 }

@@ -2,7 +2,7 @@ package ftp
 
 import "bytes"
 
-// listForm is what a listing says of a file.
+// listForm is how a listing describes a file.
 type listForm uint8
 
 const (
@@ -12,29 +12,29 @@ const (
 	formSessions                 // sessions, not files (SITE WHO)
 )
 
-// listRequest is what a command wants to have listed how.
+// listRequest is how a command wants its listing.
 type listRequest struct {
 	listOptions
 	form    listForm
-	control bool // as part of a reply, not on the data connection
+	control bool // it is part of a reply, and not for the data connection
 }
 
-// listOptions are those of ls that clients send.
+// listOptions are the options of ls that clients send.
 type listOptions struct {
 	order          // -t, -S, -r
-	all       bool // -a: a pattern finds names that begin with a dot as well
+	all       bool // -a: patterns match names that begin with a dot as well
 	recursive bool // -R
 	classify  bool // -F
-	itself    bool // -d
+	itself    bool // -d: a directory itself, not its entries
 }
 
-// Stages of a command that lists. A pathname with pattern characters in it is
-// first looked for as it is: people do name directories "[2024]".
+// Stages of a command that lists. A pathname with special characters of patterns in it
+// is first looked for as it is: people do name directories "[2024]".
 const (
 	stageDir    = iota // try it as a directory
 	stageFile          // try it as a file
 	stageParent        // try its last element as a pattern
-	stageTree          // all elements from the first pattern on are patterns
+	stageTree          // try all elements, from the first pattern on, as patterns
 )
 
 // listVerb sends a listing as ls -l writes it. Files whose names begin with a
@@ -110,14 +110,15 @@ func (s *session) list(arg []byte, request listRequest) error {
 	return s.listPattern(name, arg, request)
 }
 
-// expands reports whether a pathname that is not there is to be tried as a
-// pattern.
+// expands reports whether a pathname is to be tried as a pattern after err, which was the
+// fault of trying it as it is.
 func (r *listRequest) expands(err error, pathname []byte) bool {
 	return (err == ErrNotExist || err == ErrName) && r.form != formFacts && hasPattern(pathname)
 }
 
-// namesOnly reports whether nothing but names is needed of the entries of a folder
-// in which elements of a pattern are matched; rest are those for its subfolders.
+// namesOnly reports whether the world need tell no more than the names of a folder's
+// entries. rest is the pattern for the folder's subfolders: if there is one, the entries'
+// types are needed as well.
 func (r *listRequest) namesOnly(rest []byte) bool {
 	return r.form == formNames && r.key == byName && len(rest) == 0
 }
@@ -139,8 +140,8 @@ func (s *session) listFile(name, arg []byte, request listRequest) error {
 	return nil
 }
 
-// listPattern lists what matches a pathname, of which name is what it means as it
-// stands. Its folder, too, is first looked for as it is.
+// listPattern lists the files that match a pathname; name is the name of the pathname
+// itself. Its folder, too, is first looked for as it is.
 func (s *session) listPattern(name, arg []byte, request listRequest) error {
 	request.recursive = false
 	if tooLong(arg) {
@@ -158,13 +159,13 @@ func (s *session) listPattern(name, arg []byte, request listRequest) error {
 	}
 	base, pattern := cutPattern(arg)
 	if goesUp(pattern) {
-		// Up again from what matches is where the name says.
+		// In the name, resolve has dropped each ".." with the element before it.
 		base, pattern = []byte{'/'}, bytes.Clone(name)
 	}
 	return s.listMatches(base, pattern, request)
 }
 
-// listMatches lists what matches a pattern in a folder.
+// listMatches lists the files in and below a folder that match a pattern.
 func (s *session) listMatches(folder, pattern []byte, request listRequest) error {
 	name, err := s.resolve(folder)
 	if err != nil {
@@ -185,8 +186,8 @@ func lastElement(pathname []byte) []byte {
 	return pathname[bytes.LastIndexByte(pathname, '/')+1:]
 }
 
-// cutOptions takes options off the front of an argument. A word of a hyphen and
-// letters is one; "--" ends them, so that a file named "-a" can be reached.
+// cutOptions cuts the options off the front of an argument: words of a hyphen and letters.
+// "--" ends them, so that a file named "-a" can be listed.
 func cutOptions(arg []byte) (o listOptions, pathname []byte) {
 	for len(arg) > 1 && arg[0] == '-' {
 		word, rest, _ := bytes.Cut(arg, []byte{' '})
@@ -201,8 +202,8 @@ func cutOptions(arg []byte) (o listOptions, pathname []byte) {
 	return o, arg
 }
 
-// add adds the options in a word, and reports false if it is not one of
-// options. Those it does not know (-l is always on) are ignored.
+// add adds the options in a word, and reports false if these are no options. It ignores
+// unknown ones, and -l, which is always on.
 func (o *listOptions) add(letters []byte) bool {
 	for _, c := range letters {
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '1') {

@@ -4,23 +4,23 @@ const (
 	// A listing is sent in pieces of this many bytes.
 	listPiece = 16 << 10
 
-	// No more entries are taken in while so much has not been sent: with what
-	// stands before each name, a page of short ones can make some megabytes.
+	// A listing rests while so many bytes are unsent: with a long prefix before each
+	// name, a page of short names can make some megabytes.
 	maxListOut = 4 * listPiece
 
-	// So many listings are kept for the next ones, but not those whose buffers
-	// a page of long names or a large tree has blown up.
+	// The engine keeps so many listings for reuse, but none whose buffers take more bytes
+	// than this after a page of long names or a large tree.
 	spareLists    = 16
 	maxListBuffer = 512 << 10
 
-	// What a pattern may cost: so many steps for each name, and so many more
-	// in all. An honest pattern needs a few for each byte of a name.
+	// A pattern may cost so many steps for each name, and so many more in all. An
+	// honest pattern needs a few for each byte of a name.
 	patternSteps = 1024
 	patternSpare = 1 << 20
 )
 
-// listing is a listing on its way. Its memory is that of one page of entries and
-// of what is to be sorted and gone into, however many entries there are.
+// listing is a listing on its way. However many entries there are, it keeps one page of
+// them, the lines that are to be sorted, and the names of folders that are to be listed.
 type listing struct {
 	listRequest
 	e      *Engine
@@ -28,38 +28,38 @@ type listing struct {
 	rights Rights
 
 	dir     Handle // the folder being read, 0 when there is none
-	page    page   // of it, what the world has told already
-	ended   bool   // of it, the world has told all
-	fault   error  // why that is not all
-	again   bool   // it is read for its subfolders alone, as its lines are told
+	page    page   // entries of the folder that are not listed yet
+	ended   bool   // the world has told all entries of the folder
+	fault   error  // why the world could not tell all of them
+	again   bool   // the folder is read again, for its subfolders alone
 	base    []byte // the name of the folder the listing began with
-	tree    tree   // the folders below
-	cut     bool   // some of them could not be listed
+	tree    tree   // the folders below base
+	cut     bool   // some folders could not be listed
 	prefix  []byte // what goes before each name (NLST)
 	pattern []byte // what pathnames below base must match, element by element; empty for all
-	element []byte // of it, what names in the folder must match
-	whole   bool   // entries of the folder are listed: no more elements follow
+	element []byte // the element of the pattern that names in the folder must match
+	whole   bool   // element is the last one: the folder's entries are listed
 	dirs    bool   // only folders are listed: the pattern ends in "/"
-	steps   int    // what the pattern may still cost; negative once it was too much
-	lines   int
-	hide    bool // names that begin with a dot
+	steps   int    // what the pattern may still cost; negative once it has cost too much
+	lines   int    // how many lines were written
+	hide    bool   // names that begin with a dot are left out
 
 	out    []byte // lines not yet sent
-	sent   int    // of them, what the connection has taken
-	sorter sorter // of them, those that are to be sorted first
+	sent   int    // how many bytes of out the connection has taken
+	sorter sorter // the lines at the end of out that are to be sorted first
 	shown  []byte // the pathname being written
 	done   bool   // no more lines will come
 
-	counted int // bytes of memory, in the engine's count
+	counted int // bytes of memory, as the engine has counted them
 
-	after uint64 // the last session that was told (SITE WHO)
+	after uint64 // the number of the last session in the listing (SITE WHO)
 
-	// take and addSession, bound once: method values made each time would allocate.
+	// The methods take and addSession. A method value made for each call would allocate.
 	yield func(Entry)
 	tell  func(SessionInfo)
 }
 
-// newListing takes a listing from those at rest.
+// newListing returns a listing at rest, or a new one.
 func (e *Engine) newListing() *listing {
 	if n := len(e.lists); n > 0 {
 		l := e.lists[n-1]
@@ -71,9 +71,9 @@ func (e *Engine) newListing() *listing {
 	return l
 }
 
-// beginList begins to send a listing of a folder, or of what the caller appends
-// if there is none. pathname is what the client called the folder. With a pattern,
-// what matches it below the folder is listed.
+// beginList begins to send a listing of a folder or, if dir is 0, of the entries that the
+// caller appends. name is the folder's name, and pathname is how the client wrote it. With
+// a pattern, the files that match it in and below the folder are listed.
 func (s *session) beginList(dir Handle, name, pathname, pattern []byte, request listRequest) *listing {
 	l := s.e.newListing()
 	*l = listing{
@@ -99,15 +99,15 @@ func (s *session) beginList(dir Handle, name, pathname, pattern []byte, request 
 	s.begin(transfer{list: l})
 	if request.control {
 		s.transfer.state = transferListing
-		s.say(l.firstReply())
+		s.say(l.replyOf(replyStatusFollows, replySessionsFollow))
 	} else {
 		s.say(replyOpeningList)
 	}
 	return l
 }
 
-// setPrefix has NLST's names begin with the directory that was asked for: they
-// have to be pathnames that RETR takes (RFC 1123 §4.1.3.1).
+// setPrefix makes NLST's names begin with the pathname of the directory: RETR must be
+// able to take them as pathnames (RFC 1123 §4.1.3.1).
 func (l *listing) setPrefix(pathname []byte) {
 	if len(pathname) == 0 || string(pathname) == "." {
 		return
@@ -146,11 +146,11 @@ func (s *session) proceedListing() bool {
 func (s *session) listingDone(l *listing) {
 	switch {
 	case l.cut && l.control:
-		s.finishStatus(l.brokenReply())
+		s.listingFailed(nil)
 	case l.cut:
 		s.finish(replyListCut)
 	case l.control:
-		s.finishStatus(l.lastReply())
+		s.finishStatus(l.replyOf(replyStatusEnd, replySessionsEnd))
 	case l.form == formNames && l.lines == 0 && s.e.config.Behaviour.EmptyNLSTFails:
 		s.finish(replyNoFiles)
 	default:
@@ -158,25 +158,17 @@ func (s *session) listingDone(l *listing) {
 	}
 }
 
-// listingFailed ends a listing that cannot go on. In a reply, what has been sent
-// cannot be taken back, so its last line tells of the fault.
+// listingFailed ends a listing that cannot go on. The first lines of a reply cannot be
+// taken back, so its last line tells that it is incomplete.
 func (s *session) listingFailed(err error) {
-	if s.transfer.list.control {
-		s.finishStatus(s.transfer.list.brokenReply())
+	if l := s.transfer.list; l.control {
+		s.finishStatus(l.replyOf(replyStatusBroken, replySessionsBroken))
 		return
 	}
 	s.finish(replyToTransfer(ofStorage(err)))
 }
 
-// The first and the last line of a reply that is a listing, and the last one of
-// one that is not whole.
-
-func (l *listing) firstReply() reply { return l.replyOf(replyStatusFollows, replySessionsFollow) }
-func (l *listing) lastReply() reply  { return l.replyOf(replyStatusEnd, replySessionsEnd) }
-func (l *listing) brokenReply() reply {
-	return l.replyOf(replyStatusBroken, replySessionsBroken)
-}
-
+// replyOf is the line of STAT or that of SITE WHO.
 func (l *listing) replyOf(files, sessions reply) reply {
 	if l.form == formSessions {
 		return sessions
@@ -184,15 +176,15 @@ func (l *listing) replyOf(files, sessions reply) reply {
 	return files
 }
 
-// finishStatus ends what has no data connection: a listing that was part of a
-// reply, a hash, a copy.
+// finishStatus ends a transfer without a data connection (a listing that is a reply, a
+// hash, a copy) and sends its reply.
 func (s *session) finishStatus(r reply) {
 	s.dropTransfer()
 	s.heard = s.e.now
 	s.say(r)
 }
 
-// sendListing sends what there is, and reports false when that was not all.
+// sendListing sends the lines that are ready, and reports false when some are left.
 func (s *session) sendListing() bool {
 	l := s.transfer.list
 	conn := s.conn
@@ -222,8 +214,8 @@ func (s *session) sendListing() bool {
 	return true
 }
 
-// readPage reads the folder's next entries, or goes on to the next folder. It
-// returns ErrAgain when that has to be waited for.
+// readPage reads the folder's next entries, or opens the next folder. It returns ErrAgain
+// when it has to wait.
 func (s *session) readPage(l *listing) error {
 	switch {
 	case l.form == formSessions:
@@ -247,12 +239,11 @@ func (s *session) readPage(l *listing) error {
 	case l.fault != nil && len(l.tree.levels) == 1 && !l.again:
 		return l.fault
 	}
-	l.cut = l.cut || l.fault != nil // the rest of the tree is listed nevertheless
+	l.cut = l.cut || l.fault != nil // the other folders are listed nevertheless
 	s.closeFolder(l)
 	return nil
 }
 
-// closeFolder ends the reading of a folder.
 func (s *session) closeFolder(l *listing) {
 	s.e.world.Close(l.dir)
 	l.dir, l.ended, l.fault = 0, false, nil
@@ -262,8 +253,8 @@ func (s *session) closeFolder(l *listing) {
 	}
 }
 
-// nextFolder opens the folder that comes next. One that cannot be opened is left
-// out, as ls does.
+// nextFolder opens the next folder of the tree, or ends the listing. It leaves out a
+// folder that cannot be opened, as ls does.
 func (s *session) nextFolder(l *listing) error {
 	t := &l.tree
 	if !t.climb() {
@@ -301,7 +292,8 @@ func (s *session) nextFolder(l *listing) error {
 	return s.listBelow(l, name, pattern)
 }
 
-// listBelow goes into a folder whose path is the tree's.
+// listBelow opens the folder at the tree's path. pattern is where the element begins that
+// its entries must match.
 func (s *session) listBelow(l *listing, name []byte, pattern int) error {
 	t := &l.tree
 	_, rest := cutElement(l.pattern[pattern:])
@@ -326,8 +318,8 @@ func (s *session) listBelow(l *listing, name []byte, pattern int) error {
 	return nil
 }
 
-// statBelow lists a file in the folder at the tree's path: what a pattern ends
-// with need not be a pattern.
+// statBelow lists one file in the folder at the tree's path: the last element of a pattern
+// may be a plain name.
 func (s *session) statBelow(l *listing, name, file []byte) error {
 	t := &l.tree
 	info, err := s.e.world.Stat(s.handle, name, false)
@@ -345,15 +337,15 @@ func (s *session) statBelow(l *listing, name, file []byte) error {
 	return nil
 }
 
-// leaveOut leaves out what cannot be opened. The listing is cut only if that is for
-// a limit of the server's, of names or of handles: what has gone or may not be read
-// is not there for this client.
+// leaveOut leaves out a file or folder that cannot be opened. The listing is incomplete
+// only if that is for a limit of the server, of names or of handles: what is gone or may
+// not be read does not exist for this client.
 func (l *listing) leaveOut(err error) {
 	l.cut = l.cut || err == ErrName || err == ErrTooMany
 }
 
-// nameBelow is the name of what lies at a path below where the listing began. It
-// is valid until the next resolve.
+// nameBelow is the name of the file at a path below the listing's base. It is valid until
+// the next call of nameBelow or resolve.
 func (s *session) nameBelow(l *listing, path []byte) []byte {
 	name := s.e.name[:0]
 	if string(l.base) != "." || len(path) == 0 {
@@ -366,8 +358,8 @@ func (s *session) nameBelow(l *listing, path []byte) []byte {
 	return name
 }
 
-// take takes an entry of a folder into the listing, at once or as soon as there is
-// time and room for it.
+// take adds an entry of the folder to the listing, or keeps it until there is time and
+// room for it.
 func (l *listing) take(entry Entry) {
 	if l.page.waits() || l.rests() {
 		l.page.keep(&entry)
@@ -376,7 +368,7 @@ func (l *listing) take(entry Entry) {
 	l.add(&entry)
 }
 
-// proceedPage takes in what the world has told already.
+// proceedPage adds the entries that take has kept.
 func (l *listing) proceedPage() {
 	for l.page.waits() && !l.rests() {
 		entry := l.page.next()
@@ -384,12 +376,14 @@ func (l *listing) proceedPage() {
 	}
 }
 
-// rests reports whether other sessions come first, or what the client has to take.
+// rests reports whether the listing has to rest: for other sessions, or until the client
+// has taken more.
 func (l *listing) rests() bool {
 	return l.e.spent >= l.e.turn || len(l.out)-l.sent >= maxListOut && !l.sorter.holds
 }
 
-// add takes an entry of a folder into the listing.
+// add adds an entry of the folder to the listing and, if it may be a folder that is to be
+// listed, to the tree.
 func (l *listing) add(entry *Entry) {
 	l.e.spent += entryWork
 	name := entry.Name
@@ -411,8 +405,8 @@ func (l *listing) add(entry *Entry) {
 	}
 }
 
-// goesInto reports whether the listing goes into a file. LIST -R follows no links,
-// for they may lead in circles; a pattern does, as it is no deeper than it has
+// goesInto reports whether the listing goes on in an entry, as a folder. LIST -R follows no
+// links, for they may lead in circles. A pattern does: it goes no deeper than it has
 // elements.
 func (l *listing) goesInto(entry *Entry) bool {
 	if l.whole {
@@ -456,7 +450,7 @@ func (l *listing) append(entry *Entry) {
 	}
 }
 
-// dropList gives a listing up and puts it to rest.
+// dropList ends a listing and puts it to rest.
 func (s *session) dropList(l *listing) {
 	if l.dir != 0 {
 		s.e.world.Close(l.dir)
@@ -469,7 +463,7 @@ func (s *session) dropList(l *listing) {
 	}
 }
 
-// size is how many bytes a listing's buffers take.
+// size is how many bytes the listing's buffers take.
 func (l *listing) size() int {
 	return cap(l.out) + cap(l.prefix) + cap(l.shown) + l.page.size() + l.tree.size() + cap(l.sorter.names)*rankedSize
 }

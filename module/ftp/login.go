@@ -16,21 +16,20 @@ const (
 	loginDone
 )
 
-// identity is who the client is, and what he may do.
+// identity is who the client is, and what the account may do.
 type identity struct {
-	hosted   bool // HOST was said
+	hosted   bool // HOST named a virtual host
 	login    loginState
 	failures int // failed logins
 	user     []byte
 	rights   Rights
-	able     Abilities // what his files can do; all before the login
-	masked   bool      // SITE UMASK was said
-	umask    uint32    // with this
-	dir      []byte    // the current directory, relative to the root; empty is the root
+	able     Abilities // what the account's files can do; all before the login
+	masked   bool      // SITE UMASK has set umask
+	umask    uint32
+	dir      []byte // the current directory, relative to the root; empty is the root
 }
 
-// forgetLogin forgets all but how many logins have failed, and at which virtual host
-// they did.
+// forgetLogin forgets all but how many logins have failed, and whether HOST was said.
 func (i *identity) forgetLogin() {
 	*i = identity{hosted: i.hosted, failures: i.failures, able: allAbilities, user: i.user[:0], dir: i.dir[:0]}
 }
@@ -41,10 +40,9 @@ const (
 	maxLoginDelay = 30 * second // however many logins failed
 )
 
-// greet says the first words of the session.
 func (s *session) greet() { s.sendLine(s.greeting()) }
 
-// greeting is the first line of the session; the engine's scratch buffer has it.
+// greeting is the first reply of the session, 220, in the engine's scratch buffer.
 func (s *session) greeting() []byte {
 	if s.e.config.Greeting == "" {
 		return append(s.e.scratch[:0], replyGreeting...)
@@ -68,8 +66,8 @@ func (s *session) userVerb(arg []byte) error {
 	return replyNeedPassword
 }
 
-// hostVerb names the virtual host that the login is for: another root, other
-// accounts (RFC 7151 §3). With the login begun it is too late.
+// hostVerb names the virtual host that the login is for: each has its own accounts and
+// root (RFC 7151 §3). After USER it is too late.
 func (s *session) hostVerb(arg []byte) error {
 	if s.login != loginNone {
 		return replyTooLate
@@ -91,8 +89,8 @@ func (s *session) hostVerb(arg []byte) error {
 	return replyLoginFault
 }
 
-// isHost says whether an argument can be the name of a host, or an address; one of
-// IPv6 is in brackets, and no port follows (RFC 7151 §3.1).
+// isHost reports whether an argument can be the name of a host, or its address, that of
+// IPv6 in brackets. No port may follow (RFC 7151 §3.1).
 func isHost(arg []byte) bool {
 	if len(arg) > 2 && arg[0] == '[' && arg[len(arg)-1] == ']' {
 		addr, err := netip.ParseAddr(string(arg[1 : len(arg)-1]))
@@ -106,19 +104,20 @@ func isHost(arg []byte) bool {
 	return len(arg) > 0 && len(arg) <= maxHost
 }
 
-// seekHosts finds out by the first session whether the world has virtual hosts at
-// all: one that has none says so even when none is named.
-func (e *Engine) seekHosts(session Handle) {
-	if e.hosts == nil || e.sought {
+// probeHosts asks the world, on the first session, whether it has virtual hosts at all:
+// one that has none returns ErrUnsupported even for the empty name.
+func (e *Engine) probeHosts(session Handle) {
+	if e.hosts == nil || e.probed {
 		return
 	}
-	e.sought = true
+	e.probed = true
 	if e.hosts.Host(session, nil) == ErrUnsupported {
 		e.has &^= NeedHosts
 	}
 }
 
-// logout takes the account from the session. The time to log in begins anew.
+// logout takes the account from the session. After a login, the time to log in begins
+// anew.
 func (s *session) logout() {
 	if s.login == loginDone {
 		s.e.world.Logout(s.handle)
@@ -149,8 +148,8 @@ func (s *session) passVerb(arg []byte) error {
 	return replyLoginFault
 }
 
-// loginFailed counts a wrong password or an unknown user, which are one and the
-// same to the client. The more there were, the later the answer comes.
+// loginFailed counts a wrong password or an unknown user, which get the same reply. The
+// more there were, the later it comes.
 func (s *session) loginFailed() error {
 	s.failures++
 	delay := min(s.e.config.FailureDelay, maxLoginDelay)
@@ -162,7 +161,7 @@ func (s *session) loginFailed() error {
 	return nil
 }
 
-// endLogin ends the login that failed, and the session after too many.
+// endLogin is the reply to a failed login; after too many it is 421, which ends the session.
 func (s *session) endLogin() error {
 	s.login = loginNone
 	if limit := s.e.config.LoginFailures; limit > 0 && s.failures >= limit {
@@ -179,9 +178,8 @@ func (s *session) acctVerb([]byte) error {
 	return replySuperfluous
 }
 
-// reinVerb puts the session where it was after the greeting (RFC 959 §4.1.1), in
-// the clear again (RFC 4217 §11). Where that is not allowed whoever wants it
-// connects anew.
+// reinVerb puts the session where it was after the greeting (RFC 959 §4.1.1), in the clear
+// again (RFC 4217 §11). Where TLS may not end, it is refused: the client can connect anew.
 func (s *session) reinVerb([]byte) error {
 	if s.secure && !s.mayUnseal() {
 		return replyNotSecure
@@ -194,8 +192,8 @@ func (s *session) reinVerb([]byte) error {
 	return nil
 }
 
-// reinitialize forgets all that the session was told. What the limits count
-// stays counted.
+// reinitialize resets all that the client has set. Failed logins and bad commands stay
+// counted.
 func (s *session) reinitialize() {
 	s.logout()
 	s.dropData()
@@ -209,8 +207,8 @@ func (s *session) reinitialize() {
 	}
 }
 
-// quitVerb ends the session, but not a transfer under way: its result is still
-// told (RFC 959 §4.1.1).
+// quitVerb ends the session, but only after a transfer under way and its reply
+// (RFC 959 §4.1.1).
 func (s *session) quitVerb([]byte) error {
 	s.say(replyGoodbye)
 	if s.phase == phaseActive {

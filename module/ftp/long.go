@@ -5,23 +5,14 @@ import (
 	"net/netip"
 )
 
-// RFC 1639: addresses of any family, byte by byte, from before there was EPRT.
+// RFC 1639: addresses of any family, byte by byte, as they were before EPRT and EPSV.
 
-// lprtVerb says where an active client waits.
-func (s *session) lprtVerb(arg []byte) error {
-	if s.extended {
-		return replyOnlyEPSV
-	}
-	addr, err := parseLongPort(arg)
-	if err != nil {
-		return err
-	}
-	return s.setActive(addr)
-}
+// lprtVerb takes the address at which an active client listens.
+func (s *session) lprtVerb(arg []byte) error { return s.setActive(arg, parseLongPort) }
 
-// parseLongPort reads af,hal,h1,…,pal,p1,p2. The error is the reply to one that is wrong.
+// parseLongPort reads af,hal,h1,…,pal,p1,p2. Its error is a reply.
 func parseLongPort(arg []byte) (netip.AddrPort, error) {
-	var buf [21]byte // of IPv6, the longest
+	var buf [21]byte // an address of IPv6 is the longest
 	numbers := buf[:0]
 	for more := true; more; {
 		var number []byte

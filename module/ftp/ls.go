@@ -2,15 +2,15 @@ package ftp
 
 import "slices"
 
-// halfYear is how old a file may be for its line to show the hour, not the
-// year, as ls does: half of a Gregorian year of 365.2425 days.
+// halfYear is the age up to which a file's line shows the hour and not the year, as with
+// ls: half of a Gregorian year of 365.2425 days.
 const halfYear = 15778476 * second
 
 var months = [...]string{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"}
 
-// appendLong appends what ls -l writes before a file's name. Clients take it
-// apart by columns of words, so owner and group are always one word each. Names
-// keep their spaces, leading ones too.
+// appendLong appends the columns that ls -l writes before a file's name. Clients split
+// them at the spaces, so owner and group are one word each. The name that follows keeps
+// its spaces, leading ones too.
 func appendLong(b []byte, info *FileInfo, style *longStyle, now int64) []byte {
 	b = appendMode(b, info.Type, info.Mode)
 	b = appendPadded(append(b, ' '), uint64(max(info.Links, 1)), "    ")
@@ -27,13 +27,13 @@ func appendTarget(b []byte, entry *Entry) []byte {
 	return b
 }
 
-// longStyle is how an engine writes long lines.
+// longStyle is the part of long lines that the configuration sets.
 type longStyle struct {
-	owners string // columns
+	owners string // the columns of owner and group
 	zone   []ZoneChange
 }
 
-// ahead is how far clocks are ahead of UTC at a time.
+// ahead is how far clocks are ahead of UTC at a time, both in ns.
 func (s *longStyle) ahead(ns int64) int64 {
 	zone := s.zone
 	if len(zone) == 0 {
@@ -48,7 +48,7 @@ func (s *longStyle) ahead(ns int64) int64 {
 	return zone[max(n-1, 0)].Ahead
 }
 
-// ownerColumns are the columns of LIST that say whom a file belongs to.
+// ownerColumns are the columns of owner and group; "" is ftp.
 func ownerColumns(owner, group string) string {
 	b := []byte{' '}
 	for _, name := range [...]string{owner, group} {
@@ -64,27 +64,20 @@ func ownerColumns(owner, group string) string {
 	return string(b)
 }
 
-// permissions are those of the owner, of the group or of others, as ls writes them.
+var typeLetters = [...]byte{Regular: '-', Dir: 'd', Link: 'l', Other: 'p'}
+
+// permissions are the letters of three permission bits, those of the owner, of the group
+// or of others.
 var permissions = [...]string{"---", "--x", "-w-", "-wx", "r--", "r-x", "rw-", "rwx"}
 
+// appendMode appends type and permission bits as ls -l writes them.
 func appendMode(b []byte, t FileType, mode uint32) []byte {
-	switch t {
-	case Dir:
-		b = append(b, 'd')
-	case Link:
-		b = append(b, 'l')
-	case Regular:
-		b = append(b, '-')
-	default:
-		b = append(b, 'p')
-	}
+	b = append(b, typeLetters[min(t, Other)])
 	for shift := 6; shift >= 0; shift -= 3 {
 		b = append(b, permissions[mode>>shift&7]...)
 	}
-	if mode&0o7000 == 0 {
-		return b
-	}
-	// What ls puts in the place of x: a capital where x is not set.
+	// Set-user-ID, set-group-ID and sticky take the place of an x, as capitals where it is
+	// not set.
 	for i := range 3 {
 		if x := &b[len(b)-7+3*i]; mode&(0o4000>>i) != 0 {
 			if *x == 'x' {
@@ -97,9 +90,8 @@ func appendMode(b []byte, t FileType, mode uint32) []byte {
 	return b
 }
 
-// appendLsTime appends "Jan  2 15:04" for a file of the last half year, and
-// "Jan  2  2006" for an older one or one of the future, by a clock that is ahead
-// of UTC.
+// appendLsTime appends the time ns as "Jan  2 15:04" if it lies in the half year before
+// now, and as "Jan  2  2006" else. ahead is how far the clocks of LIST are ahead of UTC.
 func appendLsTime(b []byte, ns, ahead, now int64) []byte {
 	c := civilTime(ns + ahead)
 	b = append(append(b, months[c.month-1]...), ' ')

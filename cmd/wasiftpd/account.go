@@ -13,35 +13,37 @@ import (
 	"wasiftp/host"
 )
 
-// accounts are all who may log in, as the flags and the users files were at one
-// time. They are not changed but replaced.
+// accounts are those who may log in, as the flags and the users files define them at one
+// time. They are never changed: a reload replaces them.
 type accounts struct {
 	byName    map[string]account
-	anonymous *account // nil lets nobody in without a password
+	anonymous *account // nil refuses anonymous users
 
-	// standIns are secrets to check where a name has none, so that an unknown
-	// user takes as long as a known one; seed makes that the same secret each time.
+	// standIns are the secrets of all accounts. A password for an unknown or locked name
+	// is checked against one of them, always the same for a name, so that it takes as
+	// long as for a known name. seed spreads the names over them.
 	standIns []secret
 	seed     maphash.Seed
 
 	checks *checks
 
-	clientAuth string // what client certificates are for, as --tls-client-auth says; "" is nothing
+	clientAuth string // what client certificates are for: "require", "login", or "" for nothing
 	perUser    int    // sessions at a time; 0 is no limit
 
-	hosts  map[string]*accounts // of virtual hosts
-	suffix string               // of account names, which limits and logs tell apart by
+	hosts  map[string]*accounts // of virtual hosts, by name
+	suffix string               // "@" and the virtual host, after names in limits and logs; "" for the server
 }
 
-// account is somebody who may log in. The folder is opened when he does.
+// account is a user, or all anonymous ones. Its folder is opened at each login.
 type account struct {
 	entry
-	unique      string // its name, with that of the virtual host
-	maxSessions int
-	shared      bool // by strangers
+	unique      string // the name with the suffix of its virtual host
+	maxSessions int    // at a time; 0 is no limit
+	shared      bool   // by strangers, who need no password
 }
 
-// fill adds the accounts that o tells of. users are those of its users file.
+// fill adds to a the accounts of the flags, and those of users, the entries of o's
+// users file.
 func (o *options) fill(a *accounts, users []entry) error {
 	if rights := o.anonymousRights(); rights != 0 {
 		name := "anonymous"
@@ -84,8 +86,8 @@ func (a *accounts) add(e entry) error {
 	return nil
 }
 
-// everyone calls visit for all accounts.
-func (a *accounts) everyone(visit func(*account)) {
+// each calls visit for all accounts, those of virtual hosts too.
+func (a *accounts) each(visit func(*account)) {
 	if a.anonymous != nil {
 		visit(a.anonymous)
 	}
@@ -93,12 +95,12 @@ func (a *accounts) everyone(visit func(*account)) {
 		visit(&own)
 	}
 	for _, at := range a.hosts {
-		at.everyone(visit)
+		at.each(visit)
 	}
 }
 
-// gone collects the unique names of the users that next has not, or not as they
-// are here.
+// gone adds to names the unique names of the users whom next lacks, or has with other
+// settings.
 func (a *accounts) gone(next *accounts, names map[string]bool) {
 	for name, own := range a.byName {
 		if now, ok := next.byName[name]; !ok || !now.same(own.entry) {
@@ -110,13 +112,13 @@ func (a *accounts) gone(next *accounts, names map[string]bool) {
 	}
 }
 
-// writes says whether the account can change files, or make some.
+// writes says whether the account may change or make files.
 func (a *account) writes() bool { return a.rights&^(host.ReadOnly|host.RightAdmin) != 0 }
 
-// open is what a login to the account gets. The folder is opened by its path each
-// time, and by nobody in between: what is mounted there, or moved there, counts
-// from the next login on. The server holds to the account's rights; that a
-// reader's folder can't be written to besides is a second lock.
+// open makes the [host.Account] of one login. It opens the folder anew by its path, and
+// nobody holds it open between logins: a disk mounted or a folder moved there counts from
+// the next login on. The server enforces the account's rights; a read-only file system
+// for an account that may not write is a second lock.
 func (a *account) open(options fsbridge.DirOptions) (*host.Account, error) {
 	dir, err := openFolder(a.root, options)
 	if err != nil {
@@ -146,16 +148,15 @@ func openFolder(path string, options fsbridge.DirOptions) (*fsbridge.Dir, error)
 	return dir, nil
 }
 
-var errNoCertificate = fmt.Errorf("%w: no client certificate was shown", host.ErrDenied)
-
-// find is the account of whoever logs in, or a denial.
+// find returns the account that a login is for. It fails with [host.ErrDenied] if name,
+// password or client certificate is wrong.
 func (a *accounts) find(ctx context.Context, login host.Login) (*account, error) {
 	if at := a.hosts[login.Host]; at != nil {
 		return at.find(ctx, login)
 	}
 	shown, verified := shownName(login.TLS)
 	if a.clientAuth == "require" && !verified {
-		return nil, errNoCertificate
+		return nil, fmt.Errorf("%w: no client certificate was shown", host.ErrDenied)
 	}
 	found, known := a.byName[login.User]
 	if a.clientAuth == "login" && verified && shown == login.User && found.secret != nil {
@@ -189,7 +190,7 @@ func (a *accounts) find(ctx context.Context, login host.Login) (*account, error)
 	return &found, nil
 }
 
-// isAnonymous says whether a name is one of RFC 1635's.
+// isAnonymous says whether name is a user name of anonymous FTP (RFC 1635).
 func isAnonymous(name string) bool {
 	return strings.EqualFold(name, "anonymous") || strings.EqualFold(name, "ftp")
 }

@@ -21,10 +21,10 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// issued has certificates issued for the hosts of --tls-acme, and renewed,
-// until ctx ends. It does not wait for them.
-func (p *program) issued(ctx context.Context, t *tlsOptions, logger *slog.Logger) (getCertificate, error) {
-	dir, err := t.keep(logger)
+// acmeCertificates has certificates issued for the hosts of --tls-acme, and renews them
+// until ctx ends. It returns before they are issued.
+func (p *program) acmeCertificates(ctx context.Context, t *tlsOptions, logger *slog.Logger) (getCertificate, error) {
+	dir, err := t.privateDir(logger)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (p *program) issued(ctx context.Context, t *tlsOptions, logger *slog.Logger
 	context.AfterFunc(ctx, cache.Stop)
 	config = certmagic.New(cache, certmagic.Config{
 		Storage: &certmagic.FileStorage{Path: filepath.Join(dir, "acme")}, Logger: zapped,
-		DefaultServerName: t.acme[0], FallbackServerName: t.acme[0], // many FTP clients say no name
+		DefaultServerName: t.acme[0], FallbackServerName: t.acme[0], // many FTP clients send no server name
 		OnEvent: func(_ context.Context, event string, data map[string]any) error {
 			if event == "cached_managed_cert" {
 				logger.Info("certificate loaded", "hosts", data["sans"])
@@ -58,7 +58,7 @@ func (p *program) issued(ctx context.Context, t *tlsOptions, logger *slog.Logger
 	return config.GetCertificate, nil
 }
 
-// issuer is what is known of the ACME server before it is talked to.
+// issuer is the configuration of the ACME client: its CA and its challenge ports.
 func (p *program) issuer(t *tlsOptions) certmagic.ACMEIssuer {
 	issuer := certmagic.ACMEIssuer{
 		CA: t.acmeCA, Agreed: true, AltHTTPPort: certmagic.HTTPChallengePort, AltTLSALPNPort: certmagic.TLSALPNChallengePort,
@@ -69,9 +69,9 @@ func (p *program) issuer(t *tlsOptions) certmagic.ACMEIssuer {
 	return issuer
 }
 
-// openChallenges opens the ports that the ACME server comes to, for as long as the
-// server runs: certificates are renewed when it may open none of them any more. One of
-// the two is enough.
+// openChallenges opens the ports of the two ACME challenges for as long as the server
+// runs: when certificates are renewed, it has no right to open them any more. One of the
+// two ports is enough.
 func (p *program) openChallenges(t *tlsOptions, logger *slog.Logger) error {
 	if len(t.acme) == 0 {
 		return nil
@@ -87,7 +87,7 @@ func (p *program) openChallenges(t *tlsOptions, logger *slog.Logger) error {
 		t.challenges = append(t.challenges, l)
 	}
 	if len(t.challenges) == 0 {
-		return fmt.Errorf("there is no port on which --tls-acme could prove whose host it is: %w", errors.Join(faults...))
+		return fmt.Errorf("--tls-acme needs port 80 or 443 to prove that the host is ours: %w", errors.Join(faults...))
 	}
 	for _, err := range faults {
 		logger.Warn("certificates are issued by the other of ports 80 and 443 alone", "err", err)
@@ -95,15 +95,15 @@ func (p *program) openChallenges(t *tlsOptions, logger *slog.Logger) error {
 	return nil
 }
 
-// Limits of those who come to a port of [program.openChallenges]: the ACME server has
-// a few questions, and others none.
+// Limits of a challenge port. The ACME server makes a few requests, and nobody else has
+// a reason to connect.
 const (
-	challengeConns = 32
-	challengeTime  = 10 * time.Second
+	challengeConns = 32               // at a time
+	challengeTime  = 10 * time.Second // to read a request, and to answer it
 )
 
-// answerChallenges answers on l until ctx ends. Only who asks for a host that a
-// certificate is being issued for gets an answer, so that others fill no log.
+// answerChallenges answers ACME challenges on l until ctx ends. It answers only for a
+// host whose certificate is being issued, so that strangers can't fill the log.
 func answerChallenges(ctx context.Context, l net.Listener, issuer *certmagic.ACMEIssuer, config *certmagic.Config) {
 	asked := func(host string) bool {
 		_, ok := certmagic.GetACMEChallenge(host)
@@ -129,15 +129,13 @@ func answerChallenges(ctx context.Context, l net.Listener, issuer *certmagic.ACM
 		NextProtos: []string{acmez.ACMETLS1Protocol},
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			if !asked(hello.ServerName) {
-				return nil, errNoChallenge
+				return nil, errors.New("no certificate is being issued for this host")
 			}
 			return config.GetCertificate(hello)
 		},
 	}
 	go server.ServeTLS(l, "", "")
 }
-
-var errNoChallenge = errors.New("no certificate is being issued for this host")
 
 // zapToSlog passes certmagic's warnings and errors on to our log.
 type zapToSlog struct{ *slog.Logger }

@@ -7,41 +7,41 @@ import (
 	"time"
 )
 
-// backlog has the lines of the log until stderr takes them, for nobody may wait for
-// that: a pipe that is not read would stop whoever logs, and all at once. One
-// goroutine writes. Lines that find the backlog full, or that stderr does not take,
-// are counted, and their number is logged as soon as it takes a line again.
+// backlog holds the lines of the log until stderr takes them, so that nobody waits for
+// stderr: a pipe that is not read would block every session that logs. One goroutine
+// writes. Lines that do not fit into the backlog, or that stderr refuses, are counted.
+// Their number is logged as soon as stderr takes a line again.
 type backlog struct {
 	mu      sync.Mutex
 	waiting []byte // whole lines
-	writing int    // bytes that the goroutine holds
-	dropped int    // lines, behind waiting
-	ended   bool   // nothing more will come
+	writing int    // bytes that run is writing
+	dropped int    // lines that were to follow those in waiting
+	ended   bool   // run returns once nothing waits
 
-	wake chan struct{}
-	over chan struct{} // closed once the goroutine has ended
+	wake chan struct{} // tells run to look at the fields above
+	done chan struct{} // closed when run returns
 }
 
 const (
-	// maxBacklog is how many bytes wait or are being written: some 3,000 lines, as
-	// 1,000 small transfers log that have a session each.
+	// maxBacklog is how many bytes may wait or be written at a time: some 3,000 lines,
+	// which 1,000 sessions log that make one small transfer each.
 	maxBacklog = 512 << 10
 
-	// keptBacklog is the room that is kept when they are written.
+	// keptBacklog is the largest buffer, in bytes, that is used again.
 	keptBacklog = 16 << 10
 
-	// flushTime is how long the end of the program waits for stderr.
+	// flushTime is how long the program waits for stderr when it ends, and for stdout.
 	flushTime = 5 * time.Second
 )
 
 func newBacklog(to io.Writer, format string) *backlog {
-	b := &backlog{wake: make(chan struct{}, 1), over: make(chan struct{})}
+	b := &backlog{wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go b.run(&logWriter{to: to}, format)
 	return b
 }
 
-// Write takes whole lines. It never fails. Behind lines that were dropped it takes
-// none until those before are written, so that the count stands where the gap is.
+// Write takes whole lines, and never fails. After it has dropped lines it drops all
+// others until run takes what waits, so that their number is logged where they are missing.
 func (b *backlog) Write(lines []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -61,26 +61,19 @@ func (b *backlog) rouse() {
 	}
 }
 
-// take gives all that waits, in exchange for room for what comes next.
-func (b *backlog) take(room []byte) (batch []byte, dropped int, ended bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	batch, b.waiting, b.writing = b.waiting, room, len(b.waiting)
-	dropped, b.dropped = b.dropped, 0
-	return batch, dropped, b.ended
-}
-
-// run is the goroutine that writes.
+// run writes the lines as they come, and returns when the backlog is closed and empty.
 func (b *backlog) run(to io.Writer, format string) {
-	defer close(b.over)
+	defer close(b.done)
 	var notice bytes.Buffer
 	logger := newLogger(&notice, format)
 	var batch []byte
-	untold := 0
+	untold := 0 // dropped lines whose number is not in the log yet
 	for {
-		var dropped int
-		var ended bool
-		batch, dropped, ended = b.take(batch[:0])
+		b.mu.Lock()
+		batch, b.waiting, b.writing = b.waiting, batch[:0], len(b.waiting)
+		dropped, ended := b.dropped, b.ended
+		b.dropped = 0
+		b.mu.Unlock()
 		if len(batch) == 0 && dropped == 0 {
 			if ended {
 				return
@@ -101,7 +94,7 @@ func (b *backlog) run(to io.Writer, format string) {
 	}
 }
 
-// writeLines writes lines, one at a time, and says how many were not written.
+// writeLines writes each line by a call of its own, and returns how many calls failed.
 func writeLines(to io.Writer, lines []byte) (failed int) {
 	for line := range bytes.Lines(lines) {
 		if _, err := to.Write(line); err != nil {
@@ -111,16 +104,14 @@ func writeLines(to io.Writer, lines []byte) (failed int) {
 	return failed
 }
 
-// close waits until all is written, but no longer than a time.
+// close waits until all lines are written, but no longer than within.
 func (b *backlog) close(within time.Duration) {
 	b.mu.Lock()
 	b.ended = true
 	b.mu.Unlock()
 	b.rouse()
-	timer := time.NewTimer(within)
-	defer timer.Stop()
 	select {
-	case <-b.over:
-	case <-timer.C:
+	case <-b.done:
+	case <-time.After(within):
 	}
 }

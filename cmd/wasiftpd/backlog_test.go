@@ -132,7 +132,7 @@ func TestThreat40Strangers(t *testing.T) {
 		r.close()
 		b.close(flushTime)
 		lines := to.records()
-		if log := strings.Join(lines, "\n"); strings.Count(log, "msg=uploaded ") != 15 || len(lines) > mostApart+20 ||
+		if log := strings.Join(lines, "\n"); strings.Count(log, "msg=uploaded ") != 15 || len(lines) > maxKinds+20 ||
 			!strings.Contains(log, "client=others") {
 			t.Errorf("%d lines, %d uploads", len(lines), strings.Count(log, "msg=uploaded "))
 		}

@@ -9,8 +9,8 @@ import (
 	"wasiftp/host"
 )
 
-// announce tells the person who started the server where it is, what it exposes
-// and how to stop it.
+// announce tells the person who started the server its addresses, what it serves to
+// whom, and how to stop it.
 func (p *program) announce(o *options, a *accounts, listeners []listener) {
 	say := func(format string, args ...any) { fmt.Fprintf(p.stdout, format+"\n", args...) }
 	for _, l := range listeners {
@@ -20,16 +20,16 @@ func (p *program) announce(o *options, a *accounts, listeners []listener) {
 		say("The certificate is our own, with the SHA-256 fingerprint\n%s", o.tls.fingerprint)
 	}
 	if a.anonymous != nil {
-		say("Anyone may %s %s, as anonymous.", verbs(a.anonymous.rights), o.root)
+		say("Anyone may %s %s, as anonymous.", inWords(a.anonymous.rights), o.root)
 	}
 	for _, u := range o.users {
-		say("%s may %s %s.", u.name, verbs(a.byName[u.name].rights), o.root)
+		say("%s may %s %s.", u.name, inWords(a.byName[u.name].rights), o.root)
 	}
 	if o.usersFile != "" {
 		say("Users of %s may log in: %d.", o.usersFile, len(a.byName)-len(o.users))
 	}
 	for _, h := range o.hosts {
-		say("Who names the host %s is served from %s.", h.name, o.at(h).root)
+		say("Who names the host %s is served from %s.", h.name, o.forHost(h).root)
 	}
 	switch {
 	case a.anonymous == nil:
@@ -52,8 +52,8 @@ func (p *program) announce(o *options, a *accounts, listeners []listener) {
 	say("Ctrl-C stops it.")
 }
 
-// url is where a client on this machine finds the listener. It names a user
-// where nobody may come without, and says how TLS is had there.
+// url is the URL by which a client on this machine reaches the listener. It names a user
+// if anonymous users are refused, and says whether AUTH TLS is offered or required.
 func (o *options) url(l listener, anonymous bool) string {
 	u := url.URL{Scheme: "ftp", Host: l.Addr().String(), Path: "/"}
 	if addr, ok := l.Addr().(*net.TCPAddr); ok && addr.IP.IsUnspecified() {
@@ -73,8 +73,8 @@ func (o *options) url(l listener, anonymous bool) string {
 	return u.String()
 }
 
-// verbs are what somebody may do with a folder.
-func verbs(rights host.Rights) string {
+// inWords says what rights let somebody do with a folder.
+func inWords(rights host.Rights) string {
 	reads, writes := rights&host.ReadOnly != 0, rights&^(host.ReadOnly|host.RightAdmin) != 0
 	switch {
 	case reads && writes:

@@ -11,7 +11,8 @@ import (
 	"wasiftp/host"
 )
 
-// behaviours are the words of --behaviour: the engine's, and one of the host's.
+// behaviours are the words of --behaviour: those of the engine, and one that the host
+// obeys.
 func (o *options) behaviours() []host.Switch {
 	return append(o.config.Behaviour.Switches(), host.Switch{Name: "follow-links",
 		Text: "links are listed as what they lead to", On: &o.config.FollowLinks})
@@ -19,21 +20,14 @@ func (o *options) behaviours() []host.Switch {
 
 func (o *options) addBehaviourTo(f *pflag.FlagSet) {
 	does := "where servers differ and some client minds, do as `WORDS` say,\nseparated by commas:"
-	f.Func("behaviour", wordsHelp(does, o.behaviours()), o.setBehaviour)
-	f.Func("allow", wordsHelp("turn on what `WORDS` say, separated by commas; repeatable:", o.config.Allow.Switches()), o.setAllow)
+	f.Func("behaviour", wordsHelp(does, o.behaviours()), turnOn(o.behaviours(), "is no behaviour"))
+	f.Func("allow", wordsHelp("turn on what `WORDS` say, separated by commas; repeatable:", o.config.Allow.Switches()),
+		turnOn(o.config.Allow.Switches(), "can't be allowed"))
 	f.Func("charset", "names of files are UTF-8 here, and `NAME` for clients that don't say\nOPTS UTF8 ON, as in "+
 		"Windows-1252 or Shift_JIS (default as they are)", o.setCharset)
 	f.Func("list-time-zone", "the times of LIST are those of `ZONE`, as in Europe/Berlin, or of\nthis machine's "+
 		"when Local (default UTC)", o.setListZone)
 	f.Func("owner", "say in listings that files belong to `OWNER[:GROUP]` (default ftp:ftp)", o.setOwner)
-}
-
-func (o *options) setBehaviour(list string) error {
-	return turnOn(o.behaviours(), list, "is no behaviour")
-}
-
-func (o *options) setAllow(list string) error {
-	return turnOn(o.config.Allow.Switches(), list, "can't be allowed")
 }
 
 func (o *options) setCharset(name string) error {

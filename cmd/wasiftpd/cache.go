@@ -6,14 +6,14 @@ import (
 	"path/filepath"
 )
 
-// openCache makes the folder for the compiled engine: dir, or a usual one for "",
-// or none for "off". Whoever can write there can have this process run what he
-// likes, so that it must be private.
+// openCache makes the folder for the compiled engine and returns its name. dir is that
+// folder, "" for a usual one, or "off" for none, which returns "". The folder must be
+// private: whoever can write there can have this process run any code.
 func openCache(dir string, logger *slog.Logger) (string, error) {
 	if dir == "off" {
 		return "", nil
 	}
-	dir, err := keep(dir, usualCaches(), logger)
+	dir, err := privateDir(dir, usualCaches(), logger)
 	if err != nil {
 		return "", err
 	}

@@ -12,21 +12,20 @@ import (
 	"time"
 )
 
-// certificates are what the server shows: one pair of files for each, which
-// may change while it runs.
+// certificates are those that the server shows. Their files may change while it runs.
 type certificates []*pair
 
 // pair is a certificate and its key; both may stand in one file.
 type pair struct {
 	certFile, keyFile string
-	host              string // the virtual host it is for, "" for any
+	host              string // the virtual host that it is for; "" is any
 	current           atomic.Pointer[tls.Certificate]
-	last              string // what came of the latest load: the content's hash or the fault
+	last              string // the outcome of the latest load: the content's hash or the fault
 	logger            *slog.Logger
-	untimely          atomic.Pointer[x509.Certificate] // what was found not to be valid at its time
+	warnedOf          atomic.Pointer[x509.Certificate] // nil while current is valid by the clock
 }
 
-// loadCertificates reads all pairs, or finds the first that can't be used.
+// loadCertificates loads all pairs, or returns the fault of the first that can't be used.
 func loadCertificates(certFiles, keyFiles []string, logger *slog.Logger) (certificates, error) {
 	var c certificates
 	for i := range certFiles {
@@ -46,8 +45,8 @@ func (c certificates) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) 
 	return p.current.Load(), nil
 }
 
-// choose picks the virtual host's own, else the first that suits the name and the
-// algorithms of the client, and else the first.
+// choose picks the pair of the virtual host that the client names, else the first pair
+// for any host that suits the client's server name and algorithms, else the first pair.
 func (c certificates) choose(hello *tls.ClientHelloInfo) *pair {
 	for _, host := range []string{strings.ToLower(hello.ServerName), ""} {
 		for _, p := range c {
@@ -59,14 +58,14 @@ func (c certificates) choose(hello *tls.ClientHelloInfo) *pair {
 	return c[0]
 }
 
-// checkTime warns of a certificate that is not valid by the clock of now, once:
-// the clock may have been set since it was loaded, and time goes on.
+// checkTime warns once if the current certificate is not valid now. Each handshake calls
+// it: since the load the clock may have been set, or the certificate have expired.
 func (p *pair) checkTime() {
 	cert, now := p.current.Load().Leaf, time.Now()
 	switch {
 	case validAt(cert, now):
-		p.untimely.Store(nil)
-	case p.untimely.Swap(cert) == cert:
+		p.warnedOf.Store(nil)
+	case p.warnedOf.Swap(cert) == cert:
 	case now.After(cert.NotAfter):
 		p.logger.Warn("the certificate has expired", "file", p.certFile, "at", cert.NotAfter)
 	default:
@@ -74,7 +73,7 @@ func (p *pair) checkTime() {
 	}
 }
 
-// load is [followed]'s.
+// load implements [followed].
 func (p *pair) load(logger *slog.Logger) (changed bool, err error) {
 	cert, hash, err := p.read()
 	if err != nil {
@@ -112,8 +111,8 @@ func fingerprint(cert *tls.Certificate) string {
 }
 
 func (p *pair) files() []string { return []string{p.certFile, p.keyFile} }
-func (p *pair) what() string    { return "certificate" }
+func (p *pair) label() string   { return "certificate" }
 
-func (p *pair) news() []any {
+func (p *pair) logAttrs() []any {
 	return []any{"file", p.certFile, "SHA-256", fingerprint(p.current.Load())}
 }

@@ -9,22 +9,23 @@ import (
 	"sync/atomic"
 )
 
-// clientCA is the file of those who issue the certificates of clients.
+// clientCA is the file of --tls-client-ca: the certificates of the CAs that issue those
+// of clients.
 type clientCA struct {
 	file    string
 	current atomic.Pointer[x509.CertPool]
-	last    string // what came of the latest load: the content's hash or the fault
+	last    string // the outcome of the latest load: the content's hash or the fault
 }
 
 func (c *clientCA) files() []string { return []string{c.file} }
-func (c *clientCA) what() string    { return "clients' CA" }
-func (c *clientCA) news() []any     { return []any{"file", c.file} }
+func (c *clientCA) label() string   { return "clients' CA" }
+func (c *clientCA) logAttrs() []any { return []any{"file", c.file} }
 
-// load is [followed]'s.
+// load implements [followed].
 func (c *clientCA) load(*slog.Logger) (changed bool, err error) {
 	pool, hash, err := c.read()
-	if c.last != "" && c.last != hash && inWriting(c.file) {
-		return false, errInWriting
+	if c.last != "" && c.last != hash && unsettled(c.file) {
+		return false, errUnsettled
 	}
 	if err != nil {
 		hash = err.Error()
@@ -48,8 +49,8 @@ func (c *clientCA) read() (*x509.CertPool, string, error) {
 	return pool, contentHash(content), nil
 }
 
-// ask has config ask clients for a certificate of those that count at the time of
-// the handshake.
+// ask makes config ask clients for a certificate, and verify it against the CAs that are
+// loaded at the time of the handshake.
 func (c *clientCA) ask(config *tls.Config, how tls.ClientAuthType) {
 	config.ClientAuth, config.ClientCAs = how, c.current.Load()
 	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {

@@ -19,30 +19,29 @@ const (
 	exitUsage   = 2
 )
 
-// program is one run's view of the world, so that a test can be the world.
+// program is the world as one run of the program sees it, so that a test can make its own.
 type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 
-	// interrupts starts catching the signals that end a program. Until it is
-	// called they do what they always do.
+	// interrupts starts to catch the signals that end a program. Before it is called they
+	// end this one at once.
 	interrupts func() <-chan os.Signal
 
-	// hangups starts catching the signal to load files again.
+	// hangups starts to catch the signal to load files again, SIGHUP.
 	hangups func() <-chan os.Signal
 
-	// outlive makes the program outlive the readers of stdout and stderr, whose
-	// end would end it at its next line; nil leaves that as it is.
-	outlive func()
+	// ignoreSIGPIPE keeps the program running when nobody reads stdout or stderr any
+	// more; else its next line there would end it. nil leaves that so.
+	ignoreSIGPIPE func()
 
-	// root is whether it begins as root.
-	root bool
+	root bool // the program begins as root
 
 	// enclose keeps all threads of the process from opening files outside of a wall;
-	// nil leaves them free.
+	// nil restricts nothing.
 	enclose func(wall) error
 
-	// tuneACME changes how certificates are issued; nil changes nothing.
+	// tuneACME changes the configuration of the ACME client; nil changes nothing.
 	tuneACME func(*certmagic.ACMEIssuer)
 }
 
@@ -51,7 +50,8 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// run is the program: each fault is a line on stderr, the result the exit code.
+// run executes a command line. It prints each fault as a line on stderr, and returns the
+// exit code.
 func (p *program) run(args ...string) int {
 	root := p.command()
 	root.SetArgs(append([]string{}, args...)) // cobra takes nil for os.Args
@@ -114,7 +114,7 @@ func flagFault(cmd *cobra.Command, err error) error {
 	return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 }
 
-// terminal is the descriptor of stream, if a person sits at it.
+// terminal is the descriptor of stream, if stream is a terminal.
 func terminal(stream any) (fd int, ok bool) {
 	f, ok := stream.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {

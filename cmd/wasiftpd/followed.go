@@ -12,41 +12,39 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// followed is what is loaded from files, and again when they change.
+// followed is something loaded from files, and loaded again when they change.
 type followed interface {
-	// files are what it is loaded from, and what says what that is.
-	files() []string
-	what() string
+	files() []string // their paths
+	label() string   // names it in the log, as in "certificate"
 
-	// load loads it. changed says whether what came of that is other than the
-	// last time, a fault too. After a fault all is as it was; after errInWriting it
-	// is to be loaded again soon.
+	// load loads the files. changed says whether the outcome, be it a fault, differs from
+	// that of the load before. After a fault the content stays as it was; after
+	// errUnsettled the files are to be loaded again soon.
 	load(logger *slog.Logger) (changed bool, err error)
 
-	// news are what the latest load without a fault brought, for the log.
-	news() []any
+	// logAttrs describe the latest load without a fault in the log.
+	logAttrs() []any
 }
 
-// follower loads what it follows again when a file changes, or at a hangup.
+// follower loads files again when they change, or at a hangup (SIGHUP).
 type follower struct {
-	all     []followed
-	logger  *slog.Logger
-	watcher *fsnotify.Watcher // nil where the system has none
-	unseen  map[string]bool   // folders that can't be watched, which was told
+	all       []followed
+	logger    *slog.Logger
+	watcher   *fsnotify.Watcher // nil where the system has none
+	unwatched map[string]bool   // folders that can't be watched, of which the log tells
 }
 
 // settleTime is how long after the last change the files are read: a certificate
-// and its key come one after the other, and a file may be written in parts. Where
-// changes never end, they are read every longestSettleTime.
+// and its key are written one after the other, and a file may be written in parts. While
+// changes go on, the files are read every longestSettleTime.
 const (
 	settleTime        = 200 * time.Millisecond
 	longestSettleTime = 10 * settleTime
 )
 
-// follow loads all again when its folders change, or at a hangup, until ctx ends.
-// The folders and not the files are watched, because new files are mostly renamed
-// over old ones, or links to them are. At a hangup, too, a file may still be in
-// writing.
+// follow loads all files again when their folders change, or at a hangup, until ctx ends.
+// It watches folders and not files, because most programs rename a new file, or a link to
+// it, over the old one. It lets files settle at a hangup too: one may still be being written.
 func (f *follower) follow(ctx context.Context, hangups <-chan os.Signal) {
 	var changes <-chan fsnotify.Event
 	var faults <-chan error
@@ -56,7 +54,7 @@ func (f *follower) follow(ctx context.Context, hangups <-chan os.Signal) {
 		f.watcher, changes, faults = watcher, watcher.Events, watcher.Errors
 		defer watcher.Close()
 	}
-	settled := time.After(0) // what changed before it was watched
+	settled := time.After(0) // for changes before the folders were watched
 	var first time.Time
 	asked := false
 	for {
@@ -82,8 +80,8 @@ func (f *follower) follow(ctx context.Context, hangups <-chan os.Signal) {
 	}
 }
 
-// watch watches the folders of all files and, of links, those of what they lead to.
-// It begins anew each time: another folder may have taken the place of one.
+// watch watches the folder of each file and, if the file is a link, of its target. It
+// begins anew each time, because a folder may have been replaced.
 func (f *follower) watch() {
 	if f.watcher == nil {
 		return
@@ -103,15 +101,15 @@ func (f *follower) watch() {
 
 func (f *follower) watchFolder(dir string) {
 	err := f.watcher.Add(dir)
-	if err != nil && !f.unseen[dir] {
+	if err != nil && !f.unwatched[dir] {
 		f.logger.Warn("changes of files go unseen until SIGHUP", "folder", dir, "err", err)
 	}
-	f.unseen[dir] = err != nil
+	f.unwatched[dir] = err != nil
 }
 
-// reload loads all again, and tells what came of it. Where somebody has asked for
-// it he gets an answer, and hears of old faults too. It reports false when a file is
-// still in writing.
+// reload loads all files again, and logs the outcome. asked is for a hangup, which always
+// gets an answer in the log: old faults too, or that nothing has changed. reload returns
+// false if a file has not settled.
 func (f *follower) reload(asked bool) (done bool) {
 	f.watch()
 	done = true
@@ -119,16 +117,16 @@ func (f *follower) reload(asked bool) (done bool) {
 	for _, one := range f.all {
 		changed, err := one.load(f.logger)
 		switch {
-		case err == errInWriting:
+		case err == errUnsettled:
 			done = false
 			continue
 		case !changed && (err == nil || !asked):
 			continue
 		case err == nil:
-			f.logger.Info(one.what()+" loaded", one.news()...)
+			f.logger.Info(one.label()+" loaded", one.logAttrs()...)
 		default:
 			for fault := range strings.SplitSeq(err.Error(), "\n") {
-				f.logger.Warn("the old "+one.what()+" stays", "err", fault)
+				f.logger.Warn("the old "+one.label()+" stays", "err", fault)
 			}
 		}
 		told = true
@@ -139,14 +137,14 @@ func (f *follower) reload(asked bool) (done bool) {
 	return done
 }
 
-// tellUnreadable tells of the files that can't be loaded again by who the process is
-// now. What was loaded of them stays.
-func (f *follower) tellUnreadable(user string) {
+// warnUnreadable warns of the files that the process can't load again as user, the one of
+// --run-as. Their content stays as it was loaded.
+func (f *follower) warnUnreadable(user string) {
 	for _, one := range f.all {
 		for _, file := range one.files() {
 			content, err := os.Open(file)
 			if err != nil {
-				f.logger.Warn("a change of the "+one.what()+" is seen at the next start only: the user of --run-as can't read it",
+				f.logger.Warn("a change of the "+one.label()+" is seen at the next start only: the user of --run-as can't read it",
 					"file", file, "user", user, "err", err)
 				one.load(f.logger) // so that the fault is not told again until somebody asks
 				continue
@@ -156,11 +154,11 @@ func (f *follower) tellUnreadable(user string) {
 	}
 }
 
-var errInWriting = errors.New("the file is in writing")
+var errUnsettled = errors.New("the file was written to a moment ago")
 
-// inWriting says whether a file was written to a moment ago, so that what was read
-// of it may be a part. Half a certificate is none, but half a list is another list.
-func inWriting(file string) bool {
+// unsettled says whether a file was written to a moment ago, so that its content may be
+// incomplete. Half a certificate can't be loaded, but half a list can.
+func unsettled(file string) bool {
 	info, err := os.Stat(file)
 	return err == nil && time.Since(info.ModTime()).Abs() < settleTime
 }

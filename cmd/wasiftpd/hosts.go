@@ -10,7 +10,7 @@ import (
 	"github.com/caddyserver/certmagic"
 )
 
-// virtualHost is one of --host. What it is not given, it has from the other flags.
+// virtualHost is a host of --host. [options.forHost] fills in for fields that are "".
 type virtualHost struct {
 	name      string // in lower case
 	root      string
@@ -24,7 +24,7 @@ const hostHelp = "`NAME[,KEY=VALUE...]`: serve clients that name the host NAME, 
 	"anonymous, or cert and key, with VALUE as in the flags. users and\n" +
 	"anonymous let in nobody but those. Other names are then refused"
 
-// setHost reads a host as docker reads a mount: quotes keep a comma together.
+// setHost reads a host as docker reads --mount: quotes allow a comma in a value.
 func (o *options) setHost(s string) error {
 	fields, err := csv.NewReader(strings.NewReader(s)).Read()
 	if err != nil || !certmagic.SubjectQualifiesForCert(fields[0]) || strings.ContainsAny(fields[0], "*=") {
@@ -35,8 +35,8 @@ func (o *options) setHost(s string) error {
 		return fmt.Errorf("the host %s is given twice", h.name)
 	}
 	keys := map[string]func(string) error{
-		"root": text(&h.root), "users": text(&h.users), "anonymous": rightsOrOff(&h.anonymous),
-		"cert": text(&h.cert), "key": text(&h.key),
+		"root": nonEmpty(&h.root), "users": nonEmpty(&h.users), "anonymous": rightsOrOff(&h.anonymous),
+		"cert": nonEmpty(&h.cert), "key": nonEmpty(&h.key),
 	}
 	for _, field := range fields[1:] {
 		key, value, _ := strings.Cut(field, "=")
@@ -59,7 +59,7 @@ func (o *options) setHost(s string) error {
 	return nil
 }
 
-func text(target *string) func(string) error {
+func nonEmpty(target *string) func(string) error {
 	return func(s string) error {
 		if s == "" {
 			return errors.New("nothing is given")
@@ -69,8 +69,10 @@ func text(target *string) func(string) error {
 	}
 }
 
-// at is what the flags say of a host.
-func (o *options) at(h virtualHost) *options {
+// forHost returns the options that hold for a virtual host: its own and, where it has
+// none, those of the server. With users or anonymous of its own it has none of the
+// server's users.
+func (o *options) forHost(h virtualHost) *options {
 	own := *o
 	if h.root != "" {
 		own.root = h.root
@@ -81,8 +83,9 @@ func (o *options) at(h virtualHost) *options {
 	return &own
 }
 
-// addHosts adds the accounts of all virtual hosts. They share what the machine has
-// once, the room for password checks.
+// addHosts adds the accounts of all virtual hosts to a. All hosts share one queue of
+// password checks, because they share the machine's processors. users returns the entries
+// of a host's users file.
 func (o *options) addHosts(a *accounts, users func(*options) []entry) error {
 	a.hosts = map[string]*accounts{}
 	var faults []error
@@ -91,7 +94,7 @@ func (o *options) addHosts(a *accounts, users func(*options) []entry) error {
 			byName: map[string]account{}, seed: a.seed, checks: a.checks,
 			clientAuth: a.clientAuth, perUser: a.perUser, suffix: "@" + h.name,
 		}
-		at := o.at(h)
+		at := o.forHost(h)
 		if err := at.fill(own, users(at)); err != nil {
 			faults = append(faults, fmt.Errorf("--host %s: %w", h.name, err))
 		}

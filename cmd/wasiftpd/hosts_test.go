@@ -178,7 +178,7 @@ func TestHostFlag(t *testing.T) {
 	if got, want := o.config.Hosts, []string{"a.example.org", "b.example.org"}; strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("hosts are %q", got)
 	}
-	one, two := o.at(o.hosts[0]), o.at(o.hosts[1])
+	one, two := o.forHost(o.hosts[0]), o.forHost(o.hosts[1])
 	if one.root != "/a" || len(one.users) != 1 || one.anonymousRights() != 0 {
 		t.Errorf("the first has %+v", one)
 	}

@@ -16,8 +16,8 @@ type identity struct {
 	groups   []int // supplementary ones
 }
 
-// parseIdentity takes USER[:GROUP], names or numbers. A user alone has all groups
-// that the system knows him to be in; with a group he has that one and no other.
+// parseIdentity reads USER[:GROUP], names or numbers. USER alone has all groups that the
+// system lists for the user; USER:GROUP has GROUP and no other.
 func parseIdentity(s string) (*identity, error) {
 	name, group, grouped := strings.Cut(s, ":")
 	if name == "" || grouped && group == "" {
@@ -29,13 +29,13 @@ func parseIdentity(s string) (*identity, error) {
 	}
 	id := &identity{name: s}
 	if err != nil {
-		known = &osuser.User{Uid: name} // a container's users have often no names
+		known = &osuser.User{Uid: name} // a user in a container often has no name
 	}
 	if id.uid, err = strconv.Atoi(known.Uid); err != nil {
 		return nil, fmt.Errorf("the user %s has no number", name)
 	}
 	if id.uid == 0 {
-		return nil, errors.New("root is who it is to be run as no longer; give another user")
+		return nil, errors.New("the user is root, whom the server is to stop being; give another user")
 	}
 	if grouped {
 		id.gid, err = groupOf(group)

@@ -8,8 +8,8 @@ import (
 	"kernel.org/pub/linux/libs/security/libcap/cap"
 )
 
-// allThreads says why a call can't be made by each thread of this process: they are
-// found in /proc.
+// allThreads says why a call can't be made by every thread of this process. The libraries
+// that make such calls find the threads in /proc.
 func allThreads() error {
 	_, err := os.ReadDir("/proc/self/task")
 	if err != nil {
@@ -18,8 +18,8 @@ func allThreads() error {
 	return nil
 }
 
-// dropBounds empties the bounding set, which takes a capability that
-// [identity.become] drops.
+// dropBounds empties the bounding set of capabilities. That takes a capability which
+// [identity.become] drops later.
 func dropBounds() error {
 	if err := allThreads(); err != nil {
 		return err
@@ -33,9 +33,9 @@ func dropBounds() error {
 	return cap.DropBound(all...)
 }
 
-// dropPrivileges drops what a change of the user leaves where the securebits say
-// so. A program that is run gains none again, and other processes of the user may
-// not look into this one, which has keys and the sessions of others.
+// dropPrivileges drops the capabilities, which a change of the user leaves under some
+// securebits. A program that this process runs gains none again. Other processes of the
+// user may not look into this one, which has keys and the sessions of others.
 func dropPrivileges() error {
 	if err := allThreads(); err != nil {
 		return err
@@ -46,5 +46,5 @@ func dropPrivileges() error {
 	if _, err := cap.Prctlw(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return err
 	}
-	return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // it is the process's
+	return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // one flag for all threads
 }

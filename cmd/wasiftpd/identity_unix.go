@@ -34,10 +34,11 @@ func (id *identity) become(logger *slog.Logger) error {
 	return nil
 }
 
-// entrust gives a folder that we keep things in, with all that is in it, to the
-// user that we are to become. It makes one where there is none, and leaves alone what
-// is not root's, or holds anything but ours: whether that can be used is seen later. So
-// it does with one that was given and is not empty, for others may use it as root.
+// entrust makes the user that we are to become the owner of dir, a folder for our files,
+// and of all in it. It makes dir if it is missing. It leaves alone a folder that others
+// than root could change, that holds anything but our files, or that was given by a flag
+// and is not empty, for others may use it as root. Whether such a folder can be used shows
+// at its first use.
 func (id *identity) entrust(dir string, given bool, logger *slog.Logger) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(dir), 0o755), os.Mkdir(dir, 0o700)); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -11,8 +12,9 @@ import (
 	"wasiftp/host"
 )
 
-// newLogger makes the one logger. Both handlers quote or escape whatever a
-// client can put into a name, so that an event is always one record.
+// newLogger makes a logger that writes records to w, as JSON if format is "json" and else
+// as text. Both handlers quote or escape whatever a client can put into a name, so that
+// an event is always one record.
 func newLogger(w io.Writer, format string) *slog.Logger {
 	w = &logWriter{to: w}
 	if format == "json" {
@@ -21,8 +23,8 @@ func newLogger(w io.Writer, format string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, nil))
 }
 
-// logWriter begins a new line after one that a full disk has cut. Handlers write
-// a record a call, and one at a time.
+// logWriter begins a new line after a record that a full disk has cut short. Handlers
+// write one record a call, and make one call at a time.
 type logWriter struct {
 	to  io.Writer
 	cut bool
@@ -42,8 +44,8 @@ func (w *logWriter) Write(record []byte) (int, error) {
 // observer logs what happens: a line for each event.
 type observer struct{ *slog.Logger }
 
-// levels are those of the events that are not plain information. What a client
-// does many times a minute without touching anything is left out.
+// levels are those of the events that are not logged at level Info. Those at Debug are
+// not logged: a client causes them many times a minute without touching a file.
 var levels = map[host.EventKind]slog.Level{
 	host.Connected: slog.LevelDebug, host.Listed: slog.LevelDebug,
 	host.Refused: slog.LevelWarn, host.LoginFailed: slog.LevelWarn,
@@ -51,22 +53,22 @@ var levels = map[host.EventKind]slog.Level{
 	host.Dropped: slog.LevelWarn,
 }
 
-// byStranger says whether anybody can cause an event, as often as he likes. Who
-// gets in without a password is a stranger too, but for what he does to files.
+// byStranger says whether anybody can cause an event as often as he likes. An anonymous
+// user is a stranger too, except for what he does to files.
 func byStranger(e host.Event) bool {
 	switch e.Kind {
 	case host.Connected, host.Refused, host.LoginFailed, host.DataRefused:
 		return true
 	case host.LoggedIn, host.LoggedOut, host.Disconnected:
-		name, _, _ := strings.Cut(e.User, "@") // of a virtual host
+		name, _, _ := strings.Cut(e.User, "@") // without the virtual host
 		return name == "" || isAnonymous(name)
 	}
 	return false
 }
 
-// Observe is [host.Observer]'s.
+// Observe implements [host.Observer].
 func (o observer) Observe(e host.Event) {
-	level, ctx := levels[e.Kind], deed
+	level, ctx := levels[e.Kind], always
 	if byStranger(e) {
 		ctx = context.Background()
 	}
@@ -94,10 +96,7 @@ func (o observer) Observe(e host.Event) {
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("err", e.Err.Error()))
 	}
-	at := e.Time // it may have waited since
-	if at.IsZero() {
-		at = time.Now()
-	}
+	at := cmp.Or(e.Time, time.Now()) // the event may have waited
 	record := slog.NewRecord(at, level, e.Kind.String(), 0)
 	record.AddAttrs(attrs...)
 	o.Handler().Handle(ctx, record)

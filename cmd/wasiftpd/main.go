@@ -11,11 +11,11 @@ import (
 func main() {
 	p := program{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		interrupts: func() <-chan os.Signal { return catch(os.Interrupt, syscall.SIGTERM) },
-		hangups:    func() <-chan os.Signal { return catch(syscall.SIGHUP) }, // never comes on Windows
-		outlive:    func() { signal.Ignore(syscall.SIGPIPE) },
-		enclose:    enclose,
-		root:       os.Geteuid() == 0,
+		interrupts:    func() <-chan os.Signal { return catch(os.Interrupt, syscall.SIGTERM) },
+		hangups:       func() <-chan os.Signal { return catch(syscall.SIGHUP) }, // never comes on Windows
+		ignoreSIGPIPE: func() { signal.Ignore(syscall.SIGPIPE) },
+		enclose:       enclose,
+		root:          os.Geteuid() == 0,
 	}
 	os.Exit(p.run(os.Args[1:]...))
 }

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// memory is what the process has of the system's. What a crowd has left, Go would
-// collect when as much again is allocated, or after minutes, and give back little
-// of it: a server that has become quiet does so by itself.
+// memory gives memory back to the system when the server has become quiet. Left alone, Go
+// collects the garbage of a crowd only when as much again is allocated, or after minutes,
+// and gives back little of it.
 type memory struct {
-	collections uint32 // when it was last looked at
-	kept        uint64 // bytes, when it was last given back
+	collections uint32 // Go's count of them at the latest look
+	kept        uint64 // bytes that stayed resident when memory was last given back
 }
 
 const (
-	quietFor     = 20 * time.Second
-	worthReclaim = 8 << 20
+	quietFor     = 20 * time.Second // between two looks
+	worthReclaim = 8 << 20          // bytes
 )
 
 // follow gives memory back in quiet times until ctx ends.
@@ -41,8 +41,8 @@ func (m *memory) follow(ctx context.Context) {
 	}
 }
 
-// look says whether there is memory worth giving back, and nothing has been
-// collected since the last look: who is busy collects, and needs it again at once.
+// look says whether there is memory worth giving back, and Go has not collected garbage
+// since the last look: a busy server collects, and needs the memory again at once.
 func (m *memory) look(now *runtime.MemStats) bool {
 	quiet := now.NumGC == m.collections
 	m.collections = now.NumGC

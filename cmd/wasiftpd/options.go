@@ -17,8 +17,8 @@ import (
 	"wasiftp/host"
 )
 
-// options are what the flags of serve say. What goes to the server as it is,
-// the flags write into config.
+// options are the values of serve's flags. Values that the server takes as they are
+// stand in config.
 type options struct {
 	listen    []string
 	root      string
@@ -37,7 +37,7 @@ type options struct {
 	config    host.Config
 
 	sessionsPerUser int
-	stopTimeout     time.Duration // 0 is for ever
+	stopTimeout     time.Duration // 0 is no limit
 }
 
 // user is an account of --user.
@@ -71,10 +71,11 @@ func (o *options) addTo(f *pflag.FlagSet) {
 		"percent are refused of addresses that have most of them:\n"+
 		"`START:RATE:FULL` (default half of --max-sessions:30:all of them)", o.setStartups)
 	f.Func("max-sessions-per-user", "at most `N` sessions of a user, but for anonymous (default 0)", count(&o.sessionsPerUser))
-	f.Func("idle-timeout", "end sessions after `TIME` without command or data (default 5m)", o.setIdleTimeout)
+	f.Func("idle-timeout", "end sessions after `TIME` without command or data (default 5m)",
+		duration(&o.config.Limits.IdleTime, 1, "90s, 5m or 1h30m"))
 	o.stopTimeout = 30 * time.Second
 	f.Func("stop-timeout", "at the first Ctrl-C or SIGTERM, wait `TIME` for running transfers\n"+
-		"and then abort them; 0 is for ever (default 30s)", o.setStopTimeout)
+		"and then abort them; 0 is for ever (default 30s)", duration(&o.stopTimeout, 0, "30s or 5m, nor 0"))
 	f.BoolVar(&o.config.AllowForeignDataAddress, "allow-foreign-data-address", false,
 		"allow data connections with others than the client, for FXP;\nthis lets clients make the server connect anywhere")
 	f.BoolVar(&o.atomic, "atomic-uploads", false, "hide an upload until it is complete, drop it when aborted")
@@ -95,11 +96,11 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.Func("log-format", "log to stderr as `text|json` (default text)", oneOf(&o.logFormat, "text", "json"))
 }
 
-// anchor makes all paths absolute: files are opened by them again and again,
-// whatever has become of the current folder.
+// anchor makes all paths absolute. Files are opened by them again while the server runs,
+// when the current folder may be another.
 func (o *options) anchor() {
 	anchor(&o.root, &o.usersFile, &o.tls.clientCA)
-	for _, files := range [][]string{o.tls.certs, o.tls.keys, o.walled.beside} {
+	for _, files := range [][]string{o.tls.certs, o.tls.keys, o.walled.extra} {
 		for i := range files {
 			anchor(&files[i])
 		}
@@ -120,7 +121,7 @@ func anchor(paths ...*string) {
 	}
 }
 
-// listenTo adds addresses to target.
+// listenTo reads an address and appends it to target.
 func listenTo(target *[]string) func(string) error {
 	return func(s string) error {
 		host, port, err := net.SplitHostPort(s)
@@ -147,7 +148,7 @@ func (o *options) setUser(s string) error {
 	if err := checkPassword(u.password); err != nil {
 		return fmt.Errorf("%w; write NAME:PASSWORD or NAME:PASSWORD:RIGHTS", err)
 	}
-	if _, err := host.ParseRights(u.rights); err != nil { // which may be part of a password, and so is not repeated
+	if _, err := host.ParseRights(u.rights); err != nil { // not repeated: they may be part of a password
 		return fmt.Errorf("the last field of user %q is no right; write NAME:PASSWORD:RIGHTS, with %s. "+
 			"A password that holds a colon needs its rights said", u.name, host.RightsHelp)
 	}
@@ -190,22 +191,16 @@ func (o *options) setStartups(s string) error {
 	return nil
 }
 
-func (o *options) setIdleTimeout(s string) error {
-	d, err := time.ParseDuration(s)
-	if err != nil || d <= 0 {
-		return fmt.Errorf("%q is no length of time such as 90s, 5m or 1h30m", s)
+// duration reads a length of time, not shorter than least, into target.
+func duration(target *time.Duration, least time.Duration, examples string) func(string) error {
+	return func(s string) error {
+		d, err := time.ParseDuration(s)
+		if err != nil || d < least {
+			return fmt.Errorf("%q is no length of time such as %s", s, examples)
+		}
+		*target = d
+		return nil
 	}
-	o.config.Limits.IdleTime = d
-	return nil
-}
-
-func (o *options) setStopTimeout(s string) error {
-	d, err := time.ParseDuration(s)
-	if err != nil || d < 0 {
-		return fmt.Errorf("%q is no length of time such as 30s or 5m, nor 0", s)
-	}
-	o.stopTimeout = d
-	return nil
 }
 
 func (o *options) setGreeting(s string) error {

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// owners are the user and the group whose file it is.
+// owners are the user and the group that own a file.
 func owners(info fs.FileInfo) (uid, gid int, known bool) {
 	stat, known := info.Sys().(*syscall.Stat_t)
 	if !known {

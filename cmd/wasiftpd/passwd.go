@@ -44,14 +44,14 @@ func (p *program) passwdCommand() *cobra.Command {
 	return cmd
 }
 
-// userLine is what passwd is told of a user.
+// userLine has the arguments of passwd.
 type userLine struct {
 	name, root, rights, charset string
 	file                        string // the users file, "" to print the line
 }
 
-// check finds what is wrong with it, and makes the root absolute.
-func (u *userLine) check() error {
+// check returns the first fault of the arguments. It makes the root absolute.
+func (u *userLine) check() (err error) {
 	if err := checkName(u.name); err != nil {
 		return usageError{err}
 	}
@@ -64,16 +64,14 @@ func (u *userLine) check() error {
 	if strings.ContainsFunc(u.root, unicode.IsControl) {
 		return usageError{errors.New("--root: a folder with control characters in its name can't stand in a users file")}
 	}
-	if u.root == "" {
-		return nil
+	if u.root != "" {
+		u.root, err = filepath.Abs(u.root)
 	}
-	abs, err := filepath.Abs(u.root)
-	u.root = abs
 	return err
 }
 
-// with is the line for the users file.
-func (u *userLine) with(hash string) string {
+// line is the user's line in a users file.
+func (u *userLine) line(hash string) string {
 	line := fmt.Sprintf("%s:%s:%s:%s", u.name, hash, u.root, u.rights)
 	if u.charset != "" {
 		line += ":" + charsetSetting + u.charset
@@ -97,7 +95,7 @@ func (p *program) passwd(u userLine) error {
 		return err
 	}
 	if u.file == "" {
-		if _, err := fmt.Fprintln(p.stdout, u.with(hash)); err != nil {
+		if _, err := fmt.Fprintln(p.stdout, u.line(hash)); err != nil {
 			return fmt.Errorf("cannot print the line: %w", err)
 		}
 		if f, ok := p.stdout.(*os.File); ok {
@@ -105,7 +103,7 @@ func (p *program) passwd(u userLine) error {
 		}
 		return nil
 	}
-	done, err := setLine(u.file, u.name, u.with(hash))
+	done, err := setLine(u.file, u.name, u.line(hash))
 	if err != nil {
 		return fmt.Errorf("cannot write the users file: %w; nothing was changed", err)
 	}
@@ -114,7 +112,7 @@ func (p *program) passwd(u userLine) error {
 	return nil
 }
 
-// warnOfHashes warns of a users file that everybody can read, or write to.
+// warnOfHashes warns of a users file that everybody can read or write.
 func (p *program) warnOfHashes(info fs.FileInfo, err error) {
 	if err == nil && exposed(info) {
 		fmt.Fprintf(p.stderr, "Warning: everybody on this machine can read or change the users file (mode %s), "+
@@ -122,9 +120,9 @@ func (p *program) warnOfHashes(info fs.FileInfo, err error) {
 	}
 }
 
-// setLine puts a user's line in the place of the one that a users file has, or at
-// its end, and leaves all else as it is. done says which. The file is there in
-// whole at all times; a new one is readable to us alone.
+// setLine replaces a user's line in a users file, or appends it, and leaves all else as
+// it is. done says which of the two. At all times the file is there as a whole; a new one
+// is readable to us alone.
 func setLine(file, name, line string) (done string, err error) {
 	if real, err := filepath.EvalSymlinks(file); err == nil {
 		file = real // the link stays
@@ -140,7 +138,8 @@ func setLine(file, name, line string) (done string, err error) {
 	return "added to", replaceFile(file, []byte(text))
 }
 
-// withLine is the text of a users file with a user's line in it.
+// withLine returns the text of a users file with a user's line replaced, or appended.
+// Further lines of that user are removed.
 func withLine(text, name, line string) (with string, replaced bool) {
 	var b strings.Builder
 	end := "\n"
@@ -172,7 +171,7 @@ func withLine(text, name, line string) (with string, replaced bool) {
 	return b.String(), false
 }
 
-// readPassword asks twice at a terminal, and else reads a line.
+// readPassword asks twice at a terminal, and reads one line from any other stdin.
 func (p *program) readPassword() (string, error) {
 	fd, ok := terminal(p.stdin)
 	if !ok {
@@ -193,8 +192,8 @@ func (p *program) readPassword() (string, error) {
 	return first, err
 }
 
-// ask reads a line without an echo. Interrupts are caught because they would
-// leave the terminal without one.
+// ask reads a line without echo. It catches interrupts, because they would leave the
+// terminal without echo.
 func (p *program) ask(fd int, prompt string) (string, error) {
 	before, err := term.GetState(fd)
 	if err != nil {
@@ -202,19 +201,17 @@ func (p *program) ask(fd int, prompt string) (string, error) {
 	}
 	fmt.Fprint(p.stderr, prompt)
 	defer fmt.Fprintln(p.stderr)
-	type answer struct {
-		line []byte
-		err  error
-	}
-	answers := make(chan answer, 1)
+	var line []byte
+	done := make(chan error, 1)
 	interrupts := p.interrupts()
 	go func() {
-		line, err := term.ReadPassword(fd)
-		answers <- answer{line, err}
+		var err error
+		line, err = term.ReadPassword(fd)
+		done <- err
 	}()
 	select {
-	case a := <-answers:
-		return string(a.line), a.err
+	case err := <-done:
+		return string(line), err
 	case <-interrupts:
 		return "", errors.Join(errors.New("interrupted"), term.Restore(fd, before))
 	}

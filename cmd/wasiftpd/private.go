@@ -12,15 +12,15 @@ import (
 	"strings"
 )
 
-// place is a folder where we may keep what outlives the process, or why there is
-// none.
+// place is a folder for files that outlive the process, or the reason why there is none.
 type place struct {
 	dir string
 	err error
 }
 
-// usualPlaces are a folder of ours in the user's own, what systemd names by a
-// variable, and the system's by custom. A service has often no folder of its own.
+// usualPlaces are wasiftpd's folder in the user's own, the folder that systemd names in an
+// environment variable, and wasiftpd's folder in the system's. Services need the last two:
+// their users often have no home.
 func usualPlaces(user func() (string, error), variable, system string) []place {
 	own, err := user()
 	places := []place{{filepath.Join(own, "wasiftpd"), err}}
@@ -33,9 +33,9 @@ func usualPlaces(user func() (string, error), variable, system string) []place {
 	return places
 }
 
-// keep is the private folder for what we keep: given or, for "", the first of the
-// usual ones that can be used.
-func keep(given string, usual []place, logger *slog.Logger) (string, error) {
+// privateDir returns the private folder for our files: given or, if that is "", the first
+// of the usual ones that can be used.
+func privateDir(given string, usual []place, logger *slog.Logger) (string, error) {
 	if given != "" {
 		return given, makePrivate(given, logger)
 	}
@@ -59,13 +59,13 @@ func keep(given string, usual []place, logger *slog.Logger) (string, error) {
 	return "", errors.New(strings.Join(faults, "; "))
 }
 
-// kept are the names of all that we keep.
-var kept = []string{"compiled", "self-signed.pem", "acme"}
+// ourFiles are the names of all files and folders that we make in a private folder.
+var ourFiles = []string{"compiled", ownCertificate, "acme"}
 
-// usable says why nothing can be kept in a folder. One that has something of ours
-// need not be written to.
+// usable says why a folder can't be used. One that already has some of our files need
+// not be writable.
 func usable(dir string) error {
-	for _, name := range kept {
+	for _, name := range ourFiles {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
 			return nil
 		}
@@ -77,9 +77,9 @@ func usable(dir string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// makePrivate makes a folder that only we and root can change, if there is none.
-// It takes the folder's permissions from others where it holds nothing but ours:
-// systemd makes one with mode 0755.
+// makePrivate makes a private folder if dir is missing, and refuses a folder that others
+// than we and root can change. From one that holds only our files it removes the
+// permissions of others instead: systemd makes folders with mode 0755.
 func makePrivate(dir string, logger *slog.Logger) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -98,7 +98,7 @@ func makePrivate(dir string, logger *slog.Logger) error {
 	if !info.IsDir() {
 		return fmt.Errorf("%s is a file and no folder", dir)
 	}
-	uid, known := owner(info)
+	uid, _, known := owners(info)
 	mode := info.Mode()
 	if !known || mode&forOthers == 0 {
 		return nil
@@ -126,16 +126,16 @@ func octal(mode fs.FileMode) string { return fmt.Sprintf("%04o", mode.Perm()) }
 func holdsOnlyOurs(dir string) bool {
 	entries, err := os.ReadDir(dir)
 	return err == nil && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
-		return !slices.Contains(kept, e.Name()) && !strings.HasPrefix(e.Name(), newPrefix)
+		return !slices.Contains(ourFiles, e.Name()) && !strings.HasPrefix(e.Name(), newPrefix)
 	})
 }
 
 // maxLinks is how many symbolic links a path may lead through.
 const maxLinks = 40
 
-// trusted is path without symbolic links, if nobody but us and root can have it
-// lead elsewhere: each folder and link on the way is ours or root's, and others may
-// write to none, unless it is sticky as /tmp is.
+// trusted returns path with its symbolic links resolved, or an error if others than we
+// and root could make it lead elsewhere. Each folder and link on the way must be ours or
+// root's, and others may write to no folder on the way, unless it is sticky as /tmp is.
 func trusted(path string) (string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil || runtime.GOOS == "windows" { // its folders of users are private
@@ -150,14 +150,13 @@ func trusted(path string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if err := checkOwner(next, info); err != nil {
-			return "", err
+		if uid, _, known := owners(info); known && uid != 0 && uid != os.Geteuid() {
+			return "", fmt.Errorf("%s belongs to user %d, and neither to us (user %d) nor to root", next, uid, os.Geteuid())
 		}
 		if info.Mode()&fs.ModeSymlink == 0 {
 			if len(rest) > 0 && info.IsDir() && info.Mode()&writableByOthers != 0 && info.Mode()&fs.ModeSticky == 0 {
 				return "", fmt.Errorf("others may write to %s (mode %s), and so put another folder in the place of "+
-					"%s; chmod go-w it",
-					next, octal(info.Mode()), path)
+					"%s; chmod go-w it", next, octal(info.Mode()), path)
 			}
 			at = next
 			continue
@@ -177,22 +176,8 @@ func trusted(path string) (string, error) {
 	return at, nil
 }
 
-// owner is the user whose file it is, where files have such.
-func owner(info fs.FileInfo) (uid int, known bool) {
-	uid, _, known = owners(info)
-	return uid, known
-}
-
-// checkOwner refuses what is neither ours nor root's.
-func checkOwner(path string, info fs.FileInfo) error {
-	if uid, known := owner(info); known && uid != 0 && uid != os.Geteuid() {
-		return fmt.Errorf("%s belongs to user %d, and neither to us (user %d) nor to root", path, uid, os.Geteuid())
-	}
-	return nil
-}
-
-// claim checks that only we and root could change a file, or a folder and all
-// that is in it, and takes from others the permissions on what is ours.
+// claim returns an error if others than we and root could change a file, or a folder or
+// anything in it. It removes the permissions of others on what is ours.
 func claim(path string, logger *slog.Logger) error {
 	return filepath.WalkDir(path, func(name string, _ fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -209,7 +194,7 @@ func claim(path string, logger *slog.Logger) error {
 		if err != nil {
 			return err
 		}
-		uid, known := owner(info)
+		uid, _, known := owners(info)
 		mode := info.Mode()
 		switch {
 		case !known || mode&forOthers == 0:
@@ -217,21 +202,21 @@ func claim(path string, logger *slog.Logger) error {
 		case mode&writableByOthers != 0:
 			return fmt.Errorf("others may write to %s (mode %s), and may have done so; remove it", name, octal(mode))
 		case uid != os.Geteuid():
-			return nil // root's; only he can change that
+			return nil // it is root's: only root can change its mode
 		}
 		logger.Info("others may no longer read what is ours", "file", name, "mode was", octal(mode))
 		return os.Chmod(real, mode.Perm()&^forOthers)
 	})
 }
 
-// warnOfReaders warns of a secret file that others can read or change. Root may
-// let a group read what is his.
+// warnOfReaders warns if others can read or change a secret file. A file of root's may be
+// readable for its group.
 func warnOfReaders(what, file string, logger *slog.Logger) {
 	info, err := os.Stat(file)
 	if err != nil || !info.Mode().IsRegular() {
 		return
 	}
-	uid, known := owner(info)
+	uid, _, known := owners(info)
 	others := forOthers
 	if uid == 0 {
 		others &^= 0o040

@@ -161,7 +161,7 @@ func TestKeep(t *testing.T) {
 		{"", []place{none, bad}, "", "", "$HOME is not defined; "},
 	} {
 		var log notes
-		got, err := keep(test.given, test.usual, newLogger(&log, "text"))
+		got, err := privateDir(test.given, test.usual, newLogger(&log, "text"))
 		if err == nil && (got != test.want || test.fault != "") ||
 			err != nil && (test.fault == "" || !strings.Contains(err.Error(), test.fault)) {
 			t.Errorf("%+v: %q, %v", test, got, err)

@@ -11,8 +11,8 @@ import (
 	"strconv"
 )
 
-// open has the ports open and TLS set up, and is who the server is from then on. It
-// returns the listeners that it has opened, after a fault too.
+// open opens the ports, becomes the user of --run-as if one is given, and sets TLS up. It
+// returns the listeners that it has opened, after a fault too, for the caller to close.
 func (p *program) open(ctx context.Context, o *options, r *roster, files *follower) ([]listener, error) {
 	if o.runAs != "" {
 		listeners, err := p.leaveRoot(o, r, files)
@@ -30,8 +30,8 @@ func (p *program) open(ctx context.Context, o *options, r *roster, files *follow
 	return o.listenAll()
 }
 
-// leaveRoot does what only root may, and becomes the user of --run-as. Folders are
-// touched by that user alone: a thread that hangs in one could not change its user.
+// leaveRoot does what only root may, and then becomes the user of --run-as. It checks the
+// folders last: a thread that hangs in a folder could not change its user.
 func (p *program) leaveRoot(o *options, r *roster, files *follower) (listeners []listener, err error) {
 	user, err := parseIdentity(o.runAs)
 	if err != nil {
@@ -55,12 +55,12 @@ func (p *program) leaveRoot(o *options, r *roster, files *follower) (listeners [
 			return listeners, err
 		}
 	}
-	files.tellUnreadable(user.name)
+	files.warnUnreadable(user.name)
 	return listeners, nil
 }
 
-// entrustAll gives the folders that we keep things in to the user. What can't be given
-// is told; whether the server can do without is seen when it is used.
+// entrustAll makes the user the owner of the folders for our files. It only warns if it
+// can't: the server may do without, which shows when the folder is first used.
 func (id *identity) entrustAll(o *options, logger *slog.Logger) {
 	for _, folder := range []struct {
 		needed bool
@@ -73,7 +73,7 @@ func (id *identity) entrustAll(o *options, logger *slog.Logger) {
 	} {
 		dir, given := folder.given, folder.given != ""
 		if !given && len(folder.usual) > 1 {
-			dir = folder.usual[1].dir // the first is in root's own folder
+			dir = folder.usual[1].dir // the first is in root's home
 		}
 		if !folder.needed || dir == "" {
 			continue
@@ -84,8 +84,8 @@ func (id *identity) entrustAll(o *options, logger *slog.Logger) {
 	}
 }
 
-// checkPassivePorts finds out whether the first passive port, the lowest, may still be
-// opened.
+// checkPassivePorts returns an error if the process has no right to open the lowest
+// passive port.
 func (o *options) checkPassivePorts() error {
 	first := o.config.Passive.FirstPort
 	if first == 0 {

@@ -229,7 +229,7 @@ func TestUsersFileInWriting(t *testing.T) {
 		if err := os.Chtimes(file, now, now); err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []error{errInWriting, errInWriting, nil} {
+		for _, want := range []error{errUnsettled, errUnsettled, nil} {
 			if changed, err := r.files[0].load(r.sweeper.logger); changed != (want == nil) || err != want {
 				t.Errorf("%v later: %t, %v", time.Since(now), changed, err)
 			}

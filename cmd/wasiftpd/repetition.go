@@ -11,40 +11,40 @@ import (
 )
 
 const (
-	// quietTime is how long a record of a kind from an address is not repeated.
+	// quietTime is how long records of a kind are counted before their number is logged.
 	quietTime = 10 * time.Second
 
-	// mostApart is how many kinds and addresses are told apart at a time. All
-	// further addresses count as one.
-	mostApart = 1000
+	// maxKinds is how many kinds are counted apart. All further ones with the same message
+	// count as one.
+	maxKinds = 1000
 )
 
-// repetitions keeps strangers from driving the log: it passes on the first record
-// of a kind from an address, counts the next ones, and writes their number once
-// in quietTime. Records of deeds all pass.
+// repetitions is a handler that bounds how much strangers can write into the log. It
+// passes on the first record of a kind, counts the next ones, and writes their number
+// once in quietTime. Records with the context always all pass.
 type repetitions struct {
-	slog.Handler // gets what passes
+	slog.Handler // gets the records that pass
 	*counts
 }
 
-// counts are what handlers for the same log have counted.
+// counts are shared by all handlers of a log.
 type counts struct {
 	mu     sync.Mutex
 	of     map[kind]*tally
 	closed bool
 }
 
-// kind tells records apart. An IPv6 address stands for the /64 that it is in,
-// which one stranger has all of.
+// kind is what a record has in common with its repetitions. An IPv6 address stands for
+// its /64, all of which one stranger has.
 type kind struct {
 	message      string
-	client, data netip.Prefix // not valid where the record names none
-	user         string       // of an error: whose folder is not there, say, and only who is known has one
-	reason       string       // of a refusal: the limit
-	others       bool         // all addresses beyond mostApart
+	client, data netip.Prefix // not valid if the record has none
+	user         string       // of an error, such as a missing folder: only known users cause these
+	reason       string       // of a refused connection: the limit
+	others       bool         // the kinds beyond maxKinds
 }
 
-// tally is how often a kind came since its latest record.
+// tally counts the records of a kind since the latest one in the log.
 type tally struct {
 	out   slog.Handler
 	level slog.Level
@@ -56,31 +56,31 @@ func newRepetitions(out slog.Handler) repetitions {
 	return repetitions{out, &counts{of: map[kind]*tally{}}}
 }
 
-type deedKey struct{}
+type alwaysKey struct{}
 
-// deed is for records of what a user did, none of which may be missing.
-var deed = context.WithValue(context.Background(), deedKey{}, true)
+// always is the context of records of what users did, none of which may be missing.
+var always = context.WithValue(context.Background(), alwaysKey{}, true)
 
-// Handle is [slog.Handler]'s.
+// Handle implements [slog.Handler].
 func (r repetitions) Handle(ctx context.Context, record slog.Record) error {
-	if ctx.Value(deedKey{}) != nil || r.first(record) {
+	if ctx.Value(alwaysKey{}) != nil || r.first(record) {
 		return r.Handler.Handle(ctx, record)
 	}
 	return nil
 }
 
-// WithAttrs is [slog.Handler]'s.
+// WithAttrs implements [slog.Handler].
 func (r repetitions) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return repetitions{r.Handler.WithAttrs(attrs), r.counts}
 }
 
-// WithGroup is [slog.Handler]'s.
+// WithGroup implements [slog.Handler].
 func (r repetitions) WithGroup(name string) slog.Handler {
 	return repetitions{r.Handler.WithGroup(name), r.counts}
 }
 
-// first says whether a record is the first of its kind for some time. Others are
-// counted.
+// first says whether a record is the first of its kind for quietTime. If not, it counts
+// the record.
 func (r repetitions) first(record slog.Record) bool {
 	k := kindOf(record)
 	r.mu.Lock()
@@ -88,7 +88,7 @@ func (r repetitions) first(record slog.Record) bool {
 	if r.closed {
 		return true
 	}
-	if r.of[k] == nil && len(r.of) >= mostApart {
+	if r.of[k] == nil && len(r.of) >= maxKinds {
 		k = kind{message: k.message, others: true}
 	}
 	if again := r.of[k]; again != nil {
@@ -104,9 +104,9 @@ func kindOf(record slog.Record) kind {
 	record.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
 		case "client":
-			k.client = named(a.Value)
+			k.client = networkOf(a.Value)
 		case "data":
-			k.data = named(a.Value)
+			k.data = networkOf(a.Value)
 		case "err":
 			if record.Message == host.Refused.String() {
 				k.reason = a.Value.String()
@@ -121,8 +121,8 @@ func kindOf(record slog.Record) kind {
 	return k
 }
 
-// named is the network of an address in the log.
-func named(v slog.Value) netip.Prefix {
+// networkOf is the network of an address and port in the log, or not valid.
+func networkOf(v slog.Value) netip.Prefix {
 	at, err := netip.ParseAddrPort(v.String())
 	if err != nil {
 		return netip.Prefix{}
@@ -130,8 +130,8 @@ func named(v slog.Value) netip.Prefix {
 	return network(at.Addr())
 }
 
-// network is what counts as one address: that of IPv4, or the /64 that one subscriber
-// to IPv6 has all of. It is not valid for a client without an address.
+// network is what counts as one client address: an IPv4 address, or an IPv6 /64, all of
+// which one subscriber has. It is not valid for the zero Addr.
 func network(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
 	bits := a.BitLen()
@@ -142,7 +142,7 @@ func network(a netip.Addr) netip.Prefix {
 	return whole
 }
 
-// tell writes how often a kind was repeated, and forgets one that was not.
+// tell writes how often a kind was repeated. It forgets a kind that was not.
 func (c *counts) tell(k kind) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -157,7 +157,7 @@ func (c *counts) tell(k kind) {
 	}
 }
 
-// write writes how often a kind was repeated.
+// write writes how often a kind was repeated, and counts from 0 again.
 func (t *tally) write(k kind) {
 	record := slog.NewRecord(time.Now(), t.level, k.message, 0)
 	add := func(key string, p netip.Prefix) {
@@ -184,7 +184,7 @@ func (t *tally) write(k kind) {
 	t.n = 0
 }
 
-// close writes what is still counted. What comes later all passes.
+// close writes all counts. Later records all pass.
 func (c *counts) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -199,15 +199,15 @@ func TestRepetitionsBounded(t *testing.T) {
 			binary.BigEndian.PutUint32(ip[:], 1<<24+i)
 			o.Observe(host.Event{Kind: host.Refused, Client: netip.AddrPortFrom(netip.AddrFrom4(ip), 4711)})
 		}
-		if n := r.apart(); n > mostApart+1 {
+		if n := r.apart(); n > maxKinds+1 {
 			t.Errorf("%d addresses are remembered", n)
 		}
-		if got := log.records(); len(got) != mostApart+1 {
-			t.Errorf("%d records, want %d", len(got), mostApart+1)
+		if got := log.records(); len(got) != maxKinds+1 {
+			t.Errorf("%d records, want %d", len(got), maxKinds+1)
 		}
 		time.Sleep(quietTime)
 		synctest.Wait()
-		checkLines(t, log.records(), fmt.Sprintf("level=WARN msg=refused client=others repeated=%d", addresses-mostApart-1))
+		checkLines(t, log.records(), fmt.Sprintf("level=WARN msg=refused client=others repeated=%d", addresses-maxKinds-1))
 		time.Sleep(quietTime)
 		synctest.Wait()
 		if n := r.apart(); n != 0 {

@@ -7,12 +7,12 @@ import (
 	"path/filepath"
 )
 
-// newPrefix is that of files of ours that are not yet whole.
+// newPrefix begins the names of our files that are not complete yet.
 const newPrefix = ".new-"
 
-// replaceFile writes a file, or none: whoever opens it finds the old one or the new
-// one, after a power loss too. It has the mode and the owner of the old one; without
-// one only we may read it.
+// replaceFile writes a file at once or not at all: whoever opens it finds the old one or
+// the new one, after a power loss too. It keeps the old file's mode and owner; a file that
+// was not there is readable to us alone.
 func replaceFile(file string, content []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(file), newPrefix+"*") // made with 0600
 	if err != nil {
@@ -35,7 +35,7 @@ func replaceFile(file string, content []byte) error {
 	return os.Rename(f.Name(), file)
 }
 
-// giveTo makes the owner of another file that of f.
+// giveTo gives f the owner and the group of another file.
 func giveTo(f *os.File, other fs.FileInfo) error {
 	uid, gid, known := owners(other)
 	mine, err := f.Stat()

@@ -15,7 +15,7 @@ import (
 	"wasiftp/host"
 )
 
-// roster has the accounts as they are now. It is the server's authenticator.
+// roster has the current accounts. It is the server's [host.Authenticator].
 type roster struct {
 	options *options
 	seed    maphash.Seed
@@ -24,15 +24,16 @@ type roster struct {
 	current atomic.Pointer[accounts]
 	sweeper *sweeper
 	slow    bool // a folder hung at the start
-	walled  bool // files outside can't be opened
+	walled  bool // the process can open no files outside of its wall
 
-	// revoke ends the sessions of accounts; nil while there is no server.
+	// revoke ends the sessions of the accounts that gone is true for, and returns their
+	// number; nil while there is no server.
 	revoke func(gone func(account string) bool) int
 }
 
-// roster finds all who may log in, or all that is wrong with the flags and files
-// that tell of them, and adds to files what is to be followed. Until ctx ends it
-// clears up in their folders.
+// roster returns the accounts of the flags and the users files, or all faults in these,
+// and adds the users files to files. Until ctx ends it removes unfinished uploads from the
+// accounts' folders.
 func (o *options) roster(ctx context.Context, files *follower) (*roster, error) {
 	r := &roster{
 		options: o, seed: maphash.MakeSeed(), checks: newChecks(),
@@ -43,7 +44,7 @@ func (o *options) roster(ctx context.Context, files *follower) (*roster, error) 
 		f := &usersFile{path: path, roster: r}
 		r.files = append(r.files, f)
 		faults = append(faults, f.begin(files.logger))
-		if f.follows() {
+		if f.regular() {
 			files.all = append(files.all, f)
 		}
 	}
@@ -56,7 +57,7 @@ func (o *options) roster(ctx context.Context, files *follower) (*roster, error) 
 	}
 	r.current.Store(first)
 	if o.runAs != "" {
-		return r, nil // it is the other user who must be able to open them
+		return r, nil // leaveRoot checks the folders, as the user that must be able to open them
 	}
 	return r, r.checkFolders(files.logger)
 }
@@ -70,16 +71,16 @@ func (o *options) usersFiles() (paths []string) {
 	}
 	add(o.usersFile)
 	for _, h := range o.hosts {
-		add(o.at(h).usersFile)
+		add(o.forHost(h).usersFile)
 	}
 	return paths
 }
 
-// accounts are what the flags and the users files come to.
+// accounts makes the accounts of the flags and of the users files as they were loaded.
 func (r *roster) accounts() (*accounts, error) {
 	o := r.options
 	a := &accounts{
-		byName: map[string]account{}, seed: r.seed, checks: r.checks, clientAuth: o.tls.clientsBy(), perUser: o.sessionsPerUser,
+		byName: map[string]account{}, seed: r.seed, checks: r.checks, clientAuth: o.tls.clientAuthMode(), perUser: o.sessionsPerUser,
 	}
 	err := o.fill(a, r.users(o))
 	if err == nil {
@@ -88,7 +89,7 @@ func (r *roster) accounts() (*accounts, error) {
 	return a, err
 }
 
-// users are those of the users file that o names.
+// users are the entries of the users file that o names.
 func (r *roster) users(o *options) []entry {
 	at := slices.IndexFunc(r.files, func(f *usersFile) bool { return f.path == o.usersFile })
 	if at < 0 {
@@ -97,7 +98,7 @@ func (r *roster) users(o *options) []entry {
 	return r.files[at].entries
 }
 
-// nobody is an error where there is nobody who could log in.
+// nobody returns an error if the server, or one of its virtual hosts, has no account.
 func (a *accounts) nobody() error {
 	if a.anonymous == nil && len(a.byName) == 0 {
 		return errors.New("nobody could log in; give --user, --users or --anonymous ro")
@@ -110,8 +111,8 @@ func (a *accounts) nobody() error {
 	return nil
 }
 
-// replace has next count from now on. Sessions of users who are gone or changed
-// end; it says how many.
+// replace makes next the current accounts. It ends the sessions of users who are gone or
+// changed, and returns their number.
 func (r *roster) replace(next *accounts) (ended int) {
 	gone := map[string]bool{}
 	old := r.current.Swap(next)
@@ -119,7 +120,7 @@ func (r *roster) replace(next *accounts) (ended int) {
 	if r.walled {
 		added := next.folders()
 		maps.DeleteFunc(added, func(path string, _ []string) bool { return old.folders()[path] != nil })
-		go r.tellOutside(added, r.sweeper.logger) // a folder may hang
+		go r.warnOutside(added, r.sweeper.logger) // a folder may hang
 	}
 	if r.revoke == nil || len(gone) == 0 {
 		return 0
@@ -127,31 +128,32 @@ func (r *roster) replace(next *accounts) (ended int) {
 	return r.revoke(func(account string) bool { return gone[account] })
 }
 
-// folders are all folders that accounts are served from, with the names of those.
+// folders maps all folders that are served to the names of the accounts that have them.
 func (a *accounts) folders() map[string][]string {
 	folders := map[string][]string{}
-	a.everyone(func(own *account) { folders[own.root] = append(folders[own.root], own.unique) })
+	a.each(func(own *account) { folders[own.root] = append(folders[own.root], own.unique) })
 	return folders
 }
 
-// checkTime is how long the start waits for folders. One that hangs, on a network
-// say, is no reason to keep the users of all others out.
+// checkTime is how long the start waits for folders. One that hangs, on a network say,
+// must not keep the users of all others out.
 const checkTime = 5 * time.Second
 
-// checkFolders tells of the folders that can't be opened at the start. They may
-// come: only the one of --root, if all would be served from it, is a fault.
+// checkFolders warns of the folders that can't be opened at the start, for they may come
+// later. It is a fault only if all accounts have the folder of --root.
 func (r *roster) checkFolders(logger *slog.Logger) error {
 	root, folders := r.options.root, r.current.Load().folders()
 	if folders[root] == nil {
-		folders[root] = []string{"nobody"} // but a slip in --root is told
+		folders[root] = []string{"nobody"} // so that a slip in --root is warned of
 	}
 	checked := make(chan error, 1)
 	go func() {
 		defer close(checked)
 		for _, path := range slices.Sorted(maps.Keys(folders)) {
-			err := checkFolder(path)
+			dir, err := openFolder(path, fsbridge.DirOptions{})
 			switch {
 			case err == nil:
+				dir.Close()
 			case path == root && len(folders) == 1:
 				checked <- fmt.Errorf("%w; choose a folder with --root", err)
 			default:
@@ -169,19 +171,7 @@ func (r *roster) checkFolders(logger *slog.Logger) error {
 	}
 }
 
-func checkFolder(path string) error {
-	dir, err := openFolder(path, fsbridge.DirOptions{})
-	if err == nil {
-		dir.Close()
-	}
-	return err
-}
-
-func (o *options) dirOptions() fsbridge.DirOptions {
-	return fsbridge.DirOptions{Atomic: o.atomic, Sync: o.sync}
-}
-
-// Authenticate is [host.Authenticator]'s.
+// Authenticate implements [host.Authenticator].
 func (r *roster) Authenticate(ctx context.Context, login host.Login) (*host.Account, error) {
 	found, err := r.current.Load().find(ctx, login)
 	if err != nil {
@@ -190,16 +180,16 @@ func (r *roster) Authenticate(ctx context.Context, login host.Login) (*host.Acco
 	if err := r.checkWall(found.root); err != nil {
 		return nil, err
 	}
-	own, err := found.open(r.options.dirOptions())
+	own, err := found.open(fsbridge.DirOptions{Atomic: r.options.atomic, Sync: r.options.sync})
 	if err == nil && found.writes() {
 		r.sweeper.sweep(found.root)
 	}
 	return own, err
 }
 
-// sweepAll clears up in all folders that can be written to.
+// sweepAll removes unfinished uploads from all folders that an account may write to.
 func (r *roster) sweepAll() {
-	r.current.Load().everyone(func(own *account) {
+	r.current.Load().each(func(own *account) {
 		if own.writes() {
 			r.sweeper.sweep(own.root)
 		}

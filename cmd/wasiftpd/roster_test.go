@@ -210,7 +210,7 @@ func TestAnchor(t *testing.T) {
 	o := parse(t, "--root", "r", "--users", "u", "--tls-cert", "c", "--tls-key", "k", "--tls-client-ca", "ca",
 		"--host", "a.example.org,root=hr,users=hu,cert=hc,key=hk", "--host", "b.example.org")
 	o.anchor()
-	at, none := o.at(o.hosts[0]), o.at(o.hosts[1])
+	at, none := o.forHost(o.hosts[0]), o.forHost(o.hosts[1])
 	for _, path := range []string{
 		o.root, o.usersFile, o.tls.certs[0], o.tls.keys[0], o.tls.clientCA,
 		at.root, at.usersFile, o.tls.hosts[0].cert, o.tls.hosts[0].key,
@@ -237,7 +237,7 @@ func TestGone(t *testing.T) {
 	var gone []string
 	r.revoke = func(is func(string) bool) int {
 		gone = nil
-		r.current.Load().everyone(func(own *account) {
+		r.current.Load().each(func(own *account) {
 			if is(own.unique) {
 				gone = append(gone, own.unique)
 			}

@@ -13,14 +13,14 @@ import (
 	"github.com/go-crypt/crypt/algorithm/bcrypt"
 )
 
-// secret is what an account's password is compared with. The time that takes
-// depends on the secret alone.
+// secret is what an account's password is checked against. The time of a check depends on
+// the secret alone.
 type secret interface {
 	matches(password string) (bool, error)
 }
 
-// plainSecret is a password that was given in the open, as its digest: equal
-// lengths are what makes the comparison take equal time.
+// plainSecret is the digest of a password of --user. Digests have equal lengths, without
+// which a comparison would not take equal time.
 type plainSecret [sha256.Size]byte
 
 func newPlainSecret(password string) plainSecret { return sha256.Sum256([]byte(password)) }
@@ -39,7 +39,7 @@ var (
 	errHash = errors.New("its second field is no argon2id or bcrypt hash; make the line with wasiftpd passwd, or " +
 		"write * to lock the account")
 
-	// The library would take a bcrypt cost it can't compute, and fail at each login.
+	// The library would accept a bcrypt cost that it can't compute, and fail at each login.
 	bcryptHash = regexp.MustCompile(`^\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$`)
 
 	decodeArgon2id = argon2.DecodeVariant(argon2.VariantID)
@@ -64,8 +64,8 @@ func parseHash(hash string) (secret, error) {
 	return hashedSecret{digest}, nil
 }
 
-// hashPassword makes a hash for the users file. The cost is OWASP's for
-// argon2id, 40 ms and 19 MiB: cameras log in once a file, day and night.
+// hashPassword makes a hash for the users file. The cost is OWASP's for argon2id, 40 ms
+// and 19 MiB, and no higher, because cameras log in once a file, day and night.
 func hashPassword(password string) (string, error) {
 	hasher, err := argon2.New(argon2.WithVariantID(), argon2.WithM(19*1024), argon2.WithT(2), argon2.WithP(1))
 	if err != nil {
@@ -78,7 +78,7 @@ func hashPassword(password string) (string, error) {
 	return digest.Encode(), nil
 }
 
-// checkName refuses what a line of the users file can't hold.
+// checkName refuses names that a line of the users file can't hold.
 func checkName(name string) error {
 	switch {
 	case name == "":
@@ -90,7 +90,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// checkPassword refuses what no client can send.
+// checkPassword refuses passwords that no client can send.
 func checkPassword(password string) error {
 	if password == "" {
 		return errors.New("the password is empty")

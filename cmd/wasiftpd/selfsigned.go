@@ -21,15 +21,14 @@ import (
 	"time"
 )
 
-// ownCertificate is the name of the file with a certificate of our own making and
-// its key.
+// ownCertificate is the name of the file with our self-signed certificate and its key.
 const ownCertificate = "self-signed.pem"
 
-// selfSigned is the file that has a certificate of our own making and its key.
-// It is made once, for clients remember its fingerprint, and anew only when it is
-// not valid at this time.
+// selfSigned returns the path of the file with our self-signed certificate and its key.
+// It makes the certificate once, because clients remember the fingerprint, and again only
+// if the certificate is not valid now.
 func (t *tlsOptions) selfSigned(public netip.Addr, logger *slog.Logger) (string, error) {
-	dir, err := t.keep(logger)
+	dir, err := t.privateDir(logger)
 	if err != nil {
 		return "", err
 	}
@@ -41,16 +40,16 @@ func (t *tlsOptions) selfSigned(public netip.Addr, logger *slog.Logger) (string,
 	case err == nil && unusable == nil && !validAt(old.Leaf, time.Now()):
 		renew(file, old.Leaf, public, logger)
 	}
-	return file, err // that it is unusable is told by who loads it
+	return file, err // the fault of an unusable file comes when it is loaded
 }
 
 func validAt(cert *x509.Certificate, now time.Time) bool {
 	return !now.Before(cert.NotBefore) && !now.After(cert.NotAfter)
 }
 
-// renewed is get for a certificate of our own. The clock may have been set since
-// it was made: one that is not valid by the clock of now is made anew first.
-func renewed(get getCertificate, own *pair, public netip.Addr, logger *slog.Logger) getCertificate {
+// withRenewal returns get with a renewal before it: own, a self-signed certificate, is made
+// again if it is not valid now. The clock may have been set since it was made.
+func withRenewal(get getCertificate, own *pair, public netip.Addr, logger *slog.Logger) getCertificate {
 	const pause = time.Minute // after a failure
 	var mu sync.Mutex
 	var failed time.Time
@@ -68,8 +67,7 @@ func renewed(get getCertificate, own *pair, public netip.Addr, logger *slog.Logg
 	}
 }
 
-// renew makes another certificate in the place of old, if it can: nil tells that it
-// can't.
+// renew makes a new certificate in the place of old. It returns nil if it can't.
 func renew(file string, old *x509.Certificate, public netip.Addr, logger *slog.Logger) *tls.Certificate {
 	cert, err := makeOwn(file, public)
 	if err != nil {
@@ -77,12 +75,11 @@ func renew(file string, old *x509.Certificate, public netip.Addr, logger *slog.L
 		return nil
 	}
 	logger.Warn("our own certificate was not valid at this time and is made anew; clients will ask whether its "+
-		"fingerprint is right",
-		"file", file, "was valid from", old.NotBefore, "until", old.NotAfter, "SHA-256", fingerprint(cert))
+		"fingerprint is right", "file", file, "was valid from", old.NotBefore, "until", old.NotAfter, "SHA-256", fingerprint(cert))
 	return cert
 }
 
-// makeOwn makes a file with a certificate of our own.
+// makeOwn makes a file with a new self-signed certificate and its key.
 func makeOwn(file string, public netip.Addr) (*tls.Certificate, error) {
 	content, err := makeCertificate(public, time.Now())
 	if err == nil {
@@ -95,19 +92,18 @@ func makeOwn(file string, public netip.Addr) (*tls.Certificate, error) {
 	return &cert, err
 }
 
-// lifetime is long, because with each new certificate everyone has to be told
-// its fingerprint again.
+// lifetime is long, because everyone has to be told the fingerprint of a new certificate.
 const lifetime = 10 * 365 * 24 * time.Hour
 
-// longAgo is before any certificate could be wanted, and alreadyPast what no
-// clock that is right shows: a device without a battery starts in 1970, and has its
-// clock set later. A certificate is valid at both times.
+// A device without a battery starts in 1970, and has its clock set later. So that its
+// certificate is valid at both times, all are valid from longAgo on, and lifetime counts
+// from alreadyPast if the clock shows an earlier time, as no right clock does.
 var (
 	longAgo     = time.Unix(0, 0)
 	alreadyPast = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
-// makeCertificate makes the key and the certificate, as PEM.
+// makeCertificate makes a key and a self-signed certificate, as PEM.
 func makeCertificate(public netip.Addr, now time.Time) ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

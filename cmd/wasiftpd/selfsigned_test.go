@@ -106,7 +106,7 @@ func TestSelfSignedStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log notes
-	get := renewed(pairs.get, pairs[0], netip.Addr{}, newLogger(&log, "text"))
+	get := withRenewal(pairs.get, pairs[0], netip.Addr{}, newLogger(&log, "text"))
 	for range 3 {
 		if cert, err := get(&tls.ClientHelloInfo{}); err != nil || cert != pairs[0].current.Load() {
 			t.Errorf("%v, %v", cert, err)

@@ -31,8 +31,8 @@ func (p *program) serveCommand() *cobra.Command {
 
 func (p *program) serve(o *options) (err error) {
 	hangups := p.hangups()
-	if p.outlive != nil {
-		p.outlive()
+	if p.ignoreSIGPIPE != nil {
+		p.ignoreSIGPIPE()
 	}
 	lines := newBacklog(p.stderr, o.logFormat)
 	defer lines.close(flushTime)
@@ -41,7 +41,7 @@ func (p *program) serve(o *options) (err error) {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	files := &follower{logger: logger, unseen: map[string]bool{}}
+	files := &follower{logger: logger, unwatched: map[string]bool{}}
 	roster, err := o.roster(ctx, files)
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (p *program) serve(o *options) (err error) {
 	}
 	defer server.Close()
 	p.raise(o, roster, files)
-	interrupts := p.interrupts() // before, there is nothing to wait for
+	interrupts := p.interrupts() // until now there was nothing to wait for
 	p.announce(o, roster.current.Load(), listeners)
 
 	roster.revoke = server.Revoke
@@ -75,7 +75,7 @@ func (p *program) serve(o *options) (err error) {
 		if l.implicit {
 			serve = server.ServeTLS
 		}
-		go func() { ended <- l.fault(serve(l)) }()
+		go func() { ended <- fmt.Errorf("cannot go on listening on %v: %w", l.Addr(), serve(l)) }()
 	}
 	select {
 	case err := <-ended:
@@ -85,8 +85,8 @@ func (p *program) serve(o *options) (err error) {
 	return p.stop(o, server, interrupts, logger)
 }
 
-// stop lets running transfers finish, until there is another interrupt or they
-// have had the time of --stop-timeout. What is aborted then is in the log.
+// stop lets running transfers finish, until another interrupt or for the time of
+// --stop-timeout. Then it aborts them, and logs that.
 func (p *program) stop(o *options, server *host.Server, interrupts <-chan os.Signal, logger *slog.Logger) error {
 	ctx, within := context.Background(), ""
 	if o.stopTimeout > 0 {
@@ -110,8 +110,8 @@ func (p *program) stop(o *options, server *host.Server, interrupts <-chan os.Sig
 	}
 }
 
-// say prints to stdout. Whoever should read that may have stopped to read the log in
-// the same pipe, and is not waited for for ever.
+// say prints to stdout, but does not wait for ever: stdout may be the same pipe as the
+// log, and its reader have stopped reading.
 func (p *program) say(text string) {
 	said := make(chan struct{})
 	go func() {
@@ -144,15 +144,10 @@ func (o *options) newServer(r *roster, logger *slog.Logger) (*host.Server, error
 	return server, err
 }
 
-// listener is one that clients reach us by.
+// listener accepts control connections.
 type listener struct {
 	net.Listener
 	implicit bool // TLS comes before the greeting
-}
-
-// fault says which listener failed.
-func (l listener) fault(err error) error {
-	return fmt.Errorf("cannot go on listening on %v: %w", l.Addr(), err)
 }
 
 // listenAll opens all listeners or none.
@@ -177,14 +172,14 @@ func (o *options) listenAll() (listeners []listener, err error) {
 	return listeners, nil
 }
 
-// listen opens a listener on addr, which flag gave.
+// listen opens a listener on addr. flag is the flag that its error names.
 func listen(addr, flag string) (net.Listener, error) {
 	network := "tcp"
 	if host, _, _ := net.SplitHostPort(addr); host == net.IPv4zero.String() {
-		network = "tcp4" // net would take it for all addresses of both families
+		network = "tcp4" // with "tcp" net would listen on the addresses of both families
 	}
 	var config net.ListenConfig
-	config.SetMultipathTCP(false) // its connections do not tell the zone of a link-local address
+	config.SetMultipathTCP(false) // MPTCP connections do not tell the zone of a link-local address
 	l, err := config.Listen(context.Background(), network, addr)
 	if err != nil {
 		if op := (*net.OpError)(nil); errors.As(err, &op) {

@@ -9,21 +9,21 @@ import (
 	"wasiftp/fsbridge"
 )
 
-// sweeper removes from folders what uploads have left there that broke off with
-// the server, in the background.
+// sweeper removes from folders, in the background, the unfinished uploads that a killed
+// server left there.
 type sweeper struct {
-	ctx    context.Context // ends it
+	ctx    context.Context // ends all sweeps
 	logger *slog.Logger
 
-	slots chan struct{} // bound the folders that are looked through at a time
+	slots chan struct{} // bounds the sweeps at a time
 
 	mu    sync.Mutex
-	begun map[string]time.Time // when a folder was last looked through
-	busy  map[string]bool
+	begun map[string]time.Time // when the latest sweep of a folder began
+	busy  map[string]bool      // folders with a sweep under way
 }
 
 const (
-	sweepTime    = time.Hour // how long a folder is left alone that was looked through
+	sweepTime    = time.Hour // between two sweeps of a folder
 	sweepsAtOnce = 4
 )
 
@@ -34,7 +34,8 @@ func newSweeper(ctx context.Context, logger *slog.Logger) *sweeper {
 	}
 }
 
-// sweep looks through a folder, unless that is being done or was done of late.
+// sweep starts a sweep of a folder, unless one is under way or one began in the last
+// sweepTime.
 func (s *sweeper) sweep(path string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,8 +57,8 @@ func (s *sweeper) sweep(path string) {
 	}()
 }
 
-// clear reports false when the folder can't be opened, of which whoever logs in is
-// told.
+// clear removes the unfinished uploads of a folder. It returns false if the folder can't
+// be opened; a login to it logs the reason.
 func (s *sweeper) clear(path string) bool {
 	dir, err := openFolder(path, fsbridge.DirOptions{})
 	if err != nil {

@@ -20,11 +20,11 @@ import (
 	"wasiftp/host"
 )
 
-// tlsOptions are what the flags about TLS say.
+// tlsOptions are the values of the flags about TLS.
 type tlsOptions struct {
 	own        string   // "off", "self-signed" or "" when not given
 	certs      []string // files
-	keys       []string // theirs, in the same order
+	keys       []string // those of certs, in the same order
 	acme       []string // hosts
 	acmeCA     string   // a URL, "" for Let's Encrypt's
 	dir        string
@@ -37,12 +37,12 @@ type tlsOptions struct {
 	clientAuth string        // "require", "login" or "" when not given
 	hosts      []virtualHost // those with a certificate
 
-	// What the flags came to.
-	loaded      certificates   // of the files
+	// What is set up from the flags.
+	loaded      certificates   // those of files
 	issuers     *clientCA      // of clients' certificates; nil asks for none
-	kept        string         // the folder for certificates of ours, "" for none
-	fingerprint string         // that of the certificate of our own
-	challenges  []net.Listener // those that were opened for ACME ahead, while root could
+	kept        string         // our private folder for certificates; "" is none
+	fingerprint string         // that of our self-signed certificate; "" is none
+	challenges  []net.Listener // for ACME, opened while the process was root
 }
 
 func (o *options) addTLSTo(f *pflag.FlagSet) {
@@ -71,7 +71,7 @@ func (o *options) addTLSTo(f *pflag.FlagSet) {
 		"With prefer, whoever can cut the connection can shorten the file;\n"+
 		"with require, many clients cannot upload under TLS", oneOf(&t.close, "prefer", "require"))
 	f.BoolFunc("tls-lenient-close", "", t.setLenientClose)
-	f.MarkHidden("tls-lenient-close") // what --tls-close prefer was before
+	f.MarkHidden("tls-lenient-close") // the old name of --tls-close prefer
 	f.StringVar(&t.clientCA, "tls-client-ca", "", "ask for client certificates issued by those in `FILE`, which "+
 		"is\nloaded again as certificates are")
 	f.Func("tls-client-auth", "what they are for: `require|login`. require: nobody gets in without\n"+
@@ -104,13 +104,13 @@ func (t *tlsOptions) setACMECA(s string) error {
 	return nil
 }
 
-// on says whether there is TLS at all.
+// on says whether the server offers TLS.
 func (t *tlsOptions) on() bool {
 	return t.own == "self-signed" || len(t.certs)+len(t.acme)+len(t.hosts) > 0
 }
 
-// clientsBy says what client certificates are for, "" for nothing.
-func (t *tlsOptions) clientsBy() string {
+// clientAuthMode is "require", "login", or "" if clients are asked for no certificate.
+func (t *tlsOptions) clientAuthMode() string {
 	if t.clientCA != "" && t.clientAuth == "" {
 		return "require"
 	}
@@ -148,8 +148,8 @@ func (t *tlsOptions) check() error {
 	return nil
 }
 
-// readTLS checks the flags and reads the files that they name, which only root may be
-// able to, and adds to files what is to be followed.
+// readTLS checks the flags, loads the files that they name, and adds these to files. It
+// comes before the change of the user, since only root may be able to read keys.
 func (o *options) readTLS(files *follower) error {
 	t := &o.tls
 	if err := t.check(); err != nil {
@@ -191,8 +191,8 @@ func (t *tlsOptions) pairs() (certs, keys []string) {
 	return certs, keys
 }
 
-// setUpTLS writes into the server's configuration what the flags say. What is kept
-// belongs to who the server is now. Until ctx ends issued certificates are renewed.
+// setUpTLS writes TLS into the server's configuration. It comes after the change of the
+// user, who must own the certificates that we keep. Issued ones are renewed until ctx ends.
 func (p *program) setUpTLS(ctx context.Context, o *options, files *follower) error {
 	t := &o.tls
 	if !t.on() {
@@ -216,9 +216,15 @@ func (p *program) setUpTLS(ctx context.Context, o *options, files *follower) err
 	if t.close == "require" {
 		config.Close = host.RequireClose
 	}
-	if t.issuers != nil {
-		t.askClients(config)
+	if t.issuers == nil {
+		return nil
 	}
+	how := tls.VerifyClientCertIfGiven
+	if t.clientAuthMode() == "require" {
+		how = tls.RequireAndVerifyClientCert
+		config.Require = max(config.Require, host.TLSForLogin) // without TLS no certificate can be shown
+	}
+	t.issuers.ask(config.Config, how)
 	return nil
 }
 
@@ -228,7 +234,7 @@ type getCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 func (p *program) certificateSource(ctx context.Context, o *options, files *follower) (getCertificate, error) {
 	t, logger := &o.tls, files.logger
 	if len(t.acme) > 0 {
-		return p.issued(ctx, t, logger)
+		return p.acmeCertificates(ctx, t, logger)
 	}
 	_, keys := t.pairs()
 	for _, key := range keys {
@@ -247,12 +253,13 @@ func (p *program) certificateSource(ctx context.Context, o *options, files *foll
 	}
 	files.all = append(files.all, own[0])
 	t.fingerprint = fingerprint(own[0].current.Load())
-	return renewed(append(own, t.loaded...).get, own[0], o.config.Passive.PublicAddress, logger), nil
+	return withRenewal(append(own, t.loaded...).get, own[0], o.config.Passive.PublicAddress, logger), nil
 }
 
-// keep is the private folder for certificates of ours, and all that is in it ours.
-func (t *tlsOptions) keep(logger *slog.Logger) (string, error) {
-	dir, err := keep(t.dir, t.usual(), logger)
+// privateDir returns the private folder for our certificates, after a check that nobody
+// else could change them.
+func (t *tlsOptions) privateDir(logger *slog.Logger) (string, error) {
+	dir, err := privateDir(t.dir, t.usual(), logger)
 	for _, name := range []string{ownCertificate, "acme"} {
 		if err == nil {
 			err = claim(filepath.Join(dir, name), logger)
@@ -267,16 +274,6 @@ func (t *tlsOptions) keep(logger *slog.Logger) (string, error) {
 
 func (t *tlsOptions) usual() []place {
 	return usualPlaces(os.UserConfigDir, "STATE_DIRECTORY", "/var/lib")
-}
-
-// askClients asks clients for certificates.
-func (t *tlsOptions) askClients(config *host.TLS) {
-	how := tls.VerifyClientCertIfGiven
-	if t.clientsBy() == "require" {
-		how = tls.RequireAndVerifyClientCert
-		config.Require = max(config.Require, host.TLSForLogin) // in the clear there is none to show
-	}
-	t.issuers.ask(config.Config, how)
 }
 
 // shownName is the common name of a client's certificate, if it was verified.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -18,14 +19,14 @@ import (
 	"wasiftp/host"
 )
 
-// usersFormat is the users file as help tells it.
+// usersFormat describes the users file in help texts.
 const usersFormat = `A users file has a line for each user, and # before a comment:
 
   NAME:HASH:ROOT:RIGHTS[:charset=CHARSET]
 
 HASH is an argon2id or bcrypt hash; one that begins with * or ! locks the account.
 ROOT is a folder, counted from the file's own; when empty it is that of --root.
-Who logs in while it is not there is refused.
+While it does not exist, the user's logins are refused.
 RIGHTS are ` + host.RightsHelp + `;
 wo is to put files and make folders, and see none; admin is to see who is there, by
 SITE WHO.
@@ -37,34 +38,30 @@ changed in any way end after the transfer that they are at.`
 
 const charsetSetting = "charset="
 
-// byteOrderMark is what Windows' editors begin a file with.
+// byteOrderMark begins a file that some editors on Windows have written.
 const byteOrderMark = "\ufeff"
 
-// entry is a line of a users file.
+// entry is a line of a users file, or an account of the flags.
 type entry struct {
-	line    int
+	line    int // in the file, from 1
 	name    string
-	hash    string // as it stands there
-	secret  secret // nil for a locked account
-	root    string // "" is the server's own
+	hash    string // as it stands in the file
+	secret  secret // nil locks the account
+	root    string // "" is that of --root
 	rights  host.Rights
-	charset string // "" is the server's own
+	charset string // "" is that of --charset
 }
 
-// same says whether two entries give a user the same.
+// same says whether two entries give a user the same account.
 func (e entry) same(other entry) bool {
 	return e.hash == other.hash && e.root == other.root && e.rights == other.rights && e.charset == other.charset
 }
 
-// parseUsers reads a users file, whose path counts for relative roots and in
-// faults: all of them, a line each.
-func parseUsers(r io.Reader, path string) ([]entry, error) {
-	var (
-		entries []entry
-		faults  []error
-		lines   = map[string]int{}
-		n       = 0
-	)
+// parseUsers reads a users file. Relative roots count from the folder of path, and faults
+// name path. The error has all faults, a line each.
+func parseUsers(r io.Reader, path string) (entries []entry, err error) {
+	var faults []error
+	lines, n := map[string]int{}, 0
 	scan := bufio.NewScanner(r)
 	for scan.Scan() {
 		n++
@@ -89,7 +86,8 @@ func parseUsers(r io.Reader, path string) ([]entry, error) {
 	return entries, errors.Join(faults...)
 }
 
-// parseEntry reads a line. A root may hold colons (C:\data), hence the order.
+// parseEntry reads a line. It takes the fields after the root from the end of the line,
+// because a root may hold colons (C:\data).
 func parseEntry(line, dir string) (e entry, err error) {
 	name, rest, _ := strings.Cut(line, ":")
 	hash, rest, _ := strings.Cut(rest, ":")
@@ -123,16 +121,16 @@ type usersFile struct {
 	path    string
 	roster  *roster
 	entries []entry
-	last    string // what came of the latest load: the content's hash or the faults
+	last    string // the outcome of the latest load: the content's hash or the faults
 	latest  []any  // what the latest load has changed, for the log
 }
 
-func (f *usersFile) what() string    { return "users file" }
+func (f *usersFile) label() string   { return "users file" }
 func (f *usersFile) files() []string { return []string{f.path} }
-func (f *usersFile) news() []any     { return f.latest }
+func (f *usersFile) logAttrs() []any { return f.latest }
 
-// begin loads the file for the first time. Where it has faults, what has none is
-// loaded all the same, so that more can be found.
+// begin loads the file for the first time. If lines have faults it takes the others all
+// the same, so that the start finds the faults of these too.
 func (f *usersFile) begin(logger *slog.Logger) error {
 	content, err := f.read(logger)
 	if err != nil {
@@ -143,15 +141,15 @@ func (f *usersFile) begin(logger *slog.Logger) error {
 	return err
 }
 
-// load is [followed]'s.
+// load implements [followed].
 func (f *usersFile) load(logger *slog.Logger) (changed bool, err error) {
 	content, err := f.read(logger)
 	hash := contentHash(content)
 	if err == nil && hash == f.last {
 		return false, nil
 	}
-	if inWriting(f.path) {
-		return false, errInWriting
+	if unsettled(f.path) {
+		return false, errUnsettled
 	}
 	if err == nil {
 		err = f.take(content)
@@ -179,13 +177,13 @@ func (f *usersFile) take(content []byte) error {
 	return nil
 }
 
-// changes says for the log what became of a file's users.
+// changes lists the users that were added, removed and changed, for the log.
 func changes(old, entries []entry) (attrs []any) {
 	was := map[string]entry{}
 	for _, e := range old {
 		was[e.name] = e
 	}
-	var added, changed, removed []string
+	var added, changed []string
 	for _, e := range entries {
 		before, known := was[e.name]
 		delete(was, e.name)
@@ -196,24 +194,21 @@ func changes(old, entries []entry) (attrs []any) {
 			changed = append(changed, e.name)
 		}
 	}
-	for name := range was {
-		removed = append(removed, name)
-	}
 	for _, of := range []struct {
-		what  string
+		key   string
 		names []string
-	}{{"added", added}, {"removed", removed}, {"changed", changed}} {
+	}{{"added", added}, {"removed", slices.Collect(maps.Keys(was))}, {"changed", changed}} {
 		if len(of.names) > 0 {
-			attrs = append(attrs, of.what, listed(of.names))
+			attrs = append(attrs, of.key, listed(of.names))
 		}
 	}
 	return attrs
 }
 
-// maxListed is how many names a line of the log lists.
+// maxListed is how many names or paths an attribute in the log lists.
 const maxListed = 10
 
-// listed is names for the log, or how many they are.
+// listed is names for the log, or their number if they are more than maxListed.
 func listed(names []string) string {
 	if len(names) > maxListed {
 		return fmt.Sprintf("%d users", len(names))
@@ -222,16 +217,15 @@ func listed(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-var errIrregular = errors.New("it is no regular file any more")
-
-// read reads the file. What can be read only once, as a pipe, is not read again.
+// read reads the file. It refuses to read again what can be read only once, such as a
+// pipe.
 func (f *usersFile) read(logger *slog.Logger) ([]byte, error) {
 	info, err := os.Stat(f.path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() && f.last != "" {
-		return nil, fmt.Errorf("%s: %w", f.path, errIrregular)
+		return nil, fmt.Errorf("%s: it is no regular file any more", f.path)
 	}
 	content, err := os.ReadFile(f.path)
 	if err == nil && exposed(info) && contentHash(content) != f.last {
@@ -241,13 +235,13 @@ func (f *usersFile) read(logger *slog.Logger) ([]byte, error) {
 	return content, err
 }
 
-// exposed says whether everybody on this machine can read a file, or write to it.
+// exposed says whether everybody on this machine can read or write a file.
 func exposed(info fs.FileInfo) bool {
 	return runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode()&0o006 != 0 // Windows has no such bits
 }
 
-// follows says whether the file can be read again.
-func (f *usersFile) follows() bool {
+// regular says whether the file is a regular one, which can be read again.
+func (f *usersFile) regular() bool {
 	info, err := os.Stat(f.path)
 	return err == nil && info.Mode().IsRegular()
 }

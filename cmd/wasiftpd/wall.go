@@ -13,17 +13,17 @@ import (
 	"strings"
 )
 
-// wall is what this process may open from the start on: files outside of it stay
-// closed to each thread, whatever else goes wrong.
+// wall is the set of files that this process may open once the server has started.
+// Landlock closes all others to each thread, whatever else goes wrong.
 type wall struct {
 	read   []string // folders, and files
 	change []string // folders
 }
 
-// wallOptions are what --landlock says.
+// wallOptions are the values of --landlock.
 type wallOptions struct {
-	off    bool
-	beside []string // folders that are within it besides
+	off   bool
+	extra []string // folders that are to be within the wall too
 }
 
 func (o *wallOptions) set(s string) error {
@@ -33,22 +33,22 @@ func (o *wallOptions) set(s string) error {
 	case s == "off":
 		o.off = true
 	default:
-		o.beside = append(o.beside, s)
+		o.extra = append(o.extra, s)
 	}
 	return nil
 }
 
-// wall is what the server needs from now on.
+// wall returns the wall around the files that the server needs from now on.
 func (o *options) wall(r *roster, files *follower) wall {
-	w := wall{change: slices.Clone(o.walled.beside)}
+	w := wall{change: slices.Clone(o.walled.extra)}
 	writable := map[string]bool{}
-	r.current.Load().everyone(func(own *account) {
-		// What a user of a file may do can change while the server runs.
+	r.current.Load().each(func(own *account) {
+		// The rights in a users file can change while the server runs.
 		writable[own.root] = writable[own.root] || own.writes() || len(r.files) > 0
 	})
-	for _, root := range slices.Sorted(maps.Keys(writable)) {
+	for root, writes := range writable {
 		within := surroundings(root)
-		if writable[root] {
+		if writes {
 			w.change = append(w.change, within...)
 		} else {
 			w.read = append(w.read, within...)
@@ -72,8 +72,8 @@ func (o *options) wall(r *roster, files *follower) wall {
 	return w
 }
 
-// resolverFiles are what Go finds hosts by. The first is replaced whenever the network
-// changes, so that the folder in which that is done is needed too.
+// resolverFiles are the files by which Go's resolver finds hosts. The first one is
+// replaced whenever the network changes, so its folder is needed too.
 func resolverFiles() []string {
 	all := []string{"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"}
 	if real, err := filepath.EvalSymlinks(all[0]); err == nil {
@@ -82,8 +82,8 @@ func resolverFiles() []string {
 	return all
 }
 
-// placesOf are a file and the folders in which another may take its place: that of
-// its name and, of a link, that of what it leads to. The folder / would be all.
+// placesOf are a file and the folders in which another file may take its place: its own
+// and, if it is a link, that of its target. The folder / is left out: it holds all files.
 func placesOf(file string) []string {
 	places := []string{file, filepath.Dir(file)}
 	if real, err := filepath.EvalSymlinks(file); err == nil {
@@ -92,10 +92,10 @@ func placesOf(file string) []string {
 	return slices.DeleteFunc(places, func(path string) bool { return path == "/" })
 }
 
-// surroundings are the folders that a root needs within the wall, which is about
-// folders and not about their names: a disk that is mounted there later, or another
-// folder that a link leads to, is outside. So what is beside the root is within
-// where that may happen: it is missing, empty, a link or a mounted disk.
+// surroundings are the folders that must be within the wall so that root can be served.
+// Landlock keeps to folders and not to their names: a disk that is mounted on root later,
+// or another target of a link, is outside. If that may happen, because root is missing,
+// empty, a link or a mounted disk, the folder that holds it is within the wall too.
 func surroundings(root string) (within []string) {
 	at := root
 	for missing(at) && at != filepath.Dir(at) {
@@ -105,13 +105,13 @@ func surroundings(root string) (within []string) {
 	if err != nil {
 		return nil
 	}
-	if at == root || !common(real) {
+	if at == root || !tooBroad(real) {
 		within = append(within, real)
 	}
 	info, err := os.Lstat(at)
 	link := err == nil && info.Mode()&fs.ModeSymlink != 0
-	if beside := filepath.Dir(real); !common(beside) && (link || empty(real) || mounted(real)) {
-		within = append(within, beside)
+	if above := filepath.Dir(real); !tooBroad(above) && (link || empty(real) || mounted(real)) {
+		within = append(within, above)
 	}
 	return within
 }
@@ -135,9 +135,9 @@ func empty(dir string) bool {
 	return err == io.EOF
 }
 
-// common says whether a folder has so much of others, or of the system, that it is
-// not put within the wall because of one folder in it.
-func common(dir string) bool {
+// tooBroad says whether a folder holds so much of others, or of the system, that it must
+// not be within the wall for the sake of one folder in it.
+func tooBroad(dir string) bool {
 	home, err := os.UserHomeDir()
 	return dir == "/" || err == nil && dir == home || slices.Contains([]string{
 		"/boot", "/dev", "/etc", "/home", "/opt", "/proc", "/root", "/run", "/sys",
@@ -145,8 +145,8 @@ func common(dir string) bool {
 	}, dir)
 }
 
-// raise puts up the wall around this process, or tells why there is none: that is no
-// reason not to serve.
+// raise puts up the wall around this process. If it can't, it warns, and the server runs
+// without a wall.
 func (p *program) raise(o *options, r *roster, files *follower) {
 	if p.enclose == nil || o.walled.off {
 		return
@@ -161,44 +161,41 @@ func (p *program) raise(o *options, r *roster, files *follower) {
 		return
 	}
 	r.walled = true
-	for _, dir := range o.walled.beside {
+	for _, dir := range o.walled.extra {
 		if missing(dir) {
 			files.logger.Warn("a folder of --landlock is not there, and stays outside", "folder", dir)
 		}
 	}
 	for _, one := range files.all {
 		for _, file := range one.files() {
-			if dir := filepath.Dir(file); common(dir) {
-				files.logger.Warn("all of a folder that others use can be read; give the "+one.what()+" a folder of its own",
+			if dir := filepath.Dir(file); tooBroad(dir) {
+				files.logger.Warn("all of a folder that others use can be read; give the "+one.label()+" a folder of its own",
 					"folder", dir, "file", file)
 			}
 		}
 	}
-	files.logger.Info("files outside can't be opened from now on (Landlock)", "change", few(w.change), "read", few(w.read))
+	files.logger.Info("files outside can't be opened from now on (Landlock)", "change", shortened(w.change), "read", shortened(w.read))
 }
 
-// few is paths for the log.
-func few(paths []string) string {
+// shortened lists at most maxListed paths for the log.
+func shortened(paths []string) string {
 	if more := len(paths) - maxListed; more > 0 {
 		return fmt.Sprintf("%s and %d more", strings.Join(paths[:maxListed], " "), more)
 	}
 	return strings.Join(paths, " ")
 }
 
-// errOutside is told in the log of a login, and of a users file.
-var errOutside = errors.New("it was not there at the start, or is another since, and files outside of what was there " +
-	"can't be opened; restart the server, or put the folder above it within reach with --landlock")
-
-// checkWall says why a root can't be served though it is there.
+// checkWall returns an error if a root exists but is outside of the wall.
 func (r *roster) checkWall(root string) error {
 	if r.walled && outside(root) {
-		return fmt.Errorf("the folder %s: %w", root, errOutside)
+		return fmt.Errorf("the folder %s: it was not there at the start, or is another since, and files outside of what was "+
+			"there can't be opened; restart the server, or put the folder above it within reach with --landlock", root)
 	}
 	return nil
 }
 
-// tellOutside tells of the folders that can't be served until the next start.
-func (r *roster) tellOutside(folders map[string][]string, logger *slog.Logger) {
+// warnOutside warns of the folders that can't be served until the next start.
+func (r *roster) warnOutside(folders map[string][]string, logger *slog.Logger) {
 	for _, root := range slices.Sorted(maps.Keys(folders)) {
 		if err := r.checkWall(root); err != nil {
 			logger.Warn("users of a folder are refused", "users", listed(folders[root]), "err", err)

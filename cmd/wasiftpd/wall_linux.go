@@ -15,20 +15,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a wall lets through. Nothing is run from a served folder, and no device,
-// pipe or socket made there.
+// What a wall allows. It allows nobody to run a file of a served folder, nor to make a
+// device, a pipe or a socket there.
 const (
 	readRights   = landlock.AccessFSSet(llsys.AccessFSReadFile | llsys.AccessFSReadDir)
 	changeRights = readRights | llsys.AccessFSWriteFile | llsys.AccessFSTruncate | llsys.AccessFSRefer |
 		llsys.AccessFSRemoveDir | llsys.AccessFSRemoveFile | llsys.AccessFSMakeDir | llsys.AccessFSMakeReg | llsys.AccessFSMakeSym
-	fileRights = landlock.AccessFSSet(llsys.AccessFSReadFile)
 )
 
-// handled is all that the kernel can restrict but the network, for active mode
-// connects to any port. Kernels before 6.15 would keep threads from signalling each
-// other, by which the others are restricted: there signals are let through.
+// handled is what the wall restricts: all that the kernel can, except the network, because
+// active mode connects to any port. Kernels before 6.15 would also keep the threads of a
+// process from signalling each other, by which one restricts the others; there signals
+// are not restricted.
 func handled() landlock.Config {
-	const signalsOfThreads = 1 << 1 // among the errata that are mended
+	const signalsOfThreads = 1 << 1 // the bit for this among the errata that the kernel has mended
 	all := landlock.Config{HandledAccessFS: landlock.V9.HandledAccessFS, Scoped: llsys.ScopeAbstractUnixSocket}
 	if mended, err := llsys.LandlockGetErrata(); err == nil && mended&signalsOfThreads != 0 {
 		all.Scoped |= llsys.ScopeSignal
@@ -58,19 +58,19 @@ func enclose(w wall) error {
 		for _, path := range set.paths {
 			info, err := os.Stat(path)
 			switch {
-			case err != nil: // whoever wants it is told
+			case err != nil: // whoever opens it gets the error
 			case info.IsDir():
 				rules = append(rules, landlock.PathAccess(set.rights, path))
 			default:
-				rules = append(rules, landlock.PathAccess(set.rights&fileRights, path))
+				rules = append(rules, landlock.PathAccess(set.rights&llsys.AccessFSReadFile, path))
 			}
 		}
 	}
 	return handled().BestEffort().Restrict(rules...)
 }
 
-// readEarly has Go read what it would read at first use, and never again. Hosts are
-// found by Go's own resolver: the system's would load libraries.
+// readEarly has Go read the files that it reads once, at first use. Hosts are found by Go's
+// own resolver, because the system's would load libraries.
 func readEarly() {
 	_, _ = time.Now().Zone()
 	x509.SystemCertPool()
@@ -90,10 +90,10 @@ func device(path string) uint64 {
 	return info.Sys().(*syscall.Stat_t).Dev
 }
 
-// outside says whether a folder can't be opened that we have the permission to open:
-// the wall alone refuses that.
+// outside says whether the wall alone keeps us from opening a folder: the open is refused,
+// though the folder's permissions allow it.
 func outside(dir string) bool {
-	f, err := os.OpenFile(dir, unix.O_DIRECTORY, 0) // of a pipe it would wait for a writer
+	f, err := os.OpenFile(dir, unix.O_DIRECTORY, 0) // os.Open would wait for a pipe's writer
 	if err == nil {
 		f.Close()
 	}

@@ -8,7 +8,7 @@ import (
 	"wasiftp/host"
 )
 
-// wordsHelp is a flag's help: what it does, and a line or more for each word.
+// wordsHelp is the help of a flag: does, and then each word with its meaning.
 func wordsHelp(does string, words []host.Switch) string {
 	width := 0
 	for _, w := range words {
@@ -22,20 +22,22 @@ func wordsHelp(does string, words []host.Switch) string {
 	return help.String()
 }
 
-// turnOn turns on what a list of words, with commas between, says. fault is what is
-// wrong with any other word.
-func turnOn(words []host.Switch, list, fault string) error {
-	for said := range strings.SplitSeq(list, ",") {
-		at := slices.IndexFunc(words, func(w host.Switch) bool { return w.Name == strings.TrimSpace(said) })
-		if at < 0 {
-			return fmt.Errorf("%q %s; see wasiftpd --help", said, fault)
+// turnOn reads a list of words, separated by commas, and turns them on. fault ends the
+// sentence about an unknown word.
+func turnOn(words []host.Switch, fault string) func(string) error {
+	return func(list string) error {
+		for said := range strings.SplitSeq(list, ",") {
+			at := slices.IndexFunc(words, func(w host.Switch) bool { return w.Name == strings.TrimSpace(said) })
+			if at < 0 {
+				return fmt.Errorf("%q %s; see wasiftpd --help", said, fault)
+			}
+			*words[at].On = true
 		}
-		*words[at].On = true
+		return nil
 	}
-	return nil
 }
 
-// rightsOrOff reads rights into target, or off for none.
+// rightsOrOff reads rights, or off, into target.
 func rightsOrOff(target *string) func(string) error {
 	return func(s string) error {
 		if _, err := host.ParseRights(s); err != nil && s != "off" {

@@ -11,7 +11,7 @@ import (
 	"wasiftp/wasi"
 )
 
-// failing is a world in which one import always comes to an errno.
+// failing is a world in which one call always fails with err.
 type failing struct {
 	*ftptest.World
 	call    string
@@ -26,7 +26,7 @@ func (f *failing) fault(call string) error {
 	return nil
 }
 
-// first is the import's errno or, without one, what the world says.
+// first fails if call is the one that fails, and else does what do does.
 func first[T any](f *failing, call string, do func() (T, error)) (T, error) {
 	if err := f.fault(call); err != nil {
 		var none T
@@ -63,7 +63,7 @@ func (f *failing) Start(file, conn ftp.Handle, ascii bool, length int64) error {
 	return err
 }
 
-// Hash fails at first, or when the hash is fetched.
+// Hash fails when hashing begins, or when the hash is fetched.
 func (f *failing) Hash(file ftp.Handle, a wasi.Algorithm, length int64, b []byte) ([]byte, error) {
 	call := "transfer_hash"
 	if f.hashing {
@@ -77,7 +77,7 @@ func (f *failing) Dial(session ftp.Handle, to netip.AddrPort) (ftp.Handle, error
 	return first(f, "net_dial", func() (ftp.Handle, error) { return f.World.Dial(session, to) })
 }
 
-// replies are what a client is told, by errno; that of OK is for all others.
+// replies are the replies to a client by errno; the one of OK is for all others.
 type replies map[wasi.Errno]string
 
 func (r replies) but(more replies) replies {
@@ -120,9 +120,9 @@ var (
 	}
 )
 
-// agreements are what the engine makes of each errno of an import, and of the events
-// that carry one. A call is named as the world has it where that can be made to fail;
-// data are opened before those that need them.
+// agreements say which reply the engine makes of each errno of an import, and of the
+// events that carry one. A call has its name in ftptest.World if that can make it fail,
+// else a name that failing knows.
 var agreements = []struct {
 	imports, call, commands string
 	data                    bool // a data connection comes, and the reply is the one behind 150
@@ -173,12 +173,11 @@ var agreements = []struct {
 	{"transfer_hash", "transfer_hash of what is made", "HASH hello.txt", false, ofFiles},
 }
 
-// silent are the imports whose errno reaches no client: the session ends, or nothing
-// comes of it.
+// silent are the imports whose errno makes no reply: the session ends, or goes on.
 var silent = strings.Fields("config_read events_read net_address net_read net_write handle_close transfer_progress")
 
-// TestHostAndEngineAgree: whatever errno an import comes to, the client is told what it
-// means there.
+// TestHostAndEngineAgree: each errno of each import makes the reply that stands in
+// agreements.
 func TestHostAndEngineAgree(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
@@ -208,7 +207,7 @@ func TestHostAndEngineAgree(t *testing.T) {
 	}
 }
 
-// told is the last reply to commands where a call comes to an errno.
+// told is the last reply to commands if a call fails with an errno.
 func told(t *testing.T, call, commands string, data bool, errno wasi.Errno) string {
 	t.Helper()
 	config := ftp.Config{TLS: true, Allow: ftp.Allow{SiteCopy: true, SiteSymlink: true, SiteRmdir: true, CCC: true, SSCN: true}}

@@ -1,8 +1,8 @@
 //go:build wasip1
 
-// Command ftphost is the engine behind the imports of the boundary, the guest's
-// side of [wasi.Table]. It is a reactor: the host starts it once and then calls it
-// whenever something happened.
+// Command ftphost joins the engine to the imports of the boundary, [wasi.Table]. It is a
+// reactor: the host starts it once, and then calls ftp_step whenever something has
+// happened.
 package main
 
 import (
@@ -17,7 +17,7 @@ var (
 	buffer [len(events) * wasi.EventSize]byte
 )
 
-// A reactor has no main: its exports are called after _initialize.
+// A reactor's main never runs: the host calls _initialize and then the exports.
 func main() {}
 
 //go:wasmexport ftp_abi_version

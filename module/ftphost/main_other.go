@@ -4,5 +4,5 @@ package main
 
 import "log"
 
-// Elsewhere only the tests run, of all that needs no runtime.
+// main lets the package build here for its tests, which need no WebAssembly.
 func main() { log.Fatal("this is a WebAssembly module: make wasm builds it") }

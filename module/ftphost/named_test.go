@@ -13,10 +13,10 @@ import (
 	"wasiftp/wasi"
 )
 
-// hostSource is what the host's functions say of errnos.
+// hostSource is the part of the host's source that returns errnos.
 type hostSource struct {
-	functions map[string]*ast.FuncDecl // by name, those that give an errno or an answer
-	imports   map[string]string        // function by the name of the import's index
+	functions map[string]*ast.FuncDecl // by name, those that return a wasi.Errno or an answer
+	imports   map[string]string        // by the name of an import's index, its function
 }
 
 func readHost(t *testing.T) hostSource {
@@ -55,7 +55,7 @@ func readHost(t *testing.T) hostSource {
 	return h
 }
 
-// selected is the name that an expression takes from a package, "" for none.
+// selected is the name in a qualified identifier of package pkg, "" for other expressions.
 func selected(e ast.Expr, pkg string) string {
 	if s, ok := e.(*ast.SelectorExpr); ok {
 		if x, ok := s.X.(*ast.Ident); ok && x.Name == pkg {
@@ -72,8 +72,8 @@ func givesErrno(f *ast.FuncDecl) bool {
 	})
 }
 
-// errnos are those that a function names, and those that it calls; "errnoOf" is
-// whatever the storage or the network says.
+// errnos are the errnos that a function, or one that it calls, names. "errnoOf" stands for
+// all errnos of the storage or the network.
 func (h hostSource) errnos(function string, seen map[string]bool) map[string]bool {
 	found := map[string]bool{}
 	f := h.functions[function]
@@ -122,8 +122,8 @@ func indexName(i wasi.Import) string {
 	return name
 }
 
-// TestErrnosAreNamed: the text of an import names each errno that the host's source has
-// for it, unless the rules above the table do.
+// TestErrnosAreNamed: the text of an import names each errno that the host's function can
+// return, except those that the rules above the table name.
 func TestErrnosAreNamed(t *testing.T) {
 	t.Parallel()
 	host := readHost(t)

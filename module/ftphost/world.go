@@ -11,10 +11,10 @@ import (
 	"wasiftp/wasi"
 )
 
-// imports is an [ftp.World] in which every call is an import. Its zero value is
-// ready. There is one an instance: its buffers are shared by all sessions.
+// imports is an [ftp.World] whose methods call the imports. Its zero value is ready. An
+// instance has one, for all sessions.
 type imports struct {
-	page [32 << 10]byte
+	page [32 << 10]byte // of a directory or of the list of sessions, during one call
 }
 
 var (
@@ -35,15 +35,16 @@ var (
 	_ ftp.Enterer       = (*imports)(nil)
 )
 
-// fault is the engine's error for what an import returns.
+// fault is the engine's error for the errno that an import returns, nil for OK.
 func fault(errno uint32) error { return ftp.Fault(wasi.Errno(errno)) }
 
+// pointer gives a slice as the two parameters that imports take for it.
 func pointer(p []byte) (unsafe.Pointer, uint32) {
 	return unsafe.Pointer(unsafe.SliceData(p)), uint32(len(p))
 }
 
-// readEvents takes up to len(dst) events off the host's queue, by way of buf, which
-// has room for as many.
+// readEvents takes up to len(dst) events off the host's queue and returns how many. buf
+// has room for as many records.
 func readEvents(dst []ftp.Event, buf []byte) int {
 	var n uint32
 	p, size := pointer(buf[:len(dst)*wasi.EventSize])
@@ -63,13 +64,12 @@ func readEvents(dst []ftp.Event, buf []byte) int {
 var eventKinds = [...]ftp.EventKind{
 	wasi.EventOpen: ftp.EventOpen, wasi.EventReadable: ftp.EventReadable, wasi.EventWritable: ftp.EventWritable,
 	wasi.EventReady: ftp.EventReady, wasi.EventTransfer: ftp.EventTransfer, wasi.EventDrain: ftp.EventDrain,
-	wasi.EventClock:  ftp.EventClock,
-	wasi.EventHangup: ftp.EventHangup,
+	wasi.EventClock: ftp.EventClock, wasi.EventHangup: ftp.EventHangup,
 }
 
-// readConfig reads the configuration, size bytes long. ok is false when the host
-// does not give one that this engine understands.
-func readConfig(size uint32) (c ftp.Config, ok bool) {
+// readConfig reads the configuration, size bytes long. ok is false if the host gives none
+// that this engine understands.
+func readConfig(size uint32) (_ ftp.Config, ok bool) {
 	buf := make([]byte, size)
 	var n uint32
 	p, room := pointer(buf)
@@ -77,18 +77,19 @@ func readConfig(size uint32) (c ftp.Config, ok bool) {
 		return ftp.Config{}, false
 	}
 	w, ok := wasi.GetConfig(buf[:min(n, size)])
+	var zone []ftp.ZoneChange
 	for since, ahead := range w.Zone.Changes {
-		c.Zone = append(c.Zone, ftp.ZoneChange{Since: nanoseconds(since), Ahead: nanoseconds(int64(ahead))})
+		zone = append(zone, ftp.ZoneChange{Since: nanoseconds(since), Ahead: nanoseconds(int64(ahead))})
 	}
 	return ftp.Config{
 		LoginTime: w.LoginTime, IdleTime: w.IdleTime, StallTime: w.StallTime, DataTime: w.DataTime,
 		FailureDelay: w.FailureDelay, LoginFailures: int(w.LoginFailures), LineLength: int(w.LineLength),
 		AllowForeignData: w.ForeignData, TLS: w.TLS, Require: ftp.Requirement(w.TLSRequired), Greeting: w.Greeting,
-		Behaviour: w.Behaviour, Allow: w.Allow, Zone: c.Zone,
+		Behaviour: w.Behaviour, Allow: w.Allow, Zone: zone,
 	}, ok
 }
 
-// nanoseconds is a number of seconds, as near as int64 can hold it.
+// nanoseconds converts seconds, and bounds them where the result would overflow.
 func nanoseconds(s int64) int64 {
 	const limit = math.MaxInt64 / 1_000_000_000
 	return min(max(s, -limit), limit) * 1_000_000_000
@@ -180,7 +181,8 @@ func changeTLS(conn ftp.Handle, part uint32, reply []byte) error {
 // Close implements [ftp.Sockets].
 func (*imports) Close(h ftp.Handle) { handleClose(uint32(h)) }
 
-// Login implements [ftp.Accounts]. The host would take an empty user for a logout.
+// Login implements [ftp.Accounts]. It refuses an empty user itself, because the import
+// would take that for a logout.
 func (*imports) Login(session ftp.Handle, user, password []byte) (ftp.Rights, ftp.Abilities, error) {
 	if len(user) == 0 {
 		return 0, 0, ftp.ErrPermission
@@ -208,17 +210,20 @@ func flag(set bool, value uint32) uint32 {
 
 // Stat implements [ftp.Files].
 func (*imports) Stat(session ftp.Handle, name []byte, link bool) (ftp.FileInfo, error) {
-	var rec [wasi.StatSize]byte
-	p, size := pointer(name)
-	errno := fileStat(uint32(session), p, size, flag(link, wasi.StatLink), unsafe.Pointer(&rec))
-	return ftp.FileInfoOf(wasi.GetStat(rec[:])), fault(errno)
+	return stat(session, name, flag(link, wasi.StatLink))
 }
 
 // Enter implements [ftp.Enterer].
 func (*imports) Enter(session ftp.Handle, name []byte) error {
+	_, err := stat(session, name, wasi.StatEnter)
+	return err
+}
+
+func stat(session ftp.Handle, name []byte, flags uint32) (ftp.FileInfo, error) {
 	var rec [wasi.StatSize]byte
 	p, size := pointer(name)
-	return fault(fileStat(uint32(session), p, size, wasi.StatEnter, unsafe.Pointer(&rec)))
+	errno := fileStat(uint32(session), p, size, flags, unsafe.Pointer(&rec))
+	return ftp.FileInfoOf(wasi.GetStat(rec[:])), fault(errno)
 }
 
 // List implements [ftp.Files].
@@ -282,14 +287,22 @@ func makeFile(session ftp.Handle, name, target []byte) error {
 
 // RemoveFile implements [ftp.Files].
 func (*imports) RemoveFile(session ftp.Handle, name []byte) error {
-	p, size := pointer(name)
-	return fault(fileRemove(uint32(session), p, size, wasi.RemoveFile))
+	return remove(session, name, wasi.RemoveFile)
 }
 
 // RemoveDir implements [ftp.Files].
 func (*imports) RemoveDir(session ftp.Handle, name []byte) error {
+	return remove(session, name, wasi.RemoveDir)
+}
+
+// RemoveTree implements [ftp.TreeRemover].
+func (*imports) RemoveTree(session ftp.Handle, name []byte) error {
+	return remove(session, name, wasi.RemoveTree)
+}
+
+func remove(session ftp.Handle, name []byte, kind uint32) error {
 	p, size := pointer(name)
-	return fault(fileRemove(uint32(session), p, size, wasi.RemoveDir))
+	return fault(fileRemove(uint32(session), p, size, kind))
 }
 
 // Rename implements [ftp.Files].
@@ -374,18 +387,12 @@ func (w *imports) Sessions(session ftp.Handle, after uint64, yield func(ftp.Sess
 			return nil
 		}
 		info := ftp.SessionInfo{Number: who.Number, Began: who.Began, Bytes: who.Bytes, Client: who.Client, User: user, Name: name}
-		if who.Doing <= wasi.DoingCopy { // a host of tomorrow may know more
+		if who.Doing <= wasi.DoingCopy { // a newer host may have further values
 			info.Doing = ftp.Doing(who.Doing)
 		}
 		yield(info)
 		rest = tail
 	}
-}
-
-// RemoveTree implements [ftp.TreeRemover].
-func (*imports) RemoveTree(session ftp.Handle, name []byte) error {
-	p, size := pointer(name)
-	return fault(fileRemove(uint32(session), p, size, wasi.RemoveTree))
 }
 
 // Copy implements [ftp.Copier].

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// artefact is a WebAssembly file that follows from the sources.
+// artefact is a WebAssembly file that make wasm builds.
 type artefact struct {
 	path   string // in the repository
 	size   int
 	digest string // SHA-256
 }
 
-// readArtefacts are those that make wasm builds.
+// readArtefacts reads all of them.
 func readArtefacts() (all []artefact) {
 	for _, path := range []string{"host/wasiftp.wasm", "module/wasiftp-wasip1.wasm", "module/wasiftp-wasip2.wasm",
 		"module/wasiftp-wamr.wasm"} {
@@ -28,7 +28,7 @@ func readArtefacts() (all []artefact) {
 	return all
 }
 
-// artefactList is what the program tells of them.
+// artefactList makes artefacts.txt.
 func artefactList(all []artefact) []byte {
 	var b strings.Builder
 	for _, a := range all {
@@ -37,7 +37,7 @@ func artefactList(all []artefact) []byte {
 	return []byte(b.String())
 }
 
-// artefactTable is that of the modules' README.md.
+// artefactTable makes the table of README.md.
 func artefactTable(all []artefact) string {
 	var b strings.Builder
 	b.WriteString("| file | bytes | SHA-256 |\n|---|---|---|\n")

@@ -1,6 +1,6 @@
-// Command gen writes the list of the built .wasm files, and the tables of the rooms'
-// README.md: the verbs of the engine, the imports of the boundary, the clients and the
-// runtimes that the tests have run. Run it by go generate in the folder module.
+// Command gen writes artefacts.txt, the list of the built .wasm files, and the tables in
+// several README.md: verbs, imports, and the clients and runtimes that the tests have run.
+// Run it by go generate in the folder module.
 package main
 
 import (
@@ -35,7 +35,7 @@ func read(file string) string {
 	return string(b)
 }
 
-// importTable has the imports of the boundary, a row a group.
+// importTable makes a table of the imports with a row for each group.
 func importTable() string {
 	var b strings.Builder
 	b.WriteString("| group | imports |\n|---|---|\n")
@@ -50,7 +50,8 @@ func importTable() string {
 	return b.String()
 }
 
-// verbTable has the verbs, a row a document that has several.
+// verbTable makes a table of the verbs with a row for each document, and one row for all
+// documents of fewer verbs than fewVerbs.
 func verbTable() string {
 	var order []string
 	verbs := map[string][]string{}
@@ -65,16 +66,15 @@ func verbTable() string {
 	var few []string
 	b.WriteString("| document | verbs |\n|---|---|\n")
 	for _, document := range order {
-		said := strings.Join(verbs[document], " ")
+		names := strings.Join(verbs[document], " ")
 		if len(verbs[document]) < fewVerbs {
-			few = append(few, document+" "+said)
+			few = append(few, document+" "+names)
 			continue
 		}
-		fmt.Fprintf(&b, "| %s | %s |\n", document, said)
+		fmt.Fprintf(&b, "| %s | %s |\n", document, names)
 	}
 	fmt.Fprintf(&b, "| others | %s |\n", strings.Join(few, ", "))
 	return b.String()
 }
 
-// Documents of fewer verbs share a row.
 const fewVerbs = 3

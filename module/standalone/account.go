@@ -10,18 +10,17 @@ import (
 	"wasiftp/wasi"
 )
 
-// secret is a password as something of equal length, so that comparing takes
-// equal time.
+// secret is a hash of a name or password. All have one length, so that comparing them
+// always takes the same time.
 type secret [sha256.Size]byte
 
-func secretOf(password []byte) secret { return sha256.Sum256(password) }
+func secretOf(text []byte) secret { return sha256.Sum256(text) }
 
-// able is what the engine may ask of files. WASI has no permissions and tells no room on
-// disks, and nothing allows the rest.
+// able says what the files of an account can do. WASI has no permissions and does not tell
+// how much room a disk has; no setting allows the other abilities.
 const able = wasi.AbleUpload | wasi.AbleTimes | wasi.AbleMkdir
 
-// Login implements [ftp.Accounts]. Whether a user is known makes no difference to
-// the time it takes.
+// Login implements [ftp.Accounts]. It takes the same time whether the user is known or not.
 func (w *world) Login(h ftp.Handle, user, password []byte) (ftp.Rights, ftp.Abilities, error) {
 	s, ok := w.objects[h].(*session)
 	if !ok {
@@ -48,7 +47,7 @@ func (w *world) Login(h ftp.Handle, user, password []byte) (ftp.Rights, ftp.Abil
 	return rights, able, nil
 }
 
-// isAnonymous says whether a name is one of RFC 1635's.
+// isAnonymous says whether a user name is one of those for anonymous FTP (RFC 1635).
 func isAnonymous(name string) bool {
 	return strings.EqualFold(name, "anonymous") || strings.EqualFold(name, "ftp")
 }

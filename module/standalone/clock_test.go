@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestClockSetLater: where the clock is set after the start, files of today are listed
-// as such.
+// TestClockSetLater: if the clock is set after the start, LIST shows the time of day or the
+// year by the new time.
 func TestClockSetLater(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -13,14 +13,14 @@ import (
 	"wasiftp/module/ftp"
 )
 
-// fake is a Network in memory, with one end in the hands of a test.
+// fake is a Network in memory, whose other end the test has.
 type fake struct {
 	last    Socket
 	sockets map[Socket]any // *fakeListener or *fakeConn
 	dialled []netip.AddrPort
-	broken  bool  // nothing can be accepted
-	refusal error // of connections to clients
-	pending int   // times that nobody knows yet how dialling goes
+	broken  bool  // Accept fails
+	refusal error // of Connected, nil for none
+	pending int   // how many times Connected says ErrAgain before
 }
 
 type fakeListener struct {
@@ -123,8 +123,8 @@ type server struct {
 	root string
 }
 
-// newServer starts a server with the settings of an environment, written as
-// NAME=VALUE without WASIFTP_. u:p may do all unless there are other users.
+// newServer starts a server with settings in the form NAME=VALUE, without WASIFTP_. Unless
+// these name others, user u with password p may do everything.
 func newServer(t testing.TB, environment ...string) *server {
 	t.Helper()
 	environ := []string{"WASIFTP_USERS=u:p:rw", "WASIFTP_LISTEN=" + serverAddress.String()}
@@ -143,14 +143,14 @@ func newServer(t testing.TB, environment ...string) *server {
 	return s
 }
 
-// turn lets the server do all there is to do.
+// turn steps the server until it has surely nothing left to do.
 func (s *server) turn() {
 	for range 20 {
 		s.step()
 	}
 }
 
-// connect comes to a listener from an address.
+// connect makes a connection to a listener from an address.
 func (s *server) connect(to, from netip.AddrPort) *fakeConn {
 	for _, v := range s.sockets {
 		if l, ok := v.(*fakeListener); ok && l.at == to {
@@ -171,7 +171,7 @@ func (s *server) login(user string) *fakeConn {
 	return c
 }
 
-// say sends a line and returns all that the server says until it rests.
+// say sends a line and returns all replies to it.
 func (s *server) say(c *fakeConn, line string) string {
 	c.toClient.Reset()
 	c.toServer.WriteString(line + "\r\n")

@@ -6,11 +6,16 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"wasiftp/fsbridge"
 	"wasiftp/module/ftp"
+	"wasiftp/wasi/errno"
 )
+
+// fault is the engine's error for one of the storage, nil for nil.
+func fault(err error) error { return ftp.Fault(errno.Of(err)) }
 
 // openFile is a file open for one transfer.
 type openFile struct {
@@ -18,11 +23,11 @@ type openFile struct {
 	handle  ftp.Handle
 	reader  fs.File         // of a download, else nil
 	upload  fsbridge.Upload // of an upload, else nil
-	sum     *sum            // of a file that is hashed, else nil
+	sum     *sum            // of a file that is being hashed, else nil
 }
 
 func (f *openFile) end(w *world) {
-	w.stopHashing(f)
+	w.hashing = slices.DeleteFunc(w.hashing, func(other *openFile) bool { return other == f })
 	f.session.disown(f.handle)
 	if f.reader != nil {
 		f.reader.Close()
@@ -44,7 +49,7 @@ func (w *world) files(h ftp.Handle) (*session, error) {
 	return s, nil
 }
 
-// change has something done with the session's files.
+// change calls do with the files of a session that is logged in.
 func (w *world) change(h ftp.Handle, do func(files *fsbridge.Access) error) error {
 	s, err := w.files(h)
 	if err != nil {
@@ -73,7 +78,7 @@ func (w *world) Enter(h ftp.Handle, name []byte) error {
 	})
 }
 
-// flags are the modes as they are asked of a storage.
+// flags are the flags with which a storage creates an upload, by mode.
 var flags = [...]int{ftp.OpenReplace: os.O_TRUNC, ftp.OpenResume: 0, ftp.OpenAppend: os.O_APPEND, ftp.OpenUnique: os.O_EXCL}
 
 // Open implements [ftp.Files].

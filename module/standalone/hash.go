@@ -9,15 +9,15 @@ import (
 	"wasiftp/wasi/digest"
 )
 
-// hashPiece is how many bytes of each file are hashed in one turn of the loop, so
-// that none keeps the sessions waiting.
+// hashPiece is how many bytes of each file are hashed in one turn of the loop, so that
+// sessions need not wait for a large file.
 const hashPiece = 64 << 10
 
-// sum is the hash of a file that is being made.
+// sum is the hash of a file as far as it is computed.
 type sum struct {
 	hash.Hash
-	left int64 // bytes to go; below 0 for all there are
-	done uint64
+	left int64  // bytes still to be hashed; below 0 for all to the end of the file
+	done uint64 // bytes hashed
 }
 
 // Hash implements [ftp.Hasher].
@@ -45,7 +45,7 @@ func (w *world) Progress(h ftp.Handle) uint64 {
 	return 0
 }
 
-// hash hashes a piece of each file that is being hashed.
+// hash hashes the next piece of each file in w.hashing.
 func (w *world) hash() {
 	w.hashing = slices.DeleteFunc(w.hashing, func(f *openFile) bool {
 		ended, err := f.hashPiece(w)
@@ -73,9 +73,4 @@ func (f *openFile) hashPiece(w *world) (ended bool, err error) {
 		f.sum.left -= int64(n)
 	}
 	return n == 0, err
-}
-
-// stopHashing gives up what is being made of a file.
-func (w *world) stopHashing(f *openFile) {
-	w.hashing = slices.DeleteFunc(w.hashing, func(other *openFile) bool { return other == f })
 }

@@ -6,13 +6,7 @@ import (
 	"wasiftp/module/ftp"
 )
 
-// serve calls the engine whenever something has happened, for ever.
-func (w *world) serve() {
-	for {
-		w.step()
-	}
-}
-
+// step runs the engine for the events so far, and then waits for the next ones.
 func (w *world) step() {
 	now := w.now()
 	w.tellClock(now)
@@ -22,7 +16,8 @@ func (w *world) step() {
 	w.hash()
 }
 
-// wait waits for something to happen, until next at most, and notes what did.
+// wait waits until a socket is ready, until next at most, and posts the events. next is in
+// ns since 1970; 0 means without limit.
 func (w *world) wait(next int64) {
 	now := w.now()
 	if w.resume != 0 && (next == 0 || w.resume < next) {
@@ -53,7 +48,7 @@ func (w *world) wait(next int64) {
 	}
 }
 
-// ready notes what has become of an endpoint.
+// ready posts the events of an endpoint that is ready.
 func (w *world) ready(e *endpoint) {
 	if e.session == nil {
 		w.admit(e)
@@ -82,14 +77,11 @@ func (w *world) event(kind ftp.EventKind, e *endpoint, err error) {
 }
 
 const (
-	// So many control connections are taken in a go.
-	mostAtOnce = 64
-
-	// So long none are, in ns, when that failed: there is no descriptor left.
-	acceptPause = 100_000_000
+	mostAtOnce  = 64          // control connections that are accepted in one go
+	acceptPause = 100_000_000 // ns without accepting after a failure: no descriptor is left
 )
 
-// admit takes the control connections that came to a listener.
+// admit accepts the control connections that wait at a listener.
 func (w *world) admit(e *endpoint) {
 	for range mostAtOnce {
 		socket, local, peer, err := w.network.Accept(e.socket)
@@ -108,8 +100,8 @@ func (w *world) admit(e *endpoint) {
 	}
 }
 
-// open begins a session. Where the runtime does not tell our end of the
-// connection, it is where passive data connections come to.
+// open begins a session. If the runtime does not tell the local address, it is taken to be
+// the one that passive data connections come to.
 func (w *world) open(socket Socket, local, peer netip.AddrPort) {
 	s := &session{endpoint: endpoint{socket: socket}, told: local.IsValid(), local: unmapped(local), peer: unmapped(peer)}
 	if at := w.settings.Listen[0]; !s.told {

@@ -17,9 +17,9 @@ const (
 	exitUsage   = 2
 )
 
-// Main is a standalone server, and goes on for ever. connect makes the runtime's
-// network; its error is a fault of the settings, or of how the program was
-// started. What Main returns is the exit code.
+// Main runs a standalone server and returns only if that does not start, with the exit
+// code. connect makes the runtime's network; its error tells of a fault of the settings, or
+// of the way the program was started.
 func Main(connect func(Settings) (Network, error)) int {
 	settings, err := ReadSettings(os.Environ())
 	if err != nil {
@@ -39,8 +39,9 @@ func Main(connect func(Settings) (Network, error)) int {
 		return fail(exitFailure, err)
 	}
 	w.announce(addresses)
-	w.serve()
-	return 0
+	for {
+		w.step()
+	}
 }
 
 func fail(code int, err error) int {
@@ -48,8 +49,8 @@ func fail(code int, err error) int {
 	return code
 }
 
-// start has control connections come in. The addresses are those where they do,
-// none where the runtime does not tell.
+// start opens the listeners for control connections. It returns their addresses, none if
+// the runtime has opened them and does not tell.
 func (w *world) start() ([]netip.AddrPort, error) {
 	if p, ok := w.network.(Preopened); ok {
 		for _, socket := range p.Control() {
@@ -61,7 +62,7 @@ func (w *world) start() ([]netip.AddrPort, error) {
 	for _, at := range w.settings.Listen {
 		socket, got, err := w.network.Listen(at)
 		if err != nil && at.Addr() == netip.IPv6Unspecified() && len(addresses) > 0 {
-			continue // the one for IPv4 takes these too, or there is no IPv6
+			continue // the IPv4 listener accepts IPv6 too, or there is no IPv6
 		}
 		if err != nil {
 			return nil, errors.New("cannot listen at " + at.String() + ": " + err.Error() + "; choose another " +
@@ -73,7 +74,7 @@ func (w *world) start() ([]netip.AddrPort, error) {
 	return addresses, nil
 }
 
-// announce tells whoever started the server where it is and what it exposes.
+// announce prints where clients reach the server, and who may do what.
 func (w *world) announce(addresses []netip.AddrPort) {
 	say := func(text string) { os.Stdout.WriteString(text + "\n") }
 	for _, at := range addresses {

@@ -1,33 +1,29 @@
-// Package standalone is the world of an engine that no host of ours carries: it
-// runs as a program under some runtime's command line. It has the loop that
-// waits and calls the engine, accounts and settings from the environment, and
-// files below the directory that the runtime has opened for it. What the
-// runtimes do not have in common is their TCP: a [Network] each.
+// Package standalone makes the engine a program that runs without our host, by the command
+// of a WebAssembly runtime. It has the loop that waits and calls the engine, accounts and
+// settings from the environment, and files below the directory that the runtime has
+// opened. TCP is different in each runtime: each has a [Network] of its own.
 package standalone
 
 import "net/netip"
 
-// Socket is a runtime's descriptor of a listener or a connection. Zero is one
-// too.
+// Socket is a runtime's descriptor of a listener or a connection. Zero is a valid one.
 type Socket uint32
 
-// Network is TCP as a runtime offers it. No method but Wait blocks. Faults are
-// [ftp.Error]s; what has to be waited for is [ftp.ErrAgain], and [Network.Wait]
-// then tells when to ask again.
+// Network is TCP as a runtime offers it. No method but Wait blocks. Errors are
+// [ftp.Error]s. After [ftp.ErrAgain], [Network.Wait] tells when to call again.
 type Network interface {
-	// Listen opens a listener; port 0 is any that is free. The result's address
-	// has the port it got. A runtime that has only the listeners it was started
-	// with finds the one for this port and turns away who waits there since
-	// before; it answers [ftp.ErrUnsupported] when there is none.
+	// Listen opens a listener and returns its address; at port 0 it gets any free port. A
+	// runtime that has only the listeners it was started with finds the one for this
+	// port, and closes the connections that already wait there; if there is none it
+	// returns [ftp.ErrUnsupported].
 	Listen(at netip.AddrPort) (Socket, netip.AddrPort, error)
 
 	// Accept takes a connection that came to a listener. Addresses that the
 	// runtime does not tell are the zero value.
 	Accept(listener Socket) (conn Socket, local, peer netip.AddrPort, err error)
 
-	// Dial begins a connection, and Connected tells how that went:
-	// [ftp.ErrAgain] while nobody knows. A runtime without outgoing connections
-	// answers [ftp.ErrUnsupported].
+	// Dial begins a connection. Connected tells its outcome, [ftp.ErrAgain] while there is
+	// none. A runtime without outgoing connections returns [ftp.ErrUnsupported].
 	Dial(to netip.AddrPort) (Socket, error)
 	Connected(conn Socket) error
 
@@ -37,26 +33,26 @@ type Network interface {
 	// Write takes as much of p as there is room for.
 	Write(conn Socket, p []byte) (int, error)
 
-	// Close closes a socket. What was written still goes out, unless reset says
-	// that the other end shall see a broken connection (where the runtime can).
+	// Close closes a socket. Bytes that were written are still sent. With reset the other
+	// end sees a broken connection instead, if the runtime can do that.
 	Close(s Socket, reset bool)
 
-	// Wait returns once a socket of the list may be ready for what it is waited
-	// for, with Ready set there, or when the timeout has passed, in ns; below 0
-	// there is none. A runtime that cannot know may set Ready on any.
+	// Wait returns once a socket of the list is ready, with Ready set there, or when the
+	// timeout, in ns, has passed; below 0 there is none. A runtime that cannot know may
+	// set Ready on any.
 	Wait(list []Interest, timeout int64)
 }
 
-// Preopened is a [Network] of a runtime that can neither listen nor connect by
-// itself: it has the listeners that it was started with.
+// Preopened is a [Network] that can neither listen nor connect: it only has the listeners
+// that the runtime was started with.
 type Preopened interface {
 	Network
 
-	// Control are the listeners that control connections come to.
+	// Control returns the listeners for control connections.
 	Control() []Socket
 }
 
-// Interest is a socket that is waited for.
+// Interest is a socket to wait for, and for what.
 type Interest struct {
 	Socket   Socket
 	Readable bool // it has bytes, its end, or (a listener) a connection

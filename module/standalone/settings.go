@@ -13,31 +13,31 @@ import (
 	"wasiftp/wasi"
 )
 
-// Settings are how a standalone server behaves.
+// Settings configure a standalone server.
 type Settings struct {
-	Listen      []netip.AddrPort // where control connections come to, where the runtime can listen
+	Listen      []netip.AddrPort // for control connections; unused if the runtime cannot listen
 	Passive     Passive
 	Users       []User
-	Anonymous   ftp.Rights // of those without a password; 0 lets none in
-	MaxSessions int        // at a time; 0 is no limit
-	FollowLinks bool       // links are listed as what they lead to
+	Anonymous   ftp.Rights // of anonymous users; 0 refuses them
+	MaxSessions int        // at a time; 0 means no limit
+	FollowLinks bool       // symbolic links are listed as the files that they lead to
 	Engine      ftp.Config
 }
 
 // Passive says where passive data connections arrive.
 type Passive struct {
 	Address     netip.Addr // what PASV announces; the zero value is the control connection's own
-	First, Last uint16     // ports; both 0 is any free one
+	First, Last uint16     // ports; both 0 means any free one
 }
 
-// User is who may log in with a password.
+// User is an account with a password.
 type User struct {
 	Name     string
 	Rights   ftp.Rights
 	password secret
 }
 
-// variable is an environment variable, and what its value means.
+// variable is an environment variable, and the method that parses its value.
 type variable struct {
 	name string
 	set  func(s *Settings, value string) error
@@ -54,15 +54,14 @@ var variables = []variable{
 }
 
 const (
-	prefix = "WASIFTP_" // of the names of all variables
+	prefix = "WASIFTP_" // of all names
 	users  = "WASIFTP_USERS"
 )
 
-// ReadSettings reads the settings from the environment, whose entries are
-// NAME=VALUE. A variable that is not set, or empty, leaves the default. Two things
-// are refused because they would open the folder to everybody: a name that begins as
-// ours do and is none, which is mistyped, and a list of users without any. All faults
-// are in the one error.
+// ReadSettings reads the settings from the environment, whose entries are NAME=VALUE. A
+// variable that is not set, or empty, leaves the default. ReadSettings refuses a name with
+// our prefix that is not ours, as it is mistyped, and a list of users that is empty: either
+// would open the folder to everybody. The error joins all faults.
 func ReadSettings(environ []string) (Settings, error) {
 	s := Settings{
 		Listen:      []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:2121")},
@@ -100,15 +99,15 @@ func ReadSettings(environ []string) (Settings, error) {
 	return s, errors.Join(faults...)
 }
 
-// unknown is the fault of a variable that there is not.
+// unknown is the fault of a name that is not a variable's.
 func unknown(name string) error {
 	nearest := slices.MinFunc(variables,
 		func(a, b variable) int { return cmp.Compare(distance(name, a.name), distance(name, b.name)) })
 	return errors.New(name + ": there is no such setting; the nearest is " + nearest.name)
 }
 
-// distance is how many letters have to be put in, taken out or replaced to make b
-// of a (Levenshtein's).
+// distance is the Levenshtein distance: how many bytes must be inserted, deleted or
+// replaced to make b of a.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
@@ -179,10 +178,8 @@ func (s *Settings) setUsers(value string) error {
 		if err != nil {
 			return err // without the line: it has a password in it
 		}
-		for _, other := range s.Users {
-			if other.Name == u.Name {
-				return errors.New("user " + strconv.Quote(u.Name) + " is given twice")
-			}
+		if slices.ContainsFunc(s.Users, func(other User) bool { return other.Name == u.Name }) {
+			return errors.New("user " + strconv.Quote(u.Name) + " is given twice")
 		}
 		s.Users = append(s.Users, u)
 	}
@@ -197,10 +194,9 @@ func parseUser(line string) (User, error) {
 	u := User{Name: name, Rights: wasi.ReadOnly}
 	if i := strings.LastIndexByte(password, ':'); i >= 0 {
 		rights, err := wasi.ParseRights(password[i+1:])
-		if err != nil { // it is not quoted: it may be of the password
+		if err != nil { // the text is not quoted: it may be a part of the password
 			return u, errors.New("user " + strconv.Quote(name) + ": what stands behind the last colon are no " +
-				"rights, such as ro, rw or list+write;" +
-				" a password with a colon in it takes rights behind it")
+				"rights, such as ro, rw or list+write; a password with a colon in it takes rights behind it")
 		}
 		u.Rights, password = rights, password[:i]
 	}
@@ -250,17 +246,17 @@ func (s *Settings) setMaxSessions(value string) error {
 
 func (s *Settings) setBehaviour(value string) error {
 	words := append(s.Engine.Behaviour.Switches(), wasi.Switch{Name: "follow-links", On: &s.FollowLinks})
-next:
 	for text := range strings.SplitSeq(value, ",") {
-		known := make([]string, 0, len(words))
-		for _, w := range words {
-			if w.Name == strings.TrimSpace(text) {
-				*w.On = true
-				continue next
+		name := strings.TrimSpace(text)
+		i := slices.IndexFunc(words, func(w wasi.Switch) bool { return w.Name == name })
+		if i < 0 {
+			var known []string
+			for _, w := range words {
+				known = append(known, w.Name)
 			}
-			known = append(known, w.Name)
+			return errors.New(strconv.Quote(text) + " is none of " + strings.Join(known, ", "))
 		}
-		return errors.New(strconv.Quote(text) + " is none of " + strings.Join(known, ", "))
+		*words[i].On = true
 	}
 	return nil
 }

@@ -56,8 +56,8 @@ func TestSettings(t *testing.T) {
 	assert.Equal(t, int64(90e9), s.Engine.IdleTime)
 }
 
-// A fault says which variable, what is wrong, and what to write, and never a
-// password.
+// A fault names the variable, says what is wrong and what to write, and has no password
+// in it.
 func TestSettingsFaults(t *testing.T) {
 	t.Parallel()
 	for _, f := range []struct{ name, value, want string }{

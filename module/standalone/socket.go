@@ -24,7 +24,7 @@ func (w *world) PeerAddress(h ftp.Handle) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// connection finds a control or data connection.
+// connection finds a control or data connection, nil if the handle is of neither.
 func (w *world) connection(h ftp.Handle) *endpoint {
 	switch c := w.objects[h].(type) {
 	case *session:
@@ -57,7 +57,7 @@ func (w *world) Write(h ftp.Handle, p []byte) (int, error) {
 	return n, err
 }
 
-// StartTLS implements [ftp.Sockets]: there is none, and the engine knows.
+// StartTLS implements [ftp.Sockets]. There is no TLS, and ftp.Config tells the engine so.
 func (w *world) StartTLS(ftp.Handle, []byte) error { return ftp.ErrUnsupported }
 
 // Reset implements [ftp.Streams].
@@ -90,7 +90,7 @@ func (w *world) Listen(h ftp.Handle, family int) (ftp.Handle, netip.AddrPort, er
 	return handle, w.announced(s, port), nil
 }
 
-// listen listens on a port of the pool that nobody can guess.
+// listen listens on a random free port of the pool, so that nobody can guess the next one.
 func (w *world) listen(ip netip.Addr) (Socket, uint16, error) {
 	p := w.settings.Passive
 	size := int(p.Last) - int(p.First) + 1
@@ -107,18 +107,18 @@ func (w *world) listen(ip netip.Addr) (Socket, uint16, error) {
 	return 0, 0, ftp.ErrTooMany
 }
 
-// announced is the address at which this client reaches a passive port.
+// announced is the address at which the session's client reaches a passive port.
 func (w *world) announced(s *session, port uint16) netip.AddrPort {
 	near := s.told && wasi.IsNear(s.peer.Addr())
 	return wasi.Announced(s.local.Addr(), w.settings.Passive.Address, near, port)
 }
 
-// mostWaiting is how many connections to a passive port are looked at in one go.
+// mostWaiting is how many connections to a passive port are accepted in one go.
 const mostWaiting = 16
 
-// Accept implements [ftp.Sockets]. Somebody else's connection is closed unread,
-// and the client's is still waited for. When two came from the client's address,
-// one of them is a thief's, and nobody can say which.
+// Accept implements [ftp.Sockets]. A connection from another address than the client's is
+// closed unread, and Accept goes on waiting. If two came from the client's address, one may
+// be a thief's: both are closed.
 func (w *world) Accept(h ftp.Handle) (ftp.Handle, error) {
 	l, ok := w.objects[h].(*listener)
 	if !ok {
@@ -138,8 +138,8 @@ func (w *world) Accept(h ftp.Handle) (ftp.Handle, error) {
 	return 0, ftp.ErrBusy
 }
 
-// arrived are the connections from the client's address that wait at a listener,
-// or why there is none.
+// arrived accepts the connections that wait at a listener, and returns those from the
+// client's address, or else the error that says why there are none.
 func (w *world) arrived(l *listener) (came []Socket, err error) {
 	err = ftp.ErrAgain
 	for range mostWaiting {
@@ -149,8 +149,8 @@ func (w *world) arrived(l *listener) (came []Socket, err error) {
 		if err != nil {
 			break
 		}
-		// Of one that was reset already nobody can say whose it was, where the runtime
-		// tells that of others.
+		// A connection that was reset already has no peer address, and so is closed too. If
+		// the client's address is unknown, the runtime tells none at all.
 		if client := l.session.peer.Addr(); client.IsValid() && !wasi.IsClient(client, peer.Addr().Unmap()) {
 			w.network.Close(socket, true)
 			err = ftp.ErrAgain

@@ -16,7 +16,7 @@ import (
 	"wasiftp/module/ftp"
 )
 
-// passive has a session open a passive port.
+// passive opens a passive port by PASV; the address is not valid if that is refused.
 func (s *server) passive(c *fakeConn) (netip.AddrPort, string) {
 	reply := s.say(c, "PASV")
 	var n [6]int
@@ -60,7 +60,7 @@ func TestPassivePool(t *testing.T) {
 	assert.True(t, at.IsValid(), reply)
 }
 
-// Ports are chosen so that nobody can guess the next one.
+// Nobody can guess the next passive port.
 func TestPassivePortsAreRandom(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, "PASSIVE=192.0.2.1:50000-59999")
@@ -75,8 +75,8 @@ func TestPassivePortsAreRandom(t *testing.T) {
 	assert.False(t, seen[50000] && seen[50001] && seen[50002])
 }
 
-// A connection of which nobody can say any more whose it was is let go, and the
-// client's is still waited for.
+// A connection without a peer address is closed, and the server still waits for the
+// client's.
 func TestDataConnectionOfNobody(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -91,7 +91,7 @@ func TestDataConnectionOfNobody(t *testing.T) {
 	assert.Equal(t, "hello", data.toClient.String())
 }
 
-// What is announced is the public address, but to those who come from near.
+// PASV announces the public address, except to clients in private networks.
 func TestAnnouncedAddress(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, "PASSIVE=203.0.113.7:50000-50003", "LISTEN=10.0.0.1:2121")
@@ -104,8 +104,8 @@ func TestAnnouncedAddress(t *testing.T) {
 	}
 }
 
-// TestThreat05DataTheft: a stranger's connection gets nothing, and the client's is
-// still waited for; of two from the client's address neither is trusted.
+// TestThreat05DataTheft: a stranger's connection gets nothing, and the server still waits
+// for the client's. Of two from the client's address neither is trusted.
 func TestThreat05DataTheft(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, "PASSIVE=192.0.2.1:50000-50003")
@@ -128,8 +128,8 @@ func TestThreat05DataTheft(t *testing.T) {
 	}
 }
 
-// TestThreat07Bounce: the server connects to the client's own address only, and to
-// no port of the system's.
+// TestThreat07Bounce: the server connects to the client's own address only, and to no
+// well-known port.
 func TestThreat07Bounce(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -138,7 +138,7 @@ func TestThreat07Bounce(t *testing.T) {
 		"EPRT |2|::ffff:192.0.2.66|40000|"} {
 		assert.Regexp(t, `^50[01] `, s.say(c, line), line)
 	}
-	// The world would not do it for an engine that asks either.
+	// The world refuses them as well, whatever the engine does.
 	session := s.engineSession()
 	for _, to := range []string{"192.0.2.66:40000", "192.0.2.7:1023"} {
 		_, err := s.world.Dial(session, netip.MustParseAddrPort(to))
@@ -175,8 +175,7 @@ func TestDialledConnection(t *testing.T) {
 	assert.Len(t, s.objects, 1, "only the session is left")
 }
 
-// An address that is good on one network only comes with its zone. In FTP nobody
-// says one.
+// A link-local address has a zone, which EPRT and EPSV cannot name.
 func TestClientInAZone(t *testing.T) {
 	t.Parallel()
 	at, from := netip.MustParseAddrPort("[fe80::1%2]:2121"), netip.MustParseAddrPort("[fe80::7%2]:40000")
@@ -207,8 +206,8 @@ func TestMaxSessions(t *testing.T) {
 	s.login("u")
 }
 
-// TestNoDescriptorLeft: a listener that cannot accept is let alone for a while, or
-// the server would do nothing but try.
+// TestNoDescriptorLeft: after a failed Accept the server pauses, or it would do nothing but
+// try again.
 func TestNoDescriptorLeft(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -236,7 +235,7 @@ func TestSessionLeavesNothing(t *testing.T) {
 	assert.Empty(t, s.ports)
 }
 
-// TestRights: what an account may do; overwriting is deleting.
+// TestRights: each right allows its verbs. Overwriting takes the right to delete.
 func TestRights(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, "USERS=u:p:rw,ro:p,box:p:write+list", "PASSIVE=192.0.2.1:50000-50003")
@@ -283,8 +282,8 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// TestRemovingAsksForTheKind: who may only delete is not shown what a name is, but
-// deletes files by DELE and directories by RMD.
+// TestRemovingAsksForTheKind: an account that may only delete can't ask what a name is, yet
+// DELE deletes files only and RMD directories only.
 func TestRemovingAsksForTheKind(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, "USERS=box:p:delete")
@@ -298,7 +297,7 @@ func TestRemovingAsksForTheKind(t *testing.T) {
 	assert.Contains(t, s.say(c, "DELE file"), "250 ")
 }
 
-// TestHash: a file is hashed in pieces, and ABOR ends that.
+// TestHash: a file is hashed in pieces, and ABOR ends the hashing.
 func TestHash(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -320,8 +319,7 @@ func TestHash(t *testing.T) {
 	assert.Len(t, s.objects, 1)
 }
 
-// TestBrokenOff: an upload whose session ends is not committed, a download that
-// does not come to its end is reset.
+// TestBrokenOff: ABOR closes the data connection of an upload, and leaves what has arrived.
 func TestBrokenOff(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, "PASSIVE=192.0.2.1:50000-50003")
@@ -337,8 +335,8 @@ func TestBrokenOff(t *testing.T) {
 	assert.Equal(t, "part", s.content("up"), "what came stays, to be resumed")
 }
 
-// TestRecursionFollowsNoLinks: a link that is shown as the folder it leads to is
-// none that LIST -R or STAT -R goes into.
+// TestRecursionFollowsNoLinks: STAT -R does not descend into a symbolic link, even if it is
+// listed as the directory that it leads to.
 func TestRecursionFollowsNoLinks(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, "BEHAVIOUR=follow-links")

@@ -9,7 +9,7 @@ import (
 	"wasiftp/module/ftp"
 )
 
-// world is the engine's, behind a Network and a directory.
+// world is an [ftp.World] of a Network and a directory.
 type world struct {
 	network  Network
 	settings Settings
@@ -17,21 +17,21 @@ type world struct {
 	engine   *ftp.Engine
 	began    time.Time
 	wall     func() time.Time // time.Now, but in tests
-	ahead    int64            // of now, in ns: where the engine believes people's clocks to be
-	told     bool             // it was told so
+	ahead    int64            // ns by which the wall clock is ahead of now, as the engine was told
+	told     bool             // the engine was told of the wall clock
 
 	last      ftp.Handle
 	objects   map[ftp.Handle]object
-	endpoints []*endpoint // what is waited for at times
+	endpoints []*endpoint // of all sockets
 	sessions  int
 	ports     map[uint16]bool // passive ports in use
 	hashing   []*openFile     // files that are being hashed
-	piece     [hashPiece]byte // of one of them
+	piece     [hashPiece]byte // buffer for one of them
 
 	events []ftp.Event
-	list   []Interest  // what is waited for now
-	waited []*endpoint // whose it is, in the same order
-	resume int64       // when to accept again, after that failed; 0 for now
+	list   []Interest  // for Network.Wait
+	waited []*endpoint // the endpoints of list, in the same order
+	resume int64       // when to accept again after a failure, in ns since 1970; 0 for now
 }
 
 var (
@@ -47,24 +47,24 @@ type object interface {
 	end(w *world)
 }
 
-// endpoint is a socket that the engine has a handle of, or a listener for control
-// connections, which it has not.
+// endpoint is a socket. All but the listeners for control connections have a session and a
+// handle.
 type endpoint struct {
 	socket   Socket
 	session  *session
 	handle   ftp.Handle
 	reading  bool // EventReadable is owed
 	writing  bool // EventWritable is owed
-	dialling bool // and that tells how dialling went
+	dialling bool // EventWritable will tell the outcome of Dial
 }
 
 // session is a control connection.
 type session struct {
 	endpoint
-	local, peer netip.AddrPort   // peer is not valid where the runtime does not tell
-	told        bool             // local is what the runtime told
-	files       *fsbridge.Access // nil until logged in
-	owned       []ftp.Handle
+	local, peer netip.AddrPort   // peer is not valid if the runtime does not tell it
+	told        bool             // local is from the runtime
+	files       *fsbridge.Access // nil before the login
+	owned       []ftp.Handle     // what Close takes along
 }
 
 // listener waits for a passive data connection.
@@ -88,7 +88,7 @@ func newWorld(network Network, settings Settings, dir *fsbridge.Dir) *world {
 	return w
 }
 
-// add gives an object a handle; owner is nil for a session.
+// add gives an object a handle and an owner, which is nil for a session.
 func (w *world) add(o object, owner *session) ftp.Handle {
 	w.last++
 	w.objects[w.last] = o
@@ -98,7 +98,7 @@ func (w *world) add(o object, owner *session) ftp.Handle {
 	return w.last
 }
 
-// watch has an endpoint looked after.
+// watch lets wait look after an endpoint.
 func (w *world) watch(e *endpoint, owner *session, h ftp.Handle) {
 	e.session, e.handle = owner, h
 	w.endpoints = append(w.endpoints, e)

@@ -15,7 +15,7 @@ func (s *session) portVerb(arg []byte) error { return s.setActive(arg, parsePort
 // eprtVerb does so for an address of either family (RFC 2428 §2).
 func (s *session) eprtVerb(arg []byte) error { return s.setActive(arg, parseExtendedPort) }
 
-// setActive accepts only an address that the client itself has: otherwise the
+// setActive takes the address that parse reads, if it is the client's own: otherwise the
 // server could be made to connect anywhere (CVE-1999-0017).
 func (s *session) setActive(arg []byte, parse func([]byte) (netip.AddrPort, error)) error {
 	if s.extended {

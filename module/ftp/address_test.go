@@ -107,7 +107,7 @@ func TestActive(t *testing.T) {
 		assert.Equal(t, "hello\r\n", d.Read())
 		assert.True(t, d.Closed())
 	}
-	// Nobody waits there.
+	// Nobody listens there.
 	assert.Equal(t, "200", c.Code("PORT 192,0,2,7,156,65"))
 	assert.Equal(t, "150", c.Code("RETR hello.txt"))
 	assert.Equal(t, "425", c.Codes())

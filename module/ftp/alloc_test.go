@@ -14,10 +14,10 @@ import (
 	"wasiftp/wasi"
 )
 
-// quiet is a world that allocates nothing: its client says one thing again and
-// again, and whatever comes back is counted.
+// quiet is a world that allocates nothing. Its client sends the same text again and
+// again, and it counts the bytes that come back.
 type quiet struct {
-	left    string
+	left    string // what the engine has not read yet
 	written int
 	handles ftp.Handle
 }
@@ -113,10 +113,10 @@ func (q *quiet) event(e *ftp.Engine, k ftp.EventKind, h ftp.Handle) {
 	}
 }
 
-// quietStreams is a quiet world that leaves it to the engine to move the bytes of
-// files, of which there are always so many.
+// quietStreams is a quiet world in which the engine moves the bytes of files. Each file
+// has quietSize bytes.
 type quietStreams struct {
-	ftp.World // of it, what is no Transferer
+	ftp.World // q, without the methods of a Transferer
 	q         *quiet
 	left      int
 }
@@ -205,7 +205,7 @@ func TestNoAllocationForTrees(t *testing.T) {
 	}
 }
 
-// conversations are what must cost no allocation, however often it happens.
+// conversations must cost no allocation, however often they are repeated.
 var conversations = []string{
 	"NOOP\r\n", "\r\n", "XYZZY\r\n", "PWD\r\n", "CWD /a/b/c\r\nCDUP\r\nCWD ..\r\n", "CWD file\r\n", "CWD " +
 		strings.Repeat("x", 3000) + "\r\n",
@@ -234,7 +234,7 @@ func TestNoAllocation(t *testing.T) {
 	}
 }
 
-// TestNoAllocationForSessions: a session that ends leaves all to the next one.
+// TestNoAllocationForSessions: a session takes the memory of one that has ended.
 func TestNoAllocationForSessions(t *testing.T) {
 	q := &quiet{}
 	e := ftp.New(q, ftp.Config{IdleTime: 1e12})

@@ -9,8 +9,8 @@ import (
 	"wasiftp/module/ftp/ftptest"
 )
 
-// behaving is a session with an engine that behaves otherwise, in worlds that
-// answer at once and in worlds that let it wait.
+// behaving runs a test with a session of an engine that behaves as b says, in a world
+// that answers at once and in worlds that let the engine wait.
 func behaving(t *testing.T, b ftp.Behaviour, test func(*ftptest.World, *ftptest.Client)) {
 	for seed := range uint64(3) {
 		w := newWorld(t, ftp.Config{Behaviour: b, IdleTime: 300e9})
@@ -73,8 +73,8 @@ func TestNoHash(t *testing.T) {
 	})
 }
 
-// TestZone: LIST has the hour of the zone at the time of the file, and all that
-// machines read is UTC.
+// TestZone: LIST shows a file's time by the zone as it was then, and machine-readable
+// times are UTC.
 func TestZone(t *testing.T) {
 	t.Parallel()
 	const hour = 3600e9

@@ -9,8 +9,8 @@ import (
 	"wasiftp/module/ftp"
 )
 
-// TestNamesAnew: what the engine remembers of names is said anew when the client
-// changes how it writes them.
+// TestNamesAnew: when the client switches to or from UTF-8, the engine has the current
+// directory converted and forgets the name of RNFR.
 func TestNamesAnew(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ftp.Config{TLS: true})

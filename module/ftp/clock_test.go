@@ -12,8 +12,8 @@ import (
 	"wasiftp/module/ftp/ftptest"
 )
 
-// TestClockSet: a clock that is set after the start is believed for what people
-// read, and changes no limit of time.
+// TestClockSet: setting the wall clock changes the times that LIST shows, but no limit of
+// time.
 func TestClockSet(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ftp.Config{IdleTime: 60e9})
@@ -41,7 +41,7 @@ func TestClockSet(t *testing.T) {
 	w.Advance(1e9)
 	assert.Equal(t, "421", c.Codes())
 
-	// And back again.
+	// The clock is set back.
 	c = w.LoginAs("u", "p")
 	w.Emit(ftp.Event{Kind: ftp.EventClock, Time: ftptest.Start})
 	assert.Contains(t, listed("old"), " Jun  1 12:00 old")
@@ -51,8 +51,8 @@ func TestClockSet(t *testing.T) {
 	assert.Equal(t, "421", c.Codes())
 }
 
-// TestClockOfAListing: a file that is made while a listing goes on is none of the
-// future.
+// TestClockOfAListing: a listing does not take a file for one of the future that was
+// written after its beginning.
 func TestClockOfAListing(t *testing.T) {
 	t.Parallel()
 	w, c := login(t)
@@ -73,7 +73,7 @@ func TestClockOfAListing(t *testing.T) {
 	assert.Regexp(t, " Jun  1 12:01 z\r\n$", all.String())
 }
 
-// TestClockOfUniqueNames: the name that STOU makes is of the present.
+// TestClockOfUniqueNames: STOU makes its name from the wall clock's time.
 func TestClockOfUniqueNames(t *testing.T) {
 	t.Parallel()
 	w, c := login(t)
@@ -84,8 +84,8 @@ func TestClockOfUniqueNames(t *testing.T) {
 	w.Run()
 }
 
-// TestEnterClosedDirectory: what nothing can be reached in does not become the
-// current directory.
+// TestEnterClosedDirectory: a directory that is closed to the account does not become
+// the current one.
 func TestEnterClosedDirectory(t *testing.T) {
 	t.Parallel()
 	for _, async := range []uint64{0, 1} {

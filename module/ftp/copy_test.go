@@ -12,8 +12,8 @@ import (
 	"wasiftp/module/ftp/ftptest"
 )
 
-// allowing runs a test in a world where all is turned on, that answers at once
-// and that has every call wait.
+// allowing runs a test with a session of an engine in which all of Allow is on, in a world
+// that answers at once and in worlds that let the engine wait.
 func allowing(t *testing.T, test func(*ftptest.World, *ftptest.Client)) {
 	for seed := range uint64(4) {
 		w := newWorld(t, ftp.Config{Allow: allowed, StallTime: 10e9, IdleTime: 300e9})
@@ -89,8 +89,8 @@ func TestCombine(t *testing.T) {
 	})
 }
 
-// TestThreat35ManyParts: the names of parts are looked at again and again, so there
-// are not many.
+// TestThreat35ManyParts: the number of parts and the length of their names are limited,
+// since COMB reads them again for each part.
 func TestThreat35ManyParts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ftp.Config{Allow: allowed})
@@ -170,8 +170,7 @@ func TestThreat26CombineLosesNothing(t *testing.T) {
 	}
 }
 
-// TestCopyIsAborted: ABOR ends a copy, also one that comes while one of several
-// parts is made final.
+// TestCopyIsAborted: ABOR ends a copy, also an ABOR that comes while a part is committed.
 func TestCopyIsAborted(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{"SITE COPY big new", "COMB new big hello.txt", "COMB new hello.txt big"} {

@@ -21,7 +21,7 @@ type member struct {
 	got  strings.Builder
 }
 
-// crowd is many sessions of readers.
+// crowd logs many sessions in, which may only read.
 func crowd(t *testing.T, w *ftptest.World, sessions int) []*member {
 	t.Helper()
 	members := make([]*member, sessions)
@@ -32,18 +32,18 @@ func crowd(t *testing.T, w *ftptest.World, sessions int) []*member {
 	return members
 }
 
-// asks has the session ask for a listing.
+// asks opens a data connection and sends a command for a listing.
 func (m *member) asks(w *ftptest.World, command string) {
 	m.data = w.DialData(m.Passive("PASV"))
 	m.got.Reset()
 	m.Send(command + "\r\n")
 }
 
-// reads takes what has come.
+// reads takes what has come on the data connection.
 func (m *member) reads() { m.got.WriteString(m.data.Read()) }
 
-// TestThreat35Patterns: whatever the patterns of a crowd cost, a step of the engine is
-// short, and whoever else says something has his turn soon.
+// TestThreat35Patterns: however costly the patterns of a crowd are, a step of the engine
+// is short, and another session soon has its turn.
 func TestThreat35Patterns(t *testing.T) {
 	t.Parallel()
 	w, other := login(t)
@@ -86,8 +86,8 @@ func TestThreat35Patterns(t *testing.T) {
 	}
 }
 
-// TestThreat35LongNames: what a listing keeps does not grow with what stands before
-// each name, nor that of a crowd with what each of them asks for.
+// TestThreat35LongNames: a long prefix before each name does not make a listing large,
+// and the listings of a crowd together stay within the engine's limit.
 func TestThreat35LongNames(t *testing.T) {
 	t.Parallel()
 	w, _ := login(t)
@@ -127,8 +127,8 @@ func TestThreat35LongNames(t *testing.T) {
 	assert.Zero(t, ftp.MemoryOfListings(w.Engine))
 }
 
-// TestThreat35TooManyListings: where all memory for listings is taken one more is
-// refused, and can be had again when others have ended.
+// TestThreat35TooManyListings: when the memory for listings is used up, a listing is
+// refused; it is accepted again when another has ended.
 func TestThreat35TooManyListings(t *testing.T) {
 	t.Parallel()
 	w, other := login(t)
@@ -152,8 +152,8 @@ func TestThreat35TooManyListings(t *testing.T) {
 	assert.Equal(t, "150 226", codes)
 }
 
-// TestListingsThatRest: a listing that has to rest in the middle of a page goes on
-// where it was, whatever goes on beside it.
+// TestListingsThatRest: a listing that rests in the middle of a page, for others beside
+// it or for its client, goes on where it stopped.
 func TestListingsThatRest(t *testing.T) {
 	t.Parallel()
 	for _, async := range []uint64{0, 1, 2} {

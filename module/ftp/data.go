@@ -26,8 +26,8 @@ type dataConnection struct {
 	joins    bool // CPSV was said: on this data connection we are the TLS client
 }
 
-// needData is the reply to a transfer that cannot begin, as the client has not yet sent
-// PROT P, or PASV, PORT or their like; nil if it can.
+// needData is the reply to a transfer that cannot begin before PROT P, or before a command
+// like PASV or PORT; nil if it can.
 func (s *session) needData() error {
 	switch {
 	case s.e.config.Require == RequireTransfer && !s.protected:
@@ -59,7 +59,7 @@ func (s *session) listen(family int) (netip.AddrPort, error) {
 	return addr, replyNoPort
 }
 
-// connect sets the data connection up. It returns ErrAgain until that can be used.
+// connect sets up the data connection. It returns ErrAgain until the transfer can use it.
 func (s *session) connect() error {
 	switch s.data {
 	case dataPassive:

@@ -47,8 +47,8 @@ func (s *session) mkdVerb(arg []byte) error {
 	return s.mkdir(name, s.e.config.Behaviour.MakeParents)
 }
 
-// Stages of making a directory. A stage below them is a number of bytes: the parents named
-// in so many bytes of the pathname are made.
+// Stages of making a directory. A lower stage is an offset in the name: the parents named
+// before it are made.
 const (
 	stageParents = 1<<30 + iota // all parents are made
 	stageFound                  // the name exists: Stat tells whether it is a directory

@@ -12,7 +12,8 @@ import (
 	"wasiftp/module/ftp/ftptest"
 )
 
-// piece is how many bytes the engine moves at a time.
+// piece is how many bytes of a download the engine reads at a time under TYPE A. Under
+// TYPE I it reads twice as many.
 const piece = 128 << 10
 
 func TestNoWayToMoveBytes(t *testing.T) {
@@ -55,8 +56,8 @@ func TestASCIIInPieces(t *testing.T) {
 	}
 }
 
-// TestRangeInPieces: RANG and REST hold whatever the pieces, and an upload that
-// has more than its range is not committed.
+// TestRangeInPieces: RANG and REST are obeyed wherever a piece ends, and an upload with
+// more bytes than its range is not committed.
 func TestRangeInPieces(t *testing.T) {
 	t.Parallel()
 	w := newPlainWorld(t, ftp.Config{})
@@ -152,9 +153,9 @@ func TestTransfersLeaveRoom(t *testing.T) {
 	assert.Equal(t, "200", other.Codes())
 }
 
-// TestBothRepliesInOneWrite: what a data connection that is there takes at once is
-// begun and ended in one write of the control connection, whether it went well or
-// not. What has to be waited for is begun before.
+// TestBothRepliesInOneWrite: the preliminary reply of a download that has nothing to wait
+// for is sent in one write with the reply that ends it, whether it succeeds or fails. If
+// the download has to wait, the preliminary reply is sent before.
 func TestBothRepliesInOneWrite(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -195,14 +196,15 @@ func TestBothRepliesInOneWrite(t *testing.T) {
 	w := newPlainWorld(t, ftp.Config{})
 	client := w.LoginAs("u", "p")
 	port := client.Passive("EPSV")
-	assert.Equal(t, "150", client.Code("RETR hello.txt"), "who connects only then waits for it")
+	assert.Equal(t, "150", client.Code("RETR hello.txt"), "some clients connect only after it")
 	d := w.DialData(port)
 	w.Run()
 	assert.Equal(t, "hello\r\n", d.Read())
 	assert.Equal(t, "226", client.Codes())
 }
 
-// TestSlowDownload: a slow reader's download goes on by what it reads.
+// TestSlowDownload: a download goes on at the pace of a slow client, and does not count
+// as stalled.
 func TestSlowDownload(t *testing.T) {
 	t.Parallel()
 	w := newPlainWorld(t, ftp.Config{StallTime: 20e9})
@@ -224,8 +226,8 @@ func TestSlowDownload(t *testing.T) {
 	assert.Contains(t, c.Codes(), "226")
 }
 
-// TestPassiveOnly: a world that cannot connect to clients says so, and offers no
-// verb for it.
+// TestPassiveOnly: an engine whose world cannot connect to clients refuses the verbs for
+// that, and FEAT does not list them.
 func TestPassiveOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ftp.Config{PassiveOnly: true})

@@ -22,7 +22,7 @@ const (
 type Engine struct {
 	world  World
 	config Config
-	verbs  []Verb // the table
+	verbs  []Verb // the table, which its own functions cannot name: that would be a cycle
 	sites  []Verb // the table of the commands of SITE
 	index  map[uint64]*Verb
 	has    Need // what the world and the configuration offer

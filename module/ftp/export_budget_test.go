@@ -1,8 +1,8 @@
 package ftp
 
-// What the tests of budgets look at.
+// Limits for the tests of budgets.
 const (
-	MostWork   = stepWork + turnWork // and what one session cannot do in parts
+	MostWork   = stepWork + turnWork // the last turn of a step may begin just below stepWork
 	MostTurns  = stepWork / turnWork
 	MostMemory = listMemory
 	LeastLists = listMemory / listingReserve
@@ -11,5 +11,5 @@ const (
 // WorkOfStep is the work that the engine did in its last step.
 func WorkOfStep(e *Engine) int { return e.spent }
 
-// MemoryOfListings is how many bytes count as those of all listings.
+// MemoryOfListings is the engine's count of the memory of all listings, in bytes.
 func MemoryOfListings(e *Engine) int { return e.listed }

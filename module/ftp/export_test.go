@@ -2,7 +2,7 @@ package ftp
 
 import "unsafe"
 
-// What the tests in package ftp_test check by itself.
+// Functions that package ftp_test tests by themselves.
 var (
 	AppendResolved    = appendResolved
 	AppendTime        = appendTime
@@ -13,7 +13,7 @@ var (
 	Match             = match
 )
 
-// CutOptions is cutOptions; flags are the letters of the options that count.
+// CutOptions is cutOptions; flags are the letters of the options that are set.
 func CutOptions(arg string) (flags, pathname string) {
 	o, rest := cutOptions([]byte(arg))
 	for i, on := range []bool{o.all, o.recursive, o.classify, o.itself, o.key == byTime, o.key == bySize, o.reverse} {
@@ -27,7 +27,7 @@ func CutOptions(arg string) (flags, pathname string) {
 // SessionSize is how many bytes a session takes.
 const SessionSize = unsafe.Sizeof(session{})
 
-// Sizes are what the engine takes for the sizes of some types, and what they are.
+// Sizes has pairs of the size that the engine assumes for a type and its real size.
 var Sizes = [][2]uintptr{
 	{levelSize, unsafe.Sizeof(level{})}, {rankedSize, unsafe.Sizeof(ranked{})},
 }

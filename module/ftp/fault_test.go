@@ -8,7 +8,7 @@ import (
 	"wasiftp/wasi"
 )
 
-// Every errno has its place in the engine, and every fault of the engine's comes
+// TestEveryErrnoIsAFault: each errno is one of the engine's errors, and each of these comes
 // from an errno.
 func TestEveryErrnoIsAFault(t *testing.T) {
 	t.Parallel()

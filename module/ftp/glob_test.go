@@ -49,7 +49,7 @@ func TestThreat19GlobBomb(t *testing.T) {
 	}
 	_, codes := c.Get("NLST *" + strings.Repeat("a", 125) + "b")
 	assert.Equal(t, "150 451", codes)
-	// A name that costs nothing does not hide that others were not looked at.
+	// A last name that costs nothing does not hide that others were not matched.
 	w.Put("z", "")
 	w.Page = 5000
 	_, codes = c.Get("NLST *" + strings.Repeat("a", 125) + "b")
@@ -57,7 +57,7 @@ func TestThreat19GlobBomb(t *testing.T) {
 	content, codes := c.Get("NLST *a9?9")
 	assert.Equal(t, "150 226", codes)
 	assert.Equal(t, 10, strings.Count(content, "\n"))
-	// What goes up again is no way to go down often.
+	// ".." does not make the listing go into the same folders again and again.
 	for _, pattern := range []string{
 		"*/../*/../*/../*", strings.Repeat("*/../", 500) + "*/../*9", strings.Repeat("*/", 1500) + "*",
 	} {
@@ -66,8 +66,8 @@ func TestThreat19GlobBomb(t *testing.T) {
 	}
 }
 
-// TestPatternTrees: each element of a pathname can be a pattern. Names are told
-// from the first of them on, and by NLST so that they can be used as they are.
+// TestPatternTrees: each element of a pathname can be a pattern. LIST shows pathnames
+// from the first pattern on, and NLST the whole ones, for RETR.
 func TestPatternTrees(t *testing.T) {
 	t.Parallel()
 	for _, async := range []uint64{0, 1, 2} {
@@ -132,8 +132,8 @@ func TestPatternTrees(t *testing.T) {
 	}
 }
 
-// TestPatternTreesAreWhole: a pattern goes into as many folders as there are, with
-// one open handle and in bounded memory; a costly one is given up.
+// TestPatternTreesAreWhole: a pattern is matched in all folders, however many, with one
+// open handle and in bounded memory; a costly one is given up.
 func TestPatternTreesAreWhole(t *testing.T) {
 	t.Parallel()
 	f, client := plant(t, func(name string) []ftp.Entry {

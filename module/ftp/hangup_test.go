@@ -42,8 +42,8 @@ func TestHangUpInUpload(t *testing.T) {
 	})
 }
 
-// TestVanishedClient: the world tells of a client that is gone behind commands
-// which the engine cannot take in yet.
+// TestVanishedClient: EventHangup ends a session that has unread commands, at once if it
+// waits, else after the commands.
 func TestVanishedClient(t *testing.T) {
 	t.Parallel()
 	unread := strings.Repeat("NOOP\r\n", 2000)

@@ -77,8 +77,8 @@ func raceWorld(t testing.TB, random *rand.Rand) *ftptest.World {
 	return w
 }
 
-// race lets the lines, the data and the world's answers come in a random order.
-// It returns the codes that were told, and what is wrong with how all ended.
+// race lets the lines, the data and the world's answers come in a random order. It
+// returns the codes of the replies, and what was wrong in the end; "" is nothing.
 func race(w *ftptest.World, random *rand.Rand, lines []string, drops bool) (codes, broken string) {
 	c := w.LoginAs("u", "p")
 	d := w.DialData(c.Passive("PASV"))
@@ -145,7 +145,7 @@ func replyCodes(text string) string {
 	return strings.Join(codes, " ")
 }
 
-// lines are what a player says.
+// lines are the commands that a player can send.
 var lines = []string{
 	"USER u", "PASS p", "PASS wrong", "REIN", "QUIT", "CWD sub", "CWD ..", "CDUP", "PWD", "PORT 192,0,2,7,156,64",
 	"EPRT |1|192.0.2.7|40000|", "EPSV ALL", "TYPE I", "TYPE A", "RETR hello.txt", "STOR up", "STOR sub/up", "STOU",
@@ -203,8 +203,8 @@ func (p *player) move(b byte) {
 	}
 }
 
-// play plays all moves, then lets all time-outs come, and checks what must hold
-// whatever was played.
+// play plays all moves, then lets all time-outs come, and checks what must hold after any
+// moves.
 func play(t testing.TB, moves []byte, seed uint64) {
 	w := []worldMaker{newWorld, newPlainWorld}[seed/2%2](t, limits)
 	if seed != 0 {
@@ -239,7 +239,7 @@ func play(t testing.TB, moves []byte, seed uint64) {
 	assert.Empty(t, w.Broken)
 }
 
-// TestThreat27Plays plays at random what FuzzSession plays by design.
+// TestThreat27Plays plays random moves, as FuzzSession does those of a fuzzer.
 func TestThreat27Plays(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 27))

@@ -9,7 +9,7 @@ import (
 	"wasiftp/module/ftp"
 )
 
-// TestThreat12Lines: what ends a line, what is left out of it, what is refused.
+// TestThreat12Lines: ends of lines, Telnet commands in them, bytes that are refused.
 func TestThreat12Lines(t *testing.T) {
 	t.Parallel()
 	for _, segment := range []int{0, 1, 2, 3} {

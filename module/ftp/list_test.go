@@ -123,8 +123,8 @@ func TestFacts(t *testing.T) {
 	assert.Contains(t, reader.Do("MLST sub"), "perm=el;")
 }
 
-// TestThreat20Names: a name can begin no line and no fact of its own
-// (CVE-2024-48208), and an odd one does not spoil the others.
+// TestThreat20Names: a name cannot begin a line or a fact of its own (CVE-2024-48208), and
+// an odd name does not spoil the others.
 func TestThreat20Names(t *testing.T) {
 	t.Parallel()
 	w, c := login(t)

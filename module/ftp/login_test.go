@@ -17,7 +17,7 @@ func connect(w *ftptest.World) *ftptest.Client {
 	return c
 }
 
-// TestThreat15Login: the odd ways to log in, none of which lets anybody in.
+// TestThreat15Login: odd sequences of login commands let nobody in without the password.
 func TestThreat15Login(t *testing.T) {
 	t.Parallel()
 	for conversation, codes := range map[string]string{
@@ -56,7 +56,7 @@ func TestThreat15Login(t *testing.T) {
 	}
 }
 
-// TestThreat16SameAnswer: an unknown user is told the same as a wrong password.
+// TestThreat16SameAnswer: an unknown user gets the same replies as a wrong password.
 func TestThreat16SameAnswer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ftp.Config{})
@@ -65,8 +65,8 @@ func TestThreat16SameAnswer(t *testing.T) {
 	assert.Equal(t, known, c.Do("USER nobody")+c.Do("PASS wrong"))
 }
 
-// TestThreat17Delay: each failed login is answered later than the one before,
-// what follows it waits, and after too many the session ends.
+// TestThreat17Delay: each failed login is answered later than the one before, the
+// commands behind it wait, and after too many the session ends.
 func TestThreat17Delay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ftp.Config{FailureDelay: 1e9, LoginFailures: 7})
@@ -143,8 +143,8 @@ func TestLoginFaults(t *testing.T) {
 	}
 }
 
-// TestThreat23OtherProtocols: who speaks another protocol is shown the door at
-// once (CVE-2021-3618).
+// TestThreat23OtherProtocols: a session that begins in another protocol is ended at once
+// (CVE-2021-3618).
 func TestThreat23OtherProtocols(t *testing.T) {
 	t.Parallel()
 	for _, first := range []string{

@@ -51,8 +51,7 @@ func (s *session) epsvVerb(arg []byte) error {
 	if err != nil {
 		return err
 	}
-	b := append(s.e.scratch[:0], "229 Entering Extended Passive Mode (|||"...)
-	b = appendInt(b, int64(addr.Port()))
+	b := appendInt(append(s.e.scratch[:0], "229 Entering Extended Passive Mode (|||"...), int64(addr.Port()))
 	s.sendLine(append(b, "|)"...))
 	return nil
 }

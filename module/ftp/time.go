@@ -91,24 +91,19 @@ func parseTime(b []byte, short bool) (ns int64, ok bool) {
 	if len(digits) != 14 && !(short && len(digits) == 12) || point && len(fraction) == 0 {
 		return 0, false
 	}
-	part := func(from, to int) int {
-		n, ok := parseDigits(digits[from:to])
-		if !ok {
-			return -1
-		}
-		return int(n)
+	n, ok := parseDigits(digits)
+	if len(digits) == 12 {
+		n *= 100
 	}
-	year, month, date := part(0, 4), part(4, 6), part(6, 8)
-	hour, minute, sec := part(8, 10), part(10, 12), 0
-	if len(digits) == 14 {
-		sec = part(12, 14)
-	}
-	if year < 1678 || year > 2261 || month < 1 || month > 12 || date < 1 || date > daysIn(int64(year), month) ||
-		hour < 0 || hour > 23 || minute < 0 || minute > 59 || sec < 0 || sec > 60 {
+	part := func(unit int64) int { return int(n / unit % 100) }
+	year, month, date := n/1e10, part(1e8), part(1e6)
+	hour, minute, sec := part(1e4), part(100), part(1)
+	if !ok || year < 1678 || year > 2261 || month < 1 || month > 12 || date < 1 || date > daysIn(year, month) ||
+		hour > 23 || minute > 59 || sec > 60 {
 		return 0, false
 	}
 	ns, ok = parseFraction(fraction)
-	seconds := daysTo(int64(year), month, date)*day + int64(hour*3600+minute*60+sec)
+	seconds := daysTo(year, month, date)*day + int64(hour*3600+minute*60+sec)
 	return seconds*second + ns, ok
 }
 

@@ -51,9 +51,7 @@ func (s *session) retrVerb(arg []byte) error {
 		size = min(size, length)
 	}
 	s.begin(transfer{file: file, length: s.rangeLength()})
-	b := s.appendOpening(arg)
-	b = append(b, " ("...)
-	b = appendInt(b, size)
+	b := appendInt(append(s.appendOpening(arg), " ("...), size)
 	s.sendLine(append(b, " bytes)."...))
 	return nil
 }
@@ -151,14 +149,12 @@ func (s *session) prepare(arg []byte) ([]byte, error) {
 }
 
 func (s *session) appendOpening(arg []byte) []byte {
-	b := append(s.e.scratch[:0], "150 Opening "...)
+	representation := "ASCII"
 	if s.binary {
-		b = append(b, "BINARY"...)
-	} else {
-		b = append(b, "ASCII"...)
+		representation = "BINARY"
 	}
-	b = append(b, " mode data connection for "...)
-	return appendName(b, arg)
+	b := append(append(s.e.scratch[:0], "150 Opening "...), representation...)
+	return appendName(append(b, " mode data connection for "...), arg)
 }
 
 // begin begins a transfer, whose preliminary reply its caller says. Where the engine moves

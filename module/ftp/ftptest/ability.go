@@ -8,7 +8,7 @@ import (
 	"wasiftp/wasi"
 )
 
-// able is begin for a call that some files cannot do.
+// able is begin for a call that fails if the account's files lack an ability.
 func (w *World) able(ability ftp.Abilities, call string, h ftp.Handle, right ftp.Rights, name []byte,
 	more ...any) (*session, error) {
 	s, err := w.begin(call, h, right, name, more...)
@@ -18,7 +18,7 @@ func (w *World) able(ability ftp.Abilities, call string, h ftp.Handle, right ftp
 	return s, err
 }
 
-// SetUmask is for files and directories to come.
+// SetUmask sets the mask for new files and directories.
 func (w *World) SetUmask(h ftp.Handle, mask uint32) error {
 	s, err := w.able(wasi.AbleUmask, "SetUmask", h, wasi.RightWrite, []byte("."), mask)
 	if err == nil {
@@ -27,10 +27,10 @@ func (w *World) SetUmask(h ftp.Handle, mask uint32) error {
 	return err
 }
 
-// sessionPage is how many sessions are told at a time.
+// sessionPage is how many sessions one call of Sessions yields.
 const sessionPage = 3
 
-// Sessions are those of this world, by their handles.
+// Sessions yields the sessions of this world, which are numbered by their handles.
 func (w *World) Sessions(h ftp.Handle, after uint64, yield func(ftp.SessionInfo)) error {
 	me, ok := get[*session](w, "Sessions", h)
 	if !ok || me.account.Rights&wasi.RightAdmin == 0 {
@@ -52,7 +52,7 @@ func (w *World) Sessions(h ftp.Handle, after uint64, yield func(ftp.SessionInfo)
 	return nil
 }
 
-// describe says what a session is doing.
+// describe adds to info what a session is doing.
 func (w *World) describe(s *session, info *ftp.SessionInfo) {
 	i := slices.IndexFunc(w.transfers, func(u *openFile) bool { return u.owner == s })
 	if i < 0 {
@@ -70,7 +70,7 @@ func (w *World) describe(s *session, info *ftp.SessionInfo) {
 	}
 }
 
-// Symlink makes a link, which nothing here follows.
+// Symlink makes a link. No call of this world follows it.
 func (w *World) Symlink(h ftp.Handle, target, name []byte) error {
 	w.checkName("Symlink", target)
 	if _, err := w.able(wasi.AbleSymlink, "Symlink", h, wasi.RightWrite, name, string(target)); err != nil {
@@ -136,15 +136,4 @@ func (w *World) Copy(h ftp.Handle, from, to []byte, appends bool) (ftp.Handle, e
 	u.handle = w.newHandle(u)
 	w.transfers = append(w.transfers, u)
 	return u.handle, nil
-}
-
-func (w *World) moveCopy(u *openFile) bool {
-	n := min(len(u.source), hashPiece)
-	u.data = append(u.data, u.source[:n]...)
-	u.source = u.source[n:]
-	u.moved += uint64(n)
-	if n == 0 {
-		w.over(u, nil)
-	}
-	return true
 }

@@ -11,7 +11,7 @@ import (
 	"wasiftp/module/ftp"
 )
 
-// Client is the far end of a control connection.
+// Client is the client's end of a control connection.
 type Client struct {
 	w *World
 	s *session
@@ -20,7 +20,7 @@ type Client struct {
 	Handle ftp.Handle
 }
 
-// Data is the far end of a data connection.
+// Data is the client's end of a data connection.
 type Data struct{ conn *conn }
 
 // Listener is where an active client waits for data connections.
@@ -50,10 +50,7 @@ func (w *World) LoginAs(user, password string) *Client {
 }
 
 // Send sends bytes. It does not run the engine.
-func (c *Client) Send(text string) {
-	c.s.toServer = append(c.s.toServer, text...)
-	c.s.sent()
-}
+func (c *Client) Send(text string) { c.s.send(text) }
 
 // Do sends a line, runs the engine and returns the next reply.
 func (c *Client) Do(line string) string {
@@ -68,8 +65,8 @@ func (c *Client) Code(line string) string {
 	return reply[:min(3, len(reply))]
 }
 
-// Reply takes the next whole reply, of one line or several, without its last line
-// end; "" if there is none. It reads, and so makes room.
+// Reply takes the next whole reply, of one line or several, without its last line end; ""
+// if there is none. It reads from the connection, and so makes room.
 func (c *Client) Reply() string {
 	text := string(c.s.toClient)
 	end := 0
@@ -105,7 +102,7 @@ func (c *Client) Codes() string {
 	}
 }
 
-// Writes is how many writes the replies came in since it was last asked.
+// Writes is how many writes of the server have sent bytes since the last call.
 func (c *Client) Writes() int {
 	n := c.s.writes
 	c.s.writes = 0
@@ -113,23 +110,18 @@ func (c *Client) Writes() int {
 }
 
 // Take takes all bytes that came, whole replies or not.
-func (c *Client) Take() string {
-	text := string(c.s.toClient)
-	c.s.toClient = nil
-	c.s.read()
-	return text
-}
+func (c *Client) Take() string { return c.s.take() }
 
 // Closed reports whether the server has closed the control connection.
 func (c *Client) Closed() bool { return c.s.serverClosed }
 
-// Hang closes the client's sending side, as a client that has said all does.
+// Hang closes the client's sending side; the client still reads.
 func (c *Client) Hang() { c.s.hang(false) }
 
 // Drop breaks the connection off.
 func (c *Client) Drop() { c.s.hang(true) }
 
-// Vanish hangs up, and has the engine hear of it though it may not have read all.
+// Vanish is Hang, and tells the engine even if it has not read all that was sent.
 func (c *Client) Vanish() {
 	c.s.hang(false)
 	c.w.event(ftp.EventHangup, c.Handle, c.Handle, nil, 0)
@@ -149,8 +141,8 @@ var (
 	extendedReply = regexp.MustCompile(`^229 .*\(\|\|\|(\d+)\|\)`)
 )
 
-// Passive sends PASV or EPSV and returns the port that it opened, not valid if it
-// didn't.
+// Passive sends PASV or EPSV and returns the address of the port that the server opened;
+// the zero value if it opened none.
 func (c *Client) Passive(verb string) netip.AddrPort {
 	reply := c.Do(verb)
 	if m := extendedReply.FindStringSubmatch(reply); m != nil {
@@ -166,7 +158,7 @@ func (c *Client) Passive(verb string) netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr(strings.Join(m[1:5], ".")), uint16(high<<8|low))
 }
 
-// DialData connects to a passive data port; nil if nobody listens there.
+// DialData connects to a passive data port. It is nil if nobody listens there.
 func (w *World) DialData(to netip.AddrPort) *Data {
 	for h, v := range w.handles {
 		l, ok := v.(*listener)
@@ -199,7 +191,7 @@ func PortCommand(addr netip.AddrPort) string {
 	return fmt.Sprintf("PORT %d,%d,%d,%d,%d,%d", a[0], a[1], a[2], a[3], addr.Port()>>8, addr.Port()&0xff)
 }
 
-// Accept takes the next data connection; nil if there is none.
+// Accept takes the next data connection. It is nil if there is none.
 func (l *Listener) Accept() *Data {
 	if len(l.queue) == 0 {
 		return nil
@@ -210,18 +202,10 @@ func (l *Listener) Accept() *Data {
 }
 
 // Write sends bytes on the data connection.
-func (d *Data) Write(text string) {
-	d.conn.toServer = append(d.conn.toServer, text...)
-	d.conn.sent()
-}
+func (d *Data) Write(text string) { d.conn.send(text) }
 
-// Read takes what has come on the data connection.
-func (d *Data) Read() string {
-	text := string(d.conn.toClient)
-	d.conn.toClient = nil
-	d.conn.read()
-	return text
-}
+// Read takes all bytes that came on the data connection.
+func (d *Data) Read() string { return d.conn.take() }
 
 // Close ends the client's sending side, which ends an upload.
 func (d *Data) Close() { d.conn.hang(false) }
@@ -235,8 +219,8 @@ func (d *Data) Closed() bool { return d.conn.serverClosed }
 // Reset reports whether the server broke the data connection off.
 func (d *Data) Reset() bool { return d.conn.reset }
 
-// Get fetches with a transfer command over a passive data connection. It
-// returns what came, and the codes of all replies.
+// Get carries out a command that sends data to the client, over a passive data connection.
+// It returns the data and the codes of all replies.
 func (c *Client) Get(command string) (content, codes string) {
 	d := c.w.DialData(c.Passive("PASV"))
 	if d == nil {
@@ -256,8 +240,8 @@ func (c *Client) Get(command string) (content, codes string) {
 	return b.String(), c.Codes()
 }
 
-// Upload sends a file with a transfer command over a passive data connection,
-// and returns the codes of all replies.
+// Upload sends a file with a transfer command over a passive data connection, and returns
+// the codes of all replies.
 func (c *Client) Upload(command, content string) (codes string) {
 	d := c.w.DialData(c.Passive("PASV"))
 	if d == nil {

@@ -13,15 +13,14 @@ type conn struct {
 	owner, handle ftp.Handle
 	toServer      []byte
 	toClient      []byte
-	clientClosed  bool // it will send no more
-	clientGone    bool // it reads no more either
+	clientClosed  bool // the client will send no more
+	clientGone    bool // the client reads no more either
 	serverClosed  bool
-	reset         bool // when the server closed it
-	wantRead      bool
-	wantWrite     bool
-	dialling      bool
+	reset         bool // the server broke it off
+	wantRead      bool // EventReadable is owed
+	wantWrite     bool // EventWritable is owed
 	deflated      bool
-	writes        int // of the server, that the connection took something of
+	writes        int // how many writes of the server put bytes into toClient
 }
 
 // listener is a passive data port.
@@ -31,7 +30,7 @@ type listener struct {
 	queue []*conn
 }
 
-// LocalAddress is our end of a control connection.
+// LocalAddress is the server's end of a control connection.
 func (w *World) LocalAddress(h ftp.Handle) netip.AddrPort {
 	s, ok := get[*session](w, "LocalAddress", h)
 	if !ok {
@@ -49,7 +48,7 @@ func (w *World) PeerAddress(h ftp.Handle) netip.AddrPort {
 	return s.peer
 }
 
-// conn finds a connection of either kind.
+// conn finds the control or data connection of a handle.
 func (w *World) conn(call string, h ftp.Handle) *conn {
 	switch c := w.handles[h].(type) {
 	case *session:
@@ -121,7 +120,21 @@ func (c *conn) room(n int) int {
 	return min(n, max(c.w.Room-len(c.toClient), 0))
 }
 
-// sent is told that the client has sent something, or its end.
+// send sends bytes from the client.
+func (c *conn) send(text string) {
+	c.toServer = append(c.toServer, text...)
+	c.sent()
+}
+
+// take takes all bytes that came to the client.
+func (c *conn) take() string {
+	text := string(c.toClient)
+	c.toClient = nil
+	c.read()
+	return text
+}
+
+// sent is called when the client has sent bytes or closed its side.
 func (c *conn) sent() {
 	if c.wantRead && !c.serverClosed {
 		c.wantRead = false
@@ -129,7 +142,7 @@ func (c *conn) sent() {
 	}
 }
 
-// read is told that the client has read something, or will not read again.
+// read is called when the client has read bytes, or will not read again.
 func (c *conn) read() {
 	if c.wantWrite && !c.serverClosed {
 		c.wantWrite = false
@@ -155,7 +168,7 @@ func (w *World) Listen(h ftp.Handle, family int) (ftp.Handle, netip.AddrPort, er
 	return w.newHandle(l), l.addr, nil
 }
 
-// Accept takes the data connection that came, unless several did.
+// Accept takes the data connection that came; ErrBusy if several did.
 func (w *World) Accept(h ftp.Handle) (ftp.Handle, error) {
 	l, ok := get[*listener](w, "Accept", h)
 	switch {
@@ -179,7 +192,7 @@ func (w *World) Dial(h ftp.Handle, to netip.AddrPort) (ftp.Handle, error) {
 		return 0, ftp.ErrStorage
 	}
 	w.Attempts = append(w.Attempts, to)
-	c := &conn{w: w, owner: h, dialling: true}
+	c := &conn{w: w, owner: h}
 	c.handle = w.newHandle(c)
 	target := w.waiting[to]
 	if target == nil {
@@ -191,7 +204,7 @@ func (w *World) Dial(h ftp.Handle, to netip.AddrPort) (ftp.Handle, error) {
 	return c.handle, nil
 }
 
-// Close closes any handle, and with a session all that it owns.
+// Close closes any handle, and with a session all handles that it owns.
 func (w *World) Close(h ftp.Handle) {
 	v, ok := w.handles[h]
 	if !ok {

@@ -10,31 +10,31 @@ import (
 	"wasiftp/wasi"
 )
 
-// File is a file or a directory.
+// File is a file, a directory or a link.
 type File struct {
 	Type    ftp.FileType
 	Data    []byte
 	ModTime int64
-	Created int64 // 0 is not known
+	Created int64 // 0 if it is not known
 	Mode    uint32
 	Target  string // of a link
 }
 
-// openFile is an open file, of whichever direction.
+// openFile is a file that is open for a transfer, a hash or a copy.
 type openFile struct {
 	handle ftp.Handle
 	owner  *session
 	name   string
 	mode   ftp.OpenMode
-	data   []byte // what is read, or has been written
+	data   []byte // bytes that are yet to be read, or have been written
 	conn   *conn
 	moved  uint64
 	length int64     // most bytes of an upload; 0 is no limit
-	sum    hash.Hash // of a file that is hashed
-	source []byte    // of a copy: what is yet to be copied
+	sum    hash.Hash // nil unless the file is hashed
+	source []byte    // bytes that are yet to be hashed or copied
 	copies bool
 	ascii  bool
-	over   bool // it has ended: only Commit or Close may follow
+	over   bool // all bytes have moved: only Hash, Commit or Close may follow
 }
 
 // directory is an open directory.
@@ -43,7 +43,7 @@ type directory struct {
 	entries []ftp.Entry
 }
 
-// Put makes a file, and the directories it lies in.
+// Put makes a file and its parent directories.
 func (w *World) Put(name, content string) *File {
 	for i := range name {
 		if name[i] == '/' && w.Files[name[:i]] == nil {
@@ -62,7 +62,7 @@ func (w *World) Mkfolder(name string) *File {
 	return f
 }
 
-// Content is what a file holds; ok is false if there is no such file.
+// Content is the content of a file; ok is false if there is no such file.
 func (w *World) Content(name string) (content string, ok bool) {
 	f := w.Files[name]
 	if f == nil || f.Type != ftp.Regular {
@@ -75,7 +75,7 @@ func (f *File) info() ftp.FileInfo {
 	return ftp.FileInfo{ModTime: f.ModTime, Size: uint64(len(f.Data)), Type: f.Type, Mode: f.Mode, Links: 1, Created: f.Created}
 }
 
-// begin does what is common to all calls on files.
+// begin begins a call on a file: it checks the name, waits and checks the right.
 func (w *World) begin(call string, h ftp.Handle, right ftp.Rights, name []byte, more ...any) (*session, error) {
 	w.checkName(call, name)
 	s, ok := get[*session](w, call, h)
@@ -100,7 +100,7 @@ func (w *World) find(name []byte) *File {
 	return w.Files[string(name)]
 }
 
-// parent checks that the directory a name lies in is there.
+// parent checks that the parent of a name is a directory.
 func (w *World) parent(name []byte) error {
 	i := bytes.LastIndexByte(name, '/')
 	if i < 0 {
@@ -115,7 +115,7 @@ func (w *World) parent(name []byte) error {
 	return nil
 }
 
-// there is begin for a call on a file that must be there.
+// there is begin for a call on a file that must exist, and returns that.
 func (w *World) there(call string, h ftp.Handle, right ftp.Rights, name []byte, more ...any) (*File, error) {
 	if _, err := w.begin(call, h, right, name, more...); err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (w *World) Stat(h ftp.Handle, name []byte, link bool) (ftp.FileInfo, error)
 	return f.info(), nil
 }
 
-// Enter looks at a directory that becomes the current one.
+// Enter checks that a directory can become the current one.
 func (w *World) Enter(h ftp.Handle, name []byte) error {
 	f, err := w.there("Enter", h, 0, name)
 	if err == nil && f.Type != ftp.Dir {
@@ -147,21 +147,17 @@ func (w *World) Enter(h ftp.Handle, name []byte) error {
 
 // List opens a directory.
 func (w *World) List(h ftp.Handle, name []byte, namesOnly bool) (ftp.Handle, error) {
-	s, err := w.begin("List", h, wasi.RightList, name, namesOnly)
+	f, err := w.there("List", h, wasi.RightList, name, namesOnly)
 	if err != nil {
 		return 0, err
-	}
-	f := w.find(name)
-	if f == nil {
-		return 0, ftp.ErrNotExist
 	}
 	if f.Type != ftp.Dir {
 		return 0, ftp.ErrNotDir
 	}
-	return w.newHandle(&directory{owner: s, entries: w.entries(string(name), namesOnly)}), nil
+	return w.newHandle(&directory{w.handles[h].(*session), w.entries(string(name), namesOnly)}), nil
 }
 
-// entries are the files in a directory, by name.
+// entries are the files in a directory, sorted by name.
 func (w *World) entries(name string, namesOnly bool) []ftp.Entry {
 	prefix := name + "/"
 	if name == "." {
@@ -183,7 +179,7 @@ func (w *World) entries(name string, namesOnly bool) []ftp.Entry {
 	return list
 }
 
-// ListNext gives a page of entries.
+// ListNext yields a page of entries.
 func (w *World) ListNext(h ftp.Handle, yield func(ftp.Entry)) (bool, error) {
 	d, ok := get[*directory](w, "ListNext", h)
 	if !ok {
@@ -234,7 +230,7 @@ func (w *World) Open(h ftp.Handle, name []byte, mode ftp.OpenMode, offset int64)
 		u.data = f.Data[min(offset, size):]
 	case ftp.OpenResume:
 		if offset > size {
-			return 0, ftp.FileInfo{}, ftp.ErrName // as every real storage
+			return 0, ftp.FileInfo{}, ftp.ErrName // as every real storage does
 		}
 		u.data = slices.Clone(f.Data[:offset])
 	case ftp.OpenAppend:
@@ -244,7 +240,7 @@ func (w *World) Open(h ftp.Handle, name []byte, mode ftp.OpenMode, offset int64)
 	return u.handle, f.info(), nil
 }
 
-// Commit makes an upload the file it was opened for.
+// Commit puts an upload or a copy in the place of its file.
 func (w *World) Commit(h ftp.Handle) error {
 	u, ok := get[*openFile](w, "Commit", h)
 	if !ok {
@@ -281,7 +277,7 @@ func (w *World) Mkdir(h ftp.Handle, name []byte) error {
 	return nil
 }
 
-// mode is that of a new file, by itself or under a mask.
+// mode is the mode of a new file: own or, under a mask, what that leaves of most.
 func (s *session) mode(own, most uint32) uint32 {
 	if s.umask == nil {
 		return own
@@ -319,12 +315,9 @@ func (w *World) RemoveDir(h ftp.Handle, name []byte) error {
 // Rename renames a file or a directory with all below it.
 func (w *World) Rename(h ftp.Handle, from, to []byte) error {
 	w.checkName("Rename", to)
-	if _, err := w.begin("Rename", h, wasi.RightRename, from, string(to)); err != nil {
+	f, err := w.there("Rename", h, wasi.RightRename, from, string(to))
+	if err != nil {
 		return err
-	}
-	f := w.find(from)
-	if f == nil {
-		return ftp.ErrNotExist
 	}
 	if err := w.parent(to); err != nil {
 		return err

@@ -6,10 +6,7 @@ import (
 	"wasiftp/wasi/digest"
 )
 
-// hashPiece is how many bytes are hashed in a round.
-const hashPiece = 1000
-
-// Hash hashes a file.
+// Hash begins to hash a file, and tells the hash once it is made.
 func (w *World) Hash(file ftp.Handle, algorithm wasi.Algorithm, length int64, b []byte) ([]byte, error) {
 	u, ok := get[*openFile](w, "Hash", file)
 	switch {
@@ -21,18 +18,26 @@ func (w *World) Hash(file ftp.Handle, algorithm wasi.Algorithm, length int64, b 
 		w.broken("Hash: before it is made")
 		return b, ftp.ErrStorage
 	}
-	u.sum = digest.New(algorithm)
+	u.sum, u.source = digest.New(algorithm), u.data
 	if length > 0 {
-		u.data = u.data[:min(int(length), len(u.data))]
+		u.source = u.data[:min(int(length), len(u.data))]
 	}
 	w.transfers = append(w.transfers, u)
 	return b, ftp.ErrAgain
 }
 
-func (w *World) moveHash(u *openFile) bool {
-	n := min(len(u.data), hashPiece)
-	u.sum.Write(u.data[:n])
-	u.data = u.data[n:]
+// sourcePiece is how many bytes are hashed or copied in a round.
+const sourcePiece = 1000
+
+// moveSource hashes or copies the next bytes of a file.
+func (w *World) moveSource(u *openFile) bool {
+	n := min(len(u.source), sourcePiece)
+	if u.copies {
+		u.data = append(u.data, u.source[:n]...)
+	} else {
+		u.sum.Write(u.source[:n])
+	}
+	u.source = u.source[n:]
 	u.moved += uint64(n)
 	if n == 0 {
 		w.over(u, nil)

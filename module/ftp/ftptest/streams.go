@@ -6,7 +6,7 @@ import (
 	"wasiftp/module/ftp"
 )
 
-// plain is what a World is without a Transferer and a Deflater.
+// plain is a World without the methods of a Transferer and a Deflater.
 type plain struct{ others }
 
 type others interface {
@@ -25,8 +25,8 @@ type others interface {
 	ftp.Copier
 }
 
-// NewPlainWorld is a world as NewWorld's, but one that leaves it to the engine to
-// move the bytes of files, and that does not compress.
+// NewPlainWorld is NewWorld, but the engine moves the bytes of files, and nothing is
+// compressed.
 func NewPlainWorld(config ftp.Config) *World {
 	w := NewWorld(config)
 	w.plain = true
@@ -48,7 +48,7 @@ func (w *World) ReadFile(file ftp.Handle, p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteFile writes on in an upload, not always all.
+// WriteFile writes on in an upload; with Async it may take a part of p only.
 func (w *World) WriteFile(file ftp.Handle, p []byte) (int, error) {
 	u, err := w.stream("WriteFile", file, p)
 	if err != nil {
@@ -73,7 +73,7 @@ func (w *World) stream(call string, file ftp.Handle, p []byte) (*openFile, error
 	return u, w.wait(u.owner, call, file, len(p))
 }
 
-// handy is how many of n bytes the storage moves at once.
+// handy is how many of n bytes the storage moves in one call.
 func (w *World) handy(n int) int {
 	if w.Async == nil || n < 2 {
 		return n
@@ -81,7 +81,7 @@ func (w *World) handy(n int) int {
 	return 1 + w.Async.IntN(n)
 }
 
-// Reset breaks a data connection off.
+// Reset closes a data connection so that the client sees it broken.
 func (w *World) Reset(h ftp.Handle) {
 	if c, ok := get[*conn](w, "Reset", h); ok {
 		c.reset = true

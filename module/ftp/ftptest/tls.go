@@ -6,8 +6,8 @@ import (
 	"wasiftp/module/ftp"
 )
 
-// StartTLS protects nothing, but does all else: a control connection forgets
-// what arrived and says the reply, a data connection is ready at the next step.
+// StartTLS encrypts nothing, but does all else: on a control connection it drops the bytes
+// that arrived and sends the reply, and a data connection is ready at the next step.
 func (w *World) StartTLS(h ftp.Handle, reply []byte) error {
 	c := w.conn("StartTLS", h)
 	if c == nil {
@@ -23,7 +23,7 @@ func (w *World) StartTLS(h ftp.Handle, reply []byte) error {
 	return nil
 }
 
-// JoinTLS is StartTLS, but remembers that it was this one.
+// JoinTLS is StartTLS for a data connection, but is counted in Joined.
 func (w *World) JoinTLS(h ftp.Handle) error {
 	c, ok := get[*conn](w, "JoinTLS", h)
 	if !ok {
@@ -37,7 +37,7 @@ func (w *World) JoinTLS(h ftp.Handle) error {
 	return nil
 }
 
-// StopTLS says the reply and forgets what arrived.
+// StopTLS sends the reply and drops the bytes that arrived.
 func (w *World) StopTLS(h ftp.Handle, reply []byte) error {
 	s, ok := get[*session](w, "StopTLS", h)
 	if !ok {
@@ -51,7 +51,7 @@ func (w *World) StopTLS(h ftp.Handle, reply []byte) error {
 	return nil
 }
 
-// Deflate compresses nothing either.
+// Deflate compresses nothing; it only checks the call.
 func (w *World) Deflate(h ftp.Handle, level int) error {
 	c, ok := get[*conn](w, "Deflate", h)
 	if !ok {

@@ -7,7 +7,7 @@ import (
 	"wasiftp/module/ftp"
 )
 
-// Start has the world move the bytes of a file.
+// Start begins to move the bytes of a file.
 func (w *World) Start(file, data ftp.Handle, ascii bool, length int64) error {
 	u, ok := get[*openFile](w, "Start", file)
 	c, ok2 := get[*conn](w, "Start", data)
@@ -30,7 +30,7 @@ func (w *World) Start(file, data ftp.Handle, ascii bool, length int64) error {
 	return nil
 }
 
-// Progress is how many bytes have moved.
+// Progress is how many bytes of a file have been moved, hashed or copied.
 func (w *World) Progress(file ftp.Handle) uint64 {
 	u, ok := get[*openFile](w, "Progress", file)
 	if !ok {
@@ -39,15 +39,12 @@ func (w *World) Progress(file ftp.Handle) uint64 {
 	return u.moved
 }
 
-// move moves some of a transfer's bytes.
+// move moves some of a transfer's bytes, and reports false if it has to wait for the client.
 func (w *World) move(u *openFile) bool {
-	if u.sum != nil {
-		return w.moveHash(u)
-	}
-	if u.copies {
-		return w.moveCopy(u)
-	}
-	if u.mode == ftp.OpenRead {
+	switch {
+	case u.sum != nil || u.copies:
+		return w.moveSource(u)
+	case u.mode == ftp.OpenRead:
 		return w.moveDown(u)
 	}
 	return w.moveUp(u)
@@ -92,14 +89,15 @@ func (w *World) moveUp(u *openFile) bool {
 	return n > 0
 }
 
-// over ends a transfer and tells the engine.
+// over ends a transfer, and tells the engine how.
 func (w *World) over(u *openFile, err error) {
 	u.over = err == nil
 	w.event(ftp.EventTransfer, u.owner.handle, u.handle, err, u.moved)
 	w.drop(u)
 }
 
-// drop closes a transfer's data connection; a download that is not over breaks.
+// drop closes a transfer's data connection. The client sees it broken if a download is not
+// over.
 func (w *World) drop(u *openFile) {
 	w.transfers = slices.DeleteFunc(w.transfers, func(t *openFile) bool { return t == u })
 	if u.conn != nil {

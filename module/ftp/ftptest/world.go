@@ -1,7 +1,7 @@
-// Package ftptest is a world for the engine that lives in memory: its own clock,
-// byte queues for connections, a small tree of files, and clients at the far end.
-// It checks what the engine asks of it, so that a test or a fuzzer that only
-// talks FTP notices when a name leaves the root or a closed handle is used.
+// Package ftptest is a world in memory for the engine: it has its own clock, byte queues
+// for connections, a small tree of files, and clients. It checks the engine's calls, so
+// that a test or a fuzzer that only talks FTP notices when a name leaves the root or a
+// closed handle is used.
 package ftptest
 
 import (
@@ -25,56 +25,55 @@ var (
 // Start is the time at which a world begins: 2024-06-01 12:00:00 UTC, in ns.
 const Start int64 = 1717243200_000000000
 
-// All is every right on files there is.
+// All is every right on files.
 const All = wasi.RightRead | wasi.RightList | wasi.RightWrite | wasi.RightDelete | wasi.RightRename | wasi.RightMkdir
 
-// Account is who may log in.
+// Account is an account that may log in.
 type Account struct {
 	Password string
 	Rights   ftp.Rights
 	Lacks    ftp.Abilities // what its files cannot do
 }
 
-// World is an [ftp.World] in memory, and all that lies around it. It is for one
-// goroutine. Its fields may be set before the first connection and, where a test
-// wants that, later.
+// World is an [ftp.World] in memory with its engine and clients. It is for one goroutine.
+// Its fields may be set at any time.
 type World struct {
 	Engine   *ftp.Engine
 	Now      int64
 	Accounts map[string]Account
-	Files    map[string]*File // by name, as the engine says it; the root is not in it
-	Server   netip.AddrPort   // our end of new control connections
+	Files    map[string]*File // by name, relative to the root, which is not in it
+	Server   netip.AddrPort   // the server's end of new control connections
 	Peer     netip.AddrPort   // the client's end of new control connections
 
-	Room    int // bytes a connection takes before its client reads; 0 is no limit
-	Segment int // most bytes a read gives; 0 is no limit
-	Page    int // entries of a directory given at a time; 0 is 100
+	Room    int // bytes that a connection takes before its client reads; 0 is no limit
+	Segment int // most bytes that a read gives; 0 is no limit
+	Page    int // entries of a directory that a call of ListNext yields; 0 is 100
 
-	// Async, if not nil, has every call that may wait do so, for a random while.
+	// Async, if not nil, makes every call that may wait do so, for a random number of
+	// rounds.
 	Async *rand.Rand
 
-	// Fault, if not nil, is asked before each call on files and accounts, and
-	// before some on connections; what it returns other than nil is that call's
-	// answer.
+	// Fault, if not nil, is called before each call on files and accounts, and before
+	// some on connections. An error that it returns is the call's answer.
 	Fault func(call, name string) error
 
-	// Broken lists what the engine should not have done.
+	// Broken lists the rules that the engine has broken.
 	Broken []string
 
-	// Attempts are the addresses that were dialled, in order.
+	// Attempts are the addresses that the engine has dialled, in order.
 	Attempts []netip.AddrPort
 
-	// Protected and Joined are how many data connections went under TLS, with us
-	// as the server and as the client.
+	// Protected and Joined count the data connections under TLS: those on which the engine
+	// is the TLS server, and those on which it is the TLS client.
 	Protected, Joined int
 
-	// Renamed, if not nil, is what [ftp.Namer] makes of a name; nil leaves it.
+	// Renamed, if not nil, is how Names converts a name; nil leaves it as it is.
 	Renamed func(utf8 bool, name string) string
 
 	handles   map[ftp.Handle]any
 	last      ftp.Handle
 	port      uint16
-	next      int64
+	next      int64 // when the engine wants its next step; 0 is never
 	events    []ftp.Event
 	sessions  []*session
 	transfers []*openFile
@@ -82,7 +81,8 @@ type World struct {
 	plain     bool                         // the engine moves the bytes of files
 }
 
-// NewWorld is a world with account "u", password "p", all rights, and an engine.
+// NewWorld is a world with an engine and three accounts, all with the password "p": "u" has
+// all rights on files, "ro" may only read and list, "admin" is also an administrator.
 func NewWorld(config ftp.Config) *World {
 	w := &World{
 		Now: Start, Accounts: map[string]Account{
@@ -104,8 +104,8 @@ type session struct {
 	user         string
 	umask        *uint32 // nil for none
 	began        int64
-	asked        string // the call under way
-	rounds       int    // until its answer is there
+	asked        string // the call that waits, "" if none does
+	rounds       int    // how many until its answer is there
 }
 
 func (w *World) broken(format string, args ...any) {
@@ -118,7 +118,7 @@ func (w *World) newHandle(v any) ftp.Handle {
 	return w.last
 }
 
-// get finds what a handle stands for.
+// get is the object of a handle. A handle that has none of type T breaks a rule.
 func get[T any](w *World, call string, h ftp.Handle) (v T, ok bool) {
 	v, ok = w.handles[h].(T)
 	if !ok {
@@ -131,7 +131,7 @@ func (w *World) event(kind ftp.EventKind, owner, h ftp.Handle, err error, bytes 
 	w.events = append(w.events, ftp.Event{Kind: kind, Session: owner, Handle: h, Err: err, Bytes: bytes})
 }
 
-// Emit gives the engine an event of a test's own with the next step.
+// Emit adds an event to the engine's next step.
 func (w *World) Emit(event ftp.Event) { w.events = append(w.events, event) }
 
 // Run steps the engine until nothing more happens at this time.
@@ -144,8 +144,8 @@ func (w *World) Run() {
 	panic("ftptest: the engine does not come to rest")
 }
 
-// Round lets the network, the storage and the engine do a little, and reports
-// false when there was nothing to do.
+// Round moves some bytes and steps the engine once, and reports false if there was nothing
+// to do.
 func (w *World) Round() bool {
 	busy := w.answer()
 	for _, t := range slices.Clone(w.transfers) {
@@ -160,7 +160,7 @@ func (w *World) Round() bool {
 	return true
 }
 
-// answer brings the answers nearer that sessions wait for.
+// answer counts down the rounds until sessions have the answers that they wait for.
 func (w *World) answer() (busy bool) {
 	for _, s := range w.sessions {
 		if s.asked == "" || s.rounds == 0 {
@@ -174,7 +174,7 @@ func (w *World) answer() (busy bool) {
 	return busy
 }
 
-// Advance lets time pass, waking the engine whenever it wants that.
+// Advance lets time pass, and steps the engine at each time that it asked for.
 func (w *World) Advance(ns int64) {
 	end := w.Now + ns
 	w.Run()
@@ -189,7 +189,8 @@ func (w *World) Advance(ns int64) {
 // Held is how many handles the engine holds.
 func (w *World) Held() int { return len(w.handles) }
 
-// wait reports whether a call has to wait, and when it has, its answer.
+// wait is the error of a call: ErrAgain while it has to wait, and then that of Fault, which
+// gets args[0] as the name.
 func (w *World) wait(s *session, call string, args ...any) error {
 	key := fmt.Sprintf("%s %q", call, args)
 	if w.Async != nil && (s.asked != key || s.rounds > 0) {
@@ -199,11 +200,7 @@ func (w *World) wait(s *session, call string, args ...any) error {
 		return ftp.ErrAgain
 	}
 	s.asked = ""
-	name := ""
-	if w.Fault != nil && len(args) > 0 {
-		name = fmt.Sprint(args[0])
-	}
-	return w.fault(call, name)
+	return w.fault(call, fmt.Sprint(args[0]))
 }
 
 func (w *World) fault(call, name string) error {
@@ -230,14 +227,14 @@ func (w *World) Login(h ftp.Handle, user, password []byte) (ftp.Rights, ftp.Abil
 	return account.Rights, math.MaxUint32 &^ account.Lacks, nil
 }
 
-// Logout takes the rights away.
+// Logout takes the account from the session.
 func (w *World) Logout(h ftp.Handle) {
 	if s, ok := get[*session](w, "Logout", h); ok {
 		s.account, s.user, s.umask = Account{}, "", nil
 	}
 }
 
-// checkName notes a name that is not as [ftp.Files] wants it.
+// checkName checks that a name is as [ftp.Files] wants it.
 func (w *World) checkName(call string, name []byte) {
 	text := string(name)
 	if text == "." {
@@ -251,7 +248,7 @@ func (w *World) checkName(call string, name []byte) {
 	}
 }
 
-// Names has names be others, if the test wants that.
+// Names converts a name by Renamed.
 func (w *World) Names(h ftp.Handle, utf8 bool, name, b []byte) ([]byte, error) {
 	if _, ok := get[*session](w, "Names", h); !ok {
 		return nil, ftp.ErrStorage

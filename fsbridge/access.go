@@ -14,22 +14,23 @@ import (
 	"wasiftp/wasi"
 )
 
-// Access is what one account may do with a storage. All that a session wants of the
-// storage goes through it: it checks names, rights and what is there, and then calls one
-// method of FS. As it is outermost, what a type overrides holds, whatever type it embeds.
+// Access is a storage with the rights of one account. A session uses the storage through
+// Access only: a method of Access checks names, rights and the file that is there, and
+// then calls one method of FS. A storage that embeds another and overrides a method can
+// rely on that: nothing calls the embedded method past it.
 //
 // Beyond the errors of FS, a method's error is [fs.ErrPermission] where a right is
 // missing, [fs.ErrInvalid] for a name that leads elsewhere than down from the root, and
 // [errors.ErrUnsupported] where FS has no method for it.
 type Access struct {
 	FS     fs.FS       // must not be nil
-	Rights wasi.Rights // zero allows to look for directories only
+	Rights wasi.Rights // zero allows Stat and Enter of directories only
 
-	// FollowLinks has listings describe the files that symbolic links lead to.
+	// FollowLinks makes listings describe the targets of symbolic links.
 	FollowLinks bool
 }
 
-// may checks that the account has a right, and that names stay below the root.
+// may checks that the account has a right, and that the names are valid.
 func (a *Access) may(right wasi.Rights, names ...string) error {
 	if !a.has(right) {
 		return fs.ErrPermission
@@ -44,7 +45,7 @@ func (a *Access) may(right wasi.Rights, names ...string) error {
 
 func (a *Access) has(right wasi.Rights) bool { return a.Rights&right == right }
 
-// ask is may for a method that not every storage has, and finds it.
+// ask is may for a method of T: it also finds out whether the storage has it.
 func ask[T fs.FS](a *Access, right wasi.Rights, names ...string) (storage T, err error) {
 	if err := a.may(right, names...); err != nil {
 		return storage, err
@@ -56,8 +57,8 @@ func ask[T fs.FS](a *Access, right wasi.Rights, names ...string) (storage T, err
 	return storage, nil
 }
 
-// Able is what the storage can do beyond being read. Whether it knows how much room
-// there is depends on more than its type, so that is tried.
+// Able is what the storage can do besides being read. Its type tells everything but
+// whether it knows how much room there is: for that, Able calls Space.
 func (a *Access) Able() wasi.Abilities {
 	able := ability[CreateFS](a, wasi.AbleUpload) | ability[MkdirFS](a, wasi.AbleMkdir) |
 		ability[ChtimesFS](a, wasi.AbleTimes) | ability[ChmodFS](a, wasi.AbleModes|wasi.AbleUmask) |
@@ -78,8 +79,8 @@ func ability[T fs.FS](a *Access, able wasi.Abilities) wasi.Abilities {
 	return 0
 }
 
-// Stat describes a file; with link, a link itself. An account that can only upload still
-// changes directories, but learns nothing of files.
+// Stat describes a file; with link, a symbolic link itself. It describes directories to
+// every account, for CWD, but files only to one that may list or read.
 func (a *Access) Stat(name string, link bool) (fs.FileInfo, error) {
 	if err := a.may(0, name); err != nil {
 		return nil, err
@@ -91,7 +92,7 @@ func (a *Access) Stat(name string, link bool) (fs.FileInfo, error) {
 	return info, err
 }
 
-// describe is Stat for an account that may know what is there.
+// describe is Stat without a check of rights.
 func (a *Access) describe(name string, link bool) (fs.FileInfo, error) {
 	if l, ok := a.FS.(fs.ReadLinkFS); ok && link {
 		return l.Lstat(name)
@@ -143,7 +144,7 @@ func (a *Access) Open(name string, offset int64) (file fs.File, info fs.FileInfo
 	return opened, info, nil
 }
 
-// skip moves to an offset, by reading where a file cannot seek.
+// skip moves to an offset. It reads up to there if the file cannot seek.
 func skip(file fs.File, offset int64) error {
 	if seeker, ok := file.(io.Seeker); ok {
 		_, err := seeker.Seek(offset, io.SeekStart)
@@ -153,10 +154,10 @@ func skip(file fs.File, offset int64) error {
 	return err
 }
 
-// Create opens an upload as [CreateFS] does, and describes the file that is there, by nil
-// for none. Without the right to delete, an upload makes a new file or adds to the end
-// of an old one, but neither replaces nor overwrites anything. An offset beyond the end of
-// the file is [syscall.EINVAL].
+// Create opens an upload as [CreateFS] does. there describes the file that is there
+// already, nil for none. Without the right to delete, an upload makes a new file or adds
+// to the end of an old one, but neither replaces nor overwrites anything. An offset beyond
+// the end of the file is [syscall.EINVAL].
 func (a *Access) Create(name string, flag int, offset int64, perm *fs.FileMode) (upload Upload, there fs.FileInfo, err error) {
 	storage, err := ask[CreateFS](a, wasi.RightWrite, name)
 	if err != nil {
@@ -212,8 +213,8 @@ func (a *Access) Symlink(target, name string) error {
 	return storage.Symlink(target, name)
 }
 
-// Remove removes an empty directory or, without dir, what is none; a symbolic link, not
-// what it leads to.
+// Remove removes a file or, with dir, an empty directory. It removes a symbolic link, not
+// its target.
 func (a *Access) Remove(name string, dir bool) error {
 	storage, err := a.removes(name, dir)
 	if err != nil {
@@ -222,8 +223,8 @@ func (a *Access) Remove(name string, dir bool) error {
 	return storage.Remove(name)
 }
 
-// RemoveTree removes a directory with all that is in it, one by one, until ctx ends: what
-// the storage refuses to remove stays, and so does the directory.
+// RemoveTree removes a directory and all that is in it, one by one. It stops when ctx ends
+// or the storage refuses to remove a file: what has been removed by then is gone.
 func (a *Access) RemoveTree(ctx context.Context, name string) error {
 	storage, err := a.removes(name, true)
 	if err != nil {
@@ -232,8 +233,8 @@ func (a *Access) RemoveTree(ctx context.Context, name string) error {
 	return removeTree(ctx, storage, name)
 }
 
-// removes finds the storage that removes a directory, or what is none. An account that may
-// delete a file may know its kind, which the storage does not ask about.
+// removes checks that a file or, with dir, a directory may be removed. RemoveFS makes no
+// difference between them. An account that may delete a file may learn its type.
 func (a *Access) removes(name string, dir bool) (RemoveFS, error) {
 	storage, err := ask[RemoveFS](a, wasi.RightDelete, name)
 	if err != nil {
@@ -265,7 +266,7 @@ func removeTree(ctx context.Context, storage RemoveFS, name string) error {
 			err = storage.Remove(below)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
-			err = nil // somebody else has removed it
+			err = nil // removed meanwhile
 		}
 	}
 	if err = cmp.Or(err, ctx.Err()); err != nil {
@@ -274,8 +275,8 @@ func removeTree(ctx context.Context, storage RemoveFS, name string) error {
 	return storage.Remove(name)
 }
 
-// Rename renames a file or a directory. Without the right to delete it replaces nothing.
-// An account that could not copy the file and delete it does not rename it to another disk.
+// Rename renames a file or a directory. Without the right to delete, it replaces nothing.
+// It moves a file to another disk only with all the rights to read, write and delete.
 func (a *Access) Rename(ctx context.Context, from, to string) error {
 	storage, err := ask[RenameFS](a, wasi.RightRename, from, to)
 	switch {

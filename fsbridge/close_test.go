@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is open when a Dir is closed can be read, committed and aborted: a session
-// may end while its last upload is committed.
+// Files and uploads that are open when a Dir is closed can still be read, committed and
+// aborted: a session may end while its last upload is committed.
 func TestOpenFilesOutliveTheirDir(t *testing.T) {
 	t.Parallel()
 	for _, options := range []DirOptions{{}, {Atomic: true}, {Sync: true}, {Atomic: true, Sync: true}} {

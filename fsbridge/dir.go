@@ -1,6 +1,7 @@
 package fsbridge
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -13,20 +14,19 @@ import (
 // DirOptions says how a [Dir] treats files. Its zero value is safe.
 type DirOptions struct {
 	// Atomic hides an upload that makes or replaces a file until it is
-	// committed, and removes it when it is aborted. It is written under a name
-	// of its own in the same directory, which nobody can list or reach through
-	// a Dir; [Dir.Sweep] removes it if the process ends first. An upload that goes
-	// on in a file, or adds to its end, is written in place all the same.
+	// committed, and removes it when it is aborted. Its bytes go to a file in the
+	// same directory whose name no Dir lists or opens. If the process ends first,
+	// [Dir.Sweep] removes that file. An upload that overwrites a file from an
+	// offset on, or adds to its end, is written in place all the same.
 	Atomic bool
 
-	// Sync makes Commit wait until the file and its name are on the disk, and what
-	// makes, renames or removes a file until that is: all this is still so after the
-	// power has failed. A permission or a time that was set alone may not be.
+	// Sync makes Commit wait until the file and its name are on the disk. The methods
+	// that make, rename or remove a file wait in the same way. Their work outlasts a
+	// power failure then; that of Chmod and Chtimes alone may not.
 	//
-	// Without it a file that was written in place may lose what came in the last
-	// half minute or so. One that was hidden is on the disk before it gets its
-	// name: after a power failure there is the whole new file, or what there was
-	// before.
+	// Without Sync, a power failure may take from a file that was written in place the
+	// bytes of the last half minute or so. A hidden upload is on the disk before its
+	// file gets its name: a power failure leaves the whole new file or the old one.
 	Sync bool
 }
 
@@ -35,22 +35,22 @@ type DirOptions struct {
 // Symbolic links are followed as after chroot: one whose target begins with "/"
 // begins at the root of the Dir, so that it names nothing outside. A relative one
 // that climbs out of the root is refused with an error that is [fs.ErrPermission],
-// and so is opening what is neither a file nor a directory: a pipe, a device, a
-// socket. A link that is changed at the same time does not lead out either.
+// and so is opening a pipe, a device or a socket. A link that somebody changes during
+// a call does not lead out either.
 //
 // Its methods may be called from many goroutines.
 type Dir struct {
 	way
 	options DirOptions
-	outside error // what os.Root says to a name that leads out
+	outside error // os.Root's error for a name that leads out; nil without an os.Root
 
-	// What uploads ask of the system; tests look on.
-	flock               func(file *os.File, against bool) error
+	// The system calls of uploads; tests replace them.
+	flock               func(file *os.File, exclusive bool) error
 	syncFile, closeFile func(*os.File) error
 }
 
-// way is how a Dir comes to a file by its name: as os.Root does, or faster and
-// without the right to read the directories that the name goes through.
+// way resolves names inside the root: as os.Root does, or faster and without the right
+// to read the directories on the way to the file.
 type way interface {
 	open(name string, flag int, perm fs.FileMode) (*os.File, error)
 	stat(name string) (fs.FileInfo, error)
@@ -59,19 +59,18 @@ type way interface {
 	chmod(name string, mode fs.FileMode) error
 	chtimes(name string, mtime time.Time) error
 
-	// parent opens the directory dir for what is done to the files right in it.
 	parent(dir string) (parent, error)
 
-	// list gives the open directory as a root, to describe its entries.
+	// list opens the directory once more, as a root, to describe its entries. file is
+	// the same directory.
 	list(name string, file *os.File) (*os.Root, error)
 
 	close() error
 }
 
-// parent is a directory that is held open for what is done to the files right in
-// it, wherever it is moved meanwhile. base is the name of such a file; a symbolic
-// link of that name is never followed. Those who use a parent are in one
-// goroutine at a time.
+// parent is a directory that is held open to work on its entries, wherever it is moved
+// meanwhile. base is the name of an entry; if that is a symbolic link, it is never
+// followed. A parent is for one goroutine at a time.
 type parent interface {
 	openFile(base string, flag int, perm fs.FileMode) (*os.File, error)
 	lstat(base string) (fs.FileInfo, error)
@@ -84,9 +83,9 @@ type parent interface {
 	chmod(base string, mode fs.FileMode) error
 	chtimes(base string, mtime time.Time) error
 
-	// ruled is whether its default ACL says the permissions of what is made in
-	// it, and the process's umask does not.
-	ruled() bool
+	// hasDefaultACL says whether a default ACL, and not the process's umask, decides
+	// the permissions of new files.
+	hasDefaultACL() bool
 
 	Close() error
 }
@@ -97,8 +96,8 @@ var (
 	errSpecial = refusal("neither a file nor a directory")
 )
 
-// refusal is an error that is [fs.ErrPermission], without the weight that fmt
-// has in a module.
+// refusal is an error that is [fs.ErrPermission]. It makes do without fmt, which
+// would make a module large.
 type refusal string
 
 func (r refusal) Error() string { return string(r) }
@@ -114,21 +113,21 @@ func openDir(name string, options DirOptions, fast bool) (*Dir, error) {
 	root, err := os.OpenRoot(name)
 	if err != nil {
 		if fast && errors.Is(err, fs.ErrPermission) {
-			d.way = unread(name)
+			d.way = openUnreadable(name)
 		}
 		if d.way == nil {
 			return nil, err
 		}
 		return d, nil
 	}
-	// os.Root has an error of its own for this and does not export it.
+	// os.Root does not export its error for a name that leads out.
 	var escape *fs.PathError
 	if _, err := root.Lstat(".."); errors.As(err, &escape) {
 		d.outside = escape.Err
 	}
 	d.way = walk{root}
 	if fast {
-		d.way = accelerated(root)
+		d.way = fastWay(root)
 	}
 	return d, nil
 }
@@ -136,9 +135,9 @@ func openDir(name string, options DirOptions, fast bool) (*Dir, error) {
 // Close closes the directory. Files and uploads that are open stay so.
 func (d *Dir) Close() error { return d.way.close() }
 
-// Open opens a file, which is then an *[os.File], or a directory, which is then
-// an [fs.ReadDirFile]: its pages come in the order of the directory or, when
-// that has no more than 1,000 entries, sorted by name.
+// Open opens a file, as an *[os.File], or a directory, as an [fs.ReadDirFile]. The
+// entries of a directory are sorted by name if there are no more than 1,000, else in
+// the order of the disk.
 func (d *Dir) Open(name string) (fs.File, error) {
 	if err := check("open", name); err != nil {
 		return nil, err
@@ -158,8 +157,8 @@ func (d *Dir) Open(name string) (fs.File, error) {
 	return &directory{dir: d, name: name, file: file, root: root}, nil
 }
 
-// openFile opens a file or a directory and nothing else, and never waits for
-// the other end of a pipe.
+// openFile opens a file or a directory and nothing else. It never waits for the other
+// end of a pipe.
 func (d *Dir) openFile(name string, flag int, perm fs.FileMode) (*os.File, fs.FileInfo, error) {
 	if statFirst {
 		if info, err := d.stat(name); err == nil && special(typed(info)) {
@@ -203,7 +202,7 @@ func (d *Dir) describe(op, name string, stat func(string) (fs.FileInfo, error)) 
 	return typed(info), nil
 }
 
-// ReadLink is where the symbolic link name points to, inside or not.
+// ReadLink is the target of the symbolic link name, as it is stored: it may be outside.
 func (d *Dir) ReadLink(name string) (string, error) {
 	if err := check("readlink", name); err != nil {
 		return "", err
@@ -212,55 +211,61 @@ func (d *Dir) ReadLink(name string) (string, error) {
 	return target, d.fault("readlink", name, err)
 }
 
-// Mkdir makes a directory. perm are its permissions, as those of [Dir.Create].
+// Enter fails with an error that is [fs.ErrPermission] if the process may not search the
+// directory name, so that nothing in it can be reached. The right to list it is not
+// needed.
+func (d *Dir) Enter(name string) error {
+	if err := check("enter", name); err != nil {
+		return err
+	}
+	_, err := d.stat(name + "/.") // the system searches the directory for this
+	return d.fault("enter", name, err)
+}
+
+// Mkdir makes a directory. perm are its permissions, as in [Dir.Create]; nil is 0o777
+// less the process's umask.
 func (d *Dir) Mkdir(name string, perm *fs.FileMode) error {
 	return d.changeIn("mkdir", name, func(p parent, base string) error {
-		if perm == nil {
-			return p.mkdir(base, 0o777)
+		wanted := permissions(perm, 0o777)
+		err := p.mkdir(base, wanted)
+		if err != nil || perm == nil || p.hasDefaultACL() {
+			return err
 		}
-		err := p.mkdir(base, perm.Perm())
-		if err == nil && !p.ruled() {
-			unmask(p, base, perm.Perm())
+		// Set again what the umask has taken. A disk without permissions may refuse that.
+		if info, err := p.lstat(base); err == nil && info.IsDir() {
+			p.chmod(base, permitted(wanted, info.Mode()))
 		}
-		return err
+		return nil
 	})
 }
 
-// unmask gives a new directory the permissions that the process's umask has taken
-// of it. Where that cannot be, on disks without permissions, it has fewer.
-func unmask(p parent, base string, perm fs.FileMode) {
-	if info, err := p.lstat(base); err == nil && info.IsDir() {
-		p.chmod(base, permitted(perm, info.Mode()))
-	}
-}
-
-// Remove removes a file, an empty directory or a symbolic link, never what that
-// points to. A directory that holds an unfinished upload is not empty; leftovers of
-// uploads (see [Dir.Sweep]) go with it.
+// Remove removes a file, an empty directory or a symbolic link, never the link's
+// target. A directory that holds an unfinished upload is not empty. A directory that
+// holds only leftovers of uploads (see [Dir.Sweep]) is removed with them.
 func (d *Dir) Remove(name string) error {
 	return d.changeIn("remove", name, func(p parent, base string) error {
 		err := p.remove(base)
 		if errors.Is(err, fs.ErrExist) && d.clear(name) {
 			err = p.remove(base)
 		}
-		if errors.Is(err, syscall.EEXIST) { // what some network disks say of a full directory
+		if errors.Is(err, syscall.EEXIST) { // the error of some network disks for a full directory
 			err = syscall.ENOTEMPTY
 		}
 		return err
 	})
 }
 
-// Symlink makes the symbolic link name to the file target, which is a name like
-// any other, and may be missing. The link is relative, so that it leads there from
-// wherever the root is mounted; a directory that is itself reached through a link
-// cannot hold it, for it would lead elsewhere.
+// Symlink makes the symbolic link name to the file target, which is a name like any
+// other, of a file that may be missing. The link is stored as a relative one, so that it
+// leads to target wherever the root is mounted. If the directory of name is itself
+// reached through a link, Symlink fails: a relative link there would lead elsewhere.
 func (d *Dir) Symlink(target, name string) error {
-	if err := visible("symlink", target, checkChange("symlink", target)); err != nil {
+	if err := cmp.Or(checkChange("symlink", target), checkHidden("symlink", target)); err != nil {
 		return err
 	}
 	return d.change("symlink", name, func() error {
 		dir := path.Dir(name)
-		if err := d.straight(dir); err != nil {
+		if err := d.refuseLinks(dir); err != nil {
 			return err
 		}
 		text, err := filepath.Rel(filepath.FromSlash(dir), filepath.FromSlash(target))
@@ -271,8 +276,8 @@ func (d *Dir) Symlink(target, name string) error {
 	})
 }
 
-// straight refuses a directory that is reached through a link.
-func (d *Dir) straight(dir string) error {
+// refuseLinks fails if an element of dir is a symbolic link.
+func (d *Dir) refuseLinks(dir string) error {
 	for end := range len(dir) + 1 {
 		if end < len(dir) && dir[end] != '/' {
 			continue
@@ -288,9 +293,9 @@ func (d *Dir) straight(dir string) error {
 	return nil
 }
 
-// rename is Rename on one disk.
+// rename is Rename without copying from one disk to another.
 func (d *Dir) rename(from, to string) error {
-	if err := visible("rename", to, checkChange("rename", to)); err != nil {
+	if err := cmp.Or(checkChange("rename", to), checkHidden("rename", to)); err != nil {
 		return err
 	}
 	return d.changeIn("rename", from, func(p parent, base string) error {
@@ -316,21 +321,19 @@ func (d *Dir) Chtimes(name string, mtime time.Time) error {
 		if !time.Unix(0, mtime.UnixNano()).Equal(mtime) {
 			return syscall.EINVAL // os counts nanoseconds in 64 bits and would wrap
 		}
-		if _, err := d.below(name); err != nil {
+		if _, err := d.statNotRoot(name); err != nil {
 			return err
 		}
 		return d.chtimes(name, mtime)
 	})
 }
 
-// Chmod sets the nine permission bits and, of a directory, those that make what is
-// in it belong to its group and keep others from removing it (02000 and 01000). The
-// first of these two stays with a directory that has it, as chmod(1) lets it. A
-// file gets none of the upper three: what somebody stores must not run as
-// somebody else.
+// Chmod sets the nine permission bits and, of a directory, set-group-ID and sticky. A
+// directory that has set-group-ID keeps it, as with chmod(1). A file gets none of the
+// upper three bits: a program that one user stores must not run as another user.
 func (d *Dir) Chmod(name string, mode fs.FileMode) error {
 	return d.change("chmod", name, func() error {
-		info, err := d.below(name)
+		info, err := d.statNotRoot(name)
 		if err != nil {
 			return err
 		}
@@ -338,7 +341,7 @@ func (d *Dir) Chmod(name string, mode fs.FileMode) error {
 	})
 }
 
-// permitted is what of a mode a file or directory that has the mode old gets.
+// permitted is the mode that Chmod gives a file or directory of mode old.
 func permitted(mode, old fs.FileMode) fs.FileMode {
 	if !old.IsDir() {
 		return mode.Perm()
@@ -346,8 +349,8 @@ func permitted(mode, old fs.FileMode) fs.FileMode {
 	return mode.Perm() | mode&fs.ModeSticky | (mode|old)&fs.ModeSetgid
 }
 
-// below describes a file that is not the root by another name.
-func (d *Dir) below(name string) (fs.FileInfo, error) {
+// statNotRoot describes a file. It fails if name leads to the root, through a link.
+func (d *Dir) statNotRoot(name string) (fs.FileInfo, error) {
 	info, err := d.stat(name)
 	if err != nil {
 		return nil, err
@@ -359,14 +362,15 @@ func (d *Dir) below(name string) (fs.FileInfo, error) {
 	return info, err
 }
 
+// change calls do, which changes the file name. name must not be the root's.
 func (d *Dir) change(op, name string, do func() error) error {
-	if err := visible(op, name, checkChange(op, name)); err != nil {
+	if err := cmp.Or(checkChange(op, name), checkHidden(op, name)); err != nil {
 		return err
 	}
 	return d.fault(op, name, do())
 }
 
-// changeIn does something to a file in the directory that holds it.
+// changeIn is change for what is done in the directory that holds the file.
 func (d *Dir) changeIn(op, name string, do func(p parent, base string) error) error {
 	return d.change(op, name, func() error { return d.inParent(name, do) })
 }
@@ -383,18 +387,18 @@ func (d *Dir) inParent(name string, do func(p parent, base string) error) error 
 	return d.flushNames(p, nil)
 }
 
-// check refuses what no method of a Dir takes.
-func check(op, name string) error { return visible(op, name, checkName(op, name)) }
+// check refuses the names that no method of a Dir takes.
+func check(op, name string) error { return cmp.Or(checkName(op, name), checkHidden(op, name)) }
 
-// visible is err or, where there is none, that of an unfinished upload's name.
-func visible(op, name string, err error) error {
-	if err == nil && hiddenName(name) {
+// checkHidden refuses the names of unfinished uploads, as if there were no such files.
+func checkHidden(op, name string) error {
+	if hiddenName(name) {
 		return &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
 	}
-	return err
+	return nil
 }
 
-// fault is err with nothing in it about what is outside the root.
+// fault is err without any path outside the root; nil if err is nil.
 func (d *Dir) fault(op, name string, err error) error {
 	if err == nil {
 		return nil

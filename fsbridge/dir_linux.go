@@ -12,51 +12,46 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// accelerated is the way on which the kernel resolves names, in one call where
-// os.Root opens each directory of a name, and needs to be allowed to read it. It
-// is os.Root's way where the kernel, or a filter before it, does not know openat2.
-func accelerated(root *os.Root) way {
-	file, err := root.OpenFile(".", unix.O_PATH|unix.O_DIRECTORY, 0)
-	if err == nil {
-		if b, ok := openBeneath(file, root); ok {
-			return b
+// fastWay lets the kernel resolve names, in one call. os.Root opens each directory of
+// a name instead, and needs the right to read it. fastWay is os.Root's way if the
+// kernel, or a filter of system calls, does not know openat2.
+func fastWay(root *os.Root) way {
+	if file, err := root.OpenFile(".", unix.O_PATH|unix.O_DIRECTORY, 0); err == nil {
+		if w := openBeneath(file, root); w != nil {
+			return w
 		}
 	}
 	return walk{root}
 }
 
-// unread is the way in a root that may be entered but not read, which os.Root
-// cannot open; nil where there is none.
-func unread(name string) way {
+// openUnreadable opens a root that may be entered but not read, which os.Root cannot
+// open. It is nil if that fails.
+func openUnreadable(name string) way {
 	file, err := os.OpenFile(name, unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil
 	}
-	if b, ok := openBeneath(file, nil); ok {
-		return b
-	}
-	return nil
+	return openBeneath(file, nil)
 }
 
-func openBeneath(file *os.File, root *os.Root) (b beneath, ok bool) {
-	b = beneath{walk: walk{root}, file: file}
-	var err error
-	if b.conn, err = file.SyscallConn(); err == nil {
-		var fd int
-		if fd, err = b.openat2(".", unix.O_PATH, 0); err == nil {
+// openBeneath is nil, and closes file, if openat2 does not work.
+func openBeneath(file *os.File, root *os.Root) way {
+	if conn, err := file.SyscallConn(); err == nil {
+		b := beneath{walk{root}, file, conn}
+		if fd, err := b.openat2(".", unix.O_PATH, 0); err == nil {
 			unix.Close(fd)
-			return b, true
+			return b
 		}
 	}
 	file.Close()
-	return b, false
+	return nil
 }
 
-// beneath is openat2 as a [way].
+// beneath is the [way] of openat2.
 type beneath struct {
-	walk walk // has the last word, but has no root if that may not be read
-	file *os.File
-	conn syscall.RawConn // of file, the root; keeps it open during a call
+	walk walk            // for what openat2 cannot do; without a root if that may not be read
+	file *os.File        // the root
+	conn syscall.RawConn // of file; keeps it open during a call
 }
 
 func (b beneath) close() error {
@@ -69,8 +64,8 @@ func (b beneath) close() error {
 
 func (b beneath) walks() bool { return b.walk.root != nil }
 
-// openat2 opens a file. Most names go through no link, which the kernel sees on its
-// way; of the others it is asked where they lead before they are followed.
+// openat2 opens a file. Most names go through no symbolic link: the first call opens
+// them. Any other is followed only if it does not lead to an unfinished upload.
 func (b beneath) openat2(name string, flag int, perm fs.FileMode) (int, error) {
 	fd, err := b.openat2By(unix.RESOLVE_NO_SYMLINKS, name, flag, perm)
 	if err != unix.ELOOP {
@@ -103,9 +98,8 @@ func (b beneath) openat2By(resolve uint64, name string, flag int, perm fs.FileMo
 	return fd, err
 }
 
-// The kernel says EAGAIN when a ".." in a link could not be resolved safely
-// because something was renamed meanwhile: os.Root then has the last word.
-
+// open lets os.Root open the file after EAGAIN: the kernel could not resolve a ".." in
+// a link safely, because something was renamed meanwhile.
 func (b beneath) open(name string, flag int, perm fs.FileMode) (*os.File, error) {
 	if flag&os.O_CREATE == 0 {
 		perm = 0 // openat2 refuses it
@@ -120,15 +114,14 @@ func (b beneath) open(name string, flag int, perm fs.FileMode) (*os.File, error)
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// find opens a file for nothing but to be described, or be changed by means of
-// [viaProc].
+// find opens a file with O_PATH, to describe it, or to change it by [viaProc].
 func (b beneath) find(name string, flag int) (*os.File, error) {
 	return b.open(name, unix.O_PATH|flag, 0)
 }
 
 func (b beneath) stat(name string) (fs.FileInfo, error) {
 	if b.walks() && !strings.Contains(name, "/") {
-		info, err := b.walk.lstat(name) // which is then one call
+		info, err := b.walk.lstat(name) // one call, where describe makes three
 		if err != nil || info.Mode().Type() != fs.ModeSymlink {
 			return info, err
 		}
@@ -193,7 +186,7 @@ func (b beneath) parent(dir string) (parent, error) {
 	return &held{file}, nil
 }
 
-// list is the same directory by another descriptor.
+// list opens the directory that file is once more, as a root.
 func (b beneath) list(name string, file *os.File) (root *os.Root, err error) {
 	err = viaProc(file, func(path string) (err error) {
 		root, err = os.OpenRoot(path)

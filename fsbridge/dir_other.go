@@ -4,8 +4,8 @@ package fsbridge
 
 import "os"
 
-// accelerated is os.Root's way: there is no faster one.
-func accelerated(root *os.Root) way { return walk{root} }
+// fastWay is os.Root's way: there is no faster one.
+func fastWay(root *os.Root) way { return walk{root} }
 
-// unread is the way in a root that may not be read: there is none.
-func unread(string) way { return nil }
+// openUnreadable has no way into a directory that may not be read.
+func openUnreadable(string) way { return nil }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// walk is os.Root as a [way].
+// walk is the [way] of os.Root.
 type walk struct{ root *os.Root }
 
 func (w walk) open(name string, flag int, perm fs.FileMode) (*os.File, error) {
@@ -59,29 +59,29 @@ func (w walk) opendir(dir string) (*os.Root, error) { return w.root.OpenRoot(dir
 
 func (w walk) close() error { return w.root.Close() }
 
-// walked is an os.Root as a [parent].
+// walked is the [parent] of os.Root.
 type walked struct {
 	*os.Root
-	whole *os.Root // that of the Dir
-	dir   string   // what this one is called there
+	whole *os.Root // of the Dir
+	dir   string   // the name of this directory in whole
 }
 
-func (w *walked) openFile(base string, flag int, perm fs.FileMode) (file *os.File, err error) {
+func (w *walked) openFile(base string, flag int, perm fs.FileMode) (*os.File, error) {
 	if flag&os.O_EXCL != 0 {
 		return w.OpenFile(base, flag, perm)
 	}
-	return file, w.unlinked(base, func() error {
-		file, err = w.OpenFile(base, flag, perm)
-		return err
-	})
+	if err := w.refuseLink(base); err != nil {
+		return nil, err
+	}
+	return w.OpenFile(base, flag, perm)
 }
 
-// unlinked refuses a link, which os.Root would follow as far as w goes.
-func (w *walked) unlinked(base string, do func() error) error {
+// refuseLink fails for a symbolic link, which os.Root would follow inside w.
+func (w *walked) refuseLink(base string) error {
 	if info, err := w.Lstat(base); err == nil && info.Mode().Type() == fs.ModeSymlink {
 		return syscall.ELOOP
 	}
-	return do()
+	return nil
 }
 
 func (w *walked) lstat(base string) (fs.FileInfo, error)    { return w.Lstat(base) }
@@ -91,15 +91,21 @@ func (w *walked) link(base, newBase string) error           { return w.Link(base
 func (w *walked) symlink(target, base string) error         { return w.Symlink(target, base) }
 
 func (w *walked) chmod(base string, mode fs.FileMode) error {
-	return w.unlinked(base, func() error { return w.Chmod(base, mode) })
+	if err := w.refuseLink(base); err != nil {
+		return err
+	}
+	return w.Chmod(base, mode)
 }
 
 func (w *walked) chtimes(base string, mtime time.Time) error {
-	return w.unlinked(base, func() error { return w.Chtimes(base, time.Time{}, mtime) })
+	if err := w.refuseLink(base); err != nil {
+		return err
+	}
+	return w.Chtimes(base, time.Time{}, mtime)
 }
 
-// rename goes by the names in the whole root if to is another directory: os.Root
-// renames nothing from one root to another. Nor does it replace an empty directory.
+// rename uses the names in the whole root if to is another directory: os.Root renames
+// nothing from one root to another. Nor does os.Root replace an empty directory.
 func (w *walked) rename(base string, to parent, toBase string) error {
 	other := to.(*walked)
 	from, name := path.Join(w.dir, base), path.Join(other.dir, toBase)
@@ -134,4 +140,4 @@ func (w *walked) rename(base string, to parent, toBase string) error {
 }
 
 func (w *walked) renameNew(string, string) error { return errors.ErrUnsupported }
-func (w *walked) ruled() bool                    { return false }
+func (w *walked) hasDefaultACL() bool            { return false }

@@ -5,15 +5,16 @@ import (
 	"syscall"
 )
 
-// WASI has no flag that keeps an open from waiting for the other end of a pipe.
+// WASI has no flag that keeps an open from waiting for the other end of a pipe, so that
+// files are described before they are opened.
 const openFlags, statFirst = 0, true
 
-// WASI's names are UTF-8. A component that says another one ends there and then.
+// WASI's names are UTF-8. A component that passes other bytes traps.
 const unicodeOnly = true
 
-// typed is info as a server shows it. WASI has no permissions: those are what new files
-// mostly have elsewhere. A pipe is a regular file to package os: WASI says of it that its
-// type is unknown.
+// typed is info as a server shows it. WASI has no permissions: typed adds those that new
+// files usually have elsewhere. WASI tells of a pipe only that its type is unknown, and
+// package os then takes it for a regular file: typed marks it as irregular.
 func typed(info fs.FileInfo) fs.FileInfo {
 	mode := info.Mode().Type() | 0o644
 	if info.IsDir() {

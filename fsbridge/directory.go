@@ -11,12 +11,12 @@ import (
 	"sync"
 )
 
-// sortedEntries is how many entries a directory may have to be listed by name.
+// sortedEntries is how many entries a directory may have to be listed in order of name.
 const sortedEntries = 1000
 
-// directory is an open directory of a [Dir], without unfinished uploads. Its
-// entries are read without being described: one that cannot be, because its disk
-// is dead, is an entry all the same.
+// directory is an open directory of a [Dir], without unfinished uploads. ReadDir
+// reads names only: an entry that cannot be described, because it is the mount of a
+// dead disk, is an entry all the same.
 type directory struct {
 	dir   *Dir
 	name  string
@@ -31,7 +31,7 @@ func (d *directory) Stat() (fs.FileInfo, error) { return d.file.Stat() }
 func (d *directory) Read(p []byte) (int, error) { return d.file.Read(p) }
 func (d *directory) Close() error               { return errors.Join(d.file.Close(), d.root.Close()) }
 
-// ReadDir is that of [fs.ReadDirFile].
+// ReadDir implements [fs.ReadDirFile].
 func (d *directory) ReadDir(n int) ([]fs.DirEntry, error) {
 	if !d.begun {
 		d.begun = true
@@ -62,20 +62,20 @@ func (d *directory) ReadDir(n int) ([]fs.DirEntry, error) {
 	return page, nil
 }
 
-// readAhead reads until n entries are there, or an error is.
+// readAhead reads until d.ahead has n entries or d.err is an error.
 func (d *directory) readAhead(n int) {
 	for d.err == nil && len(d.ahead) < n {
 		var names []string
 		names, d.err = d.file.Readdirnames(n - len(d.ahead))
 		for _, name := range names {
-			if !hiddenName(name) {
+			if !hiddenElement(name) {
 				d.ahead = append(d.ahead, &dirEntry{directory: d, name: name})
 			}
 		}
 	}
 }
 
-// dirEntry is an entry of a directory. It is described when that is asked for, once.
+// dirEntry is an entry of a directory. The first call of Info describes it.
 type dirEntry struct {
 	directory *directory
 	name      string
@@ -88,7 +88,7 @@ func (e *dirEntry) Name() string   { return e.name }
 func (e *dirEntry) IsDir() bool    { return e.Type().IsDir() }
 func (e *dirEntry) String() string { return fs.FormatDirEntry(e) }
 
-// Type is irregular for what cannot be described.
+// Type is [fs.ModeIrregular] if the entry cannot be described.
 func (e *dirEntry) Type() fs.FileMode {
 	info, err := e.Info()
 	if err != nil {

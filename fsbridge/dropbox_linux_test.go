@@ -19,8 +19,8 @@ import (
 
 const nobody = 65534
 
-// asNobody has the test, up to its cleanup, act on files without root's rights.
-// What is in the test's directory path becomes nobody's own.
+// asNobody takes root's rights to files from the test until its cleanup. It gives the
+// files in the test's directory path to the user nobody.
 func asNobody(t *testing.T, path string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -41,8 +41,8 @@ func asNobody(t *testing.T, path string) {
 	require.NoError(t, unix.Setfsuid(nobody))
 }
 
-// In a folder that may be entered and written but not read all goes but to list
-// it, and so does all in the folders in it.
+// In a folder that may be entered and written but not read, everything works but listing
+// it. In the folders below it everything works.
 func TestDirInAFolderThatMayNotBeRead(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []fs.FileMode{0o300, 0o311} {
@@ -98,7 +98,7 @@ func TestDirInAFolderThatMayNotBeRead(t *testing.T) {
 	}
 }
 
-// A whole root may be such a folder: nobody sees what others bring.
+// The root itself may be such a folder, a drop box: nobody sees the files of others.
 func TestRootThatMayNotBeRead(t *testing.T) {
 	t.Parallel()
 	for _, options := range []DirOptions{{}, {Atomic: true}, {Atomic: true, Sync: true}} {
@@ -141,7 +141,7 @@ func TestRootThatMayNotBeRead(t *testing.T) {
 	}
 }
 
-// A directory is entered by each of its names, or by none.
+// A directory can be entered by all of its names, or by none.
 func TestEnterThroughLinks(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
@@ -162,7 +162,7 @@ func TestEnterThroughLinks(t *testing.T) {
 	}
 }
 
-// A parent is held through whatever becomes of its name, and leads nowhere else.
+// A parent stays the same directory when it is renamed and a link takes its name.
 func TestParentIsHeld(t *testing.T) {
 	t.Parallel()
 	eachWay(t, func(t *testing.T, d *Dir, root string) {

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// record has a Dir tell in which order what an upload asks for happens, and what
-// there is to see at that moment.
+// record notes in which order a Dir syncs and closes files, and whether the file name
+// exists at that moment.
 func record(d *Dir, root, name string) *[]string {
 	calls := &[]string{}
 	named := func() string {
@@ -83,8 +83,8 @@ func TestSyncedUploadIsOnTheDisk(t *testing.T) {
 	}
 }
 
-// What is made, renamed or removed is on the disk before the reply, too: a file in a
-// folder whose name is lost is lost.
+// A name that is made, renamed or removed reaches the disk before the reply, too: if a
+// folder's name is lost, so are the files in it.
 func TestSyncedNamesAreOnTheDisk(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
@@ -117,7 +117,8 @@ func TestSyncedNamesAreOnTheDisk(t *testing.T) {
 	}
 }
 
-// What a file system says it cannot do is no failure; what it says went wrong is.
+// An upload does not fail because the file system cannot sync, but it does if a sync
+// fails.
 func TestFailureToReachTheDisk(t *testing.T) {
 	t.Parallel()
 	for fault, fails := range map[syscall.Errno]bool{
@@ -178,7 +179,7 @@ func TestFailureToClose(t *testing.T) {
 	}
 }
 
-// Where the file system has no locks, uploads of this process still keep out others.
+// If the file system has no locks, uploads of this process still keep out one another.
 func TestUploadsWithoutLocks(t *testing.T) {
 	t.Parallel()
 	eachWay(t, func(t *testing.T, d *Dir, root string) {
@@ -198,7 +199,7 @@ func TestUploadsWithoutLocks(t *testing.T) {
 	})
 }
 
-// What ends while it is opened leaves no file that it has made.
+// An upload that cannot lock its file leaves no hidden file.
 func TestUploadThatCannotBeLocked(t *testing.T) {
 	t.Parallel()
 	eachWay(t, func(t *testing.T, d *Dir, root string) {
@@ -215,8 +216,8 @@ func TestUploadThatCannotBeLocked(t *testing.T) {
 	})
 }
 
-// An upload takes another file when a sweep, or one that gave up, has removed the
-// file between its opening and its locking.
+// An upload opens another file if a sweep, or an upload that was given up, has removed
+// the file before it was locked.
 func TestFileThatGoesBeforeItIsLocked(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
@@ -227,7 +228,7 @@ func TestFileThatGoesBeforeItIsLocked(t *testing.T) {
 		for _, flag := range []int{os.O_TRUNC, os.O_EXCL} {
 			name := fmt.Sprint("new", flag)
 			tries := 0
-			lockedBy(d, func(file *os.File, against bool) error {
+			lockedBy(d, func(file *os.File, exclusive bool) error {
 				if tries++; tries < 3 {
 					entries, err := os.ReadDir(root)
 					require.NoError(t, err)
@@ -237,7 +238,7 @@ func TestFileThatGoesBeforeItIsLocked(t *testing.T) {
 						}
 					}
 				}
-				return flock(file, against)
+				return flock(file, exclusive)
 			})
 			require.NoError(t, write(d, name, flag, "content"))
 			assert.Equal(t, "content", get(t, d, name))

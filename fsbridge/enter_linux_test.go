@@ -39,7 +39,7 @@ func TestEnterClosedDirectory(t *testing.T) {
 		assert.ErrorIs(t, d.Enter("file"), syscall.ENOTDIR)
 		assert.ErrorIs(t, d.Enter("none"), fs.ErrNotExist)
 		assert.ErrorIs(t, d.Enter("../"+filepath.Base(root)), fs.ErrInvalid)
-		if _, fast := d.way.(*beneath); fast { // os.Root does not reach what is in a directory that cannot be listed
+		if _, fast := d.way.(beneath); fast { // os.Root does not reach what is in a directory that cannot be listed
 			assert.NoError(t, d.Enter("drop"), "it can be searched, and need not be listed")
 		}
 		assert.NoError(t, ReadOnly(NewMemory()).(interface{ Enter(string) error }).Enter("."))

@@ -11,7 +11,7 @@ import (
 	"wasiftp/fsbridge/fscontract"
 )
 
-// sickWay is a way to a disk that cannot do all that a disk should.
+// sickWay is a way to a disk on which chmod or remove fails.
 type sickWay struct {
 	way
 	modeFault, removeFault error
@@ -41,8 +41,8 @@ func (p sickParent) remove(base string) error {
 	return p.parent.remove(base)
 }
 
-// A directory that is made under a mask is made on disks without permissions too:
-// FAT, CIFS and FUSE have each an error of their own for those.
+// Mkdir with permissions succeeds on disks without permissions, too: FAT, CIFS and FUSE
+// each have an error of their own for chmod.
 func TestMaskedMkdirOnADiskWithoutPermissions(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []error{syscall.EPERM, syscall.EOPNOTSUPP, syscall.ENOSYS, syscall.EINVAL, syscall.EROFS} {
@@ -55,7 +55,7 @@ func TestMaskedMkdirOnADiskWithoutPermissions(t *testing.T) {
 	}
 }
 
-// Of a directory that is not empty some network disks say that it exists.
+// For a directory that is not empty, some network disks return EEXIST.
 func TestRemoveOfAFullDirectoryOnOtherDisks(t *testing.T) {
 	t.Parallel()
 	d := testDir(t, t.TempDir(), DirOptions{}, true)

@@ -7,8 +7,7 @@ import (
 	"syscall"
 )
 
-// flush brings a file to the disk. File systems that know no such thing have
-// nothing to say here.
+// flush writes a file to the disk. It does not fail on a file system that cannot do so.
 func (d *Dir) flush(file *os.File) error {
 	err := d.syncFile(file)
 	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EROFS) {
@@ -17,8 +16,9 @@ func (d *Dir) flush(file *os.File) error {
 	return err
 }
 
-// flushNames brings the names in a folder to the disk. Of one that must not be read,
-// to flush a file again that has got its name there is all that can be done.
+// flushNames writes the names in a folder to the disk. A folder that may not be read
+// cannot be flushed: then flushNames flushes the file named, which has got its name
+// there, if it is not nil.
 func (d *Dir) flushNames(folder parent, named *os.File) error {
 	dir, err := folder.openFile(".", os.O_RDONLY, 0)
 	switch {

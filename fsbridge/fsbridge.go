@@ -1,12 +1,12 @@
 // Package fsbridge has storages that keep a file server inside one tree of
 // files: [Dir], a directory of the operating system; [Memory], which needs no
-// disk; and [ReadOnly], which takes from another what would change it.
+// disk; and [ReadOnly], which hides the methods of a storage that change it.
 //
 // Names are those of [io/fs], with "/" between elements and "." for the root,
 // but may hold any byte except NUL. A name of another form is refused with an
-// error that is [fs.ErrInvalid]. The errors of a storage's methods are
-// *[fs.PathError]s that name what is inside the root only, to be told apart with
-// [errors.Is]; those of files and uploads may name more.
+// error that is [fs.ErrInvalid]. The methods of a storage return *[fs.PathError]s
+// that never name a path outside the root; tell them apart with [errors.Is]. The
+// methods of files and uploads may return errors that do.
 package fsbridge
 
 import (
@@ -27,7 +27,8 @@ func checkUpload(name string, flag int, offset int64) error {
 	return &fs.PathError{Op: "create", Path: name, Err: syscall.EINVAL}
 }
 
-// checkChange refuses what checkName does, and the root, which is not changed.
+// checkChange refuses the names that checkName refuses, and the root: no method
+// changes it.
 func checkChange(op, name string) error {
 	err := checkName(op, name)
 	if err != nil || name != "." {
@@ -42,4 +43,12 @@ func checkChange(op, name string) error {
 		err = fs.ErrPermission
 	}
 	return &fs.PathError{Op: op, Path: name, Err: err}
+}
+
+// permissions are those of a new file or directory: *perm or, if perm is nil, usual.
+func permissions(perm *fs.FileMode, usual fs.FileMode) fs.FileMode {
+	if perm == nil {
+		return usual
+	}
+	return perm.Perm()
 }

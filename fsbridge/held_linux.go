@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// held is a directory that was opened with O_PATH, as a [parent]: it need not be
-// readable. All its calls are relative to the descriptor and take one element, so
-// that none leads out of the root.
+// held is a [parent] that was opened with O_PATH, so that it need not be readable.
+// All its calls are relative to the descriptor and take one element, so that none
+// leads out of the root.
 type held struct{ dir *os.File }
 
 func (h *held) Close() error { return h.dir.Close() }
@@ -21,23 +21,25 @@ func (h *held) Close() error { return h.dir.Close() }
 func (h *held) fd() int { return int(h.dir.Fd()) }
 
 func (h *held) openFile(base string, flag int, perm fs.FileMode) (file *os.File, err error) {
-	return file, again(func() error {
+	err = again(func() error {
 		fd, err := unix.Openat(h.fd(), base, flag|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(perm.Perm()))
 		if err == nil {
 			file = os.NewFile(uintptr(fd), base)
 		}
 		return err
 	})
+	return file, err
 }
 
 func (h *held) lstat(base string) (info fs.FileInfo, err error) {
-	return info, h.find(base, func(file *os.File) (err error) {
+	err = h.find(base, func(file *os.File) (err error) {
 		info, err = file.Stat()
 		return err
 	})
+	return info, err
 }
 
-// find opens a file or a link for nothing but to be described or changed.
+// find opens a file or a link with O_PATH, to describe or change it.
 func (h *held) find(base string, do func(*os.File) error) error {
 	file, err := h.openFile(base, unix.O_PATH, 0)
 	if err != nil {
@@ -85,7 +87,7 @@ func (h *held) remove(base string) error {
 	if err == nil {
 		return nil
 	}
-	// The error of the call that fits what base is.
+	// If both calls fail, return the error of the one that fits the type of base.
 	if e := again(func() error { return unix.Unlinkat(h.fd(), base, unix.AT_REMOVEDIR) }); e != unix.ENOTDIR {
 		return e
 	}
@@ -100,7 +102,7 @@ func (h *held) chtimes(base string, mtime time.Time) error {
 	return h.find(base, func(file *os.File) error { return chtimesFile(file, mtime) })
 }
 
-func (h *held) ruled() bool {
+func (h *held) hasDefaultACL() bool {
 	size := 0
 	viaProc(h.dir, func(path string) (err error) {
 		size, err = unix.Getxattr(path, "system.posix_acl_default", nil)
@@ -109,53 +111,22 @@ func (h *held) ruled() bool {
 	return size > 0
 }
 
-// again repeats a call that a signal broke off, as FUSE and network file systems
-// let it happen.
-func again(call func() error) error {
-	for {
-		if err := call(); err != unix.EINTR {
-			return err
-		}
-	}
-}
-
-// errNoProc is what [viaProc] says where /proc is not mounted.
+// errNoProc is the error of [viaProc] if /proc is not mounted.
 var errNoProc = errors.New("/proc is not mounted")
 
-// viaProc gives a path to what an open file is, which may be a file that was
-// opened with O_PATH: nothing is looked up on it that somebody could have changed.
+// viaProc calls do with a path in /proc that is the open file itself. For a file opened
+// with O_PATH some calls need a path, and any other one could lead elsewhere by now.
 func viaProc(file *os.File, do func(path string) error) error {
-	conn, err := file.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var fault error
-	err = conn.Control(func(fd uintptr) {
-		fault = do("/proc/self/fd/" + strconv.Itoa(int(fd)))
-	})
-	switch {
-	case err != nil:
-		return err
-	case errors.Is(fault, fs.ErrNotExist):
+	err := control(file, func(fd uintptr) error { return do("/proc/self/fd/" + strconv.Itoa(int(fd))) })
+	if errors.Is(err, fs.ErrNotExist) {
 		return errNoProc
 	}
-	return fault
-}
-
-func systemMode(mode fs.FileMode) uint32 {
-	bits := uint32(mode.Perm())
-	if mode&fs.ModeSetgid != 0 {
-		bits |= unix.S_ISGID
-	}
-	if mode&fs.ModeSticky != 0 {
-		bits |= unix.S_ISVTX
-	}
-	return bits
+	return err
 }
 
 func chmodFile(file *os.File, mode fs.FileMode) error {
 	return viaProc(file, func(path string) error {
-		return again(func() error { return unix.Chmod(path, systemMode(mode)) })
+		return again(func() error { return unix.Chmod(path, bitsOf(mode)) })
 	})
 }
 

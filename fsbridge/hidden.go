@@ -1,6 +1,7 @@
 package fsbridge
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"syscall"
 )
 
+// createHidden is [Dir.Create] for a hidden upload.
 func (d *Dir) createHidden(name string, flag int, _ int64, perm *fs.FileMode) (*upload, error) {
 	old, err := d.replaceable(name, flag)
 	if err != nil {
@@ -17,14 +19,11 @@ func (d *Dir) createHidden(name string, flag int, _ int64, perm *fs.FileMode) (*
 	if u.folder, u.base, err = d.parent(name); err != nil {
 		return nil, err
 	}
-	if err := u.hideLike(old); err != nil {
-		return nil, err
-	}
-	return u, nil
+	return u, u.hideLike(old)
 }
 
-// hideLike makes the file with the permissions and the owner of old, if that is not
-// nil. When it fails, nothing of the upload is left.
+// hideLike makes the hidden file with the permissions and the owner of old, if that is
+// not nil. When it fails, nothing of the upload is left.
 func (u *upload) hideLike(old fs.FileInfo) error {
 	err := u.hide(u.permissions(old))
 	if err != nil {
@@ -40,34 +39,27 @@ func (u *upload) hideLike(old fs.FileInfo) error {
 	return err
 }
 
-// replaceable asks what writing in place would: is there a file, and may it be
-// written? It describes the file, if there is one.
-func (d *Dir) replaceable(name string, flag int) (fs.FileInfo, error) {
+// replaceable fails where an upload in place would fail: the file may not be written or,
+// with os.O_EXCL, is there. It describes the file that is there, nil for none.
+func (d *Dir) replaceable(name string, flag int) (info fs.FileInfo, err error) {
 	if flag == os.O_EXCL {
-		if _, err := d.lstat(name); !errors.Is(err, fs.ErrNotExist) {
-			if err == nil {
-				err = fs.ErrExist
-			}
-			return nil, err
+		if _, err = d.lstat(name); err == nil {
+			err = fs.ErrExist
 		}
+	} else {
+		var file *os.File
+		if file, info, err = d.openForWriting(name, 0, 0); err == nil {
+			file.Close()
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	file, info, err := d.openFile(name, os.O_WRONLY, 0)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	}
-	file.Close()
-	if info.IsDir() {
-		return nil, syscall.EISDIR
-	}
-	return info, nil
+	return info, err
 }
 
-// hide makes the file under a name of its own, and locks it. A file whose name or
-// lock was lost to a sweep that came between the two is given up for another.
+// hide makes a file of a hidden name, and locks it. If a sweep removes or locks the file
+// between the two, hide makes another.
 func (u *upload) hide(perm fs.FileMode) (err error) {
 	for range createTries {
 		u.temporary = hiddenPrefix + rand.Text()
@@ -76,7 +68,7 @@ func (u *upload) hide(perm fs.FileMode) (err error) {
 			return err
 		}
 		u.hold, err = u.dir.lock(u.file)
-		if err == nil && u.hold.nameless(func() (fs.FileInfo, error) { return u.folder.lstat(u.temporary) }) {
+		if err == nil && u.hold.unlinked(func() (fs.FileInfo, error) { return u.folder.lstat(u.temporary) }) {
 			err = errGone
 			u.hold.release()
 		}
@@ -92,20 +84,21 @@ func (u *upload) hide(perm fs.FileMode) (err error) {
 	return syscall.EBUSY
 }
 
-// setOwner gives the file away to the owner and the group of the old one, as far as
-// the process may.
+// setOwner gives the file the owner and the group of the old one, as far as the process
+// may. If it may not give it to the group, it takes from the group of the process the
+// permissions that others do not have.
 func (u *upload) setOwner(old fs.FileInfo) error {
-	if giveAway(u.file, u.hold.info, old) {
+	if chownLike(u.file, u.hold.info, old) {
 		return nil
 	}
 	perm := old.Mode().Perm()
 	if others := perm & 0o007; perm>>3&0o007&^others != 0 {
-		return u.file.Chmod(perm&^0o070 | perm&(others<<3)) // it is not for another group
+		return u.file.Chmod(perm&^0o070 | perm&(others<<3))
 	}
 	return nil
 }
 
-// drop removes the file, whatever closing it says.
+// drop closes and removes the file, also if closing it fails.
 func (u *upload) drop() error {
 	u.hold.release()
 	err := u.dir.closeFile(u.file)
@@ -116,19 +109,13 @@ func (u *upload) drop() error {
 	return err
 }
 
-// reveal gives the file its name once all of it is on the disk: a disk may take the
-// name first, and the power go before it takes the rest. Closing comes before, too,
-// for some file systems tell only there what could not be written. A second
-// descriptor keeps the lock, so that nobody takes the file for a leftover.
+// reveal gives the file its name once all of it is on the disk: a disk may write the
+// name first, and the power fail before it writes the content. The file is closed
+// before that too, as some file systems report only then what they could not write. A
+// second descriptor keeps the lock, so that no sweep takes the file for a leftover.
 func (u *upload) reveal() error {
 	defer u.folder.Close()
-	err := u.dir.flush(u.file)
-	if e := u.hold.keep(); err == nil {
-		err = e
-	}
-	if e := u.dir.closeFile(u.file); err == nil {
-		err = e
-	}
+	err := cmp.Or(u.dir.flush(u.file), u.hold.keep(), u.dir.closeFile(u.file)) // calls all three
 	if err == nil {
 		err = u.rename()
 	}
@@ -141,6 +128,8 @@ func (u *upload) reveal() error {
 	return err
 }
 
+// rename gives the file its name. With os.O_EXCL it must replace no file: it tries the
+// calls that cannot, the best one first.
 func (u *upload) rename() error {
 	if !u.exclusive {
 		return u.folder.rename(u.temporary, u.folder, u.base)
@@ -156,7 +145,7 @@ func (u *upload) rename() error {
 	if errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	// No hard links here. Whoever makes the file between these two loses it.
+	// This disk has no hard links. A file that is made between these two calls is lost.
 	if _, err := u.folder.lstat(u.base); err == nil {
 		return fs.ErrExist
 	}

@@ -7,15 +7,16 @@ import (
 	"os"
 )
 
-// perhapsNameless says whether a file may have no name any more: its description does
-// not tell here.
-func perhapsNameless(fs.FileInfo) bool { return true }
+// maybeUnlinked says whether a file may have lost its name. It is true: its description
+// does not tell here.
+func maybeUnlinked(fs.FileInfo) bool { return true }
 
-// giveAway has nothing to do: files have no owners here.
-func giveAway(_ *os.File, _, _ fs.FileInfo) bool { return true }
+// chownLike has nothing to do: files have no owners here.
+func chownLike(_ *os.File, _, _ fs.FileInfo) bool { return true }
 
-// keep has nothing to do: a missing lock alone makes no leftover of a file here.
+// keep has nothing to do: here, a sweep does not remove a file only because no lock is
+// on it.
 func (h *hold) keep() error { return nil }
 
-// linksOf is how many names a file has, 1 where that is not known.
+// linksOf is how many names a file has, or 1: its description does not tell here.
 func linksOf(fs.FileInfo) uint32 { return 1 }

@@ -10,49 +10,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// perhapsNameless says whether a file may have no name any more.
-func perhapsNameless(info fs.FileInfo) bool {
+// maybeUnlinked says whether a file may have lost its name.
+func maybeUnlinked(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return !ok || stat.Nlink == 0
 }
 
-// giveAway gives a new file the owner and the group of the old one, and says whether
-// it has at least the group.
-func giveAway(file *os.File, made, old fs.FileInfo) bool {
+// chownLike gives the new file the owner and the group of old, or the group at least.
+// It says whether the file has that group now. made describes the new file.
+func chownLike(file *os.File, made, old fs.FileInfo) bool {
 	is, ok := made.Sys().(*syscall.Stat_t)
 	was, known := old.Sys().(*syscall.Stat_t)
-	switch {
-	case !ok || !known:
+	if !ok || !known {
 		return false
-	case is.Uid == was.Uid && is.Gid == was.Gid:
-		return true
-	case file.Chown(int(was.Uid), int(was.Gid)) == nil:
-		return true
-	case is.Gid == was.Gid:
-		return true
 	}
-	return file.Chown(-1, int(was.Gid)) == nil
+	sameGroup := is.Gid == was.Gid
+	return sameGroup && is.Uid == was.Uid || file.Chown(int(was.Uid), int(was.Gid)) == nil ||
+		sameGroup || file.Chown(-1, int(was.Gid)) == nil
 }
 
-// keep has the lock outlast the closing of the file, until release.
+// keep lets the lock outlast the closing of the file, until release.
 func (h *hold) keep() error {
-	conn, err := h.file.SyscallConn()
-	if err != nil {
+	return control(h.file, func(fd uintptr) error {
+		copied, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+		if err == nil {
+			h.copied = os.NewFile(uintptr(copied), h.file.Name())
+		}
 		return err
-	}
-	var fd int
-	var fault error
-	err = conn.Control(func(file uintptr) { fd, fault = unix.FcntlInt(file, unix.F_DUPFD_CLOEXEC, 0) })
-	if err == nil {
-		err = fault
-	}
-	if err == nil {
-		h.copied = os.NewFile(uintptr(fd), h.file.Name())
-	}
-	return err
+	})
 }
 
-// linksOf is how many names a file has, 1 where that is not known.
+// linksOf is how many names a file has, 1 if its description does not tell.
 func linksOf(info fs.FileInfo) uint32 {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return uint32(stat.Nlink)

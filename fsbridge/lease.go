@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// leaseTime is longer than a system lets somebody keep a lease who was asked to give
-// it up: on Linux 45 seconds, unless /proc/sys/fs/lease-break-time says otherwise.
+// leaseTime is longer than a program may keep a lease after the system has asked for it
+// back: on Linux 45 seconds, unless /proc/sys/fs/lease-break-time says otherwise.
 const leaseTime = time.Minute
 
 // openLeased opens a file that another program may have a lease on, as Samba has for
-// clients that keep the file to themselves (oplocks). To open it asks for the lease
-// back, but fails if it is not to wait; what may be a pipe is never waited for. So it
-// is opened again and again.
+// its clients' oplocks. An open asks the holder to give up the lease. It would wait for
+// that, but ours must not wait, as the file may be a pipe: it fails with EAGAIN. So
+// openLeased tries again until the lease is gone.
 func (d *Dir) openLeased(name string, flag int, perm fs.FileMode) (*os.File, error) {
 	began, pause := time.Now(), time.Millisecond
 	for {

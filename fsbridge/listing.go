@@ -9,7 +9,7 @@ import (
 	"wasiftp/wasi"
 )
 
-// Listing is a directory that is open to be listed.
+// Listing is an open directory whose entries are being read.
 type Listing struct {
 	Info fs.FileInfo // of the directory
 
@@ -19,7 +19,7 @@ type Listing struct {
 	namesOnly bool
 }
 
-// List opens a directory. With namesOnly, its entries are not described.
+// List opens a directory to list it. With namesOnly, Describe asks the storage nothing.
 func (a *Access) List(name string, namesOnly bool) (*Listing, error) {
 	if err := a.may(wasi.RightList, name); err != nil {
 		return nil, err
@@ -46,14 +46,12 @@ func (a *Access) List(name string, namesOnly bool) (*Listing, error) {
 // Close closes the directory.
 func (l *Listing) Close() error { return l.dir.Close() }
 
-// entriesAtOnce is how many entries are read at a time.
-const entriesAtOnce = 256
+// Next reads the next entries, a few hundred at most. The error is [io.EOF] at the end.
+func (l *Listing) Next() ([]fs.DirEntry, error) { return l.dir.ReadDir(256) }
 
-// Next reads some of the directory's next entries. The error is [io.EOF] at the end.
-func (l *Listing) Next() ([]fs.DirEntry, error) { return l.dir.ReadDir(entriesAtOnce) }
-
-// Describe describes an entry, and tells the target of a symbolic link, "" for all else.
-// An error leaves the entry out: it went away between being read and being looked at.
+// Describe describes an entry. target is where a symbolic link leads, "" for any other
+// entry. After an error the entry should be left out: it has vanished, or cannot be
+// described.
 func (l *Listing) Describe(entry fs.DirEntry) (stat wasi.Stat, target string, err error) {
 	if l.namesOnly {
 		return stat, "", nil

@@ -1,6 +1,7 @@
 package fsbridge
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"slices"
@@ -8,30 +9,27 @@ import (
 	"syscall"
 )
 
-// errNoLocks is what [flock] says of a file system that has no locks: some network
-// file systems, and some that are programs.
-const errNoLocks = lockless("this file system has no locks")
+// errNoLocks is the error of [flock] on a file system that has no locks, such as some
+// network file systems and some FUSE file systems.
+var errNoLocks = errors.New("this file system has no locks")
 
-type lockless string
-
-func (e lockless) Error() string { return string(e) }
-
-// hold is the lock of an upload on its file. It keeps out other processes too,
-// unless the file system has no locks.
+// hold is an upload's lock on its file. It keeps out the uploads of other processes
+// too, unless the file system has no locks.
 type hold struct {
 	file   *os.File
-	copied *os.File    // the same open file, which keeps the lock when that is closed
-	info   fs.FileInfo // of the file, after it was locked
-	here   bool        // it keeps out uploads of this process alone
+	copied *os.File    // a duplicate of file that keeps the lock when file is closed; nil until keep
+	info   fs.FileInfo // of file, after it was locked
+	here   bool        // the lock is an entry of here.holds, and unknown to the system
 }
 
-// here are the files that are locked in this process alone.
+// here are the locks that the file system cannot hold: they keep out uploads of this
+// process only.
 var here struct {
 	sync.Mutex
 	holds []*hold
 }
 
-// lock takes the file for one upload, or is EBUSY.
+// lock locks a file for one upload. It fails with EBUSY when another upload has it.
 func (d *Dir) lock(file *os.File) (*hold, error) {
 	err := d.flock(file, true)
 	if err != nil && err != errNoLocks {
@@ -53,13 +51,13 @@ func (d *Dir) lock(file *os.File) (*hold, error) {
 	return h, nil
 }
 
-// heldHere is asked while the mutex of here is locked.
+// heldHere says whether here has a lock on the file. The caller has locked here.
 func heldHere(info fs.FileInfo) bool {
 	return slices.ContainsFunc(here.holds, func(h *hold) bool { return os.SameFile(h.info, info) })
 }
 
-// release comes before the file is closed: a child process that is being started
-// has a copy of it for a moment, which would keep the lock.
+// release unlocks the file. Call it before the file is closed: a child process that is
+// being started has a copy of the open file for a moment, which would keep the lock.
 func (h *hold) release() {
 	switch {
 	case h.here:
@@ -76,19 +74,21 @@ func (h *hold) release() {
 	}
 }
 
-// nameless says whether the file has lost its name before it was locked, to a sweep
-// or to an upload that was given up. look finds the file that has the name now.
-func (h *hold) nameless(look func() (fs.FileInfo, error)) bool {
-	if !perhapsNameless(h.info) {
+// unlinked says whether the file had lost its name before it was locked: a sweep or
+// an upload that was given up has removed it. look describes the file that has the
+// name now.
+func (h *hold) unlinked(look func() (fs.FileInfo, error)) bool {
+	if !maybeUnlinked(h.info) {
 		return false
 	}
 	info, err := look()
 	return err != nil || !os.SameFile(info, h.info)
 }
 
-// lookAtLock is EBUSY if an upload holds the file, and errNoLocks if one of another
-// process could do so unseen. Else no upload gets it until it is closed.
-func (d *Dir) lookAtLock(file *os.File, info fs.FileInfo) error {
+// checkUnlocked takes a shared lock, so that no upload gets the file before it is
+// closed. It fails with EBUSY if an upload has the file, and with errNoLocks if an
+// upload of another process may have it.
+func (d *Dir) checkUnlocked(file *os.File, info fs.FileInfo) error {
 	err := d.flock(file, false)
 	if err != errNoLocks {
 		return err

@@ -7,15 +7,15 @@ import (
 	"syscall"
 )
 
-// openFlags keep an open from waiting for the other end of a pipe, and from
-// taking a terminal for the process's own.
+// openFlags keep an open from waiting for the other end of a pipe, and from making a
+// terminal the controlling terminal of the process.
 const openFlags = syscall.O_NONBLOCK | syscall.O_NOCTTY
 
-// flock locks the file for whoever has it open, against others or against those
-// who would do so. It is EBUSY where another holds it.
-func flock(file *os.File, against bool) error {
+// flock locks an open file. A shared lock keeps out exclusive locks only. It fails
+// with EBUSY if somebody holds a lock that excludes this one.
+func flock(file *os.File, exclusive bool) error {
 	how := syscall.LOCK_SH
-	if against {
+	if exclusive {
 		how = syscall.LOCK_EX
 	}
 	switch err := flockAs(file, how|syscall.LOCK_NB); err {
@@ -31,20 +31,17 @@ func flock(file *os.File, against bool) error {
 func funlock(file *os.File) { flockAs(file, syscall.LOCK_UN) }
 
 func flockAs(file *os.File, how int) error {
-	conn, err := file.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var fault error
-	err = conn.Control(func(fd uintptr) {
-		for {
-			if fault = syscall.Flock(int(fd), how); fault != syscall.EINTR {
-				return
-			}
-		}
+	return control(file, func(fd uintptr) error {
+		return again(func() error { return syscall.Flock(int(fd), how) })
 	})
-	if err != nil {
-		return err
+}
+
+// again repeats a call until it does not fail with EINTR: on FUSE and network file
+// systems a signal may interrupt it.
+func again(call func() error) error {
+	for {
+		if err := call(); err != syscall.EINTR {
+			return err
+		}
 	}
-	return fault
 }

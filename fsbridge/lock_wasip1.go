@@ -2,7 +2,7 @@ package fsbridge
 
 import "os"
 
-// flock has nothing to lock with: WASI has one thread, and no other process.
+// flock has no locks to take: a WASI program is one thread, and knows no other process.
 func flock(*os.File, bool) error { return errNoLocks }
 
 func funlock(*os.File) {}

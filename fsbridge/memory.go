@@ -18,8 +18,8 @@ import (
 // be called from many goroutines.
 type Memory struct {
 	// Capacity is how many bytes it holds; 0 is no limit. Each file, directory
-	// and upload counts 512 beside its content. What would be too much fails
-	// with an error that is [syscall.ENOSPC]. It is set before anything else.
+	// and upload counts 512 besides its content. A call for which there is no
+	// room fails with an error that is [syscall.ENOSPC]. Set it before any call.
 	Capacity int64
 
 	mu   sync.RWMutex
@@ -27,14 +27,13 @@ type Memory struct {
 	root node
 }
 
-// What a file without content takes, with a name of the longest length.
 const (
-	nodeCost    = 512
-	elementSize = 255
+	nodeCost    = 512 // the bytes that a file takes besides its content
+	elementSize = 255 // the bytes that an element of a name may have
 )
 
-// node is a file or a directory. Its data are never changed below their length,
-// so that whoever reads them needs no lock.
+// node is a file or a directory. The bytes of data below its length never change, so
+// that they are read without a lock.
 type node struct {
 	mode     fs.FileMode
 	mtime    time.Time
@@ -51,9 +50,8 @@ func newDirectory(perm fs.FileMode) node {
 	return node{mode: fs.ModeDir | perm, mtime: now, created: now, children: map[string]*node{}}
 }
 
-// Open opens a file, which is then an [io.Seeker] and an [io.ReaderAt], or a
-// directory, which is then an [fs.ReadDirFile] sorted by name. Both are as they
-// were when they were opened.
+// Open opens a file, as an [io.Seeker] and [io.ReaderAt], or a directory, as an
+// [fs.ReadDirFile] sorted by name. Later changes do not show in either.
 func (m *Memory) Open(name string) (fs.File, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -84,7 +82,7 @@ func (m *Memory) Stat(name string) (fs.FileInfo, error) {
 	return n.info(path.Base(name)), nil
 }
 
-// Mkdir makes a directory. perm are its permissions, nil for 0o755.
+// Mkdir makes a directory. perm are its permissions; nil is 0o755.
 func (m *Memory) Mkdir(name string, perm *fs.FileMode) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -126,8 +124,8 @@ func (m *Memory) Remove(name string) error {
 	return nil
 }
 
-// Rename moves a file or a directory. A file is replaced by a file, an empty
-// directory by a directory.
+// Rename moves a file or a directory. A file replaces a file, a directory an empty
+// directory.
 func (m *Memory) Rename(_ context.Context, from, to string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -171,15 +169,7 @@ func (m *Memory) Chtimes(name string, mtime time.Time) error {
 	return m.change("chtimes", name, func(n *node) { n.mtime = mtime })
 }
 
-// permissions are those of a new file.
-func permissions(perm *fs.FileMode, usual fs.FileMode) fs.FileMode {
-	if perm == nil {
-		return usual
-	}
-	return perm.Perm()
-}
-
-// Chmod sets the bits that [Dir.Chmod] sets. They are shown and not enforced.
+// Chmod sets the bits that [Dir.Chmod] sets. They are only shown: Memory checks none.
 func (m *Memory) Chmod(name string, mode fs.FileMode) error {
 	return m.change("chmod", name, func(n *node) { n.mode = n.mode.Type() | permitted(mode, n.mode) })
 }
@@ -198,8 +188,8 @@ func (m *Memory) change(op, name string, do func(*node)) error {
 	return nil
 }
 
-// Space is how many bytes an upload could have: those that are left of Capacity,
-// without which nobody knows.
+// Space is how many bytes an upload could have, of those that are left of Capacity. If
+// Capacity is 0, it fails with an error that is [errors.ErrUnsupported].
 func (m *Memory) Space(name string) (int64, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -231,7 +221,8 @@ func (m *Memory) find(op, name string) (*node, error) {
 	return n, nil
 }
 
-// parent finds the directory that holds name, or would.
+// parent finds the directory of the file name, which need not exist. It also returns
+// the last element of name.
 func (m *Memory) parent(op, name string) (*node, string, error) {
 	if err := checkChange(op, name); err != nil {
 		return nil, "", err
@@ -248,6 +239,7 @@ func (m *Memory) parent(op, name string) (*node, string, error) {
 	return n, base, err
 }
 
+// take counts bytes as used, or fails if fewer are left.
 func (m *Memory) take(bytes int64) error {
 	if m.Capacity > 0 && bytes > m.Capacity-m.used {
 		return syscall.ENOSPC
@@ -256,7 +248,7 @@ func (m *Memory) take(bytes int64) error {
 	return nil
 }
 
-// put sets or, with nil, removes an entry.
+// put sets an entry of a directory, or removes it if child is nil.
 func (n *node) put(base string, child *node) {
 	if n.mtime = time.Now(); child == nil {
 		delete(n.children, base)
@@ -309,7 +301,7 @@ func (d *memoryDirectory) Read([]byte) (int, error) {
 	return 0, &fs.PathError{Op: "read", Path: d.info.name, Err: syscall.EISDIR}
 }
 
-// ReadDir is that of [fs.ReadDirFile].
+// ReadDir implements [fs.ReadDirFile].
 func (d *memoryDirectory) ReadDir(n int) ([]fs.DirEntry, error) {
 	if n > 0 && len(d.entries) == 0 {
 		return nil, io.EOF

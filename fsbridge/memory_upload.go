@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// Create opens an upload. flag and offset are those of [Dir.Create]. It is
-// hidden until it is committed and gone when it is aborted. When two change one
-// file each is applied whole to what the file is when it is committed; one with
-// os.O_EXCL fails then if the file has been made meanwhile. perm are the permissions of a
-// new file, nil for 0o644.
+// Create opens an upload. flag and offset are those of [Dir.Create]. The upload is
+// hidden until it is committed, and nothing remains of it when it is aborted. Commit
+// applies it as a whole to the file of that moment, so that two uploads to one file do
+// not mix. With os.O_EXCL, Commit fails if the file has been made meanwhile. perm are
+// the permissions of a new file; nil is 0o644.
 func (m *Memory) Create(name string, flag int, offset int64, perm *fs.FileMode) (Upload, error) {
 	if err := checkUpload(name, flag, offset); err != nil {
 		return nil, err
@@ -60,9 +60,9 @@ func (u *memoryUpload) Commit() error {
 	if u.ended {
 		return fs.ErrClosed
 	}
+	defer u.end()
 	parent, old, err := u.target()
 	if err != nil {
-		u.end()
 		return err
 	}
 	n := &node{mode: u.perm, created: time.Now()}
@@ -85,7 +85,6 @@ func (u *memoryUpload) Commit() error {
 		u.memory.used += nodeCost
 		parent.put(path.Base(u.name), n)
 	}
-	u.end()
 	return nil
 }
 
@@ -99,14 +98,15 @@ func (u *memoryUpload) Abort() error {
 	return nil
 }
 
-// end gives back what the upload itself has taken.
+// end gives back the bytes that the upload itself takes.
 func (u *memoryUpload) end() {
 	u.ended = true
 	u.memory.used -= nodeCost + int64(len(u.data))
 	u.data = nil
 }
 
-// target finds where the upload goes, and the file that is there, if any.
+// target finds the directory of the file and, unless it is nil, the file that is there.
+// It fails if the upload cannot go on to that file.
 func (u *memoryUpload) target() (parent, old *node, err error) {
 	parent, base, err := u.memory.parent("create", u.name)
 	if err != nil {

@@ -44,7 +44,7 @@ func mountDisk(t *testing.T, path, options string) {
 	t.Cleanup(func() { unix.Unmount(path, unix.MNT_DETACH) })
 }
 
-// mountDead mounts a file system whose program is gone.
+// mountDead mounts a FUSE file system whose program is gone.
 func mountDead(t *testing.T, path string) {
 	t.Helper()
 	device, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
@@ -60,7 +60,7 @@ func mountDead(t *testing.T, path string) {
 	t.Cleanup(func() { unix.Unmount(path, unix.MNT_DETACH) })
 }
 
-// One dead mount is an entry that cannot be described. It spoils nothing else.
+// A dead mount is an entry that cannot be described. The other entries are listed.
 func TestDirectoryWithADeadMount(t *testing.T) {
 	t.Parallel()
 	for way, kind := range ways {
@@ -98,7 +98,7 @@ func TestDirectoryWithADeadMount(t *testing.T) {
 	}
 }
 
-// twoDisks is a Dir whose directory disk is another disk.
+// twoDisks is a Dir in which another disk is mounted on the directory "disk".
 func twoDisks(t *testing.T, options DirOptions, fast bool) (d *Dir, root string) {
 	mounts(t)
 	root = t.TempDir()
@@ -148,7 +148,7 @@ func TestMoveToAnotherDisk(t *testing.T) {
 	}
 }
 
-// What breaks off leaves both sides as they were.
+// A move that fails leaves both disks as they were.
 func TestMoveThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	d, root := twoDisks(t, DirOptions{}, true)
@@ -181,7 +181,7 @@ func TestMoveThatBreaksOff(t *testing.T) {
 	unchanged()
 }
 
-// A default ACL says the permissions, and no umask does.
+// If there is a default ACL, it decides the permissions, and not the umask.
 func TestDefaultACLCounts(t *testing.T) {
 	t.Parallel()
 	mounts(t)
@@ -206,7 +206,7 @@ func TestDefaultACLCounts(t *testing.T) {
 	}
 }
 
-// Where /proc is not mounted, files are changed by their names.
+// If /proc is not mounted, files are changed by their names.
 func TestWithoutProc(t *testing.T) {
 	t.Parallel()
 	mounts(t)

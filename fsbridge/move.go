@@ -10,17 +10,16 @@ import (
 	"syscall"
 )
 
-// Rename moves a file or a directory. A file is replaced by a file, an empty
-// directory by a directory. An upload that is being written in place to the replaced
-// file ends as if it had ended before: its bytes go with the file.
+// Rename moves a file or a directory. A file replaces a file, a directory an empty
+// directory. If an upload in place goes on to the replaced file, its bytes are lost with
+// that file.
 //
-// From one disk to another it copies and deletes. The copy is hidden until it is whole
-// and on the disk; it keeps the permissions, the time and, if the process may give files
-// away, the owner. A directory is not copied: that is an error that is [syscall.EXDEV].
-// A ctx that has ended before has nothing copied: that is EXDEV, too.
-// When it fails, or ctx ends, all is as it was before; but a file that cannot be removed
-// once its copy is there stays beside that, with the error. A file that is being uploaded
-// is not copied either, with an error that is [syscall.EBUSY].
+// From one disk to another, Rename copies the file and deletes it. The copy is hidden
+// until it is whole and on the disk. It keeps the permissions, the time and, if the
+// process may give files away, the owner. A directory is not copied, and nothing is if
+// ctx has ended before the call: the error is [syscall.EXDEV] then. Nor is a file that is
+// being uploaded: the error is [syscall.EBUSY]. When the copy fails, or ctx ends, all is
+// as it was before. When only the removal of the original fails, both files stay.
 func (d *Dir) Rename(ctx context.Context, from, to string) error {
 	err := d.rename(from, to)
 	if !errors.Is(err, syscall.EXDEV) || ctx.Err() != nil {
@@ -40,7 +39,8 @@ func (d *Dir) Rename(ctx context.Context, from, to string) error {
 	})
 }
 
-// moveLink makes the link anew, with the same text, and removes the old one.
+// moveLink makes a symbolic link of the same target on the other disk, and removes the
+// old one.
 func (d *Dir) moveLink(p parent, base, from, to string) error {
 	target, err := d.readlink(from)
 	if err != nil {
@@ -74,7 +74,7 @@ func (d *Dir) moveFile(ctx context.Context, p parent, base, to string) error {
 	if !info.Mode().IsRegular() {
 		return errSpecial
 	}
-	up, err := d.twin(info, to)
+	up, err := d.createLike(info, to)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (d *Dir) moveFile(ctx context.Context, p parent, base, to string) error {
 		up.Abort()
 		return err
 	}
-	up.folder.chtimes(up.temporary, info.ModTime()) // as far as the disk keeps times
+	up.folder.chtimes(up.temporary, info.ModTime()) // the disk may not keep times
 	if err := up.Commit(); err != nil {
 		return err
 	}
@@ -92,10 +92,10 @@ func (d *Dir) moveFile(ctx context.Context, p parent, base, to string) error {
 	return p.remove(base)
 }
 
-// twin begins a hidden upload that has the permissions and the owner of a file.
-func (d *Dir) twin(info fs.FileInfo, to string) (*upload, error) {
-	u := &upload{dir: d}
-	var err error
+// createLike begins a hidden upload to the name to, with the permissions and the owner of
+// the file that info describes.
+func (d *Dir) createLike(info fs.FileInfo, to string) (u *upload, err error) {
+	u = &upload{dir: d}
 	if u.folder, u.base, err = d.parent(to); err != nil {
 		return nil, err
 	}
@@ -103,24 +103,21 @@ func (d *Dir) twin(info fs.FileInfo, to string) (*upload, error) {
 		u.folder.Close()
 		return nil, syscall.EISDIR
 	}
-	if err := u.hideLike(info); err != nil {
-		return nil, err
-	}
-	return u, nil
+	return u, u.hideLike(info)
 }
 
-// copyPiece is how much the kernel copies before ctx is looked at.
+// copyPiece is how many bytes are copied between two checks of ctx.
 const copyPiece = 8 << 20
 
 func copyAll(ctx context.Context, to io.Writer, from io.Reader) error {
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if _, err := io.CopyN(to, from, copyPiece); err == io.EOF {
+	for ctx.Err() == nil {
+		_, err := io.CopyN(to, from, copyPiece)
+		if err == io.EOF {
 			return nil
-		} else if err != nil {
+		}
+		if err != nil {
 			return err
 		}
 	}
+	return ctx.Err()
 }

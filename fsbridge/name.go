@@ -3,19 +3,18 @@ package fsbridge
 import (
 	"io/fs"
 	"runtime"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// ValidName reports whether a name stays below the root by its letters alone: whether it
-// has the form of [fs.ValidPath], but for the bytes of its elements, of which only NUL is
-// refused.
+// ValidName reports whether a name, symbolic links aside, names the root or a file below
+// it. Its form is that of [fs.ValidPath], but elements may hold any byte except NUL.
 func ValidName(name string) bool { return validName(name, false) }
 
-// checkName refuses a name that does not stay below the root by its letters
-// alone. It has the form of [fs.ValidPath] but may hold any byte except NUL, where
-// the system takes any.
+// checkName refuses a name that is not a [ValidName], or that the operating system
+// does not take.
 func checkName(op, name string) error {
 	if validName(name, runtime.GOOS == "windows") && (!unicodeOnly || utf8.ValidString(name)) {
 		return nil
@@ -38,9 +37,9 @@ func validName(name string, windows bool) bool {
 	return true
 }
 
-// validOnWindows refuses the elements that Windows takes for something else
-// than the file of that name: a stream, a drive, a device, or the same name
-// with its last dots and spaces taken off.
+// validOnWindows refuses the elements for which Windows would open something else than
+// a file of that name: a stream, a drive, a device, or the file whose name lacks the
+// dots and spaces at the end.
 func validOnWindows(element string) bool {
 	for _, c := range []byte(element) {
 		if c < ' ' || strings.IndexByte(`\:*?"<>|`, c) >= 0 {
@@ -66,27 +65,21 @@ func validOnWindows(element string) bool {
 	return true
 }
 
-// hiddenPrefix begins the names of uploads that are not yet complete.
+// hiddenPrefix begins the name of the file of a hidden upload until it is committed.
 const hiddenPrefix = ".wasiftp-upload-"
 
-// hiddenByUs reports whether the name of an entry is one that a hidden upload has
-// given its file. What has such a name to some file systems only is not removed.
+// hiddenByUs reports whether a hidden upload may have given a file this name. Unlike
+// hiddenElement, it takes no other spellings: files of those names are not ours to remove.
 func hiddenByUs(element string) bool { return strings.HasPrefix(element, hiddenPrefix) }
 
-// hiddenName reports whether an element of name is that of an unfinished upload, or
-// would be to some file system.
+// hiddenName reports whether an element of name may be the file of a hidden upload.
 func hiddenName(name string) bool {
-	for element := range strings.SplitSeq(name, "/") {
-		if hiddenElement(element) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(strings.Split(name, "/"), hiddenElement)
 }
 
-// hiddenElement folds case as file systems do, and passes over what some of them do
-// not see: marks that show nothing. A FAT file system also gives each file a short
-// name, of the first six letters and a number.
+// hiddenElement reports whether some file system may take element for the name of a
+// hidden upload's file. File systems fold case, and some ignore invisible characters. A
+// FAT file system also gives each file a short name: six letters and a number.
 func hiddenElement(element string) bool {
 	const short = "WASIFT~"
 	if len(element) > len(short) && strings.EqualFold(element[:len(short)], short) {
@@ -94,7 +87,7 @@ func hiddenElement(element string) bool {
 	}
 	rest := hiddenPrefix
 	for _, r := range element {
-		if r >= utf8.RuneSelf && unseen(r) {
+		if r >= utf8.RuneSelf && invisible(r) {
 			continue
 		}
 		if !sameLetter(r, rune(rest[0])) {
@@ -107,12 +100,12 @@ func hiddenElement(element string) bool {
 	return false
 }
 
-func unseen(r rune) bool {
+func invisible(r rune) bool {
 	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// sameLetter says whether a letter is a small one of ASCII, or another case of it:
-// there are such outside ASCII.
+// sameLetter reports whether r is the small ASCII letter, or another case of it: some
+// letters outside ASCII are, such as U+017F, the long s.
 func sameLetter(r, small rune) bool {
 	if r < utf8.RuneSelf {
 		return unicode.ToLower(r) == small

@@ -38,8 +38,8 @@ func TestValidName(t *testing.T) {
 	}
 }
 
-// A file system may take other letters for those of a hidden upload: it folds case
-// outside ASCII, passes over marks that show nothing, or gives each file a short name.
+// A file system may take another name for that of a hidden upload: it folds case outside
+// ASCII, ignores invisible characters, or gives each file a short name.
 func TestHiddenNameInOtherSpellings(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
@@ -58,7 +58,7 @@ func TestHiddenNameInOtherSpellings(t *testing.T) {
 	}
 }
 
-// hostile are names that servers have followed to where they should not.
+// hostile are names that have led servers out of their root.
 var hostile = []string{
 	"", "/", "//", ".", "..", "../", "../..", "../outside", "../../../../../../etc/passwd", "/etc/passwd", "//etc/passwd",
 	"//srv/share",
@@ -76,7 +76,7 @@ var hostile = []string{
 	"-rf", "|ls", "`ls`", "$(ls)", "dir/\r\n/../..", "\r\n", ".wasiftp-upload-", ".WASIFTP-Upload-x", "dir/.wasiftp-upload-x/..",
 }
 
-// everything tries each method with a name and returns what could be read.
+// everything calls each method with a name, and returns the content that it could read.
 func everything(fsys fscontract.FS, name string) (read string) {
 	if file, err := fsys.Open(name); err == nil {
 		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
@@ -170,7 +170,7 @@ func TestThreat09TraversalStaysInside(t *testing.T) {
 	}
 }
 
-// below says by other means what validName says.
+// below computes by other means what validName should say.
 func below(name string) bool {
 	return path.Clean(name) == name && !path.IsAbs(name) && name != ".." && !strings.HasPrefix(name, "../") &&
 		!strings.Contains(name, "\x00")

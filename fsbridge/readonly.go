@@ -2,8 +2,8 @@ package fsbridge
 
 import "io/fs"
 
-// ReadOnly is fsys without whatever could change it: it has Open, Stat, Lstat, Enter
-// and ReadLink only. Where fsys has no symbolic links, neither has it.
+// ReadOnly is fsys without the methods that change it: it has Open, Stat, Lstat, Enter
+// and ReadLink only. If fsys has no symbolic links, neither has it.
 func ReadOnly(fsys fs.FS) fs.FS { return readOnly{fsys} }
 
 type readOnly struct{ fsys fs.FS }
@@ -12,3 +12,11 @@ func (r readOnly) Open(name string) (fs.File, error)      { return r.fsys.Open(n
 func (r readOnly) Stat(name string) (fs.FileInfo, error)  { return fs.Stat(r.fsys, name) }
 func (r readOnly) Lstat(name string) (fs.FileInfo, error) { return fs.Lstat(r.fsys, name) }
 func (r readOnly) ReadLink(name string) (string, error)   { return fs.ReadLink(r.fsys, name) }
+
+// Enter is that of fsys. If fsys has none, every directory can be entered.
+func (r readOnly) Enter(name string) error {
+	if e, ok := r.fsys.(EnterFS); ok {
+		return e.Enter(name)
+	}
+	return nil
+}

@@ -13,8 +13,8 @@ import (
 // maxLinks is how many symbolic links a name may go through, as on Linux.
 const maxLinks = 40
 
-// The methods of a [way], for which a symbolic link whose target begins with "/"
-// begins at the root, as after chroot.
+// Dir's own methods of the interface [way] resolve a symbolic link whose target begins
+// with "/" from the root, as after chroot. Those of d.way refuse such a link.
 
 func (d *Dir) open(name string, flag int, perm fs.FileMode) (*os.File, error) {
 	follow := flag&os.O_EXCL == 0
@@ -24,9 +24,7 @@ func (d *Dir) open(name string, flag int, perm fs.FileMode) (*os.File, error) {
 func (d *Dir) stat(name string) (fs.FileInfo, error)  { return within(d, name, true, d.way.stat) }
 func (d *Dir) lstat(name string) (fs.FileInfo, error) { return within(d, name, false, d.way.lstat) }
 
-func (d *Dir) readlink(name string) (string, error) {
-	return within(d, name, false, d.way.readlink)
-}
+func (d *Dir) readlink(name string) (string, error) { return within(d, name, false, d.way.readlink) }
 
 func (d *Dir) chmod(name string, mode fs.FileMode) error {
 	_, err := within(d, name, true, func(name string) (struct{}, error) { return struct{}{}, d.way.chmod(name, mode) })
@@ -42,14 +40,17 @@ func (d *Dir) list(name string, file *os.File) (*os.Root, error) {
 	return within(d, name, true, func(name string) (*os.Root, error) { return d.way.list(name, file) })
 }
 
-// parent opens the directory that holds the file name, or would.
+// parent opens the directory of the file name, which need not exist. base is the last
+// element of name.
 func (d *Dir) parent(name string) (p parent, base string, err error) {
 	p, err = within(d, path.Dir(name), true, d.way.parent)
 	return p, path.Base(name), err
 }
 
-// within does something to a file, and once more by the name without links if a
-// link has led out. Whether that name leads out is for the way to say again.
+// within calls do with a name. If a symbolic link in the name leads out of the root, it
+// calls do once more, with the name that resolve makes of it: only then are targets that
+// begin with "/" taken to begin at the root. do refuses that name too if it leads out.
+// follow says whether do follows the last element of the name.
 func within[T any](d *Dir, name string, follow bool, do func(name string) (T, error)) (T, error) {
 	result, err := do(name)
 	if err == nil || !d.leadsOut(err) {
@@ -63,13 +64,13 @@ func within[T any](d *Dir, name string, follow bool, do func(name string) (T, er
 		return result, fault
 	}
 	if strings.HasSuffix(name, "/.") {
-		resolved += "/." // of a directory that must be one to enter
+		resolved += "/." // it asks whether the directory may be searched
 	}
 	return do(resolved)
 }
 
-// leadsToHidden says whether a name is that of a link that leads to an unfinished
-// upload. Nobody makes one through a Dir.
+// leadsToHidden says whether name is a symbolic link that leads to an unfinished upload.
+// No Dir makes such a link, but others can.
 func leadsToHidden(w way, name string) bool {
 	info, err := w.lstat(name)
 	if err != nil || info.Mode().Type() != fs.ModeSymlink {
@@ -83,8 +84,9 @@ func (d *Dir) leadsOut(err error) bool {
 	return errors.Is(err, errOutside) || d.outside != nil && errors.Is(err, d.outside)
 }
 
-// resolve is name without links, but for a last one if that is not to be followed.
-// Links that change meanwhile make it wrong, which is why nobody trusts it.
+// resolve replaces the symbolic links in name by their targets, the last element only
+// with follow. Links may change meanwhile, so callers must not trust the result: what
+// opens it has to check again that it stays inside.
 func resolve(w way, name string, follow bool) (string, error) {
 	var done []string
 	links := 0
@@ -107,7 +109,7 @@ func resolve(w way, name string, follow bool) (string, error) {
 		}
 		target, err := w.readlink(path.Join(done...))
 		if err != nil {
-			continue // it is no link, or the way will tell what else is wrong
+			continue // it is no link, or the call with the whole name will tell the error
 		}
 		if links++; links > maxLinks {
 			return "", syscall.ELOOP

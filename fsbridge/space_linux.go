@@ -21,13 +21,13 @@ func (d *Dir) Space(name string) (int64, error) {
 	var stat unix.Statfs_t
 	err = again(func() error { return unix.Fstatfs(int(file.Fd()), &stat) })
 	if err == nil && stat.Blocks == 0 {
-		err = errors.ErrUnsupported // of a disk that is a program, say, and does not tell
+		err = errors.ErrUnsupported // some file systems do not tell, FUSE ones among them
 	}
 	return spaceOf(&stat), d.fault("space", name, err)
 }
 
-// spaceOf counts in fragments: on network disks, and on those that are programs, a
-// block is what is best moved at once.
+// spaceOf counts in fragments (f_frsize): the block size (f_bsize) of network and FUSE
+// file systems is only the best size of a read or write.
 func spaceOf(stat *unix.Statfs_t) int64 {
 	most, free := bits.Mul64(stat.Bavail, uint64(stat.Frsize))
 	if most > 0 || free > math.MaxInt64 {

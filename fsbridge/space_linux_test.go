@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Blocks are counted in fragments, and a disk that does not tell is not full.
+// Blocks are counted in fragments. A disk that tells no sizes is not full.
 func TestSpaceOfOtherDisks(t *testing.T) {
 	t.Parallel()
 	for _, disk := range []struct {

@@ -30,7 +30,7 @@ func TestSpaceOfDir(t *testing.T) {
 	assert.ErrorIs(t, err, fs.ErrInvalid)
 }
 
-// What Memory says there is, an upload can have, and not a byte more.
+// An upload can have all the bytes that Memory's Space promises, and not one more.
 func TestSpaceOfMemory(t *testing.T) {
 	t.Parallel()
 	m := NewMemory()

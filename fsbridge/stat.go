@@ -7,7 +7,7 @@ import (
 	"wasiftp/wasi"
 )
 
-// StatOf is a file's description as it crosses the boundary.
+// StatOf makes a record of the boundary from a file's description.
 func StatOf(info fs.FileInfo) wasi.Stat {
 	mode := uint32(wasi.TypeOther)
 	switch info.Mode().Type() {
@@ -24,7 +24,7 @@ func StatOf(info fs.FileInfo) wasi.Stat {
 	}
 }
 
-// createdOf is when a file was created, in ns since 1970; 0 where that is not known.
+// createdOf is when a file was created, in ns since 1970; 0 if that is not known.
 func createdOf(info fs.FileInfo) int64 {
 	if c, ok := info.(interface{ Created() time.Time }); ok {
 		return unixNano(c.Created())
@@ -40,13 +40,13 @@ func unixNano(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// upperBits are the permission bits that Go has elsewhere than the system.
+// upperBits are the mode bits whose values in [fs.FileMode] differ from the system's.
 var upperBits = [...]struct {
 	bit  uint32
 	mode fs.FileMode
 }{{0o4000, fs.ModeSetuid}, {0o2000, fs.ModeSetgid}, {0o1000, fs.ModeSticky}}
 
-// bitsOf are a mode's permission bits.
+// bitsOf are a mode's permission bits and upperBits, as the system has them.
 func bitsOf(mode fs.FileMode) uint32 {
 	bits := uint32(mode.Perm())
 	for _, upper := range upperBits {
@@ -57,7 +57,7 @@ func bitsOf(mode fs.FileMode) uint32 {
 	return bits
 }
 
-// ModeOf are permission bits, as they cross the boundary, as a mode. Others are left out.
+// ModeOf makes a mode from permission bits of the boundary, 0o7777. It ignores the others.
 func ModeOf(bits uint32) fs.FileMode {
 	mode := fs.FileMode(bits).Perm()
 	for _, upper := range upperBits {

@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// A storage is an [fs.FS]. What else it can do is found by type assertion:
-// [fs.StatFS], [fs.ReadLinkFS] (Lstat and ReadLink), and the interfaces below. A file that
-// Open returns may be an [io.Seeker], to be read from an offset, and an *os.File, to be
-// sent by the kernel alone.
+// A storage is an [fs.FS]. Type assertions find its other abilities: [fs.StatFS],
+// [fs.ReadLinkFS] (Lstat and ReadLink), and the interfaces below. A file that Open
+// returns may be an [io.Seeker], so that a download may begin at an offset, and an
+// *os.File, so that the kernel alone sends it.
 //
 // Methods are called from many goroutines and may take their time: only the session that
-// asks waits. Errors are told apart with [errors.Is]: the [fs] sentinels and the
-// [syscall.Errno] values. Their texts never reach a client.
+// asks waits. Errors are the [fs] sentinels and the [syscall.Errno] values, told apart
+// with [errors.Is]. Their texts never reach a client.
 
-// EnterFS is a storage whose directories may be closed to the account. In the others
-// every directory can become the current one.
+// EnterFS is a storage some of whose directories cannot be entered. In a storage without
+// Enter every directory can become the current one.
 type EnterFS interface {
 	fs.FS
 
 	// Enter fails with [fs.ErrPermission] when nothing in the directory name can be
-	// reached, as that of CWD (RFC 959 §4.1.1) must not succeed then.
+	// reached. CWD (RFC 959 §4.1.1) must not succeed then.
 	Enter(name string) error
 }
 
@@ -32,36 +32,37 @@ type CreateFS interface {
 
 	// Create opens an upload that begins at offset. flag is os.O_TRUNC to replace a
 	// file, os.O_EXCL to make a new one (an error that is [fs.ErrExist] when there is
-	// one), os.O_APPEND to add to its end, or 0 to overwrite it from offset on. The
-	// file is made when missing. [Access] has checked that offset is not beyond the
-	// end. What the file holds should stay until the first byte or Commit: many an
-	// upload begins whose data connection never comes. perm are the permissions of a
-	// file that is made, nil for those that the storage chooses.
+	// one), os.O_APPEND to add to its end, or 0 to overwrite it from offset on. A
+	// missing file is made. [Access] has checked that offset is not beyond the end. The
+	// file should keep its content until the first byte or Commit: the data connection
+	// of many an upload never comes. perm are the permissions of a new file; if nil, the
+	// storage chooses them.
 	Create(name string, flag int, offset int64, perm *fs.FileMode) (Upload, error)
 }
 
-// Upload is a file that is being written. It has two ends, of which exactly one is
-// called. It may be an [io.ReaderFrom], to be filled by the kernel alone.
+// Upload is a file that is being written. It ends with exactly one call of Commit or
+// Abort. It may be an [io.ReaderFrom], so that the kernel alone fills it.
 type Upload = interface {
 	io.Writer
 
 	// Commit makes the upload final.
 	Commit() error
 
-	// Abort gives it up. What then remains of it is the storage's choice.
+	// Abort gives the upload up. The storage decides how much of it remains.
 	Abort() error
 }
 
-// HiddenUpload is an [Upload] that may be seen by nobody before it is committed. Its end
-// is then looked at more closely: what a client that has died leaves must not look whole.
+// HiddenUpload is an [Upload] that nobody can see before Commit if Hidden returns true.
+// The host then looks more closely at how the upload ends: a part of a file, from a
+// client that has died, must not look like the whole one.
 type HiddenUpload interface {
 	Upload
 	Hidden() bool
 }
 
 // MkdirFS is a storage that makes directories. Mkdir fails with [fs.ErrExist] when there
-// is such a file. perm are the permissions of the directory, nil for those that the
-// storage chooses.
+// is a file or directory of that name. perm are the permissions of the directory; if
+// nil, the storage chooses them.
 type MkdirFS interface {
 	fs.FS
 	Mkdir(name string, perm *fs.FileMode) error
@@ -74,10 +75,10 @@ type RemoveFS interface {
 }
 
 // RenameFS is a storage that renames files and directories. A file replaces a file;
-// whether a directory replaces an empty one is for the storage to say. What takes its
-// time, as copying to another disk does, ends with ctx, and then all should be as it was
-// before. When ctx has ended already, as for an account that may rename and not copy or
-// delete, it is not begun: that is an error that is [syscall.EXDEV].
+// whether a directory replaces an empty one is for the storage to say. Work that takes
+// its time, such as a copy to another disk, stops when ctx ends, and then all should be
+// as it was before. If ctx has ended before the call, a rename that needs a copy fails at
+// once, with an error that is [syscall.EXDEV]: this account may not copy and delete.
 type RenameFS interface {
 	fs.FS
 	Rename(ctx context.Context, from, to string) error
@@ -97,14 +98,15 @@ type ChmodFS interface {
 	Chmod(name string, mode fs.FileMode) error
 }
 
-// SpaceFS is a storage that knows how many bytes an upload to a directory could have.
+// SpaceFS is a storage that knows how many bytes an upload to the directory name could
+// have.
 type SpaceFS interface {
 	fs.FS
 	Space(name string) (int64, error)
 }
 
-// CreatedFS is a storage that may know when files were created. The method Created()
-// time.Time of its [fs.FileInfo]s tells; the zero time is not known.
+// CreatedFS is a storage that may know when files were created. If TellsCreated is true,
+// its [fs.FileInfo]s have a method Created() time.Time; the zero time means not known.
 type CreatedFS interface {
 	fs.FS
 	TellsCreated() bool
@@ -114,8 +116,8 @@ type CreatedFS interface {
 type SymlinkFS interface {
 	fs.FS
 
-	// Symlink makes the link name to the file target, which is a name like any other,
-	// of a file that may be missing. It fails with [fs.ErrExist] when there is a file
-	// called name.
+	// Symlink makes the link name to the file target. target is a name like any other,
+	// and its file may be missing. Symlink fails with [fs.ErrExist] when there is a
+	// file called name.
 	Symlink(target, name string) error
 }

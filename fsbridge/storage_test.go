@@ -12,7 +12,7 @@ import (
 	"wasiftp/fsbridge/fscontract"
 )
 
-// ways are the ways in which a Dir works.
+// ways are the kinds of Dir that tests run on.
 var ways = map[string]struct {
 	options DirOptions
 	fast    bool
@@ -24,7 +24,7 @@ var ways = map[string]struct {
 	"in place os.Root": {DirOptions{}, false},
 }
 
-// eachWay runs a test on an empty Dir of each kind. path is where it is.
+// eachWay runs a test on an empty Dir of each kind. path is its directory.
 func eachWay(t *testing.T, test func(t *testing.T, d *Dir, path string)) {
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
@@ -80,19 +80,19 @@ func TestReadOnlyContract(t *testing.T) {
 func TestReadOnlyHasNothingThatChanges(t *testing.T) {
 	t.Parallel()
 	fsys := ReadOnly(NewMemory())
-	_, ok := fsys.(interface {
-		Create(string, int, int64) (Upload, error)
-	})
+	_, ok := fsys.(CreateFS)
 	assert.False(t, ok)
-	_, ok = fsys.(interface{ Mkdir(string) error })
+	_, ok = fsys.(MkdirFS)
 	assert.False(t, ok)
-	_, ok = fsys.(interface{ Remove(string) error })
+	_, ok = fsys.(RemoveFS)
 	assert.False(t, ok)
-	_, ok = fsys.(interface{ Rename(from, to string) error })
+	_, ok = fsys.(RenameFS)
 	assert.False(t, ok)
-	_, ok = fsys.(interface {
-		Symlink(target, name string) error
-	})
+	_, ok = fsys.(SymlinkFS)
+	assert.False(t, ok)
+	_, ok = fsys.(ChtimesFS)
+	assert.False(t, ok)
+	_, ok = fsys.(ChmodFS)
 	assert.False(t, ok)
 }
 

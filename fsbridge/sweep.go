@@ -11,36 +11,34 @@ import (
 	"time"
 )
 
-// staleAge is how long nobody must have written to an upload that looks unfinished
-// before it is taken for a leftover, where locks do not tell.
+// staleAge is how old the last write to the file of a hidden upload must be for the file
+// to be a leftover, if locks do not tell.
 const staleAge = 24 * time.Hour
 
-// Of a folder with folders so deep, some are looked at after the others, so that few
-// are open at a time; sweepAhead bounds how many.
 const (
-	sweepDepth = 32
-	sweepAhead = 1000
-	sweepPage  = 256
+	sweepDepth   = 32   // how many folders are open at a time; deeper ones wait
+	sweepPending = 1000 // how many folders may wait
+	sweepPage    = 256  // how many entries are read at a time
 )
 
 var errTooMany = errors.New("too many folders this deep")
 
-// Sweep removes what hidden uploads (see [DirOptions]) have left whose process came to
-// its end before they did. It says how many, and what first kept it from looking
-// everywhere: a folder that may not be read, or the end of ctx. Links are not
-// followed. It may be called at any time, also while uploads go on, and by several
-// processes.
+// Sweep removes the leftovers of hidden uploads (see [DirOptions]): the files of those
+// whose process ended before them. It returns how many it has removed, and the first
+// error that kept it from looking everywhere: of a folder that may not be read, say, or
+// of ctx. It follows no links. It may be called at any time, also while uploads go on,
+// and by several processes.
 //
-// An upload holds a lock as long as it lives, and so what holds none is a leftover,
-// on a file system that is of this machine alone. Where others could hold locks that
-// are not seen, or where there are none, and on other systems than Linux, it must also
-// have been left alone for a day. What was changed in the future has not.
+// An upload locks its file as long as it lasts. On Linux, on a file system that only this
+// machine can mount, a file without a lock is therefore a leftover. Elsewhere somebody
+// may hold a lock that Sweep does not see: there a file must also have been unchanged for
+// a day. A file with a time in the future is not old enough.
 func (d *Dir) Sweep(ctx context.Context) (removed int, err error) {
-	s := sweep{dir: d, ctx: ctx, ahead: []string{"."}}
-	for len(s.ahead) > 0 && ctx.Err() == nil {
-		last := len(s.ahead) - 1
-		name := s.ahead[last]
-		s.ahead = s.ahead[:last]
+	s := sweep{dir: d, ctx: ctx, pending: []string{"."}}
+	for len(s.pending) > 0 && ctx.Err() == nil {
+		last := len(s.pending) - 1
+		name := s.pending[last]
+		s.pending = s.pending[:last]
 		s.folder(name, 0)
 	}
 	return s.removed, cmp.Or(ctx.Err(), s.err)
@@ -50,30 +48,31 @@ func (d *Dir) Sweep(ctx context.Context) (removed int, err error) {
 type sweep struct {
 	dir     *Dir
 	ctx     context.Context
-	ahead   []string // folders to begin anew with
+	pending []string // folders to look at later, at depth 0
 	removed int
 	err     error // the first
 }
 
-// met notes an error. What has vanished meanwhile is none.
-func (s *sweep) met(name string, err error) {
+// note keeps the first error. That a file has vanished meanwhile is none.
+func (s *sweep) note(name string, err error) {
 	if s.err == nil && err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.err = s.dir.fault("sweep", name, err)
 	}
 }
 
+// folder sweeps a folder and those in it. depth is how many folders are open.
 func (s *sweep) folder(name string, depth int) {
 	if depth == sweepDepth {
-		if len(s.ahead) < sweepAhead {
-			s.ahead = append(s.ahead, name)
+		if len(s.pending) < sweepPending {
+			s.pending = append(s.pending, name)
 		} else {
-			s.met(name, errTooMany)
+			s.note(name, errTooMany)
 		}
 		return
 	}
 	f, err := s.dir.openFolder(name)
 	if err != nil {
-		s.met(name, err)
+		s.note(name, err)
 		return
 	}
 	defer f.Close()
@@ -87,24 +86,25 @@ func (s *sweep) folder(name string, depth int) {
 				s.folder(below, depth+1)
 			case e.leftover():
 				stale, err := f.removeStale(e.name)
-				if s.met(below, err); stale {
+				s.note(below, err)
+				if stale {
 					s.removed++
 				}
 			}
 		}
 		if err != nil {
 			if err != io.EOF {
-				s.met(name, err)
+				s.note(name, err)
 			}
 			return
 		}
 	}
 }
 
-// clear removes leftovers from a folder that has nothing else, and says whether it
-// is empty then.
+// clear removes the leftovers from a folder, if it has no other entries, and says whether
+// it is empty then.
 func (d *Dir) clear(name string) bool {
-	only := func(of func(f *folder, e entry) bool) bool {
+	all := func(of func(f *folder, e entry) bool) bool {
 		f, err := d.openFolder(name)
 		if err != nil {
 			return false
@@ -122,29 +122,29 @@ func (d *Dir) clear(name string) bool {
 			}
 		}
 	}
-	return only(func(_ *folder, e entry) bool { return e.leftover() }) &&
-		only(func(f *folder, e entry) bool {
+	return all(func(_ *folder, e entry) bool { return e.leftover() }) &&
+		all(func(f *folder, e entry) bool {
 			stale, _ := f.removeStale(e.name)
 			return stale
 		})
 }
 
-// folder is a directory whose entries are read to be removed.
+// folder is a directory whose leftovers are looked for.
 type folder struct {
 	parent
 	dir  *Dir
 	file *os.File
-	rest []byte // of what the system has said of it and nobody has read
+	rest []byte // the entries that readRaw has got and read has not returned
 }
 
-// entry is what a folder holds. Of its mode only the type is known.
+// entry is an entry of a folder. mode has its type only.
 type entry struct {
 	name string
 	mode fs.FileMode
 }
 
-// leftover says whether an entry may be one: a file or, of a link that was being
-// moved, a link.
+// leftover says whether an entry may be a leftover: the file of a hidden upload, or the
+// link that moveLink makes.
 func (e entry) leftover() bool {
 	return hiddenByUs(e.name) && (e.mode.IsRegular() || e.mode == fs.ModeSymlink)
 }
@@ -164,8 +164,7 @@ func (d *Dir) openFolder(name string) (*folder, error) {
 
 func (f *folder) Close() error { return errors.Join(f.file.Close(), f.parent.Close()) }
 
-// describe finds the type of an entry that was read without. One that cannot be
-// described is left alone.
+// describe finds the type of an entry: irregular, so that it is left alone, if that fails.
 func (f *folder) describe(name string) entry {
 	info, err := f.lstat(name)
 	if err != nil {
@@ -174,39 +173,39 @@ func (f *folder) describe(name string) entry {
 	return entry{name, typed(info).Mode().Type()}
 }
 
-// removeStale removes a hidden file if no upload writes to it any more, and says
-// whether it did. Until it is removed it is locked, so that nobody begins to.
+// removeStale removes a hidden file, or link, if it is a leftover, and says whether it
+// did. It locks the file until then, so that no upload gets it.
 func (f *folder) removeStale(name string) (bool, error) {
 	info, err := f.lstat(name)
 	if err != nil {
 		return false, err
 	}
-	alone := false
+	unused := false // true if it is certain that no upload has the file
 	if info.Mode().IsRegular() {
 		file, err := f.openStale(name)
 		switch {
 		case err == nil:
 			defer file.Close()
-			err = f.dir.lookAtLock(file, info)
+			err = f.dir.checkUnlocked(file, info)
 			if err != nil && err != errNoLocks {
-				return false, nil // an upload has it
+				return false, nil // an upload has it, or may have it
 			}
 			if err == nil {
 				defer funlock(file)
-				alone = ofThisMachine(file)
+				unused = onLocalDisk(file)
 			}
-		case !errors.Is(err, fs.ErrPermission): // its lock is not seen, but its age is
+		case !errors.Is(err, fs.ErrPermission): // a file that cannot be opened has an age, too
 			return false, err
 		}
 	}
-	if !alone && time.Since(info.ModTime()) <= staleAge {
+	if !unused && time.Since(info.ModTime()) <= staleAge {
 		return false, nil
 	}
 	err = f.remove(name)
 	return err == nil, err
 }
 
-// openStale opens a file that its owner perhaps may only write.
+// openStale opens a file to lock it. The process may have no right but to write it.
 func (f *folder) openStale(name string) (*os.File, error) {
 	file, err := f.openFile(name, os.O_RDONLY|openFlags, 0)
 	if errors.Is(err, fs.ErrPermission) {

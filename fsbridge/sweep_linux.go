@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// read reads some entries; io.EOF comes after the last. It asks the system itself,
-// which tells the types of entries while it reads them. os describes each one instead,
-// for which a disk has to look up every file.
+// read reads n entries or a few more; the error is [io.EOF] after the last. It calls
+// getdents itself, which tells the type of each entry. Package os would describe each
+// entry instead, so that the disk had to look up every file.
 func (f *folder) read(n int) (entries []entry, err error) {
 	for len(entries) < n {
 		if len(f.rest) == 0 {
@@ -37,9 +37,10 @@ func (f *folder) read(n int) (entries []entry, err error) {
 	return entries, nil
 }
 
-// Where the fields of a linux_dirent64 are.
+// The offsets of the fields of struct linux_dirent64.
 const direntSize, direntType, direntName = 16, 18, 19
 
+// entry is the entry of that name and d_type.
 func (f *folder) entry(name string, kind byte) entry {
 	switch kind {
 	case unix.DT_REG:
@@ -54,22 +55,16 @@ func (f *folder) entry(name string, kind byte) entry {
 	return entry{name, fs.ModeIrregular}
 }
 
-func (f *folder) readRaw() (raw []byte, err error) {
-	conn, err := f.file.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	raw = make([]byte, 8<<10)
-	n := 0
-	closed := conn.Control(func(fd uintptr) {
-		err = again(func() (err error) {
+// readRaw reads some entries as getdents returns them.
+func (f *folder) readRaw() ([]byte, error) {
+	raw, n := make([]byte, 8<<10), 0
+	err := control(f.file, func(fd uintptr) error {
+		return again(func() (err error) {
 			n, err = unix.Getdents(int(fd), raw)
 			return err
 		})
 	})
 	switch {
-	case closed != nil:
-		return nil, closed
 	case err != nil:
 		return nil, err
 	case n == 0:
@@ -78,16 +73,16 @@ func (f *folder) readRaw() (raw []byte, err error) {
 	return raw[:n], nil
 }
 
-// ofThisMachine says whether a file is on a file system that nobody else can have
-// mounted: all its locks are seen here.
-func ofThisMachine(file *os.File) bool {
+// onLocalDisk says whether a file is on a file system that no other machine can have
+// mounted, so that no lock on it is hidden from this one.
+func onLocalDisk(file *os.File) bool {
 	var stat unix.Statfs_t
 	err := again(func() error { return unix.Fstatfs(int(file.Fd()), &stat) })
 	return err == nil && local[uint32(stat.Type)]
 }
 
-// local are the magic numbers of file systems on disks and in memory. Those that
-// golang.org/x/sys does not name are told of in their own sources.
+// local has the magic numbers of file systems on disks and in memory. Those without a
+// name in golang.org/x/sys are from the sources of the file systems.
 var local = map[uint32]bool{
 	unix.EXT4_SUPER_MAGIC: true, // ext2 and ext3, too
 	unix.XFS_SUPER_MAGIC:  true, unix.BTRFS_SUPER_MAGIC: true, unix.F2FS_SUPER_MAGIC: true,

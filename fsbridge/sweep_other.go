@@ -4,7 +4,7 @@ package fsbridge
 
 import "os"
 
-// read reads some entries; io.EOF comes after the last.
+// read reads up to n entries; the error is [io.EOF] after the last.
 func (f *folder) read(n int) (entries []entry, err error) {
 	names, err := f.file.Readdirnames(n)
 	for _, name := range names {
@@ -13,5 +13,5 @@ func (f *folder) read(n int) (entries []entry, err error) {
 	return entries, err
 }
 
-// ofThisMachine is not known here.
-func ofThisMachine(*os.File) bool { return false }
+// onLocalDisk is false: no call tells here.
+func onLocalDisk(*os.File) bool { return false }

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// leave makes what a hidden upload leaves that was killed so long ago.
+// leave makes the leftover of a hidden upload that was killed so long ago.
 func leave(t *testing.T, dir string, ago time.Duration) string {
 	t.Helper()
 	file, err := os.CreateTemp(dir, hiddenPrefix)
@@ -44,7 +44,7 @@ func seen(t *testing.T, root string) (count int) {
 	return count
 }
 
-// lockedBy is a Dir on a file system that has such locks.
+// lockedBy gives d the locks of another file system.
 func lockedBy(d *Dir, flock func(*os.File, bool) error) *Dir {
 	d.flock = flock
 	return d
@@ -77,7 +77,7 @@ func TestSweepRemovesLeftovers(t *testing.T) {
 	})
 }
 
-// What is not old is a leftover if the file system shows all locks.
+// A new file is a leftover, too, if the file system shows all locks.
 func TestSweepGoesByLocksAndAge(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -100,7 +100,7 @@ func TestSweepGoesByLocksAndAge(t *testing.T) {
 			d := lockedBy(testDir(t, root, DirOptions{}, true), c.flock)
 			left := leave(t, root, c.ago)
 			if file, err := os.Open(left); assert.NoError(t, err) {
-				if c.stale && c.ago < staleAge && !ofThisMachine(file) {
+				if c.stale && c.ago < staleAge && !onLocalDisk(file) {
 					c.stale = false // nobody knows here who else has this disk
 				}
 				file.Close()
@@ -243,8 +243,8 @@ func TestUploadsOfAChild(t *testing.T) {
 	io.Copy(io.Discard, os.Stdin)
 }
 
-// A server that is killed in the middle of 50 uploads leaves nothing that looks
-// whole, and nothing that is still there after the next has begun with a sweep.
+// A server that is killed in the middle of 50 uploads leaves no file that looks whole,
+// and the sweep with which the next one begins removes everything it leaves.
 func TestKilledUploadsAreSwept(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "wasip1" {
@@ -283,7 +283,7 @@ func TestKilledUploadsAreSwept(t *testing.T) {
 	require.NoError(t, err)
 	if file, err := os.Open(root); err == nil {
 		defer file.Close()
-		if !ofThisMachine(file) {
+		if !onLocalDisk(file) {
 			t.Skip("nobody knows here whether another machine has this disk")
 		}
 	}

@@ -52,8 +52,8 @@ func TestThreat10SymlinkInsideIsFollowed(t *testing.T) {
 	})
 }
 
-// An absolute link begins at the root, as after chroot, whatever is done through
-// it. One to a place outside leads to what is called like that inside, or nowhere.
+// A link to an absolute path begins at the root, as after chroot, for every method. A
+// link to a path outside leads to the file of that path inside, or nowhere.
 func TestThreat10AbsoluteSymlinkBeginsAtTheRoot(t *testing.T) {
 	t.Parallel()
 	for way, kind := range ways {
@@ -112,7 +112,7 @@ func TestThreat10AbsoluteSymlinkBeginsAtTheRoot(t *testing.T) {
 	}
 }
 
-// The root is not changed by another name either.
+// No link to the root makes it possible to change the root.
 func TestRootIsNotChangedThroughALink(t *testing.T) {
 	t.Parallel()
 	eachWay(t, func(t *testing.T, d *Dir, root string) {
@@ -189,8 +189,8 @@ func TestThreat10SymlinkEscapes(t *testing.T) {
 	}
 }
 
-// A link that Symlink makes names nothing outside, not even for those who follow
-// links without a root.
+// A link that Symlink makes leads to no file outside, not even for programs that follow
+// it without our root.
 func TestThreat10SymlinkIsMadeInside(t *testing.T) {
 	t.Parallel()
 	eachWay(t, func(t *testing.T, d *Dir, root string) {
@@ -347,8 +347,8 @@ func TestThreat11SpecialFilesAreRefused(t *testing.T) {
 	}
 }
 
-// A child process has a copy of every open file between its fork and its exec,
-// and with it the lock: that must not outlast the upload.
+// A child process has a copy of every open file between its fork and its exec. The copy
+// must not make the lock outlast the upload.
 func TestUploadEndsWhileAChildIsStarting(t *testing.T) {
 	t.Parallel()
 	d := testDir(t, t.TempDir(), DirOptions{}, true)

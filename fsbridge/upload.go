@@ -1,6 +1,7 @@
 package fsbridge
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -11,31 +12,30 @@ import (
 // Create opens an upload that begins at offset. flag is os.O_TRUNC to replace a
 // file, os.O_EXCL to make a new one (an error that is [fs.ErrExist] when there
 // is one), os.O_APPEND to add to its end, whatever offset is, or 0 to overwrite
-// it from offset on, which keeps what it has behind the last byte written. The
-// file is made when missing. offset beyond its end is an error.
+// it from offset on and keep the bytes behind the last one written. A missing file
+// is made. An offset beyond the end of the file is an error.
 //
-// An upload in place is seen by others while it goes on, and what came stays
-// when it is aborted, so that the client can resume. What the file held before is
-// there until the first byte or Commit; an upload that is aborted before the first
-// byte changes nothing, and leaves no file that it has made. It holds a lock: a
-// second one to the same file, also from another process, fails with an error that
-// is [syscall.EBUSY]. Where the file system has no locks, only one of this process
-// does. It stays with its file when that is renamed or removed.
+// Others see an upload in place while it goes on. When it is aborted, the bytes that
+// came stay, so that the client can resume. The file keeps its old content until the
+// first byte or Commit. An upload that is aborted before the first byte changes
+// nothing, and removes the file that it has made. It locks the file: a second upload
+// to it, also from another process, fails with an error that is [syscall.EBUSY]. If
+// the file system has no locks, only a second upload of this process fails. The
+// upload stays with its file when that is renamed or removed.
 //
-// An upload that is hidden until complete (see [DirOptions]) needs no such lock:
-// the last to commit wins whole, or, with os.O_EXCL, the first. It keeps the
-// permissions of the file it replaces, and its owner and group if the process may
-// give files away; where the group cannot be kept, its members get no more than
-// everybody. Access control lists, extended attributes and hard links go with the
-// old file. A symbolic link is itself replaced.
+// A hidden upload (see [DirOptions]) keeps out no other: the last to commit wins, as a
+// whole, or, with os.O_EXCL, the first. The new file gets the permissions of the one it
+// replaces, and its owner and group if the process may give files away. If it may not,
+// the group of the process gets no right that others do not have. Access control
+// lists, extended attributes and hard links go with the old file. A symbolic link is
+// itself replaced.
 //
-// perm are the permissions of a file that is made, whatever the process's umask. nil
-// leaves them to the umask: 0o666 less what it takes. Where the directory has a default
-// access control list, that decides.
+// perm are the permissions of a new file, whatever the process's umask; nil is 0o666 less
+// the umask. If the directory has a default access control list, that decides instead.
 //
 // The upload is an [io.ReaderFrom] that lets the kernel move the bytes.
 func (d *Dir) Create(name string, flag int, offset int64, perm *fs.FileMode) (Upload, error) {
-	if err := visible("create", name, checkUpload(name, flag, offset)); err != nil {
+	if err := cmp.Or(checkUpload(name, flag, offset), checkHidden("create", name)); err != nil {
 		return nil, err
 	}
 	create := d.createInPlace
@@ -55,42 +55,42 @@ type upload struct {
 	file      *os.File
 	hold      *hold        // nil until the file is locked
 	perm      *fs.FileMode // of a new file; nil for what the process's umask leaves
-	cut       bool         // what the file holds goes with the first byte
-	folder    parent       // that the file is in, held open: it may be renamed; nil where it is not needed
+	truncates bool         // the first byte removes the old content
+	folder    parent       // of the file, held open as it may be renamed; nil if not needed
 	base      string       // the name of the complete file in folder
-	temporary string       // the name until then; "" is an upload in place
-	made      bool         // in place: by this upload
-	exclusive bool         // hidden: replaces nothing
+	temporary string       // the name in folder until Commit; "" for an upload in place
+	made      bool         // in place: this upload has made the file
+	exclusive bool         // hidden: it must replace no file
 	ended     bool
 }
 
-// firstPiece is how much of an upload is read at once before the old content is
-// taken away. It is a page, so that the kernel can share blocks behind it.
+// firstPiece is how many bytes of an upload are read before the old content is removed. It
+// is a page, so that the kernel can share blocks behind it.
 const firstPiece = 4 << 10
 
 func (u *upload) Write(p []byte) (int, error) {
 	if len(p) > 0 {
-		if err := u.begin(); err != nil {
+		if err := u.truncate(); err != nil {
 			return 0, err
 		}
 	}
 	return u.file.Write(p)
 }
 
-// begin takes the old content away.
-func (u *upload) begin() error {
-	if !u.cut {
+// truncate removes the old content, if that is still to be done.
+func (u *upload) truncate() error {
+	if !u.truncates {
 		return nil
 	}
 	err := u.file.Truncate(0)
-	u.cut = err != nil
+	u.truncates = err != nil
 	return err
 }
 
-// ReadFrom is that of *[os.File], but for the first bytes that replace others: they
-// are waited for.
+// ReadFrom is that of *[os.File]. If the upload replaces a file, it first waits for some
+// bytes: until they come, the old content must stay.
 func (u *upload) ReadFrom(r io.Reader) (n int64, err error) {
-	if u.cut {
+	if u.truncates {
 		n, err = u.readFirst(r)
 	}
 	if err == io.EOF {
@@ -111,28 +111,26 @@ func (u *upload) readFirst(r io.Reader) (int64, error) {
 		n, end = r.Read(piece)
 	}
 	n, err := u.Write(piece[:n])
-	if err == nil {
-		err = end
-	}
-	return int64(n), err
+	return int64(n), cmp.Or(err, end)
 }
 
-// createTries bounds how often a file is opened that another removes before it is
-// locked.
+// createTries is how many times a file is opened again that somebody has removed before
+// it was locked.
 const createTries = 100
 
 var errGone = errors.New("removed before it was locked")
 
+// createInPlace is [Dir.Create] for an upload in place.
 func (d *Dir) createInPlace(name string, flag int, offset int64, perm *fs.FileMode) (u *upload, err error) {
 	for range createTries {
 		if u, err = d.openInPlace(name, flag, offset, perm); err != nil {
 			return nil, err
 		}
-		if err = u.place(name, flag, offset); err == nil {
+		if err = u.lockAndSeek(name, flag, offset); err == nil {
 			return u, nil
 		}
 		if err == syscall.EBUSY {
-			u.close() // the file is another's, who was quicker
+			u.close() // another upload has the file: do not remove it
 		} else {
 			u.leave()
 		}
@@ -143,20 +141,20 @@ func (d *Dir) createInPlace(name string, flag int, offset int64, perm *fs.FileMo
 	return nil, syscall.EBUSY
 }
 
-// openInPlace opens the file as it is, or makes it. Neither os.O_TRUNC nor
-// os.O_APPEND are given to the system: the first would act before the lock is had,
-// and splice refuses a file that has the second.
+// openInPlace opens the file as it is, or makes it. It gives the system neither
+// os.O_TRUNC, which would act before the file is locked, nor os.O_APPEND, which splice
+// refuses.
 func (d *Dir) openInPlace(name string, flag int, offset int64, perm *fs.FileMode) (*upload, error) {
 	u := &upload{dir: d, perm: perm}
 	err := fs.ErrNotExist
 	if flag != os.O_EXCL {
-		u.file, err = d.openWritten(name, 0, 0)
+		u.file, _, err = d.openForWriting(name, 0, 0)
 	}
 	if errors.Is(err, fs.ErrNotExist) && (flag != 0 || offset == 0) {
 		err = u.make(name)
 		if errors.Is(err, fs.ErrExist) && flag != os.O_EXCL {
-			// By another meanwhile, or there is a link to what is not there yet.
-			u.file, err = d.openWritten(name, os.O_CREATE, u.permissions(nil))
+			// Somebody has made it meanwhile, or name is a link to a missing file.
+			u.file, _, err = d.openForWriting(name, os.O_CREATE, u.permissions(nil))
 		}
 	}
 	if err == nil && u.folder == nil && d.options.Sync {
@@ -169,16 +167,17 @@ func (d *Dir) openInPlace(name string, flag int, offset int64, perm *fs.FileMode
 	return u, nil
 }
 
-func (d *Dir) openWritten(name string, flag int, perm fs.FileMode) (*os.File, error) {
+// openForWriting is openFile for writing. It fails for a directory.
+func (d *Dir) openForWriting(name string, flag int, perm fs.FileMode) (*os.File, fs.FileInfo, error) {
 	file, info, err := d.openFile(name, os.O_WRONLY|flag, perm)
 	if err == nil && info.IsDir() {
 		file.Close()
-		return nil, syscall.EISDIR
+		return nil, nil, syscall.EISDIR
 	}
-	return file, err
+	return file, info, err
 }
 
-// make makes the file.
+// make makes the file, under its final name.
 func (u *upload) make(name string) (err error) {
 	if u.folder, u.base, err = u.dir.parent(name); err != nil {
 		return err
@@ -188,12 +187,12 @@ func (u *upload) make(name string) (err error) {
 	return err
 }
 
-// place locks the file and brings it to where the upload begins.
-func (u *upload) place(name string, flag int, offset int64) (err error) {
+// lockAndSeek locks the file and moves to the offset at which the upload begins.
+func (u *upload) lockAndSeek(name string, flag int, offset int64) (err error) {
 	if u.hold, err = u.dir.lock(u.file); err != nil {
 		return err
 	}
-	if u.hold.nameless(func() (fs.FileInfo, error) { return u.dir.stat(name) }) {
+	if u.hold.unlinked(func() (fs.FileInfo, error) { return u.dir.stat(name) }) {
 		return errGone
 	}
 	if u.made {
@@ -201,7 +200,7 @@ func (u *upload) place(name string, flag int, offset int64) (err error) {
 	}
 	switch flag {
 	case os.O_TRUNC:
-		u.cut = true
+		u.truncates = true
 	case os.O_APPEND:
 		_, err = u.file.Seek(0, io.SeekEnd)
 	case 0:
@@ -213,26 +212,24 @@ func (u *upload) place(name string, flag int, offset int64) (err error) {
 	return err
 }
 
-// permissions are those of the file that the upload makes, in the place of old or
-// of none.
+// permissions are those of the file that the upload makes. It replaces the file old; nil
+// is none.
 func (u *upload) permissions(old fs.FileInfo) fs.FileMode {
-	switch {
-	case old != nil:
+	if old != nil {
 		return old.Mode().Perm()
-	case u.perm != nil:
-		return u.perm.Perm()
 	}
-	return 0o666
+	return permissions(u.perm, 0o666)
 }
 
-// setMode gives a new file its permissions where the process's umask must not have
-// its way. A file system that has none is no failure.
+// setMode gives a new file the permissions that the process's umask has taken, unless the
+// umask or a default ACL is to decide. It does not fail on a file system without
+// permissions.
 func (u *upload) setMode(old fs.FileInfo) error {
 	perm := u.permissions(old)
 	switch {
 	case old == nil && u.perm == nil, u.hold.info.Mode().Perm() == perm:
 		return nil
-	case old == nil && u.folder.ruled():
+	case old == nil && u.folder.hasDefaultACL():
 		return nil
 	}
 	err := u.file.Chmod(perm)
@@ -245,7 +242,7 @@ func (u *upload) setMode(old fs.FileInfo) error {
 // Hidden says whether nobody sees the upload before it is committed.
 func (u *upload) Hidden() bool { return u.temporary != "" }
 
-// close closes all that the upload has open, and ends its lock.
+// close unlocks the file, and closes everything that the upload has open.
 func (u *upload) close() (err error) {
 	if u.hold != nil {
 		u.hold.release()
@@ -259,6 +256,7 @@ func (u *upload) close() (err error) {
 	return err
 }
 
+// end fails if Commit or Abort has been called before.
 func (u *upload) end() error {
 	if u.ended {
 		return fs.ErrClosed
@@ -274,17 +272,13 @@ func (u *upload) Commit() error {
 	if u.temporary != "" {
 		return u.reveal()
 	}
-	err := u.begin()
+	err := u.truncate()
 	if err == nil && u.dir.options.Sync {
-		err = u.dir.flush(u.file)
+		if err = u.dir.flush(u.file); err == nil {
+			err = u.dir.flushNames(u.folder, u.file)
+		}
 	}
-	if err == nil && u.dir.options.Sync {
-		err = u.dir.flushNames(u.folder, u.file)
-	}
-	if e := u.close(); err == nil {
-		err = e
-	}
-	return err
+	return cmp.Or(err, u.close())
 }
 
 func (u *upload) Abort() error {
@@ -300,14 +294,14 @@ func (u *upload) Abort() error {
 // leave gives up an upload in place.
 func (u *upload) leave() error {
 	if u.made {
-		u.unmake()
+		u.removeEmpty()
 	}
 	return u.close()
 }
 
-// unmake removes a file that was made for bytes which did not come. The lock is
-// still held, so that nobody writes to it.
-func (u *upload) unmake() {
+// removeEmpty removes the file that the upload has made, if no byte has come. The file is
+// still locked, so that no other upload writes to it.
+func (u *upload) removeEmpty() {
 	info, err := u.file.Stat()
 	if err != nil || info.Size() > 0 {
 		return

@@ -17,8 +17,8 @@ import (
 	"wasiftp/fsbridge/fscontract"
 )
 
-// Hidden uploads go where one may write but not read, as those in place do, and to
-// the disk as far as that can be said there.
+// Hidden uploads work in a folder that may be written but not read, as those in place
+// do, and so does Sync.
 func TestAtomicUploadInAFolderThatMayNotBeRead(t *testing.T) {
 	t.Parallel()
 	for _, options := range []DirOptions{{}, {Sync: true}, {Atomic: true}, {Atomic: true, Sync: true}} {
@@ -49,8 +49,8 @@ func TestAtomicUploadInAFolderThatMayNotBeRead(t *testing.T) {
 	}
 }
 
-// A new file of the group that a process may not give it to is not for another group
-// either.
+// If a new file cannot be given to the group of the old one, the group that it has gets
+// no right that others do not have.
 func TestReplacedFileIsForNoOtherGroup(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -88,8 +88,8 @@ func asRoot(do func() error) error {
 	return do()
 }
 
-// Samba has leases on files that its clients keep to themselves. Whoever opens such a
-// file waits until it has been given back.
+// Samba has leases on files that its clients keep to themselves. A Dir that opens such a
+// file waits until the lease is given up.
 func TestLeasedFileIsWaitedFor(t *testing.T) {
 	given := make(chan os.Signal, 10)
 	signal.Notify(given, syscall.SIGIO)
@@ -218,8 +218,7 @@ func TestFileThatGrowsTooLarge(t *testing.T) {
 	}
 }
 
-// Where permissions cannot be set, as on disks that have none, a file is uploaded all
-// the same.
+// An upload does not fail because permissions cannot be set, as on disks that have none.
 func TestUploadWherePermissionsCannotBeSet(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -230,7 +229,7 @@ func TestUploadWherePermissionsCannotBeSet(t *testing.T) {
 		t.Run("", func(t *testing.T) {
 			asNobody(t, root)
 			d := testDir(t, root, options, true)
-			d.flock = func(file *os.File, against bool) error {
+			d.flock = func(file *os.File, exclusive bool) error {
 				return asRoot(func() error { return file.Chown(12345, 12345) })
 			}
 			masked := fscontract.Masked{FS: d, Mask: 0}

@@ -216,8 +216,8 @@ func TestThreat26RenameOfFileBeingUploaded(t *testing.T) {
 	})
 }
 
-// TestUploadFromConnection: the ways in which the kernel may move bytes give
-// the same as the others, at an offset and at the end too.
+// Bytes that the kernel moves reach the file like others, at an offset and at the end,
+// too.
 func TestUploadFromConnection(t *testing.T) {
 	t.Parallel()
 	eachWay(t, func(t *testing.T, d *Dir, root string) {

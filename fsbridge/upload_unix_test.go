@@ -116,7 +116,7 @@ func TestHiddenUploadIsNotReachedByLinks(t *testing.T) {
 	})
 }
 
-// A pipe that ends has its splice end, too, and nothing of the old file is left.
+// splice ends with the pipe, and nothing of the old file is left.
 func TestUploadFromPipe(t *testing.T) {
 	t.Parallel()
 	eachWay(t, func(t *testing.T, d *Dir, root string) {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// able is a storage as one that can do more than most, or the end of the test.
+// able is the storage as a T. It skips the test if the storage is no T.
 func able[T any](t *testing.T, s storage) T {
 	t.Helper()
 	more, ok := s.FS.(T)
@@ -41,19 +41,20 @@ func testCreated(t *testing.T, s storage) {
 	assert.True(t, first.Equal(created("file")), "it is still the same file")
 }
 
-// Masked is files in which what is made gets all permissions but those of a mask.
+// Masked is a storage that gives new files and directories the permissions that Mask
+// leaves, as with a umask.
 type Masked struct {
 	FS
 	Mask fs.FileMode
 }
 
-// Create leaves out those to execute as well.
+// Create leaves out the permissions to execute as well.
 func (m Masked) Create(name string, flag int, offset int64, _ *fs.FileMode) (Upload, error) {
 	perm := 0o666 &^ m.Mask
 	return m.FS.Create(name, flag, offset, &perm)
 }
 
-// Mkdir is that of FS.
+// Mkdir gives the directory all permissions but those of Mask.
 func (m Masked) Mkdir(name string, _ *fs.FileMode) error {
 	perm := 0o777 &^ m.Mask
 	return m.FS.Mkdir(name, &perm)

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// beginnings are uploads that could begin, by what they do to a file of ten bytes.
+// beginnings are arguments of Create for a file of ten bytes.
 var beginnings = map[string]struct {
 	flag   int
 	offset int64
@@ -23,7 +23,7 @@ var beginnings = map[string]struct {
 	"replace": {os.O_TRUNC, 0}, "append": {os.O_APPEND, 0}, "offset 0": {0, 0}, "offset 3": {0, 3},
 }
 
-// nothings are the ways in which no byte comes.
+// nothings are the ways in which an upload gets no byte.
 var nothings = map[string]func(Upload) error{
 	"":                        func(Upload) error { return nil },
 	" and a write of nothing": func(up Upload) error { _, err := up.Write(nil); return err },
@@ -39,19 +39,19 @@ var nothings = map[string]func(Upload) error{
 
 var errReset = errors.New("reset by the peer")
 
-// fill is what a server does that lets the storage read, where it can.
+// fill copies r to the upload, by its ReadFrom if it has one, as a server does.
 func fill(up Upload, r io.Reader) error {
 	_, err := io.Copy(up, r)
 	return err
 }
 
-// views are the storage, and the same below a mask.
+// views are the storage, and the same storage with a mask.
 func (s storage) views() map[string]FS {
 	return map[string]FS{"": s.FS, ", masked": Masked{s.FS, 0o022}}
 }
 
-// testBegun is what a client sees that asks for an upload and then sends nothing:
-// what was there stays, and what was not there is not made.
+// testBegun aborts uploads that got no byte: a file that was there stays as it was, and
+// no new file is made.
 func testBegun(t *testing.T, s storage) {
 	for masked, view := range s.views() {
 		for kind, begin := range beginnings {
@@ -105,7 +105,8 @@ func (s storage) testNothingMade(t *testing.T, masked string, view FS) {
 	}
 }
 
-// testCut is that nothing of the old content is behind the new, whichever way it came.
+// testCut checks that nothing of the old content is left behind the new one, whichever
+// way the new one comes.
 func testCut(t *testing.T, s storage) {
 	for masked, view := range s.views() {
 		for _, content := range []string{"", "x", "short", strings.Repeat("longer ", 20_000)} {
@@ -140,7 +141,8 @@ func testCut(t *testing.T, s storage) {
 	}
 }
 
-// testMadeByAnother is that an upload which gives up removes nothing but what it has made.
+// testMadeByAnother checks that an aborted upload removes no file but the one that it
+// has made.
 func testMadeByAnother(t *testing.T, s storage) {
 	for _, flag := range []int{os.O_TRUNC, os.O_EXCL, os.O_APPEND, 0} {
 		put(t, s, "other", "")

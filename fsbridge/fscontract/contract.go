@@ -1,5 +1,5 @@
-// Package fscontract is what a file server expects of a storage, as a test that
-// can be run on any. It stands on the standard library's types alone.
+// Package fscontract tests whether a storage does what a file server expects of it.
+// Its interfaces use types of the standard library only.
 package fscontract
 
 import (
@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FS is a storage that can do everything that most can. Its methods promise what
-// those of the same name in package host do, and so do those that are found by
-// type assertion: Symlink.
+// FS is a storage with the methods that most storages have. They promise what the
+// methods of the same name promise in package fsbridge, and so does Symlink, which is
+// found by type assertion.
 type FS interface {
 	fs.StatFS
 	Create(name string, flag int, offset int64, perm *fs.FileMode) (Upload, error)
@@ -39,15 +39,15 @@ type Contract struct {
 	New func(t *testing.T) FS
 
 	// Coarse is for a storage behind something that cannot carry every error or
-	// every name: an error of any kind will do then, names are without control
-	// characters, and what else than a name of [io/fs] is taken is not asked.
+	// every name. Any error will do then, names have no control characters, and
+	// names that are not of the form of [io/fs] are not tried.
 	Coarse bool
 }
 
-// Run tests a storage that can do everything.
+// Run tests a storage that is not coarse.
 func Run(t *testing.T, create func(t *testing.T) FS) { Contract{New: create}.Run(t) }
 
-// Run tests a storage that can do everything.
+// Run runs all tests, each on a storage of its own.
 func (c Contract) Run(t *testing.T) {
 	t.Run("read", func(t *testing.T) {
 		t.Parallel()

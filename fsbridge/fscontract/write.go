@@ -117,8 +117,8 @@ func testEnds(t *testing.T, s storage) {
 	assert.Equal(t, "", get(t, s, "commit"))
 }
 
-// testAbort leaves open what an aborted upload leaves, but not that it is of
-// what was there and what was sent.
+// testAbort lets the storage decide what an aborted upload leaves, but it must be made
+// of the bytes that were there and those that were sent.
 func testAbort(t *testing.T, s storage) {
 	for name, flag := range map[string]int{"a": os.O_TRUNC, "b": os.O_EXCL, "c": os.O_APPEND, "d": 0} {
 		before := ""
@@ -379,8 +379,8 @@ func testChmod(t *testing.T, s storage) {
 	}
 }
 
-// testUpperBits asks for what the groups of people who share a directory need:
-// set-group-ID, which no later mode takes off again, and sticky.
+// testUpperBits tests the bits that people who share a directory need: set-group-ID,
+// which no later mode takes off again, and sticky.
 func testUpperBits(t *testing.T, s storage) {
 	if runtime.GOOS == "windows" || runtime.GOOS == "wasip1" {
 		t.Skip("there are no such bits")

@@ -7,7 +7,8 @@ import (
 	"wasiftp/wasi"
 )
 
-// sessionUmask has what the session makes from now on made under a mask.
+// sessionUmask sets the permission bits that new files and directories do not get (SITE
+// UMASK).
 func (sh *shard) sessionUmask(a *wasm.Args) wasi.Errno {
 	s, errno := sh.session(a)
 	if errno != wasi.OK {
@@ -29,17 +30,14 @@ func (sh *shard) sessionUmask(a *wasm.Args) wasi.Errno {
 	return wasi.OK
 }
 
-// permissions are those of what the session makes, of all that it could have; nil for
-// those that the storage chooses.
+// permissions are those of a new file or directory: all less the umask; nil without a
+// umask, so that the storage chooses.
 func (s *session) permissions(all fs.FileMode) *fs.FileMode {
-	l := s.login.Load()
-	if l == nil {
-		return nil
+	if l := s.login.Load(); l != nil {
+		if umask := l.umask.Load(); umask != nil {
+			all &^= *umask
+			return &all
+		}
 	}
-	umask := l.umask.Load()
-	if umask == nil {
-		return nil
-	}
-	all &^= *umask
-	return &all
+	return nil
 }

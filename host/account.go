@@ -12,14 +12,13 @@ import (
 	"wasiftp/wasi"
 )
 
-// Authenticator decides who may log in. Authenticate is called from many
-// goroutines and may take its time: only the session that asks waits. The
-// context ends when that session does.
+// Authenticator decides who may log in. Authenticate is called from many goroutines at a
+// time. It may block: only the session that logs in waits. ctx ends when that session
+// ends.
 //
-// It returns [ErrDenied], or an error that wraps it, for wrong credentials, and
-// [ErrBusy] when it cannot look at them now; any other error is logged and refuses
-// the login too. An unknown user should take
-// as long as a wrong password.
+// It returns [ErrDenied], or an error that wraps it, for wrong credentials, and [ErrBusy]
+// when it cannot check them now. Any other error is logged, and refuses the login too. An
+// unknown user should take as long as a wrong password.
 type Authenticator interface {
 	Authenticate(ctx context.Context, login Login) (*Account, error)
 }
@@ -35,18 +34,18 @@ func (f AuthenticatorFunc) Authenticate(ctx context.Context, login Login) (*Acco
 // ErrDenied is an [Authenticator]'s answer to wrong credentials.
 var ErrDenied = errors.New("wrong user name or password")
 
-// ErrBusy is an [Authenticator]'s answer when too many want to log in at once, and
-// nobody has looked at the credentials: the session ends with 421, upon which
-// clients try again later. [wasiftp/host/turns] lets logins in by turns.
+// ErrBusy is an [Authenticator]'s answer when too many clients log in at once, and it has
+// not checked the credentials. The session ends with 421, which makes clients try again
+// later. [wasiftp/host/turns] can share out the checks.
 var ErrBusy = errors.New("too many log in at once")
 
-// Login is what a client gave to log in.
+// Login is one attempt to log in.
 type Login struct {
 	User     string // as sent; may hold any byte but CR, LF and NUL
 	Password Password
-	Host     string // what the client named by HOST or, if Config.Hosts has it, in the TLS handshake; in lower case; "" for nothing
+	Host     string // the argument of HOST or, if Config.Hosts has it, the name in the TLS handshake; lower case; "" for none
 	Client   netip.AddrPort
-	Server   netip.AddrPort       // the address the client connected to
+	Server   netip.AddrPort       // the address that the client connected to
 	TLS      *tls.ConnectionState // of the control connection, nil in the clear
 }
 
@@ -62,41 +61,43 @@ func (p Password) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
 // MarshalText writes stars, for loggers and encoders.
 func (Password) MarshalText() ([]byte, error) { return []byte("*****"), nil }
 
-// Reveal is the password itself.
+// Reveal returns the password itself.
 func (p Password) Reveal() string { return string(p) }
 
-// Account is what a login gives.
+// Account is what a session gets by its login. The server copies it when Authenticate
+// returns.
 type Account struct {
-	// Name is the account's, for limits and events; "" is the user name.
+	// Name is the account's name in limits, events and Revoke; "" is Login.User.
 	Name string
 
-	// FS is what the account sees. It must not be nil.
+	// FS is the storage, whose root the account sees as "/". It must not be nil.
 	FS fs.FS
 
-	// Rights are what the account may do with FS. The server enforces them,
-	// whatever FS itself allows. Zero allows nothing but to log in.
+	// Rights say what the account may do with FS. The server enforces them, whatever FS
+	// itself allows. Zero allows nothing but to log in.
 	Rights Rights
 
-	// Charset is how the account's clients write names; "" is Config.Charset.
+	// Charset is the character set of the account's clients, like Config.Charset, which
+	// "" stands for.
 	Charset string
 
-	// MaxSessions is how many sessions the account has at a time; 0 is no limit.
+	// MaxSessions bounds the sessions of the account at a time; 0 is no limit.
 	MaxSessions int
 
-	// Shared says that strangers use the account, as they do that of anonymous. What
-	// is shared out by account then is by client address too.
+	// Shared says that strangers use the account, like that of anonymous. Processors are
+	// then shared out by account and client address, not by account alone.
 	Shared bool
 
-	// Close gives up what this one login holds, a folder that Authenticate has
-	// opened for it, say; nil does nothing. It is called exactly once for each
-	// Account that Authenticate returns without an error: after the logout, the
-	// end of the session or a refusal of the login, and not before the calls of
-	// FS have returned that are under way. Files and uploads that are open
-	// then are still read, committed or aborted.
+	// Close releases what this login alone holds, such as a folder that Authenticate
+	// opened for it; nil does nothing. It is called exactly once for each Account that
+	// Authenticate returns without an error: after the logout, the end of the session or
+	// the refusal of the login, when no call of a method of FS is under way. Files and
+	// uploads that are open then are still read, committed or aborted. Its error is
+	// logged.
 	Close func() error
 }
 
-// Rights are what an account may do. The server enforces them at each call.
+// Rights is a set of the rights below. See [wasi.Rights].
 type Rights = wasi.Rights
 
 // The rights an account can have.
@@ -109,14 +110,14 @@ const (
 	RightMkdir  Rights = wasi.RightMkdir  // make directories
 	RightAdmin  Rights = wasi.RightAdmin  // see who is there and what they do (SITE WHO)
 
-	ReadOnly  = wasi.ReadOnly
-	ReadWrite = wasi.ReadWrite
-	WriteOnly = wasi.WriteOnly // a drop box: what is put there can't be seen
+	ReadOnly  = wasi.ReadOnly  // RightRead and RightList
+	ReadWrite = wasi.ReadWrite // all but RightAdmin
+	WriteOnly = wasi.WriteOnly // RightWrite and RightMkdir: a drop box, whose files can't be seen
 )
 
 // RightsHelp names the words that [ParseRights] knows.
 const RightsHelp = wasi.RightsHelp
 
-// ParseRights reads words for rights, such as ro, or list+write, with commas or plus signs
-// between them.
+// ParseRights reads rights from words with commas or plus signs between them, such as ro or
+// list+write. An unknown word is an error.
 func ParseRights(text string) (Rights, error) { return wasi.ParseRights(text) }

@@ -10,7 +10,7 @@ import (
 	"wasiftp/wasi"
 )
 
-// change asks for something to be done to a file, and has it observed.
+// change asks for work on a file, and sends the event if that succeeds.
 func (s *session) change(key questionKey, e Event, work func(context.Context) error) wasi.Errno {
 	e.User = s.user()
 	_, errno := s.ask(key, func(ctx context.Context) answer {

@@ -15,49 +15,46 @@ import (
 	"wasiftp/wasi"
 )
 
-// Config is how a [Server] behaves. It is copied and checked once, by [New].
-// The zero value works, but lets nobody in.
+// Config is the configuration of a [Server]. [New] copies and checks it once. The zero
+// value works, but lets nobody in.
 type Config struct {
 	// Authenticator decides who may log in; nil refuses everyone.
 	Authenticator Authenticator
 
-	// Observer is told what happened; nil tells nobody.
+	// Observer gets the events; nil gets none.
 	Observer Observer
 
-	// SyncObserver has the Observer miss nothing: it is told at once, on whatever
-	// goroutine something happens. The session waits until it returns, and often all
-	// sessions of the instance with it.
+	// SyncObserver calls the Observer at once, from the goroutine where the event
+	// happens, so that none is dropped. The session waits until it returns, and often
+	// all sessions of the instance do.
 	SyncObserver bool
 
-	// Logger gets the server's own troubles: a trapped instance, a port that
-	// cannot be had. nil discards them. Its records wait for its handler together
-	// with the events for the Observer; how many were dropped, it is told.
+	// Logger gets the server's own faults: an instance that trapped, a passive port
+	// that could not be opened. nil discards them. The records wait in one queue with
+	// the events; a record says how many were dropped.
 	Logger *slog.Logger
 
-	// Hosts are the names that clients may give by HOST (RFC 7151), whatever
-	// their case; nil accepts any, and an empty slice none. Accounts and files
-	// of each are the [Authenticator]'s choice, by Login.Host; its certificate
-	// is that of TLS.Config, by the name in the handshake.
+	// Hosts are the names that HOST accepts (RFC 7151), in any case; nil accepts all,
+	// an empty slice none. The [Authenticator] chooses accounts and files by
+	// Login.Host, and TLS.Config the certificate by the name in the handshake.
 	Hosts []string
 
 	// Greeting is the text of the 220 reply, one line; "" is the engine's own.
 	Greeting string
 
 	Behaviour Behaviour
+	Allow     Allow
 
-	// Allow turns on what is off by default.
-	Allow Allow
-
-	// Charset is the character set in which clients that don't say OPTS UTF8 ON
-	// write the names of files, by its IANA name; "" is UTF-8, and leaves all
-	// bytes as they are. It must have ASCII as it is (Windows-1252, Shift_JIS, …).
+	// Charset is the character set in which clients write the names of files, by its
+	// IANA name, until they say OPTS UTF8 ON; "" is UTF-8, and leaves all bytes as they
+	// are. ASCII must be a part of it, as of Windows-1252 or Shift_JIS.
 	Charset string
 
-	// ListZone is the time zone of LIST; nil is UTC. What machines read (MLSD,
-	// MDTM) is UTC always.
+	// ListZone is the time zone of LIST; nil is UTC. Times that programs read (MLSD,
+	// MDTM) are always in UTC.
 	ListZone *time.Location
 
-	// FollowLinks lists a symbolic link as what it leads to; one that leads
+	// FollowLinks lists a symbolic link as the file that it leads to. A link that leads
 	// nowhere is still listed as a link.
 	FollowLinks bool
 
@@ -65,23 +62,23 @@ type Config struct {
 	Passive Passive
 	TLS     TLS
 
-	// AllowForeignDataAddress lets a data connection come from, or go to,
-	// another address than the control connection's (server-to-server
-	// transfers, RFC 959 §5.2). It also opens the door to bounce attacks.
+	// AllowForeignDataAddress lets a data connection come from, or go to, another
+	// address than the client's (server-to-server transfers, RFC 959 §5.2). It makes
+	// bounce attacks possible.
 	AllowForeignDataAddress bool
 
 	// Module is the engine; nil is the one built into this package.
 	Module []byte
 
-	// Instances is how many module instances share the sessions; 0 is one a
-	// processor. It does not matter when SessionsPerInstance is set.
+	// Instances is how many instances of the module share the sessions; 0 is one a
+	// processor. It is ignored when SessionsPerInstance is set.
 	Instances int
 
-	// SessionsPerInstance is how many sessions an instance serves in its
-	// life at the same time or, at 1, at all; 0 is no limit. Fewer isolate more and cost
-	// more memory: 1 gives each session a machine of its own. It is made when
-	// the client says its first words, for which it has the shorter of
-	// Limits.LoginTime and Limits.IdleTime; to log in it has LoginTime from then on.
+	// SessionsPerInstance is how many sessions an instance serves at a time; 0 is no
+	// limit. An instance ends with the last of them. Fewer isolate more and cost more
+	// memory: at 1 each session has an instance to itself. The instance is made when the
+	// client sends its first bytes. These must come within the shorter of
+	// Limits.LoginTime and Limits.IdleTime, and the login within LoginTime from then on.
 	SessionsPerInstance int
 
 	// CacheDir is a private directory where the compiled engine is kept, so
@@ -89,62 +86,66 @@ type Config struct {
 	CacheDir string
 }
 
-// Switch is one of [Behaviour] or [Allow], with the words by which people know it.
+// Switch is a field of [Behaviour] or [Allow] as a setting that people turn on: Name and
+// Text are its words for command lines and help, On points to the field. See
+// [wasi.Switch].
 type Switch = wasi.Switch
 
-// Behaviour is what servers do in different ways, and some client depends on.
+// Behaviour has the choices in which FTP servers differ and on which some clients depend.
+// The zero value suits most clients. [wasi.Behaviour] describes the fields: the bools
+// ASCIIVerbatim, NoASCIISize, MkdirExisting, MakeParents, EmptyNLSTFails, HideDotFiles,
+// NoASCIIRest, NoModeZ and NoHash, and the strings Owner and Group. Its method Switches
+// returns the bools as []Switch.
 type Behaviour = wasi.Behaviour
 
-// Allow is what is off unless it is turned on: few clients need it, and it can
-// do much in one command.
+// Allow has the commands that are off by default: few clients need them, and each can do
+// much at once. [wasi.Allow] describes the fields, all of them bools: SiteCopy,
+// SiteSymlink, SiteRmdir, Combine, CCC, SSCN and CPSV. Its method Switches returns them as
+// []Switch.
 type Allow = wasi.Allow
 
-// Limits bound what clients can take. Zero values mean what each field says; a
-// negative value is a fault.
+// Limits bound what clients can use. Each field says what zero means; a negative value
+// is a fault.
 type Limits struct {
-	Sessions   int // at a time, in all, until the last of their connections is closed; 0 is no limit
+	Sessions   int // at a time; each counts until the last of its connections is closed; 0 is no limit
 	LineLength int // longest control line, in bytes; 0 is 4096
 
-	// SessionsPerAddress are those at a time of one client address; 0 is no
-	// limit. All of an IPv6 /64 counts as one address, and a /48 may have four
-	// times as many.
+	// SessionsPerAddress bounds the sessions of one client address at a time; 0 is no
+	// limit. An IPv6 /64 counts as one address, and a /48 may have four times as many.
 	SessionsPerAddress int
 
-	// Strangers are the sessions at a time that are not logged in; 0 is as many
-	// as Sessions. Beyond that, and where Sessions has no more room, a new
-	// connection takes the place of a stranger whose address (IPv4, or IPv6
-	// /48) has more strangers, or is refused. Already from StrangersStart on
-	// (0 is half of Strangers, but 100 at least) addresses that none has more
-	// strangers than are refused some connections: StrangersRate percent (0 is
-	// 30), rising to all.
+	// Strangers bounds the sessions at a time that are not logged in; 0 is as many as
+	// Sessions. When Strangers or Sessions is reached, a new connection replaces the
+	// oldest stranger of the address (IPv4, or IPv6 /48) with most strangers. It is
+	// refused if its own address would have as many. From StrangersStart on (0 is half
+	// of Strangers, but 100 at least) the address with most strangers has connections
+	// refused at random: StrangersRate percent at first (0 is 30), rising to all.
 	Strangers, StrangersStart, StrangersRate int
 
 	LoginTime time.Duration // to log in; 0 is 2 minutes
-	IdleTime  time.Duration // between commands, data counting as life; 0 is 5 minutes
+	IdleTime  time.Duration // between commands, unless data are moving; 0 is 5 minutes
 	StallTime time.Duration // without a byte on the data connection; 0 is 5 minutes
 	DataTime  time.Duration // to set up a data connection; 0 is 30 seconds
 	StepTime  time.Duration // for one call into an instance, which then counts as hung; 0 is 5 seconds
 
 	LoginFailures int           // after which a session ends with 421; 0 is 5
-	FailureDelay  time.Duration // before the first failed login is answered, doubled for each further one; 0 is 1 second
+	FailureDelay  time.Duration // before the reply to the first failed login, doubled for each further one; 0 is 1 second
 
 	MemoryPerInstance int64 // linear memory in bytes, at most 4 GiB; 0 is 256 MiB
 
-	// Processors is how many are kept busy at a time by work that needs one all
-	// the while: hashes, copies and compression. It is done in small pieces,
-	// and who wants it takes turns by account, or by client address where the
-	// account is shared. 0 is one less than there are, at least 1.
+	// Processors is how many work at a time on hashes, copies and compression. That
+	// work is done in small pieces, and accounts take turns, or client addresses where
+	// the account is shared. 0 is one less than there are, at least 1.
 	Processors int
 
 	// ProcessorsPerAccount is how many of them work for one account; 0 is all.
 	ProcessorsPerAccount int
 
-	// Threads is how many calls of authenticators, and of file systems and
-	// their files, may be under way at a time, open files counting as one: each
-	// keeps a thread of the process while a disk hangs. What is too much waits, or
-	// is refused until later. No account has more than its share. 0 is half of
-	// what the system allows at the start, at most 8000; Go ends a process that
-	// has 10,000 (see [runtime/debug.SetMaxThreads]).
+	// Threads is how many calls of authenticators and storages may be under way at a
+	// time, where an open file counts as one: each keeps a thread of the process while a
+	// disk hangs. Further calls wait, and further files are refused with 450. No account
+	// gets more than its share. 0 is half of what the system allows at the start, at
+	// most 8000; Go ends a process that has 10,000 (see [runtime/debug.SetMaxThreads]).
 	Threads int
 }
 
@@ -153,30 +154,31 @@ type Passive struct {
 	// FirstPort and LastPort bound the ports; both 0 is any free port.
 	FirstPort, LastPort uint16
 
-	// PublicAddress is the IPv4 address that PASV announces behind a NAT; the
-	// zero value announces the control connection's own.
+	// PublicAddress is the IPv4 address that PASV announces behind a NAT; the zero value
+	// announces the address at which the control connection arrived.
 	PublicAddress netip.Addr
 
-	// LocalNetworks are those whose clients reach the server without the NAT
-	// and so are told the control connection's own address; nil is the
-	// private and the loopback networks.
+	// LocalNetworks are the networks whose clients reach the server without the NAT. To
+	// them PASV announces the address of the control connection. nil is the private,
+	// link-local and loopback networks.
 	LocalNetworks []netip.Prefix
 }
 
 const (
-	minMemory = 16 << 20 // what the engine needs to start, with room for a few sessions
+	minMemory = 16 << 20 // bytes that the engine needs to start, with room for a few sessions
 	maxMemory = 4 << 30
 	maxLine   = 64 << 10
 
-	fewestThreads = 4 // with which all is served, if slowly
+	fewestThreads = 4 // enough to serve everything, if slowly
 	mostThreads   = 8000
 )
 
-// usualThreads leaves as many as it takes: to Go, and to other processes.
+// usualThreads is the default of Limits.Threads. It leaves as many to Go and to other
+// processes.
 func usualThreads() int { return min(max(threadRoom()/2, fewestThreads), mostThreads) }
 
-// checked returns the configuration with its defaults filled in, or all its
-// faults in one error.
+// checked returns the configuration with its defaults filled in, or all its faults in one
+// error.
 func (c Config) checked() (Config, error) {
 	var f faults
 	c.checkNumbers(&f)
@@ -193,17 +195,29 @@ func (c Config) checked() (Config, error) {
 	return c, errors.Join(f...)
 }
 
-// faults are those of a configuration.
 type faults []error
 
 func (f *faults) add(format string, args ...any) { *f = append(*f, fmt.Errorf(format, args...)) }
 
+// setting is a number of the configuration and its default.
+type setting[N int | time.Duration] struct {
+	name      string
+	value     *N
+	byDefault N
+}
+
+// checkSettings refuses negative values, and replaces zero by the default.
+func checkSettings[N int | time.Duration](f *faults, settings []setting[N]) {
+	for _, s := range settings {
+		if *s.value < 0 {
+			f.add("%s is %v; it must not be negative", s.name, *s.value)
+		}
+		*s.value = cmp.Or(*s.value, s.byDefault)
+	}
+}
+
 func (c *Config) checkNumbers(f *faults) {
-	for _, n := range []struct {
-		name  string
-		value *int
-		zero  int
-	}{
+	checkSettings(f, []setting[int]{
 		{"Limits.Sessions", &c.Limits.Sessions, 0},
 		{"Limits.SessionsPerAddress", &c.Limits.SessionsPerAddress, 0},
 		{"Limits.Strangers", &c.Limits.Strangers, max(c.Limits.Sessions, 0)},
@@ -216,14 +230,7 @@ func (c *Config) checkNumbers(f *faults) {
 		{"Limits.Threads", &c.Limits.Threads, usualThreads()},
 		{"Instances", &c.Instances, runtime.GOMAXPROCS(0)},
 		{"SessionsPerInstance", &c.SessionsPerInstance, 0},
-	} {
-		if *n.value < 0 {
-			f.add("%s is %d; it must not be negative", n.name, *n.value)
-		}
-		if *n.value == 0 {
-			*n.value = n.zero
-		}
-	}
+	})
 	if c.Limits.StrangersRate > 100 {
 		f.add("Limits.StrangersRate is %d; at most 100 percent are possible", c.Limits.StrangersRate)
 	}
@@ -233,34 +240,21 @@ func (c *Config) checkNumbers(f *faults) {
 	if int64(c.Limits.LoginFailures) > math.MaxUint32 {
 		f.add("Limits.LoginFailures is %d; at most %d is possible", c.Limits.LoginFailures, uint32(math.MaxUint32))
 	}
-	if c.Limits.MemoryPerInstance == 0 {
-		c.Limits.MemoryPerInstance = 256 << 20
-	}
+	c.Limits.MemoryPerInstance = cmp.Or(c.Limits.MemoryPerInstance, 256<<20)
 	if m := c.Limits.MemoryPerInstance; m < minMemory || m > maxMemory {
 		f.add("Limits.MemoryPerInstance is %d; it must be between %d and %d", m, int64(minMemory), int64(maxMemory))
 	}
 }
 
 func (c *Config) checkTimes(f *faults) {
-	for _, d := range []struct {
-		name  string
-		value *time.Duration
-		zero  time.Duration
-	}{
+	checkSettings(f, []setting[time.Duration]{
 		{"Limits.LoginTime", &c.Limits.LoginTime, 2 * time.Minute},
 		{"Limits.IdleTime", &c.Limits.IdleTime, 5 * time.Minute},
 		{"Limits.StallTime", &c.Limits.StallTime, 5 * time.Minute},
 		{"Limits.DataTime", &c.Limits.DataTime, 30 * time.Second},
 		{"Limits.StepTime", &c.Limits.StepTime, 5 * time.Second},
 		{"Limits.FailureDelay", &c.Limits.FailureDelay, time.Second},
-	} {
-		if *d.value < 0 {
-			f.add("%s is %v; it must not be negative", d.name, *d.value)
-		}
-		if *d.value == 0 {
-			*d.value = d.zero
-		}
-	}
+	})
 }
 
 func (c *Config) checkTexts(f *faults) {
@@ -282,12 +276,12 @@ func (c *Config) checkTexts(f *faults) {
 	}
 }
 
-// longestHost is that of a name in the DNS.
+// longestHost is the length of the longest name in the DNS.
 const longestHost = 253
 
-// isHostName says whether HOST could bring a name (RFC 7151 §3.1): labels of the
-// DNS with points between, or an address, in brackets if it has colons. None ends
-// with a point: the client's is taken off.
+// isHostName reports whether HOST can have the argument name (RFC 7151 §3.1): DNS labels
+// with points between, or an address, in brackets if it is IPv6. A final point is refused,
+// as the one that a client sends is removed.
 func isHostName(name string) bool {
 	if literal, ok := strings.CutPrefix(name, "["); ok {
 		addr, err := netip.ParseAddr(strings.TrimSuffix(literal, "]"))

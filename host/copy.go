@@ -11,9 +11,8 @@ import (
 	"wasiftp/wasi"
 )
 
-// fileCopy begins to copy a file: an upload that is filled from a file, and not
-// from a data connection. Where both are the kernel's, it copies alone, and may
-// share the blocks.
+// fileCopy begins to copy a file: an upload that is filled from a file instead of a data
+// connection. If both are the kernel's own, the kernel copies, and may share the blocks.
 func (sh *shard) fileCopy(a *wasm.Args) wasi.Errno {
 	s, files, from, errno := sh.files(a)
 	if errno != wasi.OK {
@@ -42,8 +41,8 @@ func (sh *shard) fileCopy(a *wasm.Args) wasi.Errno {
 	return wasi.OK
 }
 
-// openCopy opens both files, and describes the one that is read. Opening the other
-// may empty it, so it must not be the same by another name.
+// openCopy opens both files, and describes the source. Opening the target may empty it, so
+// it must not be the source by another name.
 func (f *openFile) openCopy(ctx context.Context, files *fsbridge.Access, flags uint32) (wasi.Stat, error) {
 	source := &openFile{session: f.session, name: f.from}
 	stat, err := source.openDownload(files, 0)
@@ -69,7 +68,7 @@ func (f *openFile) openCopy(ctx context.Context, files *fsbridge.Access, flags u
 	return stat, nil
 }
 
-// isSame says whether a name is that of an open file.
+// isSame reports whether name leads to the open file.
 func isSame(fsys fs.FS, file fs.File, name string) bool {
 	info, err := file.Stat()
 	if err != nil {

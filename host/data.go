@@ -15,8 +15,8 @@ import (
 	"wasiftp/wasi"
 )
 
-// listener waits for a passive data connection (RFC 959 §4.1.2, PASV), for a time.
-// Who has come by then stays, but the port goes back.
+// listener waits up to Limits.DataTime for a passive data connection (RFC 959 §4.1.2,
+// PASV). Then its port is given back; a connection that has come stays.
 type listener struct {
 	session *session
 	handle  uint32
@@ -25,18 +25,9 @@ type listener struct {
 	timer   *time.Timer
 
 	mu      sync.Mutex
-	arrived []net.Conn
-	wanted  bool // the guest has asked for the connection
-	shut    bool // the port has been given back
-}
-
-// listen opens a passive port.
-func (s *session) listen(ctx context.Context) (*listener, error) {
-	socket, port, err := s.server.ports.listen(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	return s.listener(socket, port), nil
+	arrived []net.Conn // from the client's address
+	wanted  bool       // the guest has asked for the connection
+	shut    bool       // the port has been given back
 }
 
 func (s *session) listener(socket net.Listener, port uint16) *listener {
@@ -47,7 +38,7 @@ func (s *session) listener(socket net.Listener, port uint16) *listener {
 	return l
 }
 
-// open gives the listener its handle, and lets clients in.
+// open gives the listener its handle, and begins to accept.
 func (l *listener) open() wasi.Errno {
 	handle, errno := l.session.own(l)
 	if errno != wasi.OK {
@@ -84,7 +75,7 @@ func (l *listener) shutPort() {
 	l.session.server.ports.giveBack(l.session, l.port)
 }
 
-// expire ends the wait. A guest that waits for the connection learns so.
+// expire ends the wait. The guest gets an event if no connection has come.
 func (l *listener) expire() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -97,8 +88,8 @@ func (l *listener) expire() {
 	}
 }
 
-// accept takes what connects until there is too much to trust. Somebody else's
-// connection is closed unread, and the client's is still waited for.
+// accept keeps connections from the client's address until there are two, of which none
+// can be trusted. Connections from elsewhere are closed unread, and the wait goes on.
 func (l *listener) accept() {
 	s := l.session
 	s.server.acceptAll(l.socket, func(conn net.Conn) bool {
@@ -128,9 +119,9 @@ func (l *listener) keep(conn net.Conn) (more bool) {
 	return false
 }
 
-// take gives the connection that came. When two came from the client's address,
-// one of them is a thief's, and nobody can say which. From the first time that it
-// is asked for, the client has all its time once more: the transfer begins then.
+// take returns the connection. If two came from the client's address, one of them is a
+// thief's, and nobody can say which: EBUSY. The first call begins the transfer, so that
+// DataTime begins anew.
 func (l *listener) take() (net.Conn, wasi.Errno) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -165,21 +156,21 @@ func (sh *shard) netListen(a *wasm.Args) wasi.Errno {
 		return wasi.EINVAL
 	}
 	if len(s.objects) >= maxOwned || s.server.config.Passive.FirstPort > 0 && s.listens() {
-		return wasi.EMFILE // the engine needs one port, and of a range it gets no more
+		return wasi.EMFILE // the engine needs one port a session; of a range it gets no more
 	}
 	listen := func(ctx context.Context) answer {
-		l, err := s.listen(ctx)
+		socket, port, err := s.server.ports.listen(ctx, s)
 		if err != nil {
 			s.server.config.Logger.Warn("no passive port", "session", s.id, "client", s.client, "err", err)
 			return answer{errno: errnoOf(err)}
 		}
-		return answer{port: l}
+		return answer{port: s.listener(socket, port)}
 	}
 	var result answer
 	if s.server.config.Passive.FirstPort > 0 {
 		result, errno = s.pose(questionKey{call: wasi.NetListen, flags: family}, listen)
 	} else {
-		result = listen(context.Background()) // the system chooses at once
+		result = listen(context.Background()) // without a range this does not wait
 		errno = result.errno
 	}
 	if errno != wasi.OK {
@@ -194,7 +185,7 @@ func (sh *shard) netListen(a *wasm.Args) wasi.Errno {
 	return wasi.OK
 }
 
-// listens says whether the session has a passive port.
+// listens reports whether the session has a passive port.
 func (s *session) listens() bool {
 	return slices.ContainsFunc(s.objects, func(handle uint32) bool {
 		_, errno := get[*listener](&s.shard.handles, handle)
@@ -237,18 +228,18 @@ func (sh *shard) netAccept(a *wasm.Args) wasi.Errno {
 	return wasi.OK
 }
 
-// dataConn is a data connection, or the attempt at an active one.
+// dataConn is a data connection, or an active one that is being dialled.
 type dataConn struct {
 	session *session
 	conn    net.Conn     // nil while dialling
-	stream  *conn.Stream // what the engine writes itself: listings
+	stream  *conn.Stream // for the bytes that the engine writes itself: listings
 	cancel  context.CancelFunc
-	tls     *conn.Closing // beneath TLS, from the begin of the handshake on; nil in the clear
-	shaking bool          // hands: the handshake goes on
+	tls     *conn.Closing // the connection under TLS, set when the handshake begins; nil in the clear
+	shaking bool          // the handshake is under way
 }
 
-// usable says whether bytes may cross the connection: not beside a handshake, nor
-// in the clear where TLS is required, whatever the guest believes.
+// usable is OK if bytes may cross the connection: not during a handshake, and not in the
+// clear where TLS is required.
 func (c *dataConn) usable() wasi.Errno {
 	switch {
 	case c.conn == nil:
@@ -273,7 +264,7 @@ func (c *dataConn) end() {
 	}
 }
 
-// connected makes a connection what the guest's handle reads and writes from now on.
+// connected makes the connection that the guest's handle stands for.
 func (c *dataConn) connected(to net.Conn, handle uint32) {
 	s := c.session
 	c.conn, c.stream = to, conn.New(to, &link{s.shard, s.seat, s.handle, handle})
@@ -282,8 +273,8 @@ func (c *dataConn) connected(to net.Conn, handle uint32) {
 // defaultLevel is zlib's own.
 const defaultLevel = 6
 
-// netDeflate compresses a data connection. Whoever transfers then sees it as
-// one in the clear, so that all limits count what the file has.
+// netDeflate puts a data connection into MODE Z. Transfers read and write the expanded
+// bytes, so that all limits count the bytes of the file.
 func (sh *shard) netDeflate(a *wasm.Args) wasi.Errno {
 	c, errno := get[*dataConn](&sh.handles, a.Handle(0))
 	if errno != wasi.OK {
@@ -311,8 +302,8 @@ func (c *dataConn) compressed() bool {
 	return is
 }
 
-// settled tells the guest how dialling or a handshake went. It runs on the
-// shard's goroutine, and reports false when the guest has given the handle up.
+// settled posts the result of dialling or of a handshake. It runs on the shard's
+// goroutine. It returns false if the guest has closed the handle.
 func (c *dataConn) settled(conn net.Conn, handle uint32, errno wasi.Errno) bool {
 	s := c.session
 	if current, bad := get[*dataConn](&s.shard.handles, handle); bad != wasi.OK || current != c {
@@ -339,7 +330,7 @@ func (sh *shard) netDial(a *wasm.Args) wasi.Errno {
 		s.observe(Event{Kind: DataRefused, Data: to})
 		return wasi.EACCES
 	}
-	if s.dialing >= maxOwned || !s.seat.hold() { // those that were given up count until they are gone
+	if s.dialing >= maxOwned || !s.seat.hold() { // attempts whose handle was closed count until they end
 		return wasi.EMFILE
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.server.config.Limits.DataTime)

@@ -13,16 +13,17 @@ import (
 	"wasiftp/wasi"
 )
 
-// openDir is a directory open for listing. It has a thread as an [openFile] has.
+// openDir is a directory open for a listing. It holds one place of the account's
+// [threads].
 type openDir struct {
 	session *session
-	user    string // who has opened it
+	user    string // the account that opened it
 	charset *charset.Set
 
-	mu      sync.Mutex // a page may still be read when the directory is given up
+	mu      sync.Mutex // a page may still be read when the directory is closed
 	listing *fsbridge.Listing
-	entries []fs.DirEntry // read and not yet given to the guest
-	page    []byte        // records for the guest
+	entries []fs.DirEntry // read and not yet in a page
+	page    []byte        // directory records for the guest
 	err     error         // how reading ended
 }
 
@@ -86,7 +87,7 @@ func (sh *shard) fileList(a *wasm.Args) wasi.Errno {
 	key := questionKey{call: wasi.FileList, handle: a.Handle(0), number: int64(room)}
 	_, errno = d.session.pose(key, func(context.Context) answer { return answer{errno: errnoOf(d.fill(room))} })
 	if errno == wasi.OK {
-		if !d.mu.TryLock() { // a question that was given up still fills the page
+		if !d.mu.TryLock() { // an abandoned question still fills the page
 			return wasi.EBUSY
 		}
 		defer d.mu.Unlock()
@@ -95,7 +96,7 @@ func (sh *shard) fileList(a *wasm.Args) wasi.Errno {
 	return errno
 }
 
-// fill makes a page of up to room bytes. An empty one is the end.
+// fill makes a page of up to room bytes. An empty page is the end.
 func (d *openDir) fill(room int) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

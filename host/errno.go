@@ -5,7 +5,7 @@ import (
 	"wasiftp/wasi/errno"
 )
 
-// errnoOf is the errno that an error crosses the boundary as.
+// errnoOf is the errno of an error at the boundary: [errno.Of], with two errors of the host.
 func errnoOf(err error) wasi.Errno {
 	switch err {
 	case errGivenUp:

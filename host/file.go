@@ -12,28 +12,28 @@ import (
 	"wasiftp/wasi"
 )
 
-// openFile is a file open for one transfer: a download's reader or an upload. It
-// has one of its account's threads ([threads]) until it is closed, and whatever
-// is done to it is done by that one.
+// openFile is a file open for one transfer: a download, an upload or a copy. It holds one
+// place of the account's [threads] until it is closed; one call of it is under way at a
+// time.
 type openFile struct {
 	session    *session
-	user       string // who has opened it
+	user       string // the account that opened it
 	name       string
-	reader     fs.File         // of a download, else nil
-	upload     fsbridge.Upload // of an upload, else nil
-	source     fs.File         // of a copy: what the upload is filled from, else nil
-	from       string          // its name
+	reader     fs.File         // of a download or a hash, else nil
+	upload     fsbridge.Upload // of an upload or a copy, else nil
+	source     fs.File         // of a copy: the file that is read, else nil
+	from       string          // name of source
 	transfer   *transfer       // nil until it starts
 	committing bool
-	taken      atomic.Bool // over by another session
+	taken      atomic.Bool // another session has taken the upload over
 	closeOnce  sync.Once
 	closed     chan struct{} // of an upload under way: closed once it has ended
 }
 
 func (f *openFile) owner() *session { return f.session }
 
-// end gives the file up, and with it a transfer under way. An upload that is
-// being committed is past that.
+// end gives the file up, and with it a transfer under way. An upload that is being
+// committed goes on.
 func (f *openFile) end() {
 	if f.committing {
 		return
@@ -44,8 +44,8 @@ func (f *openFile) end() {
 	f.session.afterwards(f.close)
 }
 
-// close closes the file once its transfer is over, and aborts an upload. What
-// never came to a transfer is told of too.
+// close closes the file once its transfer is over, and aborts an upload. It sends the event
+// of a file without a transfer, too.
 func (f *openFile) close() {
 	f.closeOnce.Do(func() {
 		defer f.session.server.threads.open.Leave(f.user)
@@ -73,14 +73,14 @@ func (f *openFile) close() {
 	})
 }
 
-// observe tells of an event of the file, which may come after the logout.
+// observe sends an event of the file, which may come after the logout.
 func (f *openFile) observe(e Event) {
 	e.User = f.user
 	f.session.observe(e)
 }
 
-// name is a parameter that names a file. A name that is longer than a control line was
-// never in one, and a name that leads elsewhere than down from the root is never asked for.
+// name is parameter n, the name of a file. A name is refused if it is longer than any
+// control line, or leads elsewhere than down from the root.
 func (s *session) name(a *wasm.Args, n int) (name string, ok bool) {
 	if len(a.Bytes(n)) > maxLine {
 		return "", false
@@ -89,8 +89,8 @@ func (s *session) name(a *wasm.Args, n int) (name string, ok bool) {
 	return name, ok && fsbridge.ValidName(name)
 }
 
-// files gives the session and its account's files for a call that names a file in its
-// second parameter.
+// files returns the session, its storage and the name for a call whose second parameter is
+// a name.
 func (sh *shard) files(a *wasm.Args) (s *session, files *fsbridge.Access, name string, errno wasi.Errno) {
 	s, errno = sh.session(a)
 	if errno != wasi.OK {
@@ -160,8 +160,8 @@ func (sh *shard) fileOpen(a *wasm.Args) wasi.Errno {
 	return wasi.OK
 }
 
-// askOpen asks for a file to be opened, and gives it a handle. from is the name of
-// what a copy is made of, "" for all else.
+// askOpen has open open a file, and gives it a handle. from is the name of the file that a
+// copy reads, "" for all else.
 func (s *session) askOpen(
 	key questionKey, name, from string, open func(context.Context, *openFile) (wasi.Stat, error),
 ) (uint32, answer, wasi.Errno) {
@@ -189,8 +189,7 @@ func (s *session) askOpen(
 	return handle, opened, errno
 }
 
-// doing is what the session is seen to do with the file, from before the client is told
-// that the transfer begins.
+// doing is what SITE WHO shows while the file is open; a hash or a copy replaces it.
 func (f *openFile) doing() uint32 {
 	if f.upload != nil {
 		return wasi.DoingUpload

@@ -1,18 +1,14 @@
 package host
 
 import (
-	"context"
 	"fmt"
 	"runtime/debug"
 	"sync"
 	"time"
-
-	"wasiftp/wasi"
 )
 
-// Whose code it is, in the log. All of it is the embedder's: it may panic, and it
-// may take its time. Each call into it goes through guard, on a goroutine that only
-// the session at hand waits for.
+// Names of the embedder's code, for the log. That code may panic or hang. Each call of it
+// goes through guard, on a goroutine that at most one session waits for.
 const (
 	observerCode      = "Observer"
 	loggerCode        = "Logger"
@@ -30,9 +26,8 @@ type panicked struct{ value any }
 
 func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 
-// guard calls an embedder's code, in the name of a session or of nobody (nil). A
-// panic goes into the log, with its stack, and becomes the call's error. Of a logger
-// that panics nobody can be told.
+// guard calls code of the embedder, for a session or outside of any (nil). A panic is
+// logged with its stack, unless it is the logger's own, and becomes the call's error.
 func (s *Server) guard(whose string, of *session, call func() error) (err error) {
 	defer func() {
 		value := recover()
@@ -54,16 +49,7 @@ func (s *Server) guard(whose string, of *session, call func() error) (err error)
 
 func (s *session) guard(whose string, call func() error) error { return s.server.guard(whose, s, call) }
 
-// guarded answers a question.
-func (s *session) guarded(ctx context.Context, work func(context.Context) answer) (a answer) {
-	if err := s.guard(filesCode, func() error { a = work(ctx); return nil }); err != nil {
-		return answer{errno: wasi.EIO}
-	}
-	return a
-}
-
-// waited waits for others, but no longer than a time, and says whether they are
-// done.
+// waited waits for others, but no longer than within, and reports whether they are done.
 func waited(others *sync.WaitGroup, within time.Duration) bool {
 	done := make(chan struct{})
 	go func() {

@@ -2,11 +2,11 @@ package host
 
 import "wasiftp/wasi"
 
-// handles are all that an instance holds by number. The upper bits of a number
-// count how often its place has been used, so that a handle kept after its end
-// finds nothing: it comes round after 4,096 uses of the place. The zero handle is never given out.
+// handles is the table of the objects for which an instance has handles. The upper bits
+// of a handle count the uses of its place, so that a handle kept after its end finds
+// nothing; it comes round after 4,096 uses. No handle is 0.
 //
-// A table belongs to its shard's goroutine.
+// Only its shard's goroutine uses it.
 type handles struct {
 	places []place
 	free   []uint32
@@ -23,7 +23,7 @@ const (
 	maxObjects = placeMask
 )
 
-// add gives the object a handle; ok is false when all are in use.
+// add gives the object a handle; ok is false if all are in use.
 func (t *handles) add(object any) (handle uint32, ok bool) {
 	var at uint32
 	switch {
@@ -46,7 +46,7 @@ func (t *handles) find(handle uint32) (at uint32, ok bool) {
 	return at, ok
 }
 
-// remove forgets a handle. Removing one that is not there does nothing.
+// remove removes a handle, if it is there.
 func (t *handles) remove(handle uint32) {
 	if at, ok := t.find(handle); ok {
 		t.places[at].object = nil
@@ -55,10 +55,9 @@ func (t *handles) remove(handle uint32) {
 	}
 }
 
-// get finds the object of a handle, if it is of the kind asked for.
+// get finds the object of a handle. It is EBADF if there is none of type T.
 func get[T any](t *handles, handle uint32) (object T, errno wasi.Errno) {
-	at, ok := t.find(handle)
-	if ok {
+	if at, ok := t.find(handle); ok {
 		if object, ok = t.places[at].object.(T); ok {
 			return object, wasi.OK
 		}

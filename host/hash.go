@@ -9,8 +9,8 @@ import (
 	"wasiftp/wasi/digest"
 )
 
-// transferHash hashes a file: a transfer whose bytes go nowhere. A session's
-// hashes are made one after the other, however many its guest wants.
+// transferHash hashes a file, as a transfer without a data connection. A session hashes one
+// file at a time, however many its guest asks for.
 func (sh *shard) transferHash(a *wasm.Args) wasi.Errno {
 	f, errno := get[*openFile](&sh.handles, a.Handle(0))
 	if errno != wasi.OK {
@@ -40,7 +40,7 @@ func (sh *shard) transferHash(a *wasm.Args) wasi.Errno {
 	return wasi.EAGAIN
 }
 
-// hashed gives the guest the hash, once that is made.
+// hashed gives the guest the hash once it is complete.
 func (t *transfer) hashed(a *wasm.Args) wasi.Errno {
 	if wasi.Algorithm(a.Uint32(1)) != t.algorithm || a.Int64(2) != t.length || len(a.Bytes(3)) < t.hash.Size() {
 		return wasi.EINVAL
@@ -57,7 +57,6 @@ func (t *transfer) hashed(a *wasm.Args) wasi.Errno {
 	return wasi.OK
 }
 
-// digest hashes the file.
 func (t *transfer) digest() error {
 	for t.length == 0 || t.bytes.Load() < t.length {
 		err := t.digestPiece()
@@ -71,8 +70,8 @@ func (t *transfer) digest() error {
 	return nil
 }
 
-// digestPiece hashes what comes next. Reading is half of the work, and so is done in
-// the same turn.
+// digestPiece reads and hashes the next piece. Reading is half of the work, so it needs the
+// processor as well.
 func (t *transfer) digestPiece() error {
 	if err := t.labour.beginFor(diskTime); err != nil {
 		return err

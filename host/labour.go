@@ -8,14 +8,14 @@ import (
 	"wasiftp/host/turns"
 )
 
-// party is who processors are shared out to: an account or, where strangers share
-// one or nobody has logged in, a client address.
+// party is the key by which processors are shared out: the account or, if it is shared or
+// the session is not logged in, the client address.
 type party struct {
 	account string
 	client  netip.Addr
 }
 
-// party is whom a session works for at present.
+// party is the session's party at present.
 func (s *session) party() party {
 	l := s.login.Load()
 	switch {
@@ -27,29 +27,29 @@ func (s *session) party() party {
 	return party{account: l.name}
 }
 
-// labour is work that keeps a processor busy: hashing, copying, compressing.
-// It is done in pieces of a few milliseconds at most, each in the turn of the party:
-// however much a crowd wants, one processor is left for commands and for transfers
-// that need little of one, and everybody else's work goes on next to the crowd's.
+// labour is work that keeps a processor busy: hashing, copying, compressing. It is done in
+// pieces of a few milliseconds at most, and parties take turns: however much one of them
+// asks for, one processor is left for commands and plain transfers, and the work of the
+// others goes on.
 type labour struct {
 	processors *turns.Queue[party]
 	party      party
 	ctx        context.Context // ends the wait for a turn
-	leave      func()          // gives the processor up
+	leave      func()          // gives the processor back
 }
 
 func (s *session) labour(ctx context.Context) *labour {
 	return &labour{processors: &s.server.processors, party: s.party(), ctx: ctx, leave: func() {}}
 }
 
-// Begin waits for a turn. Without a labour, it and End do nothing.
+// Begin waits for a turn. On a nil labour it and End do nothing.
 func (l *labour) Begin() error { return l.beginFor(0) }
 
-// diskTime is how long a piece of work that calls a file system may take before
-// somebody else gets its turn as well: it waits for a disk then, and keeps no
-// processor busy.
+// diskTime is how long a piece of work that calls a storage keeps its turn. After that it
+// waits for a disk, and its processor is free for others.
 const diskTime = 100 * time.Millisecond
 
+// beginFor is Begin, with a turn that ends by itself after most; 0 is never.
 func (l *labour) beginFor(most time.Duration) error {
 	if l == nil {
 		return nil
@@ -61,7 +61,7 @@ func (l *labour) beginFor(most time.Duration) error {
 	return err
 }
 
-// End gives the processor up, if the work has one.
+// End gives the processor back.
 func (l *labour) End() {
 	if l != nil {
 		l.leave()

@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// load is how many programs want each of this machine's processors, over the last minute.
+// load is the number of programs that want each processor of this machine, over the last
+// minute.
 func load() float64 {
 	var info unix.Sysinfo_t
 	if unix.Sysinfo(&info) != nil {

@@ -16,23 +16,23 @@ import (
 	"wasiftp/wasi"
 )
 
-// login is an account in use by a session.
+// login is a session's copy of an [Account].
 type login struct {
 	session *session
 	name    string
 	files   fsbridge.Access
 	umask   atomic.Pointer[fs.FileMode] // of SITE UMASK; nil for none
-	shared  bool                        // by strangers
-	names   *charset.Set                // of its clients
-	able    wasi.Abilities              // what the files can do (wasi.AbleUpload, …)
-	close   func() error                // the account's, nil for nothing
-	users   atomic.Int32                // the session itself, its questions and what it gives up; the last one closes the account
+	shared  bool                        // Account.Shared
+	names   *charset.Set                // the character set of its clients
+	able    wasi.Abilities              // what the storage can do (wasi.AbleUpload, …)
+	close   func() error                // Account.Close, may be nil
+	users   atomic.Int32                // the session, its questions and its objects that are being closed; the last calls close
 	revoked atomic.Bool
-	kept    bool // its session is over, and the account's place is the connection's; guarded by server.mu
+	kept    bool // the session is over, and its seat counts for the account; guarded by server.mu
 	once    sync.Once
 }
 
-// release gives the account's place to somebody else.
+// release ends the login.
 func (l *login) release() {
 	l.once.Do(func() {
 		l.session.server.releaseAccount(l)
@@ -40,8 +40,8 @@ func (l *login) release() {
 	})
 }
 
-// enter keeps the account from being closed until leave is called. Without a
-// login, neither does anything.
+// enter keeps the account from being closed until leave is called. On a nil login neither
+// does anything.
 func (l *login) enter() {
 	if l != nil {
 		l.users.Add(1)
@@ -64,8 +64,8 @@ func (l *login) closeAccount() {
 	}
 }
 
-// can says whether the session is logged in to an account with this right, which
-// still holds, and talks under TLS where it has to.
+// can reports whether the session is logged in with this right, the account is not revoked,
+// and the control connection is under TLS where that is required.
 func (s *session) can(right Rights) bool {
 	l := s.login.Load()
 	if l == nil || l.files.Rights&right != right || l.revoked.Load() {
@@ -80,8 +80,8 @@ func (s *session) logout() {
 	}
 }
 
-// authHost notes which virtual host a session is at (RFC 7151). One that the TLS
-// handshake has named already cannot become another.
+// authHost sets the virtual host of a session (RFC 7151). It must be the one of the TLS
+// handshake, if that named any.
 func (sh *shard) authHost(a *wasm.Args) wasi.Errno {
 	s, errno := sh.session(a)
 	if errno != wasi.OK {
@@ -99,12 +99,12 @@ func (sh *shard) authHost(a *wasm.Args) wasi.Errno {
 			return wasi.ENOENT
 		}
 	}
-	s.abandonQuestion() // a login under way would be at the host before
+	s.abandonQuestion() // a login under way would be for the host before
 	s.host = name
 	return wasi.OK
 }
 
-// at is the virtual host that a session is at: what HOST named or, without it, the
+// at is the virtual host of a session: the argument of HOST or, without it, the name in the
 // TLS handshake.
 func (s *session) at() string {
 	if s.host != "" {
@@ -116,7 +116,7 @@ func (s *session) at() string {
 	return ""
 }
 
-// hasHost says whether HOST may name a host.
+// hasHost reports whether HOST accepts name.
 func (s *Server) hasHost(name string) bool {
 	hosts := s.config.Hosts
 	return hosts == nil || slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, name) })
@@ -163,7 +163,7 @@ func (sh *shard) authLogin(a *wasm.Args) wasi.Errno {
 	return wasi.OK
 }
 
-// logOut is the end of a login that the client wants.
+// logOut ends a login by a command of the client.
 func (s *session) logOut() {
 	if s.login.Load() != nil {
 		s.observe(Event{Kind: LoggedOut})
@@ -173,12 +173,11 @@ func (s *session) logOut() {
 }
 
 func (s *session) authenticate(ctx context.Context, given Login) answer {
-	user := given.User
 	l, err := s.logIn(ctx, given)
 	if err == nil {
 		return answer{login: l}
 	}
-	s.observe(Event{Kind: LoginFailed, User: user, Err: err})
+	s.observe(Event{Kind: LoginFailed, User: given.User, Err: err})
 	if _, told := err.(*panicked); told {
 		return answer{errno: wasi.EIO}
 	}
@@ -186,7 +185,7 @@ func (s *session) authenticate(ctx context.Context, given Login) answer {
 		return answer{errno: wasi.EMFILE}
 	}
 	if !errors.Is(err, ErrDenied) && ctx.Err() == nil {
-		s.server.config.Logger.Error("the authenticator failed", "session", s.id, "client", s.client, "user", user, "err", err)
+		s.server.config.Logger.Error("the authenticator failed", "session", s.id, "client", s.client, "user", given.User, "err", err)
 	}
 	return answer{errno: wasi.EACCES}
 }
@@ -196,9 +195,8 @@ var (
 	errNoFS        = errors.New("the authenticator gave an account without a file system")
 )
 
-// logIn asks the authenticator, and takes one of the account's places. An answer
-// that was under way while accounts were revoked may be about one of those, and so
-// is asked for again.
+// logIn asks the authenticator, and counts the session as one of the account's. It asks
+// again if Revoke was called meanwhile: the answer may be older than that.
 func (s *session) logIn(ctx context.Context, given Login) (*login, error) {
 	if s.server.config.Authenticator == nil {
 		return nil, ErrDenied
@@ -223,12 +221,11 @@ func (s *session) logIn(ctx context.Context, given Login) (*login, error) {
 	}
 }
 
-// use takes one of the account's places, or else closes the account.
+// use makes a login of the account, and counts it. If it fails, the account is closed.
 func (s *session) use(account *Account, user string, revocations uint64) (admitted *login, err error) {
-	files := fsbridge.Access{FS: account.FS, Rights: account.Rights, FollowLinks: s.server.config.FollowLinks}
 	l := &login{
-		session: s, name: cmp.Or(account.Name, user), files: files,
-		shared: account.Shared, close: account.Close,
+		session: s, name: cmp.Or(account.Name, user), shared: account.Shared, close: account.Close,
+		files: fsbridge.Access{FS: account.FS, Rights: account.Rights, FollowLinks: s.server.config.FollowLinks},
 	}
 	l.enter()
 	defer func() {
@@ -242,11 +239,10 @@ func (s *session) use(account *Account, user string, revocations uint64) (admitt
 	if l.names, err = charset.New(cmp.Or(account.Charset, s.server.config.Charset)); err != nil {
 		return nil, err
 	}
-	err = s.guard(filesCode, func() error { l.able = l.files.Able(); return nil })
-	if err != nil {
+	if err = s.guard(filesCode, func() error { l.able = l.files.Able(); return nil }); err != nil {
 		return nil, err
 	}
-	if err := s.server.admitAccount(l, account.MaxSessions, revocations); err != nil {
+	if err = s.server.admitAccount(l, account.MaxSessions, revocations); err != nil {
 		return nil, err
 	}
 	return l, nil

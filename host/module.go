@@ -10,31 +10,31 @@ import (
 	"wasiftp/wasi"
 )
 
-// Version is that of this library and of the program, as in CHANGELOG.md.
+// Version is the version of this library and of the program, as in CHANGELOG.md.
 const Version = "v0.1.0"
 
 //go:embed wasiftp.wasm
 var embedded []byte
 
-// Module is the engine built into this package: a WebAssembly module.
+// Module returns a copy of the engine built into this package, a WebAssembly module.
 func Module() []byte { return slices.Clone(embedded) }
 
-// compile makes the program that the configuration asks for.
+// compile compiles the engine of the configuration.
 func compile(config *Config) (*wasm.Program, error) {
 	return wasm.Compile(config.Module, wasm.Options{
 		Memory: config.Limits.MemoryPerInstance, CacheDir: config.CacheDir, Logger: config.Logger,
 	})
 }
 
-// ModuleInfo is what [Inspect] finds out about an engine.
+// ModuleInfo describes an engine. See [Inspect].
 type ModuleInfo struct {
-	SHA256     string // of the module's bytes, in hexadecimal
+	SHA256     string // hash of the module's bytes, in hexadecimal
 	ABIVersion int
 	Size       int // in bytes
 }
 
-// Inspect describes a module, and returns a one-sentence error when it is none
-// that this package can run. It runs the module's own set-up code.
+// Inspect describes a module. If this package cannot run it, the error says why in one
+// sentence. Inspect runs the module's own start-up code.
 func Inspect(module []byte) (ModuleInfo, error) {
 	if err := wasm.Check(module, minMemory); err != nil {
 		return ModuleInfo{}, err

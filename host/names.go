@@ -6,14 +6,15 @@ import (
 	"wasiftp/wasi"
 )
 
-// CheckCharset says what is wrong with a character set for [Config] or [Account],
-// nil if nothing is.
+// CheckCharset returns an error if name is no character set that [Config] or [Account] can
+// have.
 func CheckCharset(name string) error {
 	_, err := charset.New(name)
 	return err
 }
 
-// charset is how this session's client writes names at present.
+// charset is the character set in which the session's client writes names at present; nil
+// is UTF-8.
 func (s *session) charset() *charset.Set {
 	l := s.login.Load()
 	if l == nil || s.utf8 {
@@ -22,8 +23,8 @@ func (s *session) charset() *charset.Set {
 	return l.names
 }
 
-// sessionNames has names be UTF-8, or not any more (OPTS UTF8), and says how one
-// that the client wrote is written now.
+// sessionNames switches the session's names to UTF-8 or back (OPTS UTF8), and converts one
+// name: that of the current directory, which the engine keeps.
 func (sh *shard) sessionNames(a *wasm.Args) wasi.Errno {
 	s, errno := sh.session(a)
 	if errno != wasi.OK {

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// Observer is told what happened, by one goroutine of the server's and in the order
-// in which it happened. No session waits for it. Of events that come faster than
-// Observe takes them, some 4,000 wait; then new ones are dropped, until it has taken
-// those. An event of the kind [Dropped] stands where they are missing.
+// Observer gets the events of the server. One goroutine calls Observe, in the order of
+// events, and no session waits for it. Up to some 4,000 events wait for a slow Observe;
+// further ones are dropped until it has taken those, and an event of the kind [Dropped]
+// says how many.
 //
-// [Server.Close] and [Server.Shutdown] return once Observe has been told of all that
-// happened, or has not returned for 10 seconds, and so must not be called by it. A
-// panic in Observe is logged and costs that one event.
+// [Server.Close] and [Server.Shutdown] wait up to 10 seconds until Observe has taken all
+// events, so Observe must not call them. A panic in Observe is logged, and that event is
+// lost.
 //
-// With [Config.SyncObserver] nothing is dropped, and Observe is called by many
-// goroutines.
+// With [Config.SyncObserver] no event is dropped, and many goroutines call Observe at a
+// time.
 type Observer interface {
 	Observe(Event)
 }
@@ -26,32 +26,30 @@ type ObserverFunc func(Event)
 // Observe calls f.
 func (f ObserverFunc) Observe(e Event) { f(e) }
 
-// EventKind says what happened.
+// EventKind is the kind of an [Event].
 type EventKind uint8
 
-// What an [Observer] is told.
+// The kinds of events.
 const (
-	Connected EventKind = 1 + iota // a session begins
-	// a session is over; Duration is its whole length, User who was logged in to the end, Err says if
-	// its place was needed
-	Disconnected
-	Refused      // a connection was refused for a limit; Err says which
-	LoggedIn     // User is the account's name
-	LoginFailed  // User is what the client gave; Err says why
-	LoggedOut    // by REIN
-	Downloaded   // a RETR ended; Err is nil when all of the file went
-	Uploaded     // an upload was committed
-	UploadFailed // an upload was aborted; Err says why
-	Listed       // a directory was opened for listing
-	Made         // a directory was made
-	Deleted      // a file or a directory was removed
-	Renamed      // Path became To
-	Changed      // a time or a mode was set
-	Hashed       // a file's bytes were hashed (HASH, XCRC, …); Err says why not
-	Copied       // a file was copied on the server: Path to To; Err says why not
-	Linked       // the symbolic link Path to To was made
-	DataRefused  // a data connection that is not the client's was turned away; Data is its address
-	Dropped      // Count events that came here were dropped: the Observer was too slow for them
+	Connected    EventKind = 1 + iota // a session began
+	Disconnected                      // a session ended; User is set if logged in; Err if another client got its place
+	Refused                           // a connection got no session; Err is the limit that is reached, or what failed
+	LoggedIn                          // User is the account's name
+	LoginFailed                       // User is the argument of USER; Err says why
+	LoggedOut                         // by REIN or another USER
+	Downloaded                        // a RETR ended; Err is nil if all that it asked for was sent
+	Uploaded                          // an upload was committed
+	UploadFailed                      // an upload was aborted, or its Commit failed; Err says why
+	Listed                            // a directory was opened for a listing
+	Made                              // a directory was made
+	Deleted                           // a file or a directory was removed
+	Renamed                           // Path became To
+	Changed                           // a time or a mode of a file was set
+	Hashed                            // a file was hashed (HASH, XCRC, …); Err is nil if to the end
+	Copied                            // the server copied Path to To; Err is nil if all of it
+	Linked                            // the symbolic link Path to To was made
+	DataRefused                       // a data connection to or from Data was refused: another host's, or TLS failed (Err)
+	Dropped                           // Count events were dropped here, since the Observer was too slow
 )
 
 var eventNames = [...]string{
@@ -62,7 +60,7 @@ var eventNames = [...]string{
 	Dropped: "events dropped",
 }
 
-// String is the kind in lower-case words.
+// String returns the kind in lower-case words.
 func (k EventKind) String() string {
 	if int(k) < len(eventNames) && eventNames[k] != "" {
 		return eventNames[k]
@@ -70,27 +68,27 @@ func (k EventKind) String() string {
 	return "unknown"
 }
 
-// Event is something that happened in a session. Fields that do not apply are
-// zero. User, Path and To hold what the client sent and may contain any byte
-// but NUL: quote them wherever a line matters.
+// Event is an event of a session. Fields that do not apply to its kind are zero. User,
+// Path and To come from the client and may hold any byte but NUL: quote them in a log of
+// lines.
 type Event struct {
 	Kind     EventKind
 	Time     time.Time
-	Session  uint64 // counts up from 1 for the life of the server
+	Session  uint64 // number of the session, from 1 for the life of the server; 0 for none
 	Client   netip.AddrPort
-	Server   netip.AddrPort
+	Server   netip.AddrPort // the address that the client connected to
 	User     string
 	Path     string // absolute, as the account sees it
 	To       string // the new path of Renamed, the copy of Copied, the target of Linked
 	Data     netip.AddrPort
-	Bytes    int64 // that crossed the data connection, or were hashed or copied
-	Count    int   // of the events that were Dropped
-	Duration time.Duration
-	ASCII    bool  // line ends were converted
-	TLS      bool  // the data connection was under TLS
-	Err      error // why it failed; never contains a password
+	Bytes    int64         // bytes that crossed the data connection, or were hashed or copied
+	Count    int           // number of events that were Dropped
+	Duration time.Duration // of a transfer, or of the whole session
+	ASCII    bool          // the transfer converted line ends
+	TLS      bool          // the data connection was under TLS
+	Err      error         // why it failed; never contains a password
 
-	// TLSClosed says of an upload under TLS that its client has ended TLS, so
-	// that nobody can have cut the end off. See [TLS.Close].
+	// TLSClosed reports that the client of an upload ended TLS with close_notify, so that
+	// nobody can have cut off the end of the file. See [TLS.Close].
 	TLSClosed bool
 }

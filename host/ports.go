@@ -15,40 +15,37 @@ import (
 	"wasiftp/wasi"
 )
 
-// ports are those of Passive.FirstPort to LastPort. Each of our addresses has all
-// of them.
+// ports are the ports from Passive.FirstPort to LastPort, at each address of the server.
 type ports struct {
 	mu sync.Mutex
 	at map[netip.Addr]*portRange
 }
 
-// portRange are the ports of one of our addresses. An address of clients has its
-// share of them, so that it cannot keep all others from their data: most of a
-// range, as a NAT has many clients behind it, and of the last eighth what leaves
-// as much again.
+// portRange is the range at one address of the server. A client address gets a share of
+// it, so that it cannot take all: most of the range, as there may be many clients behind a
+// NAT, but of the last eighth no more than it leaves. See [turns.Shares].
 type portRange struct {
 	free   []uint16
-	aside  []asidePort // the first to come back first
+	aside  []asidePort // by until
 	shares turns.Shares[netip.Addr]
 }
 
-// asidePort is a port that another program has.
+// asidePort is a port that another program uses.
 type asidePort struct {
 	port  uint16
 	until time.Time
 }
 
 const (
-	asideTime     = time.Minute // until a port that another program had is tried again
-	maxPortRanges = 64          // that are kept although no port of theirs is in use
+	asideTime     = time.Minute // until a port that another program used is tried again
+	maxPortRanges = 64          // ranges that are kept though none of their ports is in use
 )
 
 var errNoPort = errors.New("all passive ports are in use, or all that this client's address may have")
 
-// listen opens a passive port for a session: one of the range that nobody can
-// guess, or at once the system's choice where there is no range. Of a range it may
-// have to try many when other programs have them, and so runs on a goroutine of its
-// own.
+// listen opens a passive port for a session: a random one of the range or, without a range,
+// the system's choice. Of a range it may have to try many ports, so callers run it on a
+// goroutine of its own.
 func (p *ports) listen(ctx context.Context, s *session) (socket net.Listener, port uint16, err error) {
 	if s.server.config.Passive.FirstPort == 0 {
 		socket, err = listenAt(s.local.Addr(), 0)
@@ -71,7 +68,7 @@ func (p *ports) listen(ctx context.Context, s *session) (socket net.Listener, po
 	return nil, 0, ctx.Err()
 }
 
-// ofPort says whether listening failed for a reason of this one port.
+// ofPort reports whether listening failed because of this one port.
 func ofPort(err error) bool {
 	errno := errnoOf(err)
 	return (errno == wasi.EADDRINUSE || errno == wasi.EACCES) && !errors.Is(err, syscall.EADDRNOTAVAIL)
@@ -79,11 +76,11 @@ func ofPort(err error) bool {
 
 func listenAt(ip netip.Addr, port uint16) (net.Listener, error) {
 	var config net.ListenConfig
-	config.SetMultipathTCP(false) // its connections do not tell the zone of a link-local address
+	config.SetMultipathTCP(false) // MPTCP connections lack the zone of a link-local address
 	return config.Listen(context.Background(), "tcp", net.JoinHostPort(ip.String(), strconv.Itoa(int(port))))
 }
 
-// take takes any of the ports that are free.
+// take takes a random free port.
 func (p *ports) take(s *session) (port uint16, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -99,7 +96,7 @@ func (p *ports) take(s *session) (port uint16, ok bool) {
 	return port, true
 }
 
-// giveBack gives a port back; 0 is none of the range.
+// giveBack gives a port of the range back; 0 is none.
 func (p *ports) giveBack(s *session, port uint16) {
 	if port == 0 {
 		return
@@ -111,8 +108,7 @@ func (p *ports) giveBack(s *session, port uint16) {
 	r.free = append(r.free, port)
 }
 
-// putAside keeps a port that another program has from being tried again for a
-// while.
+// putAside keeps a port that another program uses from being tried for asideTime.
 func (p *ports) putAside(s *session, port uint16) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -122,7 +118,7 @@ func (p *ports) putAside(s *session, port uint16) {
 	r.aside = append(r.aside, asidePort{port, time.Now().Add(asideTime)})
 }
 
-// recall lets those ports be tried that were put aside for long enough.
+// recall frees the ports that were put aside for long enough.
 func (r *portRange) recall(now time.Time) {
 	for len(r.aside) > 0 && !r.aside[0].until.After(now) {
 		r.free = append(r.free, r.aside[0].port)
@@ -131,13 +127,13 @@ func (r *portRange) recall(now time.Time) {
 	}
 }
 
-// rangeOf is that of the address at which a session is. Callers hold p.mu.
+// rangeOf is the range at the server's address of the session. Callers hold p.mu.
 func (p *ports) rangeOf(s *session) *portRange {
 	at := s.local.Addr()
 	if r := p.at[at]; r != nil {
 		return r
 	}
-	if len(p.at) >= maxPortRanges { // one server can have more addresses than there is memory for
+	if len(p.at) >= maxPortRanges { // a server with an IPv6 network has more addresses than memory
 		for other, r := range p.at {
 			if r.shares.Taken() == 0 {
 				delete(p.at, other)

@@ -19,8 +19,9 @@ import (
 
 // visitor is a session of a client that has come to one of our addresses.
 func visitor(sh *shard, client, local string) *session {
+	p := sh.seat()
 	return &session{
-		shard: sh, server: sh.server, stream: conn.New(nil, &link{shard: sh}),
+		shard: sh, server: sh.server, seat: p, stream: conn.New(nil, &link{shard: sh, seat: p}),
 		client: netip.AddrPortFrom(netip.MustParseAddr(client), 50_000), local: netip.AddrPortFrom(netip.MustParseAddr(local), 21),
 	}
 }

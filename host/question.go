@@ -7,19 +7,18 @@ import (
 	"wasiftp/wasi"
 )
 
-// question is a call of the guest's that may have to wait: for a disk, a
-// network file system, a slow password hash. It is answered on a goroutine of
-// its own, so that nobody but the session that asks waits; the guest then asks
-// again and gets the answer.
+// question is a call of the guest that may have to wait: for a disk, a network file
+// system, a slow password hash. A goroutine of its own answers it, so that only the
+// session that asks waits. The guest then repeats the call and gets the answer.
 type question struct {
 	key    questionKey
 	cancel context.CancelFunc
 	done   bool
 	answer answer
-	user   *login // whose files it is about, perhaps
+	user   *login // the login that asked, nil for none
 }
 
-// questionKey tells whether the guest asks the same again.
+// questionKey identifies a question, so that the same call again gets its answer.
 type questionKey struct {
 	call     int
 	handle   uint32
@@ -28,7 +27,7 @@ type questionKey struct {
 	number   int64
 }
 
-// answer is what a question came to; which fields count depends on the call.
+// answer is the result of a question; each call uses some of the fields.
 type answer struct {
 	errno wasi.Errno
 	stat  wasi.Stat
@@ -38,7 +37,7 @@ type answer struct {
 	port  *listener
 }
 
-// discard gives up what an answer holds that nobody fetched.
+// discard releases what an answer holds that the guest has not fetched.
 func (a *answer) discard() {
 	if a.file != nil {
 		a.file.close()
@@ -54,23 +53,23 @@ func (a *answer) discard() {
 	}
 }
 
-// giveUp gives up the question with an answer that nobody fetched.
+// giveUp ends a question whose answer the guest has not fetched.
 func (q *question) giveUp() {
 	q.answer.discard()
 	q.user.leave()
 }
 
-// maxWorking is how many goroutines work for a session at a time. One is asked
-// for an answer, the others were abandoned and are not yet done.
+// maxWorking is how many questions of a session are worked on at a time: all but one are
+// abandoned and not finished yet.
 const maxWorking = 4
 
-// ask answers a question about the account's files.
+// ask poses a question about the account's files.
 func (s *session) ask(key questionKey, work func(context.Context) answer) (answer, wasi.Errno) {
 	return s.pose(key, s.held(&s.server.threads.questions, s.user(), work))
 }
 
-// held is work that holds one of an account's threads. Before, what the session has
-// given up so far must be gone.
+// held is work that waits until the objects that the session has given up are closed, and
+// then for one of the account's threads.
 func (s *session) held(threads *turns.Queue[string], account string,
 	work func(context.Context) answer) func(context.Context) answer {
 	ending := s.ending
@@ -89,8 +88,8 @@ func (s *session) held(threads *turns.Queue[string], account string,
 	}
 }
 
-// pose answers the question with the given key by work. The errno is EAGAIN while
-// work runs, and EBUSY when too much runs for this session.
+// pose answers the question key by work. The errno is EAGAIN while work runs, and EBUSY if
+// too much runs for this session. Another question abandons the one before.
 func (s *session) pose(key questionKey, work func(context.Context) answer) (answer, wasi.Errno) {
 	if q := s.asked; q != nil && q.key == key {
 		if !q.done {
@@ -111,7 +110,9 @@ func (s *session) pose(key questionKey, work func(context.Context) answer) (answ
 	s.asked = q
 	s.server.work.Go(func() {
 		defer cancel()
-		q.answer = s.guarded(ctx, work)
+		if s.guard(filesCode, func() error { q.answer = work(ctx); return nil }) != nil {
+			q.answer = answer{errno: wasi.EIO}
+		}
 		fetched := func() {
 			s.working--
 			if s.asked != q {
@@ -128,9 +129,9 @@ func (s *session) pose(key questionKey, work func(context.Context) answer) (answ
 	return answer{}, wasi.EAGAIN
 }
 
-// askToOpen asks for a file or a directory, which gets one of the account's threads
-// until it is closed. When there is none, the client hears of it before it is told
-// that a transfer begins.
+// askToOpen asks for a file or a directory to be opened, which then holds one of the
+// account's threads until it is closed. Without a free thread it is EMFILE at once, so
+// that the client gets 450 and not 150.
 func (s *session) askToOpen(key questionKey, open func(context.Context) answer) (answer, wasi.Errno) {
 	threads, account := &s.server.threads.open, s.user()
 	return s.ask(key, func(ctx context.Context) (a answer) {

@@ -15,7 +15,8 @@ import (
 func asker(t *testing.T, config Config) (*session, *shard) {
 	t.Helper()
 	sh := newStill(t, config)
-	s := &session{shard: sh, server: sh.server, handle: 7, stream: conn.New(nil, &link{shard: sh})}
+	p := sh.seat()
+	s := &session{shard: sh, server: sh.server, seat: p, handle: 7, stream: conn.New(nil, &link{shard: sh, seat: p})}
 	return s, sh
 }
 

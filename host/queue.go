@@ -9,48 +9,48 @@ import (
 	"time"
 )
 
-// queue has what happened until the embedder's code has taken it: the events for
-// Config.Observer and the records for Config.Logger, in one order. One goroutine
-// delivers them, so that no session waits for that code. What finds the queue full
-// is dropped and counted, until the goroutine takes all that waits.
+// queue holds the events for Config.Observer and the log records for Config.Logger, in one
+// order. One goroutine, deliver, hands them to the embedder's code, so that no session
+// waits for that. When the queue is full, new ones are dropped and counted until the
+// goroutine has taken all that wait.
 type queue struct {
 	mu      sync.Mutex
 	waiting []news
 	names   int     // bytes of the names in waiting
-	dropped dropped // behind waiting
+	dropped dropped // since waiting became full
 	ended   bool    // nothing more will come
 
 	handler   slog.Handler // the embedder's
 	wake      chan struct{}
-	over      chan struct{} // closed once the goroutine has ended
-	abandoned atomic.Bool   // what still waits is not delivered
+	over      chan struct{} // closed once deliver has ended
+	abandoned atomic.Bool   // deliver must end, though some still wait
 
-	unlogged int // records that the logger has not heard of; for the goroutine
+	unlogged int // records dropped, or that the logger failed to write, and was not told of yet; deliver's own
 }
 
-// news is an event or a record.
+// news is an event or a log record.
 type news struct {
 	event  Event
 	record *slog.Record // nil for an event
 	to     slog.Handler // of the record
 }
 
-// dropped is how much was.
+// dropped counts the dropped.
 type dropped struct{ events, records int }
 
 const (
 	// mostWaiting is how many events and records may wait; as many again may be in
 	// delivery. So an Observer may hang for a second while each of 1,000 sessions
-	// connects, logs in, transfers a file and ends. They take 3 MiB at most, and the
-	// names in them 8.
+	// connects, logs in, transfers a file and ends. They take 3 MiB at most, and their
+	// names 8.
 	mostWaiting = 4096
 
-	// mostNames bounds the names in what waits, which clients choose: without it,
-	// 4,096 events could have 50 MiB of them.
+	// mostNames bounds the bytes of the names, which clients choose: without it, 4,096
+	// events could have 50 MiB of them.
 	mostNames = 4 << 20
 
-	// keptWaiting is for how many the room is kept, so that a server at its usual
-	// work allocates nothing for them: 70 KiB.
+	// keptWaiting is the largest capacity of a batch that is used again: 70 KiB. With it
+	// a server at its usual work allocates nothing for events.
 	keptWaiting = 128
 )
 
@@ -58,7 +58,7 @@ func newQueue(handler slog.Handler) *queue {
 	return &queue{handler: handler, wake: make(chan struct{}, 1), over: make(chan struct{})}
 }
 
-// observe takes in an event.
+// observe queues an event.
 func (q *queue) observe(e Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -69,7 +69,7 @@ func (q *queue) observe(e Event) {
 	}
 }
 
-// log takes in a record for a handler.
+// log queues a record for a handler.
 func (q *queue) log(to slog.Handler, r *slog.Record) {
 	names := 0
 	r.Attrs(func(a slog.Attr) bool {
@@ -87,8 +87,8 @@ func (q *queue) log(to slog.Handler, r *slog.Record) {
 	}
 }
 
-// room says whether there is room for one more, with so many bytes of names. Behind
-// what was dropped there is none, so that the count stands where the gap is. Callers
+// room reports whether there is room for one more, with names bytes of names. There is
+// none once something was dropped, so that the count stands where the gap is. Callers
 // hold q.mu.
 func (q *queue) room(names int) bool {
 	switch {
@@ -108,7 +108,7 @@ func (q *queue) rouse() {
 	}
 }
 
-// take gives all that waits, in exchange for room for what comes next.
+// take returns all that wait; room becomes the new slice of waiting.
 func (q *queue) take(room []news) (batch []news, lost dropped, ended bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -117,8 +117,7 @@ func (q *queue) take(room []news) (batch []news, lost dropped, ended bool) {
 	return batch, lost, q.ended
 }
 
-// close waits until all is delivered, but no longer than a time. What is left then
-// is not delivered any more.
+// close waits until all is delivered, but no longer than within. The rest is dropped.
 func (q *queue) close(within time.Duration) {
 	q.mu.Lock()
 	q.ended = true
@@ -133,7 +132,7 @@ func (q *queue) close(within time.Duration) {
 	}
 }
 
-// deliver is the goroutine that tells the embedder's code of all that happens.
+// deliver is the goroutine that hands events and records to the embedder's code.
 func (s *Server) deliver() {
 	q := s.queue
 	defer close(q.over)
@@ -153,7 +152,11 @@ func (s *Server) deliver() {
 			if q.abandoned.Load() {
 				return
 			}
-			s.tell(&batch[i])
+			if n := &batch[i]; n.record == nil {
+				s.tellObserver(&n.event)
+			} else if s.log(n.to, n.record) != nil {
+				q.unlogged++
+			}
 		}
 		s.tellDropped(lost)
 		clear(batch)
@@ -163,21 +166,11 @@ func (s *Server) deliver() {
 	}
 }
 
-// tell delivers one of the news. A record that the logger does not take counts as
-// dropped.
-func (s *Server) tell(n *news) {
-	if n.record == nil {
-		s.tellObserver(&n.event)
-	} else if s.log(n.to, n.record) != nil {
-		s.queue.unlogged++
-	}
-}
-
 func (s *Server) tellObserver(e *Event) {
 	s.guard(observerCode, nil, func() error { s.config.Observer.Observe(*e); return nil })
 }
 
-// log has an embedder's handler write a record.
+// log has the embedder's handler write a record.
 func (s *Server) log(to slog.Handler, r *slog.Record) error {
 	return s.guard(loggerCode, nil, func() error {
 		ctx := context.Background()
@@ -188,8 +181,8 @@ func (s *Server) log(to slog.Handler, r *slog.Record) error {
 	})
 }
 
-// tellDropped tells the observer how many events were dropped and, as soon as it
-// takes a record again, the logger how many records.
+// tellDropped sends the observer the number of dropped events, and the logger that of
+// dropped records. If the logger fails, it tries again behind the next batch.
 func (s *Server) tellDropped(lost dropped) {
 	if lost.events > 0 {
 		s.tellObserver(&Event{Kind: Dropped, Time: time.Now(), Count: lost.events})
@@ -211,14 +204,14 @@ type queued struct {
 	to    slog.Handler // the embedder's
 }
 
-// Enabled is [slog.Handler]'s. The embedder's handler is asked later.
+// Enabled is true: deliver asks the embedder's handler.
 func (queued) Enabled(context.Context, slog.Level) bool { return true }
 
-// Handle is [slog.Handler]'s.
+// Handle queues the record.
 func (h queued) Handle(_ context.Context, r slog.Record) error {
 	r = r.Clone()
 	h.queue.log(h.to, &r)
-	if r.Level >= slog.LevelError { // mostly written before a client notices: the goroutine goes first
+	if r.Level >= slog.LevelError { // let deliver go first, so that the record is mostly written before a client notices
 		runtime.Gosched()
 	}
 	return nil

@@ -10,14 +10,12 @@ import (
 
 var errRevoked = errors.New("the account was revoked")
 
-// Revoke takes their rights from all sessions that are logged in to an account
-// for which gone reports true, or panics, and says how many they were. What such a
-// session has under way, a transfer or a listing, may end, but nothing new begins:
-// once it is idle it gets 421 and ends.
+// Revoke ends the rights of all sessions that are logged in to an account for which gone
+// returns true or panics, and returns their number. A transfer or a listing under way may
+// end, but the session can begin nothing new, and gets 421 once it is idle.
 //
-// Change what the [Authenticator] answers before. A login that is under way
-// meanwhile is asked about again, so that none is left that rests on an older
-// answer.
+// Change the answers of the [Authenticator] before you call Revoke. It is asked again about
+// every login that is under way meanwhile, so no session gets an older answer.
 func (s *Server) Revoke(gone func(account string) bool) int {
 	s.mu.Lock()
 	s.revocations.Add(1)
@@ -25,7 +23,7 @@ func (s *Server) Revoke(gone func(account string) bool) int {
 	s.mu.Unlock()
 	n := 0
 	for _, l := range logins {
-		revoke := true // also if gone panics
+		revoke := true // also when gone panics
 		s.guard(revokeCode, l.session, func() error { revoke = gone(l.name); return nil })
 		if revoke && s.revoke(l) {
 			n++
@@ -34,7 +32,7 @@ func (s *Server) Revoke(gone func(account string) bool) int {
 	return n
 }
 
-// revoke takes the rights of a login. It reports false when it had none any more.
+// revoke ends the rights of a login. It returns false if they have ended already.
 func (s *Server) revoke(l *login) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"container/list"
 	"errors"
 	"math/rand/v2"
@@ -9,20 +10,19 @@ import (
 	"wasiftp/host/internal/conn"
 )
 
-// seats are what connections take of the limits. Server.mu guards them.
+// seats count the connections against the limits. Server.mu guards them.
 type seats struct {
 	taken     int
 	addresses map[netip.Addr]int // by addressKey
 	sites     map[netip.Addr]int // by the /48 of an IPv6 address, which many subscribers may share
 	strangers int
-	strange   map[netip.Addr]*list.List // seats of strangers by their source, each list from the oldest on
-	parting   map[*conn.Stream]struct{} // connections that the guest has given up, and that are still open
-	lingering map[*seat]struct{}        // seats whose control connection has nothing unsent and waits for the client's end
+	strange   map[netip.Addr]*list.List // seats of strangers by seat.source, the oldest first
+	parting   map[*conn.Stream]struct{} // connections that the guest has closed and that are still open
+	lingering map[*seat]struct{}        // seats whose control connection has sent everything and waits for the client's FIN
 }
 
-// seat is what a control connection and the data connections of its session take
-// of the limits. It is given back once the last of their descriptors is closed,
-// however long the session has been over.
+// seat is one session in the count. Its control and data connections share it. It is
+// given back when the last of their descriptors is closed, even long after the session.
 type seat struct {
 	server  *Server
 	shard   *shard
@@ -32,13 +32,13 @@ type seat struct {
 	control *conn.Stream  // nil until the session is opened
 	open    int           // descriptors
 	strange *list.Element // nil once logged in
-	account string        // whose seat it keeps now that the session is over, "" for none
+	account string        // the account that it counts for after the end of the session, "" for none
 	given   bool          // given back
-	evicted bool          // because somebody else needed it
+	evicted bool          // the session was ended because another client got the seat
 }
 
-// sitesShare is how many times SessionsPerAddress the /48 of an IPv6 address may
-// have: it may be one customer's, or that of a hoster with a /64 for each.
+// sitesShare is how many times SessionsPerAddress an IPv6 /48 may have. One customer may
+// have the /48, or a hoster whose customers have a /64 each.
 const sitesShare = 4
 
 var (
@@ -48,7 +48,6 @@ var (
 	errGaveWay          = errors.New("not logged in, and its seat was needed for another address")
 )
 
-// newSeats are seats none of which is taken.
 func newSeats() seats {
 	return seats{
 		addresses: map[netip.Addr]int{}, sites: map[netip.Addr]int{}, strange: map[netip.Addr]*list.List{},
@@ -56,8 +55,8 @@ func newSeats() seats {
 	}
 }
 
-// addressKey is what SessionsPerAddress counts: an IPv4 address, or the /64 that
-// one IPv6 subscriber has all of.
+// addressKey is a client's address in SessionsPerAddress: an IPv4 address, or an IPv6 /64,
+// all of which belongs to one subscriber.
 func addressKey(a netip.Addr) netip.Addr {
 	if a.Is6() {
 		return network(a, 64)
@@ -65,23 +64,18 @@ func addressKey(a netip.Addr) netip.Addr {
 	return a
 }
 
-// network is the one of so many bits that an IPv6 address is in.
+// network is the network of an IPv6 address, by the length of its prefix.
 func network(a netip.Addr, bits int) netip.Addr {
 	p, _ := a.WithZone("").Prefix(bits)
 	return p.Addr()
 }
 
-// source is what strangers are told apart by.
-func (p *seat) source() netip.Addr {
-	if p.site.IsValid() {
-		return p.site
-	}
-	return p.address
-}
+// source is the address that strangers are counted by: IPv4, or an IPv6 /48.
+func (p *seat) source() netip.Addr { return cmp.Or(p.site, p.address) }
 
-// take counts a new connection against the limits. The seats of those that are
-// gone were given back for it, and their connections are to be cut. Callers hold
-// s.mu.
+// take counts a new connection against the limits. gone are the seats that were given back
+// to make room: the caller cuts their connections once it has released s.mu, which it
+// holds.
 func (s *Server) take(client netip.Addr) (p *seat, gone []*seat, err error) {
 	l, all := &s.config.Limits, &s.seats
 	p = &seat{server: s, open: 1, address: addressKey(client)}
@@ -101,9 +95,8 @@ func (s *Server) take(client netip.Addr) (p *seat, gone []*seat, err error) {
 	}
 	ofAddress := func(q *seat) bool { return q.address == p.address }
 	ofSite := func(q *seat) bool { return q.site == p.site }
-	switch {
-	case !room(all.addresses[p.address], l.SessionsPerAddress, ofAddress),
-		p.site.IsValid() && !room(all.sites[p.site]/sitesShare, l.SessionsPerAddress, ofSite):
+	if !room(all.addresses[p.address], l.SessionsPerAddress, ofAddress) ||
+		p.site.IsValid() && !room(all.sites[p.site]/sitesShare, l.SessionsPerAddress, ofSite) {
 		return nil, gone, errTooManyFromHere
 	}
 	full := !room(all.taken, l.Sessions, func(*seat) bool { return true })
@@ -129,8 +122,8 @@ func (s *Server) take(client netip.Addr) (p *seat, gone []*seat, err error) {
 	return p, gone, nil
 }
 
-// lingerer is a connection that only waits for its client's end, which is a
-// courtesy: it gives way to any other.
+// lingerer finds a seat whose connection only waits for its client's FIN. That wait is a
+// courtesy, so the seat can go to a new connection.
 func (all *seats) lingerer(among func(*seat) bool) *seat {
 	for q := range all.lingering {
 		if q.open == 1 && among(q) {
@@ -140,15 +133,15 @@ func (all *seats) lingerer(among func(*seat) bool) *seat {
 	return nil
 }
 
-// dropsEarly says by the throw of a die whether there are so many strangers that a
-// source which has most of them should get no more.
+// dropsEarly reports at random, the more often the more strangers there are, whether a new
+// connection of the source with most strangers is refused. See Limits.StrangersStart.
 func (all *seats) dropsEarly(l *Limits) bool {
 	over, room := all.strangers-l.StrangersStart, l.Strangers-l.StrangersStart
 	return over >= 0 && room > over && rand.IntN(100) < l.StrangersRate+(100-l.StrangersRate)*over/room
 }
 
-// heavier is the oldest stranger of the source that has most of them, if that are
-// more than p's source has, with p.
+// heavier is the oldest stranger of the source with most strangers, nil if p's source has
+// as many, counting p.
 func (all *seats) heavier(p *seat) *seat {
 	var most *list.List
 	for _, of := range all.strange {
@@ -174,7 +167,7 @@ func (all *seats) heavier(p *seat) *seat {
 	return nil
 }
 
-// estrange counts a seat among the strangers'.
+// estrange counts a seat as a stranger's.
 func (all *seats) estrange(p *seat) {
 	of := all.strange[p.source()]
 	if of == nil {
@@ -185,7 +178,7 @@ func (all *seats) estrange(p *seat) {
 	all.strangers++
 }
 
-// settle counts a seat among the strangers' no more.
+// settle no longer counts a seat as a stranger's.
 func (all *seats) settle(p *seat) {
 	if p.strange == nil {
 		return
@@ -219,15 +212,15 @@ func (s *Server) giveBack(p *seat) {
 	s.checkIdle()
 }
 
-// decrement counts one less, and keeps no zero.
+// decrement counts one less, and deletes a key at zero.
 func decrement[K comparable](counts map[K]int, of K) {
 	if counts[of]--; counts[of] <= 0 {
 		delete(counts, of)
 	}
 }
 
-// checkIdle finds out whether all that is left of a server that is going down are
-// connections that wait for their client's end. Callers hold s.mu.
+// checkIdle closes s.idle if the server is shutting down and no connections are left but
+// those that wait for their client's FIN. Callers hold s.mu.
 func (s *Server) checkIdle() {
 	if s.state == serving {
 		return
@@ -243,19 +236,16 @@ func (s *Server) checkIdle() {
 	}
 }
 
-// begin notes the control connection of the session that has the seat.
+// begin sets the control connection of the seat's session.
 func (p *seat) begin(control *conn.Stream) {
 	p.server.mu.Lock()
 	defer p.server.mu.Unlock()
 	p.control = control
 }
 
-// hold counts one more descriptor, unless the session has all that it may. Without
-// a seat, none of its methods does anything.
+// hold counts one more descriptor. It returns false if the session has maxOwned besides
+// its control connection.
 func (p *seat) hold() bool {
-	if p == nil {
-		return true
-	}
 	p.server.mu.Lock()
 	defer p.server.mu.Unlock()
 	if p.open > maxOwned {
@@ -265,12 +255,8 @@ func (p *seat) hold() bool {
 	return true
 }
 
-// drop is told that a descriptor was closed: that of the stream, or of what never
-// became one.
+// drop counts a closed descriptor: that of the stream, or nil for one without a stream.
 func (p *seat) drop(closed *conn.Stream) {
-	if p == nil {
-		return
-	}
 	s := p.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -282,22 +268,16 @@ func (p *seat) drop(closed *conn.Stream) {
 	}
 }
 
-// part is told that the guest has given up a connection that is still open.
+// part notes a connection that the guest has closed and that is still open.
 func (p *seat) part(from *conn.Stream) {
-	if p == nil {
-		return
-	}
 	p.server.mu.Lock()
 	defer p.server.mu.Unlock()
 	p.server.seats.parting[from] = struct{}{}
 }
 
-// linger is told that a control connection that parts now waits for nothing but
-// its client's end.
+// linger notes that a parting control connection has sent everything and waits for its
+// client's FIN.
 func (p *seat) linger(control *conn.Stream) {
-	if p == nil {
-		return
-	}
 	s := p.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -307,22 +287,16 @@ func (p *seat) linger(control *conn.Stream) {
 	}
 }
 
-// loggedIn takes the seat from the strangers'.
+// loggedIn ends the seat's count as a stranger's.
 func (p *seat) loggedIn() {
-	if p == nil {
-		return
-	}
 	p.server.mu.Lock()
 	defer p.server.mu.Unlock()
 	p.server.seats.settle(p)
 }
 
-// loggedOut gives the seat back to the strangers. When these are too many, one of
-// a source that has more of them gives way or, if there is none, the seat itself.
+// loggedOut counts the seat as a stranger's again. If that is one too many, the oldest
+// stranger of a source with more of them is cut or, if there is none, this session.
 func (p *seat) loggedOut() {
-	if p == nil {
-		return
-	}
 	s := p.server
 	s.mu.Lock()
 	all, limit := &s.seats, s.config.Limits.Strangers
@@ -342,10 +316,9 @@ func (p *seat) loggedOut() {
 	gone.cut()
 }
 
-// keep has the account of a session that is over count until its last descriptor is
-// closed.
+// keep counts a session that is over for its account until its last descriptor is closed.
 func (p *seat) keep(l *login) {
-	if p == nil || l == nil {
+	if l == nil {
 		return
 	}
 	p.server.mu.Lock()
@@ -355,11 +328,8 @@ func (p *seat) keep(l *login) {
 	}
 }
 
-// reason is why the session was ended, if the server needed its seat.
+// reason is errGaveWay if another client got the seat, else nil.
 func (p *seat) reason() error {
-	if p == nil {
-		return nil
-	}
 	p.server.mu.Lock()
 	defer p.server.mu.Unlock()
 	if p.evicted {
@@ -368,7 +338,7 @@ func (p *seat) reason() error {
 	return nil
 }
 
-// cut ends the control connection at once.
+// cut ends the control connection at once. On a nil seat it does nothing.
 func (p *seat) cut() {
 	if p != nil {
 		p.control.Cut(replyFull)

@@ -1,9 +1,3 @@
-// Package host runs the FTP engine, a WebAssembly module, for real clients: it
-// owns the sockets, the ports, the accounts and the transfers, and trusts the
-// module with none of them.
-//
-// A [Server] is used like one of net/http: [New], [Server.Serve],
-// [Server.Shutdown], [Server.Close].
 package host
 
 import (
@@ -31,23 +25,23 @@ type Server struct {
 	program      *wasm.Program
 	engineConfig []byte
 	began        time.Time
-	queue        *queue           // of what the embedder is told
+	queue        *queue           // events and log records for the embedder
 	wall         func() time.Time // nil: time.Now
-	secret       string           // of this server alone, among those with the same ticket keys
-	running      sync.WaitGroup   // the shards
-	work         sync.WaitGroup   // what they have others do: transfers, file operations
+	secret       string           // marks the TLS tickets of this server: others may share its ticket keys
+	running      sync.WaitGroup   // the goroutines of the shards
+	work         sync.WaitGroup   // the goroutines that shards start: transfers, file operations
 	revocations  atomic.Uint64    // calls of Revoke
 	processors   turns.Queue[party]
 	threads      threads
 
-	// ending is done once no more clients are wanted.
+	// ending is done once the server accepts no more connections.
 	ending context.Context
 	end    context.CancelFunc
 
-	// greeting is what the host says by itself to a new session, whose instance is
-	// made once the client answers; nil has the engine say it.
+	// greeting is the 220 reply that the host sends before the session has an instance;
+	// the instance is made when the client answers. nil: the engine sends the reply.
 	greeting []byte
-	turned   chan struct{} // has a token for each connection that is turned away and still open
+	turned   chan struct{} // a token for each refused connection that is still open
 
 	mu         sync.Mutex
 	state      serverState
@@ -55,12 +49,12 @@ type Server struct {
 	listeners  map[net.Listener]struct{}
 	seats      seats
 	perAccount map[string]int
-	logins     map[*login]struct{} // that have a place, also those that their sessions have not yet heard of
+	logins     map[*login]struct{} // all that are counted, also those whose session has not fetched the answer yet
 	lastID     uint64
 	present    present
 	uploads    uploads
 	ports      ports
-	idle       chan struct{} // closed when all sessions of a draining server are over, and their last replies sent
+	idle       chan struct{} // closed when all sessions of a draining server are over and their last replies sent
 	idleOnce   sync.Once
 }
 
@@ -81,9 +75,8 @@ var (
 	errNoConn     = errors.New("the listener accepted nothing")
 )
 
-// New checks the configuration, compiles the engine and starts a first
-// instance, so that a module that cannot run is found out here. All faults of
-// the configuration come in one error.
+// New checks the configuration, compiles the engine and starts a first instance: a
+// module that cannot run fails here. All faults of the configuration come in one error.
 func New(config Config) (*Server, error) {
 	config, err := config.checked()
 	if err != nil {
@@ -114,7 +107,7 @@ func New(config Config) (*Server, error) {
 	return s, nil
 }
 
-// newServer is a server that has no program yet.
+// newServer makes a server without a program.
 func newServer(config Config) *Server {
 	s := &Server{
 		config: config, engineConfig: engineConfig(&config), began: time.Now(), secret: rand.Text(), idle: make(chan struct{}),
@@ -131,7 +124,7 @@ func newServer(config Config) *Server {
 	return s
 }
 
-// engineConfig is what the engine is told of the configuration.
+// engineConfig is the record of the configuration that the engine reads.
 func engineConfig(c *Config) []byte {
 	l := &c.Limits
 	return wasi.Config{
@@ -154,19 +147,20 @@ func (s *Server) observe(e Event) {
 	}
 }
 
-// start adds a shard. Callers hold s.mu, or are New.
+// start adds a shard. Callers other than New hold s.mu.
 func (s *Server) start(sh *shard) {
 	s.shards = append(s.shards, sh)
 	s.running.Go(sh.run)
 }
 
-// Serve accepts control connections on l until Shutdown or Close, and then
-// returns [ErrServerClosed]; it always closes l. It may be called for many
-// listeners at a time.
+// Serve accepts control connections on l until Shutdown or Close, and then returns
+// [ErrServerClosed]. It returns another error if l is closed before, and goes on after
+// any other error of Accept. It always closes l. It may be called for many listeners at
+// a time.
 func (s *Server) Serve(l net.Listener) error { return s.serve(l, false) }
 
-// ServeTLS is [Server.Serve] for implicit TLS, where the handshake comes before
-// the greeting (port 990, by custom).
+// ServeTLS is [Server.Serve] for implicit TLS: the handshake comes before the greeting
+// (by custom on port 990). Without a TLS.Config it closes l and returns an error.
 func (s *Server) ServeTLS(l net.Listener) error {
 	if s.config.TLS.Config == nil {
 		l.Close()
@@ -203,8 +197,8 @@ func (s *Server) serve(l net.Listener, implicit bool) error {
 	return err
 }
 
-// acceptForeign is accept for a connection of the embedder's own, which may take its time
-// to say whose it is.
+// acceptForeign is accept for a connection of the embedder's own type: its RemoteAddr may
+// block.
 func (s *Server) acceptForeign(c net.Conn, implicit bool) {
 	f, err := conn.Guarded(c, func(call func() error) error { return s.guard(connCode, nil, call) })
 	if err != nil {
@@ -214,17 +208,17 @@ func (s *Server) acceptForeign(c net.Conn, implicit bool) {
 	s.accept(f, implicit)
 }
 
-// The first pause after a failed accept, doubled for each further one, and the
+// The first pause after a failed accept, which each further failure doubles, and the
 // longest.
 const (
 	acceptPause    = 5 * time.Millisecond
 	maxAcceptPause = time.Second
 )
 
-// acceptAll gives each connection that comes to take, until take says that it
-// wants no more, the listener is closed, or the server ends. Whatever else goes
-// wrong may pass: accept fails for want of memory, of descriptors, of a network,
-// or because one client has gone again (accept(2)).
+// acceptAll calls take with each accepted connection until take returns false, the
+// listener is closed, or the server ends. It tries again after any other error: accept
+// fails for want of memory, of descriptors, of a network, or because one client has hung
+// up already (accept(2)).
 func (s *Server) acceptAll(l net.Listener, take func(net.Conn) bool) error {
 	pause := acceptPause
 	for {
@@ -251,7 +245,7 @@ func (s *Server) acceptAll(l net.Listener, take func(net.Conn) bool) error {
 	}
 }
 
-// acceptOne accepts a connection; over says that there will be no more.
+// acceptOne accepts a connection; over reports that the listener is closed.
 func (s *Server) acceptOne(l net.Listener) (conn net.Conn, over bool, err error) {
 	err = s.guard(listenerCode, nil, func() error {
 		accepted, err := l.Accept()
@@ -280,15 +274,15 @@ func (s *Server) accept(conn net.Conn, implicit bool) {
 	}
 }
 
-// maxTurned is how many of those who are turned away the server waits for at a
-// time.
+// maxTurned is how many refused connections the server keeps open at a time until their
+// clients have read the reply.
 const maxTurned = 64
 
 const replyFull = "421 Too many connections, try again later.\r\n"
 
-// turnAway says why and hangs up. It waits a little for the client to have read
-// it, since a reset could overtake the reply; but a flood of connections may not
-// take descriptors by being refused, and so is not waited for.
+// turnAway refuses a connection with 421. It waits a little until the client has read
+// that, since a reset could overtake the reply. Beyond maxTurned it does not wait, or a
+// flood of refused connections would take all descriptors.
 func (s *Server) turnAway(c net.Conn) {
 	select {
 	case s.turned <- struct{}{}:
@@ -327,23 +321,26 @@ func (s *Server) admit(client netip.Addr) (*seat, error) {
 	return p, err
 }
 
-// chooseShard finds the shard for one more session: one with room, a large one last
-// and the least loaded first, and a new one where all are busy and more are allowed.
+// chooseShard returns the shard for one more session: of those with room the least
+// loaded, large ones last. It starts a new shard if none has room, or if all are busy and
+// more are allowed. Callers hold s.mu.
 func (s *Server) chooseShard() *shard {
 	var best *shard
+	limit := s.config.SessionsPerInstance
 	for _, sh := range s.shards {
-		if !s.full(sh) && (best == nil || sh.before(best)) {
+		full := limit > 0 && sh.reserved >= limit
+		if !full && (best == nil || sh.before(best)) {
 			best = sh
 		}
 	}
-	if best == nil || s.config.SessionsPerInstance == 0 && best.reserved > 0 && len(s.shards) < s.config.Instances {
+	if best == nil || limit == 0 && best.reserved > 0 && len(s.shards) < s.config.Instances {
 		best = newShard(s)
 		s.start(best)
 	}
 	return best
 }
 
-// before reports whether a shard is the better place for one more session.
+// before reports whether a shard is the better one for another session.
 func (sh *shard) before(other *shard) bool {
 	if sh.large != other.large {
 		return other.large
@@ -351,37 +348,22 @@ func (sh *shard) before(other *shard) bool {
 	return sh.reserved < other.reserved
 }
 
-func (s *Server) full(sh *shard) bool {
-	limit := s.config.SessionsPerInstance
-	return limit > 0 && sh.reserved >= limit
-}
-
-// leave is told that a session of the shard is over.
+// leave counts a session of the shard as over. With SessionsPerInstance set the last one
+// ends the shard, so that no later session gets its instance.
 func (s *Server) leave(sh *shard) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sh.reserved--
 	if sh.reserved == 0 && s.config.SessionsPerInstance > 0 {
-		s.retire(sh)
+		s.shards = slices.DeleteFunc(s.shards, func(other *shard) bool { return other == sh })
+		sh.do(func() { sh.stop("") })
 	}
 }
 
 func (s *Server) nobodyLeft() { s.idleOnce.Do(func() { close(s.idle) }) }
 
-// retire ends a shard whose last session is over: with SessionsPerInstance set,
-// nobody gets an instance that others have had to themselves.
-func (s *Server) retire(sh *shard) {
-	for i := range s.shards {
-		if s.shards[i] == sh {
-			s.shards = append(s.shards[:i], s.shards[i+1:]...)
-			break
-		}
-	}
-	sh.do(func() { sh.stop("") })
-}
-
-// admitAccount gives a login its place, unless there is none or an account was
-// revoked since.
+// admitAccount counts a login against limit, the account's MaxSessions. It fails if the
+// account is full, or if Revoke was called after the count of calls was since.
 func (s *Server) admitAccount(l *login, limit int, since uint64) error {
 	s.mu.Lock()
 	if s.revocations.Load() != since {
@@ -412,9 +394,9 @@ func (s *Server) releaseAccount(l *login) {
 	}
 }
 
-// Shutdown stops listening, ends idle sessions with 421, lets running transfers
-// finish, and clients that still take bytes have their last replies. When ctx ends
-// first it closes what is left and returns ctx's error.
+// Shutdown stops listening, ends idle sessions with 421, and waits until the transfers
+// under way are finished and the clients that still read have their last replies. If ctx
+// ends first it closes the rest, as [Server.Close] does, and returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	if s.become(draining) {
 		s.closeListeners()
@@ -435,8 +417,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// become enters a later state; it reports false when the server has got there
-// before.
+// become enters a later state; it reports false if the server is there or further already.
 func (s *Server) become(next serverState) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -447,9 +428,9 @@ func (s *Server) become(next serverState) bool {
 	return true
 }
 
-// Close ends everything at once: sessions get a last reply, uploads are
-// aborted. It waits until that is done and the Observer and the Logger know of it,
-// but not for ever for a file system, an Observer or a Logger that hangs.
+// Close ends all sessions at once, with 421, and aborts their uploads. It waits until
+// that is done and the Observer and the Logger have been told, but 10 seconds at most for
+// each of: instances, storages, Observer and Logger. It returns nil.
 func (s *Server) Close() error {
 	if s.become(closed) {
 		s.mu.Lock()
@@ -468,14 +449,14 @@ func (s *Server) Close() error {
 	}
 	s.hangUp()
 	s.queue.close(closeTime)
-	if stopped { // else an instance is in use
+	if stopped { // otherwise an instance still runs the program
 		s.program.Close()
 	}
 	return nil
 }
 
-// hangUp gives the last replies a moment, and then ends all connections that are
-// still open.
+// hangUp waits a moment until clients have their last replies, and then cuts all
+// connections that are still open.
 func (s *Server) hangUp() {
 	select {
 	case <-s.idle:
@@ -492,8 +473,8 @@ func (s *Server) hangUp() {
 
 const replyShutdown = "421 Server is shutting down.\r\n"
 
-// closeTime is how long Close waits for each kind of code of the embedder's: for
-// listeners, file systems, the Observer and the Logger.
+// closeTime is how long Close waits for each of: instances, storages, listeners, and the
+// Observer and the Logger together.
 const closeTime = 10 * time.Second
 
 func (s *Server) closeListeners() {

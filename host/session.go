@@ -15,46 +15,46 @@ import (
 	"wasiftp/wasi"
 )
 
-// session is the host's side of a control connection. It belongs to its shard's
-// goroutine.
+// session is the host's side of a control connection. Only its shard's goroutine uses it,
+// but for the fields that are atomic or never change.
 type session struct {
 	shard    *shard
 	server   *Server
 	id       uint64
 	handle   uint32
-	seat     *seat // nil in tests of what needs none
+	seat     *seat
 	stream   *conn.Stream
 	link     link
-	strange  atomic.Bool // its data connections do not resume its TLS session
+	strange  atomic.Bool // a data connection did not resume the session's TLS
 	client   netip.AddrPort
 	local    netip.AddrPort
 	began    time.Time
 	login    atomic.Pointer[login] // nil until logged in
-	utf8     bool                  // OPTS UTF8 ON was said
-	host     string                // what HOST named, "" for nothing
-	failures int                   // logins that were refused
-	asked    *question             // the call that waits for its answer, nil for none
-	working  int                   // goroutines that find answers
+	utf8     bool                  // the client sent OPTS UTF8 ON
+	host     string                // the argument of HOST, "" for none
+	failures int                   // refused logins
+	asked    *question             // the call whose answer the guest waits for, nil for none
+	working  int                   // goroutines that answer questions
 	dialing  int                   // goroutines that dial
-	objects  []uint32              // handles of what the session owns
-	hashing  sync.Mutex            // held by the one goroutine that hashes a file
+	objects  []uint32              // handles of the objects that the session owns
+	hashing  sync.Mutex            // held by the goroutine that hashes a file: one at a time
 	doing    atomic.Pointer[activity]
-	ending   chan struct{} // closed once all that was given up so far is; nil for nothing
+	ending   chan struct{} // closed once every object given up so far is closed; nil if none was
 
-	// Of a session whose client has said nothing, and that the engine does not know.
-	implicit bool        // TLS came first
-	greeting []byte      // what was said in the engine's stead, until the engine says it; nil for nothing
+	// For a session that the engine does not know yet, as its client has sent nothing.
+	implicit bool        // implicit TLS
+	greeting []byte      // the reply that the host sent for the engine, until the engine sends it too; nil for none
 	patience *time.Timer // ends the session
 }
 
-// maxOwned is how many listeners, connections, files and directories a session
-// may have at a time: the engine needs four.
+// maxOwned is how many listeners, connections, files and directories a session may have
+// at a time. The engine needs four.
 const maxOwned = 16
 
-// object is what a session may own besides its control connection.
+// object is a listener, data connection, file or directory of a session.
 type object interface {
 	owner() *session
-	// end gives up what the object holds. Nothing is said to the guest.
+	// end releases what the object holds. The guest gets no event.
 	end()
 }
 
@@ -72,11 +72,11 @@ func newSession(sh *shard, c net.Conn, p *seat) *session {
 	return s
 }
 
-// link joins a connection to the guest, which hears of it by session and handle, and to
-// the seat that it counts in.
+// link is the [conn.Owner] of a connection: it posts the connection's events to the guest
+// under session and handle, and counts its descriptor in the seat.
 type link struct {
 	shard           *shard
-	seat            *seat // nil in tests that need none
+	seat            *seat
 	session, handle uint32
 }
 
@@ -94,8 +94,8 @@ func (l *link) Lingers(s *conn.Stream) { l.seat.linger(s) }
 // Closed implements [conn.Owner].
 func (l *link) Closed(s *conn.Stream) { l.seat.drop(s) }
 
-// addrPort is a network address as a value, not valid for other networks than
-// TCP. An IPv4 address mapped into IPv6 is the IPv4 address that it stands for.
+// addrPort is a TCP address as a value, the zero value for other networks. An IPv4
+// address mapped into IPv6 becomes the IPv4 address.
 func addrPort(a net.Addr) netip.AddrPort {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
@@ -105,7 +105,7 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// user is the account that the session is logged in to, "" for none.
+// user is the name of the account that the session is logged in to, "" for none.
 func (s *session) user() string {
 	if l := s.login.Load(); l != nil {
 		return l.name
@@ -113,8 +113,8 @@ func (s *session) user() string {
 	return ""
 }
 
-// observe tells of an event of the session. One that may come after the logout
-// has its user already.
+// observe sends an event of the session to the Observer. Callers set the user of an event
+// that may come after the logout.
 func (s *session) observe(e Event) {
 	e.Session, e.Client, e.Server = s.id, s.client, s.local
 	if e.User == "" {
@@ -123,7 +123,7 @@ func (s *session) observe(e Event) {
 	s.server.observe(e)
 }
 
-// refuse ends a session that never reached the engine.
+// refuse ends a session that the engine never learnt of.
 func (s *session) refuse(reply string, reason error) {
 	s.stream.Write([]byte(reply))
 	s.stream.Receive()
@@ -132,7 +132,7 @@ func (s *session) refuse(reply string, reason error) {
 	s.server.leave(s.shard)
 }
 
-// own gives an object of the session's a handle.
+// own makes an object the session's, and gives it a handle.
 func (s *session) own(o object) (uint32, wasi.Errno) {
 	if len(s.objects) >= maxOwned {
 		return 0, wasi.EMFILE
@@ -145,7 +145,7 @@ func (s *session) own(o object) (uint32, wasi.Errno) {
 	return handle, wasi.OK
 }
 
-// disown forgets a handle of the session's.
+// disown removes a handle of the session.
 func (s *session) disown(handle uint32) {
 	if d := s.doing.Load(); d != nil && d.handle == handle {
 		s.doing.Store(nil)
@@ -156,9 +156,8 @@ func (s *session) disown(handle uint32) {
 	}
 }
 
-// afterwards gives something up, on a goroutine of its own. What the session asks
-// next waits for that: a client that tries again at once must not find the file
-// in use, by itself.
+// afterwards runs giveUp on a goroutine of its own. The session's next question waits until
+// that is done: a client that tries again at once must not find its file in use by itself.
 func (s *session) afterwards(giveUp func()) {
 	before, done, user := s.ending, make(chan struct{}), s.login.Load()
 	s.ending = done
@@ -173,13 +172,13 @@ func (s *session) afterwards(giveUp func()) {
 	})
 }
 
-// partingTime is how long the client of a session that is over may take nothing of
-// the last replies: the worst of links have recovered from a loss by then, and
-// whoever reads at all has taken something.
+// partingTime is how long the last replies of a session may wait for a client that reads
+// none of their bytes. By then the worst links have recovered from a loss, and a client
+// that reads at all has read something.
 const partingTime = 10 * time.Second
 
-// end closes the session and all that it owns. Its connections may outlive it by
-// what is unsent, and its place with them.
+// end closes the session and its objects. Its connections, and with them its seat, may
+// outlive it until their unsent bytes are sent.
 func (s *session) end() {
 	if s.patience != nil {
 		s.patience.Stop()
@@ -271,9 +270,9 @@ func (sh *shard) netWrite(a *wasm.Args) wasi.Errno {
 	return errno
 }
 
-// repeated is how much of the engine's first words was said in its stead.
-func (s *session) repeated(words []byte) (n int) {
-	if bytes.HasPrefix(words, s.greeting) {
+// repeated is how many bytes of the engine's first reply the host has sent before.
+func (s *session) repeated(first []byte) (n int) {
+	if bytes.HasPrefix(first, s.greeting) {
 		n = len(s.greeting)
 	}
 	s.greeting = nil

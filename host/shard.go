@@ -12,21 +12,20 @@ import (
 	"wasiftp/wasi"
 )
 
-// shard is an instance, the sessions in it and the goroutine that runs both.
-// Whatever the rest of the host has for the guest comes through post and do;
-// all else of a shard belongs to its goroutine.
+// shard is an instance with its sessions, and the goroutine that runs them. Other
+// goroutines use only post and do, and the fields with a lock.
 type shard struct {
 	server   *Server
 	instance *wasm.Instance // nil until a session needs it, and after it trapped
 	handles  handles
 	sessions map[uint32]*session
-	silent   map[uint32]*session // those of them that the engine does not know: their clients have said nothing yet
+	silent   map[uint32]*session // the sessions that the engine does not know yet, as their clients have sent nothing
 	draining bool
-	events   []wasi.Event // of the present step, not yet taken by the guest
-	hungry   int          // steps in a row that the engine wanted without an event
-	next     int64        // when the engine wants a step, ns since 1970; 0 is never
-	ahead    int64        // of server.now, in ns: where the engine believes people's clocks to be
-	told     bool         // it was told so
+	events   []wasi.Event // of the present step, not yet read by the guest
+	hungry   int          // steps in a row that the engine asked for without an event
+	next     int64        // time of the next step that the engine asked for, ns since 1970; 0 is never
+	ahead    int64        // ns from server.now to the wall clock, as the engine was told
+	told     bool         // the engine was told the wall clock
 	reserved int          // sessions placed here and not yet over; guarded by server.mu
 	large    bool         // the instance should be replaced; guarded by server.mu, set by the shard alone
 	wake     chan struct{}
@@ -41,7 +40,7 @@ func newShard(s *Server) *shard {
 	return &shard{server: s, sessions: map[uint32]*session{}, silent: map[uint32]*session{}, wake: make(chan struct{}, 1)}
 }
 
-// post hands the guest an event, at its next step.
+// post queues an event for the guest's next step.
 func (sh *shard) post(e wasi.Event) {
 	sh.mu.Lock()
 	sh.queue = append(sh.queue, e)
@@ -49,8 +48,8 @@ func (sh *shard) post(e wasi.Event) {
 	sh.signal()
 }
 
-// do runs a function on the shard's goroutine. It reports false when the shard
-// has ended and never will.
+// do has duty run on the shard's goroutine. It returns false, and drops duty, if the shard
+// has ended.
 func (sh *shard) do(duty func()) bool {
 	sh.mu.Lock()
 	ended := sh.ended
@@ -96,7 +95,7 @@ func (sh *shard) run() {
 	}
 }
 
-// stopped ends the shard once its duty to do so has run.
+// stopped reports whether stop has run.
 func (sh *shard) stopped() bool {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -105,12 +104,12 @@ func (sh *shard) stopped() bool {
 
 const (
 	never       = time.Hour
-	patientFor  = 1000 // steps in a row that an engine may ask for by itself
+	patientFor  = 1000 // steps in a row that an engine may ask for without an event
 	shortestNap = time.Millisecond
 )
 
-// rest is how long the shard waits for an event. An engine that has more to do
-// is called again at once, unless it never stops saying so.
+// rest is how long the shard waits for an event. An engine that has more to do is called
+// again at once, but only patientFor times in a row.
 func (sh *shard) rest(hadEvents bool) time.Duration {
 	until := sh.untilNext()
 	if until > 0 || hadEvents {
@@ -130,8 +129,8 @@ func (sh *shard) untilNext() time.Duration {
 	return max(time.Duration(sh.next-sh.server.now()), 0)
 }
 
-// step lets the engine work. An instance that fails in any way is not called
-// again: a trapped one would still answer.
+// step calls the engine, if there is an event or its time has come. An instance that
+// fails is not called again: a trapped one would still answer.
 func (sh *shard) step() {
 	if sh.instance == nil || (len(sh.events) == 0 && sh.untilNext() > 0) {
 		return
@@ -148,8 +147,8 @@ func (sh *shard) step() {
 	sh.weigh()
 }
 
-// weigh closes an instance that has become large when its last session is over. Until
-// then new sessions are placed elsewhere, if that can be.
+// weigh closes a large instance when its last session is over. Until then new sessions
+// go to other instances where possible.
 func (sh *shard) weigh() {
 	large := sh.instance.Large()
 	if large && len(sh.sessions) == 0 {
@@ -168,7 +167,7 @@ func (sh *shard) tellLarge(large bool) {
 	sh.large = large
 }
 
-// ready makes sure that the shard has a running engine.
+// ready starts an instance if the shard has none.
 func (sh *shard) ready() error {
 	if sh.instance != nil {
 		return nil
@@ -186,8 +185,8 @@ func (sh *shard) ready() error {
 	return nil
 }
 
-// open begins the session of a new control connection. The engine gets it at once
-// or, where the host can greet in its stead, with the first bytes of its client.
+// open begins the session of a new control connection. The engine learns of it at once
+// or, if the host knows the greeting, with the client's first bytes.
 func (sh *shard) open(conn net.Conn, p *seat, implicit bool) {
 	s := newSession(sh, conn, p)
 	s.implicit = implicit
@@ -222,7 +221,7 @@ func (sh *shard) open(conn net.Conn, p *seat, implicit bool) {
 
 const replyUnavailable = "421 Service not available, closing control connection.\r\n"
 
-// serves makes sure that there is an instance for a session.
+// serves starts an instance for a session if there is none, and logs a failure.
 func (sh *shard) serves(s *session) bool {
 	err := sh.ready()
 	if err != nil {
@@ -231,7 +230,7 @@ func (sh *shard) serves(s *session) bool {
 	return err == nil
 }
 
-// opened is the event that tells the engine of the session.
+// opened is the event by which the engine learns of the session.
 func (s *session) opened() wasi.Event {
 	e := wasi.Event{Kind: wasi.EventOpen, Session: s.handle, Handle: s.handle}
 	if s.implicit {
@@ -240,7 +239,7 @@ func (s *session) opened() wasi.Event {
 	return e
 }
 
-// greet says the engine's first words, and waits for the client's.
+// greet sends the greeting for the engine, and limits the wait for the client's first bytes.
 func (sh *shard) greet(s *session) {
 	sh.silent[s.handle] = s
 	s.greeting = sh.server.greeting
@@ -256,8 +255,8 @@ func (sh *shard) greet(s *session) {
 	})
 }
 
-// introduce tells the engine of the sessions whose clients have broken their
-// silence. Who only hangs up needs no instance.
+// introduce adds the EventOpen of each silent session with an event. A client that only
+// hung up needs no instance.
 func (sh *shard) introduce() {
 	if len(sh.silent) == 0 {
 		return
@@ -283,15 +282,15 @@ func (sh *shard) introduce() {
 	sh.events = append(opened, sh.events...)
 }
 
-// drain ends the sessions that are idle, and lets the others do what they are at.
-// It runs on the shard's goroutine.
+// drain ends the idle sessions, and each other one once it is idle. It runs on the shard's
+// goroutine.
 func (sh *shard) drain() {
 	sh.draining = true
 	sh.endSilent(replyShutdown)
 	sh.post(wasi.Event{Kind: wasi.EventDrain})
 }
 
-// endSilent ends the sessions that the engine does not know.
+// endSilent ends the sessions that the engine does not know yet.
 func (sh *shard) endSilent(reply string) {
 	for _, s := range sh.silent {
 		s.stream.Write([]byte(reply))
@@ -299,7 +298,7 @@ func (sh *shard) endSilent(reply string) {
 	}
 }
 
-// abandon ends the instance and all its sessions at once, each with a last reply.
+// abandon ends the instance and all sessions that it knows at once, each with reply.
 func (sh *shard) abandon(reply string) {
 	for handle, s := range sh.sessions {
 		if sh.silent[handle] == nil {
@@ -313,7 +312,7 @@ func (sh *shard) abandon(reply string) {
 	sh.events = nil
 }
 
-// close ends the instance. The next session gets another one.
+// close ends the instance. The next session gets a new one.
 func (sh *shard) close() {
 	sh.instance.Close()
 	sh.instance, sh.next = nil, 0
@@ -330,13 +329,13 @@ func (sh *shard) stop(reply string) {
 	sh.duties = nil
 	sh.mu.Unlock()
 	for _, duty := range left {
-		duty() // finds its session gone, and clears up
+		duty() // its session is gone: it only releases things
 	}
 }
 
-// rehearse finds out by which words the engine greets its sessions, from one that is
-// nobody's, on a server that is nobody's. The result is nil when these are no
-// greeting (RFC 959 §5.4), and then only the engine can know them.
+// rehearse returns the engine's first reply to a session without a client, on a server of
+// its own. It returns nil if that is no 220 (RFC 959 §5.4): then only the engine can send
+// it.
 func (s *Server) rehearse() (greeting []byte, err error) {
 	config := s.config
 	config.Observer, config.Logger = nil, slog.New(slog.DiscardHandler)
@@ -367,10 +366,10 @@ func (s *Server) rehearse() (greeting []byte, err error) {
 	return greeting, nil
 }
 
-// Call answers one of the guest's imports.
+// Call runs import n of the guest.
 func (sh *shard) Call(n int, a *wasm.Args) wasi.Errno { return imports[n](sh, a) }
 
-// imports are the host's functions, in the order of the table.
+// imports are the host's functions, by their index in wasi.Table.
 var imports = [len(wasi.Table)]func(*shard, *wasm.Args) wasi.Errno{
 	wasi.ConfigRead: (*shard).configRead,
 	wasi.EventsRead: (*shard).eventsRead,

@@ -22,10 +22,14 @@ func newStill(t *testing.T, config Config) *shard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &Server{config: config, began: time.Now(), perAccount: map[string]int{}, logins: map[*login]struct{}{}}
+	server := &Server{config: config, began: time.Now(), seats: newSeats(), perAccount: map[string]int{},
+		logins: map[*login]struct{}{}}
 	server.threads.share(16)
 	return newShard(server)
 }
+
+// seat is that of a session of the shard.
+func (sh *shard) seat() *seat { return &seat{server: sh.server, shard: sh, open: 1} }
 
 // turn does what was left to the shard's goroutine, and returns the events for
 // the guest.

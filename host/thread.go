@@ -2,19 +2,18 @@ package host
 
 import "wasiftp/host/turns"
 
-// threads are those of the system that calls may hold at a time. A disk that hangs
-// keeps the thread of each call that is made to it, and Go ends the process when the
-// system gives it no more. An account has a share of them only, so that its disk
-// cannot stop the others. Whoever waits for one holds none.
+// threads share out Limits.Threads, by account. A disk that hangs keeps the thread of each
+// call, and Go ends a process that gets no more threads. An account gets only a share, so
+// that its disk cannot stop the others. A call that waits for a place holds no thread.
 type threads struct {
-	open      turns.Queue[string] // files and directories: one each, from before it is opened until it is closed
-	questions turns.Queue[string] // about files, by their names
+	open      turns.Queue[string] // one place for each open file or directory, from before it is opened until it is closed
+	questions turns.Queue[string] // about files by their names, and Account.Close
 	logins    turns.Queue[string]
 }
 
-// share gives half of all to what is open, of which one account may have nearly
-// all: it may have many transfers that take hours. Questions and authenticators
-// take a moment each, and so half of what they have is enough for any account.
+// share gives half of all to open files. One account may get nearly all of that half, as
+// it may have many transfers that take hours. Questions and logins take a moment each, so
+// half of their places is enough for any account.
 func (t *threads) share(all int) {
 	open, logins := max(all/2, 1), max(all/8, 1)
 	questions := max(all-open-logins, 1)
@@ -23,5 +22,5 @@ func (t *threads) share(all int) {
 	t.logins.Places, t.logins.Spare = logins, (logins+1)/2
 }
 
-// eighth is what is kept of n things that one party may have nearly all of.
+// eighth is an eighth of n, rounded up: the Spare of places of which one key may have most.
 func eighth(n int) int { return (n + 7) / 8 }

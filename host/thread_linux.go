@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// threadRoom is how many threads more the system lets this process make. What
-// cannot be found out does not bound it.
+// threadRoom is how many more threads this process can make. A limit that cannot be read
+// counts as none.
 func threadRoom() int {
 	room := min(systemRoom(), cgroupRoom())
-	if user := os.Getuid(); user != 0 { // root is not bound by it
+	if user := os.Getuid(); user != 0 { // RLIMIT_NPROC does not bind root
 		room = min(room, userRoom(user))
 	}
 	return room
 }
 
-// number is a number in a file, the largest there is where there is none.
+// number is the number in a file, math.MaxInt if there is none.
 func number(text []byte, err error) int {
 	n, bad := strconv.Atoi(strings.TrimSpace(string(text)))
 	if err != nil || bad != nil {
@@ -38,13 +38,13 @@ func systemRoom() int {
 	return all - tasks
 }
 
-// userRoom counts what other processes of the user have, too (RLIMIT_NPROC).
+// userRoom is RLIMIT_NPROC less the threads of all processes of the user.
 func userRoom(user int) int {
 	limits, _ := os.ReadFile("/proc/self/limits")
 	_, rest, _ := strings.Cut(string(limits), "Max processes")
 	soft, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	limit := number([]byte(soft), nil)
-	if limit/2 > mostThreads { // as in nearly all cases
+	if limit/2 > mostThreads { // nearly always: then there is no need to count
 		return limit
 	}
 	processes, _ := filepath.Glob("/proc/[0-9]*/status")
@@ -57,16 +57,16 @@ func userRoom(user int) int {
 	return limit
 }
 
-// fact is the first number behind a word of a status file, 0 for none.
+// fact is the first number behind word in a status file, 0 for none.
 func fact(status []byte, word string) (n int) {
 	_, rest, _ := strings.Cut(string(status), "\n"+word)
 	fmt.Sscanf(rest, "%d", &n)
 	return n
 }
 
-// cgroupRoom is what the cgroup of this process leaves, and those that it is in.
-// In a container the names that the process is told may be those outside of it:
-// then the topmost that can be seen is its own.
+// cgroupRoom is how many tasks the cgroup of this process and the cgroups above it still
+// allow. In a container the names in /proc may be those of the machine outside; then the
+// topmost visible cgroup is the container's own.
 func cgroupRoom() int {
 	room := math.MaxInt
 	groups, _ := os.ReadFile("/proc/self/cgroup")

@@ -2,6 +2,6 @@
 
 package host
 
-// threadRoom is how many threads a process can have on the systems that tell
-// nobody: the least of their limits, that of FreeBSD.
+// threadRoom is how many threads a process can have where the limit cannot be read: the
+// lowest of these systems' limits, that of FreeBSD.
 func threadRoom() int { return 1500 }

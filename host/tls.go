@@ -16,98 +16,91 @@ import (
 
 // TLS is how control and data connections are protected (RFC 4217).
 type TLS struct {
-	// Config has the certificate; nil offers no TLS at all. Certificates may
-	// be picked by GetCertificate, and client certificates asked for by
-	// ClientAuth: what the client showed reaches the [Authenticator]. Its
-	// callbacks about session tickets are not used. Where it names no
-	// NextProtos, a client that offers protocols (ALPN) must offer ftp or, on a
-	// data connection, ftp-data: one who meant HTTP or mail is not served.
+	// Config has the certificate; nil offers no TLS. GetCertificate may choose one by the
+	// name in the handshake. With ClientAuth the client's certificate reaches the
+	// [Authenticator] in Login.TLS. WrapSession and UnwrapSession are not used. Without
+	// NextProtos, a client that offers protocols (ALPN) must offer ftp or, on a data
+	// connection, ftp-data or ftp: clients of HTTP or mail get no TLS.
 	Config *tls.Config
 
 	// Require is what a client must protect; zero requires nothing.
 	Require TLSRequirement
 
-	// DataResumption says whether a data connection must resume the TLS
-	// session of its own control connection, which proves that both ends are
-	// the same as there; zero prefers it.
+	// DataResumption says whether a data connection must resume the TLS session of its
+	// own control connection, which proves that both have the same ends; zero prefers
+	// it.
 	DataResumption DataResumption
 
-	// Close says whether the client of an upload must end TLS (close_notify)
-	// before it ends the connection; zero prefers it.
+	// Close says whether the client of an upload must end TLS (close_notify) before it
+	// ends the connection; zero prefers it.
 	Close TLSClose
 }
 
-// TLSRequirement says what a client must protect by TLS.
+// TLSRequirement is what a client must protect by TLS.
 type TLSRequirement uint8
 
-// What can be required.
+// The requirements, each of which includes those before it.
 const (
 	TLSOptional    TLSRequirement = iota // nothing
 	TLSForLogin                          // user name and password
-	TLSForControl                        // the control connection, always
-	TLSForTransfer                       // the data connections as well
+	TLSForControl                        // the control connection, also after the login
+	TLSForTransfer                       // the data connections
 )
 
 // DataResumption is a policy on the TLS sessions of data connections.
 type DataResumption uint8
 
-// The policies. Whatever the policy, a session that was not issued on the same
-// control connection is never resumed.
+// The policies. Under each, a data connection resumes no TLS session but that of its own
+// control connection.
 const (
-	PreferResumption  DataResumption = iota // log a session whose client does not
-	RequireResumption                       // refuse a data connection that does not
-	IgnoreResumption
+	PreferResumption  DataResumption = iota // log each control connection whose data connections do not resume
+	RequireResumption                       // refuse a data connection that does not resume
+	IgnoreResumption                        // accept every data connection, and log nothing
 )
 
-// TLSClose is a policy on how TLS has to end: on the data connection of an upload
-// and, before it goes on in the clear, on a control connection (CCC).
+// TLSClose is a policy on the end of TLS: on the data connection of an upload, and on a
+// control connection that goes on in the clear (CCC).
 type TLSClose uint8
 
-// The policies. Under each, a connection that is reset, or that ends within a TLS
-// record, has broken off.
+// The policies. Under each, an upload fails whose connection is reset or ends within a
+// TLS record.
 const (
-	// PreferClose takes the end of the connection (FIN) for the end of the
-	// upload, since many clients don't end TLS. Event.TLSClosed tells. Whoever
-	// can cut the connection can then shorten the file.
+	// PreferClose takes the end of the connection (FIN) for the end of the upload, since
+	// many clients don't end TLS. Whoever can cut the connection can then shorten the
+	// file. Event.TLSClosed says how each upload ended.
 	PreferClose TLSClose = iota
 
-	// RequireClose takes nothing but close_notify for the end of the upload.
+	// RequireClose takes only close_notify for the end of the upload.
 	RequireClose
 )
 
 var errNotResumed = errors.New("the data connection does not resume the TLS session of the control connection")
 
-// What a client may name as its protocol (RFC 7301). ftp is in IANA's registry;
-// FileZilla calls its data connections ftp-data. Most clients name none.
+// The protocols that a client may offer (RFC 7301). ftp is in IANA's registry; FileZilla
+// offers ftp-data on data connections. Most clients offer none.
 var (
 	controlProtocols = []string{"ftp"}
 	dataProtocols    = []string{"ftp-data", "ftp"}
 )
 
-// controlTLS is the configuration for the control connection of session id: its
-// tickets are marked with the id, and it takes none, so that whoever holds one
-// has gone through this very handshake.
-func (s *Server) controlTLS(id uint64) *tls.Config {
-	return s.bound(s.config.TLS.Config, id, controlProtocols, tickets{
+// protection is the change of the control connection of session id to TLS, after a reply
+// in the clear. Its tickets carry the session's mark. It accepts no ticket, so that whoever
+// holds one has gone through this very handshake.
+func (s *Server) protection(id uint64, reply []byte) *conn.Upgrade {
+	config := s.bound(s.config.TLS.Config, id, controlProtocols, tickets{
 		mark: func(tls.ConnectionState) bool { return true },
 		take: func(*tls.SessionState) bool { return false },
 	})
+	return &conn.Upgrade{Config: config, Reply: reply, Tight: s.config.Allow.CCC, Guard: s.guardTLS}
 }
 
-// protection puts TLS on the control connection of session id, after a reply in
-// the clear.
-func (s *Server) protection(id uint64, reply []byte) *conn.Upgrade {
-	return &conn.Upgrade{Config: s.controlTLS(id), Reply: reply, Tight: s.config.Allow.CCC, Guard: s.guardTLS}
-}
-
-// dataTLS is the configuration for a data connection of session id. Only one that
-// has resumed gets a ticket with the mark: a thief who is refused would come back
-// with it.
+// dataTLS is the configuration for a data connection of session id. Only a connection that
+// resumed gets a ticket with the mark: a thief who is refused could come back with it.
 //
-// With TLS 1.3 a ticket lies unread in the client's socket when the client of an
-// upload, which has nothing to read, closes it. The system then sends a reset, and
-// the upload has broken off. So an upload gets a ticket only where its client
-// needs one for the next connection.
+// With TLS 1.3 a ticket lies unread in the client's socket when the client of an upload,
+// which has nothing to read, closes it. The system then sends a reset, and the upload
+// fails. So an upload gets a ticket only where its client needs one for the next
+// connection.
 func (s *Server) dataTLS(id uint64, upload bool) *tls.Config {
 	return s.bound(s.config.TLS.Config, id, dataProtocols, tickets{
 		mark: func(state tls.ConnectionState) bool { return state.DidResume },
@@ -116,15 +109,15 @@ func (s *Server) dataTLS(id uint64, upload bool) *tls.Config {
 	})
 }
 
-// tickets say how a configuration deals with those of TLS sessions.
+// tickets is how a configuration treats the tickets of TLS sessions.
 type tickets struct {
-	mark func(tls.ConnectionState) bool
-	take func(*tls.SessionState) bool
-	none bool // with TLS 1.3, none is given out
+	mark func(tls.ConnectionState) bool // a ticket for this connection gets the session's mark
+	take func(*tls.SessionState) bool   // this ticket is accepted
+	none bool                           // no ticket is issued with TLS 1.3
 }
 
-// bound is a configuration that speaks the protocols, marks tickets with a
-// session's id, and takes them, where it may. What it picks for a client does so too.
+// bound is config with these protocols, and with tickets bound to session id. So is every
+// configuration that its GetConfigForClient returns.
 func (s *Server) bound(config *tls.Config, id uint64, protocols []string, t tickets) *tls.Config {
 	c, keys := config.Clone(), s.config.TLS.Config
 	if len(c.NextProtos) == 0 {
@@ -138,7 +131,7 @@ func (s *Server) bound(config *tls.Config, id uint64, protocols []string, t tick
 	}
 	c.UnwrapSession = func(ticket []byte, state tls.ConnectionState) (*tls.SessionState, error) {
 		if t.none && state.Version == tls.VersionTLS13 {
-			c.SessionTicketsDisabled = true // for what comes now: this one is being taken already
+			c.SessionTicketsDisabled = true // for new tickets: this one is being accepted already
 		}
 		session, err := keys.DecryptTicket(ticket, state)
 		if err != nil || session == nil || !t.take(session) {
@@ -165,15 +158,15 @@ func (s *Server) bound(config *tls.Config, id uint64, protocols []string, t tick
 	return c
 }
 
-// startsAnew says whether a client will speak TLS 1.3 and resumes nothing.
+// startsAnew reports whether the client will speak TLS 1.3 and resume nothing.
 func startsAnew(hello *tls.ClientHelloInfo, c *tls.Config) bool {
 	const preSharedKey = 41 // RFC 8446 §4.2.11
 	return slices.Contains(hello.SupportedVersions, tls.VersionTLS13) && (c.MaxVersion == 0 || c.MaxVersion >= tls.VersionTLS13) &&
 		!slices.Contains(hello.Extensions, preSharedKey)
 }
 
-// ticketMark says which session a ticket was issued to, among those of all
-// servers that share the keys of tickets.
+// ticketMark marks the tickets that are issued to session id. It has the server's secret,
+// as other servers may share the ticket keys.
 func (s *Server) ticketMark(id uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte("wasiftp session "+s.secret), id)
 }
@@ -182,7 +175,7 @@ func (s *Server) issued(session *tls.SessionState, id uint64) bool {
 	return slices.ContainsFunc(session.Extra, func(extra []byte) bool { return bytes.Equal(extra, s.ticketMark(id)) })
 }
 
-// netTLS puts a connection under TLS, or ends that.
+// netTLS begins TLS on a connection, or ends it.
 func (sh *shard) netTLS(a *wasm.Args) wasi.Errno {
 	part, reply := a.Uint32(1), a.Bytes(2)
 	s, _ := sh.session(a)
@@ -205,11 +198,10 @@ func (sh *shard) netTLS(a *wasm.Args) wasi.Errno {
 	return c.secure(a.Handle(0), tls.Server, sh.server.dataTLS(c.session.id, c.session.uploading()))
 }
 
-// startTLS puts the control connection under TLS (RFC 4217 §4). All that came before
-// is forgotten, so that nobody on the way can slip a command in ahead of the handshake
-// (CVE-2011-1575).
+// startTLS puts the control connection under TLS (RFC 4217 §4). Bytes received before the
+// handshake are discarded, so that nobody on the way can insert a command (CVE-2011-1575).
 func (s *session) startTLS(reply []byte) wasi.Errno {
-	s.host = "" // was said in the clear
+	s.host = "" // HOST came in the clear
 	return s.stream.UpgradeTo(s.server.protection(s.id, slices.Clone(reply)))
 }
 
@@ -219,30 +211,27 @@ func (s *session) stopTLS(reply []byte) wasi.Errno {
 	if !config.Allow.CCC || config.TLS.Require >= TLSForControl {
 		return wasi.EACCES
 	}
-	s.host = s.at() // which only the handshake may have told
+	s.host = s.at() // the name in the handshake is lost with TLS
 	return s.stream.UpgradeTo(&conn.Upgrade{Reply: slices.Clone(reply), Lenient: config.TLS.Close != RequireClose,
 		Guard: s.server.guardTLS})
 }
 
-// guardTLS calls code of TLS.Config in nobody's name.
+// guardTLS calls code of TLS.Config outside of any session.
 func (s *Server) guardTLS(call func() error) error { return s.guard(tlsCode, nil, call) }
 
-// joinTLS puts a data connection under TLS whose other end is the server there.
+// joinTLS puts a data connection to another server under TLS, as its TLS client (SSCN, CPSV).
+// Only our client knows which server that is, so no name can be checked.
 func (c *dataConn) joinTLS(handle uint32) wasi.Errno {
-	config := &c.session.server.config
-	if !config.Allow.SSCN && !config.Allow.CPSV {
+	allow, of := c.session.server.config.Allow, c.session.server.config.TLS.Config
+	if !allow.SSCN && !allow.CPSV {
 		return wasi.EACCES
 	}
-	return c.secure(handle, tls.Client, joiningTLS(config.TLS.Config))
+	return c.secure(handle, tls.Client, &tls.Config{
+		InsecureSkipVerify: true, MinVersion: of.MinVersion, MaxVersion: of.MaxVersion, CipherSuites: of.CipherSuites,
+	})
 }
 
-// joiningTLS is for data connections to another server. Which one that is only
-// the client knows, so that no name can be checked.
-func joiningTLS(c *tls.Config) *tls.Config {
-	return &tls.Config{InsecureSkipVerify: true, MinVersion: c.MinVersion, MaxVersion: c.MaxVersion, CipherSuites: c.CipherSuites}
-}
-
-// secure begins the handshake of a data connection, in either part.
+// secure begins the handshake of a data connection; part is tls.Server or tls.Client.
 func (c *dataConn) secure(handle uint32, part func(net.Conn, *tls.Config) *tls.Conn, config *tls.Config) wasi.Errno {
 	switch {
 	case c.conn == nil || c.tls != nil || c.compressed():
@@ -265,7 +254,7 @@ func (c *dataConn) secure(handle uint32, part func(net.Conn, *tls.Config) *tls.C
 		errno := tlsErrno(err)
 		s.shard.do(func() {
 			if early && policy.DataResumption != RequireResumption && s.uploading() {
-				err, errno = nil, wasi.OK // an empty file: its client had no more to say
+				err, errno = nil, wasi.OK // the client of an empty file may close before the handshake ends
 			}
 			if err != nil {
 				s.observe(Event{Kind: DataRefused, Data: addrPort(c.tls.RemoteAddr()), Err: err})
@@ -276,7 +265,7 @@ func (c *dataConn) secure(handle uint32, part func(net.Conn, *tls.Config) *tls.C
 	return wasi.OK
 }
 
-// shakeHands is the handshake of a data connection.
+// shakeHands does the handshake of a data connection, and applies the policy on resumption.
 func (s *session) shakeHands(c *tls.Conn) error {
 	ctx, cancel := context.WithTimeout(context.Background(), conn.HandshakeTime)
 	defer cancel()
@@ -295,8 +284,8 @@ func (s *session) shakeHands(c *tls.Conn) error {
 	return nil
 }
 
-// uploading says whether the session has an upload that no transfer has begun
-// with: what its data connection is for.
+// uploading reports whether the session has an upload whose transfer has not begun: then
+// its data connection is for that upload.
 func (s *session) uploading() bool {
 	return slices.ContainsFunc(s.objects, func(handle uint32) bool {
 		f, errno := get[*openFile](&s.shard.handles, handle)
@@ -304,7 +293,7 @@ func (s *session) uploading() bool {
 	})
 }
 
-// tlsErrno is the errno of a failed handshake.
+// tlsErrno is the errno of a failed handshake: EPROTO, unless the error has one of its own.
 func tlsErrno(err error) wasi.Errno {
 	if errno := errnoOf(err); errno != wasi.EIO {
 		return errno

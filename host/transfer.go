@@ -20,23 +20,24 @@ import (
 	"wasiftp/wasi/ascii"
 )
 
-// transfer moves the bytes between an open file and a data connection, on a
-// goroutine of its own: the guest never sees them. In binary the kernel moves
-// them alone, where file and connection are its own (sendfile, splice).
+// transfer moves the bytes between an open file and a data connection, on a goroutine of
+// its own: the guest never sees them. A hash and a copy are transfers without a data
+// connection. Under TYPE I the kernel moves the bytes (sendfile, splice), if both ends are
+// its own.
 type transfer struct {
 	file      *openFile
-	conn      net.Conn      // nil when the bytes are hashed, or go from file to file
-	tls       *conn.Closing // beneath its TLS; nil in the clear
+	conn      net.Conn      // nil for a hash or a copy
+	tls       *conn.Closing // conn under its TLS; nil in the clear
 	ascii     bool
-	length    int64          // most bytes of the file; 0 is no limit, but for a copy
-	hash      hash.Hash      // nil when the bytes are moved
+	length    int64          // most bytes of the file; 0 is no limit, but of a copy an empty source
+	hash      hash.Hash      // nil unless the file is hashed
 	algorithm wasi.Algorithm // of the hash
-	labour    *labour        // of a hash or a copy; nil for what the network holds back
+	labour    *labour        // of a hash or a copy; nil where the network sets the pace
 	began     time.Time
-	bytes     atomic.Int64 // that crossed the data connection, or were hashed
+	bytes     atomic.Int64 // bytes that crossed the data connection, or were hashed or copied
 	ctx       context.Context
-	cancel    context.CancelFunc // gives it up
-	err       error              // after finished
+	cancel    context.CancelFunc // ends ctx, and so the transfer
+	err       error              // how it ended; set before finished is closed, as is duration
 	duration  time.Duration
 	finished  chan struct{}
 }
@@ -81,7 +82,7 @@ func (sh *shard) transferStart(a *wasm.Args) wasi.Errno {
 	return wasi.OK
 }
 
-// begin gives a file its transfer, and notes what the session does.
+// begin makes the transfer of a file, and shows it in SITE WHO.
 func (f *openFile) begin(handle, doing uint32) *transfer {
 	f.transfer = &transfer{file: f, began: time.Now(), finished: make(chan struct{})}
 	f.transfer.ctx, f.transfer.cancel = context.WithCancel(context.Background())
@@ -101,7 +102,7 @@ func (sh *shard) transferProgress(a *wasm.Args) wasi.Errno {
 	return wasi.OK
 }
 
-// run moves the bytes and tells the guest how it went.
+// run moves the bytes, and posts the result to the guest.
 func (t *transfer) run(handle uint32) {
 	s := t.file.session
 	t.err = s.guard(filesCode, t.move)
@@ -131,15 +132,15 @@ func (t *transfer) run(handle uint32) {
 	})
 }
 
-// dyingTime is how far apart the ends of a client's connections can come when its
-// system closes them for it: mostly some microseconds, but they are one program's work
-// among others', and on a busy machine 17 ms were seen, and once more than 30.
+// dyingTime is how long the system of a client that died takes to close all of its
+// connections: mostly some microseconds, but 17 ms were seen on a busy machine, and once
+// more than 30.
 const dyingTime = 30 * time.Millisecond
 
-// doubt is how long the end of an upload may still turn out to be its client's:
-// the system of a client that has died closes its connections in any order. Where
-// the client has ended TLS or compression there is no doubt, and where others have
-// seen the upload grow, nobody takes it for whole.
+// doubt is how long after the end of an upload its control connection may still end and
+// so show that the client died: its system closes its connections in any order. There is
+// no doubt if the client ended TLS or compression, nor a need to wait if others could see
+// the upload grow, since they do not take it for whole.
 func (t *transfer) doubt() time.Duration {
 	hidden, ok := t.file.upload.(fsbridge.HiddenUpload)
 	_, deflated := t.conn.(*conn.Deflated)
@@ -152,8 +153,7 @@ func (t *transfer) doubt() time.Duration {
 	return dyingTime
 }
 
-// dyingAt is dyingTime for a client on this machine, of which so many programs want each
-// processor.
+// dyingAt is dyingTime for a client on this machine, where load programs want each processor.
 func dyingAt(load float64) time.Duration {
 	return min(time.Duration(float64(dyingTime)*(1+2*load)), time.Second)
 }
@@ -172,7 +172,7 @@ func (t *transfer) move() error {
 	return t.fill(t.file.upload)
 }
 
-// drain moves a download. Compressed data have an end that must arrive too.
+// drain moves a download. In MODE Z the end of the compressed data must be sent as well.
 func (t *transfer) drain() error {
 	var err error
 	switch src := t.file.reader; {
@@ -197,7 +197,7 @@ func (t *transfer) fill(dst io.Writer) error {
 	return t.copy(dst, t.conn)
 }
 
-// bounds takes no more than room bytes.
+// bounds is a writer that takes room bytes at most.
 type bounds struct {
 	io.Writer
 	room int64
@@ -210,15 +210,15 @@ func (b *bounds) Write(p []byte) (int, error) {
 	return b.Writer.Write(p)
 }
 
-// A piece is what one system call or a few may move before progress is noted:
-// small enough that a slow connection shows life, large enough to cost nothing.
+// A piece is the number of bytes that are moved before progress is noted: small enough
+// that a slow connection shows progress, large enough to cost nothing.
 const (
 	firstPiece = 64 << 10
 	maxPiece   = 8 << 20
 	pieceTime  = time.Second
 
-	// TLS and conversion keep a processor busy. After so many bytes they let
-	// others go first, who would else wait for the scheduler's 10 ms from each.
+	// TLS and conversion keep a processor busy. After so many bytes they yield to other
+	// goroutines, which would otherwise wait 10 ms for the scheduler to interrupt each.
 	busyPiece = 256 << 10
 )
 
@@ -257,9 +257,8 @@ func (t *transfer) copy(dst io.Writer, src io.Reader) error {
 	return errGivenUp
 }
 
-// copyPiece copies up to n bytes; fewer without an error is the end. The
-// destination does the reading where it can: that is where the kernel's own
-// copying is.
+// copyPiece copies up to n bytes; fewer without an error means the end. A destination that
+// is an io.ReaderFrom reads by itself: it is there that Go has the kernel copy.
 func copyPiece(dst io.Writer, src io.Reader, n int64) (int64, error) {
 	limited := io.LimitedReader{R: src, N: n}
 	if _, ok := src.(*tls.Conn); ok {
@@ -273,7 +272,7 @@ func copyPiece(dst io.Writer, src io.Reader, n int64) (int64, error) {
 	return io.Copy(dst, &limited)
 }
 
-// gathered reads until there is no more room: TLS gives 16 KB at a time.
+// gathered fills the whole buffer in each Read: TLS gives 16 KB at a time.
 type gathered struct{ io.Reader }
 
 func (g gathered) Read(p []byte) (n int, err error) {
@@ -285,8 +284,8 @@ func (g gathered) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// hangUp ends the data connection. A download that broke off must not look like
-// one that ended, so it is reset.
+// hangUp closes the data connection. A download that failed is reset, so that it does not
+// look complete.
 func (t *transfer) hangUp() {
 	if t.conn == nil {
 		return
@@ -298,7 +297,7 @@ func (t *transfer) hangUp() {
 	t.file.session.seat.drop(nil)
 }
 
-// giveUp makes the transfer end soon.
+// giveUp has the transfer end soon.
 func (t *transfer) giveUp() {
 	t.cancel()
 	if t.conn != nil {
@@ -306,7 +305,7 @@ func (t *transfer) giveUp() {
 	}
 }
 
-// event describes the transfer, after it finished.
+// event describes the transfer, which must be finished.
 func (t *transfer) event(kind EventKind, err error) Event {
 	return Event{
 		Kind: kind, Path: "/" + t.file.name, Bytes: t.bytes.Load(), Duration: t.duration, ASCII: t.ascii, Err: err,
@@ -314,7 +313,7 @@ func (t *transfer) event(kind EventKind, err error) Event {
 	}
 }
 
-// counted is a connection that counts what crosses it.
+// counted is a connection that counts the transfer's bytes.
 type counted struct {
 	net.Conn
 	t *transfer
@@ -322,7 +321,7 @@ type counted struct {
 
 func (c counted) Read(p []byte) (int, error) {
 	if c.t.ctx.Err() != nil {
-		return 0, errGivenUp // few compressed bytes may expand for long
+		return 0, errGivenUp // the deadline of giveUp does not stop expanding bytes that are there already
 	}
 	n, err := c.Conn.Read(p)
 	c.t.bytes.Add(int64(n))

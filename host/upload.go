@@ -13,8 +13,8 @@ import (
 	"wasiftp/wasi"
 )
 
-// uploads are those under way, by who sends which file from where. The last one
-// that began counts, where a storage allows several at a time.
+// uploads are the uploads under way, by account, client address and name. If a storage
+// allows several of one key, it holds the latest.
 type uploads struct {
 	mu   sync.Mutex
 	open map[uploadKey]*openFile
@@ -46,9 +46,9 @@ func (u *uploads) remove(f *openFile) {
 	}
 }
 
-// takeOver ends the upload that holds the file which f is to be, if it is of the
-// same account from the same address: mostly a client that has lost its
-// connection and tries again, long before the old one counts as stalled.
+// takeOver ends an upload of the same account, from the same address and to the same name
+// as f, and waits until it is closed. Mostly the client has lost its connection and tries
+// again, long before the old one counts as stalled. It returns false if there is none.
 func (u *uploads) takeOver(ctx context.Context, f *openFile) bool {
 	u.mu.Lock()
 	old := u.open[f.key()]
@@ -67,8 +67,8 @@ func (u *uploads) takeOver(ctx context.Context, f *openFile) bool {
 
 var errTakenOver = errors.New("taken over by a later session of the account")
 
-// yield gives an upload up for another session's. Its guest hears of the end of
-// the transfer. It runs on the shard's goroutine.
+// yield gives an upload up for another session's. Its guest gets the event that ends the
+// transfer. It runs on the shard's goroutine.
 func (f *openFile) yield() {
 	if f.committing {
 		return
@@ -124,12 +124,12 @@ func (sh *shard) fileCommit(a *wasm.Args) wasi.Errno {
 		return wasi.EBUSY
 	}
 	if f.transfer.err != nil || f.taken.Load() {
-		return wasi.EINVAL // what broke off is not whole, whatever the guest says
+		return wasi.EINVAL // an upload that failed is not whole, whatever the guest says
 	}
 	key := questionKey{call: wasi.FileCommit, handle: a.Handle(0)}
 	begun := f.committing
 	if begun && (f.session.asked == nil || f.session.asked.key != key) {
-		return wasi.EBUSY // it was given up for another question, and goes on all the same
+		return wasi.EBUSY // the guest has asked something else since, and the commit goes on
 	}
 	_, errno = f.session.pose(key, func(context.Context) answer { return answer{errno: errnoOf(f.commit())} })
 	switch {
@@ -141,7 +141,7 @@ func (sh *shard) fileCommit(a *wasm.Args) wasi.Errno {
 	return errno
 }
 
-// commit makes the upload final, and tells how that went.
+// commit makes the upload final, and sends the event.
 func (f *openFile) commit() error {
 	err := f.session.guard(filesCode, f.upload.Commit)
 	f.closeOnce.Do(func() {
@@ -151,7 +151,7 @@ func (f *openFile) commit() error {
 	return err
 }
 
-// over tells how an upload or a copy ended. Then others may have the file.
+// over sends the event that ends an upload or a copy. Then another upload may begin.
 func (f *openFile) over(err error) {
 	e := Event{Path: "/" + f.name}
 	if f.transfer != nil {

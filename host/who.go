@@ -12,8 +12,7 @@ import (
 	"wasiftp/wasi"
 )
 
-// present are the sessions that there are, of all shards, by number: what an
-// administrator may be told of.
+// present are the sessions of all shards, by number, for SITE WHO.
 type present struct {
 	mu       sync.Mutex
 	sessions []*session
@@ -36,9 +35,8 @@ func (p *present) remove(s *session) {
 	}
 }
 
-// page appends records of the sessions numbered above after, as many as there is
-// room for, with names as the reader's charset has them. It reports false when
-// there is not even room for one.
+// page appends records of the sessions numbered above after, as many as fit, with names in
+// the reader's character set. It returns false if not even one fits.
 func (p *present) page(b []byte, after uint64, names *charset.Set) (page []byte, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -56,32 +54,29 @@ func (p *present) page(b []byte, after uint64, names *charset.Set) (page []byte,
 	return page, true
 }
 
-// activity is what a session can be seen to do. It is not changed but replaced.
+// activity is what SITE WHO shows that a session does. It is replaced, never changed.
 type activity struct {
-	handle uint32 // of what it is done with
-	doing  uint32
+	handle uint32 // of the open file or directory
+	doing  uint32 // wasi.DoingList, …
 	name   string
 	bytes  *atomic.Int64 // nil where none are counted
 }
 
-// does notes what the session does until it has closed the handle.
+// does sets the session's activity until the handle is closed.
 func (s *session) does(handle, doing uint32, name string, bytes *atomic.Int64) {
 	s.doing.Store(&activity{handle, doing, name, bytes})
 }
 
 func (s *session) appendWho(b []byte, names *charset.Set) ([]byte, bool) {
 	who := wasi.Who{Number: s.id, Began: s.server.clock().Add(-time.Since(s.began)).UnixNano(), Client: s.client}
-	var user, name string
-	if l := s.login.Load(); l != nil {
-		user = l.name
-	}
+	var name string
 	if d := s.doing.Load(); d != nil {
 		who.Doing, name = d.doing, d.name
 		if d.bytes != nil {
 			who.Bytes = uint64(d.bytes.Load())
 		}
 	}
-	return wasi.AppendWho(b, who, user, names.Outgoing(name))
+	return wasi.AppendWho(b, who, s.user(), names.Outgoing(name))
 }
 
 func (sh *shard) sessionList(a *wasm.Args) wasi.Errno {

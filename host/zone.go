@@ -7,8 +7,8 @@ import (
 	"wasiftp/wasi"
 )
 
-// zoneOf is a time zone from 1970 on, for the engine; nil is UTC. It goes as far as
-// times of files do: a clock that is wrong now must not decide where it ends.
+// zoneOf is a time zone for the engine, from 1970 to the last time that a file can have,
+// whatever the clock says now; nil is UTC.
 func zoneOf(zone *time.Location) (z wasi.Zone) {
 	if zone == nil {
 		return ""
@@ -21,7 +21,7 @@ func zoneOf(zone *time.Location) (z wasi.Zone) {
 		if next.IsZero() {
 			break
 		}
-		if !next.After(at) { // so it is at the end of some leap years, up to Go 1.26 at least
+		if !next.After(at) { // wrong at the end of some leap years, up to Go 1.26 at least
 			next = at.AddDate(0, 0, 1)
 		}
 		at = next

@@ -11,7 +11,7 @@ import (
 	"wasiftp/module/ftp/ftptest"
 )
 
-// ordered are files whose names, times and sizes have different orders.
+// ordered puts files into a folder whose names, times and sizes sort differently.
 func ordered(w *ftptest.World, folder string) {
 	for i, f := range []struct {
 		name string
@@ -26,7 +26,7 @@ func ordered(w *ftptest.World, folder string) {
 	}
 }
 
-// TestOrder: -t, -S and -r sort as ls does, with names where all else is equal.
+// TestOrder: -t, -S and -r sort as ls does; names decide between equal times or sizes.
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	for _, async := range []uint64{0, 1, 2} {
@@ -61,7 +61,7 @@ func TestOrder(t *testing.T) {
 }
 
 // TestOrderOfTrees: with -R each folder is sorted, and its subfolders follow in
-// that order. What a pattern finds is sorted as a whole.
+// that order. All files that match a pattern are sorted together.
 func TestOrderOfTrees(t *testing.T) {
 	t.Parallel()
 	w, c := login(t)

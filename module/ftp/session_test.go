@@ -157,8 +157,8 @@ func TestDrainOfOneSession(t *testing.T) {
 	assert.False(t, other.Closed())
 }
 
-// A client that does not read its replies is not read from, so that what it is
-// owed stays small; all comes in the end.
+// The engine does not read commands from a client that does not read its replies, so
+// that few replies pile up. The client gets all of them in the end.
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
 	w, c := login(t)

@@ -93,8 +93,8 @@ func TestWho(t *testing.T) {
 	assert.Equal(t, "501", admin.Code("SITE WHO x"))
 }
 
-// TestFeaturesOfAnAccount: FEAT lists what works for who asks, now: before the
-// login what does for somebody, and then what the account may do and its files can.
+// TestFeaturesOfAnAccount: before the login, FEAT lists what works for some account. After
+// it, FEAT lists what the account has the rights for and its files have the abilities for.
 func TestFeaturesOfAnAccount(t *testing.T) {
 	t.Parallel()
 	const data = "HOST|TVFS|EPRT|EPSV|MODE Z|REST STREAM|RANG STREAM|"
@@ -134,7 +134,7 @@ func TestFeaturesOfAnAccount(t *testing.T) {
 	}
 }
 
-// TestSiteHelpOfAnAccount: SITE HELP tells what works for who asks.
+// TestSiteHelpOfAnAccount: SITE HELP lists the commands that work for the account.
 func TestSiteHelpOfAnAccount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ftp.Config{Allow: allowed})
@@ -167,8 +167,8 @@ func TestCreated(t *testing.T) {
 	})
 }
 
-// TestFeaturesOfAWorld: what the world cannot do is no feature, before the login
-// and after it.
+// TestFeaturesOfAWorld: FEAT lists nothing that the world cannot do, before the login and
+// after it.
 func TestFeaturesOfAWorld(t *testing.T) {
 	t.Parallel()
 	w := ftptest.NewWorld(ftp.Config{})
@@ -187,7 +187,7 @@ func TestFeaturesOfAWorld(t *testing.T) {
 	assert.Contains(t, told.text, "\r\n504 ")
 }
 
-// teller is a world whose client says what is left, and notes what it hears.
+// teller is a world whose client sends left, and keeps all replies in text.
 type teller struct {
 	ftp.World
 	ftp.Transferer
@@ -212,8 +212,8 @@ func (w *teller) Login(ftp.Handle, []byte, []byte) (ftp.Rights, ftp.Abilities, e
 	return ftptest.All, wasi.AbleTimes | wasi.AbleModes, nil
 }
 
-// TestWorldThatLacksACall: a host need not have these, and the reply says so
-// before anything else is said.
+// TestWorldThatLacksACall: a host need not have these calls. The first reply to a command
+// that needs one says so.
 func TestWorldThatLacksACall(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ftp.Config{TLS: true, Allow: ftp.Allow{SiteCopy: true, SiteSymlink: true, SiteRmdir: true,

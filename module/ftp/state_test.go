@@ -11,20 +11,20 @@ import (
 	"wasiftp/module/ftp/ftptest"
 )
 
-// states are what a session can be in when a command comes, with the lines that
-// bring it there.
+// states are the states of a session in which a command can come, with the lines that
+// lead there.
 var states = []struct{ name, lines string }{
 	{"greeted", ""},
 	{"named", "USER u"},
 	{"failed", "USER u|PASS wrong"},
 	{"logged in", "USER u|PASS p"},
 	{"a reader", "USER ro|PASS p"},
-	{"passive", "USER u|PASS p|PASV"}, // the client has connected and said all it has to say
+	{"passive", "USER u|PASS p|PASV"}, // the client has connected and closed its side
 	{"after REST", "USER u|PASS p|PASV|REST 2"},
 	{"after RNFR", "USER u|PASS p|RNFR hello.txt"},
 	{"EPSV ALL", "USER u|PASS p|EPSV ALL"},
 	{"in TLS", "AUTH TLS|PBSZ 0|PROT P|USER u|PASS p"},
-	{"moving", "USER u|PASS p|TYPE I|PASV|RETR big"}, // the client takes nothing of it
+	{"moving", "USER u|PASS p|TYPE I|PASV|RETR big"}, // the client reads nothing
 }
 
 // stateTable has a row for each command: the codes of all its replies in each of
@@ -109,7 +109,7 @@ var stateTable = []struct{ line, codes, section string }{
 	{"SITE SYMLINK hello.txt new", "530 530 530 250 550 250 250 250 250 250 -", "by practice"},
 	{"SITE UMASK 027", "530 530 530 200 550 200 200 200 200 200 -", "by practice"},
 	{"SITE UTIME hello.txt 20200101000000", "530 530 530 200 550 200 200 200 200 200 -", "by practice"},
-	{"SITE WHO", "530 530 530 550 550 550 550 550 550 550 -", "by practice; an administrator's: who_test.go"},
+	{"SITE WHO", "530 530 530 550 550 550 550 550 550 550 -", "by practice; an administrator's: site_test.go"},
 	{"MFF Modify=20200101000000;UNIX.mode=0600; hello.txt", "530 530 530 213 550 213 213 213 213 213 -", "draft-somers-ftp-mfxx §5"},
 	{"AVBL", "530 530 530 213 550 213 213 213 213 213 -", "draft-peterson-streamlined-ftp-command-extensions §4"},
 	{"HASH hello.txt", "530 530 530 213 213 213 213 213 213 213 -", "draft-bryan-ftpext-hash §3"},
@@ -150,7 +150,7 @@ func stateWorld(t *testing.T, lines string) (*ftptest.World, *ftptest.Client) {
 	return w, c
 }
 
-// TestStates: every verb in every state gets the replies that its document has.
+// TestStates: every verb in every state gets the replies of the document that defines it.
 func TestStates(t *testing.T) {
 	t.Parallel()
 	for _, verb := range everyVerb() {

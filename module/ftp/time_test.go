@@ -12,7 +12,7 @@ import (
 	"wasiftp/module/ftp/ftptest"
 )
 
-// TestThreat32Time: times before 1970 and after 2106 are told as they are.
+// TestThreat32Time: times before 1970 and after 2106 are right, too.
 func TestThreat32Time(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))

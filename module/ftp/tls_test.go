@@ -72,8 +72,8 @@ func TestProtection(t *testing.T) {
 	assert.Equal(t, "502", connect(newWorld(t, ftp.Config{})).Code("AUTH TLS"))
 }
 
-// TestCCC: only the control connection is in the clear then; what PROT said
-// stays, and cannot be changed by anybody on the way (RFC 4217 §6).
+// TestCCC: CCC puts only the control connection in the clear. Data connections stay as PROT
+// has set them, and nobody on the way can change that (RFC 4217 §6).
 func TestCCC(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ftp.Config{TLS: true, Require: ftp.RequireLogin, Allow: ftp.Allow{CCC: true}})
@@ -135,8 +135,8 @@ func TestCCCIsRefusedWhereTLSIsRequired(t *testing.T) {
 	}
 }
 
-// TestJoining: SSCN and CPSV make us the TLS client on data connections, one for
-// good and the other once.
+// TestJoining: SSCN ON makes us the TLS client on all data connections, CPSV on the next
+// one.
 func TestJoining(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ftp.Config{TLS: true, Allow: ftp.Allow{SSCN: true, CPSV: true}})
@@ -168,7 +168,7 @@ func TestJoining(t *testing.T) {
 	d.Close()
 }
 
-// listOver lists by a data connection that a verb opens.
+// listOver has LIST send over a data connection that a verb opens.
 func listOver(t *testing.T, w *ftptest.World, c *ftptest.Client, verb string) {
 	d := w.DialData(c.Passive(verb))
 	c.Send("LIST\r\n")

@@ -11,8 +11,8 @@ import (
 	"wasiftp/module/ftp/ftptest"
 )
 
-// newWorld is a world with a few files, whose engine must do nothing it
-// should not.
+// newWorld is a world with a few files. The test fails if the engine breaks a rule of the
+// world.
 func newWorld(t testing.TB, config ftp.Config) *ftptest.World {
 	return furnish(t, ftptest.NewWorld(config))
 }
@@ -113,7 +113,7 @@ func TestPassive(t *testing.T) {
 	assert.Equal(t, "425", c.Code("LIST"))
 }
 
-// TestThreat05TwoConnections: when two came, neither is trusted.
+// TestThreat05TwoConnections: if two data connections came, neither is trusted.
 func TestThreat05TwoConnections(t *testing.T) {
 	t.Parallel()
 	w, c := login(t)
@@ -372,7 +372,8 @@ func testDataTimes(t *testing.T, newWorld worldMaker) {
 	assert.True(t, d.Closed())
 }
 
-// TestTransferFaults: how the end of a transfer is told, by what went wrong.
+// TestTransferFaults: each fault of a commit has its reply, and so has a broken data
+// connection.
 func TestTransferFaults(t *testing.T) { eachDTP(t, testTransferFaults) }
 
 func testTransferFaults(t *testing.T, newWorld worldMaker) {

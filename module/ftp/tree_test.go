@@ -14,10 +14,11 @@ import (
 	"wasiftp/module/ftp/ftptest"
 )
 
-// forest is a world whose folders are made when they are opened. It counts.
+// forest is a world whose folders are made when they are opened. It counts what a listing
+// takes.
 type forest struct {
 	*ftptest.World
-	folder func(name string) []ftp.Entry // nil is none
+	folder func(name string) []ftp.Entry // a nil result: there is no such folder
 	client *ftptest.Client
 	open   map[ftp.Handle][]ftp.Entry
 	last   ftp.Handle
@@ -71,7 +72,7 @@ func (f *forest) Close(h ftp.Handle) {
 	delete(f.open, h)
 }
 
-// subfolders are folders with names of some length.
+// subfolders are n folders with names of length bytes.
 func subfolders(n, length int) []ftp.Entry {
 	list := make([]ftp.Entry, n)
 	for i := range list {
@@ -106,7 +107,7 @@ func (f *forest) walk(name string) (list []string) {
 	return list
 }
 
-// equalLists compares lists too long to be shown.
+// equalLists compares lists that are too long for a failure's message.
 func equalLists(t *testing.T, want, got []string, what string) {
 	t.Helper()
 	require.Equal(t, len(want), len(got), what)
@@ -203,8 +204,8 @@ func TestRecursionOfChangingFolder(t *testing.T) {
 	assert.Empty(t, f.open)
 }
 
-// TestRecursionLeavesOut: a folder that may not be read, or vanished, is left out;
-// what cannot be read to its end is told. The rest is listed.
+// TestRecursionLeavesOut: a folder that may not be read, or has vanished, is left out. If
+// one cannot be read to its end, the reply says so. The rest is listed.
 func TestRecursionLeavesOut(t *testing.T) {
 	t.Parallel()
 	for _, async := range []uint64{0, 5} {

@@ -11,7 +11,8 @@ import (
 	"wasiftp/wasi"
 )
 
-// beforeLogin is what may be answered to somebody who has not logged in.
+// beforeLogin has the verbs that work before the login, with the codes of the replies to
+// them without an argument.
 var beforeLogin = map[string]string{
 	"USER": "501", "PASS": "503", "ACCT": "503", "REIN": "220", "QUIT": "221", "AUTH": "501",
 	"PBSZ": "501", "PROT": "501", "CCC": "503", "SYST": "215",
@@ -215,7 +216,8 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestFaults: every fault of a storage has a reply, and none a secret.
+// TestFaults: every fault of a storage has its reply, which is 553 for some if the command
+// names a file.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for fault, codes := range map[ftp.Error]string{

@@ -9,7 +9,7 @@ import (
 	"wasiftp/module/ftp/ftptest"
 )
 
-// TestOneWord: verbs whose argument is one word refuse more, and take spaces behind it.
+// TestOneWord: verbs whose argument is one word refuse a second one, but take spaces.
 func TestOneWord(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ftp.Config{TLS: true, Allow: allowed})
@@ -43,8 +43,7 @@ type hostless struct{ *ftptest.World }
 
 func (hostless) Host(ftp.Handle, []byte) error { return ftp.ErrUnsupported }
 
-// TestHostOfNone: where there are no virtual hosts, HOST is not there and FEAT does not
-// tell of it.
+// TestHostOfNone: without virtual hosts, HOST is not implemented, and FEAT does not list it.
 func TestHostOfNone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ftp.Config{})

@@ -8,7 +8,7 @@ import (
 // addressSize is the size of WAMR's record of an address and a port, in bytes.
 const addressSize = 24
 
-// The kinds of address, which are the families of sock_open as well.
+// The kinds of address; sock_open takes them as families.
 const (
 	kindIPv4 = 0
 	kindIPv6 = 1
@@ -21,8 +21,8 @@ func kindOf(a netip.Addr) uint32 {
 	return kindIPv6
 }
 
-// putAddress makes a record: its numbers are little-endian, those that make up
-// an IPv6 address too.
+// putAddress makes a record. Its numbers are little-endian, also the eight that make up an
+// IPv6 address.
 //
 //	0 u32 kind · 4 IPv4: 4 bytes, u16 port · 4 IPv6: eight u16, u16 port
 func putAddress(a netip.AddrPort) (b [addressSize]byte) {
@@ -41,8 +41,7 @@ func putAddress(a netip.AddrPort) (b [addressSize]byte) {
 	return b
 }
 
-// getAddress reads a record. An IPv4 address that a listener for IPv6 shows
-// mapped is given as what it is.
+// getAddress reads a record. It unmaps an IPv4 address that is mapped into IPv6.
 func getAddress(b [addressSize]byte) netip.AddrPort {
 	if binary.LittleEndian.Uint32(b[:]) == kindIPv4 {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[4:8])), binary.LittleEndian.Uint16(b[8:]))

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// The bytes are those of WAMR's __wasi_addr_t on a little-endian machine.
+// The records are bytes of WAMR's __wasi_addr_t on a little-endian machine.
 func TestAddressRecord(t *testing.T) {
 	t.Parallel()
 	for text, record := range map[string][addressSize]byte{

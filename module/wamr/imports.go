@@ -7,8 +7,8 @@ import (
 	"unsafe"
 )
 
-// What WAMR adds to the preview; its descriptors are then read, written, accepted
-// from and closed as any other. The errors are errno of the preview.
+// WAMR's additions to preview 1. Their descriptors are read, written, accepted from and
+// closed by preview 1's own functions, and they return its errnos.
 
 //go:wasmimport wasi_snapshot_preview1 sock_open
 //go:noescape
@@ -48,7 +48,7 @@ func sockSetKeepAlive(fd uint32, on uint32) syscall.Errno
 //go:wasmimport wasi_snapshot_preview1 sock_set_tcp_no_delay
 func sockSetNoDelay(fd uint32, on uint32) syscall.Errno
 
-// The preview's own, which package syscall keeps to itself.
+// pollOneoff is preview 1's own, which package syscall does not export.
 //
 //go:wasmimport wasi_snapshot_preview1 poll_oneoff
 //go:noescape

@@ -1,8 +1,8 @@
 //go:build wasip1
 
-// Command wamr is the server as a program for WAMR, the WebAssembly runtime of small
-// devices, whose command is iwasm. Its TCP has calls of its own to open, bind, listen
-// and connect, and the preview's for the rest.
+// Command wamr is the server as a program for iwasm, the command of WAMR, a WebAssembly
+// runtime for small devices. WAMR has functions of its own to open, bind, listen and
+// connect, and those of WASI preview 1 for the rest of TCP.
 package main
 
 import (

@@ -16,19 +16,19 @@ import (
 type network struct {
 	asked   []subscription
 	answers []event
-	dialled map[standalone.Socket]netip.AddrPort // not known to be connected
-	unread  [1024]byte
+	dialled map[standalone.Socket]netip.AddrPort // dialled, and not yet known to be connected
+	unread  [1024]byte                           // buffer for bytes that drain drops
 }
 
-// connect makes a network: WAMR needs no settings.
+// connect makes a network. WAMR needs no settings.
 func connect(standalone.Settings) (standalone.Network, error) { return &network{}, nil }
 
 const (
-	streams = 1   // sock_open's kind of socket
+	streams = 1   // the kind of socket for sock_open
 	backlog = 128 // connections that may wait to be accepted
 )
 
-// open makes a socket on which nothing blocks.
+// open makes a non-blocking socket.
 func open(family netip.Addr) (standalone.Socket, error) {
 	var fd uint32
 	if errno := sockOpen(0, kindOf(family), streams, &fd); errno != 0 {
@@ -51,7 +51,7 @@ func (n *network) Listen(at netip.AddrPort) (standalone.Socket, netip.AddrPort, 
 		n.Close(s, false)
 		return 0, netip.AddrPort{}, fault(errno)
 	}
-	return s, localAddress(s), nil
+	return s, addressOf(s, sockAddrLocal), nil
 }
 
 func listen(fd uint32, at netip.AddrPort) syscall.Errno {
@@ -67,27 +67,19 @@ func listen(fd uint32, at netip.AddrPort) syscall.Errno {
 	if errno := sockBind(fd, unsafe.Pointer(&address)); errno != 0 {
 		return errno
 	}
-	// WAMR's bind has it that closing breaks connections, and those that are
-	// accepted inherit it.
+	// WAMR's bind sets SO_LINGER so that closing resets connections; accepted ones would
+	// inherit that.
 	if errno := sockSetLinger(fd, 0, 0); errno != 0 {
 		return errno
 	}
 	return sockListen(fd, backlog)
 }
 
-// localAddress is the zero value when WAMR does not tell.
-func localAddress(s standalone.Socket) netip.AddrPort {
+// addressOf is an address of a socket, the zero value if WAMR does not tell. ask is
+// sockAddrLocal or sockAddrRemote.
+func addressOf(s standalone.Socket, ask func(fd uint32, address unsafe.Pointer) syscall.Errno) netip.AddrPort {
 	var address [addressSize]byte
-	if sockAddrLocal(uint32(s), unsafe.Pointer(&address)) != 0 {
-		return netip.AddrPort{}
-	}
-	return getAddress(address)
-}
-
-// peerAddress is the zero value when WAMR does not tell.
-func peerAddress(s standalone.Socket) netip.AddrPort {
-	var address [addressSize]byte
-	if sockAddrRemote(uint32(s), unsafe.Pointer(&address)) != 0 {
+	if ask(uint32(s), unsafe.Pointer(&address)) != 0 {
 		return netip.AddrPort{}
 	}
 	return getAddress(address)
@@ -96,20 +88,20 @@ func peerAddress(s standalone.Socket) netip.AddrPort {
 // Accept implements [standalone.Network].
 func (n *network) Accept(listener standalone.Socket) (conn standalone.Socket, local, peer netip.AddrPort, err error) {
 	fd, _, err := syscall.Accept(int(listener))
-	if err == syscall.ECONNABORTED { // it is gone already
-		return 0, netip.AddrPort{}, netip.AddrPort{}, ftp.ErrAgain
+	if err == syscall.ECONNABORTED { // the connection is gone already
+		return 0, local, peer, ftp.ErrAgain
 	}
 	if err != nil {
-		return 0, netip.AddrPort{}, netip.AddrPort{}, fault(err)
+		return 0, local, peer, fault(err)
 	}
 	conn = standalone.Socket(fd)
 	if err := syscall.SetNonblock(fd, true); err != nil {
 		n.Close(conn, true)
-		return 0, netip.AddrPort{}, netip.AddrPort{}, fault(err)
+		return 0, local, peer, fault(err)
 	}
 	sockSetKeepAlive(uint32(fd), 1)
 	sockSetNoDelay(uint32(fd), 1)
-	return conn, localAddress(conn), peerAddress(conn), nil
+	return conn, addressOf(conn, sockAddrLocal), addressOf(conn, sockAddrRemote), nil
 }
 
 // Dial implements [standalone.Network].
@@ -129,8 +121,8 @@ func (n *network) Dial(to netip.AddrPort) (standalone.Socket, error) {
 	return s, nil
 }
 
-// Connected implements [standalone.Network]. WAMR has no call that tells how a
-// connection went; connecting again does.
+// Connected implements [standalone.Network]. WAMR has no function that tells whether
+// connecting succeeded, but connecting again tells.
 func (n *network) Connected(conn standalone.Socket) error {
 	to, unknown := n.dialled[conn]
 	if !unknown {
@@ -156,8 +148,8 @@ func (n *network) Read(conn standalone.Socket, p []byte) (int, error) {
 
 // Write implements [standalone.Network].
 func (n *network) Write(conn standalone.Socket, p []byte) (int, error) {
-	// iwasm does not ignore SIGPIPE: writing to a connection that is known to
-	// be broken would end it, and all sessions with it.
+	// iwasm does not ignore SIGPIPE: writing to a broken connection would end the process,
+	// and all sessions with it.
 	if n.broken(conn) {
 		return 0, ftp.ErrReset
 	}
@@ -179,7 +171,7 @@ func (n *network) Close(s standalone.Socket, reset bool) {
 	syscall.Close(int(s))
 }
 
-// drain forgets what has arrived. Closing with something unread would reset the
+// drain drops the bytes that have arrived. Closing with bytes unread would reset the
 // connection, and the client might lose the last reply.
 func (n *network) drain(s standalone.Socket) {
 	for range 64 {
@@ -189,7 +181,7 @@ func (n *network) drain(s standalone.Socket) {
 	}
 }
 
-// fault is what the engine calls an error of package syscall.
+// fault is the engine's error for one of package syscall.
 func fault(err error) error {
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {

@@ -8,29 +8,27 @@ import (
 	"wasiftp/module/standalone"
 )
 
-// Kinds of subscription and event of the preview.
+// Kinds of subscriptions and events in preview 1.
 const (
 	kindClock = iota
 	kindRead
 	kindWrite
 )
 
-// subscription is a record of the preview. For kindRead and kindWrite only the
-// descriptor counts.
+// subscription is preview 1's record. With kindRead and kindWrite only fd counts.
 type subscription struct {
 	_       structs.HostLayout
 	user    uint64
 	kind    uint64 // a byte, and padding
-	fd      uint32 // or the clock
+	fd      uint32 // of kindClock, the clock
 	_       uint32
-	timeout uint64
+	timeout uint64    // ns
 	_       [2]uint64 // precision and flags
 }
 
-// clockMonotonic is the clock that timeouts are measured by.
 const clockMonotonic = 1
 
-// event is a record of the preview.
+// event is preview 1's record.
 type event struct {
 	_     structs.HostLayout
 	user  uint64
@@ -61,12 +59,11 @@ func (n *network) Wait(list []standalone.Interest, timeout int64) {
 	}
 }
 
-// poll waits for what is asked, for timeout ns at most; below 0 there is no end.
-// What it returns is valid until the next call.
+// poll waits for an event of the subscriptions asked, for timeout ns at most, or below 0
+// without limit. The events are valid until the next call.
 func (n *network) poll(timeout int64) []event {
 	if timeout >= 0 {
-		// WAMR counts in milliseconds and drops the rest: less than one would
-		// be no wait at all.
+		// WAMR rounds down to milliseconds: a shorter timeout would be no wait at all.
 		const ms = 1e6
 		n.asked = append(n.asked, subscription{kind: kindClock, fd: clockMonotonic, timeout: uint64((timeout + ms - 1) / ms * ms)})
 	}
@@ -83,7 +80,7 @@ func (n *network) poll(timeout int64) []event {
 	return n.answers[:min(int(count), len(n.asked))]
 }
 
-// broken tells that the other end has reset a connection.
+// broken says whether the other end has reset a connection.
 func (n *network) broken(conn standalone.Socket) bool {
 	n.asked = append(n.asked[:0], subscription{kind: kindWrite, fd: uint32(conn)})
 	for _, e := range n.poll(0) {

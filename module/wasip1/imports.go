@@ -12,7 +12,7 @@ import (
 	"wasiftp/module/ftp"
 )
 
-// What WASI preview 1 has for sockets, and a little for any descriptor.
+// The functions of WASI preview 1 for sockets, and some for all descriptors.
 
 //go:wasmimport wasi_snapshot_preview1 sock_accept
 //go:noescape
@@ -43,19 +43,19 @@ func fdStatSetFlags(fd uint32, flags uint32) syscall.Errno
 //go:noescape
 func pollOneoff(in *subscription, out *[32]byte, count uint32, events *uint32) syscall.Errno
 
-// subscription is one to a clock: a length of time that has to pass.
+// subscription is preview 1's record for a clock, with a length of time to wait.
 type subscription struct {
 	_         structs.HostLayout
 	user      uint64
-	kind      uint64 // 0 is a clock
+	kind      uint64 // 0 for a clock
 	clock     uint64
 	timeout   uint64 // ns
 	precision uint64
 	flags     uint64
 }
 
-// sleep lets time pass. Go's own would have its scheduler look for work first, at
-// many times the cost.
+// sleep is time.Sleep at a fraction of the cost: Go's scheduler does not look for other
+// work first.
 func sleep(d time.Duration) {
 	var out [32]byte
 	var n uint32
@@ -63,13 +63,13 @@ func sleep(d time.Duration) {
 	pollOneoff(&s, &out, 1, &n)
 }
 
-// iovec is a piece of memory to read to or to write from.
+// iovec is preview 1's record for a buffer.
 type iovec struct {
 	_          structs.HostLayout
 	data, size uint32
 }
 
-// fdStat is what a descriptor is.
+// fdStat is preview 1's record about a descriptor.
 type fdStat struct {
 	_        structs.HostLayout
 	fileType uint8
@@ -79,7 +79,7 @@ type fdStat struct {
 
 const (
 	clockMonotonic = 1
-	typeSocket     = 6 // a stream's
+	typeSocket     = 6 // socket_stream
 	flagNonblock   = 4
 	recvPeek       = 1
 	shutdownWrite  = 2
@@ -89,7 +89,7 @@ func vector(p []byte) iovec {
 	return iovec{data: uint32(uintptr(unsafe.Pointer(unsafe.SliceData(p)))), size: uint32(len(p))}
 }
 
-// receive reads from a connection. p must be on the heap, where nothing moves.
+// receive reads from a connection. p must be on the heap, where it does not move.
 func receive(fd uint32, p []byte, flags uint32) (int, syscall.Errno) {
 	var n uint32
 	var out uint16
@@ -108,7 +108,7 @@ func send(fd uint32, p []byte) (int, syscall.Errno) {
 	return int(n), errno
 }
 
-// fault is the engine's error for an error number of a socket, nil for none.
+// fault is the engine's error for an errno of a socket, nil for 0.
 func fault(errno syscall.Errno) error {
 	switch errno {
 	case 0:

@@ -13,24 +13,22 @@ import (
 	"wasiftp/module/standalone"
 )
 
-// firstDescriptor is the first that is not a standard stream.
+// firstDescriptor is the first descriptor behind the standard streams.
 const firstDescriptor = 3
 
-// network is a [standalone.Preopened]. The first of the runtime's listeners is
-// for control connections, the others are the passive ports in their order.
+// network is a [standalone.Preopened].
 type network struct {
-	control *listener
-	passive []*listener
-	first   uint16        // port of the first passive listener
-	pause   time.Duration // until the next look at what is waited for
-	byte    []byte        // to peek into
+	listeners []*listener   // one for control connections, and then the passive ports in their order
+	first     uint16        // the first passive port
+	pause     time.Duration // the last one between two looks at the sockets; 0 after bytes have moved
+	peeked    []byte        // buffer for one byte, on the heap
 }
 
-// listener is one of the runtime's.
+// listener is one that the runtime was started with.
 type listener struct {
 	fd      uint32
 	open    bool
-	arrived []uint32 // connections that Wait has taken
+	arrived []uint32 // connections accepted by Wait, and not yet by Accept
 }
 
 // connect finds the listeners.
@@ -54,31 +52,27 @@ func connect(settings standalone.Settings) (standalone.Network, error) {
 			"for wazero, the first for control connections, the others for passive data connections")
 	}
 	p := settings.Passive
-	ports := 0
-	if p.First != 0 {
-		ports = int(p.Last) - int(p.First) + 1
-	}
-	if len(all) < 2 || ports != len(all)-1 || !p.Address.IsValid() {
+	if p.First == 0 || int(p.Last)-int(p.First)+1 != len(all)-1 || !p.Address.IsValid() {
 		return nil, errors.New("WASIFTP_PASSIVE: the runtime has opened " + strconv.Itoa(len(all)-1) +
 			" listeners behind the first, for passive data connections; say at which address and ports clients " +
 			"reach them, as in 127.0.0.1:50000-50003")
 	}
 	all[0].open = true
-	return &network{control: all[0], passive: all[1:], first: p.First, byte: make([]byte, 1)}, nil
+	return &network{listeners: all, first: p.First, peeked: make([]byte, 1)}, nil
 }
 
 // Control implements [standalone.Preopened].
 func (n *network) Control() []standalone.Socket {
-	return []standalone.Socket{standalone.Socket(n.control.fd)}
+	return []standalone.Socket{standalone.Socket(n.listeners[0].fd)}
 }
 
 // Listen implements [standalone.Network].
 func (n *network) Listen(at netip.AddrPort) (standalone.Socket, netip.AddrPort, error) {
-	i := int(at.Port()) - int(n.first)
-	if i < 0 || i >= len(n.passive) {
+	i, passive := int(at.Port())-int(n.first), n.listeners[1:]
+	if i < 0 || i >= len(passive) {
 		return 0, at, ftp.ErrUnsupported
 	}
-	l := n.passive[i]
+	l := passive[i]
 	if l.open {
 		return 0, at, ftp.ErrBusy
 	}
@@ -91,10 +85,7 @@ func (n *network) Listen(at netip.AddrPort) (standalone.Socket, netip.AddrPort, 
 
 // listener finds a listener by its descriptor, nil for that of a connection.
 func (n *network) listener(s standalone.Socket) *listener {
-	if n.control.fd == uint32(s) {
-		return n.control
-	}
-	for _, l := range n.passive {
+	for _, l := range n.listeners {
 		if l.fd == uint32(s) {
 			return l
 		}
@@ -102,7 +93,7 @@ func (n *network) listener(s standalone.Socket) *listener {
 	return nil
 }
 
-// take takes a connection that has arrived, and reports false when there is none.
+// take accepts a connection for a later Accept, and reports false if none has arrived.
 func (n *network) take(l *listener) bool {
 	var conn uint32
 	if sockAccept(l.fd, flagNonblock, &conn) != 0 {
@@ -151,8 +142,8 @@ func (n *network) Write(conn standalone.Socket, p []byte) (int, error) {
 	return n.moved(size, errno)
 }
 
-// moved is what a call that moves bytes answers. Where some have moved, more will
-// soon.
+// moved is the result of a call that moves bytes. After a success it shortens the pause, as
+// more bytes will move soon.
 func (n *network) moved(size int, errno syscall.Errno) (int, error) {
 	if errno != 0 {
 		return 0, fault(errno)
@@ -161,8 +152,7 @@ func (n *network) moved(size int, errno syscall.Errno) (int, error) {
 	return size, nil
 }
 
-// Close implements [standalone.Network]. wazero closes a connection only when its
-// garbage is collected, so its end is said before.
+// Close implements [standalone.Network].
 func (n *network) Close(s standalone.Socket, _ bool) {
 	if l := n.listener(s); l != nil {
 		l.turnAway()
@@ -172,22 +162,24 @@ func (n *network) Close(s standalone.Socket, _ bool) {
 	hangUp(uint32(s))
 }
 
+// hangUp closes a connection. wazero closes the socket only when its garbage is collected,
+// so shutdown tells the other end now.
 func hangUp(conn uint32) {
 	sockShutdown(conn, shutdownWrite)
 	fdClose(conn)
 }
 
-// How long the pauses between two looks are: short after something has moved,
-// each twice as long as the one before, up to what nobody feels and an idle
-// processor hardly either.
+// The pauses between two looks at the sockets are short after bytes have moved. Each is
+// twice as long as the one before, up to a length that costs an idle server little, and
+// that no user notices.
 const (
 	firstPause = 50 * time.Microsecond
 	lastPause  = 20 * time.Millisecond
 )
 
-// Wait implements [standalone.Network]. The runtime's own poll says of any socket
-// that it is ready, so there is nothing to do but to look at each again and again.
-// Whether there is room to write cannot be seen: that is tried.
+// Wait implements [standalone.Network]. The runtime's own poll says of any socket that it
+// is ready, so Wait looks at each again and again. It cannot see whether there is room to
+// write, and so has the engine try after each pause.
 func (n *network) Wait(list []standalone.Interest, timeout int64) {
 	began := time.Now()
 	for {
@@ -204,14 +196,14 @@ func (n *network) Wait(list []standalone.Interest, timeout int64) {
 		}
 		n.pause = pause
 		sleep(pause)
-		if tried := writers(list); tried {
+		if writers(list) {
 			n.look(list)
 			return
 		}
 	}
 }
 
-// look finds out who has something to read, and reports whether anybody has.
+// look marks the sockets that can be read as ready, and reports whether there are any.
 func (n *network) look(list []standalone.Interest) (found bool) {
 	for i := range list {
 		if list[i].Readable && n.readable(list[i].Socket) {
@@ -225,11 +217,11 @@ func (n *network) readable(s standalone.Socket) bool {
 	if l := n.listener(s); l != nil {
 		return len(l.arrived) > 0 || n.take(l)
 	}
-	_, errno := receive(uint32(s), n.byte, recvPeek)
+	_, errno := receive(uint32(s), n.peeked, recvPeek)
 	return errno != syscall.EAGAIN
 }
 
-// writers has all be tried who wait for room, and reports whether there are any.
+// writers marks the sockets that wait for room as ready, and reports whether there are any.
 func writers(list []standalone.Interest) (found bool) {
 	for i := range list {
 		if list[i].Writable {

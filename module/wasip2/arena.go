@@ -7,22 +7,22 @@ import "unsafe"
 const (
 	foreverSize = 256 << 10
 	listSize    = 128 << 10
-	alignment   = 16 // the most that anything here asks for
+	alignment   = 16 // the largest that is asked for
 )
 
-// Memory that the other side of an import fills. It asks for it by a call back
-// into this module, in the midst of which Go can neither allocate nor collect, so
-// all of it stands ready. What the adapter of preview 1 asks for, it keeps for
-// good; a list that one of our imports returns is lent until the next one.
+// Memory for the other side of an import. The import asks for it by calling back into this
+// module; Go can neither allocate nor collect then, so the memory is static. The adapter of
+// preview 1 keeps what it gets for ever. A list that one of our imports returns is valid
+// until the next one returns a list.
 var (
 	forever     [foreverSize + alignment]byte
 	foreverUsed uintptr
 	lent        [listSize + alignment]byte
-	lending     bool // an import that returns a list is at work
+	lending     bool // during an import of ours that returns a list
 )
 
-// reallocate is what the canonical ABI calls for memory. It has never given any
-// that could grow, so what there was before does not matter.
+// reallocate is the canonical ABI's allocator. It ignores the first two parameters, an
+// allocation to enlarge and its size, because nobody here enlarges one.
 //
 //go:wasmexport cabi_realloc
 //go:nosplit
@@ -35,7 +35,7 @@ func reallocate(_, _, align, size uint32) uint32 {
 	}
 	p := (arena + used + uintptr(align) - 1) &^ (uintptr(align) - 1)
 	if p+uintptr(size) > end {
-		return ^uint32(0) // which the caller cannot use: it traps
+		return ^uint32(0) // outside the memory: the caller traps
 	}
 	if !lending {
 		foreverUsed = p + uintptr(size) - arena
@@ -43,8 +43,8 @@ func reallocate(_, _, align, size uint32) uint32 {
 	return uint32(p)
 }
 
-// borrow is a list that an import has just returned. It is good until the next
-// such call.
+// borrow is the list that an import has just returned. It is valid until the next such
+// call.
 func borrow(list, length uint32) []byte {
 	if length == 0 {
 		return nil

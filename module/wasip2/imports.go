@@ -4,11 +4,10 @@ package main
 
 import "unsafe"
 
-// The functions of WASI 0.2 that TCP takes, in the form that the canonical ABI
-// gives them: records flattened into parameters, results through a pointer to
-// where they are laid out (layout.go). What returns a list calls back into
-// reallocate, so its pointers must not be on a stack that could move meanwhile:
-// no go:noescape there.
+// The functions of WASI 0.2 for TCP, in the form of the canonical ABI: records are
+// flattened into parameters, and a result is written where its pointer leads (layout.go).
+// A function that returns a list calls back into reallocate. Meanwhile the stack may move,
+// so its pointers must not lead there: it has no go:noescape.
 
 //go:wasmimport wasi:sockets/instance-network@0.2.0 instance-network
 func instanceNetwork() (network uint32)

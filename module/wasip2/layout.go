@@ -8,18 +8,17 @@ import (
 	"wasiftp/module/ftp"
 )
 
-// Where the canonical ABI puts what a function returns. A result begins with a
-// byte that is 0 when the function succeeded; what follows is at an offset that
-// its alignment asks for.
+// The canonical ABI's layout of a result: a byte that is 0 on success, and the value or the
+// error at an offset that depends on their alignment.
 const (
-	resultSize = 40 // enough for the largest, an address
+	resultSize = 40 // bytes of the largest result, an address
 
-	unit  = 1 // after which an error-code follows when there is nothing else to return
-	words = 4 // handles, a list, an address, or the error instead
-	long  = 8 // the 64 bits of check-write, or the error instead
+	unit  = 1 // offset if there is no value
+	words = 4 // offset if the value has handles, a list or an address
+	long  = 8 // offset if the value has 64 bits (check-write)
 )
 
-// errClosed is a stream's end that is not a failure.
+// errClosed tells of the end of a stream that has not failed.
 const errClosed = ftp.ErrCanceled
 
 // The cases of ip-address-family, and of ip-socket-address.
@@ -42,12 +41,12 @@ func flatAddress(a netip.AddrPort) (family uint32, fields [11]uint32) {
 	for i := range 8 {
 		fields[2+i] = uint32(binary.BigEndian.Uint16(ip[2*i:]))
 	}
-	scope, _ := strconv.ParseUint(a.Addr().Zone(), 10, 32) // no zone is no number, and scope 0
+	scope, _ := strconv.ParseUint(a.Addr().Zone(), 10, 32) // 0 without a zone
 	fields[10] = uint32(scope)
 	return familyIPv6, fields
 }
 
-// getAddress is the ip-socket-address in a result. A scope is a zone by its number.
+// getAddress is the ip-socket-address in a result. Its scope becomes the zone, as a number.
 func getAddress(result []byte) netip.AddrPort {
 	const ports, ipv4, ipv6, scopes = words + 4, words + 6, words + 12, words + 28
 	port := binary.LittleEndian.Uint16(result[ports:])
@@ -65,7 +64,7 @@ func getAddress(result []byte) netip.AddrPort {
 	return netip.AddrPortFrom(addr, port)
 }
 
-// faults are the cases of error-code.
+// faults are the engine's errors for the cases of error-code.
 var faults = [...]ftp.Error{
 	ftp.ErrStorage,     // unknown
 	ftp.ErrPermission,  // access-denied
@@ -86,8 +85,7 @@ var faults = [...]ftp.Error{
 	ftp.ErrReset,       // connection-aborted
 }
 
-// fault is the error in a result whose error is an error-code, nil for none; at
-// is the offset of what follows the first byte.
+// fault is the error in a result whose error, at offset at, is an error-code; nil for none.
 func fault(result []byte, at int) error {
 	if result[0] == 0 {
 		return nil
@@ -98,8 +96,9 @@ func fault(result []byte, at int) error {
 	return ftp.ErrStorage
 }
 
-// streamFault is the error in a result whose error is a stream-error: errClosed,
-// or a failure with the handle of what it was in particular. at is as for fault.
+// streamFault is the error in a result whose error, at offset at, is a stream-error:
+// errClosed, or a failure, which comes with the handle of an error resource. Both results
+// are zero for none.
 func streamFault(result []byte, at int) (failure uint32, err error) {
 	const closed = 1 // the case; last-operation-failed is 0
 	switch {

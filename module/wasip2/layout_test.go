@@ -38,7 +38,7 @@ func TestAddressOfResult(t *testing.T) {
 	assert.Equal(t, netip.MustParseAddrPort("[2001:db8::1%7]:21"), getAddress(ipv6[:]))
 }
 
-// The cases of an enum are known by their order only: it is that of the WIT.
+// faults has the cases of error-code in the order of world.wit.
 func TestEveryErrorCodeIsAFault(t *testing.T) {
 	t.Parallel()
 	wit, err := os.ReadFile("../../module/wasip2/world.wit")

@@ -9,25 +9,25 @@ import (
 )
 
 const (
-	firstCheck    = 20e6 // until one that lingers is looked at, in ns
-	lastCheck     = 10e9 // the longest between two looks
-	mostLingering = 256
-	mostOfOne     = 32 // of an address's
-	mostDiscarded = 16 // connections of a listener's, or pieces of a connection's
+	firstCheck    = 20e6 // ns until a lingering connection is first checked
+	lastCheck     = 10e9 // ns between two checks at most
+	mostLingering = 256  // connections in all
+	mostOfOne     = 32   // connections of one address
+	mostDiscarded = 16   // connections of a listener, or reads of a connection
 )
 
-// lingering is a connection that was closed while the runtime had not yet sent
-// all of it: to drop a stream takes that with it in some runtimes, and in others
-// (wasmtime 49) waits for it, and all sessions with it, as long as the client
-// likes. So one is only dropped when that is sent, or the connection broken.
+// lingering is a connection that was closed before the runtime had sent all its bytes. Some
+// runtimes lose these when the stream is dropped. Others (wasmtime 49) block until they are
+// sent, as long as the client likes, and all sessions with them. So the stream is dropped
+// only when they are sent, or the connection is broken.
 type lingering struct {
 	*socket
-	since uint64 // by the monotonic clock
-	next  uint64 // when to look at it
+	since uint64 // ns by the monotonic clock
+	next  uint64 // when it is checked next, by the same clock
 }
 
-// crowded reports whether too many linger for another connection, of those in all
-// or of that address.
+// crowded reports whether so many connections linger, in all or of an address, that another
+// one from there is refused.
 func (n *network) crowded(peer netip.Addr) bool {
 	ofOne := 0
 	for _, l := range n.lingering {
@@ -38,8 +38,8 @@ func (n *network) crowded(peer netip.Addr) bool {
 	return ofOne >= mostOfOne || len(n.lingering) >= mostLingering
 }
 
-// Close implements [standalone.Network]. WASI 0.2 has no way to reset a
-// connection: the other end sees it break only if it is sending.
+// Close implements [standalone.Network]. WASI 0.2 has no way to reset a connection. With
+// reset, Close only leaves bytes unread: the other end sees a reset if it is sending.
 func (n *network) Close(s standalone.Socket, reset bool) {
 	closing := n.sockets[s]
 	delete(n.sockets, s)
@@ -59,19 +59,19 @@ func (n *network) Close(s standalone.Socket, reset bool) {
 	n.lingering = append(n.lingering, lingering{socket: closing, since: now, next: now + firstCheck})
 }
 
-// turnAway closes what still waits at a listener: jco leaves it open for ever.
+// turnAway closes the connections that wait at a listener: jco would leave them open.
 func (n *network) turnAway(listener *socket) {
 	for range mostDiscarded {
 		s, err := n.accept(listener)
 		if err != nil {
-			return // nobody, or not a listener
+			return // there is none, or this is not a listener
 		}
 		s.drop()
 	}
 }
 
-// discard takes in what nobody will read: with that left, the system would answer
-// the other end by a reset, which can overtake what was written.
+// discard reads and drops bytes that have arrived. With bytes unread the system would send
+// a reset, which can overtake bytes that were written.
 func (n *network) discard(s *socket) {
 	for range mostDiscarded {
 		if got, err := n.read(s, listSize); err != nil || len(got) == 0 {
@@ -80,8 +80,7 @@ func (n *network) discard(s *socket) {
 	}
 }
 
-// sent reports whether the runtime holds nothing back any more, or never will
-// send it.
+// sent reports whether the runtime has sent all bytes, or never will.
 func (n *network) sent(s *socket) bool {
 	if s.room == 0 {
 		return true // nothing was written
@@ -89,13 +88,13 @@ func (n *network) sent(s *socket) bool {
 	if room, err := n.room(s); err != nil || room == s.room {
 		return true
 	}
-	// wasmtime looks after what it writes in the background only when asked.
-	pollableReady(s.pollable(&s.outputEvents, s.output, subscribeOutput))
+	// wasmtime writes in the background, and only goes on with that when it is asked.
+	pollableReady(s.writable())
 	room, err := n.room(s)
 	return err != nil || room == s.room
 }
 
-// untilLinger is timeout, or less if one that lingers has to be looked at before.
+// untilLinger is timeout, or less if a lingering connection must be checked before.
 func (n *network) untilLinger(timeout int64) int64 {
 	if len(n.lingering) == 0 {
 		return timeout
@@ -109,8 +108,8 @@ func (n *network) untilLinger(timeout int64) int64 {
 	return timeout
 }
 
-// linger lets go of those that nothing keeps any more. The longer one has
-// lingered, the longer it is left alone.
+// linger drops the connections whose bytes are sent. The longer one has lingered, the later
+// it is checked next.
 func (n *network) linger() {
 	if len(n.lingering) == 0 {
 		return

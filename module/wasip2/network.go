@@ -10,38 +10,38 @@ import (
 	"wasiftp/module/standalone"
 )
 
-// pieceSize is the most that one call writes. The runtime may hold on to as much
-// for each connection until its client takes it.
+// pieceSize is how many bytes one call writes at most. The runtime may keep as many for
+// each connection until the client takes them.
 const pieceSize = 64 << 10
 
-// network is a [standalone.Network] of a component. Make it by [newNetwork].
+// network is a component's [standalone.Network].
 type network struct {
 	network   uint32
 	sockets   map[standalone.Socket]*socket
 	lingering []lingering
-	polled    []uint32
-	asker     []int // whose interest each of polled is
+	polled    []uint32 // pollables for Wait
+	asker     []int    // the index of the Interest that each of polled is for
 	timer     timer
 	result    [resultSize]byte
 }
 
 var _ standalone.Network = (*network)(nil)
 
-// newNetwork is the network that the runtime lets this component have.
+// newNetwork makes a network of the one that the runtime gives this component.
 func newNetwork() *network {
 	return &network{network: instanceNetwork(), sockets: make(map[standalone.Socket]*socket)}
 }
 
-// socket is a tcp-socket with all that hangs on it. No handle is ever 0, so 0 is
-// one that there is not.
+// socket is a tcp-socket with its streams and pollables. A handle of 0 means that there is
+// none.
 type socket struct {
 	handle, input, output uint32
 	events                uint32 // pollables are made when first waited for, and kept
 	inputEvents           uint32
 	outputEvents          uint32
 	peer                  netip.Addr
-	room                  uint64 // the most that there ever was in output
-	ended                 bool   // input has said so
+	room                  uint64 // the most that output ever had
+	ended                 bool   // input is at its end
 }
 
 func (n *network) out() unsafe.Pointer { return unsafe.Pointer(&n.result) }
@@ -51,7 +51,7 @@ func (n *network) add(s *socket) standalone.Socket {
 	return standalone.Socket(s.handle)
 }
 
-// drop lets go of everything, children first.
+// drop drops all handles, children first.
 func (s *socket) drop() {
 	for _, pollable := range [...]uint32{s.events, s.inputEvents, s.outputEvents} {
 		if pollable != 0 {
@@ -73,7 +73,7 @@ func (n *network) create(family uint32) (*socket, error) {
 	return &socket{handle: n.handle(0)}, nil
 }
 
-// handle is the i-th handle of a result.
+// handle is handle i of the result.
 func (n *network) handle(i int) uint32 { return word(n.result[:], words+4*i) }
 
 // Listen implements [standalone.Network].
@@ -100,8 +100,8 @@ func (n *network) Listen(at netip.AddrPort) (standalone.Socket, netip.AddrPort, 
 	return n.add(s), getAddress(n.result[:]), nil
 }
 
-// finish ends what was started. To bind and to listen depend on nobody outside,
-// so waiting is short; most runtimes are done at once.
+// finish ends an operation that was started, bind or listen. These need no answer from the
+// network, so finish waits for a moment at most.
 func (n *network) finish(s *socket, ask func(socket uint32, result unsafe.Pointer)) error {
 	err := fault(n.result[:], unit)
 	if err != nil {
@@ -132,7 +132,7 @@ func (n *network) Accept(listener standalone.Socket) (conn standalone.Socket, lo
 		if s.peer = peer.Addr(); err == nil && !n.crowded(s.peer) {
 			return n.add(s), local, peer, nil
 		}
-		s.drop() // one too many, or reset already, and nobody can say whose it was
+		s.drop() // crowded; or reset already, so that its address is unknown
 	}
 }
 
@@ -191,7 +191,7 @@ func (n *network) Read(conn standalone.Socket, p []byte) (int, error) {
 	return copy(p, got), err
 }
 
-// read lends what has arrived, nothing when that is nothing.
+// read borrows bytes that have arrived, none if there are none.
 func (n *network) read(s *socket, most int) ([]byte, error) {
 	lending = true
 	readInput(s.input, uint64(most), n.out())
@@ -228,13 +228,13 @@ func (n *network) Write(conn standalone.Socket, p []byte) (int, error) {
 	return written, nil
 }
 
-// room is how many bytes the runtime takes now. wasmtime only learns a moment after
-// a connection has come that there is room in it, as there is in each that is new.
-// That moment is waited for: a reply that another one follows later costs 40 ms.
+// room is how many bytes the runtime takes now. A new connection always has room, but
+// wasmtime learns that a moment late. room waits for that moment, which is shorter than the
+// 40 ms that a second small write behind the first would take (Nagle's algorithm).
 func (n *network) room(s *socket) (uint64, error) {
 	room, err := n.checkRoom(s)
 	if err == nil && s.room == 0 {
-		pollableBlock(s.pollable(&s.outputEvents, s.output, subscribeOutput))
+		pollableBlock(s.writable())
 		room, err = n.checkRoom(s)
 	}
 	return room, err
@@ -250,7 +250,7 @@ func (n *network) checkRoom(s *socket) (uint64, error) {
 	return room, nil
 }
 
-// brokenEnd is what it means to one who writes that nobody reads any more.
+// brokenEnd makes ErrReset of errClosed: to a writer, a closed stream is a broken one.
 func brokenEnd(err error) error {
 	if err == errClosed {
 		return ftp.ErrReset
@@ -258,8 +258,7 @@ func brokenEnd(err error) error {
 	return err
 }
 
-// streamFault is the error of a stream's call. What failed in particular is text
-// that nobody would read.
+// streamFault is the error of a call on a stream, whose error resource it drops.
 func (n *network) streamFault(at int) error {
 	failure, err := streamFault(n.result[:], at)
 	if failure != 0 {

@@ -9,34 +9,29 @@ import (
 )
 
 const (
-	// A list that poll returns has 4 bytes for each that is ready.
+	// mostPolled is how many pollables one poll takes: it returns 4 bytes for each that is
+	// ready, in a list.
 	mostPolled = listSize / 4
 
-	// A timer that nobody needs any more cannot be called off in every runtime.
-	// None is set for longer than this.
+	// longestTimer is in ns. Not every runtime can cancel a timer that is no longer needed.
 	longestTimer = 60e9
 )
 
-// timer is a pollable that gets ready at a time of the monotonic clock. It is used
-// again while it is not later than what is waited for: to come early harms nobody.
+// timer is a pollable that gets ready at a time of the monotonic clock. It is used again
+// for later times, because it does no harm if Wait returns early.
 type timer struct {
-	pollable uint32
-	at       uint64
+	pollable uint32 // 0 for none
+	at       uint64 // ns
 }
 
-func (t *timer) drop() {
-	if t.pollable != 0 {
-		dropPollable(t.pollable)
-		t.pollable = 0
-	}
-}
-
-// set returns the pollable for a timeout from now.
+// set returns a pollable that gets ready after timeout ns or earlier.
 func (t *timer) set(timeout int64) uint32 {
 	now := monotonicNow()
 	at := now + uint64(min(timeout, longestTimer))
 	if t.pollable == 0 || t.at <= now || t.at > at {
-		t.drop()
+		if t.pollable != 0 {
+			dropPollable(t.pollable)
+		}
 		t.pollable, t.at = subscribeInstant(at), at
 	}
 	return t.pollable
@@ -67,42 +62,35 @@ func (n *network) Wait(list []standalone.Interest, timeout int64) {
 	n.linger()
 }
 
-// poll adds what an interest waits for.
+// poll adds the pollables of an interest.
 func (n *network) poll(interest *standalone.Interest, index int) {
-	interest.Ready = false
-	s := n.sockets[interest.Socket]
-	if len(n.polled) > mostPolled-3 {
-		interest.Ready = true // nobody knows
-		return
+	if interest.Ready = len(n.polled) > mostPolled-3; interest.Ready {
+		return // there is no room to ask, so it may be ready
 	}
-	for _, pollable := range [...]uint32{s.readable(interest.Readable), s.writable(interest.Writable)} {
-		if pollable != 0 {
-			n.polled = append(n.polled, pollable)
-			n.asker = append(n.asker, index)
-		}
+	s := n.sockets[interest.Socket]
+	if interest.Readable {
+		n.polled, n.asker = append(n.polled, s.readable()), append(n.asker, index)
+	}
+	if interest.Writable {
+		n.polled, n.asker = append(n.polled, s.writable()), append(n.asker, index)
 	}
 }
 
-func (s *socket) readable(wanted bool) uint32 {
-	switch {
-	case !wanted:
-		return 0
-	case s.input == 0:
+func (s *socket) readable() uint32 {
+	if s.input == 0 { // a listener
 		return s.pollable(&s.events, s.handle, subscribeSocket)
 	}
 	return s.pollable(&s.inputEvents, s.input, subscribeInput)
 }
 
-func (s *socket) writable(wanted bool) uint32 {
-	switch {
-	case !wanted:
-		return 0
-	case s.output == 0:
+func (s *socket) writable() uint32 {
+	if s.output == 0 { // connecting
 		return s.pollable(&s.events, s.handle, subscribeSocket)
 	}
 	return s.pollable(&s.outputEvents, s.output, subscribeOutput)
 }
 
+// pollable returns the pollable in kept, and subscribes to a handle for it the first time.
 func (s *socket) pollable(kept *uint32, of uint32, subscribe func(uint32) uint32) uint32 {
 	if *kept == 0 {
 		*kept = subscribe(of)

@@ -123,9 +123,7 @@ func (s *session) speakUTF8(on bool) error {
 // (RFC 3659 §7.9).
 func (s *session) pickFacts(list []byte) {
 	s.facts = 0
-	for len(list) > 0 {
-		var word []byte
-		word, list, _ = bytes.Cut(list, []byte{';'})
+	for word := range bytes.SplitSeq(list, []byte{';'}) {
 		for i, name := range factNames {
 			if bytes.EqualFold(word, []byte(name)) && s.knows(1<<i) {
 				s.facts |= 1 << i

@@ -16,7 +16,7 @@ var algorithmNames = [...]string{
 // sum is a hash that the world computes, and what the reply tells of it.
 type sum struct {
 	algorithm  wasi.Algorithm
-	start, end int64  // the range of the file; end is behind the last byte, 0 for the file's end
+	start, end int64  // the range of the file; end is behind its last byte, 0 for the file's end
 	pathname   []byte // of HASH; nil for the older commands, whose reply is the hash alone
 }
 

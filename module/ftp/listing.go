@@ -4,8 +4,8 @@ const (
 	// A listing is sent in pieces of this many bytes.
 	listPiece = 16 << 10
 
-	// A listing rests while so many bytes are unsent: with a long prefix before each
-	// name, a page of short names can make some megabytes.
+	// A listing adds no entries while so many bytes are unsent: with a long prefix before
+	// each name, a page of short names can make some megabytes.
 	maxListOut = 4 * listPiece
 
 	// The engine keeps so many listings for reuse, but none whose buffers take more bytes
@@ -168,7 +168,7 @@ func (s *session) listingFailed(err error) {
 	s.finish(replyToTransfer(ofStorage(err)))
 }
 
-// replyOf is the line of STAT or that of SITE WHO.
+// replyOf picks the reply to STAT or the one to SITE WHO.
 func (l *listing) replyOf(files, sessions reply) reply {
 	if l.form == formSessions {
 		return sessions

@@ -1,6 +1,5 @@
-// Package turns shares a few places among many who want one: in turn by key, so
-// that those of one key, however many they are, keep nobody else waiting for longer
-// than one of them would.
+// Package turns shares out places among callers who want one, in turn by key: however many
+// callers one key has, those of another key wait no longer for them than for one.
 package turns
 
 import (
@@ -11,35 +10,36 @@ import (
 	"time"
 )
 
-// Queue gives places to those who want one. Its fields must not be changed once it
-// is used. Within a key, who came first is served first.
+// Queue is a queue for places. Within a key, callers are served in the order in which they
+// came. Its methods may be called from many goroutines; its fields must not be changed
+// once it is used.
 type Queue[K comparable] struct {
 	Places       int // held at a time; 0 is 1
-	PlacesPerKey int // as in [Shares]
-	Spare        int // as in [Shares]
+	PlacesPerKey int // [Shares.PerKey]; 0 is no limit
+	Spare        int // [Shares.Spare]; 0 is none
 
-	// Waiting is how many may wait; 0 is no limit. When one more comes, the key
-	// of which most wait loses the one that came last.
+	// Waiting is how many callers may wait; 0 is no limit. When one more comes, the last
+	// caller of the key with most of them gets [ErrFull], which may be the new one.
 	Waiting int
 
 	mu      sync.Mutex
 	shares  Shares[K]
-	lines   map[K]*list.Element
-	order   list.List // of *line[K], who is next in front: the keys of which some wait
+	lines   map[K]*list.Element // the elements of order
+	order   list.List           // of *line[K]: the keys whose callers wait, the next one in front
 	waiting int
 }
 
-// ErrFull is told to those for whom there is no room to wait.
+// ErrFull is the error of a caller for whom there is no room to wait.
 var ErrFull = errors.New("too many wait already")
 
-// line is those of one key who wait.
+// line is the callers of one key that wait.
 type line[K comparable] struct {
 	key     K
 	waiters list.List // of chan error
 }
 
-// Enter waits for a place, which [Queue.Leave] gives back. It returns an error when
-// ctx ends before, or [ErrFull].
+// Enter waits for a place, which [Queue.Leave] gives back. It returns ctx's error if that
+// ends first, or [ErrFull].
 func (q *Queue[K]) Enter(ctx context.Context, key K) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -65,7 +65,7 @@ func (q *Queue[K]) Enter(ctx context.Context, key K) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	select {
-	case err := <-turn: // it came at the same time
+	case err := <-turn: // came while ctx ended
 		if err == nil {
 			q.giveBack(key)
 		}
@@ -75,25 +75,24 @@ func (q *Queue[K]) Enter(ctx context.Context, key K) error {
 	return ctx.Err()
 }
 
-// Try takes a place if there is one at once.
+// Try takes a place without waiting. It returns false if the key cannot have one now.
 func (q *Queue[K]) Try(key K) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.take(key)
 }
 
-// Leave gives a place back. Its key goes behind all others: while it had the
-// place, somebody may have come who has had none.
+// Leave gives a place back. Its key goes behind all others, among which there may be some
+// that have had no place yet.
 func (q *Queue[K]) Leave(key K) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.giveBack(key)
 }
 
-// EnterFor is [Queue.Enter] for somebody who may have to wait for something else,
-// such as a disk, while he has the place: after a time it goes to the next as well.
-// 0 is never. The function that is returned gives the place back; calling it again
-// does nothing.
+// EnterFor is [Queue.Enter] for a caller who may block while he has the place, on a disk,
+// say: after most the place is given back all the same; 0 is never. leave gives the place
+// back; calling it again does nothing.
 func (q *Queue[K]) EnterFor(ctx context.Context, key K, most time.Duration) (leave func(), err error) {
 	if err := q.Enter(ctx, key); err != nil {
 		return nil, err
@@ -110,8 +109,8 @@ func (q *Queue[K]) EnterFor(ctx context.Context, key K, most time.Duration) (lea
 	}, nil
 }
 
-// take takes a place at once, if the key may have one. Nobody of that key waits
-// then, for he would have it. Callers hold q.mu, here and below.
+// take takes a place if the key may have one. No caller of that key waits then, for he
+// would have it. Callers hold q.mu, here and below.
 func (q *Queue[K]) take(key K) bool {
 	if q.shares.Places == 0 {
 		q.shares = Shares[K]{Places: max(q.Places, 1), PerKey: q.PlacesPerKey, Spare: q.Spare}
@@ -127,8 +126,8 @@ func (q *Queue[K]) giveBack(key K) {
 	q.serve()
 }
 
-// serve gives what places there are to the first of the next key that may have one.
-// That key then goes behind all others.
+// serve gives each free place to the first caller of the next key that may have it. That
+// key then goes behind all others.
 func (q *Queue[K]) serve() {
 	for e := q.order.Front(); e != nil; {
 		l := e.Value.(*line[K])
@@ -144,8 +143,8 @@ func (q *Queue[K]) serve() {
 	}
 }
 
-// makeRoom turns away the last one of the key of which most wait, unless those are
-// no more than there would be of the key that one comes of.
+// makeRoom turns away the last caller of the key with most of them. It returns false if no
+// key has more than key would have with the new caller.
 func (q *Queue[K]) makeRoom(key K) bool {
 	var longest *list.Element
 	most := 1

@@ -1,23 +1,23 @@
 package turns
 
-// Shares divides places of which there are few among keys: accounts, or the
-// addresses of clients. Its fields may be changed as long as no fewer places are
-// left than are taken. It is for one goroutine at a time.
+// Shares divides a number of places among keys, such as accounts or client addresses. Its
+// fields may be changed, but Places not below the places taken. Only one goroutine at a
+// time may use it.
 type Shares[K comparable] struct {
 	Places int // taken at a time; 0 is none
-	PerKey int // of them, by one key; 0 is no limit of its own
+	PerKey int // places of one key; 0 is no limit
 
-	// Spare is how many places a key with some leaves to others: of the last Spare
-	// ones it gets more only as long as it has fewer than it leaves. So one alone
-	// can have most of them, but what it leaves is enough for some others, and
-	// what they leave for others again. 0 leaves none.
+	// Spare is how many places are shared out more strictly: once no more than Spare are
+	// free, a key that has a place gets another only if it has fewer than are free. So
+	// one key can have most places, but leaves some for others, and each of these leaves
+	// some again. 0 is none.
 	Spare int
 
 	taken int
-	held  map[K]int // by those who hold any
+	held  map[K]int // places by key, without zeros
 }
 
-// Take takes a place for a key, and reports false where that may not have one.
+// Take takes a place for a key. It returns false if the key may not have one.
 func (s *Shares[K]) Take(key K) bool {
 	free, held := s.Places-s.taken, s.held[key]
 	if free <= 0 || s.PerKey > 0 && held >= s.PerKey || held > 0 && free <= s.Spare && held >= free {
@@ -31,7 +31,7 @@ func (s *Shares[K]) Take(key K) bool {
 	return true
 }
 
-// Give gives back a place that a key has.
+// Give gives back a place of a key.
 func (s *Shares[K]) Give(key K) {
 	s.taken--
 	if s.held[key]--; s.held[key] == 0 {
@@ -39,5 +39,5 @@ func (s *Shares[K]) Give(key K) {
 	}
 }
 
-// Taken is how many places are taken.
+// Taken is the number of places taken.
 func (s *Shares[K]) Taken() int { return s.taken }

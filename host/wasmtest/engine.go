@@ -2,7 +2,7 @@ package wasmtest
 
 import "wasiftp/wasi"
 
-// Functions of an [Engine].
+// The numbers of the functions of an [Engine].
 const (
 	Initialize = iota
 	ABIVersion
@@ -10,11 +10,11 @@ const (
 	Step
 )
 
-// ValueTypes are those of WebAssembly by their names.
+// ValueTypes are the value types of WebAssembly by name.
 var ValueTypes = map[string]byte{"i32": I32, "i64": I64}
 
-// Engine is an engine that does nothing but what step has it do in each step. Its
-// functions are in the order of the constants above.
+// Engine is an engine that runs the instructions of step in each ftp_step, and nothing else.
+// Its functions have the numbers above.
 func Engine(step []byte) Module {
 	m := Module{Memory: 1, MemoryName: "memory"}
 	for _, e := range wasi.Exports {

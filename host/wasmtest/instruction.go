@@ -10,7 +10,7 @@ var (
 	Differ      = []byte{0x47} // i32.ne
 )
 
-// Body puts instructions one after another.
+// Body joins instructions.
 func Body(instructions ...[]byte) []byte { return slices.Concat(instructions...) }
 
 // Const32 is i32.const.
@@ -27,20 +27,20 @@ func Store64(at int32, v int64) []byte {
 // Call is call.
 func Call(function int) []byte { return append([]byte{0x10}, unsigned(uint64(function))...) }
 
-// Forever repeats a body that leaves nothing on the stack.
+// Forever repeats a body, which leaves nothing on the stack.
 func Forever(body ...[]byte) []byte {
 	return slices.Concat([]byte{0x03, 0x40}, slices.Concat(body...), []byte{0x0c, 0, 0x0b})
 }
 
-// Times repeats a body that leaves nothing on the stack, so often. A local of type
-// i32 counts down.
+// Times repeats a body, which leaves nothing on the stack, n times. local, of type i32,
+// counts down.
 func Times(n int32, local int, body ...[]byte) []byte {
 	number := unsigned(uint64(local))
 	return slices.Concat(Const32(n), []byte{0x21}, number, []byte{0x03, 0x40}, slices.Concat(body...),
 		Local(local), Const32(-1), []byte{0x6a, 0x22}, number, []byte{0x0d, 0, 0x0b})
 }
 
-// If runs a body when the value on the stack is not zero.
+// If runs a body if the i32 on the stack is not zero.
 func If(body ...[]byte) []byte {
 	return slices.Concat([]byte{0x04, 0x40}, slices.Concat(body...), []byte{0x0b})
 }
@@ -48,16 +48,15 @@ func If(body ...[]byte) []byte {
 // Local is local.get.
 func Local(n int) []byte { return append([]byte{0x20}, unsigned(uint64(n))...) }
 
-// GrowMemory is memory.grow by so many pages; it leaves the old size, or -1.
+// GrowMemory is memory.grow by pages; it leaves the old size, or -1.
 func GrowMemory(pages int32) []byte { return slices.Concat(Const32(pages), []byte{0x40, 0}) }
 
-// GrowTable is table.grow of table 0 by so many empty elements; it leaves the
-// old size, or -1.
+// GrowTable is table.grow of table 0 by empty elements; it leaves the old size, or -1.
 func GrowTable(elements int32) []byte {
 	return slices.Concat([]byte{0xd0, 0x70}, Const32(elements), []byte{0xfc, 15, 0})
 }
 
-// CopyMemory is memory.copy, of overlapping parts, so many bytes long.
+// CopyMemory is memory.copy of size bytes from address 0 to 1.
 func CopyMemory(size int32) []byte {
 	return slices.Concat(Const32(1), Const32(0), Const32(size), []byte{0xfc, 10, 0, 0})
 }

@@ -1,6 +1,6 @@
 // Serves the folder WASIFTP_ROOT with the component, on jco: node run.js COMPONENT
 //
-// jco run does so too, but in a process of its own, which goes on to serve when jco itself is ended.
+// jco run does the same, but in a child process, which goes on serving after jco is ended.
 import './root.js'
 import { readFile } from 'node:fs/promises'
 import { transpile } from '@bytecodealliance/jco'

@@ -16,12 +16,12 @@ import (
 
 // Access is a storage with the rights of one account. A session uses the storage through
 // Access only: a method of Access checks names, rights and the file that is there, and
-// then calls one method of FS. A storage that embeds another and overrides a method can
-// rely on that: nothing calls the embedded method past it.
+// then calls one method of FS. So a storage may embed another one and override some of its
+// methods: no call goes past an override.
 //
-// Beyond the errors of FS, a method's error is [fs.ErrPermission] where a right is
-// missing, [fs.ErrInvalid] for a name that leads elsewhere than down from the root, and
-// [errors.ErrUnsupported] where FS has no method for it.
+// Besides the errors of FS, a method returns [fs.ErrPermission] if a right is missing,
+// [fs.ErrInvalid] for a name that is not a [ValidName], and [errors.ErrUnsupported] if FS
+// lacks the method.
 type Access struct {
 	FS     fs.FS       // must not be nil
 	Rights wasi.Rights // zero allows Stat and Enter of directories only
@@ -45,7 +45,7 @@ func (a *Access) may(right wasi.Rights, names ...string) error {
 
 func (a *Access) has(right wasi.Rights) bool { return a.Rights&right == right }
 
-// ask is may for a method of T: it also finds out whether the storage has it.
+// ask is may for a method of T. It returns the storage as a T, or ErrUnsupported.
 func ask[T fs.FS](a *Access, right wasi.Rights, names ...string) (storage T, err error) {
 	if err := a.may(right, names...); err != nil {
 		return storage, err
@@ -57,8 +57,8 @@ func ask[T fs.FS](a *Access, right wasi.Rights, names ...string) (storage T, err
 	return storage, nil
 }
 
-// Able is what the storage can do besides being read. Its type tells everything but
-// whether it knows how much room there is: for that, Able calls Space.
+// Able is what the storage can do besides being read. Only a call of Space tells whether
+// it knows how much room there is; its type tells the rest.
 func (a *Access) Able() wasi.Abilities {
 	able := ability[CreateFS](a, wasi.AbleUpload) | ability[MkdirFS](a, wasi.AbleMkdir) |
 		ability[ChtimesFS](a, wasi.AbleTimes) | ability[ChmodFS](a, wasi.AbleModes|wasi.AbleUmask) |
@@ -169,9 +169,9 @@ func (a *Access) Create(name string, flag int, offset int64, perm *fs.FileMode) 
 			return nil, there, syscall.EISDIR
 		}
 	}
-	replaces := flag == os.O_TRUNC && !a.has(wasi.RightDelete)
+	onlyNew := flag == os.O_TRUNC && !a.has(wasi.RightDelete)
 	switch {
-	case replaces:
+	case onlyNew:
 		flag = os.O_EXCL
 	case flag == os.O_APPEND:
 		offset = 0
@@ -182,7 +182,7 @@ func (a *Access) Create(name string, flag int, offset int64, perm *fs.FileMode) 
 	}
 	upload, err = storage.Create(name, flag, offset, perm)
 	switch {
-	case replaces && errors.Is(err, fs.ErrExist):
+	case onlyNew && errors.Is(err, fs.ErrExist):
 		err = fs.ErrPermission
 	case err == nil && upload == nil:
 		err = errNoUpload

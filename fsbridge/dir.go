@@ -58,7 +58,6 @@ type way interface {
 	readlink(name string) (string, error)
 	chmod(name string, mode fs.FileMode) error
 	chtimes(name string, mtime time.Time) error
-
 	parent(dir string) (parent, error)
 
 	// list opens the directory once more, as a root, to describe its entries. file is
@@ -104,21 +103,19 @@ func (r refusal) Error() string { return string(r) }
 func (refusal) Unwrap() error   { return fs.ErrPermission }
 
 // OpenDir opens the directory root.
-func OpenDir(root string, options DirOptions) (*Dir, error) {
-	return openDir(root, options, true)
-}
+func OpenDir(root string, options DirOptions) (*Dir, error) { return openDir(root, options, true) }
 
+// openDir is OpenDir. Without fast, the way is that of os.Root on every system.
 func openDir(name string, options DirOptions, fast bool) (*Dir, error) {
 	d := &Dir{options: options, flock: flock, syncFile: (*os.File).Sync, closeFile: (*os.File).Close}
 	root, err := os.OpenRoot(name)
+	if fast && errors.Is(err, fs.ErrPermission) {
+		if d.way = openUnreadable(name); d.way != nil {
+			return d, nil
+		}
+	}
 	if err != nil {
-		if fast && errors.Is(err, fs.ErrPermission) {
-			d.way = openUnreadable(name)
-		}
-		if d.way == nil {
-			return nil, err
-		}
-		return d, nil
+		return nil, err
 	}
 	// os.Root does not export its error for a name that leads out.
 	var escape *fs.PathError

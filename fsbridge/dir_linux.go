@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fastWay lets the kernel resolve names, in one call. os.Root opens each directory of
-// a name instead, and needs the right to read it. fastWay is os.Root's way if the
-// kernel, or a filter of system calls, does not know openat2.
+// fastWay is the way on which the kernel resolves a name in one call. os.Root opens each
+// directory of the name instead, and needs the right to read it. fastWay is os.Root's way
+// if the kernel, or a filter of system calls, does not know openat2.
 func fastWay(root *os.Root) way {
 	if file, err := root.OpenFile(".", unix.O_PATH|unix.O_DIRECTORY, 0); err == nil {
 		if w := openBeneath(file, root); w != nil {
@@ -25,7 +25,7 @@ func fastWay(root *os.Root) way {
 }
 
 // openUnreadable opens a root that may be entered but not read, which os.Root cannot
-// open. It is nil if that fails.
+// open. It returns nil if it cannot either.
 func openUnreadable(name string) way {
 	file, err := os.OpenFile(name, unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
@@ -34,7 +34,8 @@ func openUnreadable(name string) way {
 	return openBeneath(file, nil)
 }
 
-// openBeneath is nil, and closes file, if openat2 does not work.
+// openBeneath makes a way of the root directory file. If openat2 does not work, it closes
+// file and returns nil. root may be nil.
 func openBeneath(file *os.File, root *os.Root) way {
 	if conn, err := file.SyscallConn(); err == nil {
 		b := beneath{walk{root}, file, conn}

@@ -67,11 +67,10 @@ type walked struct {
 }
 
 func (w *walked) openFile(base string, flag int, perm fs.FileMode) (*os.File, error) {
-	if flag&os.O_EXCL != 0 {
-		return w.OpenFile(base, flag, perm)
-	}
-	if err := w.refuseLink(base); err != nil {
-		return nil, err
+	if flag&os.O_EXCL == 0 {
+		if err := w.refuseLink(base); err != nil {
+			return nil, err
+		}
 	}
 	return w.OpenFile(base, flag, perm)
 }

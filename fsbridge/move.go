@@ -11,15 +11,15 @@ import (
 )
 
 // Rename moves a file or a directory. A file replaces a file, a directory an empty
-// directory. If an upload in place goes on to the replaced file, its bytes are lost with
-// that file.
+// directory. If a file is replaced while an upload in place writes to it, the bytes of the
+// upload are lost with that file.
 //
 // From one disk to another, Rename copies the file and deletes it. The copy is hidden
 // until it is whole and on the disk. It keeps the permissions, the time and, if the
-// process may give files away, the owner. A directory is not copied, and nothing is if
-// ctx has ended before the call: the error is [syscall.EXDEV] then. Nor is a file that is
-// being uploaded: the error is [syscall.EBUSY]. When the copy fails, or ctx ends, all is
-// as it was before. When only the removal of the original fails, both files stay.
+// process may give files away, the owner. Directories are not copied: the error is
+// [syscall.EXDEV]. It is the same for all files if ctx has ended before the call. For a
+// file that is being uploaded it is [syscall.EBUSY]. When the copy fails, or ctx ends, all
+// is as it was before. When only the removal of the original fails, both files stay.
 func (d *Dir) Rename(ctx context.Context, from, to string) error {
 	err := d.rename(from, to)
 	if !errors.Is(err, syscall.EXDEV) || ctx.Err() != nil {

@@ -47,10 +47,10 @@ func (d *Dir) parent(name string) (p parent, base string, err error) {
 	return p, path.Base(name), err
 }
 
-// within calls do with a name. If a symbolic link in the name leads out of the root, it
-// calls do once more, with the name that resolve makes of it: only then are targets that
-// begin with "/" taken to begin at the root. do refuses that name too if it leads out.
-// follow says whether do follows the last element of the name.
+// within calls do with a name. If do fails because a symbolic link leads out of the root,
+// within calls it once more, with the name that resolve returns: that takes targets that
+// begin with "/" from the root. do checks the second name like the first. follow says
+// whether do follows a link that is the last element.
 func within[T any](d *Dir, name string, follow bool, do func(name string) (T, error)) (T, error) {
 	result, err := do(name)
 	if err == nil || !d.leadsOut(err) {

@@ -23,11 +23,11 @@ const (
 
 var errTooMany = errors.New("too many folders this deep")
 
-// Sweep removes the leftovers of hidden uploads (see [DirOptions]): the files of those
-// whose process ended before them. It returns how many it has removed, and the first
-// error that kept it from looking everywhere: of a folder that may not be read, say, or
-// of ctx. It follows no links. It may be called at any time, also while uploads go on,
-// and by several processes.
+// Sweep removes the leftovers of hidden uploads (see [DirOptions]): the files of uploads
+// whose process ended before Commit or Abort. It returns how many it has removed, and the
+// first error that kept it from looking everywhere, such as that of a folder that may not
+// be read, or of ctx. It follows no links. It may be called at any time, also while
+// uploads go on, and by several processes.
 //
 // An upload locks its file as long as it lasts. On Linux, on a file system that only this
 // machine can mount, a file without a lock is therefore a leftover. Elsewhere somebody
@@ -53,7 +53,7 @@ type sweep struct {
 	err     error // the first
 }
 
-// note keeps the first error. That a file has vanished meanwhile is none.
+// note keeps the first error. It ignores that a file has vanished meanwhile.
 func (s *sweep) note(name string, err error) {
 	if s.err == nil && err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.err = s.dir.fault("sweep", name, err)

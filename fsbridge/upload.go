@@ -114,8 +114,8 @@ func (u *upload) readFirst(r io.Reader) (int64, error) {
 	return int64(n), cmp.Or(err, end)
 }
 
-// createTries is how many times a file is opened again that somebody has removed before
-// it was locked.
+// createTries is how often Create opens a file anew because somebody has removed it
+// before it was locked.
 const createTries = 100
 
 var errGone = errors.New("removed before it was locked")

@@ -28,7 +28,8 @@ func (p *page) keep(entry *Entry) {
 	p.entries = append(p.entries, pageEntry{entry.FileInfo, uint32(from), uint32(name), uint32(len(p.text))})
 }
 
-// next takes the first entry, if waits reports one. Its slices are valid until keep.
+// next takes the first entry; there must be one (see waits). Its slices are valid until
+// the next keep.
 func (p *page) next() Entry {
 	e := &p.entries[p.taken]
 	entry := Entry{FileInfo: e.FileInfo, Name: p.text[e.from:e.name], Target: p.text[e.name:e.target]}

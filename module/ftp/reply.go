@@ -168,50 +168,55 @@ func then(err error, r error) error {
 	return r
 }
 
-// faultReplies are the replies to the faults of a command. Any other fault has
-// replyStorage.
-var faultReplies = map[Error]reply{
-	ErrPermission: replyDenied, ErrNotExist: replyNotExist, ErrExist: replyExist, ErrNotDir: replyNotDirectory,
-	ErrIsDir: replyIsDir, ErrNotEmpty: replyNotEmpty, ErrName: replyBadName, ErrBusy: replyBusy, ErrNoSpace: replyNoSpace,
-	ErrQuota: replyQuota, ErrUnsupported: replyUnsupported, ErrOtherDisk: replyOtherDisk, ErrTooMany: replyTooManyOpen,
+// The replies to faults.
+var (
+	commandReplies = map[Error]reply{
+		ErrPermission: replyDenied, ErrNotExist: replyNotExist, ErrExist: replyExist, ErrNotDir: replyNotDirectory,
+		ErrIsDir: replyIsDir, ErrNotEmpty: replyNotEmpty, ErrName: replyBadName, ErrBusy: replyBusy, ErrNoSpace: replyNoSpace,
+		ErrQuota: replyQuota, ErrUnsupported: replyUnsupported, ErrOtherDisk: replyOtherDisk, ErrTooMany: replyTooManyOpen,
+	}
+
+	// Of a command that gives a file its name, for which RFC 959 §5.4 has 553.
+	namingReplies = map[Error]reply{
+		ErrNotExist: replyNoSuchDir, ErrNotDir: replyNoSuchDir, ErrIsDir: replyNameIsDir, ErrExist: replyNameTaken,
+		ErrNotEmpty: replyNameTaken, ErrName: replyBadNewName,
+	}
+
+	transferReplies = map[Error]reply{
+		ErrReset: replyDataLost, ErrRefused: replyDataLost, ErrCanceled: replyAborted, ErrTimeout: replyStalled,
+		ErrNoSpace: replyTransferSpace, ErrQuota: replyTransferQuota, ErrName: replyPastRange,
+	}
+
+	// Of a data connection that could not be opened.
+	dataReplies = map[Error]reply{
+		ErrBusy: replyDataBusy, ErrTimeout: replyDataTimeout, ErrTooMany: replyNoPort, ErrSecurity: replyDataSecurity,
+	}
+)
+
+// replyFrom is err if that is a reply, else its reply in the table, else the other one.
+func replyFrom(err error, table map[Error]reply, other reply) reply {
+	if r, ok := err.(reply); ok {
+		return r
+	}
+	fault, _ := err.(Error)
+	return cmp.Or(table[fault], other)
 }
 
-// namingReplies come before faultReplies for a command that gives a file its name:
-// RFC 959 §5.4 has 553 for it.
-var namingReplies = map[Error]reply{
-	ErrNotExist: replyNoSuchDir, ErrNotDir: replyNoSuchDir, ErrIsDir: replyNameIsDir, ErrExist: replyNameTaken,
-	ErrNotEmpty: replyNameTaken, ErrName: replyBadNewName,
-}
-
-// replyTo is the reply to a command that failed with err, which may itself be the
-// reply. naming says that the command gives a file its name.
+// replyTo is the reply to a command that failed with err. naming says that the command
+// gives a file its name.
 func replyTo(err error, naming bool) reply {
-	if r, ok := err.(reply); ok {
-		return r
+	r := replyFrom(err, commandReplies, replyStorage)
+	if naming {
+		r = replyFrom(err, namingReplies, r)
 	}
-	fault, _ := err.(Error)
-	if r, ok := namingReplies[fault]; ok && naming {
-		return r
-	}
-	return cmp.Or(faultReplies[fault], replyStorage)
+	return r
 }
 
-// transferReplies are the replies to the faults of a transfer. Any other fault has
-// replyTransferFault.
-var transferReplies = map[Error]reply{
-	ErrReset: replyDataLost, ErrRefused: replyDataLost, ErrCanceled: replyAborted, ErrTimeout: replyStalled,
-	ErrNoSpace: replyTransferSpace, ErrQuota: replyTransferQuota, ErrName: replyPastRange,
-}
+// replyToTransfer is the reply to a transfer that failed with err.
+func replyToTransfer(err error) reply { return replyFrom(err, transferReplies, replyTransferFault) }
 
-// replyToTransfer is the reply to a transfer that failed with err, which may itself be
-// the reply.
-func replyToTransfer(err error) reply {
-	if r, ok := err.(reply); ok {
-		return r
-	}
-	fault, _ := err.(Error)
-	return cmp.Or(transferReplies[fault], replyTransferFault)
-}
+// replyToData is the reply to a transfer whose data connection could not be opened.
+func replyToData(err error) reply { return replyFrom(err, dataReplies, replyNoData) }
 
 // replyToCommit is the reply to an upload that came whole but was not committed. Faults
 // of the data connection or of the range can then only be the storage's.
@@ -241,21 +246,6 @@ func ofData(err error) error {
 		return err
 	}
 	return ErrReset
-}
-
-// replyToData is the reply to a transfer whose data connection could not be opened.
-func replyToData(err error) reply {
-	switch err {
-	case ErrBusy:
-		return replyDataBusy
-	case ErrTimeout:
-		return replyDataTimeout
-	case ErrTooMany:
-		return replyNoPort
-	case ErrSecurity:
-		return replyDataSecurity
-	}
-	return replyNoData
 }
 
 // say sends a reply of one line. Whatever the cause, 421 is the last reply of a

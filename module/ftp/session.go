@@ -7,8 +7,8 @@ type phase uint8
 
 const (
 	phaseActive   phase = iota
-	phaseQuitting       // after QUIT: it ends with the transfer
-	phaseEnding         // the last reply is said: the session ends once that is sent
+	phaseQuitting       // after QUIT: the session ends once its transfer has
+	phaseEnding         // after the last reply: the session ends once that is sent
 	phaseLost           // the control connection is gone
 	phaseEnded          // closed and forgotten by the world
 )

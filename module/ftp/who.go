@@ -46,12 +46,10 @@ func (l *listing) addSession(info SessionInfo) {
 	l.after = info.Number
 	b := appendInt(append(l.out, ' '), int64(info.Number))
 	b = info.Client.Addr().Unmap().AppendTo(append(b, ' '))
-	b = append(b, ' ')
 	if len(info.User) == 0 {
-		b = append(b, "(not logged in)"...)
-	} else {
-		b = appendName(b, info.User)
+		info.User = []byte("(not logged in)")
 	}
+	b = appendName(append(b, ' '), info.User)
 	b = appendMoment(append(b, " since "...), info.Began)
 	if info.Doing == wasi.DoingNothing {
 		l.out = append(b, ": idle\r\n"...)

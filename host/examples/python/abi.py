@@ -1,5 +1,5 @@
-"""The boundary between the engine (the guest) and this host: what wasi/abi.txt says,
-and the few functions of WASI that Go's runtime needs.
+"""The boundary between the engine (the guest) and this host, as in wasi/abi.txt, and the few
+functions of WASI that Go's runtime needs.
 
 Names of files are bytes: a client's names are not always UTF-8.
 """
@@ -37,12 +37,12 @@ HASHES = ["sha256", "sha512", "sha1", "md5", "crc32"]
 ABI_VERSION = 5
 EVENT_RECORD = struct.Struct("<HHIIIQ")
 STAT_RECORD = struct.Struct("<qQIIq")
-CLOCK_SLACK = 10**9  # ns that the engine may believe people's clocks to be elsewhere
+CLOCK_SLACK = 10**9  # ns by which the engine's idea of the wall clock may be off
 STEP_SECONDS = 5  # for one call into the engine, which then counts as hung
 MEMORY = 256 << 20
 
-# The imports with the kinds of their parameters. A kind in capitals is a handle
-# that must be of that kind, ANY one of any.
+# The imports with the kinds of their parameters. A kind in capitals is a handle of an object
+# of that kind; ANY is a handle of any kind.
 IMPORTS = dict(
     config_read="out ret32", events_read="out ret32",
     net_address="SESSION u32 retaddr", net_read="SESSION out ret32", net_write="ANY in ret32",
@@ -58,7 +58,7 @@ SIZES = dict(ret32=4, ret64=8, addr=20, retaddr=20, stat=STAT_RECORD.size)
 
 
 class Fault(Exception):
-    """An error that crosses the boundary as the errno of this name."""
+    """An error whose text is the name of its errno at the boundary."""
 
 
 def need(condition, name):
@@ -67,7 +67,7 @@ def need(condition, name):
 
 
 def errno_of(error):
-    """The errno that an error crosses as; EIO is every unknown one, 0 none."""
+    """The errno of an error at the boundary: 0 for None, EIO for an unknown error."""
     if error is None:
         return 0
     name = str(error) if isinstance(error, Fault) else system.errorcode.get(getattr(error, "errno", None), "EIO")
@@ -99,9 +99,9 @@ def entry_record(stat, name, target):
 
 
 def config_record():
-    """What the engine is told at its start: times in ns for the login, between
-    commands, without data, for a data connection and after a failed login; failed
-    logins and bytes of a line; no flags and so no TLS; no texts."""
+    """The engine's configuration (wasi/config.go): the times in ns to log in, between
+    commands, without data, to set up a data connection and after a failed login; the
+    number of failed logins; the bytes of a line; no flags, so no TLS; no texts."""
     return struct.pack("<5q6I", *(s * 10**9 for s in (120, 300, 300, 30, 1)), 5, 4096, 0, 0, 0, 0)
 
 
@@ -109,12 +109,12 @@ BEGAN = time.time_ns() - time.monotonic_ns()
 
 
 def now():
-    """ns since 1970, never going back."""
+    """The time in ns since 1970, which never goes back."""
     return BEGAN + time.monotonic_ns()
 
 
 def log(text, to=2):
-    """Writes a line to standard error. A reader that is gone ends nothing."""
+    """Writes a line to standard error. It is no error if nobody reads that any more."""
     with suppress(OSError):
         os.write(to, f"{text}\n".encode())
 
@@ -125,7 +125,7 @@ class Program:
     def __init__(self, path):
         config = wasmtime.Config()
         config.epoch_interruption = True
-        with suppress(wasmtime.WasmtimeError):  # it is compiled each time where nothing can be kept
+        with suppress(wasmtime.WasmtimeError):  # without a folder for it, there is no cache
             config.cache = True
         self.engine = wasmtime.Engine(config)
         with open(path, "rb") as file:
@@ -133,7 +133,7 @@ class Program:
         threading.Thread(target=self.tick, daemon=True).start()
 
     def tick(self):
-        """Wasmtime's clock, by which it stops a guest that loops for ever."""
+        """The clock by which Wasmtime stops a guest that loops for ever."""
         while True:
             time.sleep(1)
             self.engine.increment_epoch()
@@ -142,12 +142,12 @@ class Program:
 class Engine:
     """A running instance of the module.
 
-    calls has a function for each import, which gets its arguments decoded: a handle
-    as its object, bytes the guest gives as bytes, where it wants some a memoryview,
-    void once the call returns. It raises what errno_of knows for an errno that is
-    not OK. objects finds the object of a handle."""
+    calls has a function for each import. It gets its arguments decoded: for a handle the
+    object, for bytes from the guest bytes, and for bytes to the guest a memoryview, which
+    is void once the call returns. It raises an error that errno_of knows, or returns for
+    OK. objects has the objects by handle."""
 
-    ahead = None  # of now(): where the engine believes people's clocks to be
+    ahead = None  # ns from now() to the wall clock, as the engine was told
 
     def __init__(self, program, calls, objects):
         self.program, self.calls, self.objects = program, calls, objects
@@ -164,21 +164,20 @@ class Engine:
             raise RuntimeError(f"the engine refused its configuration: errno {result}")
 
     def run(self, export, *values):
-        """Calls into the guest; raises when it traps, or hangs while the program's
-        epoch goes on by a second each second."""
+        """Calls an export. Raises if the guest traps, or takes longer than STEP_SECONDS."""
         self.store.set_epoch_deadline(STEP_SECONDS)
         return self.exports[export](self.store, *values)
 
     def step(self):
-        """Lets the engine work; the result is when it wants to be called again even
-        without an event, in ns since 1970, 0 for never."""
+        """Calls the engine. Returns when it asks to be called again even without an event, in
+        ns since 1970; 0 is never."""
         at = now()
         self.tell_clock(at)
         return self.run("ftp_step", at, len(self.events))
 
     def tell_clock(self, at):
-        """Tells the engine where people's clocks are, if it does not know: they may have
-        been set since the start."""
+        """Adds an event with the wall clock, unless the engine knows it: it may have been set
+        since the start."""
         wall = time.time_ns()
         if self.ahead is None or abs(wall - at - self.ahead) > CLOCK_SLACK:
             self.ahead = wall - at
@@ -187,7 +186,7 @@ class Engine:
     def memory(self):
         memory = self.exports["memory"]
         size = memory.data_len(self.store)
-        if size != self.size:  # it grew, and may have moved
+        if size != self.size:  # the memory grew, and may have moved
             self.view, self.size = memoryview(memory.get_buffer_ptr(self.store)).cast("B"), size
         return self.view
 
@@ -198,7 +197,7 @@ class Engine:
         return memory[pointer : pointer + size]
 
     def function(self, wanted):
-        """What answers an import of the module."""
+        """The function for an import of the module."""
         call = None
         if wanted.module == "ftphost" and wanted.name in IMPORTS:
             own = {"config_read": self.config_read, "events_read": self.events_read}
@@ -209,7 +208,7 @@ class Engine:
         return wasmtime.Func(self.store, wanted.type, lambda *values: self.answer(wanted.name, call, values))
 
     def answer(self, name, call, values):
-        """Whatever happens in an import, the guest gets an errno."""
+        """Calls the function of an import. Every exception becomes an errno."""
         if name == "proc_exit":
             raise RuntimeError(f"the engine exited with {values[0]}")
         try:
@@ -284,8 +283,8 @@ class Engine:
         put32(self.part(result, 4), written & 0xFFFFFFFF)
 
     def poll_oneoff(self, subscriptions, events, count, result):
-        """There is nothing to wait for but the time, and nobody may wait here: all
-        subscriptions to a clock are over at once."""
+        """There is nothing to wait for but time, and a host must not wait here: subscriptions
+        to a clock end at once."""
         need(0 < count <= 64, "EINVAL")
         for i in range(count):
             subscription, event = self.part(subscriptions + 48 * i, 48), self.part(events + 32 * i, 32)

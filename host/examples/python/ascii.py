@@ -1,6 +1,6 @@
 """Representation type ASCII (RFC 959 §3.1.1.1): lines end in LF in a file and in CRLF on
-the wire. A line that ends in CRLF already stays as it is on the way out, and on the way
-in CR goes only before LF."""
+the wire. A line of a file that ends in CRLF is sent as it is. Of received bytes a CR is
+removed only before LF."""
 
 
 class ToWire:
@@ -17,7 +17,7 @@ class ToWire:
 
 class ToFile:
     def __init__(self):
-        self.held = b""  # a CR of which is not known yet what follows
+        self.held = b""  # a CR at the end of the data before: the next byte decides
 
     def convert(self, data):
         data = self.held + data

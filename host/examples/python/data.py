@@ -25,14 +25,14 @@ class Listener(Owned):
         self.server.loop.add_reader(sock, self.accept)
 
     def accept(self):
-        """Takes what connects, until there is too much to trust. Somebody else's
-        connection is closed unread, and the client's is still waited for."""
+        """Keeps connections from the client's address until there are two, of which none can be
+        trusted. Connections from elsewhere are closed unread, and the wait goes on."""
         try:
             sock, client = self.sock.accept()
         except OSError as error:
             if error.errno not in EXHAUSTED:
-                return  # it went away again, and the next is waited for
-            self.failed = error  # the port would be ready for ever
+                return  # the client has hung up already; the wait goes on
+            self.failed = error  # the socket would stay readable, and be tried without end
             self.stop()
             return self.post(EVENT.READABLE)
         if ip_of(client) != self.session.client_ip:
@@ -44,8 +44,8 @@ class Listener(Owned):
             self.stop()
 
     def take(self):
-        """When two came from the client's address, one of them is a thief's, and nobody
-        can say which."""
+        """The connection that came. Of two from the client's address one is a thief's, and
+        nobody can say which: EBUSY."""
         if self.failed and not self.arrived:
             raise self.failed
         need(self.arrived, "EAGAIN")
@@ -64,7 +64,7 @@ class Listener(Owned):
 
 
 class Data(Connection):
-    """A data connection, or the attempt at an active one."""
+    """A data connection, or an active one that is being dialled."""
 
     kind = "DATA"
     dialling = None
@@ -100,8 +100,8 @@ class Data(Connection):
             await self.server.loop.sock_sendall(self.sock, self.compressor.flush())
 
     async def pieces(self):
-        """What the client sends. The end of the connection before the end of compressed
-        data is no end."""
+        """The bytes that the client sends. Under MODE Z the end of the connection before that of
+        the compressed data is an error."""
         buffer = bytearray(PIECE)
         while size := await self.server.loop.sock_recv_into(self.sock, buffer):
             data = memoryview(buffer)[:size]
@@ -127,5 +127,5 @@ class Data(Connection):
             self.dialling.cancel()
         if self.sock:
             if self.compressor:
-                self.unsent += self.compressor.flush()  # nobody else ends a listing
+                self.unsent += self.compressor.flush()  # the end of the compressed data, which a listing needs
             super().given_up()

@@ -1,8 +1,8 @@
 """One folder of the operating system, and nothing outside it.
 
 Every folder on the way to a file is opened from the one above it, and none through a
-link: what is looked at is what is opened, and a link that is changed meanwhile leads
-nowhere else. It takes a POSIX system."""
+link, so that a link that is changed meanwhile leads nowhere else. It takes a POSIX
+system."""
 
 import errno
 import os
@@ -17,14 +17,14 @@ MAX_LINKS = 40
 
 
 def record(info):
-    """A stat record and its mode."""
+    """The stat record of a file."""
     types = {stat.S_IFREG: TYPE.FILE, stat.S_IFDIR: TYPE.DIR, stat.S_IFLNK: TYPE.LINK}
     mode = types.get(stat.S_IFMT(info.st_mode), TYPE.OTHER) | info.st_mode & 0o777
-    return STAT_RECORD.pack(info.st_mtime_ns, info.st_size, mode, info.st_nlink, 0)  # nobody asks when it was created
+    return STAT_RECORD.pack(info.st_mtime_ns, info.st_size, mode, info.st_nlink, 0)  # 0: this host does not tell creation times
 
 
 def read_link(name, folder):
-    """Where a link leads; None for what is no link."""
+    """The target of a link; None if it is no link."""
     try:
         return os.readlink(name, dir_fd=folder)
     except OSError as error:
@@ -38,13 +38,12 @@ class Files:
 
     def __init__(self, root):
         self.root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self.uploading = set()  # device and inode
+        self.uploading = set()  # (device, inode) of files that are written
 
     @contextmanager
     def at(self, name, follow=True):
-        """The folder, open, and the last element of what name leads to. That is then no
-        link, or may be one when follow is false. Links are followed as long as they are
-        relative and stay inside."""
+        """The open folder of the file that name leads to, and the last element of its name. That
+        is no link, unless follow is false. Links must be relative and stay inside."""
         folders, todo, last, links = [os.dup(self.root)], name.split(b"/")[::-1], b".", 0
         try:
             while todo:
@@ -86,15 +85,15 @@ class Files:
             os.close(fd)
 
     def list(self, name, names_only):
-        """Yields (stat record, name, target) for each entry, sorted by name. What is in
-        the folder is known when the first is asked for, and that it is one before."""
+        """Opens a folder, and returns a generator. That yields None first, then (stat record,
+        name, target) for each entry, sorted by name; it reads the names after the None."""
         with self.at(name) as (folder, last):
             fd = os.open(last, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
         return self.entries(fd, names_only)
 
     def entries(self, fd, names_only):
         try:
-            yield  # so that closing what was never read closes the folder
+            yield  # begin the try block, so that close() closes the folder
             for name in sorted(map(os.fsencode, os.listdir(fd))):
                 if names_only:
                     yield bytes(STAT_RECORD.size), name, b""
@@ -103,7 +102,7 @@ class Files:
                     info = os.stat(name, dir_fd=fd, follow_symlinks=False)
                     target = read_link(name, fd) if stat.S_ISLNK(info.st_mode) else b""
                 except OSError:
-                    continue  # it went away meanwhile
+                    continue  # removed meanwhile
                 yield record(info), name, target or b""
         finally:
             os.close(fd)
@@ -118,7 +117,7 @@ class Files:
         raise Fault("EISDIR" if stat.S_ISDIR(info.st_mode) else "EACCES")
 
     def read(self, name, offset):
-        """Opens a download that begins at offset, and describes its file."""
+        """Opens a download from offset on, and describes its file."""
         with self.at(name) as (folder, last):
             fd, info = self.open(folder, last, os.O_RDONLY)
         try:
@@ -129,8 +128,8 @@ class Files:
         return Download(fd), info
 
     def write(self, name, flags, offset):
-        """Opens an upload in place: with O_TRUNC it replaces, with O_EXCL it makes a file,
-        with O_APPEND it adds to one. One at a time may write to a file."""
+        """Opens an upload in place: O_TRUNC replaces a file, O_EXCL makes one, O_APPEND adds to
+        its end. A file that is being written already is EBUSY."""
         with self.at(name, not flags & os.O_EXCL) as (folder, last):
             fd, info, made = self.open_or_make(folder, last, flags, offset)
             key = info.st_dev, info.st_ino
@@ -154,7 +153,7 @@ class Files:
         except FileExistsError:
             if flags & os.O_EXCL:
                 raise
-            return *self.open(folder, last, how), False  # it has come since
+            return *self.open(folder, last, how), False  # somebody has made it since
 
     def mkdir(self, name):
         with self.at(name, False) as (folder, last):
@@ -198,12 +197,12 @@ class Download:
 
 
 class Upload:
-    """A file that is written, in its place. What it replaces stays until a byte has come
-    or the upload is committed: a client that never connects, or dies, loses nothing."""
+    """A file that is written in place. Its old bytes stay until a byte has come or the upload
+    is committed: a client that never connects, or dies, loses nothing."""
 
     def __init__(self, files, fd, key, cut, made):
         self.files, self.fd, self.key, self.cut = files, fd, key, cut
-        self.made = made  # the folder, open, and the name, if there was no such file
+        self.made = made  # if there was no such file: the open folder and the name
 
     def write(self, data):
         if data:
@@ -217,15 +216,15 @@ class Upload:
         self.cut = False
 
     def commit(self):
-        """Some storage tells only at the end what it could not write."""
+        """Closes the file, and raises its error: some storage reports failed writes only then."""
         try:
             self.empty()
         finally:
             self.close()
 
     def abort(self):
-        """What has come stays, so that the client can resume. A file that nothing has come
-        for goes."""
+        """Closes the file. Bytes that have come stay, so that the client can resume. A file that
+        this upload made is removed if none have come."""
         try:
             if self.made:
                 self.remove(*self.made)

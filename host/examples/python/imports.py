@@ -10,12 +10,12 @@ from session import MAX_OWNED, MAX_UNSENT, Connection, ip_of
 from transfer import Directory, OpenFile
 
 MAX_NAME = 64 << 10
-LOWEST_PORT = 1024  # below are the services that a bounce attack is after (RFC 2577 §3)
+LOWEST_PORT = 1024  # below it are the services that bounce attacks aim at (RFC 2577 §3)
 
 
 def name(data):
-    """A parameter that names a file: relative to the root, with no element that leads
-    anywhere but down."""
+    """A parameter that is the name of a file: relative to the root, without elements that lead
+    up."""
     need(len(data) <= MAX_NAME and b"\0" not in data, "EINVAL")
     need(data == b"." or not {b"", b".", b".."} & set(data.split(b"/")), "EINVAL")
     return data
@@ -82,7 +82,7 @@ def handle_close(owned):
 
 def auth_login(session, user, password, rights, abilities):
     need(len(user) <= MAX_NAME and len(password) <= MAX_NAME, "EINVAL")
-    account = session.server.login(user, password) if user else None  # at once: this host hashes nothing
+    account = session.server.login(user, password) if user else None  # without waiting: this host hashes no passwords
     need(account or not user, "EACCES")
     session.account = account
     put32(rights, account[0] if account else 0)
@@ -96,7 +96,7 @@ def file_stat(session, path, flags, out):
 
     def work():
         stat = record(files.stat(path, bool(flags & STAT.LINK)))
-        # An account that can only upload changes directories, but learns nothing of files.
+        # An account that can only upload may change directories, but not look at files.
         need(is_dir(stat) or may_look, "EACCES")
         if flags & STAT.ENTER:
             need(is_dir(stat), "ENOTDIR")
@@ -144,8 +144,8 @@ def open_download(files, path, flags, offset, may_delete):
 
 
 def open_upload(files, path, flags, offset, may_delete):
-    """Whoever may not delete may not overwrite either, only make new files and add to the
-    end of old ones."""
+    """Opens an upload. An account without the right to delete may only make new files, or add
+    to the end of old ones."""
     try:
         info = files.stat(path)
         stat, size = record(info), info.st_size
@@ -172,12 +172,12 @@ def open_upload(files, path, flags, offset, may_delete):
 def file_commit(file):
     need(file.upload and file.task, "EINVAL")
     need(file.finished, "EBUSY")
-    need(not file.failed, "EINVAL")  # what broke off is not whole, whatever the guest says
+    need(not file.failed, "EINVAL")  # an upload that failed is not whole, whatever the guest says
     key = ("commit", file.handle)
     asked = file.session.asked
     need(not file.committing or asked and asked.key == key, "EBUSY")
     if not file.committing and file.session.gone():
-        file.close()  # a client that dies ends this connection first
+        file.close()  # the client died: a dying client ends its control connection first
         raise Fault("ECANCELED")
     try:
         file.session.ask(key, file.file.commit)

@@ -24,8 +24,8 @@ def address(text):
 
 
 def user(text):
-    """What stands behind the last of several colons are rights, or the password of who
-    mistypes them would be another one."""
+    """NAME:PASSWORD[:ro|rw]. With more than one colon the last part must be rights: else
+    mistyped rights would become part of the password."""
     name, _, rest = text.partition(":")
     password, colon, may = rest.rpartition(":")
     if not colon:
@@ -59,7 +59,7 @@ def digest(password):
 
 
 def accounts(users, anonymous, files):
-    """Who may log in. An unknown user takes as long as a wrong password."""
+    """Server's login for these users. An unknown user takes as long as a wrong password."""
 
     def login(name, password):
         if anonymous and name.lower() in (b"anonymous", b"ftp") and name not in users:
@@ -88,7 +88,7 @@ async def serve(listener, server):
                 continue
             try:
                 server.open(sock, client)
-            except OSError:  # it went away again
+            except OSError:  # the client has hung up already
                 sock.close()
 
 
@@ -103,7 +103,7 @@ async def main():
     p = parser()
     o, rest = p.parse_known_args()
     if rest:
-        p.error("there is no " + rest[0].partition("=")[0])  # and no more of it: a password may follow
+        p.error("there is no " + rest[0].partition("=")[0])  # without the rest, which may be a password
     users = dict(o.user)
     if len(users) < len(o.user):
         p.error("a user is given twice")
@@ -117,7 +117,7 @@ async def main():
         log(f"ftp://[{host}]:{port}/" if ":" in host else f"ftp://{host}:{port}/", to=1)
     serving = [server.loop.create_task(serve(listener, server)) for listener in listeners]
 
-    def stop():  # once all sessions have ended, the second time at once
+    def stop():  # the first signal waits until all sessions have ended, the second does not
         for task in serving:
             task.cancel()
         if server.draining:

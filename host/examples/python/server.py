@@ -13,7 +13,7 @@ UNAVAILABLE = b"421 Service not available, closing control connection.\r\n"
 
 
 def reason(error):
-    """An error in one line: Wasmtime's last, which comes behind the guest's stack."""
+    """An error in one line: of Wasmtime's the cause, which comes after the guest's stack."""
     lines = str(error).split("Caused by:")[-1].strip().splitlines()
     return lines[0].strip() if lines else repr(error)
 
@@ -21,8 +21,8 @@ def reason(error):
 class Server:
     """A host for one instance of the engine.
 
-    login(user, password) is (rights, files), or None; ports are the first and the last
-    for passive data connections, (0, 0) being any free one."""
+    login(user, password) returns (rights, files), or None to refuse. ports are the first and
+    the last port for passive data connections; (0, 0) is any free port."""
 
     def __init__(self, program, login, ports):
         self.program, self.login, self.ports = program, login, ports
@@ -31,11 +31,11 @@ class Server:
         self.engine = self.timer = None
         self.due = self.draining = False
         self.sessions, self.drained = set(), asyncio.Event()
-        self.clearing = set()  # transfers of any session that were given up and have not ended yet
+        self.clearing = set()  # transfers of all sessions that were given up and have not ended yet
         self.start()
 
     def start(self):
-        """Makes sure that there is an engine."""
+        """Starts an engine if there is none."""
         if not self.engine:
             self.engine = Engine(self.program, CALLS, self.objects)
 
@@ -50,14 +50,14 @@ class Server:
         self.sessions.add(Session(self, sock, client))
 
     def closed(self, session):
-        """Is told when the connection of a session is closed."""
+        """Forgets a session whose connection is closed."""
         self.sessions.discard(session)
         if self.draining and not self.sessions:
             self.drained.set()
 
     def drain(self):
-        """Makes idle sessions end with 421, the others when they are idle; drained is set
-        then."""
+        """Ends idle sessions with 421, the others when they are idle. Sets drained when all
+        have ended."""
         self.draining = True
         self.post(EVENT.DRAIN, 0, 0, 0, 0)
         self.closed(None)
@@ -90,8 +90,8 @@ class Server:
             self.timer = self.loop.call_later(max(following - now(), 0) / 1e9, self.wake)
 
     def abandon(self, error):
-        """Ends all sessions and the instance: one that has trapped would still answer.
-        The next session gets another."""
+        """Ends the instance and all sessions. A trapped instance would still answer, so the
+        next session gets a new one."""
         said = self.engine.printed.decode(errors="replace").partition("\n")[0]
         log(f"the engine failed; its sessions end: {said or reason(error)}")
         self.engine.store.close()
@@ -102,7 +102,7 @@ class Server:
             session.close()
 
     def listen(self, address):
-        """A listener on a port of the range that nobody can guess."""
+        """A socket that listens on a random port of the range."""
         first, last = self.ports
         ports = list(range(first, last + 1))
         random.SystemRandom().shuffle(ports)

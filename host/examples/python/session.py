@@ -1,4 +1,4 @@
-"""What is on the host's side of a control connection."""
+"""The host's side of a control connection."""
 
 import asyncio
 import socket
@@ -12,19 +12,19 @@ LINGER_TIME, STALL_TIME = 2, 300
 
 
 def ip_of(address):
-    """4 or 16 bytes. An IPv4 address mapped into IPv6 is the IPv4 address that it
-    stands for."""
+    """The 4 or 16 bytes of an address. An IPv4 address mapped into IPv6 becomes the IPv4
+    address."""
     text = address[0].partition("%")[0].removeprefix("::ffff:")
     return socket.inet_pton(socket.AF_INET if "." in text else socket.AF_INET6, text)
 
 
 class Owned:
-    """What a session owns by a handle of its own."""
+    """An object of a session, with a handle of its own."""
 
     handle = None
 
     def given_up(self):
-        """Gives up what the object holds. Nothing is said to the guest."""
+        """Releases what the object holds. The guest gets no event."""
 
     def close(self):
         self.session.disown(self)
@@ -35,7 +35,7 @@ class Owned:
 
 
 class Connection(Owned):
-    """A connection that the guest writes to: a session's, or one for data."""
+    """A connection that the guest writes to: control or data."""
 
     sock = None
     compressor = expander = None
@@ -48,7 +48,7 @@ class Connection(Owned):
         self.sock, self.unsent = sock, bytearray()
 
     def write(self, data):
-        """Takes as much as there is room for."""
+        """Takes as many bytes as there is room for, and returns their number."""
         if self.broken:
             raise self.broken
         taken = data[: max(MAX_UNSENT - len(self.unsent), 0)]
@@ -59,7 +59,7 @@ class Connection(Owned):
         return len(taken)
 
     def flush(self):
-        """Sends what it can, and the rest as soon as there is room."""
+        """Sends as much as the socket takes, and the rest when that has room again."""
         try:
             while self.unsent:
                 del self.unsent[: self.sock.send(self.unsent)]
@@ -81,7 +81,7 @@ class Connection(Owned):
             self.post(EVENT.WRITABLE)
 
     def given_up(self):
-        """Ends the connection, once what was written is sent."""
+        """Ends the connection once all that was written is sent."""
         self.over = True
         self.deadline = self.server.loop.call_later(STALL_TIME, self.destroy)
         self.flush()
@@ -97,7 +97,7 @@ class Connection(Owned):
 
 
 class Question:
-    """A call of the guest's that may have to wait."""
+    """A call of the guest that may have to wait."""
 
     answer = error = None
     done = False
@@ -131,8 +131,8 @@ class Session(Connection):
         server.loop.add_reader(sock, self.receive)
 
     def look(self):
-        """Looks whether something has come, a piece at a time, so that a client cannot make
-        the host keep its bytes."""
+        """Reads one piece, so that a client cannot make the host keep many bytes. Returns
+        whether there were bytes, the end or an error."""
         try:
             self.arrived = self.sock.recv(4096)
             self.ended = not self.arrived
@@ -143,8 +143,8 @@ class Session(Connection):
         return True
 
     def receive(self):
-        """Tells the guest that something has come. Once the session is over it discards what
-        comes: closing with bytes unread would reset the connection."""
+        """Posts an event for bytes that have come. Once the session is over it discards them:
+        closing with bytes unread would reset the connection."""
         if not self.look():
             return
         if not self.over:
@@ -156,8 +156,8 @@ class Session(Connection):
                 self.destroy()
 
     def read(self, size):
-        """Looks at the connection itself, for the end of one that nobody was told of yet is
-        the end of its uploads."""
+        """Returns received bytes, b"" at the end. It looks at the connection itself: its end
+        also ends the session's uploads, though no event has told of it yet."""
         if not self.arrived and not self.ended and not self.failed and self.look():
             self.server.loop.remove_reader(self.sock)
         if not self.arrived:
@@ -171,7 +171,7 @@ class Session(Connection):
         return data
 
     def gone(self):
-        """Whether the client has ended the connection, with nothing left to read."""
+        """Whether the client has ended the connection and all its bytes are read."""
         if self.arrived:
             return False
         try:
@@ -182,14 +182,14 @@ class Session(Connection):
             return True
 
     def wait_for(self, task):
-        """Notes a transfer that was given up and has not ended yet."""
+        """Has the next question wait for a transfer that was given up and has not ended."""
         for clearing in self.clearing, self.server.clearing:
             clearing.add(task)
             task.add_done_callback(clearing.discard)
 
     def ask(self, key, work):
-        """Answers a call that may wait: the guest gets EAGAIN, then the event, and calls
-        again for what work, on a thread, came to. Another question abandons the one
+        """Answers a call that may wait: the guest gets EAGAIN, then an event, and calls again
+        for the result of work, which runs on a thread. Another question abandons the one
         before."""
         asked = self.asked
         if asked and asked.key == key:
@@ -220,8 +220,8 @@ class Session(Connection):
             asked.discard()
 
     async def answer(self, work):
-        """What work, on a thread, comes to. A client that tries again at once finds the file
-        of its last upload free, as soon as the disk lets go of it."""
+        """The result of work, on a thread. If the file is busy with an upload that was given
+        up, it waits for that and tries again: the client may have come back at once."""
         if self.clearing:
             await asyncio.wait(list(self.clearing))
         try:
@@ -252,7 +252,7 @@ class Session(Connection):
         return bool(self.account and self.account[0] & right)
 
     def files(self, right):
-        """The account's files, for a call that needs a right."""
+        """The account's files, for a call that needs this right."""
         need(self.can(right), "EACCES")
         return self.account[1]
 

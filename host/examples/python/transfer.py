@@ -17,8 +17,7 @@ SENDFILE_PIECE = 4 << 20
 
 
 def reset(sock):
-    """Closes a connection so that the other end sees that it broke: a download that did
-    must not look like one that ended."""
+    """Closes a connection by a reset: a download that failed must not look complete."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
 
@@ -31,7 +30,7 @@ class Directory(Owned):
         next(entries)
 
     def page(self, room):
-        """Up to room bytes of whole records; nothing is the end. Runs on a thread."""
+        """Up to room bytes of whole records; no bytes are the end. Runs on a thread."""
         page = bytearray()
         while entry := self.ahead or next(self.entries, None):
             self.ahead = None
@@ -40,21 +39,21 @@ class Directory(Owned):
                 page += record
             elif page:
                 self.ahead = entry
-                break  # one too large for any page is left out
+                break  # a record too large for any page is left out
         return bytes(page)
 
     def given_up(self):
-        with suppress(ValueError):  # a page is being made, after which nobody holds it
+        with suppress(ValueError):  # a thread still makes a page; the generator is freed after that
             self.entries.close()
 
 
 class OpenFile(Owned):
-    """A file open for one transfer, which this host does: the guest never sees the bytes."""
+    """A file open for one transfer. The host moves the bytes: the guest never sees them."""
 
     kind = "FILE"
     task = failed = digest = hashing = None
     finished = committing = False
-    bytes = 0  # that crossed the data connection, or were hashed
+    bytes = 0  # bytes that crossed the data connection, or were hashed
 
     def __init__(self, file, stat, upload):
         self.file, self.stat, self.upload = file, stat, upload
@@ -81,7 +80,8 @@ class OpenFile(Owned):
             self.file.abort()
 
     async def on_thread(self, work, *args):
-        """Does what may wait for the disk. The file must stay open until that is done."""
+        """Does work that may wait for the disk. Even when cancelled it waits for that: the file
+        must stay open until then."""
         done = self.server.loop.run_in_executor(None, work, *args)
         try:
             return await asyncio.shield(done)
@@ -106,7 +106,7 @@ class OpenFile(Owned):
         await data.send_end()
 
     async def send_file(self, data, length):
-        """Lets the kernel move the bytes, in pieces after which progress is noted."""
+        """Has the kernel move the bytes, in pieces, each of which counts as progress."""
         at = os.lseek(self.fd, 0, os.SEEK_CUR)
         with open(self.fd, "rb", buffering=0, closefd=False) as file:
             while size := min(SENDFILE_PIECE, length - self.bytes) if length else SENDFILE_PIECE:
@@ -140,6 +140,6 @@ class OpenFile(Owned):
         """The session's next question waits until the file is free again."""
         if self.task and not self.finished:
             self.session.wait_for(self.task)
-            self.server.loop.call_soon(self.task.cancel)  # once it has begun, or nobody would clear up
+            self.server.loop.call_soon(self.task.cancel)  # not before run has begun, which closes the file
         elif not self.committing:
             self.file.abort()

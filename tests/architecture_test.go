@@ -19,8 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// source is what a file of this repository imports. Every file counts, whatever
-// system it is built for.
+// source is a Go file of this repository and its imports, whatever its build constraints.
 type source struct {
 	file    string // relative to the repository, with slashes
 	imports []string
@@ -29,7 +28,7 @@ type source struct {
 func (s source) folder() string { return path.Dir(s.file) }
 func (s source) isTest() bool   { return strings.HasSuffix(s.file, "_test.go") }
 
-// sources are all of this repository's.
+// sources parses all Go files of this repository.
 func sources(t *testing.T) []source {
 	t.Helper()
 	var all []source
@@ -62,9 +61,9 @@ func sources(t *testing.T) []source {
 	return all
 }
 
-// floors are the folders that programs are made of, and which others each may import.
-// Host and module stand side by side and never see each other. The boundary and the
-// storages below them see nothing of ours.
+// floors are the top folders of programs, and for each the others that it may import.
+// Host and module never import each other. The boundary imports nothing of ours; storages
+// import the boundary.
 var floors = map[string][]string{
 	"cmd":      {"host", "module", "fsbridge"},
 	"host":     {"wasi", "fsbridge"},
@@ -73,8 +72,8 @@ var floors = map[string][]string{
 	"fsbridge": {"wasi"},
 }
 
-// arrows are all that some packages may import of ours, which is less than their floor
-// may.
+// arrows list, for some packages, all of our packages that they may import: fewer than
+// their floor may.
 var arrows = map[string][]string{
 	"cmd/wasiftpd":          {"host", "host/turns", "module", "fsbridge"},
 	"host/turns":            nil,
@@ -124,9 +123,9 @@ func TestArchitectureArrows(t *testing.T) {
 	}
 }
 
-// What the engine may import, and the boundary whose words it speaks: nothing that reaches a system or a clock, or that
-// brings Go's reflection into the guest (STYLE.md, Go). It may yield, by runtime:
-// nothing else lets the guest's collector run.
+// engineImports are all that the engine and package wasi may import: nothing that reaches
+// a system or a clock, and nothing that brings Go's reflection into the guest. Package
+// runtime is there to yield: nothing else lets the guest's collector run.
 var engineImports = []string{"bytes", "cmp", "encoding/binary", "errors", "math", "math/bits", "net/netip", "runtime",
 	"slices", "strconv", "strings", "unicode/utf8", "wasiftp/wasi", "wasiftp/wasi/ascii"}
 
@@ -170,8 +169,8 @@ func TestArchitectureTestLibraries(t *testing.T) {
 	}
 }
 
-// TestGoRelease: os.Root, which keeps names inside an account's folder, let some
-// out before Go 1.26.5. A build with an older release must not be possible.
+// TestGoRelease: os.Root keeps names inside an account's folder, but let some out before
+// Go 1.26.5. A build with an older release must not be possible.
 func TestGoRelease(t *testing.T) {
 	t.Parallel()
 	const sound = "go1.26.5"

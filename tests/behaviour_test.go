@@ -13,7 +13,7 @@ import (
 	"wasiftp/host"
 )
 
-// The settings for clients that want it otherwise reach the engine.
+// The settings of host.Behaviour and the zone of listings reach the engine.
 func TestBehaviour(t *testing.T) {
 	t.Parallel()
 	files := fsbridge.NewMemory()
@@ -45,7 +45,7 @@ func TestBehaviour(t *testing.T) {
 	assert.ErrorContains(t, err, "Behaviour")
 }
 
-// A link is listed as itself or, if so set, as what it leads to.
+// A link is listed as itself or, with FollowLinks, as its target.
 func TestBehaviourOfLinks(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()

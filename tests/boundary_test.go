@@ -19,12 +19,12 @@ import (
 	"wasiftp/wasi"
 )
 
-// surface is what a module has in common with its host: lines like
+// surface is a module's imports and exports, in lines like
 // "import ftphost.net_read (i32 i32 i32 i32) (i32)" and "export memory".
 type surface struct{ imports, exports []string }
 
-// moduleReader reads the binary format of WebAssembly. It panics where a module
-// is not valid: this one was compiled before.
+// moduleReader reads the binary format of WebAssembly. It panics if the module is not
+// valid, but all modules here have been compiled before.
 type moduleReader struct{ rest []byte }
 
 func (r *moduleReader) number() int {
@@ -99,9 +99,9 @@ func surfaceOf(module []byte) (s surface) {
 	return s
 }
 
-var update = flag.Bool("update", false, "write again what the tests compare with")
+var update = flag.Bool("update", false, "write the files that the tests compare with")
 
-// The engine reaches nothing but what the golden list names.
+// The engine imports and exports what the golden list names, and nothing else.
 func TestBoundaryIsTheGoldenOne(t *testing.T) {
 	t.Parallel()
 	const name = "testdata/abi.golden"
@@ -115,8 +115,8 @@ func TestBoundaryIsTheGoldenOne(t *testing.T) {
 	assert.Equal(t, string(golden), got)
 }
 
-// What the engine imports is in the table as it is there, and Go's runtime gets
-// the ten functions that it needs.
+// The engine imports every function of the table, with its signature, and the ten
+// functions of WASI that Go's runtime needs.
 func TestBoundaryIsTheTable(t *testing.T) {
 	t.Parallel()
 	var table []string
@@ -136,7 +136,7 @@ func TestBoundaryIsTheTable(t *testing.T) {
 	assert.Len(t, runtime, 10)
 }
 
-// ABI.md tells of the functions of WASI that there must be.
+// ABI.md names every function of WASI that the module imports.
 func TestBoundaryOfTheRuntimeIsDocumented(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../wasi/ABI.md")
@@ -171,7 +171,7 @@ func TestBoundaryNeedsTheDocumentedFeatures(t *testing.T) {
 	}
 }
 
-// The exports are those that the boundary names, and the memory.
+// The module exports the functions of wasi.Exports, and its memory.
 func TestBoundaryExports(t *testing.T) {
 	t.Parallel()
 	want := []string{"export memory"}
@@ -182,7 +182,7 @@ func TestBoundaryExports(t *testing.T) {
 	assert.Equal(t, want, surfaceOf(host.Module()).exports)
 }
 
-// The committed list of the boundary in plain text names every import.
+// wasi/abi.txt names every import.
 func TestBoundaryInPlainText(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../wasi/abi.txt")
@@ -192,7 +192,7 @@ func TestBoundaryInPlainText(t *testing.T) {
 	}
 }
 
-// The engine that is built in is one that the host takes.
+// The host accepts the embedded engine.
 func TestBoundaryOfTheModuleBuiltIn(t *testing.T) {
 	t.Parallel()
 	info, err := host.Inspect(host.Module())

@@ -12,8 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// commonsNet is the class path of Main.java, which is compiled once, or "" and
-// why there is none.
+// commonsNet compiles Main.java once and returns its class path, or "" and the reason.
 var commonsNet = sync.OnceValues(func() (classPath, missing string) {
 	for _, binary := range []string{"java", "javac"} {
 		if _, err := exec.LookPath(binary); err != nil {
@@ -33,7 +32,8 @@ var commonsNet = sync.OnceValues(func() (classPath, missing string) {
 	return jar + string(filepath.ListSeparator) + classes, ""
 })
 
-// commonsNetJar is the one that is named, or one of Maven's, or Debian's.
+// commonsNetJar is the path of commons-net's jar: that of $COMMONS_NET_JAR, Maven's or
+// Debian's, or "" if there is none.
 func commonsNetJar() string {
 	if named := os.Getenv("COMMONS_NET_JAR"); named != "" {
 		return named

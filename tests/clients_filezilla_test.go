@@ -15,22 +15,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fileZilla is a FileZilla on a screen that nobody sees, with a mouse and a
-// keyboard.
+// fileZilla is FileZilla on a virtual screen, used by mouse and keyboard.
 type fileZilla struct {
 	*site
 	display string
 }
 
-// Its numbers for protocols.
+// FileZilla's numbers of protocols.
 const (
 	fzExplicit = 4
 	fzImplicit = 3
-	fzPlain    = 6 // without a try of AUTH
+	fzPlain    = 6 // without trying AUTH
 )
 
-// FileZilla wants data connections to resume the TLS session of their control
-// connection; here the server does too.
+// FileZilla wants data connections to resume the TLS session of their control connection.
+// Here the server requires it, too.
 func TestClientFileZilla(t *testing.T) {
 	t.Parallel()
 	for binary, debian := range map[string]string{"filezilla": "filezilla", "Xvfb": "xvfb", "xdotool": "xdotool"} {
@@ -73,7 +72,8 @@ func TestClientFileZilla(t *testing.T) {
 	}
 }
 
-// fileZillaSettings ask nothing, overwrite, set times and keep a log.
+// fileZillaSettings let FileZilla ask nothing, overwrite files, set times and write a
+// log.
 const fileZillaSettings = `<FileZilla3><Settings>
 <Setting name="Greeting version">99.0.0</Setting>
 <Setting name="Greeting resources">99.0.0</Setting>
@@ -94,7 +94,8 @@ const fileZillaServer = `<FileZilla3><Servers><Server><Name>s</Name>
 <LocalDir>%s</LocalDir><RemoteDir>1 0 5 there</RemoteDir>
 </Server></Servers></FileZilla3>`
 
-// FileZilla remembers that it may go on, plain or with this certificate.
+// What FileZilla remembers of a server: that plain FTP is allowed, or that a certificate
+// is trusted.
 const (
 	fileZillaInsecure = `<FileZilla3><InsecureHosts><Host Port="%d">%s</Host></InsecureHosts></FileZilla3>`
 	fileZillaTrust    = `<FileZilla3><TrustedCerts><Certificate><Host>%[2]s</Host><Port>%[1]d</Port><Data>%[3]x</Data>
@@ -102,7 +103,7 @@ const (
 <TrustSANs>0</TrustSANs></Certificate></TrustedCerts></FileZilla3>`
 )
 
-// testFileZilla has all that either side has sent to the other.
+// testFileZilla downloads and uploads all samples.
 func testFileZilla(s *site, verb string) {
 	s.offer("there/down")
 	s.prepare("here/up")
@@ -127,7 +128,8 @@ func testFileZilla(s *site, verb string) {
 	f.await("the upload", func() bool { return dated(s.remote("there/up")) })
 	s.same(s.remote("there/up"))
 
-	// It sends back what it has fetched, too; it is over when all is.
+	// The upload includes what was downloaded. It has ended when every transfer that
+	// started has succeeded.
 	f.await("the end", func() bool {
 		log := f.log()
 		done := strings.Count(log, "File transfer successful")
@@ -140,11 +142,11 @@ func testFileZilla(s *site, verb string) {
 	assert.NotContains(s.t, log, "Error:")
 }
 
-// then is when samples are from. FileZilla sets times last, whence they tell
-// that a file is there.
+// then is the modification time of the samples. FileZilla sets times last, so a file with
+// this time is complete.
 var then = time.Date(2020, 2, 29, 12, 34, 56, 0, time.UTC)
 
-// date makes the samples in a directory to be from then.
+// date sets the modification time of the samples in a directory to then.
 func date(t testing.TB, dir string) {
 	t.Helper()
 	for _, name := range names() {
@@ -152,7 +154,7 @@ func date(t testing.TB, dir string) {
 	}
 }
 
-// dated says whether all samples are in a directory, and from then.
+// dated says whether a directory has all samples, with the time then.
 func dated(dir string) bool {
 	for _, name := range names() {
 		if info, err := os.Stat(dir + "/" + name); err != nil || !info.ModTime().Equal(then) {
@@ -177,7 +179,7 @@ func (s *site) start(files []*os.File, command ...string) {
 	})
 }
 
-// screen is a new display.
+// screen starts an X server and returns the name of its display.
 func (s *site) screen() string {
 	s.t.Helper()
 	r, w, err := os.Pipe()
@@ -191,7 +193,7 @@ func (s *site) screen() string {
 	return ":" + strings.TrimSpace(number)
 }
 
-// log is what FileZilla has said to the server, and heard, so far.
+// log is FileZilla's log so far.
 func (f *fileZilla) log() string {
 	log, _ := os.ReadFile(f.local("log"))
 	return string(log)
@@ -209,9 +211,9 @@ func (f *fileZilla) xdotool(arguments ...string) string {
 	return f.run("", append([]string{"env", "DISPLAY=" + f.display, "xdotool"}, arguments...)...)
 }
 
-// choose marks everything in a list, which is at this part of the window's
-// width, and chooses a letter of its menu. A program that is still drawing
-// misses clicks and keys: it tries again until there is this in the log.
+// choose selects everything in the list at this part of the window's width, and presses a
+// letter of its menu. A program that is still drawing misses clicks and keys, so choose
+// tries again until the log shows the effect.
 func (f *fileZilla) choose(part float64, letter, effect string) {
 	f.t.Helper()
 	before := strings.Count(f.log(), effect)
@@ -229,7 +231,7 @@ func (f *fileZilla) choose(part float64, letter, effect string) {
 	})
 }
 
-// window is the main window; nothing else of it is called so.
+// window is the main window, the only one whose name ends in FileZilla.
 type window struct {
 	id            string
 	width, height float64
@@ -254,7 +256,7 @@ func (f *fileZilla) window() (w window) {
 	return w
 }
 
-// at is a place in the window's width; below is one in the height where the
-// lists are, under their last lines.
+// at is the x of a part of the window's width. below is a y in the lists, under their
+// last lines.
 func (w window) at(part float64) string { return strconv.Itoa(int(part * w.width)) }
 func (w window) below() string          { return strconv.Itoa(int(0.75 * w.height)) }

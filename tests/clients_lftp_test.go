@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// lftp runs commands in one lftp that is logged in; the first that fails ends it.
+// lftp logs in and runs commands in one lftp. The first that fails ends it.
 func (s *site) lftp(at netip.AddrPort, settings string, commands ...string) string {
 	s.t.Helper()
 	before := []string{
@@ -67,8 +67,8 @@ func TestClientLftp(t *testing.T) {
 	})
 }
 
-// sameTimes wants the samples in two directories to be of one time: mirror sets
-// it, here by MDTM and there by MFMT or SITE UTIME.
+// sameTimes checks that the samples in two directories have the same times. mirror sets
+// them: on the client after MDTM, on the server by MFMT or SITE UTIME.
 func sameTimes(t *testing.T, one, other string) {
 	t.Helper()
 	for _, name := range names() {

@@ -8,8 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// The program checks by itself what it sees; what it leaves on the server is
-// checked here.
+// The program checks what it sees, and the test what it leaves on the server.
 //
 //go:embed testdata/client.py
 var pythonProgram string

@@ -28,8 +28,7 @@ type site struct {
 	home string
 }
 
-// newSite starts a server for a client, or skips the test where that client is
-// missing.
+// newSite starts a server for a client, or skips the test if that client is missing.
 func newSite(t testing.TB, binary, debian string) *site {
 	t.Helper()
 	if _, err := exec.LookPath(binary); err != nil {
@@ -38,7 +37,7 @@ func newSite(t testing.TB, binary, debian string) *site {
 	return &site{t, dirPlace(t).(folder), t.TempDir()}
 }
 
-// clientTime is more than any client here needs, its tries included.
+// clientTime is the longest that a client may run, retries included.
 const clientTime = 60 * time.Second
 
 // run runs a client and returns what it printed. It must succeed.
@@ -74,7 +73,7 @@ var samples = map[string][]byte{
 	"größe 世界 é.bin": script.Bytes(300),
 }
 
-// names are those of samples, sorted.
+// names are the names of the samples, sorted.
 func names() []string { return slices.Sorted(maps.Keys(samples)) }
 
 // fill puts samples into a directory.
@@ -98,7 +97,7 @@ func (s *site) prepare(dir string) {
 	s.fill(filepath.Join(s.home, dir))
 }
 
-// same wants all samples in a directory of either side.
+// same checks that a directory of either side has all samples.
 func (s *site) same(dir string) {
 	s.t.Helper()
 	for name, want := range samples {
@@ -106,8 +105,8 @@ func (s *site) same(dir string) {
 	}
 }
 
-// content wants a file to have this content. Its hash says so: a message with
-// megabytes in it helps nobody.
+// content checks the content of a file. It compares hashes: a message with megabytes in
+// it helps nobody.
 func (s *site) content(path string, want []byte) {
 	s.t.Helper()
 	got, err := os.ReadFile(path)
@@ -127,14 +126,14 @@ func (s *site) put(path string, content []byte) {
 func (s *site) remote(name string) string { return filepath.Join(s.Root, name) }
 func (s *site) local(name string) string  { return filepath.Join(s.home, name) }
 
-// gone wants nothing to be there.
+// gone checks that there is no such file.
 func (s *site) gone(path string) {
 	s.t.Helper()
 	_, err := os.Lstat(path)
 	assert.ErrorIs(s.t, err, os.ErrNotExist, path)
 }
 
-// addresses are where the server is, by family.
+// addresses are the server's addresses, by family.
 func (s *site) addresses() map[string]netip.AddrPort {
 	all := map[string]netip.AddrPort{"IPv4": s.IPv4}
 	if s.IPv6.IsValid() {
@@ -157,7 +156,7 @@ func TestClientCurl(t *testing.T) {
 			s := newSite(t, "curl", "curl")
 			for family, at := range s.addresses() {
 				if family == "IPv6" && (mode == "PASV" || mode == "PORT") {
-					continue // they have no room for such an address
+					continue // PASV and PORT have no room for an IPv6 address
 				}
 				curl := append([]string{"curl", "-sS", "-g", "--fail", "--user", "u:p", "--ftp-create-dirs"}, options...)
 				testCurlTransfers(s, curl, "ftp://"+at.String()+"/", family)
@@ -171,7 +170,7 @@ func TestClientCurl(t *testing.T) {
 	})
 }
 
-// testCurlTransfers has one curl fetch, and one send, all samples.
+// testCurlTransfers downloads all samples with one curl, and uploads them with another.
 func testCurlTransfers(s *site, curl []string, base, dir string) {
 	s.t.Helper()
 	s.offer(dir)
@@ -219,7 +218,7 @@ func testCurlCommands(s *site, curl []string, base string) {
 		assert.Contains(s.t, nlst, name+"\n")
 	}
 
-	// ASCII; curl makes the line ends its own.
+	// ASCII: curl converts the line ends.
 	s.put(s.remote("text"), []byte("a\nb\n"))
 	s.run("", with("--use-ascii", "-o", "text", base+"text")...)
 	s.content(s.local("text"), []byte("a\nb\n"))

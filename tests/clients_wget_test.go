@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// wget only fetches; curl is there for its other half.
+// wget only downloads.
 func TestClientWget(t *testing.T) {
 	t.Parallel()
 	for way, option := range map[string]string{"passive": "--passive-ftp", "active": "--no-passive-ftp"} {
@@ -37,7 +37,7 @@ func testWget(s *site, option string, at netip.AddrPort, dir string) {
 	}
 	base := "ftp://" + at.String() + "/" + dir + "/"
 
-	// A tree, with its times. Without nocontrol it escapes some of UTF-8.
+	// A tree, with its times. Without nocontrol wget escapes some of UTF-8.
 	mirror := []string{"--mirror", "--no-host-directories", "--restrict-file-names=nocontrol", base}
 	assert.Contains(s.t, wget(mirror...), "Downloaded: ")
 	s.same(s.local(dir + "/deep/er"))

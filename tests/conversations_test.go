@@ -44,7 +44,7 @@ func TestConversationsWithProgram(t *testing.T) {
 	})
 }
 
-// A verb that is added must be spoken of in some script.
+// Every verb is said in some script.
 func TestConversationsCoverAllVerbs(t *testing.T) {
 	t.Parallel()
 	var all strings.Builder

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDependency: README's line makes a clone a dependency of another module, whose
-// program has an FTP server then.
+// TestDependency: with the go mod edit of README another module can use a clone of this
+// one, and have an FTP server.
 func TestDependency(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../README.md")
@@ -26,7 +26,7 @@ func TestDependency(t *testing.T) {
 		t.Helper()
 		command := exec.Command("go", args...)
 		command.Dir = dir
-		// Nothing may be fetched: all that is needed the clone has needed.
+		// Nothing is fetched: building the clone has fetched all that is needed.
 		command.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOSUMDB=off", "GOWORK=off")
 		out, err := command.CombinedOutput()
 		require.NoError(t, err, "go %q: %s", args, out)

@@ -24,9 +24,10 @@ import (
 	"wasiftp/tests/script"
 )
 
-// TestDyingClientCommitsNothing: the system closes the connections of a program
-// that is killed one after the other. The control connection is the older one and
-// so goes first, and what came of an upload is no whole file, however it looks.
+// TestDyingClientCommitsNothing: when a program is killed, the system closes its
+// connections one after the other, and the control connection first, as the older one. An
+// upload whose data connection ends after that is not committed: it may be half a file,
+// however whole it looks.
 func TestDyingClientCommitsNothing(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]string{
@@ -56,7 +57,8 @@ func TestDyingClientCommitsNothing(t *testing.T) {
 	}
 }
 
-// TestQuitIsNoDeath: whoever has said QUIT may hang up before its upload ends.
+// TestQuitIsNoDeath: a client that has said QUIT may close its control connection before
+// its upload ends.
 func TestQuitIsNoDeath(t *testing.T) {
 	t.Parallel()
 	for _, lines := range []string{"QUIT\r\n", "PWD\r\nQUIT\r\n"} {
@@ -71,7 +73,7 @@ func TestQuitIsNoDeath(t *testing.T) {
 	}
 }
 
-// rest is all that the server says until it hangs up.
+// rest is all that the server says until it closes the control connection.
 func (c *talk) rest() string {
 	c.t.Helper()
 	said, err := io.ReadAll(c.in)
@@ -79,8 +81,8 @@ func (c *talk) rest() string {
 	return string(said)
 }
 
-// TestVanishedClientGivesItsPlace: behind a command that waits, more commands than
-// the server takes in hide that their client is gone.
+// TestVanishedClientGivesItsPlace: the server notices that a client is gone, although a
+// command waits and more commands are queued behind it than the server reads.
 func TestVanishedClientGivesItsPlace(t *testing.T) {
 	t.Parallel()
 	files, err := fsbridge.OpenDir(t.TempDir(), fsbridge.DirOptions{})
@@ -101,8 +103,8 @@ func TestVanishedClientGivesItsPlace(t *testing.T) {
 	}
 }
 
-// TestLostUploadIsTakenOver: a client that has lost its connection in an upload,
-// and comes again, need not wait until the server finds out.
+// TestLostUploadIsTakenOver: a client that loses its connection during an upload and
+// comes again need not wait until the server notices the loss.
 func TestLostUploadIsTakenOver(t *testing.T) {
 	t.Parallel()
 	network, root, seen := uploads(t, fsbridge.DirOptions{})
@@ -111,7 +113,7 @@ func TestLostUploadIsTakenOver(t *testing.T) {
 	lost["waiting"].port()
 	require.Equal(t, 150, lost["waiting"].do("STOR waiting"))
 	for name := range lost {
-		assert.Equal(t, 450, login(t, network, "admin").do2("STOR "+name), "another account's")
+		assert.Equal(t, 450, login(t, network, "admin").doAtPort("STOR "+name), "another account's")
 		again := login(t, network, "u")
 		require.Equal(t, 226, again.store("STOR "+name, "all of it"))
 		content, err := os.ReadFile(filepath.Join(root, name))
@@ -129,15 +131,15 @@ func TestLostUploadIsTakenOver(t *testing.T) {
 	}
 }
 
-// do2 opens a passive port, says a line and takes the code of its reply.
-func (c *talk) do2(line string) int {
+// doAtPort opens a passive port, sends a line and returns the code of its reply.
+func (c *talk) doAtPort(line string) int {
 	c.t.Helper()
 	c.port()
 	return c.do(line)
 }
 
-// TestEveryEndIsTold: what never came to its transfer is told of like what did,
-// before Close returns.
+// TestEveryEndIsTold: before Close returns, the observer hears of every transfer's end,
+// even of one whose data connection never came.
 func TestEveryEndIsTold(t *testing.T) {
 	t.Parallel()
 	files := fsbridge.NewMemory()
@@ -145,7 +147,7 @@ func TestEveryEndIsTold(t *testing.T) {
 	server, network := serve(t, host.Config{Authenticator: accounts(files), Observer: host.ObserverFunc(seen.Observe)})
 	require.Equal(t, 226, login(t, network, "u").store("STOR old", "content"))
 	for _, line := range []string{"RETR old", "STOR new", "APPE old"} {
-		assert.Equal(t, 150, login(t, network, "u").do2(line))
+		assert.Equal(t, 150, login(t, network, "u").doAtPort(line))
 	}
 	require.NoError(t, server.Close())
 	told := append(seen.of(host.Downloaded), seen.of(host.UploadFailed)...)
@@ -157,8 +159,8 @@ func TestEveryEndIsTold(t *testing.T) {
 	assert.Len(t, seen.of(host.Disconnected), 4)
 }
 
-// TestFaultyStorageIsTold: a storage that panics or fails at the end of an upload
-// has failed it.
+// TestFaultyStorageIsTold: an upload has failed if its storage panics or fails, even at
+// its end.
 func TestFaultyStorageIsTold(t *testing.T) {
 	t.Parallel()
 	fault := errors.New("the fault")
@@ -184,7 +186,7 @@ func TestFaultyStorageIsTold(t *testing.T) {
 	}
 }
 
-// faulty is a storage with uploads that do as they are told.
+// faulty is a storage whose uploads call the functions of upload.
 type faulty struct {
 	*fsbridge.Memory
 	upload faultyUpload
@@ -194,7 +196,7 @@ func (f faulty) Create(string, int, int64, *fs.FileMode) (fsbridge.Upload, error
 	return f.upload, nil
 }
 
-// faultyUpload does what is not nil.
+// faultyUpload calls those of its functions that are not nil.
 type faultyUpload struct{ write, commit, abort func() error }
 
 func (u faultyUpload) Write(p []byte) (int, error) { return len(p), run(u.write) }
@@ -208,8 +210,8 @@ func run(call func() error) error {
 	return call()
 }
 
-// TestAcceptGoesOn: what accept(2) fails with may pass, and only a closed listener
-// is the end.
+// TestAcceptGoesOn: an error of accept(2) may pass, so that only a closed listener ends
+// Serve.
 func TestAcceptGoesOn(t *testing.T) {
 	t.Parallel()
 	server, _ := serve(t, host.Config{})
@@ -228,7 +230,7 @@ func TestAcceptGoesOn(t *testing.T) {
 	assert.Empty(t, faults.faults)
 }
 
-// faultyListener fails some times before it accepts.
+// faultyListener returns its faults, one for each Accept, before it accepts.
 type faultyListener struct {
 	net.Listener
 	faults []error
@@ -246,8 +248,8 @@ func (l *faultyListener) Accept() (net.Conn, error) {
 //go:embed testdata/killed.py
 var killedProgram string
 
-// TestKilledClientsLeaveNoHalf: programs that are killed in their uploads leave
-// nothing but whole files, and nothing that is hidden.
+// TestKilledClientsLeaveNoHalf: clients that are killed during their uploads leave whole
+// files only, and no hidden ones.
 func TestKilledClientsLeaveNoHalf(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("python3"); err != nil {

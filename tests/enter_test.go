@@ -24,7 +24,7 @@ func (closing) Enter(name string) error {
 	return nil
 }
 
-// TestEnterClosedDirectory: CWD does not promise what cannot be kept.
+// TestEnterClosedDirectory: CWD fails if the storage cannot enter the directory.
 func TestEnterClosedDirectory(t *testing.T) {
 	t.Parallel()
 	files := fsbridge.NewMemory()

@@ -19,8 +19,8 @@ import (
 	"wasiftp/tests/script"
 )
 
-// sick are files of which some cannot be described or opened, as on a disk that is
-// dead or whose owner keeps others out.
+// sick is a storage with files that cannot be described or opened, as on a dead disk or
+// without permission.
 type sick struct {
 	*fsbridge.Memory
 	faults map[string]error // by the name of the file
@@ -67,7 +67,7 @@ func (e sickEntry) Info() (fs.FileInfo, error) {
 	return e.DirEntry.Info()
 }
 
-// lastWords are those of a listing's lines.
+// lastWords are the last words of a listing's lines, which are the names.
 func lastWords(listing []byte) (all []string) {
 	for line := range strings.SplitSeq(strings.TrimSpace(string(listing)), "\r\n") {
 		if words := strings.Fields(line); len(words) > 0 {
@@ -77,8 +77,8 @@ func lastWords(listing []byte) (all []string) {
 	return all
 }
 
-// An entry that cannot be described is not listed. All the others are, and its name
-// is told to those who ask for names.
+// LIST and MLSD leave out an entry that cannot be described, and have all others. NLST
+// has its name.
 func TestBadEntrySpoilsNoListing(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []error{
@@ -104,7 +104,7 @@ func TestBadEntrySpoilsNoListing(t *testing.T) {
 	}
 }
 
-// LIST -R leaves out what is in a folder that may not be read.
+// LIST -R leaves out the content of a folder that may not be read.
 func TestListOfAFolderThatMayNotBeRead(t *testing.T) {
 	t.Parallel()
 	files := sick{Memory: fsbridge.NewMemory(), faults: map[string]error{}}
@@ -112,7 +112,7 @@ func TestListOfAFolderThatMayNotBeRead(t *testing.T) {
 		require.NoError(t, files.Mkdir(dir, nil))
 		require.NoError(t, putFile(files, dir+"/in-"+dir, nil, past))
 	}
-	// It can be described, and that is all.
+	// The folder can be described, but not opened.
 	network := serveFiles(t, locked{files, "locked"})
 	c := login(t, network, "u")
 	listing, code := c.get("LIST -R")
@@ -125,7 +125,7 @@ func TestListOfAFolderThatMayNotBeRead(t *testing.T) {
 	assert.Equal(t, 550, code)
 }
 
-// locked are files with a folder that is not opened.
+// locked is a storage with a folder that cannot be opened.
 type locked struct {
 	sick
 	name string
@@ -138,7 +138,7 @@ func (l locked) Open(name string) (fs.File, error) {
 	return l.sick.Open(name)
 }
 
-// A directory that breaks off in the middle is not told as whole.
+// A listing does not end well if reading its directory fails in the middle.
 func TestListingThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	files := sick{Memory: fsbridge.NewMemory(), broken: "dir"}
@@ -151,7 +151,8 @@ func TestListingThatBreaksOff(t *testing.T) {
 	}
 }
 
-// Who may delete, and nothing else, deletes a file by DELE and a directory by RMD.
+// DELE removes files only and RMD directories only, also for an account that may do
+// nothing but delete.
 func TestRemovingAsksForTheKind(t *testing.T) {
 	t.Parallel()
 	for _, rights := range []host.Rights{host.RightDelete, host.RightDelete | host.RightWrite, host.ReadWrite} {
@@ -172,7 +173,7 @@ func TestRemovingAsksForTheKind(t *testing.T) {
 	}
 }
 
-// twoDisks are files that are renamed by being moved only.
+// twoDisks is a storage in which every renaming is a move from one disk to another.
 type twoDisks struct {
 	*fsbridge.Memory
 	move func(ctx context.Context, from, to string) error
@@ -185,7 +186,7 @@ func (d twoDisks) Rename(ctx context.Context, from, to string) error {
 	return d.move(ctx, from, to)
 }
 
-// renamer are files that can be renamed, but not moved.
+// renamer is a storage whose files can be renamed, but not moved to another disk.
 type renamer struct{ fs.FS }
 
 func (r renamer) Rename(_ context.Context, from, _ string) error {
@@ -227,7 +228,7 @@ func TestRenameToAnotherDisk(t *testing.T) {
 	assert.Contains(t, states(t, files.Memory), "new")
 }
 
-// A move ends with the session that wants it.
+// A move ends with its session.
 func TestMoveEndsWithItsSession(t *testing.T) {
 	t.Parallel()
 	begun, ended := make(chan struct{}), make(chan error, 1)
@@ -247,8 +248,8 @@ func TestMoveEndsWithItsSession(t *testing.T) {
 	assert.ErrorIs(t, <-ended, context.Canceled)
 }
 
-// A folder of a group keeps its group, whatever a client sets, and is shown as ls
-// shows it.
+// A folder keeps its set-group-ID bit, whatever mode a client sets, and LIST shows it as
+// ls does.
 func TestFourDigitsOfAMode(t *testing.T) {
 	t.Parallel()
 	if os.PathSeparator == '\\' {
@@ -285,7 +286,7 @@ func openFolder(t testing.TB, root string) *fsbridge.Dir {
 	return dir
 }
 
-// Links, as a client that knows nothing of them meets them.
+// What each verb does with links, for a client that knows nothing of them.
 func TestThroughLinks(t *testing.T) {
 	t.Parallel()
 	world := dirPlace(t).(folder)

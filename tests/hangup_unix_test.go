@@ -18,8 +18,8 @@ import (
 	"wasiftp/tests/script"
 )
 
-// hungUp runs the program with users of a file, which is written when the program
-// begins to read it, at a time when it has already got a SIGHUP.
+// hungUp starts the program with a users file that is a pipe. It writes line to the pipe
+// only after a SIGHUP, which thus comes before anything is set up.
 func hungUp(t *testing.T, line []byte) (*exec.Cmd, script.Network) {
 	t.Helper()
 	path, err := program()

@@ -27,11 +27,11 @@ import (
 	"wasiftp/wasi/hosttest/kit"
 )
 
-// kitModule is what a host runs in the place of the engine when it is checked.
+// kitModule is the module that a host runs instead of the engine when the kit checks it.
 const kitModule = "../wasi/hosttest/hosttest.wasm"
 
-// TestHostKit checks every host that is ours. What one of them need not offer is
-// a skipped test; nothing else may be.
+// TestHostKit checks our hosts. A check is skipped if the host need not pass it; no other
+// check may be skipped.
 func TestHostKit(t *testing.T) {
 	t.Parallel()
 	all := host.Config{Hosts: []string{}, Allow: host.Allow{
@@ -44,7 +44,7 @@ func TestHostKit(t *testing.T) {
 	for _, h := range []struct {
 		name  string
 		start func(*testing.T) kit.Target
-		lacks string // a pattern of what it need not offer, or cannot be checked on it
+		lacks string // a pattern of the checks that may be skipped
 	}{
 		{"a folder", func(t *testing.T) kit.Target { return kitFolder(t, all, "tcp4") }, forbidden},
 		{"IPv6", func(t *testing.T) kit.Target { return kitFolder(t, all, "tcp6") }, forbidden + "|another address than the client's"},
@@ -79,7 +79,7 @@ func TestHostKit(t *testing.T) {
 	}
 }
 
-// asRoot is the pattern of what cannot be checked by who may do everything.
+// asRoot is the pattern of the checks that root cannot make, as root may do everything.
 func asRoot() string {
 	if os.Geteuid() == 0 {
 		return "|may not search"
@@ -125,7 +125,7 @@ func kitServer(t *testing.T, config host.Config, family string, files fs.FS) kit
 	}
 }
 
-// The kit's module has the imports of the table, as they are there.
+// The kit's module has the imports and exports of the engine.
 func TestHostKitModule(t *testing.T) {
 	t.Parallel()
 	module, err := os.ReadFile(kitModule)
@@ -138,9 +138,9 @@ func TestHostKitModule(t *testing.T) {
 	assert.Equal(t, surfaceOf(host.Module()).exports, surfaceOf(module).exports)
 }
 
-// kitProgram runs a host as a program, until the test ends. In its arguments
-// {module} is the kit's, and {root} an empty folder; it knows u and ro, and says
-// in a line where it listens.
+// kitProgram runs a host as a program until the test ends. In its arguments {module}
+// stands for the kit's module, and {root} for an empty folder. The host has the accounts
+// u and ro, and prints a line with the URL at which it listens.
 func kitProgram(t *testing.T, args ...string) kit.Target {
 	t.Helper()
 	root := t.TempDir()
@@ -163,7 +163,7 @@ func kitProgram(t *testing.T, args ...string) kit.Target {
 	return kit.Target{}
 }
 
-// The command of the kit says by its exit code what came of it.
+// The exit code of the kit's command tells the result.
 func TestHostKitCommand(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "hosttest.exe")

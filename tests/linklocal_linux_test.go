@@ -20,11 +20,11 @@ import (
 	"wasiftp/host"
 )
 
-// inNetwork says that this process runs in a network of its own.
+// inNetwork is set in the environment of a process that runs in a network of its own.
 const inNetwork = "WASIFTP_TEST_IN_NETWORK"
 
-// TestLinkLocalClients: a client at an address that is good on one link only has data
-// connections, both ways.
+// TestLinkLocalClients: a client at a link-local address gets data connections, passive
+// and active.
 func TestLinkLocalClients(t *testing.T) {
 	if os.Getenv(inNetwork) == "" {
 		t.Parallel()
@@ -53,7 +53,7 @@ func TestLinkLocalClients(t *testing.T) {
 	require.NoError(t, err)
 	defer server.Close()
 	var config net.ListenConfig
-	config.SetMultipathTCP(false) // its addresses have no zone
+	config.SetMultipathTCP(false) // addresses of Multipath TCP have no zone
 	control, err := config.Listen(t.Context(), "tcp", "[fe80::1%link0]:0")
 	require.NoError(t, err)
 	go server.Serve(control)

@@ -16,8 +16,8 @@ import (
 	"wasiftp/host"
 )
 
-// forbidding is a folder whose embedder forbids what one method does. What it does not
-// override is promoted from the folder.
+// forbidding is a folder whose embedder forbids one method. The methods that it does not
+// override are the folder's.
 type forbidding struct {
 	*fsbridge.Dir
 	method string
@@ -86,8 +86,8 @@ func (f forbidding) Symlink(target, name string) error {
 	return f.Dir.Symlink(target, name)
 }
 
-// overrides are what each method does, by every way in which a client can want that. "+"
-// is an upload, and "-" a download.
+// overrides has for each method all ways in which a client can make the server call it.
+// "+" is an upload, "-" a download, and "|" stands between commands.
 var overrides = map[string][]string{
 	"Open": {"-RETR file", "HASH file", "XMD5 file", "SITE COPY file new", "SITE CPFR file|SITE CPTO new", "COMB new file"},
 	"Create": {"+STOR new", "+STOR file", "+APPE file", "+STOU new", "REST 1|+STOR file", "RANG 0 1|+STOR file",
@@ -101,8 +101,8 @@ var overrides = map[string][]string{
 	"Symlink": {"SITE SYMLINK file new"},
 }
 
-// TestOverridesHold: what an embedder's type overrides holds whatever verb
-// comes, also under a mask.
+// TestOverridesHold: what an embedder's type forbids is forbidden by every verb, also
+// under a umask.
 func TestOverridesHold(t *testing.T) {
 	t.Parallel()
 	if os.PathSeparator == '\\' {
@@ -143,7 +143,7 @@ func TestOverridesHold(t *testing.T) {
 			}
 		}
 	}
-	// What a new storage can do has to be looked at here.
+	// A new method of Dir belongs in overrides, or in this list if it changes nothing.
 	for of := range reflect.TypeFor[*fsbridge.Dir]().Methods() {
 		if changes := overrides[of.Name] != nil; !changes {
 			assert.Contains(t, []string{"Close", "Enter", "Lstat", "ReadLink", "Space", "Stat", "Sweep"}, of.Name)
@@ -151,7 +151,7 @@ func TestOverridesHold(t *testing.T) {
 	}
 }
 
-// look is all that can be seen of a tree.
+// look describes all files of a tree.
 func look(t *testing.T, root string) (all []string) {
 	t.Helper()
 	require.NoError(t, fs.WalkDir(os.DirFS(root), ".", func(name string, entry fs.DirEntry, err error) error {

@@ -29,8 +29,8 @@ type launched struct {
 	network script.Network
 }
 
-// serving makes a command that serves on an address of its own, for what it
-// announces may be lost. redirect is the shell's.
+// serving makes a command that serves on an address known beforehand, since the line that
+// announces it may be lost. redirect is in the shell's syntax.
 func serving(t *testing.T, redirect string, args ...string) *launched {
 	t.Helper()
 	path, err := program()
@@ -59,14 +59,14 @@ func (l *launched) start() {
 	})
 }
 
-// stop ends it as a service manager does, and wants it to end well.
+// stop ends the program as a service manager does, and checks its exit code.
 func (l *launched) stop() {
 	l.t.Helper()
 	require.NoError(l.t, l.command.Process.Signal(syscall.SIGTERM))
 	require.NoError(l.t, l.command.Wait(), "it did not end well")
 }
 
-// use does what is logged.
+// use makes a session whose actions are logged.
 func (l *launched) use() {
 	l.t.Helper()
 	c := login(l.t, l.network, "u")
@@ -77,8 +77,7 @@ func (l *launched) use() {
 	require.Equal(l.t, 221, c.do("QUIT"))
 }
 
-// TestReaderGone: who reads stdout or stderr may end. The server goes on, and
-// says no more.
+// TestReaderGone: whoever reads stdout or stderr may end. The server goes on without it.
 func TestReaderGone(t *testing.T) {
 	t.Parallel()
 	for _, stream := range []string{"stdout", "stderr"} {
@@ -116,8 +115,8 @@ func TestReaderGoneLater(t *testing.T) {
 	l.stop()
 }
 
-// TestNoRoomForLog: a full disk takes no line, and a descriptor that is not
-// there is no client's file or connection.
+// TestNoRoomForLog: the server goes on if the disk of its log is full. A standard
+// descriptor that was closed never becomes a client's file or connection.
 func TestNoRoomForLog(t *testing.T) {
 	t.Parallel()
 	for name, redirect := range map[string]string{
@@ -139,8 +138,8 @@ func TestNoRoomForLog(t *testing.T) {
 	}
 }
 
-// TestPipelineOfCommands: what prints and ends does end with its reader, as a
-// command of a pipeline should.
+// TestPipelineOfCommands: a command that prints and ends is ended by SIGPIPE when its
+// reader is gone, as in any pipeline.
 func TestPipelineOfCommands(t *testing.T) {
 	t.Parallel()
 	path, err := program()
@@ -180,8 +179,8 @@ func TestServiceWithoutHome(t *testing.T) {
 	assert.DirExists(t, filepath.Join(cache, "compiled"))
 }
 
-// TestStopWhileStarting: compiling may take a minute, and a file may never come.
-// A server that does not serve yet ends at once.
+// TestStopWhileStarting: compiling may take a minute, and a file may never come. SIGTERM
+// ends a server at once that does not serve yet.
 func TestStopWhileStarting(t *testing.T) {
 	t.Parallel()
 	pipe := filepath.Join(t.TempDir(), "users")
@@ -198,8 +197,8 @@ func TestStopWhileStarting(t *testing.T) {
 	assert.Equal(t, syscall.SIGTERM, command.ProcessState.Sys().(syscall.WaitStatus).Signal())
 }
 
-// TestThreat36SilentConnections: sessions that have an instance each cost none before
-// their clients speak.
+// TestThreat36SilentConnections: where each session has an instance of its own, it has
+// none before its client speaks.
 func TestThreat36SilentConnections(t *testing.T) {
 	t.Parallel()
 	l := serving(t, ">/dev/null 2>&1", "--sessions-per-instance", "1", "--max-sessions-per-address", "200")

@@ -17,7 +17,7 @@ import (
 	"wasiftp/tests/script"
 )
 
-// program is the built wasiftpd.
+// program builds wasiftpd once, and returns its path.
 var program = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(temporary, "wasiftpd")
 	if runtime.GOOS == "windows" {
@@ -60,7 +60,7 @@ func startProgram(t testing.TB, root string) script.Network {
 	return network
 }
 
-// launch runs a command until the test ends. The result is what it says.
+// launch runs a command until the test ends, and scans its standard output.
 func launch(t testing.TB, command *exec.Cmd) *bufio.Scanner {
 	t.Helper()
 	stdout, err := command.StdoutPipe()
@@ -74,7 +74,7 @@ func launch(t testing.TB, command *exec.Cmd) *bufio.Scanner {
 	return bufio.NewScanner(stdout)
 }
 
-// administrators is a users file with one, made by the program.
+// administrators is the path of a users file with one administrator, made by the program.
 func administrators(t testing.TB, program string) string {
 	t.Helper()
 	command := exec.Command(program, "passwd", "admin", "--rights", "rw,admin")

@@ -16,7 +16,7 @@ import (
 	"wasiftp/host"
 )
 
-// people are accounts that come and go.
+// people is an authenticator whose accounts can be removed.
 type people struct {
 	host.Authenticator
 	mu     sync.Mutex
@@ -122,7 +122,7 @@ func TestAccountIsClosedByTheNext(t *testing.T) {
 	assert.EqualValues(t, 6, p.closed.Load())
 }
 
-// Whoever is refused because his account has no place left holds nothing.
+// An account is closed if its login is refused because the account has no session left.
 func TestFullAccountIsClosed(t *testing.T) {
 	t.Parallel()
 	p := newPeople(fsbridge.NewMemory())

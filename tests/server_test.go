@@ -17,8 +17,8 @@ import (
 	"wasiftp/tests/script"
 )
 
-// temporary is where things are that all tests of this package share: the
-// compiled engine and the program.
+// temporary is a folder for what all tests of this package share: the compiled engine and
+// the program.
 var temporary string
 
 func TestMain(m *testing.M) {
@@ -32,8 +32,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// accounts are those that the tests know: u may do all, ro may read, admin is an
-// administrator, and anonymous may read with any password. The others' is p.
+// accounts are the accounts of the tests: u may read and write, ro may read, admin is u
+// and an administrator, and anonymous may read with any password. The password of the
+// others is p.
 func accounts(files fs.FS) host.AuthenticatorFunc {
 	return func(_ context.Context, login host.Login) (*host.Account, error) {
 		switch {
@@ -51,7 +52,7 @@ func accounts(files fs.FS) host.AuthenticatorFunc {
 	}
 }
 
-// allowed turns on whatever can be turned on.
+// allowed turns on all that is off by default, but for the commands of TLS.
 var allowed = host.Allow{SiteCopy: true, SiteSymlink: true, SiteRmdir: true, Combine: true}
 
 // events are what a server has observed.
@@ -78,19 +79,19 @@ func (e *events) of(kind host.EventKind) (found []host.Event) {
 	return found
 }
 
-// serve runs a server of its own, with short delays, until the test ends.
+// serve runs a server with short delays until the test ends.
 func serve(t testing.TB, config host.Config) (*host.Server, script.Network) {
 	t.Helper()
 	config.CacheDir = temporary
 	config.Limits.FailureDelay = cmp.Or(config.Limits.FailureDelay, time.Millisecond)
-	_, config.SyncObserver = config.Observer.(*events) // after a reply, tests look at once
+	_, config.SyncObserver = config.Observer.(*events) // tests look at the events right after a reply
 	server, err := host.New(config)
 	require.NoError(t, err)
 	t.Cleanup(func() { server.Close() })
 	return server, listen(t, server)
 }
 
-// listen has a server listen on a port of each family until the test ends.
+// listen makes a server listen on a port of each family until the test ends.
 func listen(t testing.TB, server *host.Server) script.Network {
 	t.Helper()
 	return listenBy(t, "127.0.0.1", server.Serve)
@@ -115,8 +116,8 @@ func listenBy(t testing.TB, ip string, serve func(net.Listener) error) script.Ne
 
 func address(l net.Listener) netip.AddrPort { return l.Addr().(*net.TCPAddr).AddrPort() }
 
-// common is one server for many tests, each with files and a port of its own: a
-// session's files are those of the address it came to.
+// common is one server for many tests, each with files and ports of its own: the address
+// that a session came to decides its files.
 type common struct {
 	*host.Server
 	mu    sync.Mutex
@@ -142,8 +143,8 @@ func (c *common) Authenticate(ctx context.Context, login host.Login) (*host.Acco
 	return accounts(files)(ctx, login)
 }
 
-// offer has files be those of who comes to an address of the network, until the test
-// ends. An IPv6 port may have the number of another test's IPv4 port.
+// offer serves files at the addresses of the network until the test ends. It takes whole
+// addresses as keys, since an IPv6 port may have the number of another test's IPv4 port.
 func (c *common) offer(t testing.TB, network script.Network, files fs.FS) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -156,7 +157,7 @@ func (c *common) offer(t testing.TB, network script.Network, files fs.FS) {
 	})
 }
 
-// serveFiles has the common server serve files until the test ends.
+// serveFiles makes the common server serve files until the test ends.
 func serveFiles(t testing.TB, files fs.FS) script.Network {
 	t.Helper()
 	c, err := commonServer()

@@ -18,21 +18,21 @@ import (
 // simulated is the engine, native, in a world that exists in memory only.
 type simulated struct {
 	*ftptest.World
-	port uint16 // the client's last
+	port uint16 // the last that the client listened at
 }
 
 func simulatedPlace(testing.TB) script.World {
 	return simulate(ftptest.NewWorld(ftp.Config{Allow: ftp.Allow(allowed)}))
 }
 
-// plainPlace is one whose engine moves the bytes of files itself.
+// plainPlace is a simulated place whose engine moves the bytes of files itself.
 func plainPlace(testing.TB) script.World {
 	return simulate(ftptest.NewPlainWorld(ftp.Config{Allow: ftp.Allow(allowed)}))
 }
 
 func simulate(world *ftptest.World) script.World {
 	w := &simulated{World: world, port: 41000}
-	// Less than what scripts call large, so that a transfer waits for its client.
+	// Less than a large file of the scripts, so that a transfer waits for its client.
 	w.Room = 256 << 10
 	w.Accounts["anonymous"] = ftptest.Account{Password: "someone@example.org", Rights: wasi.RightRead | wasi.RightList}
 	return w
@@ -42,10 +42,10 @@ func TestConversationsSimulated(t *testing.T) { converse(t, simulatedPlace) }
 
 func TestConversationsEngineMovesBytes(t *testing.T) { converse(t, plainPlace) }
 
-// errQuiet is a read for which nothing can come any more.
+// errQuiet ends a read for which nothing more can come.
 var errQuiet = errors.New("the server is silent")
 
-// errNobody is a connection that nobody waits for.
+// errNobody is the error of a connection to a port at which nobody listens.
 var errNobody = errors.New("connection refused")
 
 func (w *simulated) Has(need string) bool { return need != "links" && need != "deflate" }
@@ -72,8 +72,8 @@ func (w *simulated) Listen(control script.Conn) (script.Listener, error) {
 	return &simulatedListener{w, control.(*simulatedControl).client.Listen(w.port)}, nil
 }
 
-// receive moves what take gives to p, and lets the world go on while that is
-// nothing.
+// receive reads into p what take returns, and keeps the rest. If take returns nothing,
+// the world runs first.
 func (w *simulated) receive(p []byte, kept *string, take func() string, closed func() bool) (int, error) {
 	if *kept == "" {
 		if *kept = take(); *kept == "" {
@@ -143,7 +143,7 @@ func (d *simulatedData) Write(p []byte) (int, error) {
 
 func (d *simulatedData) Urgent([]byte) error { return errors.ErrUnsupported }
 
-// Close is TCP's: whoever closes before he has read all breaks the connection.
+// Close resets the connection if not all of it was read, as TCP does.
 func (d *simulatedData) Close() error {
 	if d.received && !d.data.Closed() {
 		d.data.Drop()

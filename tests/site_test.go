@@ -23,7 +23,7 @@ import (
 	"wasiftp/tests/script"
 )
 
-// FEAT is what the account's files can do, not what some can.
+// FEAT lists what the storage of the account can do.
 func TestFeaturesOfStorages(t *testing.T) {
 	t.Parallel()
 	dir, err := fsbridge.OpenDir(t.TempDir(), fsbridge.DirOptions{})
@@ -63,7 +63,7 @@ func TestFeaturesOfStorages(t *testing.T) {
 	}
 }
 
-// What FEAT and SITE HELP tell of works, and what they don't tell of is refused.
+// A command works if FEAT or SITE HELP lists it, and is refused if not.
 func TestFeaturesWork(t *testing.T) {
 	t.Parallel()
 	lines := map[string]string{
@@ -107,12 +107,11 @@ func TestFeaturesWork(t *testing.T) {
 	}
 }
 
-// SITE WHO tells of the sessions of all instances, and no name brings a line of its
-// own.
+// SITE WHO lists the sessions of all instances, and no name forges a line.
 func TestWhoOfAllInstances(t *testing.T) {
 	t.Parallel()
 	files := fsbridge.NewMemory()
-	require.NoError(t, putFile(files, "b\x01ig", make([]byte, 64<<20), past)) // more than sockets take
+	require.NoError(t, putFile(files, "b\x01ig", make([]byte, 64<<20), past)) // more than the sockets' buffers take
 	admin := accounts(files)
 	_, network := serve(t, host.Config{SessionsPerInstance: 2, Authenticator: host.AuthenticatorFunc(
 		func(ctx context.Context, l host.Login) (*host.Account, error) {
@@ -136,7 +135,7 @@ func TestWhoOfAllInstances(t *testing.T) {
 	assert.Regexp(t, `(?m)^ \d+ 127.0.0.1 admin since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: idle$`, text)
 }
 
-// However many sessions there are, they are told page by page.
+// SITE WHO lists all sessions, even if they fill several pages of the host.
 func TestWhoInPages(t *testing.T) {
 	t.Parallel()
 	files := fsbridge.NewMemory()
@@ -157,10 +156,10 @@ func TestWhoInPages(t *testing.T) {
 	last.alive()
 }
 
-// terabytes are files that have a terabyte each, and take any.
+// terabytes is a storage whose files have a terabyte each. It discards uploads.
 type terabytes struct {
 	*fsbridge.Memory
-	gate <-chan struct{} // nil, or what reading waits for
+	gate <-chan struct{} // reads wait for it, unless it is nil
 	open atomic.Int32
 }
 
@@ -209,7 +208,7 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (discard) Commit() error               { return nil }
 func (discard) Abort() error                { return nil }
 
-// A copy is seen to go on, and ends with ABOR, with the session, and when it stalls.
+// STAT and SITE WHO show how far a copy is. It ends with ABOR, and with its session.
 func TestCopyEnds(t *testing.T) {
 	t.Parallel()
 	files := &terabytes{Memory: fsbridge.NewMemory()}
@@ -256,7 +255,7 @@ func TestCopyStalls(t *testing.T) {
 	eventually(t, "what it read is closed", func() bool { return files.open.Load() == 0 })
 }
 
-// Copies, links and trees are told to the observer.
+// The observer hears of copies, links and removed trees.
 func TestSiteIsObserved(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
@@ -287,7 +286,7 @@ func TestSiteIsObserved(t *testing.T) {
 	assert.Equal(t, "content", string(content))
 }
 
-// What is off is refused by the server as it is when nothing is turned on.
+// A server without Allow refuses all that is off by default.
 func TestSiteIsOffByDefault(t *testing.T) {
 	t.Parallel()
 	files := fsbridge.NewMemory()

@@ -24,7 +24,7 @@ type talk struct {
 	in      *bufio.Reader
 }
 
-// connect begins a session and takes the greeting.
+// connect begins a session and reads the greeting.
 func connect(t testing.TB, network script.Network) *talk {
 	t.Helper()
 	c := &talk{t: t, network: network}
@@ -60,14 +60,14 @@ func (c *talk) reply() script.Reply {
 	return r
 }
 
-// say sends a line and takes its reply.
+// say sends a line and reads its reply.
 func (c *talk) say(line string) script.Reply {
 	c.t.Helper()
 	c.send(line + "\r\n")
 	return c.reply()
 }
 
-// do sends a line and takes the code of its reply.
+// do sends a line and returns the code of its reply.
 func (c *talk) do(line string) int {
 	c.t.Helper()
 	return c.say(line).Code
@@ -93,7 +93,7 @@ func (c *talk) data() script.Conn {
 	return d
 }
 
-// get fetches with a verb; the code is that of the last reply.
+// get downloads by a command, and returns the content and the code of the last reply.
 func (c *talk) get(line string) ([]byte, int) {
 	c.t.Helper()
 	d := c.data()
@@ -105,7 +105,7 @@ func (c *talk) get(line string) ([]byte, int) {
 	return content, c.reply().Code
 }
 
-// store sends with a verb.
+// store uploads by a command, and returns the code of the last reply.
 func (c *talk) store(line, content string) int {
 	c.t.Helper()
 	d := c.data()
@@ -118,7 +118,7 @@ func (c *talk) store(line, content string) int {
 	return c.reply().Code
 }
 
-// ended wants the server to close the control connection, whatever it says first.
+// ended waits until the server closes the control connection, whatever it says first.
 func (c *talk) ended() {
 	c.t.Helper()
 	_, err := io.Copy(io.Discard, c.in)
@@ -127,13 +127,13 @@ func (c *talk) ended() {
 	}
 }
 
-// alive wants a session to be as it should after what was done to it.
+// alive checks that the session still answers.
 func (c *talk) alive() {
 	c.t.Helper()
 	assert.Equal(c.t, 200, c.do("NOOP"))
 }
 
-// eventually waits for what no reply tells.
+// eventually waits for something that no reply tells.
 func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	require.Eventually(t, is, script.Patience, 2*time.Millisecond, what)

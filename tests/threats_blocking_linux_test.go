@@ -46,8 +46,8 @@ func pidsGroup(t *testing.T, most int) string {
 	return ""
 }
 
-// TestThreat44FewTasks: the program is allowed 40 tasks, and many sessions ask a disk
-// that hangs. It goes on, others are served, and once the disk is back, all are.
+// TestThreat44FewTasks: the program is allowed 40 tasks, and many sessions use a disk
+// that hangs. The program goes on and serves others, and everybody once the disk is back.
 func TestThreat44FewTasks(t *testing.T) {
 	t.Parallel()
 	const most = 40

@@ -35,7 +35,7 @@ func newHung(t testing.TB) *hung {
 	return h
 }
 
-// hang holds the call as long as the disk hangs.
+// hang waits as long as the disk hangs.
 func (h *hung) hang() {
 	now := h.hanging.Add(1)
 	for most := h.mostEver.Load(); now > most && !h.mostEver.CompareAndSwap(most, now); most = h.mostEver.Load() {
@@ -77,7 +77,7 @@ func (f *hungFile) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// serveHung serves such a storage to u, ro and anonymous, with few threads.
+// serveHung serves a hung storage to u, ro and anonymous, with so many threads.
 func serveHung(t testing.TB, threads int) (*hung, *host.Server, script.Network, *events) {
 	t.Helper()
 	disk := newHung(t)
@@ -88,7 +88,7 @@ func serveHung(t testing.TB, threads int) (*hung, *host.Server, script.Network, 
 	return disk, server, network, seen
 }
 
-// served wants an account to get whatever it asks for.
+// served checks that an account gets whatever it asks for.
 func served(t testing.TB, network script.Network, user string) {
 	t.Helper()
 	c := login(t, network, user)
@@ -103,8 +103,8 @@ func served(t testing.TB, network script.Network, user string) {
 	assert.Equal(t, 221, c.do("QUIT"))
 }
 
-// TestThreat44HungDisk: however many sessions of an account ask a disk that hangs,
-// and however they go on, the calls that hang are few, and the others are served.
+// TestThreat44HungDisk: however many sessions of an account use a disk that hangs, and
+// whatever they do next, few calls hang, and other accounts are served.
 func TestThreat44HungDisk(t *testing.T) {
 	t.Parallel()
 	for what, ask := range map[string]func(c *talk){
@@ -168,8 +168,8 @@ func TestThreat44GivingUp(t *testing.T) {
 	assert.Equal(t, 211, sessions[2].say("STAT").Code)
 }
 
-// TestThreat44TooManyTransfers: a transfer that gets no thread is refused for now,
-// before a data connection is said to be opened.
+// TestThreat44TooManyTransfers: a transfer that gets no thread is refused with 450,
+// before a 150 announces its data connection.
 func TestThreat44TooManyTransfers(t *testing.T) {
 	t.Parallel()
 	_, _, network, _ := serveHung(t, 8) // half of which are for what is open
@@ -190,7 +190,7 @@ func TestThreat44TooManyTransfers(t *testing.T) {
 	served(t, network, "ro")
 }
 
-// TestThreat44WaitsInTurn: what waits for a thread gets it once one is free.
+// TestThreat44WaitsInTurn: a call that waits for a thread gets one once one is free.
 func TestThreat44WaitsInTurn(t *testing.T) {
 	t.Parallel()
 	disk := newHung(t)
@@ -209,8 +209,8 @@ func TestThreat44WaitsInTurn(t *testing.T) {
 	assert.Less(t, int(disk.mostEver.Load()), 4, "calls that hang")
 }
 
-// TestThreat44HungAuthenticator: an authenticator that hangs for one user does so
-// for him alone, and stops nobody who is logged in.
+// TestThreat44HungAuthenticator: an authenticator that hangs for one user stops only the
+// logins of that user.
 func TestThreat44HungAuthenticator(t *testing.T) {
 	t.Parallel()
 	gate := make(chan struct{})

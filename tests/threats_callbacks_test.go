@@ -25,8 +25,8 @@ import (
 	"wasiftp/tests/script"
 )
 
-// inBothWays runs a test with code that panics, and with code that does not return
-// until the test has ended.
+// inBothWays runs a test twice: with a function that panics, and with one that does not
+// return until the test has ended.
 func inBothWays(t *testing.T, test func(t *testing.T, hangs bool)) {
 	t.Parallel()
 	for kind, hangs := range map[string]bool{"panics": false, "hangs": true} {
@@ -37,7 +37,7 @@ func inBothWays(t *testing.T, test func(t *testing.T, hangs bool)) {
 	}
 }
 
-// newArmedTrap is a trap until the test ends.
+// newArmedTrap is a trap that is armed until the test ends.
 func newArmedTrap(t *testing.T, method string, hangs bool) *trap {
 	tr := newTrap(method, hangs)
 	tr.arm(true)
@@ -47,8 +47,9 @@ func newArmedTrap(t *testing.T, method string, hangs bool) *trap {
 	return tr
 }
 
-// TestThreat39Observer: an Observer that panics costs each event, and one that hangs
-// those for which there is no room. The sessions go on, and both are told.
+// TestThreat39Observer: an Observer that panics loses the event, and one that hangs loses
+// the events for which there is no room. The sessions go on. The log tells of panics, and
+// the event Dropped of lost events.
 func TestThreat39Observer(t *testing.T) {
 	inBothWays(t, func(t *testing.T, hangs bool) {
 		log, seen, tr := &text{}, &events{}, newTrap("Observer.Observe", hangs)
@@ -83,7 +84,7 @@ func TestThreat39Observer(t *testing.T) {
 		missing, last := 0, time.Time{}
 		for _, e := range seen.of(host.Dropped) {
 			assert.Positive(t, e.Count)
-			missing += e.Count - 1 // for it is one itself
+			missing += e.Count - 1 // the event Dropped is itself in seen.list
 		}
 		assert.Positive(t, missing, "nothing was dropped")
 		assert.Equal(t, 5+2+lines+1, len(seen.list)+missing, "each event is told or counted")
@@ -94,8 +95,8 @@ func TestThreat39Observer(t *testing.T) {
 	})
 }
 
-// TestThreat39SyncObserver: one that may miss nothing does not, and its panics are
-// caught all the same.
+// TestThreat39SyncObserver: with SyncObserver no event is missed, and panics are caught
+// as well.
 func TestThreat39SyncObserver(t *testing.T) {
 	t.Parallel()
 	log, count := &text{}, atomic.Int32{}
@@ -113,7 +114,7 @@ func TestThreat39SyncObserver(t *testing.T) {
 	eventually(t, "it is not logged", func() bool { return strings.Contains(log.String(), "panic=always") })
 }
 
-// trappedHandler is a log's handler.
+// trappedHandler is a slog.Handler with a trap.
 type trappedHandler struct {
 	slog.Handler
 	*trap
@@ -129,8 +130,8 @@ func (h trappedHandler) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-// TestThreat39Logger: a log that panics or hangs stops nobody, and learns how many
-// records it has not taken.
+// TestThreat39Logger: a Logger that panics or hangs stops nobody. One that hung learns
+// how many records were dropped.
 func TestThreat39Logger(t *testing.T) {
 	for _, method := range []string{"Handler.Enabled", "Handler.Handle"} {
 		t.Run(method, func(t *testing.T) {
@@ -169,8 +170,8 @@ func TestThreat39Logger(t *testing.T) {
 	}
 }
 
-// TestThreat39TLS: what the configuration of TLS calls, on a control connection and
-// on a data connection.
+// TestThreat39TLS: the functions of a TLS configuration panic or hang, for a control
+// connection and for a data connection.
 func TestThreat39TLS(t *testing.T) {
 	inBothWays(t, func(t *testing.T, hangs bool) {
 		log, current, files := &text{}, &atomic.Pointer[trap]{}, fsbridge.NewMemory()
@@ -194,8 +195,8 @@ func TestThreat39TLS(t *testing.T) {
 	})
 }
 
-// trappedTLS is a configuration that does all in functions. Where the trap is in
-// what they pick, they pick.
+// trappedTLS is a configuration whose functions have traps. With the trap "picked",
+// GetConfigForClient picks another configuration that has the trap.
 func trappedTLS(current *atomic.Pointer[trap]) *tls.Config {
 	return &tls.Config{
 		ClientAuth: tls.RequestClientCert,
@@ -253,7 +254,7 @@ func trappedHandshake(t *testing.T, tr *trap, network script.Network, data bool)
 	require.Equal(t, 226, loginTLS(t, network, client).store("STOR g", "content"))
 }
 
-// trappedConn is a connection of an embedder's own.
+// trappedConn is an embedder's connection with a trap.
 type trappedConn struct {
 	*net.TCPConn
 	*trap
@@ -285,7 +286,7 @@ func (c trappedConn) SyscallConn() (syscall.RawConn, error) {
 	return c.TCPConn.SyscallConn()
 }
 
-// trappedListener gives such connections, and fails some times before.
+// trappedListener accepts trappedConns, after as many failures as fails.
 type trappedListener struct {
 	net.Listener
 	*trap
@@ -307,8 +308,7 @@ func (l trappedListener) Accept() (net.Conn, error) {
 	return trappedConn{conn.(*net.TCPConn), l.trap}, nil
 }
 
-// TestThreat39Connections: a listener of the embedder's, and the connections that it
-// gives.
+// TestThreat39Connections: a listener of an embedder and its connections panic or hang.
 func TestThreat39Connections(t *testing.T) {
 	methods := []string{"CloseWrite", "NetConn", "Listener.Addr", "Listener.Accept"}
 	for method := range reflect.TypeFor[net.Conn]().Methods() {
@@ -371,8 +371,8 @@ func useBoth(address string) {
 	io.Copy(io.Discard, plain)
 }
 
-// TestThreat39Revoke: nobody waits for a function that does not return, and an account
-// of which none can tell whether it still holds is revoked.
+// TestThreat39Revoke: sessions go on while the function of Revoke hangs. If it panics for
+// an account, that account is revoked.
 func TestThreat39Revoke(t *testing.T) {
 	inBothWays(t, func(t *testing.T, hangs bool) {
 		tr := newArmedTrap(t, "gone", hangs)

@@ -15,8 +15,7 @@ import (
 	"wasiftp/tests/script"
 )
 
-// crowd is many sessions of anonymous readers, all in one instance, and a session of
-// somebody else in it.
+// crowd is many sessions of anonymous readers and one session of u, all in one instance.
 type crowd struct {
 	t       testing.TB
 	seen    *events
@@ -41,8 +40,8 @@ func gather(t testing.TB, files fs.FS, members int) *crowd {
 	return c
 }
 
-// all has all members do something at once, and the other session say NOOP
-// meanwhile. It returns the longest that one of these was without its answer.
+// all makes all members do something at once, while the other session says NOOP again and
+// again. It returns the longest time that a NOOP took.
 func (c *crowd) all(do func(*talk)) (longest time.Duration) {
 	c.t.Helper()
 	var busy sync.WaitGroup
@@ -67,7 +66,7 @@ func (c *crowd) all(do func(*talk)) (longest time.Duration) {
 	return longest
 }
 
-// unharmed wants all sessions to be there still.
+// unharmed checks that no session has ended.
 func (c *crowd) unharmed() {
 	c.t.Helper()
 	for _, member := range c.members {
@@ -100,7 +99,7 @@ func TestThreat35Patterns(t *testing.T) {
 	c.unharmed()
 }
 
-// TestThreat35LongNames: nor does one that reads nothing of what it asks for.
+// TestThreat35LongNames: a crowd that reads nothing of its long listings hurts nobody.
 func TestThreat35LongNames(t *testing.T) {
 	t.Parallel()
 	files := fsbridge.NewMemory()

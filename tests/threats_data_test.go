@@ -14,7 +14,7 @@ import (
 	"wasiftp/tests/script"
 )
 
-// observed is a server of its own on a tree in memory, with what it observed.
+// observed is a server on a tree in memory with the file secret, and the server's events.
 func observed(t testing.TB, config host.Config) (script.Network, *fsbridge.Memory, *events) {
 	t.Helper()
 	files, seen := fsbridge.NewMemory(), &events{}
@@ -71,7 +71,7 @@ func TestThreat05DataConnectionTheftFromTheSameAddress(t *testing.T) {
 		require.NoError(t, err)
 		d, err := network.Dial(c.control, port)
 		require.NoError(t, err)
-		// The port closes once two have come, so that both have been seen then.
+		// The port closes once two connections have come: then the server has seen both.
 		eventually(t, "the port stays open", func() bool {
 			third, err := net.Dial("tcp", port.String())
 			if err == nil {
@@ -159,7 +159,7 @@ func TestThreat07Bounce(t *testing.T) {
 		// Nothing was prepared: the verb has nowhere to go.
 		assert.Equal(t, 425, c.do("RETR secret"), line)
 	}
-	// Whoever would have been dialled has been by now: this transfer is later.
+	// If the server had dialled somebody, it would have before this transfer.
 	got, _ := c.get("RETR secret")
 	assert.Equal(t, "the secret", string(got))
 	select {
@@ -170,7 +170,8 @@ func TestThreat07Bounce(t *testing.T) {
 	assert.Empty(t, seen.of(host.DataRefused), "the engine let an address through to the host")
 }
 
-// The setting opens what is closed otherwise, but not the low ports.
+// AllowForeignDataAddress allows another address than the client's, but not the low
+// ports.
 func TestThreat07BounceWhenAllowed(t *testing.T) {
 	t.Parallel()
 	network, _, _ := observed(t, host.Config{AllowForeignDataAddress: true})

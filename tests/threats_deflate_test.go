@@ -26,8 +26,8 @@ func zeros(n int) []byte {
 	return out.Bytes()
 }
 
-// What a compressed upload may take is counted when it is expanded, one that is
-// cut short is aborted, and ABOR ends one that expands for long.
+// A compressed upload is counted by its expanded size, and one that is cut short is
+// aborted.
 func TestThreat28CompressionBombs(t *testing.T) {
 	t.Parallel()
 	files := fsbridge.NewMemory()
@@ -67,6 +67,7 @@ type discarded struct{ io.Writer }
 func (discarded) Commit() error { return nil }
 func (discarded) Abort() error  { return nil }
 
+// ABOR ends a compressed upload that expands for long.
 func TestThreat28AbortedBomb(t *testing.T) {
 	t.Parallel()
 	_, network := serve(t, host.Config{Authenticator: accounts(bottomless{fsbridge.NewMemory()})})

@@ -60,9 +60,9 @@ func TestThreat18PassiveFlood(t *testing.T) {
 	assert.Empty(t, got)
 }
 
-// endless is a file system whose directory "many" has as many entries as it
-// says, made when they are asked for, and whose directory "deep" has a directory
-// "d" within which there is a directory "d", and so on.
+// endless is a file system whose directory "many" has as many entries as entries says,
+// made when they are asked for. Its directory "deep" has a directory "d" within which
+// there is a directory "d", and so on.
 type endless struct{ entries int }
 
 func (e endless) Open(name string) (fs.File, error) {
@@ -104,7 +104,8 @@ func (d *endlessDir) ReadDir(n int) ([]fs.DirEntry, error) {
 	return list, nil
 }
 
-// endlessInfo is a directory if it is called as one.
+// endlessInfo is the name of a directory if it is shorter than five bytes, else of a
+// file.
 type endlessInfo string
 
 func (i endlessInfo) Name() string       { return string(i) }
@@ -127,7 +128,7 @@ func TestThreat18LargeDirectory(t *testing.T) {
 	}
 	network := serveFiles(t, endless{entries})
 	c := login(t, network, "u")
-	_, code := c.get("NLST .") // what a listing needs once is not what it needs by entry
+	_, code := c.get("NLST .") // takes the memory that a listing needs once, not by entry
 	require.Equal(t, 226, code)
 	runtime.GC()
 	before := resident(t)
@@ -185,7 +186,7 @@ func TestThreat18DeepTree(t *testing.T) {
 	assert.Less(t, len(listing), 64<<20, "LIST -R has no end")
 	c.reply()
 	c.alive()
-	// Nor may a client reach where the engine's names end.
+	// Nor may the path of the working directory grow without end.
 	require.Equal(t, 250, c.do("CWD deep"))
 	deep := strings.Repeat("d/", 1500)
 	for range 5 {
@@ -231,7 +232,7 @@ func TestThreat19GlobBomb(t *testing.T) {
 	c.alive()
 }
 
-// Bytes that never are a line must not fill the server either.
+// Bytes without a line end must not fill the server either.
 func TestThreat18EndlessLines(t *testing.T) {
 	network, _, _ := observed(t, host.Config{Limits: host.Limits{LineLength: 512}})
 	before := resident(t)

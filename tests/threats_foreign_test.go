@@ -26,12 +26,12 @@ import (
 	"wasiftp/tests/script"
 )
 
-// trap is a method of an embedder's code that panics or, where it has a gate, does
-// not return until that is closed.
+// trap makes one method of an embedder's code panic or, if there is a gate, hang until
+// the gate is closed.
 type trap struct {
 	method string
 	gate   chan struct{}
-	armed  bool // guarded by mu, as all of it
+	armed  bool // guarded by mu
 	mu     sync.Mutex
 	hit    chan struct{} // closed by the first call
 	once   sync.Once
@@ -51,7 +51,8 @@ func (tr *trap) arm(armed bool) {
 	tr.armed = armed
 }
 
-// pass is where each method begins.
+// pass is called at the beginning of each method. It springs the trap if the trap is
+// armed for the method.
 func (tr *trap) pass(method string) {
 	tr.mu.Lock()
 	caught := tr.armed && method == tr.method
@@ -76,8 +77,8 @@ func (tr *trap) sprung(t testing.TB) {
 	}
 }
 
-// trappedFS is a storage that can do all that one can, with a trap in it. Its folder
-// d has a file f and a link l.
+// trappedFS is a storage with all abilities that a storage can have, and a trap. Its
+// folder d has a file f and a link l.
 type trappedFS struct {
 	*fsbridge.Memory
 	*trap
@@ -257,7 +258,7 @@ func (u trappedUpload) Write(p []byte) (int, error) {
 	return u.Upload.Write(p)
 }
 
-// trappedError is one that its errors.Is asks.
+// trappedError is an error with a method Is, which errors.Is calls.
 type trappedError struct{ *trap }
 
 func (e trappedError) Error() string   { return "trapped" }
@@ -271,8 +272,8 @@ func (u readerFrom) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(u.Upload, r)
 }
 
-// deeds are by which command of a client each method is called; "" where the server
-// calls it for none. The trap is armed after the commands before the last.
+// deeds has for each method the commands of a client that make the server call it, "" if
+// no command does. The trap is armed before the last command.
 var deeds = map[string][]string{
 	"FS.Open": {"RETR f"}, "StatFS.Stat": {"SIZE f"}, "ReadLinkFS.Lstat": {"DELE f"}, "ReadLinkFS.ReadLink": {"LIST d"},
 	"EnterFS.Enter": {"CWD d"}, "CreateFS.Create": {"STOR new"}, "MkdirFS.Mkdir": {"MKD new"}, "RemoveFS.Remove": {"DELE f"},
@@ -292,8 +293,8 @@ var deeds = map[string][]string{
 	"Authenticator.Authenticate": {"USER v", "PASS p"}, "Account.Close": {"REIN"},
 }
 
-// TestThreat39MethodsAreKnown: the methods that an embedder can write are those that
-// the tests of this class try.
+// TestThreat39MethodsAreKnown: the tests of this class try every method that an embedder
+// can write.
 func TestThreat39MethodsAreKnown(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{"Observer.Observe": true} // TestThreat39Observer
@@ -319,7 +320,8 @@ func TestThreat39MethodsAreKnown(t *testing.T) {
 	}
 }
 
-// hasKnown says of each method of an interface whether it is known.
+// hasKnown checks that the methods of an exported interface are known. It returns true,
+// so that ast.Inspect goes on.
 func hasKnown(t *testing.T, known map[string]bool, n ast.Node) bool {
 	spec, ok := n.(*ast.TypeSpec)
 	if !ok || !spec.Name.IsExported() {
@@ -335,7 +337,7 @@ func hasKnown(t *testing.T, known map[string]bool, n ast.Node) bool {
 	return true
 }
 
-// foreigners are the accounts of trapped storages, by user.
+// foreigners is an authenticator of accounts with trapped storages, by user.
 type foreigners struct {
 	mu    sync.Mutex
 	files map[string]trappedFS
@@ -352,7 +354,7 @@ func (f *foreigners) Authenticate(ctx context.Context, login host.Login) (*host.
 	return &host.Account{FS: files, Rights: host.ReadWrite, Close: func() error { files.pass("Account.Close"); return nil }}, nil
 }
 
-// add makes an account of a storage.
+// add makes an account with a storage.
 func (f *foreigners) add(user string, files trappedFS) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -379,9 +381,9 @@ func (l *text) String() string {
 
 func (l *text) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
-// TestThreat39Storage: each method of a storage, of what it gives and of an
-// authenticator panics, or does not return. One call or one session is hurt; the
-// others of the same instance go on.
+// TestThreat39Storage: each method of a storage, of what a storage returns and of an
+// authenticator panics or hangs. One call or one session is hurt; the others of the same
+// instance go on.
 func TestThreat39Storage(t *testing.T) {
 	t.Parallel()
 	for kind, hangs := range map[string]bool{"panics": false, "hangs": true} {
@@ -400,7 +402,7 @@ func TestThreat39Storage(t *testing.T) {
 	}
 }
 
-// trapped has a client call one method.
+// trapped makes a client call one method.
 func trapped(t *testing.T, method string, hangs bool, people *foreigners, network script.Network, log *text) {
 	tr := newTrap(method, hangs)
 	people.add(method, newTrappedFS(t, tr))
@@ -449,7 +451,7 @@ func trapped(t *testing.T, method string, hangs bool, people *foreigners, networ
 	fine(t, network)
 }
 
-// fine wants the server to be as it should for another session.
+// fine checks that another session works as it should.
 func fine(t testing.TB, network script.Network) {
 	t.Helper()
 	c := login(t, network, "u")

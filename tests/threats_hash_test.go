@@ -45,8 +45,8 @@ func TestThreat29CostOfHash(t *testing.T) {
 	eventually(t, "a session that is gone hashes nothing", func() bool { return len(observed.of(host.Hashed)) == 7 })
 }
 
-// Beside a crowd whose hashes never end, another user's is made, commands are
-// answered, and each of the crowd can still be told how far it is, and end it.
+// While the hashes of a crowd never end, another user's hash is made, commands are
+// answered, and STAT and ABOR work in each session of the crowd.
 func TestThreat35Hashes(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()

@@ -47,7 +47,7 @@ func TestThreat12LineParser(t *testing.T) {
 		{"CWD " + strings.Repeat("\xff\xff", 1<<19) + "\r\nNOOP\r\n", []int{500, 200}},
 	} {
 		c.send(said.bytes)
-		// SYST marks the end: what comes before it is what the bytes brought about.
+		// SYST marks the end: the replies before its own are those to the bytes.
 		c.send("\r\nSYST\r\n")
 		var codes []int
 		for {
@@ -117,8 +117,7 @@ func TestThreat13LongArguments(t *testing.T) {
 
 func TestThreat14VerbsBeforeLogin(t *testing.T) {
 	t.Parallel()
-	// What may answer before the login, and nothing else (CLIENTS.md, "Login and
-	// negotiation").
+	// The verbs that may answer before the login (CLIENTS.md, "Login and negotiation").
 	allowed := []string{"USER", "PASS", "ACCT", "REIN", "QUIT", "FEAT", "OPTS", "HELP", "NOOP", "SYST", "CLNT",
 		"AUTH", "PBSZ", "PROT", "CCC", "HOST", "LANG", "CSID"}
 	network, files := memoryNetwork(t)
@@ -193,7 +192,7 @@ func TestThreat20Facts(t *testing.T) {
 		assert.LessOrEqual(t, strings.Count(string(listing), "\n"), len(names), verb)
 		assert.Equal(t, strings.Count(string(listing), "\n"), strings.Count(string(listing), "\r\n"), verb)
 	}
-	// MLST and STAT tell on the control connection, where a line counts even more.
+	// MLST and STAT reply on the control connection, where a forged line does more harm.
 	for _, name := range evilNames {
 		escaped := strings.ReplaceAll(strings.ReplaceAll(name, "\xff", "\xff\xff"), "\r", "\r\x00")
 		r := c.say("MLST " + escaped)
@@ -218,7 +217,7 @@ func TestThreat21ReplySplitting(t *testing.T) {
 				line = verb
 			}
 			c.send(line + "\r\nSYST\r\n")
-			// Read as bytes: ReadReply would forgive nothing, but say less.
+			// Read as bytes: ReadReply forgives as little, but its errors say less.
 			raw, err := c.in.ReadString('\n')
 			require.NoError(t, err)
 			body := strings.TrimSuffix(raw, "\r\n")
@@ -262,19 +261,19 @@ func TestThreat23CrossProtocol(t *testing.T) {
 		assert.NotContains(t, string(rest), "230", "%.20q", first)
 		assert.LessOrEqual(t, strings.Count(string(rest), "\r\n"), 1, "%.20q", first)
 	}
-	// Few bad commands are borne before the login.
+	// Before the login a few bad commands end the session.
 	c := connect(t, network)
 	c.send(strings.Repeat("XYZZY\r\n", 100))
 	rest, _ := io.ReadAll(c.in)
 	assert.Less(t, strings.Count(string(rest), "\r\n"), 20)
-	// After it, a person's mistakes are.
+	// After the login they don't: they are a person's mistakes.
 	c = login(t, network, "u")
 	for range 100 {
 		require.Equal(t, 500, c.do("XYZZY"))
 	}
 }
 
-// A message to clients must not be a way to make replies either.
+// The greeting must not forge replies either.
 func TestThreat21GreetingSplitting(t *testing.T) {
 	t.Parallel()
 	_, err := host.New(host.Config{Greeting: "hello\r\n230 logged in"})

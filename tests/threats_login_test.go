@@ -17,7 +17,7 @@ import (
 	"wasiftp/tests/script"
 )
 
-// asked is an authenticator that remembers who asked.
+// asked is an authenticator that remembers all logins.
 type asked struct {
 	mu     sync.Mutex
 	logins []host.Login
@@ -84,7 +84,7 @@ func TestThreat15LoginLogic(t *testing.T) {
 	}
 }
 
-// What an embedder's authenticator gets wrong must not let anybody in.
+// A fault of an embedder's authenticator lets nobody in.
 func TestThreat15AuthenticatorFaults(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]func(host.Login) (*host.Account, error){
@@ -130,7 +130,8 @@ func TestThreat33FailedLoginsAreCounted(t *testing.T) {
 	assert.Len(t, seen.of(host.LoginFailed), 4)
 }
 
-// open begins a session where the server may refuse: code is of its first reply.
+// open begins a session that the server may refuse, and returns the code of the first
+// reply.
 func open(t testing.TB, network script.Network) (*talk, int) {
 	t.Helper()
 	control, err := network.Open(4)
@@ -242,7 +243,7 @@ func TestThreat33LoginTimeIsNotRenewed(t *testing.T) {
 	}
 }
 
-// Where too many want to log in at once, nobody is told that a password is wrong.
+// With too many logins at once, a client hears 421, and not that its password is wrong.
 func TestThreat35PasswordsThatNobodyLookedAt(t *testing.T) {
 	t.Parallel()
 	busy := host.AuthenticatorFunc(func(context.Context, host.Login) (*host.Account, error) {

@@ -40,7 +40,7 @@ func TestThreat24Numbers(t *testing.T) {
 		_, err := fs.Stat(files, "new")
 		assert.ErrorIs(t, err, fs.ErrNotExist)
 	}
-	// REST and APPE: whatever it means, what is there stays.
+	// REST with APPE or STOU: whatever it means, the content of the file stays.
 	require.Equal(t, 350, c.do("REST 3"))
 	c.store("APPE f", "x")
 	has("0123456789x", "REST and APPE")
@@ -48,7 +48,7 @@ func TestThreat24Numbers(t *testing.T) {
 	require.Equal(t, 350, c.do("REST 3"))
 	c.store("STOU f", "x")
 	has("0123456789", "REST and STOU")
-	// It holds for the next transfer only, also when that failed.
+	// REST holds for the next transfer only, even if that fails.
 	c.port()
 	require.Equal(t, 350, c.do("REST 3"))
 	assert.Equal(t, 550, c.do("RETR none"))
@@ -81,7 +81,7 @@ func TestThreat24Ranges(t *testing.T) {
 		require.Equal(t, 350, c.do("RANG 11 9223372036854775807"))
 		assert.Equal(t, 554, c.do(verb), verb)
 	}
-	// It does not hold for a second transfer, and not for APPE.
+	// RANG holds neither for a second transfer nor for APPE.
 	require.Equal(t, 350, c.do("RANG 2 3"))
 	require.Equal(t, 226, c.store("APPE f", "abc"))
 	got, _ := c.get("RETR f")

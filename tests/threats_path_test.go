@@ -18,8 +18,8 @@ import (
 	"wasiftp/tests/script"
 )
 
-// outside is what lies around a root: whatever a client does in there, nothing
-// of this may change or be told.
+// outside is a root and the files around it. Whatever a client does inside the root, the
+// files around it may not change or be told.
 type outside struct {
 	t           testing.TB
 	dir, root   string
@@ -53,7 +53,7 @@ func newOutside(t testing.TB) *outside {
 	return o
 }
 
-// snapshot is all that lies outside the root.
+// snapshot describes all files outside the root.
 func (o *outside) snapshot() map[string]string {
 	o.t.Helper()
 	all := map[string]string{}
@@ -82,8 +82,8 @@ func (o *outside) snapshot() map[string]string {
 	return all
 }
 
-// pathnameVerbs are all verbs that take a pathname, and those of SITE by their whole
-// names.
+// pathnameVerbs are all verbs that take a pathname, among them the commands of SITE by
+// their whole names.
 func pathnameVerbs() (verbs []ftp.Verb) {
 	add := func(v ftp.Verb) {
 		if v.Argument == ftp.OptionalPathname || v.Argument == ftp.RequiredPathname {
@@ -103,7 +103,7 @@ func pathnameVerbs() (verbs []ftp.Verb) {
 // quoted is a pathname for a command that takes several.
 func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
-// lines are the commands with which a verb can be given a pathname.
+// lines are the commands by which a verb can be given a pathname.
 func lines(verb ftp.Verb, name string) []string {
 	const time = "20200102030405"
 	switch verb.Name {
@@ -142,8 +142,8 @@ func lines(verb ftp.Verb, name string) []string {
 	return []string{verb.Name + " " + name}
 }
 
-// tryAll says every verb that takes a pathname, with every one of the names; set
-// makes the root's contents anew before each, checks look at them afterwards.
+// tryAll tries every verb that takes a pathname with every name. Before each try set
+// makes the contents of the root; after it the checks run.
 func (o *outside) tryAll(names []string, set func(), checks ...func()) {
 	o.t.Helper()
 	verbs := 0
@@ -172,7 +172,7 @@ func (o *outside) tryAll(names []string, set func(), checks ...func()) {
 	}
 }
 
-// try says a line, and sends or takes a little data if that is wanted.
+// try says a line, and sends or receives a little data if the command transfers.
 func (o *outside) try(c *talk, line string) {
 	o.t.Helper()
 	transfers := strings.HasPrefix(line, "RETR") || strings.HasPrefix(line, "STO") || strings.HasPrefix(line, "APPE") ||
@@ -219,8 +219,8 @@ func TestThreat09TraversalByEveryVerb(t *testing.T) {
 	assert.NotZero(t, links, "SITE SYMLINK made no link")
 }
 
-// linksStayInside wants no link to name a place outside: other programs than this
-// may follow it.
+// linksStayInside checks that no link leads outside, since other programs may follow it,
+// and returns the number of links.
 func (o *outside) linksStayInside() (links int) {
 	o.t.Helper()
 	require.NoError(o.t, filepath.WalkDir(o.root, func(name string, entry fs.DirEntry, err error) error {

@@ -21,8 +21,8 @@ import (
 	"wasiftp/tests/script"
 )
 
-// stuff pipelines commands whose replies nobody reads, until the server takes no
-// more, and says that nothing more will come.
+// stuff sends commands and reads no replies until the server takes no more, and then
+// shuts down its side of the connection.
 func stuff(t testing.TB, network script.Network) *net.TCPConn {
 	t.Helper()
 	conn, err := dialFrom("127.0.0.1", network.IPv4)
@@ -40,7 +40,7 @@ func stuff(t testing.TB, network script.Network) *net.TCPConn {
 	return conn
 }
 
-// Whoever reads no replies keeps his connection for a while, and his place with it.
+// A client that reads no replies keeps its connection for a while, and its place as long.
 func TestThreat34UnreadReplies(t *testing.T) {
 	t.Parallel()
 	limits := host.Limits{Sessions: 2, SessionsPerAddress: 2, IdleTime: 2 * time.Second}
@@ -83,7 +83,7 @@ func TestThreat34LateReaderHearsGoodbye(t *testing.T) {
 	assert.Equal(t, "221 Goodbye.\r\n", last)
 }
 
-// drip gives bytes one system call at a time.
+// drip reads a little at a time.
 type drip struct{ io.Reader }
 
 func (d *drip) Read(p []byte) (int, error) { return d.Reader.Read(p[:min(len(p), 4096)]) }
@@ -120,8 +120,8 @@ func (w watched) rest() {
 	}
 }
 
-// Listings that nobody reads are no way to more connections than a session may have.
-// The test counts this process's descriptors, and so runs alone.
+// Unread listings give a session no more connections than it may have. The test counts
+// this process's descriptors, and so runs alone.
 func TestThreat34UnreadListings(t *testing.T) {
 	files := watched{endless{1 << 30}, new(atomic.Int64)}
 	network := serveFiles(t, files)
@@ -149,7 +149,7 @@ func TestThreat34UnreadListings(t *testing.T) {
 	c.alive()
 }
 
-// Those who are turned away keep no more than some descriptors.
+// Clients that are refused hold few descriptors.
 func TestThreat34TurnedAway(t *testing.T) {
 	network, _, seen := observed(t, host.Config{Limits: host.Limits{Sessions: 1}})
 	login(t, network, "u")
@@ -171,8 +171,8 @@ func TestThreat34TurnedAway(t *testing.T) {
 	}
 }
 
-// strangers opens connections from many addresses of this machine, each of which says
-// nothing, and gives those that are greeted.
+// strangers opens connections from several addresses of this machine and sends nothing.
+// It returns the connections that are greeted.
 func strangers(t *testing.T, network script.Network, addresses, each int) (greeted []net.Conn) {
 	t.Helper()
 	for i := range addresses * each {
@@ -242,8 +242,8 @@ func TestThreat36LoggedOutAreStrangers(t *testing.T) {
 	assert.Equal(t, 220, code)
 }
 
-// One instance for each session is made when its client speaks, and whatever it says
-// first is heard once.
+// A session's instance is made when its client speaks, and obeys the client's first
+// commands once.
 func TestThreat36InstanceOnDemand(t *testing.T) {
 	t.Parallel()
 	for _, sessions := range []int{1, 2} {
@@ -275,7 +275,7 @@ func TestThreat36InstanceOnDemand(t *testing.T) {
 	}
 }
 
-// Whenever the server stops, every client hears the end, and the server ends.
+// Whenever the server stops, every client's connection ends, and the server does.
 func TestShutdownWhileClientsCome(t *testing.T) {
 	t.Parallel()
 	for round := range 12 {
@@ -325,8 +325,8 @@ func TestShutdownWhileClientsCome(t *testing.T) {
 	}
 }
 
-// The last reply of a server that goes down reaches whoever reads it, and nobody who
-// doesn't keeps the server up.
+// The last reply of a server that shuts down reaches a client that reads, and a client
+// that does not read cannot keep the server up.
 func TestShutdownWithUnreadReplies(t *testing.T) {
 	t.Parallel()
 	limits := host.Limits{IdleTime: 300 * time.Millisecond, StallTime: time.Second}

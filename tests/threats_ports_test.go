@@ -16,8 +16,8 @@ import (
 	"wasiftp/tests/script"
 )
 
-// rangeBegin is the first passive port of serveRange's: below those that the system
-// gives to whoever asks for any.
+// rangeBegin is the first passive port of serveRange, below the ports that the system
+// assigns for port 0.
 const rangeBegin = 20_000
 
 // serveRange runs a server with a range of passive ports at an address of this
@@ -108,8 +108,8 @@ func TestThreat37OnePort(t *testing.T) {
 	assert.Equal(t, "content", string(got))
 }
 
-// TestThreat37FullRange: where a large range is full, or is another program's, that
-// costs the others nothing.
+// TestThreat37FullRange: a large range that is full, or taken by another program, costs
+// the other sessions nothing.
 func TestThreat37FullRange(t *testing.T) {
 	t.Parallel()
 	const size = 300
@@ -141,8 +141,8 @@ func TestThreat37FullRange(t *testing.T) {
 	assert.Equal(t, 425, other.do("PASV"))
 }
 
-// TestThreat37UnusedPorts: a port to which nobody comes is given back after a time,
-// and the transfer that wanted it is answered as if nobody had come.
+// TestThreat37UnusedPorts: a port that nobody connects to is given back after DataTime. A
+// later transfer at that port is answered as if nobody had connected.
 func TestThreat37UnusedPorts(t *testing.T) {
 	t.Parallel()
 	network := serveRange(t, "127.37.5.1", 1, host.Config{Limits: host.Limits{DataTime: 2 * time.Second}})
@@ -162,8 +162,8 @@ func TestThreat37UnusedPorts(t *testing.T) {
 	assert.Equal(t, "content", string(got))
 }
 
-// TestThreat37EarlyConnection: who has connected in time is served later, although
-// his port has been given back.
+// TestThreat37EarlyConnection: a client that has connected in time is served later,
+// although its port has been given back.
 func TestThreat37EarlyConnection(t *testing.T) {
 	t.Parallel()
 	network := serveRange(t, "127.37.6.1", 1, host.Config{Limits: host.Limits{DataTime: 2 * time.Second}})

@@ -18,7 +18,7 @@ import (
 	"wasiftp/tests/script"
 )
 
-// uploads is a server on a folder, with what it observed.
+// uploads is a server on a folder, the folder, and the server's events.
 func uploads(t testing.TB, options fsbridge.DirOptions) (script.Network, string, *events) {
 	t.Helper()
 	root := t.TempDir()
@@ -35,7 +35,7 @@ func uploads(t testing.TB, options fsbridge.DirOptions) (script.Network, string,
 	return network, root, seen
 }
 
-// begin begins an upload that is not ended yet.
+// begin begins an upload and leaves it open.
 func (c *talk) begin(line, content string) script.Conn {
 	c.t.Helper()
 	d := c.data()
@@ -84,7 +84,7 @@ func TestThreat26TwoUploadsOfOneName(t *testing.T) {
 	}
 }
 
-// However an upload is given up, the event says so, and a hidden one is gone.
+// However an upload is given up, an event says so, and its hidden file is gone.
 func TestThreat26UploadsGivenUp(t *testing.T) {
 	t.Parallel()
 	for name, give := range map[string]func(c *talk, d script.Conn){
@@ -127,7 +127,7 @@ func TestThreat26UploadsGivenUp(t *testing.T) {
 	}
 }
 
-// breakOff has TCP send a reset.
+// breakOff closes a connection by a TCP reset.
 func breakOff(d script.Conn) {
 	d.(interface{ SetLinger(int) error }).SetLinger(0)
 	d.Close()

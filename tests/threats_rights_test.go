@@ -21,13 +21,12 @@ import (
 	"wasiftp/wasi"
 )
 
-// rightNames are all rights there are.
+// rightNames names all rights.
 var rightNames = map[host.Rights]string{host.RightRead: "read", host.RightList: "list", host.RightWrite: "write",
 	host.RightDelete: "delete",
 	host.RightRename: "rename", host.RightMkdir: "make directories", host.RightAdmin: "administer"}
 
-// limited is a server whose one account has the rights and the files that are
-// set now.
+// limited is a server with one account, whose rights and files fresh sets.
 type limited struct {
 	t       testing.TB
 	network script.Network
@@ -40,7 +39,7 @@ const (
 	hidden  = "what-only-a-lister-may-see"
 )
 
-// fresh makes new files, and a session that may do what it may.
+// fresh makes new files, and a session of an account with these rights.
 func (l *limited) fresh(rights host.Rights) (*talk, *fsbridge.Memory) {
 	l.t.Helper()
 	files := fsbridge.NewMemory()
@@ -55,7 +54,7 @@ func (l *limited) fresh(rights host.Rights) (*talk, *fsbridge.Memory) {
 	return login(l.t, l.network, "u"), files
 }
 
-// state is what a file or directory is.
+// state describes a file or directory.
 type state struct {
 	dir     bool
 	content string
@@ -127,8 +126,8 @@ func needed(before, after map[string]state, renames bool) (rights host.Rights) {
 	return rights
 }
 
-// Every verb that takes a pathname, by accounts that have one right alone, all
-// but one, none or all: what they did must be theirs to do.
+// Every verb that takes a pathname, by accounts that have one right alone, all but one,
+// none or all: it does nothing that needs a right the account does not have.
 func TestThreat25RightsOfEveryVerb(t *testing.T) {
 	t.Parallel()
 	l := &limited{t: t}
@@ -169,8 +168,8 @@ func rightsText(rights host.Rights) string {
 // yes is a completion reply.
 var yes = regexp.MustCompile(`(?m)^2\d\d `)
 
-// use says a verb in all its forms on all kinds of names, and returns the rights
-// that what happened needs.
+// use says a verb in all its forms on all kinds of names, and returns the rights that its
+// effects need.
 func (l *limited) use(verb ftp.Verb, rights host.Rights) (used host.Rights) {
 	l.t.Helper()
 	for _, name := range []string{"inside", "taken", "dir", "full", "new", "dir/new", "/"} {
@@ -197,7 +196,7 @@ func (l *limited) use(verb ftp.Verb, rights host.Rights) (used host.Rights) {
 	return used
 }
 
-// try says a line, and sends or takes a little data where that is wanted.
+// try says a line, and sends or receives a little data if the command transfers.
 func (l *limited) try(c *talk, line string, told io.Writer) {
 	l.t.Helper()
 	var d script.Conn
@@ -222,7 +221,7 @@ func (l *limited) try(c *talk, line string, told io.Writer) {
 	fmt.Fprintln(told, r.Code, r.Text())
 }
 
-// A tree in memory has no links, hence a test of its own.
+// A tree in memory has no links, so this test uses a folder.
 func TestThreat25RightsOfSymlink(t *testing.T) {
 	t.Parallel()
 	for right, name := range rightNames {

@@ -18,8 +18,8 @@ func offering(version uint16, protocols ...string) *tls.Config {
 	return config
 }
 
-// TestThreat23ALPN: a client that was led here from another protocol, by whoever
-// sits on the way, says so in its handshake, and gets none.
+// TestThreat23ALPN: a client of another protocol, whom an attacker on the way has led
+// here, names its protocol in the handshake, which fails.
 func TestThreat23ALPN(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
 		server, network := serve(t, host.Config{
@@ -101,8 +101,8 @@ func TestThreat23DataALPN(t *testing.T) {
 	})
 }
 
-// TestALPNOfEmbedder: what an embedder's configuration names counts, also where
-// that is picked for a client.
+// TestALPNOfEmbedder: the protocols of an embedder's configuration count, also if
+// GetConfigForClient picks the configuration.
 func TestALPNOfEmbedder(t *testing.T) {
 	t.Parallel()
 	own := serverTLS()

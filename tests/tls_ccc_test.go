@@ -23,7 +23,7 @@ func clearing(t testing.TB, config host.TLS) (script.Network, *fsbridge.Memory, 
 	return observed(t, host.Config{TLS: config, Allow: host.Allow{CCC: true}})
 }
 
-// cleared says CCC and takes the reply, and the server's close_notify.
+// cleared says CCC, and reads the reply and the server's close_notify.
 func (c *private) cleared() *talk {
 	c.t.Helper()
 	return c.clearedBy("CCC", 200)
@@ -100,8 +100,8 @@ func TestCCC(t *testing.T) {
 	})
 }
 
-// TestREINUnderTLS: behind it the session is where it was after the greeting, in
-// the clear, and may begin TLS again (RFC 4217 §11).
+// TestREINUnderTLS: after REIN the session is in the clear, as after the greeting, and
+// may begin TLS again (RFC 4217 §11).
 func TestREINUnderTLS(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
 		network, _, _ := clearing(t, host.TLS{})

@@ -28,17 +28,17 @@ import (
 	"wasiftp/tests/script"
 )
 
-// way is one way to transfer.
+// way is how a client transfers.
 type way struct {
 	security string // plain, explicit or implicit
-	verb     string // that brings the data connection about
+	verb     string // that prepares the data connection
 }
 
 // client is a program, or a library, that can speak FTP.
 type client struct {
 	name       string
 	binary     string // that must be here, "" for none
-	from       string // what has it
+	from       string // where to get it
 	securities []string
 	verbs      []string // in the clear
 	tlsVerbs   []string
@@ -84,18 +84,18 @@ var clients = []client{
 		said: "Cmd: ", run: runNcftp},
 }
 
-// extended says whether the verb is one that IPv6 needs: many clients choose by
-// that.
+// extended says whether the verb is EPSV or EPRT, which IPv6 needs. Many clients choose
+// the verb by the family of the address.
 func (w way) extended() bool { return w.verb[0] == 'E' }
 func (w way) active() bool   { return w.verb == "EPRT" || w.verb == "PORT" }
 
-// tlsSite is a site with TLS of each version, and policy, on ports of its own.
+// tlsSite is a site that servers with TLS serve, each on ports of its own.
 type tlsSite struct {
 	site
 	dir *fsbridge.Dir
 }
 
-// tlsServer is a server for one version of TLS. The files are those of the address.
+// tlsServer makes a common server for one version of TLS, once.
 func tlsServer(version uint16, policy host.DataResumption) func() (*common, error) {
 	return sync.OnceValues(func() (*common, error) {
 		c := &common{files: map[netip.AddrPort]fs.FS{}}
@@ -130,7 +130,7 @@ func newTLSSite(t testing.TB) *tlsSite {
 	return s
 }
 
-// open has a server listen for this site on both families.
+// open makes a server serve this site at new ports of both families.
 func (s *tlsSite) open(server func() (*common, error), implicit bool) script.Network {
 	s.t.Helper()
 	c, err := server()
@@ -144,7 +144,7 @@ func (s *tlsSite) open(server func() (*common, error), implicit bool) script.Net
 	return network
 }
 
-// try runs a client with its trust in the server's certificate.
+// try runs a client that trusts the server's certificate.
 func (s *tlsSite) try(stdin string, command ...string) (string, error) {
 	return s.site.try(stdin, append([]string{"env", "SSL_CERT_FILE=" + s.local("ca.pem")}, command...)...)
 }
@@ -321,8 +321,8 @@ func runNcftp(s *tlsSite, at netip.AddrPort, w way) (string, error) {
 	return string(log), err
 }
 
-// transfer has a client fetch and send in a way. It is an error when the client
-// says so, or when a file did not come as it is.
+// transfer makes a client download and upload in a way. It returns an error if the client
+// fails, or if a file did not arrive as it was.
 func (s *tlsSite) transfer(c *client, network script.Network, w way) (string, error) {
 	content := samples["64k+1.bin"]
 	s.put(s.remote("down.bin"), content)
@@ -349,7 +349,7 @@ func (s *tlsSite) transfer(c *client, network script.Network, w way) (string, er
 	return log, nil
 }
 
-// row is a client's line of the table, having tried all that it can.
+// row tries all that a client can, and returns the client's line of the table.
 func (c *client) row(t *testing.T) string {
 	s := newTLSSite(t)
 	cells := []string{c.name, c.cell(t, s, "plain", "1.3")}
@@ -361,7 +361,7 @@ func (c *client) row(t *testing.T) string {
 	return "| " + strings.Join(append(cells, c.resumes(t, s)), " | ") + " |"
 }
 
-// cell tries all verbs.
+// cell tries all verbs with one security and version of TLS, and returns those that work.
 func (c *client) cell(t *testing.T, s *tlsSite, security, version string) string {
 	if !slices.Contains(c.securities, security) {
 		return "–"
@@ -375,7 +375,7 @@ func (c *client) cell(t *testing.T, s *tlsSite, security, version string) string
 	for _, verb := range verbs {
 		log, err := s.transfer(c, network, way{security, verb})
 		said := regexp.MustCompile(`(?m)`+c.said+"(EPSV|PASV|EPRT|PORT)").FindAllStringSubmatch(log, -1)
-		for _, match := range said { // another may stand in for one that was refused
+		for _, match := range said { // a client may say another verb after a refusal
 			assert.Equal(t, verb, match[1], "%s %s %s:\n%s", c.name, security, version, log)
 		}
 		if assert.NoError(t, err, "%s %s %s %s:\n%s", c.name, security, version, verb, log) && assert.NotEmpty(t, said, log) {
@@ -385,8 +385,8 @@ func (c *client) cell(t *testing.T, s *tlsSite, security, version string) string
 	return strings.Join(works, " ")
 }
 
-// resumes tells with which TLS a client resumes its session on the data
-// connection. When it does not, and must, not a byte passes.
+// resumes returns the versions of TLS with which a client resumes its session on the data
+// connection. If it does not, but must, no byte passes.
 func (c *client) resumes(t *testing.T, s *tlsSite) string {
 	var does []string
 	for _, version := range []string{"1.2", "1.3"} {
@@ -408,8 +408,8 @@ func (c *client) resumes(t *testing.T, s *tlsSite) string {
 
 const clientTable = "clients.md"
 
-// TestClientTable has every client do all that it can. What works is the table
-// in clients.md; go test ./tests -run ClientTable -update writes it anew.
+// TestClientTable tries all that every client can, and compares what works with
+// clients.md. go test ./tests -run ClientTable -update writes clients.md.
 func TestClientTable(t *testing.T) {
 	t.Parallel()
 	if !hasIPv6() {
@@ -441,7 +441,7 @@ const tableHead = `| client | plain | AUTH TLS, 1.2 | 1.3 | implicit TLS, 1.2 | 
 |---|---|---|---|---|---|---|
 `
 
-// needed skips the test when the client is not here.
+// needed skips the test if the client is not here.
 func (c *client) needed(t *testing.T) {
 	if c.binary == "" {
 		return
@@ -468,9 +468,9 @@ func (s *tlsSite) uploads() (names []string) {
 	return names
 }
 
-// TestThreat04Upload: what real clients send is whole (curl#6149, lftp#666).
-// They must not have to read for that: the tickets of TLS 1.3 come with the
-// handshake, none lies unread when a client closes.
+// TestThreat04Upload: uploads of real clients are whole (curl#6149, lftp#666). The
+// clients need not read for that: the tickets of TLS 1.3 come with the handshake, so that
+// none lies unread when a client closes.
 func TestThreat04Upload(t *testing.T) {
 	senders := map[string]func(s *tlsSite, at netip.AddrPort, names []string) (string, error){
 		"curl": func(s *tlsSite, at netip.AddrPort, names []string) (string, error) {

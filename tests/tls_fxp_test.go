@@ -15,9 +15,9 @@ import (
 	"wasiftp/tests/script"
 )
 
-// joining is a server with TLS that takes part in transfers between servers, as
-// far as foreign says. It listens at an address that is not the client's, and
-// speaks one version of TLS.
+// joining is a server with TLS that takes part in transfers between servers, as far as
+// allow and foreign permit. It listens at an address that is not the client's, and speaks
+// one version of TLS.
 func joining(t testing.TB, ip string, version uint16, allow host.Allow, foreign bool) (script.Network, *fsbridge.Memory) {
 	t.Helper()
 	files := fsbridge.NewMemory()
@@ -35,7 +35,7 @@ func joining(t testing.TB, ip string, version uint16, allow host.Allow, foreign 
 	return script.Network{IPv4: address(l)}, files
 }
 
-// passiveBy opens a passive port by a verb of PASV's kind, for PORT.
+// passiveBy opens a passive port by PASV or CPSV, and returns the argument for PORT.
 func (c *talk) passiveBy(verb string) string {
 	c.t.Helper()
 	r := c.say(verb)
@@ -80,8 +80,8 @@ func TestTransferBetweenServers(t *testing.T) {
 	})
 }
 
-// TestTransferBetweenServersIsOff: without leave, there is neither another
-// address for data nor a TLS client.
+// TestTransferBetweenServersIsOff: by default a server accepts no other address for data,
+// and is no TLS client.
 func TestTransferBetweenServersIsOff(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
 		one, _ := joining(t, "127.0.0.2", version, host.Allow{}, false)
@@ -96,7 +96,7 @@ func TestTransferBetweenServersIsOff(t *testing.T) {
 	})
 }
 
-// TestClientLftpBetweenServers: lftp has two servers do it among themselves, by
+// TestClientLftpBetweenServers: lftp makes two servers transfer a file between them, by
 // CPSV or by SSCN at either end.
 func TestClientLftpBetweenServers(t *testing.T) {
 	t.Parallel()

@@ -24,8 +24,8 @@ import (
 	"wasiftp/tests/script"
 )
 
-// TestPipelinedUnderTLS: what the handshake's waiting leaves behind must not
-// let the receiver run ahead of the engine.
+// TestPipelinedUnderTLS: after a handshake that waited, the receiver must not run ahead
+// of the engine.
 func TestPipelinedUnderTLS(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
 		const commands = 2000
@@ -41,8 +41,8 @@ func TestPipelinedUnderTLS(t *testing.T) {
 	})
 }
 
-// TestPlainCommandsForHandshake: whoever goes on in the clear after AUTH is not
-// heard, whatever he has begun with.
+// TestPlainCommandsForHandshake: commands in the clear after AUTH are not obeyed,
+// whatever bytes come before them.
 func TestPlainCommandsForHandshake(t *testing.T) {
 	t.Parallel()
 	network, _, seen := securable(t, host.TLS{Require: host.TLSForControl})
@@ -84,7 +84,7 @@ func halfOpen(t *testing.T, config host.Config) (server *host.Server, waiting []
 	return server, []*talk{explicit, {t: t, control: conn, in: bufio.NewReader(conn)}}, data
 }
 
-// TestHalfOpenHandshake: the limits of time hold during a handshake.
+// TestHalfOpenHandshake: LoginTime and DataTime hold during a handshake, too.
 func TestHalfOpenHandshake(t *testing.T) {
 	t.Parallel()
 	limits := host.Limits{LoginTime: 500 * time.Millisecond, DataTime: 500 * time.Millisecond}
@@ -109,7 +109,7 @@ func TestShutdownDuringHandshake(t *testing.T) {
 	assert.Equal(t, 421, data.reply().Code)
 }
 
-// implicitPort has a server listen for implicit TLS.
+// implicitPort makes a server listen for implicit TLS.
 func implicitPort(t *testing.T, server *host.Server) netip.AddrPort {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -140,7 +140,7 @@ func TestImplicitTLS(t *testing.T) {
 		assert.Equal(t, 226, code)
 		assert.Equal(t, "content", got)
 
-		// Who speaks FTP there is told nothing.
+		// A client that speaks FTP in the clear there gets no reply.
 		plain, err := network.Open(4)
 		require.NoError(t, err)
 		defer plain.Close()
@@ -159,7 +159,8 @@ func TestImplicitTLSNeedsACertificate(t *testing.T) {
 	assert.Error(t, l.Close(), "it is open still")
 }
 
-// TestCloseNotify: a client can tell the end from a cut, on all connections.
+// TestCloseNotify: the server ends each connection with close_notify, by which a client
+// can tell the end from a cut.
 func TestCloseNotify(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
 		network, files, _ := securable(t, host.TLS{})
@@ -175,7 +176,7 @@ func TestCloseNotify(t *testing.T) {
 			assert.Equal(t, 226, code, line)
 			assert.True(t, got == want, "%s: %d bytes", line, len(got))
 		}
-		// Active as well: the one who listens is the TLS client still.
+		// In active mode the FTP client is the TLS client as well.
 		l, err := network.Listen(c.tcp)
 		require.NoError(t, err)
 		defer l.Close()
@@ -204,7 +205,7 @@ func TestCloseNotify(t *testing.T) {
 	})
 }
 
-// TestQuitForHandshake: who thinks better of it is let go.
+// TestQuitForHandshake: a client may say QUIT right after the handshake, or in its place.
 func TestQuitForHandshake(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
 		network, _, seen := securable(t, host.TLS{})
@@ -289,7 +290,8 @@ func TestClientCertificate(t *testing.T) {
 	})
 }
 
-// TestRequiredTLS: who must use TLS and does not is told so, and stays.
+// TestRequiredTLS: a client that must use TLS and does not is refused, and its session
+// goes on.
 func TestRequiredTLS(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -330,7 +332,7 @@ func TestRequiredTLS(t *testing.T) {
 	}
 }
 
-// TestManyTLSSessions: at a time, and each with its own files.
+// TestManyTLSSessions: many sessions at a time, each with a file of its own.
 func TestManyTLSSessions(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
 		network, _, _ := securable(t, host.TLS{DataResumption: host.RequireResumption})

@@ -62,8 +62,8 @@ var ours = sync.OnceValue(func() identity { return newIdentity("wasiftp tests") 
 
 func serverTLS() *tls.Config { return &tls.Config{Certificates: []tls.Certificate{ours().certificate}} }
 
-// clientTLS is for all connections of one client, which remember their TLS
-// sessions together.
+// clientTLS is the configuration of all connections of one client, which share a cache of
+// TLS sessions.
 func clientTLS(version uint16) *tls.Config {
 	return &tls.Config{
 		RootCAs: ours().pool, ServerName: "localhost", MinVersion: version, MaxVersion: version,
@@ -73,7 +73,7 @@ func clientTLS(version uint16) *tls.Config {
 
 var versions = map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}
 
-// eachVersion runs a test with either TLS.
+// eachVersion runs a test with TLS 1.2 and with TLS 1.3.
 func eachVersion(t *testing.T, test func(t *testing.T, version uint16)) {
 	t.Parallel()
 	for name, version := range versions {
@@ -93,7 +93,7 @@ func securable(t testing.TB, config host.TLS) (script.Network, *fsbridge.Memory,
 	return observed(t, host.Config{TLS: config})
 }
 
-// exact tells the end of a connection from that of TLS, as crypto/tls does not.
+// exact tells the end of a connection from close_notify, as crypto/tls does not.
 type exact struct{ net.Conn }
 
 var errNoCloseNotify = errors.New("the connection ends without close_notify")
@@ -106,7 +106,7 @@ func (e exact) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// over is TLS over a connection of the client's.
+// over is the client's TLS over a connection.
 func over(c script.Conn, config *tls.Config) *tls.Conn {
 	return tls.Client(exact{c.(net.Conn)}, config)
 }
@@ -138,7 +138,7 @@ func (c *talk) handshake(config *tls.Config) (*private, error) {
 	return p, conn.Handshake()
 }
 
-// auth puts TLS over a session as RFC 4217 has it.
+// auth puts TLS over a session by AUTH TLS (RFC 4217).
 func (c *talk) auth(config *tls.Config) *private {
 	c.t.Helper()
 	require.Equal(c.t, 234, c.do("AUTH TLS"))
@@ -163,7 +163,7 @@ func (c *talk) enter(user string) {
 	require.Equal(c.t, 200, c.do("TYPE I"))
 }
 
-// loginTLS begins a session of which all is protected.
+// loginTLS logs in under TLS, with protected data connections.
 func loginTLS(t testing.TB, network script.Network, config *tls.Config) *private {
 	t.Helper()
 	c := connect(t, network).auth(config).protect()
@@ -181,7 +181,7 @@ func (c *private) data() *tls.Conn {
 	return over(d, c.config)
 }
 
-// get fetches with a verb; the content must end with close_notify.
+// get downloads by a command. The content must end with close_notify.
 func (c *private) get(line string) (string, int) {
 	c.t.Helper()
 	d := c.data()
@@ -193,7 +193,7 @@ func (c *private) get(line string) (string, int) {
 	return string(content), c.reply().Code
 }
 
-// store sends with a verb.
+// store uploads by a command.
 func (c *private) store(line, content string) int {
 	c.t.Helper()
 	d := c.data()
@@ -206,7 +206,7 @@ func (c *private) store(line, content string) int {
 	return c.reply().Code
 }
 
-// holds wants a file to have this content, or not to be there when it is "".
+// holds checks that a file has this content or, if that is "", that there is no file.
 func holds(t testing.TB, files *fsbridge.Memory, name, want string) {
 	t.Helper()
 	f, err := files.Open(name)

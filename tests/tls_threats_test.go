@@ -18,8 +18,8 @@ import (
 	"wasiftp/tests/script"
 )
 
-// What an attacker on the way may add to AUTH TLS; USER and PASS are what the
-// client says in the clear or a password that he knows.
+// injections are what an attacker on the way may add to AUTH TLS. The password may be the
+// client's, heard in the clear, or another that he knows.
 var injections = []string{"DELE secret", "USER u\nPASS p\nDELE secret"}
 
 // TestThreat01CommandsBehindAuth: what follows AUTH is never obeyed, neither
@@ -88,8 +88,8 @@ func (e *eager) Read(p []byte) (int, error) {
 	return e.in.Read(p)
 }
 
-// TestThreat01HandshakeBehindAuth: a ClientHello that does not wait for 234 may
-// be lost, but not what stands before it obeyed.
+// TestThreat01HandshakeBehindAuth: a ClientHello that does not wait for 234 may be lost,
+// but commands before it are not obeyed.
 func TestThreat01HandshakeBehindAuth(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
 		files, seen := fsbridge.NewMemory(), &events{}
@@ -201,8 +201,8 @@ type socket interface {
 
 func rawTCP(d *tls.Conn) socket { return d.NetConn().(exact).Conn.(socket) }
 
-// TestThreat03TruncatedUpload: an upload that ends without close_notify is no
-// upload, where that is required.
+// TestThreat03TruncatedUpload: where close_notify is required, an upload that ends
+// without it fails.
 func TestThreat03TruncatedUpload(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
 		network, files, seen := securable(t, host.TLS{Close: host.RequireClose})
@@ -238,8 +238,8 @@ func cutUpload(t *testing.T, c *private, line string, end func(*testing.T, *tls.
 	return c.reply().Code
 }
 
-// TestThreat03PreferClose: by default the end of the connection is that of the
-// upload, but only where it can be one, and the event tells.
+// TestThreat03PreferClose: by default the end of the connection ends an upload well, but
+// not a cut within a record and not a reset. The event tells whether close_notify came.
 func TestThreat03PreferClose(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
 		network, files, seen := securable(t, host.TLS{})
@@ -303,8 +303,8 @@ func TestThreat05DataConnectionTheftUnderTLS(t *testing.T) {
 	})
 }
 
-// TestThreat06NoTicket: where resumption is required, a client without a ticket
-// gets not one byte, nor leaves one.
+// TestThreat06NoTicket: where resumption is required, a client without a ticket neither
+// gets a byte nor leaves one.
 func TestThreat06NoTicket(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
 		network, files, seen := securable(t, host.TLS{DataResumption: host.RequireResumption})
@@ -345,7 +345,7 @@ func TestThreat06ForeignTicket(t *testing.T) {
 
 func testForeignTicket(t *testing.T, network script.Network, version uint16, required bool) {
 	a, b := loginTLS(t, network, clientTLS(version)), loginTLS(t, network, clientTLS(version))
-	// Either has a ticket of its control connection, and one of a data connection.
+	// Each has a ticket of its control connection and one of a data connection.
 	for range 2 {
 		own, foreign := b.config, a.config
 		b.config = foreign
@@ -390,8 +390,8 @@ func testForeignTicket(t *testing.T, network script.Network, version uint16, req
 	assert.False(t, again.tls.ConnectionState().DidResume, "a control connection resumes")
 }
 
-// TestThreat06TicketsOfAConfigForClient: what an embedder picks for a client has
-// its tickets bound as well.
+// TestThreat06TicketsOfAConfigForClient: if GetConfigForClient picks the configuration,
+// tickets are bound to their session as well.
 func TestThreat06TicketsOfAConfigForClient(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
 		picked := serverTLS()
@@ -402,8 +402,9 @@ func TestThreat06TicketsOfAConfigForClient(t *testing.T) {
 	})
 }
 
-// TestThreat06TicketOfAnotherServer: servers that share a configuration, and so
-// the keys of their tickets, have sessions of the same number.
+// TestThreat06TicketOfAnotherServer: servers that share a configuration share the keys of
+// tickets, and have sessions of the same number. A ticket of one resumes nothing at the
+// other.
 func TestThreat06TicketOfAnotherServer(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
 		config := host.TLS{Config: serverTLS(), DataResumption: host.RequireResumption}
@@ -418,9 +419,9 @@ func TestThreat06TicketOfAnotherServer(t *testing.T) {
 	})
 }
 
-// TestThreat04UploadByOneWhoNeverReads: where client certificates are asked for,
-// TLS 1.3's ticket comes late and lies unread when such a client closes, which
-// resets the connection: what is lost then must not look complete.
+// TestThreat04UploadByOneWhoNeverReads: where client certificates are asked for, TLS
+// 1.3's ticket comes late. It lies unread when such a client closes, which resets the
+// connection. An upload that loses bytes by that must not look complete.
 func TestThreat04UploadByOneWhoNeverReads(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
 		config := serverTLS()

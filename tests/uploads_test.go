@@ -42,8 +42,8 @@ func TestUploadWithoutDataConnection(t *testing.T) {
 	}
 }
 
-// startAtomic runs the program with hidden uploads. The result is how to reach it and
-// its process, which the test may kill.
+// startAtomic runs the program with --atomic-uploads, and returns its network and its
+// process.
 func startAtomic(t *testing.T, root string) (script.Network, *os.Process) {
 	t.Helper()
 	path, err := program()
@@ -67,13 +67,13 @@ func allFiles(t *testing.T, root string) (names []string) {
 		if err == nil && !e.IsDir() {
 			names = append(names, strings.TrimPrefix(path, root+string(filepath.Separator)))
 		}
-		return nil // what vanishes meanwhile is what the test waits for
+		return nil // a file may vanish meanwhile: tests wait for that
 	}))
 	return names
 }
 
 // A server that is killed in the middle of 50 uploads leaves nothing that looks whole,
-// and its next start leaves nothing of them at all.
+// and its next start removes all that it left.
 func TestKilledServerLeavesNoHalfUploads(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
@@ -114,8 +114,8 @@ func TestKilledServerLeavesNoHalfUploads(t *testing.T) {
 	assert.Len(t, allFiles(t, root), 2)
 }
 
-// A folder in which a killed server has left nothing but halves can be removed at
-// once; one in which somebody is at work cannot.
+// A folder that has nothing but the leftovers of a killed server can be removed at once;
+// one with an upload under way cannot.
 func TestFolderWithLeftoversIsRemoved(t *testing.T) {
 	t.Parallel()
 	network, root, _ := uploads(t, fsbridge.DirOptions{Atomic: true})

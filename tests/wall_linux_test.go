@@ -52,7 +52,7 @@ func wallUser(t testing.TB) (uid, gid int) {
 	return uid, gid
 }
 
-// needLandlock skips a test where the kernel restricts nothing.
+// needLandlock skips a test if the kernel has no Landlock, or a too old one.
 func needLandlock(t testing.TB) {
 	t.Helper()
 	abi, _, _ := syscall.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
@@ -61,7 +61,7 @@ func needLandlock(t testing.TB) {
 	}
 }
 
-// wallPlace is a folder that others may enter; it belongs to nobody.
+// wallPlace is a folder that others may enter. It belongs to the user nobody.
 func wallPlace(t testing.TB) string {
 	t.Helper()
 	uid, gid := wallUser(t)
@@ -75,13 +75,13 @@ func wallPlace(t testing.TB) string {
 	return root
 }
 
-// wallCache is the cache of all servers that run as nobody.
+// wallCache is the cache of all servers that run as the user nobody.
 var wallCache = sync.OnceValues(func() (string, error) {
 	dir := filepath.Join(temporary, "walled")
 	return dir, os.Chmod(temporary, 0o711)
 })
 
-// walledProgram is a program behind its walls.
+// walledProgram is a running wasiftpd, and its log.
 type walledProgram struct {
 	t       *testing.T
 	command *exec.Cmd
@@ -100,7 +100,7 @@ func (j *wallLog) has(part string) bool {
 	return strings.Contains(string(j.text), part)
 }
 
-// behindWalls serves as nobody until the test ends.
+// behindWalls serves as the user nobody until the test ends.
 func behindWalls(t *testing.T, args ...string) *walledProgram {
 	t.Helper()
 	cache, err := wallCache()
@@ -108,7 +108,7 @@ func behindWalls(t *testing.T, args ...string) *walledProgram {
 	return serveProgram(t, append([]string{"--run-as", "nobody", "--cache-dir", cache}, args...)...)
 }
 
-// serveProgram serves until the test ends. The first --listen is given.
+// serveProgram serves until the test ends, at least at the first --listen, which it adds.
 func serveProgram(t *testing.T, args ...string) *walledProgram {
 	t.Helper()
 	path, err := program()
@@ -141,13 +141,13 @@ func serveProgram(t *testing.T, args ...string) *walledProgram {
 	return w
 }
 
-// says waits for a part of a line of the log.
+// says waits until the log has part.
 func (w *walledProgram) says(part string) {
 	w.t.Helper()
 	eventually(w.t, "the log does not say "+part, func() bool { return w.log.has(part) })
 }
 
-// threads are the status files of all threads.
+// threads are the contents of the status files of all threads.
 func (w *walledProgram) threads() (all []string) {
 	w.t.Helper()
 	paths, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", w.command.Process.Pid))
@@ -161,7 +161,7 @@ func (w *walledProgram) threads() (all []string) {
 	return all
 }
 
-// putInPlace puts another file in the place of one, as editors do.
+// putInPlace replaces a file by renaming another, as editors do.
 func putInPlace(t testing.TB, path, content string, mode fs.FileMode) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(path+".new", []byte(content), mode))
@@ -253,7 +253,7 @@ func TestThreat48PrivilegesAreGone(t *testing.T) {
 	}
 }
 
-// withoutBlanks has no blanks at the ends of lines.
+// withoutBlanks removes the blanks at the ends of lines.
 func withoutBlanks(s string) string {
 	lines := strings.Split(s, "\n")
 	for i := range lines {
@@ -263,8 +263,8 @@ func withoutBlanks(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestThreat48SupplementaryGroups: a user alone has the groups that the system knows
-// him to be in, and not root's.
+// TestThreat48SupplementaryGroups: a user that is named without a group gets the groups
+// of the system's user database, and not root's.
 func TestThreat48SupplementaryGroups(t *testing.T) {
 	t.Parallel()
 	wallUser(t)
@@ -291,7 +291,8 @@ func TestThreat48SupplementaryGroups(t *testing.T) {
 	t.Skip("no user here is in another group")
 }
 
-// TestThreat48BadUsers: who can't be become is told before anybody is served.
+// TestThreat48BadUsers: a user that the program cannot become is an error before anybody
+// is served.
 func TestThreat48BadUsers(t *testing.T) {
 	t.Parallel()
 	root := wallPlace(t)
@@ -323,7 +324,7 @@ func TestThreat48BadUsers(t *testing.T) {
 	assert.Contains(t, string(output), "--passive-ports begins with 900")
 }
 
-// TestThreat48RootIsTold: who stays root hears of it, once.
+// TestThreat48RootIsTold: the log warns if the server stays root.
 func TestThreat48RootIsTold(t *testing.T) {
 	t.Parallel()
 	wallUser(t)
@@ -332,7 +333,7 @@ func TestThreat48RootIsTold(t *testing.T) {
 	assert.False(t, behindWalls(t, "--root", wallPlace(t)).log.has("stays root"))
 }
 
-// nobodysFolder is a folder whose files belong to nobody, whoever makes them.
+// nobodysFolder is a folder whose files belong to the user nobody, whoever makes them.
 type nobodysFolder struct {
 	folder
 	uid, gid int
@@ -361,7 +362,7 @@ func (o nobodysFolder) Mkdir(name string) error {
 	return o.give()
 }
 
-// TestThreat48ConversationsBehindWalls: all that clients do is done as before.
+// TestThreat48ConversationsBehindWalls: all conversations go as they do without walls.
 func TestThreat48ConversationsBehindWalls(t *testing.T) {
 	t.Parallel()
 	uid, gid := wallUser(t)
@@ -440,8 +441,8 @@ func TestThreat48TransfersBehindWalls(t *testing.T) {
 	}
 }
 
-// TestThreat48Reloads: users and certificates that are replaced are loaded again, at
-// once and at SIGHUP. What the user can't read is told at the start.
+// TestThreat48Reloads: users and certificates that are replaced are loaded again, at once
+// and at SIGHUP. At the start the log names the files that the user can't read.
 func TestThreat48Reloads(t *testing.T) {
 	t.Parallel()
 	needLandlock(t)
@@ -515,8 +516,8 @@ func TestThreat48Reloads(t *testing.T) {
 	assert.Equal(t, "of-the-host\r\n", string(names))
 }
 
-// TestThreat48KeptFolders: the folder of own certificates is given to the user, and
-// the next start finds what is there.
+// TestThreat48KeptFolders: the folder of self-signed certificates is given to the user,
+// and the next start finds its content.
 func TestThreat48KeptFolders(t *testing.T) {
 	t.Parallel()
 	root := wallPlace(t)
@@ -552,7 +553,8 @@ func TestThreat48KeptFolders(t *testing.T) {
 	}
 	assert.Equal(t, first, start("--run-as", "nobody"))
 
-	// What root has kept there before is given too, but not a folder of a flag.
+	// Files that root has kept there before are given too, but not those in a folder that
+	// a flag names.
 	require.NoError(t, filepath.WalkDir(state, func(path string, _ fs.DirEntry, _ error) error { return os.Chown(path, 0, 0) }))
 	assert.Equal(t, first, start("--run-as", "nobody"))
 	require.NoError(t, filepath.WalkDir(state, func(path string, _ fs.DirEntry, _ error) error { return os.Chown(path, 0, 0) }))
@@ -607,8 +609,8 @@ func TestThreat48RootsThatComeLater(t *testing.T) {
 	}
 }
 
-// TestThreat48RootOutside: a folder that a users file names while the server runs,
-// outside of what was there, is refused, and the log says what to do.
+// TestThreat48RootOutside: a folder outside of those known at the start, which a users
+// file names while the server runs, is refused, and the log says what to do.
 func TestThreat48RootOutside(t *testing.T) {
 	t.Parallel()
 	needLandlock(t)

@@ -46,7 +46,7 @@ func compareAs(b *testing.B, login func(testing.TB, string) *client, root string
 }
 
 func report(b *testing.B, costs [2]cost, size int64) {
-	b.ReportMetric(0, "ns/op") // it would be of both sides
+	b.ReportMetric(0, "ns/op") // it would count both servers
 	b.ReportMetric(float64(costs[1].elapsed)/float64(costs[0].elapsed), "rate/native")
 	b.ReportMetric(float64(costs[0].cpu)/float64(costs[1].cpu), "cpu/native")
 	if size > 0 {
@@ -83,8 +83,8 @@ func (c *client) store(name, from string) {
 	c.expect("226")
 }
 
-// sparse makes a file of the given size that takes no space on the disk: what
-// is measured is the server, not the storage.
+// sparse makes a file of the given size that takes no space on the disk, so that the
+// benchmark measures the server and not the storage.
 func sparse(b *testing.B, dir string, size int64) string {
 	name := filepath.Join(dir, "sparse")
 	file, err := os.Create(name)
@@ -110,7 +110,7 @@ func BenchmarkRetrieve(b *testing.B) {
 	})
 }
 
-// BenchmarkSmall is what a client does that fetches a tree of small files.
+// BenchmarkSmall fetches small files one after the other, as a client does with a tree.
 func BenchmarkSmall(b *testing.B) {
 	const size = 4 << 10
 	root := b.TempDir()
@@ -139,8 +139,8 @@ func BenchmarkStore(b *testing.B) {
 	})
 }
 
-// memoryDir is a folder in memory where the system has one: a disk would be the
-// slower half of what is measured.
+// memoryDir is a folder in memory if the system has one: a disk would be slower than the
+// server.
 func memoryDir(b *testing.B) string {
 	dir, err := os.MkdirTemp("/dev/shm", "wasiftp-bench-")
 	if err != nil {
@@ -211,8 +211,7 @@ func BenchmarkLogin(b *testing.B) {
 	report(b, costs, 0)
 }
 
-// BenchmarkIdle reports what a session costs that is logged in and says
-// nothing.
+// BenchmarkIdle reports the memory of a session that is logged in and idle.
 func BenchmarkIdle(b *testing.B) {
 	const sessions = 1000
 	for b.Loop() {

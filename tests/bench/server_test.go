@@ -1,8 +1,8 @@
 //go:build linux
 
-// Package bench measures the server against native Go code that does the same
-// without an engine, a sandbox or a session: what is reported is a ratio, both
-// sides being measured in the same run.
+// Package bench measures the server against native Go code that does the same without an
+// engine, a sandbox or a session. The results are ratios, with both sides measured in the
+// same run.
 package bench
 
 import (

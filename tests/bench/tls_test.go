@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// certificate is this process's, which nobody trusts.
+// certificate is this process's TLS configuration, with a self-signed certificate.
 var certificate = sync.OnceValue(func() *tls.Config {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -31,7 +31,7 @@ var certificate = sync.OnceValue(func() *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 })
 
-// loginTLS begins a session of which all is protected.
+// loginTLS logs in under TLS, with protected data connections.
 func loginTLS(b testing.TB, address string) *client {
 	b.Helper()
 	c := connect(b, address)

@@ -88,7 +88,7 @@ func TestThreat31WrongHandles(t *testing.T) {
 	c.lives()
 }
 
-// What is closed is gone, for every import.
+// After handle_close every import answers EBADF for the handle.
 func TestThreat31UseAfterClose(t *testing.T) {
 	t.Parallel()
 	c := newGuestStage(t, nil).cast()
@@ -158,7 +158,7 @@ func TestThreat31Names(t *testing.T) {
 		}
 		for _, name := range names {
 			if name == "" && i.Params[param].Name == "target" {
-				continue // a directory is made
+				continue // file_make makes a directory then
 			}
 			args, at := c.args(i)
 			c.Poke(kit.BufferAt, slices.Repeat([]byte("good"), 256)) // for the other name of file_rename

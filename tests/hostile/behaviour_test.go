@@ -13,7 +13,7 @@ import (
 	"wasiftp/wasi/hosttest/kit"
 )
 
-// Ways for a guest to fail, as lines that it obeys.
+// failures are ways for a guest to fail, as lines that it obeys.
 var failures = []string{"panic", "exit 0", "exit 1", "overflow", "hoard", "loop", "sleep 3600000000000",
 	"sleep 18446744073709551615"}
 
@@ -27,7 +27,7 @@ func TestThreat31Failures(t *testing.T) {
 	}
 }
 
-// A loop of imports never comes to an end by itself either.
+// A guest that calls an import without end is stopped as well.
 func TestThreat31EndlessImports(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{wasi.EventsRead, wasi.NetWrite, wasi.NetListen, wasi.FileStat} {
@@ -38,8 +38,8 @@ func TestThreat31EndlessImports(t *testing.T) {
 	}
 }
 
-// endsAlone has the guest fail, and makes sure that only its own session ends,
-// with 421, and that the next session is served.
+// endsAlone makes the guest fail. It checks that only the guest's own session ends, with
+// 421, and that the next session is served.
 func endsAlone(t *testing.T, failure string) {
 	t.Helper()
 	s := newGuestStage(t, func(c *host.Config) { alone(c); shortSteps(c) })
@@ -87,7 +87,7 @@ func TestThreat31FailsAtEveryImport(t *testing.T) {
 	witness.lives()
 }
 
-// A module that fails at its start is no engine, and New says so in a sentence.
+// New refuses a module that fails at its start, in one sentence.
 func TestThreat31FailsAtStart(t *testing.T) {
 	t.Parallel()
 	module, err := guest()
@@ -115,8 +115,8 @@ func newAndClose(config host.Config) error {
 	return err
 }
 
-// refused makes sure that a module is refused in one sentence, and soon, and
-// returns it.
+// refused checks that try fails within patience, with an error of one sentence, and
+// returns the sentence.
 func refused(t *testing.T, try func() error) string {
 	t.Helper()
 	result := make(chan error, 1)
@@ -143,8 +143,7 @@ func refused(t *testing.T, try func() error) string {
 	return ""
 }
 
-// Whatever time the guest says it wants to be called at, the host goes on, and
-// does nothing else than to call it.
+// Whatever time a guest names for its next step, the host serves its sessions and others.
 func TestThreat31NextStep(t *testing.T) {
 	t.Parallel()
 	for _, next := range []uint64{1, math.MaxInt64, 1 << 63, 1<<63 + 1, math.MaxUint64} {
@@ -161,8 +160,8 @@ func TestThreat31NextStep(t *testing.T) {
 	}
 }
 
-// An engine that always wants to be called, although nothing happens, does not
-// keep a processor busy for long.
+// An engine that wants a step at once, again and again, although nothing happens, does
+// not keep a processor busy for long.
 func TestThreat31BusyEngine(t *testing.T) {
 	t.Parallel()
 	s := newGuestStage(t, alone)
@@ -187,8 +186,8 @@ func (p *puppet) steps() (n int) {
 	return n
 }
 
-// A guest that takes no events and closes no session keeps them, until the
-// server ends.
+// A guest that takes no events and closes no session keeps its sessions until the server
+// ends. Others are served.
 func TestThreat31DeafGuest(t *testing.T) {
 	t.Parallel()
 	s := newGuestStage(t, alone)

@@ -29,8 +29,8 @@ func compiled(t *testing.T, cache string) string {
 	return files[0]
 }
 
-// TestDamagedCache: whatever has become of the compiled engine on the disk, the
-// server starts, and the cache is whole again.
+// TestDamagedCache: whatever the damage of the compiled engine on the disk, the server
+// starts and repairs the cache.
 func TestDamagedCache(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
@@ -73,8 +73,8 @@ func TestDamagedCache(t *testing.T) {
 	}
 }
 
-// TestUnusableCache: what stands in the cache's place goes, and a cache that
-// can't be had costs time only.
+// TestUnusableCache: a file in the place of the cache's folder is removed, and a server
+// that cannot have a cache compiles without one.
 func TestUnusableCache(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

@@ -8,10 +8,10 @@ import (
 	"wasiftp/wasi/hosttest/kit"
 )
 
-// cast is a session that has one of everything that a handle can name.
+// cast is a session with one handle of each kind.
 type cast struct {
 	*puppet
-	handles map[string]uint64 // by what it is
+	handles map[string]uint64 // by kind
 	client  net.Conn          // the other end of the data connection
 }
 
@@ -28,7 +28,7 @@ func (s *stage) cast() *cast {
 	return c
 }
 
-// takes says which handles a parameter takes.
+// takes names the kinds of handle that a parameter takes.
 func takes(t *testing.T, i wasi.Import, param string) []string {
 	t.Helper()
 	kinds := kit.Takes(i, param)
@@ -38,8 +38,7 @@ func takes(t *testing.T, i wasi.Import, param string) []string {
 	return kinds
 }
 
-// args are such that the import finds no fault with them. at[n] is where the
-// values of the parameter n begin.
+// args are valid arguments of an import. at[n] is the index of the values of parameter n.
 func (c *cast) args(i wasi.Import) (args []uint64, at []int) {
 	c.t.Helper()
 	pointer := c.At(kit.BufferAt)
@@ -63,8 +62,7 @@ func (c *cast) args(i wasi.Import) (args []uint64, at []int) {
 	return args, at
 }
 
-// everyParam runs a test for every parameter of every import that is of one of
-// the kinds.
+// everyParam runs a test for every parameter of every import whose kind is among kinds.
 func everyParam(test func(n int, i wasi.Import, param int), kinds ...wasi.Kind) {
 	for n, i := range wasi.Table {
 		for param, p := range i.Params {

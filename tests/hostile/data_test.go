@@ -9,9 +9,8 @@ import (
 	"wasiftp/wasi/hosttest/kit"
 )
 
-// All that can be done to a data connection and a file, at once and in any
-// order: the session's own transfer may suffer. The race detector would say
-// whether the host does.
+// All calls on a data connection and a file, at once and in many orders. The session's
+// own transfer may fail; the race detector would find a fault of the host.
 func TestThreat31DataConnectionAbused(t *testing.T) {
 	t.Parallel()
 	s := newGuestStage(t, nil)
@@ -70,8 +69,8 @@ func TestThreat31DataConnectionAbused(t *testing.T) {
 	witness.lives()
 }
 
-// TLS put on and taken off the control connection at any time: only its own
-// session may suffer.
+// A guest begins and ends TLS on its control connection at any time: only its own session
+// may fail.
 func TestThreat31ControlTLSAbused(t *testing.T) {
 	t.Parallel()
 	s := newGuestStage(t, nil)
@@ -89,7 +88,7 @@ func TestThreat31ControlTLSAbused(t *testing.T) {
 	witness.lives()
 }
 
-// Numbers that no table has.
+// Levels, algorithms and lengths that do not exist.
 func TestThreat31DataNumbers(t *testing.T) {
 	t.Parallel()
 	c := newGuestStage(t, nil).cast()

@@ -10,7 +10,7 @@ import (
 	"wasiftp/host"
 )
 
-// guest is the module that lies.
+// guest builds the module of ./guest, which misbehaves as the test wants.
 var guest = sync.OnceValues(func() ([]byte, error) {
 	dir, err := os.MkdirTemp("", "hostile")
 	if err != nil {
@@ -27,7 +27,7 @@ var guest = sync.OnceValues(func() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Compiled once, it is in the cache for all tests.
+	// This compiles the module into the cache, for all tests.
 	server, err := host.New(host.Config{Module: module, CacheDir: cacheDir})
 	if err != nil {
 		return nil, err

@@ -63,7 +63,7 @@ func TestThreat31HandlesOfAnotherInstance(t *testing.T) {
 	b.lives()
 }
 
-// mostOwned is how many handles a session has at most, besides its own.
+// mostOwned is how many handles a session has at most, besides the session's own.
 const mostOwned = 16
 
 func TestThreat31HoardingHandles(t *testing.T) {
@@ -197,8 +197,7 @@ func TestThreat31EventBuffers(t *testing.T) {
 	p.lives()
 }
 
-// Closing sessions is all a guest needs to close those of others in its own
-// instance, and of nobody else.
+// A guest can close every session of its own instance, and no other.
 func TestThreat31ClosesAnothersSession(t *testing.T) {
 	t.Parallel()
 	s := newGuestStage(t, func(c *host.Config) { c.SessionsPerInstance = 2 })

@@ -14,8 +14,8 @@ import (
 	"wasiftp/wasi/hosttest/kit"
 )
 
-// requiring is a stage that requires TLS, and what counts the logins that its
-// authenticator is asked about.
+// requiring is a stage that requires TLS, and the number of logins that its authenticator
+// has been asked about.
 func requiring(t *testing.T, require host.TLSRequirement) (*stage, *atomic.Int32) {
 	t.Helper()
 	var asked atomic.Int32
@@ -39,7 +39,7 @@ func each(t *testing.T, test func(*testing.T, host.TLSRequirement), requirements
 	}
 }
 
-// securePuppet is a session under TLS from its begin on.
+// securePuppet is a session under implicit TLS.
 func (s *stage) securePuppet() *puppet {
 	s.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -56,7 +56,7 @@ func (s *stage) securePuppet() *puppet {
 	return &puppet{Puppet: kit.NewPuppet(withLog{s.t, s.log}, conn), t: s.t, stage: s}
 }
 
-// refuses makes sure that the host refuses an import.
+// refuses checks that an import answers with the errno want.
 func (p *puppet) refuses(want wasi.Errno, what string, n int, args ...uint64) {
 	p.t.Helper()
 	if errno := p.Call(n, args...); errno != want {
@@ -97,7 +97,7 @@ func TestThreat46DataInTheClear(t *testing.T) {
 	}
 }
 
-// nothingCame makes sure that a connection ends without a byte of the file's.
+// nothingCame checks that a connection ends without a byte of the file.
 func nothingCame(t *testing.T, client net.Conn) {
 	t.Helper()
 	client.SetDeadline(time.Now().Add(patience))
@@ -107,7 +107,7 @@ func nothingCame(t *testing.T, client net.Conn) {
 	}
 }
 
-// Beside a handshake nothing crosses its connection, whatever is required.
+// During a TLS handshake nothing else crosses its connection, whatever is required.
 func TestThreat46DataBesideAHandshake(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, require host.TLSRequirement) {
@@ -130,7 +130,7 @@ func TestThreat46DataBesideAHandshake(t *testing.T) {
 	}, host.TLSOptional, host.TLSForTransfer)
 }
 
-// Where the control connection needs TLS, it cannot be taken off.
+// Where the control connection needs TLS, the guest cannot end TLS on it.
 func TestThreat46TLSTakenOff(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, require host.TLSRequirement) {
@@ -141,7 +141,8 @@ func TestThreat46TLSTakenOff(t *testing.T) {
 	}, host.TLSForControl, host.TLSForTransfer)
 }
 
-// An engine that does not count failed logins guesses no more passwords for it.
+// The host counts failed logins too: an engine that does not count them gets no more
+// guesses.
 func TestThreat46Guesses(t *testing.T) {
 	t.Parallel()
 	const limit = 3
@@ -158,7 +159,7 @@ func TestThreat46Guesses(t *testing.T) {
 	s.puppet().login()
 }
 
-// A right that is missing is missing, whatever others there are.
+// A call without its right is refused, whatever other rights the account has.
 func TestThreat46EachRight(t *testing.T) {
 	t.Parallel()
 	const all = host.ReadWrite | host.RightAdmin

@@ -8,14 +8,14 @@ import (
 	"wasiftp/wasi/hosttest/kit"
 )
 
-// puppet is a session in the guest, which does what it is told to.
+// puppet is a session of the guest that obeys its client, the test.
 type puppet struct {
 	*kit.Puppet
 	t     *testing.T
 	stage *stage
 }
 
-// withLog is a test that tells what the server logged when it fails.
+// withLog adds the server's log to the message of Fatalf.
 type withLog struct {
 	*testing.T
 	log *record
@@ -46,15 +46,15 @@ func (p *puppet) dialRecord(record []byte) wasi.Errno {
 	return p.Raw(wasi.NetDial, p.Session, p.At(kit.TextAt), p.At(kit.ResultAt))
 }
 
-// memoryEnd is the size of the guest's memory, once it needs no more to say so.
+// memoryEnd is the size of the guest's memory. The first call may make the memory grow,
+// so that the second counts.
 func (p *puppet) memoryEnd() uint64 {
 	p.t.Helper()
 	p.MemoryEnd()
 	return p.MemoryEnd()
 }
 
-// ends waits for the session to be ended by the host: with 421 where that can be
-// sent.
+// ends waits until the host ends the session, and checks that it says 421.
 func (p *puppet) ends() {
 	p.t.Helper()
 	rest, err := p.Rest()
@@ -66,7 +66,7 @@ func (p *puppet) ends() {
 	}
 }
 
-// lives makes sure that the session is served.
+// lives checks that the session is still served.
 func (p *puppet) lives() {
 	p.t.Helper()
 	if errno := p.Raw(wasi.NetAddress, p.Session, wasi.Peer, p.At(kit.ResultAt)); errno != wasi.OK {

@@ -17,7 +17,7 @@ import (
 	"wasiftp/wasi/hosttest/kit"
 )
 
-// slow is a file system that answers some questions when it is told to.
+// slow is a file system whose Stat and Commit wait for gate.
 type slow struct {
 	*fsbridge.Memory
 	gate              chan struct{} // closed when Stat and Commit may end
@@ -74,8 +74,8 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// An upload has one end, however often the guest asks for it and whatever it
-// asks in between.
+// An upload is committed once, however often the guest asks for that and whatever it
+// calls in between.
 func TestThreat31CommitTwice(t *testing.T) {
 	t.Parallel()
 	s, files := newSlowStage(t)
@@ -85,7 +85,7 @@ func TestThreat31CommitTwice(t *testing.T) {
 	open := func() wasi.Errno {
 		return p.Named(wasi.FileOpen, "new", wasi.OpenWrite|wasi.OpenExclusive, 0, p.At(kit.ResultAt), p.At(kit.Result2At))
 	}
-	go func() { // the opening asks for the file's state first
+	go func() { // file_open asks for the file's state first
 		for files.asked.Load() == 0 {
 			time.Sleep(time.Millisecond)
 		}
@@ -122,8 +122,7 @@ func TestThreat31CommitTwice(t *testing.T) {
 	}
 }
 
-// exclusive is a file system whose one upload holds it until it has ended, which
-// takes its time.
+// exclusive is a file system that has one upload at a time. Abort waits for gate.
 type exclusive struct {
 	*fsbridge.Memory
 	gate chan struct{} // closed when Abort may end
@@ -149,8 +148,8 @@ func (u *exclusiveUpload) Abort() error {
 	return u.Upload.Abort()
 }
 
-// A client that tries again at once does not find its file held by the upload
-// that it has just given up.
+// A client that gives an upload up and uploads again at once is not refused because of
+// the first upload.
 func TestUploadAgainAfterAbort(t *testing.T) {
 	t.Parallel()
 	files := &exclusive{Memory: fsbridge.NewMemory(), gate: make(chan struct{})}
@@ -174,8 +173,7 @@ func TestUploadAgainAfterAbort(t *testing.T) {
 	}
 }
 
-// A guest that asks and never listens does not make the host work for it
-// without end.
+// A guest that asks questions and takes no answers keeps few goroutines of the host busy.
 func TestThreat31AbandonedQuestions(t *testing.T) {
 	t.Parallel()
 	s, files := newSlowStage(t)
@@ -197,8 +195,8 @@ func TestThreat31AbandonedQuestions(t *testing.T) {
 		func() bool { return p.Named(wasi.FileStat, "none", 0, p.At(kit.BufferAt)) == wasi.ENOENT })
 }
 
-// Pages of a directory that are asked for and given up do not disturb the one
-// that is fetched. The race detector would say.
+// Pages of a directory that a guest asked for and gave up do not disturb a later one. The
+// race detector would find it.
 func TestThreat31AbandonedPages(t *testing.T) {
 	t.Parallel()
 	s := newGuestStage(t, nil)
@@ -220,7 +218,7 @@ func TestThreat31AbandonedPages(t *testing.T) {
 	p.lives()
 }
 
-// What the host keeps of a question is small.
+// The host refuses names that are too long to be kept with a question.
 func TestThreat31HugeNames(t *testing.T) {
 	t.Parallel()
 	c := newGuestStage(t, nil).cast()
@@ -241,8 +239,8 @@ func TestThreat31HugeNames(t *testing.T) {
 	c.lives()
 }
 
-// A guest that stays although its account was revoked can begin nothing, but what
-// it had under way may end.
+// A guest that keeps a session whose account was revoked can begin nothing. An upload
+// that was under way may end.
 func TestRevokedGuest(t *testing.T) {
 	t.Parallel()
 	s := newGuestStage(t, nil)

@@ -114,8 +114,8 @@ func trapping(f wasmtest.Function) wasmtest.Function {
 	return f
 }
 
-// A module that only ever loops is found out wherever it does, and however long the
-// loop's body is.
+// A module that loops without end is refused, whichever export loops, and however long
+// the loop's body is.
 func TestThreat38LoopsAtStart(t *testing.T) {
 	t.Parallel()
 	for _, f := range []int{wasmtest.Initialize, wasmtest.ABIVersion, wasmtest.Start} {
@@ -135,7 +135,7 @@ func TestThreat38LoopsAtStart(t *testing.T) {
 	}
 }
 
-// What a guest has the host's system do is not metered, and so must be little.
+// The work of WASI's functions is not metered, so each call must do little.
 func TestThreat31SystemCallsAtStart(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]int32{
@@ -166,7 +166,7 @@ func TestThreat31SystemCallsAtStart(t *testing.T) {
 	}
 }
 
-// signature is an import's, as the table has it.
+// signature is the signature of an import of the table.
 func signature(i wasi.Import) wasmtest.Signature {
 	s := wasmtest.Signature{Results: []byte{wasmtest.I32}}
 	for _, v := range i.ValueTypes() {
@@ -175,8 +175,8 @@ func signature(i wasi.Import) wasmtest.Signature {
 	return s
 }
 
-// A trap comes right after each import, at a step and at the start, whatever the
-// import was given.
+// The guest traps right after each import, in a step and at the start, whatever the
+// arguments of the import.
 func TestThreat31TrapsAtEveryImport(t *testing.T) {
 	t.Parallel()
 	for n, i := range wasi.Table {

@@ -10,7 +10,7 @@ import (
 	"wasiftp/wasi/hosttest/kit"
 )
 
-// copies begins to copy a file.
+// copies calls file_copy.
 func (p *puppet) copies(from, to string) wasi.Errno {
 	p.t.Helper()
 	p.Poke(kit.TextAt, []byte(from+to))
@@ -18,7 +18,7 @@ func (p *puppet) copies(from, to string) wasi.Errno {
 	return p.Call(wasi.FileCopy, p.Session, at, uint64(len(from)), middle, uint64(len(to)), 0, p.At(kit.ResultAt))
 }
 
-// What is not turned on stays off, whatever the engine thinks.
+// What Allow does not turn on is refused, whatever the engine asks for.
 func TestThreat31TurnedOff(t *testing.T) {
 	t.Parallel()
 	s := newGuestStage(t, func(c *host.Config) { c.Allow = host.Allow{} })
@@ -41,8 +41,8 @@ func TestThreat31TurnedOff(t *testing.T) {
 	p.lives()
 }
 
-// A copy is an upload like any other: it is not final before it has ended, goes to
-// no data connection, and what is given up is not there.
+// A copy is an upload like any other: it cannot be committed before it has ended, it goes
+// to no data connection, and a copy that is given up leaves no file.
 func TestThreat31Copies(t *testing.T) {
 	t.Parallel()
 	s := newGuestStage(t, nil)
@@ -96,7 +96,7 @@ func (p *puppet) sessions(after, size uint64) wasi.Errno {
 	return p.Call(wasi.SessionList, p.Session, after, p.At(kit.BufferAt), size, p.At(kit.ResultAt))
 }
 
-// Who is there is for administrators, whatever the guest thinks.
+// Only an administrator may list sessions, whatever the guest asks for.
 func TestThreat31SessionsAreSecret(t *testing.T) {
 	t.Parallel()
 	p := newGuestStage(t, nil).puppet()
@@ -139,7 +139,7 @@ func TestThreat31Sessions(t *testing.T) {
 	witness.lives()
 }
 
-// A mask and abilities are of a login.
+// A umask ends with its login. auth_login tells what the storage is able to do.
 func TestThreat31Umask(t *testing.T) {
 	t.Parallel()
 	s := newGuestStage(t, nil)

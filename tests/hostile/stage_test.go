@@ -36,7 +36,7 @@ const patience = 20 * time.Second
 // honest step takes on a busy machine.
 const stepTime = time.Second
 
-// stage is a server on which a module plays.
+// stage is a server with a module under test.
 type stage struct {
 	t       *testing.T
 	server  *host.Server
@@ -45,14 +45,14 @@ type stage struct {
 	log     *record
 }
 
-// logs wants the log to say something some times, which it may do a little later.
+// logs waits until the log has what so many times.
 func (s *stage) logs(what string, times int) {
 	s.t.Helper()
 	eventually(s.t, what+" in the log", func() bool { return strings.Count(s.log.String(), what) == times })
 }
 
-// newStage starts a server with the module. When the test ends, the server must
-// leave nothing behind.
+// newStage starts a server with the module. When the test ends, the server must leave no
+// goroutines behind.
 func newStage(t *testing.T, module []byte, change func(*host.Config)) *stage {
 	t.Helper()
 	s := &stage{t: t, files: fsbridge.NewMemory(), log: &record{}}
@@ -75,7 +75,7 @@ func newStage(t *testing.T, module []byte, change func(*host.Config)) *stage {
 	return s
 }
 
-// newGuestStage is a stage for the module that does what it is told to.
+// newGuestStage is a stage with the module of ./guest.
 func newGuestStage(t *testing.T, change func(*host.Config)) *stage {
 	t.Helper()
 	module, err := guest()
@@ -100,7 +100,7 @@ func (s *stage) config(module []byte) host.Config {
 	}
 }
 
-// certificate is one that nobody trusts.
+// certificate is self-signed.
 var certificate = sync.OnceValue(func() tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -114,13 +114,12 @@ var certificate = sync.OnceValue(func() tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 })
 
-// shortSteps makes a stage notice soon what hangs.
+// shortSteps makes the host end hanging steps soon.
 func shortSteps(c *host.Config) { c.Limits.StepTime = stepTime }
 
 // alone gives each session an instance of its own.
 func alone(c *host.Config) { c.SessionsPerInstance = 1 }
 
-// put makes a file, to be read.
 func (s *stage) put(name, content string) {
 	s.t.Helper()
 	upload, err := s.files.Create(name, os.O_EXCL, 0, nil)
@@ -135,7 +134,6 @@ func (s *stage) put(name, content string) {
 	}
 }
 
-// connect opens a control connection to whatever module there is.
 func (s *stage) connect() net.Conn {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", s.address)
@@ -192,7 +190,7 @@ func profile() string {
 
 var labelled = regexp.MustCompile(`(?m)^(\d+) @.*\n# labels: \{"test":"([^"]*)"\}`)
 
-// goroutines is how many carry the label of a test.
+// goroutines is how many goroutines carry the label of a test.
 func goroutines(test string) int {
 	count := 0
 	for _, match := range labelled.FindAllStringSubmatch(profile(), -1) {
@@ -233,7 +231,7 @@ func run(m *testing.M) int {
 	}
 }
 
-// resources are what the process has taken of the system, where it says so.
+// resources is what the process holds of the system, zero where the system does not tell.
 type resources struct {
 	descriptors int
 	space       int // memory mapped, besides the heap
@@ -260,8 +258,8 @@ func taken() (r resources) {
 // arena is how many bits of an address differ within Go's own heap.
 const arena = 38
 
-// mostSpace is what compiled code and stacks may keep: less than a few of the
-// instances' memories.
+// mostSpace is the most memory that compiled code and stacks may keep. The memories of a
+// few instances are more.
 const mostSpace = 256 << 20
 
 func (r resources) leak(before resources) error {
@@ -275,7 +273,7 @@ func (r resources) leak(before resources) error {
 	return nil
 }
 
-// withRights gives every account other rights.
+// withRights gives every account these rights.
 func withRights(a host.Authenticator, rights host.Rights) host.Authenticator {
 	return host.AuthenticatorFunc(func(ctx context.Context, l host.Login) (*host.Account, error) {
 		account, err := a.Authenticate(ctx, l)

@@ -1,7 +1,7 @@
 // The part of WAMR's program iwasm that runs a WASI command, with the same flags
 // and limits, on the same library. The registries have the library's sources
-// but not the program's. One flag does more: --env=NAME hands on what the variable is
-// here, for on the command line everybody can read a password.
+// but not the program's. One flag does more: --env=NAME passes on the value that the
+// variable has here, since everybody can read a password on a command line.
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ static void fail(const char *what, const char *why)
 	exit(1);
 }
 
-// add takes an argument that begins with the flag.
+// add appends the rest of an argument that begins with the flag.
 static bool add(struct list *l, const char *argument, const char *flag)
 {
 	size_t n = strlen(flag);
@@ -55,7 +55,7 @@ static void split(struct list *l)
 			add(l, a, "");
 }
 
-// inherit gives those variables a value that have none on the command line.
+// inherit completes variables without a value by their values in the environment.
 static void inherit(struct list *l)
 {
 	for (uint32_t i = 0; i < l->count; i++) {

@@ -1,5 +1,5 @@
 // Uses host/examples/browser in Chromium: browser.js chromium url [screenshot]. Standard input
-// has what to do, one JSON array a line: ["type", line, reply], ["drop", name, content, reply],
+// has the steps, one JSON array a line: ["type", line, reply], ["drop", name, content, reply],
 // ["click", name, reply] or ["save", name, content].
 "use strict";
 const assert = require("assert");
@@ -30,7 +30,7 @@ async function main(executablePath, url, screenshot) {
 	}
 }
 
-// answered waits for a line that was not there before act.
+// answered calls act, and waits for one more line that contains want.
 async function answered(screen, want, act) {
 	const line = screen.locator("p, pre").getByText(want);
 	const before = await line.count();

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// noBrowser says why host/examples/browser cannot be used here.
+// noBrowser says why host/examples/browser cannot be used here, "" if it can.
 func noBrowser() string {
 	if why := noNode(); why != "" {
 		return why

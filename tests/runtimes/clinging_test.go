@@ -13,8 +13,8 @@ import (
 	"wasiftp/tests/script"
 )
 
-// TestClientsThatCling: whoever lets downloads stand and keeps their connections
-// harms at most others at the same address, and those only while it does.
+// TestClientsThatCling: a client that gives up downloads but keeps their connections open
+// harms at most others at the same address, and only while it keeps the connections.
 func TestClientsThatCling(t *testing.T) {
 	eachTarget(t, func(t *testing.T, to target) {
 		world := to.serve(t, t.TempDir())

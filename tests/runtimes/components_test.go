@@ -18,7 +18,7 @@ import (
 
 // The component is run by wasmtime's command line, and by jco under Node.
 
-// wasmtimePath is where wasmtime is, if it is.
+// wasmtimePath is the path of wasmtime.
 func wasmtimePath() (string, error) {
 	if path, err := exec.LookPath("wasmtime"); err == nil {
 		return path, nil
@@ -37,8 +37,8 @@ func wasmtimeMissing() string {
 
 const component = "../../module/wasiftp-wasip2.wasm"
 
-// compiled is the component as machine code, made once: each start would take a
-// second to make it again.
+// compiled is the component as machine code, made once: without it each start would take
+// a second more.
 var compiled = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(temporary, "wasip2.cwasm")
 	wasmtime, err := wasmtimePath()
@@ -86,7 +86,7 @@ func startJco(t testing.TB, root string) script.Network {
 		"WASIFTP_LISTEN="+strings.Join(listening(), ","))))
 }
 
-// What keeps a component from serving is said in words.
+// A component that cannot serve says why.
 func TestComponentUsage(t *testing.T) {
 	if why := wasmtimeMissing(); why != "" {
 		t.Skip(why)

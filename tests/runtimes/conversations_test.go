@@ -10,7 +10,7 @@ import (
 )
 
 func TestConversations(t *testing.T) {
-	for _, to := range targets[1:] { // the first has them in ..
+	for _, to := range targets[1:] { // the tests in .. hold them with the first
 		t.Run(to.String(), func(t *testing.T) {
 			to.here(t)
 			script.HoldInTurn(t, script.ReadAll(t, "../testdata/script/*.txt"), to.serve)
@@ -18,7 +18,7 @@ func TestConversations(t *testing.T) {
 	}
 }
 
-// converse holds conversations that are written here.
+// converse holds the conversations of text.
 func converse(t *testing.T, world script.World, text string) {
 	t.Helper()
 	hold(t, world, parse(t, text))

@@ -107,7 +107,7 @@ func TestExamplesRefuseBadFlags(t *testing.T) {
 	})
 }
 
-// login is a session of an account, for what no well-behaved client does.
+// login begins a session of an account, for what no well-behaved client does.
 func login(t *testing.T, world script.Network, user string) *textproto.Conn {
 	t.Helper()
 	c, err := loginFrom(t, "127.0.0.1", world, user)
@@ -115,8 +115,8 @@ func login(t *testing.T, world script.Network, user string) *textproto.Conn {
 	return c
 }
 
-// loginFrom is login from one of this machine's own addresses; the error is that
-// the server turns it away.
+// loginFrom is login from one of this machine's own addresses. Its error means that the
+// server refuses the session.
 func loginFrom(t *testing.T, from string, world script.Network, user string) (*textproto.Conn, error) {
 	t.Helper()
 	c := textproto.NewConn(dialFrom(t, from, world.IPv4))
@@ -157,7 +157,8 @@ func dialFrom(t *testing.T, from string, to netip.AddrPort) net.Conn {
 	return c
 }
 
-// More ports than there are nobody gets, and one that is given back somebody else.
+// A session gets no port while all of the range are taken, and gets one that another
+// session gives back.
 func TestExamplesPassivePortsOfARange(t *testing.T) {
 	t.Parallel()
 	eachExample(t, func(t *testing.T, to target, command []string) {
@@ -179,7 +180,7 @@ func TestExamplesPassivePortsOfARange(t *testing.T) {
 	})
 }
 
-// What the account may not do the host refuses, whatever the engine thinks.
+// The host refuses what the account may not do, whatever the engine asks for.
 func TestExamplesKeepRights(t *testing.T) {
 	t.Parallel()
 	eachExample(t, func(t *testing.T, to target, _ []string) {
@@ -202,7 +203,8 @@ func TestExamplesKeepRights(t *testing.T) {
 	})
 }
 
-// A data connection that a thief may have made is used by nobody.
+// If two connections come to a passive port, one may be a thief's: the transfer uses
+// neither.
 func TestExamplesTrustNoSecondDataConnection(t *testing.T) {
 	t.Parallel()
 	eachExample(t, func(t *testing.T, to target, _ []string) {
@@ -238,7 +240,7 @@ func TestExamplesTrustNoSecondDataConnection(t *testing.T) {
 	})
 }
 
-// read wants a connection to end behind this.
+// read checks that a connection has this content and then ends.
 func read(t *testing.T, c net.Conn, want string) {
 	t.Helper()
 	got, err := io.ReadAll(c)
@@ -248,7 +250,7 @@ func read(t *testing.T, c net.Conn, want string) {
 	}
 }
 
-// A link that is swapped with a folder all the time leads out at no time.
+// A link that is swapped with a folder all the time never leads out of the root.
 func TestExamplesFollowNoSwappedLink(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
@@ -303,8 +305,8 @@ func TestExamplesFollowNoSwappedLink(t *testing.T) {
 	})
 }
 
-// What the boundary promises holds of these hosts too. They offer no TLS and what is off
-// by default, know of no virtual hosts, and count no sessions of an account.
+// These hosts keep the promises of the boundary, too. They offer no TLS and nothing that
+// is off by default, have no virtual hosts, and do not limit the sessions of an account.
 func TestExamplesHostKit(t *testing.T) {
 	t.Parallel()
 	const none = "^net_tls|under TLS|^auth_login: EMFILE|^auth_host|^life: EventOpen|" +
@@ -339,7 +341,7 @@ func TestExamplesHostKit(t *testing.T) {
 	})
 }
 
-// Their tables of imports are copies of the table, up to rows that are new there: those
+// Their tables of imports are copies of wasi.Table. They may lack new rows, whose imports
 // they answer with ENOSYS.
 func TestExamplesHaveTheTable(t *testing.T) {
 	t.Parallel()
@@ -347,7 +349,7 @@ func TestExamplesHaveTheTable(t *testing.T) {
 		wasi.Uint32: "u32", wasi.Int64: "i64", wasi.In: "in", wasi.Out: "out", wasi.RetUint32: "ret32", wasi.RetUint64: "ret64",
 		wasi.InAddr: "addr", wasi.RetAddr: "retaddr", wasi.RetStat: "stat",
 	}
-	// One that is called for several kinds of handle checks itself.
+	// An import that takes several kinds of handle checks the kind itself.
 	handles := map[string]string{"session": "SESSION", "listener": "LISTENER", "conn": "DATA|ANY", "file": "FILE",
 		"dir": "DIR", "handle": "ANY"}
 	row := regexp.MustCompile(`(\w+)(?:: '|=")((?:[A-Z]+|in|out|u32|i64|ret32|ret64|addr|retaddr|stat)(?: \w+)*)['"]`)

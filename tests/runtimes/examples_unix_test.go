@@ -24,8 +24,9 @@ import (
 	"wasiftp/wasi/hosttest/kit"
 )
 
-// A data connection that was reset before the server could look at it has broken; nobody
-// waits for another. Where the runtime does not tell whose it was, that is not so.
+// A data connection that is reset before the server accepts it counts as broken, and the
+// server waits for no other. It cannot where the runtime does not tell whose connection
+// it was.
 func TestResetBeforeAccept(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("elsewhere such a connection is not told of at all")
@@ -57,7 +58,7 @@ func TestResetBeforeAccept(t *testing.T) {
 	})
 }
 
-// Whoever reads what the host prints may go: a host goes on.
+// A host goes on when the reader of its output ends.
 func TestExamplesOutliveTheirReaders(t *testing.T) {
 	t.Parallel()
 	traps := regexp.MustCompile("^life: a trap ends")
@@ -84,7 +85,7 @@ func TestExamplesOutliveTheirReaders(t *testing.T) {
 		network := networkOf(t, []string{strings.TrimSpace(string(address[:n]))})
 		target := kit.Target{Address: network.IPv4.String(), User: "u", Password: "p"}
 		for _, check := range kit.Checks() {
-			if traps.MatchString(check.Name()) { // and the host says so
+			if traps.MatchString(check.Name()) { // which the host logs
 				for range 3 {
 					check.Against(t, &target)
 				}
@@ -93,7 +94,7 @@ func TestExamplesOutliveTheirReaders(t *testing.T) {
 	})
 }
 
-// The umask says which permissions new files and folders have, not the host.
+// The umask decides the permissions of new files and folders, not the host.
 func TestExamplesKeepToTheUmask(t *testing.T) {
 	t.Parallel()
 	eachExample(t, func(t *testing.T, to target, command []string) {
@@ -118,7 +119,7 @@ func TestExamplesKeepToTheUmask(t *testing.T) {
 	})
 }
 
-// Files that cannot be described keep none of the others from being listed.
+// A listing leaves out files that cannot be described, and does not fail because of them.
 func TestExamplesListWhatTheyCan(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {

@@ -15,7 +15,7 @@ import (
 	"wasiftp/module/ftp"
 )
 
-// features are lines of FEAT, and how to find out whether they are true.
+// features are parts of FEAT's reply, each with a command that works if the part is true.
 var features = [][2]string{
 	{"HASH", "HASH file"}, {"XCRC", "XCRC file"}, {"XMD5", "XMD5 file"}, {"XSHA1", "XSHA1 file"}, {"XSHA256",
 		"XSHA256 file"}, {"XSHA512", "XSHA512 file"},
@@ -28,17 +28,18 @@ var features = [][2]string{
 	{"PBSZ", "PBSZ 0"}, {"PROT", "PROT P"}, {"AUTH TLS", "AUTH TLS"}, // nowhere: none of them has a certificate here
 }
 
-// algorithms are those of FEAT's line of HASH.
+// algorithms are those that FEAT names in its line HASH.
 var algorithms = []string{"SHA-256", "SHA-512", "SHA-1", "MD5", "CRC32"}
 
-// siteCommands are lines of SITE HELP, and how to find out whether they are true.
+// siteCommands are lines of SITE HELP, each with a command that works if the line is
+// true.
 var siteCommands = [][2]string{
 	{"SITE CHMOD", "SITE CHMOD 644 file"}, {"SITE UTIME", "SITE UTIME 20200101000000 file"}, {"SITE MKDIR", "SITE MKDIR new/dir"},
 	{"SITE UMASK", "SITE UMASK 022"}, {"SITE COPY", "SITE COPY file copy"}, {"SITE SYMLINK", "SITE SYMLINK file link"},
 	{"SITE RMDIR", "SITE RMDIR dir"}, {"SITE WHO", "SITE WHO"}, {"SITE IDLE", "SITE IDLE 60"},
 }
 
-// What FEAT and SITE HELP tell of works, and what works besides RFC 959 they tell of.
+// FEAT and SITE HELP list a feature if and only if it works.
 func TestFeaturesAreTrue(t *testing.T) {
 	eachTarget(t, func(t *testing.T, to target) {
 		world := to.serve(t, t.TempDir())
@@ -64,8 +65,8 @@ func TestFeaturesAreTrue(t *testing.T) {
 	})
 }
 
-// A feature that is new, or a command of SITE, has a row above. HOST comes before the
-// login, and rfc7151-host.txt has it; of MFF it is the facts.
+// Every feature and every command of SITE has a row above. HOST, which comes before the
+// login, has rfc7151-host.txt instead, and MFF has the rows of its facts.
 func TestEveryFeatureIsTried(t *testing.T) {
 	t.Parallel()
 	tried := map[string]bool{"HOST": true, "MFF": true, "SITE HELP": true, "SITE CPFR": true, "SITE CPTO": true}
@@ -80,7 +81,7 @@ func TestEveryFeatureIsTried(t *testing.T) {
 	}
 }
 
-// works says whether a command does something.
+// works says whether a command has a reply below 400.
 func works(t *testing.T, c *textproto.Conn, line string) bool {
 	t.Helper()
 	require.NoError(t, c.PrintfLine("%s", line))

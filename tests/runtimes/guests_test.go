@@ -29,8 +29,8 @@ var hostile = sync.OnceValues(func() (string, error) {
 	return path, err
 })
 
-// A guest that fails or hangs costs its sessions, each of which is told, and
-// another takes its place.
+// A guest that fails or hangs ends its sessions, each with 421, and another guest takes
+// its place.
 func TestHostInCOutlivesItsGuests(t *testing.T) {
 	t.Parallel()
 	if why := made(hostInC)(); why != "" {

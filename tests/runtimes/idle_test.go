@@ -13,13 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ticks is how many parts a second of processor time has in /proc.
+// ticks is how many units of processor time in /proc make a second.
 const ticks = 100
 
-// idleTime is how long a server is left alone.
+// idleTime is how long a server is idle.
 const idleTime = 5 * time.Second
 
-// BenchmarkIdle reports what a server with four idle sessions takes of a processor,
+// BenchmarkIdle reports how much of a processor a server with four idle sessions takes,
 // and how long the first reply after that takes.
 func BenchmarkIdle(b *testing.B) {
 	for _, to := range targets {
@@ -47,7 +47,7 @@ func BenchmarkIdle(b *testing.B) {
 	}
 }
 
-// processorTime is what the test's last server has used until now.
+// processorTime is the processor time that the test's last server has used.
 func processorTime(b *testing.B) time.Duration {
 	b.Helper()
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", processOf(b).Pid))

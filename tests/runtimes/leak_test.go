@@ -132,24 +132,24 @@ drop
 				return slices.ContainsFunc(c.Needs, func(need string) bool { return !world.Has(need) })
 			})
 		}
-		those := &clinging{Folder: world}
-		t.Cleanup(those.leave)
-		hold(t, those, can(sessions))
+		clingers := &clinging{Folder: world}
+		t.Cleanup(clingers.leave)
+		hold(t, clingers, can(sessions))
 		if !world.Has("ports") {
 			t.Skip("this runtime closes connections when it likes")
 		}
 		leavesNothing(t, root, func() { hold(t, world, can(sessions+closing)) })
 		leavesNothing(t, root, func() {
-			hold(t, those, can(sessions))
+			hold(t, clingers, can(sessions))
 			if !world.Has("break") {
-				those.leave()
+				clingers.leave()
 			}
 		})
 	})
 }
 
-// clinging is a world whose clients keep their data connections until they leave,
-// and read nothing more of them.
+// clinging is a world whose clients keep their data connections open until leave, and
+// read nothing more from them.
 type clinging struct {
 	script.Folder
 	kept []script.Conn
@@ -174,8 +174,9 @@ func (c *clinging) leave() {
 	c.kept = nil
 }
 
-// leavesNothing does something often. A file that is kept shows at once; of other
-// descriptors a few come and go, such as those of spare ports.
+// leavesNothing calls do often, and checks that the server has no more descriptors than
+// before. No file may stay open; of the others a few come and go, such as those of spare
+// ports.
 func leavesNothing(t *testing.T, root string, do func()) {
 	t.Helper()
 	const rounds, few = 25, 10
@@ -191,7 +192,7 @@ func leavesNothing(t *testing.T, root string, do func()) {
 	}
 }
 
-// descriptors are those of the test's server, each by what it leads to.
+// descriptors are the targets of the open descriptors of the test's server.
 func descriptors(t *testing.T) []string {
 	t.Helper()
 	process := processOf(t)

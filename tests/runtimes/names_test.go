@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A name that is not UTF-8 is refused where the runtime has no such names, and
-// ends nothing: wasmtime ends a component that says one.
+// Where the runtime has UTF-8 names only, the server refuses all others itself: wasmtime
+// ends a component that uses one.
 func TestNamesThatAreNotUnicode(t *testing.T) {
 	eachTarget(t, func(t *testing.T, to target) {
 		if !slices.Contains(to.lacks, "bytes") {

@@ -14,7 +14,7 @@ import (
 	"wasiftp/tests/script"
 )
 
-// temporary is where things are that all tests of this package share.
+// temporary is a folder for what all tests of this package share.
 var temporary string
 
 func TestMain(m *testing.M) {
@@ -35,7 +35,8 @@ func run(t testing.TB, n int, path string, args ...string) (lines []string) {
 	return runCommand(t, n, exec.Command(path, args...))
 }
 
-// processes are the last that each test or benchmark has run, by its name.
+// processes has the last process that each test or benchmark has started, by the test's
+// name.
 var processes sync.Map
 
 func processOf(t testing.TB) *os.Process {
@@ -90,7 +91,7 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// patience is for a program that should end by itself.
+// patience is the context of a program that should end by itself.
 func patience(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), script.Patience)
 	t.Cleanup(cancel)

@@ -19,23 +19,24 @@ import (
 	"wasiftp/tests/script"
 )
 
-var update = flag.Bool("update", false, "write again what the tests compare with")
+var update = flag.Bool("update", false, "write the files that the tests compare with")
 
 const (
 	table     = "table.md"
 	tableHead = `| target | runtime | passive | active | TLS | sessions at once | RETR | STOR |
 |---|---|---|---|---|---|---|---|
 `
-	// So many sessions are held at once.
+	// manySessions is how many sessions are tried at once.
 	manySessions = 100
 
-	// So large is the file that rates are measured by, and so often.
+	// The file that rates are measured with has rateSize bytes and is transferred
+	// rateRounds times.
 	rateSize, rateRounds = 64 << 20, 5
 )
 
-// TestTable finds out what each target can do. That is the table in table.md, with
-// rates as parts of the first target's; go test ./tests/runtimes -run Table -update
-// writes it anew.
+// TestTable finds out what each target can do, and compares it with table.md. go test
+// ./tests/runtimes -run Table -update writes table.md, with rates relative to the first
+// target's.
 func TestTable(t *testing.T) {
 	old, err := os.ReadFile(table)
 	require.True(t, err == nil || *update, "%v", err)
@@ -76,8 +77,7 @@ func (to target) abilities(t *testing.T) string {
 		sessionsAtOnce(t, world))
 }
 
-// talk reports whether a conversation of a session that is logged in goes as
-// written.
+// talk logs in, holds the conversation of text, and reports whether it goes as written.
 func talk(t *testing.T, world script.World, text string) bool {
 	t.Helper()
 	s, err := script.Parse(t.Name(), "== a\nlogin\n"+text)
@@ -102,8 +102,7 @@ func client(t testing.TB, world script.Network) *ftp.ServerConn {
 	return c
 }
 
-// sessionsAtOnce is how many sessions are served at the same time, of as many as
-// are tried.
+// sessionsAtOnce is how many of manySessions sessions are served at the same time.
 func sessionsAtOnce(t *testing.T, world script.Folder) (served int) {
 	var all []*ftp.ServerConn
 	for range manySessions {
@@ -117,8 +116,8 @@ func sessionsAtOnce(t *testing.T, world script.Folder) (served int) {
 	return served
 }
 
-// rates are the last columns of a row: how fast one stream is, as a part of the
-// first target's rate in the same minute.
+// rates are the last columns of a row: how fast one transfer is, relative to the first
+// target's in the same minute.
 func (to target) rates(t *testing.T) string {
 	if to.String() == targets[0].String() {
 		return " 1 | 1 |"
@@ -138,7 +137,8 @@ func (to target) rates(t *testing.T) string {
 	return cell(0) + cell(1)
 }
 
-// benchmark serves a file, and returns what gets it and what puts it.
+// benchmark serves a file, and returns functions that download it and upload it, and tell
+// the time that took.
 func (to target) benchmark(t *testing.T, content []byte) [2]func() time.Duration {
 	root := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(root, "file"), content, 0o644))

@@ -22,14 +22,14 @@ import (
 type target struct {
 	name    string // of the link target
 	runtime string
-	lacks   []string // of what scripts may need, what this one has not
+	lacks   []string // needs of scripts that it does not meet
 	tls     bool
 
-	// missing says why it cannot be run here, "" if it can.
+	// missing says why the target cannot be run here, "" if it can.
 	missing func() string
 
-	// start serves a folder until the test ends, to the accounts u (all rights), ro
-	// (a reader) and anonymous (a reader too).
+	// start serves a folder until the test ends, to the accounts u (all rights), ro (a
+	// reader) and anonymous (a reader too).
 	start func(t testing.TB, root string) script.Network
 }
 
@@ -48,7 +48,7 @@ func (to target) serve(t testing.TB, root string) script.Folder {
 	return script.Folder{Network: to.start(t, root), Root: root, Lacks: to.lacks}
 }
 
-// targets are all there are. The first is what the others are measured by.
+// targets are all targets. Rates are relative to the first one's.
 var targets = []target{
 	{name: "ftphost", runtime: "wasiftpd", tls: true, missing: nothing, start: startProgram},
 	{name: "ftphost", runtime: "Node.js", missing: noNode, start: startNode, lacks: exampleLacks},
@@ -69,14 +69,15 @@ var targets = []target{
 	{name: "wasip2", runtime: "jco run", missing: jcoMissing, start: startJco, lacks: componentLacks},
 }
 
-// exampleLacks is what none of the example hosts has.
+// exampleLacks are the needs that no example host meets.
 var exampleLacks = []string{"admin", "copy", "hosts", "symlink", "trees", "umask", "who"}
 
-// standaloneLacks is what no server has whose world is wasi/standalone.
+// standaloneLacks are the needs that no server built on module/standalone meets.
 var standaloneLacks = []string{"admin", "bytes", "copy", "deflate", "hosts", "modes", "space", "symlink", "trees",
 	"umask", "urgent", "who"}
 
-// componentLacks is what no component has: WASI 0.2 cannot break a connection.
+// componentLacks are the needs that no component meets: WASI 0.2 cannot break a
+// connection.
 var componentLacks = append([]string{"break"}, standaloneLacks...)
 
 func nothing() string { return "" }
@@ -91,7 +92,8 @@ func withEnvironment(command *exec.Cmd, settings ...string) *exec.Cmd {
 	return command
 }
 
-// namesOf are those of variables written as NAME=VALUE, each behind a flag.
+// namesOf are the names of variables written as NAME=VALUE, those of environment first,
+// each after a flag.
 func namesOf(flag string, variables ...string) (flags []string) {
 	for _, v := range append(environment[:len(environment):len(environment)], variables...) {
 		name, _, _ := strings.Cut(v, "=")
@@ -121,7 +123,7 @@ func startFlagged(t testing.TB, root, path string, args ...string) script.Networ
 	return networkOf(t, run(t, 2, path, append(args, "--listen", "[::1]:0")...))
 }
 
-// networkOf finds where a server says it is.
+// networkOf parses the addresses that a server prints.
 func networkOf(t testing.TB, lines []string) (n script.Network) {
 	t.Helper()
 	for _, line := range lines {
@@ -138,10 +140,10 @@ func networkOf(t testing.TB, lines []string) (n script.Network) {
 	return n
 }
 
-// wazero is its command line, of the version that go.mod names.
+// wazero is wazero's command line tool, of the version in go.mod.
 var wazero = built("github.com/tetratelabs/wazero/cmd/wazero")
 
-// passivePorts is how many passive ports a server gets that cannot open its own.
+// passivePorts is the number of passive ports of a server that cannot open its own.
 const passivePorts = 8
 
 func startWazero(t testing.TB, root string) script.Network {
@@ -158,7 +160,7 @@ func startWazero(t testing.TB, root string) script.Network {
 	return script.Network{IPv4: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(first))}
 }
 
-// module is a link target's artefact.
+// module is the path of a link target's artefact.
 func module(t testing.TB, name string) string {
 	path, err := filepath.Abs("../../module/wasiftp-" + name + ".wasm")
 	require.NoError(t, err)

@@ -23,7 +23,7 @@ import (
 func TestThreat26TwoUploads(t *testing.T) {
 	eachTarget(t, func(t *testing.T, to target) {
 		if to.runtime == "wasiftpd" {
-			t.Skip("there, who comes again from the same address takes the upload over")
+			t.Skip("there a session from the same address takes the upload over")
 		}
 		root := t.TempDir()
 		require.NoError(t, os.Mkdir(filepath.Join(root, "d"), 0o755))
@@ -56,7 +56,7 @@ write "second"
 < 211
 drop
 `)
-		// The server learns when it does that the second one has gone.
+		// The server may notice late that the second client is gone.
 		require.Eventually(t, func() bool {
 			s, err := script.Parse(t.Name(), "== Again\nlogin\nepsv\n> STOR d/up\n< 150\nsend \"third\"\n< 226\nhas d/up \"third\"\n")
 			require.NoError(t, err)
@@ -65,8 +65,8 @@ drop
 	})
 }
 
-// TestThreat10Links: a link that somebody has planted does not lead out, whatever
-// the runtime thinks of links.
+// TestThreat10Links: a link that somebody has planted does not lead out of the root,
+// whatever the runtime does with links.
 func TestThreat10Links(t *testing.T) {
 	eachTarget(t, func(t *testing.T, to target) {
 		above := t.TempDir()
@@ -86,7 +86,7 @@ func TestThreat10Links(t *testing.T) {
 		for _, link := range []string{"absolute", "relative", "d/deep", "chain", "inside/deep", "d/up/d/deep"} {
 			naming := 550
 			if link == "absolute" && (to.name != "ftphost" || to.runtime == "wasiftpd") {
-				naming = 553 // it begins at the root there, in which nothing is that it names
+				naming = 553 // there it begins at the root, which has no such name
 			}
 			converse(t, world, fmt.Sprintf(`== A link that leads out
 login
@@ -138,8 +138,8 @@ receive "in"
 	})
 }
 
-// TestThreat11SpecialFiles: what is neither a file nor a directory is refused, and
-// nobody waits for the other end of a pipe.
+// TestThreat11SpecialFiles: a pipe is refused, and the server does not wait for the
+// pipe's other end.
 func TestThreat11SpecialFiles(t *testing.T) {
 	eachTarget(t, func(t *testing.T, to target) {
 		root := t.TempDir()
@@ -169,8 +169,8 @@ receive
 	})
 }
 
-// What is no file is listed, however little the runtime makes of it, and ends nothing:
-// jco's adapter knows of no sockets.
+// Pipes and sockets are listed, even if the runtime does not know them, and end no
+// server: jco's adapter does not know sockets.
 func TestSpecialFilesAreListed(t *testing.T) {
 	eachTarget(t, func(t *testing.T, to target) {
 		root := t.TempDir()
@@ -205,7 +205,8 @@ func TestSpecialFilesAreListed(t *testing.T) {
 	})
 }
 
-// What was started is what SIGTERM ends: no process of its own goes on to serve.
+// SIGTERM to the process that was started ends the server: no child process goes on to
+// serve.
 func TestNothingServesAfterSIGTERM(t *testing.T) {
 	eachTarget(t, func(t *testing.T, to target) {
 		network := to.start(t, t.TempDir())

@@ -57,7 +57,7 @@ func TestLargeFile(t *testing.T) {
 	})
 }
 
-// Four clients at once each get and put what is theirs.
+// Four clients at once each get and put files of their own.
 func TestFourClients(t *testing.T) {
 	const clients, size = 4, 8 << 20
 	eachTarget(t, func(t *testing.T, to target) {

@@ -14,8 +14,8 @@ import (
 	"wasiftp/tests/script"
 )
 
-// What an upload replaces stays until a byte has come, and a file that none has come for
-// is not left behind.
+// An upload replaces a file only once a byte has come, and leaves no new file if none
+// has.
 func TestUploadsOfNothing(t *testing.T) {
 	eachTarget(t, func(t *testing.T, to target) {
 		world := to.serve(t, t.TempDir())
@@ -29,7 +29,7 @@ func TestUploadsOfNothing(t *testing.T) {
 				}
 				say(t, c, 150, command)
 				require.NoError(t, c.PrintfLine("ABOR"))
-				for code := 0; code != 226; { // that no upload is under way any more
+				for code := 0; code != 226; { // 226 says that the upload has ended
 					var err error
 					code, _, err = c.ReadResponse(0)
 					require.True(t, err == nil || code == 426 || code == 425, "%v", err)
@@ -41,8 +41,8 @@ func TestUploadsOfNothing(t *testing.T) {
 	})
 }
 
-// A client that dies ends its control connection before its data connection: what it has
-// not sent replaces nothing.
+// The control connection of a client that dies ends before its data connection. An upload
+// that has brought nothing until then replaces nothing.
 func TestNothingOfTheDeadIsCommitted(t *testing.T) {
 	eachTarget(t, func(t *testing.T, to target) {
 		world := to.serve(t, t.TempDir())

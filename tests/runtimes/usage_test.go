@@ -12,8 +12,8 @@ import (
 	"wasiftp/tests/script"
 )
 
-// TestUsage: what is wrong with how a standalone server was started is said in
-// words, with exit code 2.
+// TestUsage: a standalone server that was started in a wrong way says why, and exits with
+// code 2.
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	path, err := wazero()

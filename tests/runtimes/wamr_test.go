@@ -21,7 +21,7 @@ const (
 	hostInC = "../../host/examples/c/build/wasiftpc"
 )
 
-// made says why a program of make wamr cannot be run.
+// made says why a program that make wamr builds cannot be run here, "" if it can.
 func made(path string) func() string {
 	return func() string {
 		if _, err := os.Stat(path); err != nil {
@@ -31,7 +31,7 @@ func made(path string) func() string {
 	}
 }
 
-// listening are the addresses for a server of each family that this machine has.
+// listening are addresses to listen at, one of each family that this machine has.
 func listening() []string {
 	if script.HasIPv6() {
 		return []string{"127.0.0.1:0", "[::1]:0"}

@@ -21,13 +21,11 @@ type run struct {
 
 // session is one control connection, with its data connection if it has one.
 type session struct {
-	number  int
 	control Conn
 	in      *bufio.Reader
 	port    netip.AddrPort // of the last 227 or 229
 	listen  Listener       // of the last listen, port or eprt
 	data    Conn
-	peer    netip.AddrPort // the server's address
 }
 
 // Run holds the conversation. The error names the line of the script that
@@ -61,8 +59,9 @@ func (s *session) closeData() {
 	}
 }
 
+// note logs something of the current session.
 func (r *run) note(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
+	text := fmt.Sprint(r.number, " ", fmt.Sprintf(format, args...))
 	if len(text) > 300 {
 		text = text[:300] + "…"
 	}
@@ -78,7 +77,7 @@ func (r *run) session() (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening session %d: %w", r.number, err)
 	}
-	s := &session{number: r.number, control: control, in: bufio.NewReader(control), peer: control.Remote()}
+	s := &session{control: control, in: bufio.NewReader(control)}
 	r.sessions[r.number] = s
 	return s, nil
 }
@@ -94,7 +93,7 @@ func (r *run) send(line string) error {
 		}
 		line = expand(line, s.listen.Addr())
 	}
-	r.note("%d > %s", s.number, line)
+	r.note("> %s", line)
 	_, err = s.control.Write([]byte(line + "\r\n"))
 	return err
 }
@@ -123,7 +122,7 @@ func (r *run) reply(code int) (Reply, error) {
 	if err != nil {
 		return reply, err
 	}
-	r.note("%d < %d %s", s.number, reply.Code, reply.Text())
+	r.note("< %d %s", reply.Code, reply.Text())
 	r.taken = reply.Lines
 	if reply.Code != code {
 		return reply, fmt.Errorf("got %d %s", reply.Code, reply.Text())
@@ -166,17 +165,13 @@ func (r *run) connection() (Conn, error) {
 
 // receive reads data until the end of the data connection.
 func (r *run) receive() ([]byte, error) {
-	s, err := r.session()
-	if err != nil {
-		return nil, err
-	}
 	data, err := r.connection()
 	if err != nil {
 		return nil, err
 	}
 	b, err := io.ReadAll(data)
-	r.note("%d   receives %d bytes: %q", s.number, len(b), b[:min(len(b), 100)])
-	s.closeData()
+	r.note("  receives %d bytes: %q", len(b), b[:min(len(b), 100)])
+	r.sessions[r.number].closeData()
 	return b, err
 }
 
@@ -185,7 +180,7 @@ func (r *run) write(b []byte) error {
 	if err != nil {
 		return err
 	}
-	r.note("%d   sends %d bytes", r.number, len(b))
+	r.note("  sends %d bytes", len(b))
 	_, err = data.Write(b)
 	return err
 }

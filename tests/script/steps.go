@@ -36,13 +36,13 @@ func init() {
 		"|":            opLine(true),
 		"!|":           opLine(false),
 		"login":        opLogin,
-		"end":          plain(end),
-		"drop":         plain(drop),
+		"end":          inSession(end),
+		"drop":         inSession(func(_ *run, s *session) error { return s.control.Close() }),
 		"session":      opSession,
 		"ipv6":         plain(func(r *run) error { r.family = 6; return nil }),
 		"pasv":         passive("PASV", 227),
 		"epsv":         passive("EPSV", 229),
-		"listen":       plain(listen),
+		"listen":       inSession(listen),
 		"port":         active("PORT ${port}"),
 		"eprt":         active("EPRT ${eprt}"),
 		"connect":      plain(func(r *run) error { _, err := r.connection(); return err }),
@@ -52,9 +52,9 @@ func init() {
 		"receive-some": plain(receiveSome),
 		"send":         opSend(true),
 		"write":        opSend(false),
-		"close":        plain(func(r *run) error { s, err := r.session(); s.closeData(); return err }),
+		"close":        inSession(func(_ *run, s *session) error { s.closeData(); return nil }),
 		"data-closed":  plain(dataClosed),
-		"no-data":      plain(noData),
+		"no-data":      inSession(noData),
 		"has":          opHas,
 		"has-dir":      named(hasDir),
 		"has-not":      named(hasNot),
@@ -70,6 +70,17 @@ func plain(do func(*run) error) func(string) (func(*run) error, error) {
 		}
 		return do, nil
 	}
+}
+
+// inSession is a step without an argument in the current session.
+func inSession(do func(*run, *session) error) func(string) (func(*run) error, error) {
+	return plain(func(r *run) error {
+		s, err := r.session()
+		if err != nil {
+			return err
+		}
+		return do(r, s)
+	})
 }
 
 // named is a step with one name.
@@ -92,7 +103,7 @@ func raw(write func(Conn, []byte) (int, error)) func(string) (func(*run) error, 
 			if err != nil {
 				return err
 			}
-			r.note("%d > %q", s.number, b[:min(len(b), 200)])
+			r.note("> %q", b[:min(len(b), 200)])
 			_, err = write(s.control, b)
 			return err
 		}, err
@@ -175,11 +186,7 @@ func opLogin(user string) (func(*run) error, error) {
 
 // end checks that the server closes the control connection and says nothing more.
 // A reset counts: TCP sends one if a socket is closed with unread bytes.
-func end(r *run) error {
-	s, err := r.session()
-	if err != nil {
-		return err
-	}
+func end(_ *run, s *session) error {
 	rest, err := io.ReadAll(s.in)
 	if len(rest) > 0 {
 		return fmt.Errorf("got %q", rest)
@@ -188,14 +195,6 @@ func end(r *run) error {
 		return err
 	}
 	return nil
-}
-
-func drop(r *run) error {
-	s, err := r.session()
-	if err != nil {
-		return err
-	}
-	return s.control.Close()
 }
 
 func opSession(rest string) (func(*run) error, error) {
@@ -212,17 +211,13 @@ func passive(verb string, code int) func(string) (func(*run) error, error) {
 			}
 			s := r.sessions[r.number]
 			s.closeData()
-			s.port, err = replyPort(reply, s.peer)
+			s.port, err = replyPort(reply, s.control.Remote())
 			return err
 		}, nil
 	}
 }
 
-func listen(r *run) error {
-	s, err := r.session()
-	if err != nil {
-		return err
-	}
+func listen(r *run, s *session) (err error) {
 	s.closeData()
 	s.port = netip.AddrPort{}
 	s.listen, err = r.world.Listen(s.control)
@@ -230,8 +225,8 @@ func listen(r *run) error {
 }
 
 func active(command string) func(string) (func(*run) error, error) {
-	return plain(func(r *run) error {
-		if err := listen(r); err != nil {
+	return inSession(func(r *run, s *session) error {
+		if err := listen(r, s); err != nil {
 			return err
 		}
 		_, err := r.command(command, 200)
@@ -341,11 +336,7 @@ func dataClosed(r *run) error {
 	return nil
 }
 
-func noData(r *run) error {
-	s, err := r.session()
-	if err != nil {
-		return err
-	}
+func noData(r *run, s *session) error {
 	if !s.port.IsValid() {
 		return errors.New("no port was noted")
 	}

@@ -15,7 +15,7 @@ import (
 	"wasiftp/host"
 )
 
-// rosterOf is who may log in by flags.
+// rosterOf makes the roster of a command line.
 func rosterOf(t *testing.T, args ...string) (*roster, error) {
 	t.Helper()
 	o := parse(t, args...)
@@ -86,7 +86,7 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// A user of one's own called ftp is no anonymous one.
+// A configured user called ftp is not anonymous.
 func TestNamedFTP(t *testing.T) {
 	t.Parallel()
 	a := openAccounts(t, "--root", t.TempDir(), "--user", "ftp:secret", "--anonymous", "ro")
@@ -126,7 +126,7 @@ func TestThreat15StoredHashes(t *testing.T) {
 	}
 }
 
-// countedSecret knows no password, and how often it was asked.
+// countedSecret matches no password, and counts the checks.
 type countedSecret struct{ asked atomic.Int32 }
 
 func (s *countedSecret) matches(string) (bool, error) { s.asked.Add(1); return false, nil }
@@ -152,7 +152,7 @@ func TestThreat16UnknownUser(t *testing.T) {
 	}
 }
 
-// A session that goes does not wait for others' checks.
+// A login whose session has ended does not wait for the checks of others.
 func TestLoginEnds(t *testing.T) {
 	t.Parallel()
 	a := openAccounts(t, "--root", t.TempDir(), "--user", "alice:secret")

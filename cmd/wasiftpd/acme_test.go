@@ -21,7 +21,7 @@ import (
 	"wasiftp/tests/script"
 )
 
-// names answers that every name is this machine's.
+// names is a DNS server by which every name is this machine's.
 func names(t *testing.T) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -42,8 +42,8 @@ func names(t *testing.T) (addr string) {
 	return l.Addr().String()
 }
 
-// A CA validates us by each of the two challenges, and issues; the next start
-// uses what was kept.
+// A CA validates us by each of the two challenges, and issues a certificate; the next
+// start uses the one that was kept.
 func TestACME(t *testing.T) {
 	t.Parallel()
 	for _, challenge := range []string{"http", "tls"} {
@@ -66,13 +66,13 @@ func TestACME(t *testing.T) {
 				issuer.DisableHTTPChallenge, issuer.DisableTLSALPNChallenge = challenge == "tls", challenge == "http"
 			}}
 			kept := filepath.Join(t.TempDir(), "kept")
-			host := challenge + ".example.org" // certmagic mixes up the two challenges of one
+			host := challenge + ".example.org" // certmagic mixes up the two challenges of one host
 			for range 2 {
 				s := p.start(t, "--root", t.TempDir(), "--tls-acme", host, "--tls-acme-ca", pebble.URL+wfe.DirectoryPath,
 					"--tls-dir", kept, "--implicit-listen", "127.0.0.1:0")
 				s.log.until("certificate loaded")
 				s.dialTLS(&tls.Config{RootCAs: roots, ServerName: host})
-				s.dialTLS(&tls.Config{InsecureSkipVerify: true}) // says no name
+				s.dialTLS(&tls.Config{InsecureSkipVerify: true}) // sends no server name
 				s.signal <- os.Interrupt
 				s.wait()
 				pebble.Close()

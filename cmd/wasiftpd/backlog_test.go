@@ -31,7 +31,7 @@ func (p *pipe) Write(line []byte) (int, error) {
 	return p.notes.Write(line)
 }
 
-// Nobody waits for a log that nobody reads. It tells where lines are missing, and how
+// Nobody waits for a log that is not read. The log tells where lines are missing, and how
 // many.
 func TestThreat40BlockedLog(t *testing.T) {
 	t.Parallel()
@@ -64,7 +64,7 @@ func TestThreat40BlockedLog(t *testing.T) {
 	}
 }
 
-// A disk that was full has missed some lines, and says so.
+// A log on a disk that was full tells how many lines are missing.
 func TestThreat40FullDisk(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestThreat40FullDisk(t *testing.T) {
 	})
 }
 
-// The end of the program waits for its log and for its reader, but not for ever.
+// The program waits for stdout, and at its end for the log, but not for ever.
 func TestThreat40EndWithBlockedLog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"wasiftp/host"
 )
 
-// heldSecret is one whose checks take as long as the test likes.
+// heldSecret is a secret whose checks last until the test answers them.
 type heldSecret struct {
 	mu     sync.Mutex
 	asked  []string // the passwords, in the order of their turns
@@ -28,11 +28,11 @@ func (s *heldSecret) matches(password string) (bool, error) {
 	return <-s.answer, nil
 }
 
-// siege is a roster whose one secret is held, and those who try.
+// siege is a roster whose one user has a held secret, and the logins to it.
 type siege struct {
 	*roster
 	secret *heldSecret
-	told   map[string]error // by password
+	told   map[string]error // how each login ended, by password
 }
 
 func besieged(t *testing.T, test func(*testing.T, *siege)) {
@@ -51,7 +51,7 @@ func besieged(t *testing.T, test func(*testing.T, *siege)) {
 	})
 }
 
-// fails has the check at work fail, and says whether there was one.
+// fails answers the running check with a denial, and says whether there was one.
 func (s *siege) fails() bool {
 	synctest.Wait()
 	select {
@@ -62,7 +62,7 @@ func (s *siege) fails() bool {
 	}
 }
 
-// try has somebody try a password from an address, until he waits for his turn.
+// try starts a login with a password from an address, and returns when it waits.
 func (s *siege) try(ctx context.Context, from, password string) {
 	client := netip.AddrPortFrom(netip.MustParseAddr(from), 5000)
 	login := host.Login{User: "alice", Password: host.Password(password), Client: client}
@@ -78,7 +78,7 @@ func (s *siege) try(ctx context.Context, from, password string) {
 	synctest.Wait()
 }
 
-// However many tries come of some addresses, one from elsewhere waits for one of each.
+// However many checks of some addresses wait, one from elsewhere waits for one of each.
 func TestThreat35PasswordsInTurn(t *testing.T) {
 	t.Parallel()
 	besieged(t, func(t *testing.T, s *siege) {
@@ -113,8 +113,8 @@ func TestThreat35PasswordsLeaveAProcessor(t *testing.T) {
 	})
 }
 
-// Where no more can wait, those make room of whom most wait. They are told that
-// nobody has looked at their passwords.
+// When too many checks wait, the address that has most loses its latest. That login is
+// told that the server is busy, and not that the password is wrong.
 func TestThreat35PasswordsWaiting(t *testing.T) {
 	t.Parallel()
 	besieged(t, func(t *testing.T, s *siege) {
@@ -135,7 +135,7 @@ func TestThreat35PasswordsWaiting(t *testing.T) {
 	})
 }
 
-// A session that has gone gives its turn up.
+// A session that has ended gives up its turn.
 func TestThreat35PasswordsOfWhoHasGone(t *testing.T) {
 	t.Parallel()
 	besieged(t, func(t *testing.T, s *siege) {

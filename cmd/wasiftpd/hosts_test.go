@@ -13,8 +13,8 @@ import (
 	"wasiftp/host"
 )
 
-// hosted is a server with three hosts: one with root, users and certificate of
-// its own, one open to anybody, and one that is as the server itself.
+// hosted is a server with three hosts: one with root, users and certificate of its own,
+// one for anonymous users, and one with the settings of the server itself.
 func hosted(t *testing.T, a *authority) *running {
 	t.Helper()
 	dir, alpha, beta := t.TempDir(), t.TempDir(), t.TempDir()
@@ -29,7 +29,7 @@ func hosted(t *testing.T, a *authority) *running {
 		"--host", `beta.example.org,anonymous=ro,"root=`+beta+`"`, "--host", "ftp.example.org")
 }
 
-// has wants a file, by which a test knows the root.
+// has wants a file in the session's root, by which a test knows the root.
 func (d dialogue) has(name string) {
 	d.t.Helper()
 	d.do(213, "SIZE "+name)
@@ -77,8 +77,8 @@ func TestHostsInTheClear(t *testing.T) {
 	}
 }
 
-// The name in the handshake picks the certificate, and is the host unless HOST
-// says another, which it must not.
+// The name in the handshake picks the certificate and the host. HOST may repeat it, but
+// not name another.
 func TestHostsByName(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)
@@ -95,7 +95,7 @@ func TestHostsByName(t *testing.T) {
 		d.login(test.user, test.password)
 		d.has(test.file)
 	}
-	// A name that has no certificate is shown the first one, and is a host all the same.
+	// A host without a certificate is shown the first one, and is served all the same.
 	config := a.client("beta.example.org")
 	config.InsecureSkipVerify = true
 	d := s.dialTLS(config)

@@ -119,8 +119,8 @@ func TestThreat22LogInjection(t *testing.T) {
 	}
 }
 
-// checkRecords wants a log of at least some records, each one line that a
-// terminal does not obey.
+// checkRecords wants a log of at least some records, each one line without control
+// characters.
 func checkRecords(t *testing.T, format, log string, least int) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSuffix(log, "\n"), "\n")

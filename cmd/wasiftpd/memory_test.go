@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Memory is given back in quiet times, and only where there is some.
+// Memory is given back in quiet times, and only if there is enough of it.
 func TestThreat35MemoryComesBack(t *testing.T) {
 	t.Parallel()
 	m := memory{collections: 5, kept: 50 << 20}

@@ -26,7 +26,7 @@ func TestFlags(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		args   []string
-		change func(*options) // of what no flags at all give
+		change func(*options) // to the options of no flags
 	}{
 		{[]string{"--listen=:2121", "--listen=[::1]:0"}, func(o *options) { o.listen = []string{":2121", "[::1]:0"} }},
 		{[]string{"--root=/srv"}, func(o *options) { o.root = "/srv" }},

@@ -39,7 +39,7 @@ func TestPasswd(t *testing.T) {
 	}
 }
 
-// A relative folder is counted from where the person is.
+// A relative root counts from the current folder.
 func TestPasswdRoot(t *testing.T) {
 	t.Parallel()
 	want, err := filepath.Abs("sub")
@@ -62,7 +62,7 @@ func setPassword(t *testing.T, file, name, password string, args ...string) (std
 	return stderr
 }
 
-// usersOf are the entries of a users file, each of which must have its password.
+// usersOf returns the entries of a users file by name, and wants passwords to match them.
 func usersOf(t *testing.T, file string, passwords map[string]string) map[string]entry {
 	t.Helper()
 	f, err := os.Open(file)
@@ -166,7 +166,7 @@ func TestPasswdKeeps(t *testing.T) {
 	}
 }
 
-// A mark at the beginning stays before the first line.
+// A byte order mark stays before the first line.
 func TestPasswdByteOrderMark(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{"alice:*::ro", "alice:*::ro\n"} {
@@ -191,7 +191,7 @@ func TestPasswdUsersFault(t *testing.T) {
 	}
 }
 
-// Whoever lets everybody read the hashes hears of it.
+// passwd warns if everybody can read or write the hashes.
 func TestPasswdWarns(t *testing.T) {
 	t.Parallel()
 	needsModes(t)

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// stranger is another user's number.
+// stranger is the number of another user.
 const stranger = 12345
 
 func needsModes(t *testing.T) {
@@ -45,7 +45,7 @@ func modeOf(t *testing.T, path string) fs.FileMode {
 	return info.Mode().Perm()
 }
 
-// A folder is made, taken from others, or refused for what others could do to it.
+// A folder is made, closed to others, or refused because others could change it.
 func TestPrivateFolder(t *testing.T) {
 	t.Parallel()
 	needsModes(t)
@@ -134,8 +134,8 @@ func TestPrivateFolder(t *testing.T) {
 	}
 }
 
-// The user's own folder comes first, then systemd's, then the system's; given is
-// given.
+// The first usual folder that can be used is taken. With a folder that is given, no usual
+// one is tried.
 func TestKeep(t *testing.T) {
 	t.Parallel()
 	needsModes(t)
@@ -172,7 +172,8 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-// What is in it is taken from others, or not believed.
+// A file in a private folder is closed to others, or refused because others could change
+// it.
 func TestClaim(t *testing.T) {
 	t.Parallel()
 	needsModes(t)
@@ -206,8 +207,7 @@ func TestClaim(t *testing.T) {
 	}
 }
 
-// A key that others can read is used, for what it says is out of our hands, and
-// warned of.
+// A key that others can read is used, and warned of: it can't be made secret again.
 func TestKeyOfOthers(t *testing.T) {
 	t.Parallel()
 	needsModes(t)

@@ -75,7 +75,7 @@ func (o *output) Write(p []byte) (int, error) {
 	return o.text.Write(p)
 }
 
-// ended is written once a server is over, for those who wait for its words.
+// ended is written when a server has ended, so that [output.until] waits no longer.
 const ended = "\x00"
 
 // until waits for part, or the server's end, and returns all that was written.
@@ -223,7 +223,7 @@ func (d dialogue) data(addr string) *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
-// write makes a file of the test's.
+// write writes a file, and returns its path.
 func write(t *testing.T, dir, name, content string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)

@@ -14,9 +14,8 @@ import (
 	"time"
 )
 
-// A hangup loads the users again, also where there is no TLS. Whoever is gone,
-// locked or changed does not get in as he was, and his sessions end; all others
-// notice nothing.
+// A hangup loads the users file again, without TLS too. Users who are gone, locked or
+// changed can't log in as before, and their sessions end; all others notice nothing.
 func TestHangupLoadsUsers(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -76,8 +75,8 @@ func TestHangupLoadsUsers(t *testing.T) {
 	sessions["same"].do(200, "NOOP")
 }
 
-// A users file with faults is not loaded, and all of them are told; what was
-// loaded before stays, and other files count all the same.
+// A users file with faults is not loaded, and the log tells all faults. The users loaded
+// before stay, and other files are loaded all the same.
 func TestBadUsersStayOut(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -104,7 +103,7 @@ func TestBadUsersStayOut(t *testing.T) {
 	at.do(220, "HOST a.example.org")
 	at.login("carol", "secret")
 
-	// Asked again, the faults are told again; a file that is missing is one.
+	// A hangup logs old faults again; a missing file is one.
 	if err := os.Remove(main); err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +218,7 @@ func TestHangupStorm(t *testing.T) {
 	d.do(200, "NOOP")
 }
 
-// A file that was written to a moment ago may not be whole, and is left for later.
+// A file that was written to a moment ago may be incomplete, and is loaded later.
 func TestUsersFileInWriting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -285,7 +284,7 @@ func TestUsersFromAPipe(t *testing.T) {
 	s.admitted("bob", "secret")
 }
 
-// Those who issue the certificates of clients are loaded again too.
+// The CAs that issue client certificates are loaded again too.
 func TestClientCAIsFollowed(t *testing.T) {
 	t.Parallel()
 	dir, old, next := t.TempDir(), newAuthority(t), newAuthority(t)
@@ -310,7 +309,7 @@ func TestClientCAIsFollowed(t *testing.T) {
 	session.do(200, "NOOP")
 	c, err := tls.Dial("tcp", s.implicit, showing(old))
 	if err == nil {
-		_, err = c.Read(make([]byte, 1)) // TLS 1.3 tells only now
+		_, err = c.Read(make([]byte, 1)) // under TLS 1.3 the refusal comes only now
 		c.Close()
 	}
 	if err == nil || !strings.Contains(err.Error(), "unknown certificate authority") {

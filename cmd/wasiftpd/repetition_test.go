@@ -18,7 +18,7 @@ import (
 	"wasiftp/host"
 )
 
-// refusals is n times a stranger at a passive port.
+// refusals observes n refused data connections from an address.
 func refusals(o observer, n int, from string) {
 	for i := range n {
 		data := netip.AddrPortFrom(netip.MustParseAddr(from), uint16(1024+i%60000))
@@ -26,7 +26,7 @@ func refusals(o observer, n int, from string) {
 	}
 }
 
-// notes is a log that is read and written by turns.
+// notes is a log from which a test takes the records.
 type notes struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -57,7 +57,7 @@ func checkLines(t *testing.T, got []string, want ...string) {
 	}
 }
 
-// Each limit that refuses an address is told, though another one has before.
+// Each limit that refuses an address is logged, even after another limit was.
 func TestThreat36RefusalsByLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -77,7 +77,7 @@ func TestThreat36RefusalsByLimit(t *testing.T) {
 	})
 }
 
-// Repetitions of an address are counted, and the count is told.
+// Repetitions from an address are counted, and their number is logged.
 func TestThreat22Repetitions(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -179,14 +179,14 @@ func TestRepetitionsOfKinds(t *testing.T) {
 	})
 }
 
-// apart is how many kinds are told apart at the moment.
+// apart is how many kinds are counted apart now.
 func (c *counts) apart() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.of)
 }
 
-// All the addresses there are take no more memory, and no more log, than a thousand.
+// Any number of addresses takes no more memory, and no more log, than maxKinds do.
 func TestRepetitionsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -216,8 +216,8 @@ func TestRepetitionsBounded(t *testing.T) {
 	})
 }
 
-// The same through a server: tries at a passive port from another address, and
-// connections that say nothing.
+// The same through a server: connections to a passive port from another address, and
+// control connections without a command.
 func TestThreat22RepetitionsServed(t *testing.T) {
 	t.Parallel()
 	s := start(t, "--root", t.TempDir())

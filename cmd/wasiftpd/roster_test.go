@@ -11,7 +11,7 @@ import (
 	"wasiftp/host"
 )
 
-// sees says whether a session has a file.
+// sees says whether a file is in the session's folder.
 func (d dialogue) sees(name string) bool {
 	d.t.Helper()
 	if err := d.PrintfLine("SIZE %s", name); err != nil {
@@ -39,7 +39,7 @@ func (s *running) admitted(user, password string) dialogue {
 	return d
 }
 
-// written makes a file one that was written long ago.
+// written sets the time of a file to long ago.
 func written(t *testing.T, path string) {
 	t.Helper()
 	old := time.Now().Add(-48 * time.Hour)
@@ -99,8 +99,8 @@ func TestUserWithoutFolder(t *testing.T) {
 	d.do(230, "PASS guest")
 }
 
-// What takes the place of a folder is served from the next login on; sessions that
-// there are stay where they are.
+// A folder that takes the place of another is served from the next login on. Sessions that
+// are logged in stay in the old one.
 func TestFolderChangesPlaces(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -148,7 +148,7 @@ func TestReleaseIsSwitched(t *testing.T) {
 	}
 }
 
-// A folder that nobody is logged in to is held by nobody, so that its disk can be
+// The server holds no folder open that nobody is logged in to, so that its disk can be
 // unmounted.
 func TestNoFolderIsHeld(t *testing.T) {
 	t.Parallel()
@@ -184,7 +184,7 @@ func TestNoFolderIsHeld(t *testing.T) {
 	}
 }
 
-// --root may be missing where others are served from elsewhere.
+// The folder of --root may be missing if some user has another folder.
 func TestRootOfNobody(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -224,7 +224,7 @@ func TestAnchor(t *testing.T) {
 	}
 }
 
-// gone are unique names; the same user of another host is another.
+// Accounts are gone by their unique names: the same name at another host is another user.
 func TestGone(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -75,8 +75,8 @@ func TestSelfSignedAnew(t *testing.T) {
 	}
 }
 
-// The clock may be set while the server runs. Here the certificate changes under
-// it, which comes to the same.
+// The clock may be set while the server runs. The test changes the certificate instead,
+// which has the same effect.
 func TestSelfSignedAnewWhileServing(t *testing.T) {
 	t.Parallel()
 	dir, ca := t.TempDir(), newAuthority(t)
@@ -117,8 +117,8 @@ func TestSelfSignedStays(t *testing.T) {
 	}
 }
 
-// Certificates of others are not ours to make: that their time is over is told
-// once, whenever it happens.
+// A certificate that is not our own is not made anew. The log tells once that it has
+// expired, whenever that happens.
 func TestExpiresWhileServing(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -149,7 +149,7 @@ func TestExpiresWhileServing(t *testing.T) {
 	check(1)
 }
 
-// What systemd makes is taken, and our own key is taken from others.
+// A folder as systemd makes it, and our own key in it, are closed to others.
 func TestSelfSignedModes(t *testing.T) {
 	t.Parallel()
 	needsModes(t)

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// What a person gets who starts the program without flags but for the folder.
+// The program is started with no flag but the folder.
 func TestServe(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -98,7 +98,7 @@ func TestServeUsers(t *testing.T) {
 	}
 }
 
-// A transfer that runs may end; a second signal does not wait for it.
+// After a signal a running transfer may finish. A second signal aborts it.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -203,7 +203,7 @@ func TestListenTwice(t *testing.T) {
 	s.dial().login("anonymous", "")
 }
 
-// What clients send comes out of the whole server as records, too.
+// What clients send stays within one record in the log of a whole server, too.
 func TestThreat22LogInjectionServed(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"text", "json"} {
@@ -232,7 +232,7 @@ func TestThreat22LogInjectionServed(t *testing.T) {
 	}
 }
 
-// checkUsers wants no other users in the records than those.
+// checkUsers wants no users in the records but the given ones.
 func checkUsers(t *testing.T, log string, users ...string) {
 	t.Helper()
 	for line := range strings.Lines(log) {

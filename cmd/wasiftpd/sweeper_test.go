@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// leftover makes what a hidden upload leaves when its server is killed.
+// leftover makes the file that a hidden upload leaves when its server is killed.
 func leftover(t *testing.T, dir string) string {
 	t.Helper()
 	path := write(t, dir, ".wasiftp-upload-LEFTOVER", "half")
@@ -31,8 +31,8 @@ func vanishes(t *testing.T, path string) {
 	}
 }
 
-// What uploads have left is removed at the start, and at the first login to a folder
-// that was not there then; nothing is removed where nobody may write.
+// Unfinished uploads are removed at the start or, from a folder that was missing then, at
+// the first login to it. Nothing is removed where nobody may write.
 func TestLeftoversAreRemoved(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -55,7 +55,7 @@ func TestLeftoversAreRemoved(t *testing.T) {
 	}
 }
 
-// A folder is not looked through at each login.
+// A folder is not swept at each login.
 func TestSweepOnceAnHour(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

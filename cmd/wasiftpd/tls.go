@@ -38,7 +38,7 @@ type tlsOptions struct {
 	hosts      []virtualHost // those with a certificate
 
 	// What is set up from the flags.
-	loaded      certificates   // those of files
+	loaded      certificates   // those of certs, and then those of hosts
 	issuers     *clientCA      // of clients' certificates; nil asks for none
 	kept        string         // our private folder for certificates; "" is none
 	fingerprint string         // that of our self-signed certificate; "" is none
@@ -64,8 +64,8 @@ func (o *options) addTLSTo(f *pflag.FlagSet) {
 		"off)", oneOf(&t.require, "off", "login", "control", "data"))
 	f.Func("tls-min", "the oldest TLS spoken: `1.2|1.3` (default 1.2)", oneOf(&t.min, "1.2", "1.3"))
 	f.Func("tls-data-resumption", "data connections that don't resume the TLS session of their\n"+
-		"control connection are logged, refused or ignored:\n`prefer|require|off` (default prefer)", oneOf(&t.resumption,
-		"prefer", "require", "off"))
+		"control connection are logged, refused or ignored:\n`prefer|require|off` (default prefer)",
+		oneOf(&t.resumption, "prefer", "require", "off"))
 	f.Func("tls-close", "an upload whose client ends the connection but not TLS is logged\n"+
 		"with tls_closed=false, or refused: `prefer|require` (default prefer).\n"+
 		"With prefer, whoever can cut the connection can shorten the file;\n"+
@@ -76,8 +76,8 @@ func (o *options) addTLSTo(f *pflag.FlagSet) {
 		"is\nloaded again as certificates are")
 	f.Func("tls-client-auth", "what they are for: `require|login`. require: nobody gets in without\n"+
 		"one, nor without his password (default). login: one with the\n"+
-		"common name of a user lets that user in whatever the password;\nwithout one the password counts", oneOf(&t.clientAuth,
-		"require", "login"))
+		"common name of a user lets that user in whatever the password;\nwithout one the password counts",
+		oneOf(&t.clientAuth, "require", "login"))
 }
 
 func (t *tlsOptions) setLenientClose(s string) error {
@@ -155,7 +155,10 @@ func (o *options) readTLS(files *follower) error {
 	if err := t.check(); err != nil {
 		return usageError{err}
 	}
-	certs, keys := t.pairs()
+	certs, keys := slices.Clone(t.certs), slices.Clone(t.keys)
+	for _, h := range t.hosts {
+		certs, keys = append(certs, h.cert), append(keys, h.key)
+	}
 	loaded, err := loadCertificates(certs, keys, files.logger)
 	if err != nil {
 		return err
@@ -180,15 +183,6 @@ func (o *options) readTLS(files *follower) error {
 	}
 	files.all = append(files.all, t.issuers)
 	return nil
-}
-
-// pairs are the files of certificates and of their keys, those of virtual hosts last.
-func (t *tlsOptions) pairs() (certs, keys []string) {
-	certs, keys = slices.Clone(t.certs), slices.Clone(t.keys)
-	for _, h := range t.hosts {
-		certs, keys = append(certs, h.cert), append(keys, h.key)
-	}
-	return certs, keys
 }
 
 // setUpTLS writes TLS into the server's configuration. It comes after the change of the
@@ -236,9 +230,8 @@ func (p *program) certificateSource(ctx context.Context, o *options, files *foll
 	if len(t.acme) > 0 {
 		return p.acmeCertificates(ctx, t, logger)
 	}
-	_, keys := t.pairs()
-	for _, key := range keys {
-		warnOfReaders("key", key, logger)
+	for _, p := range t.loaded {
+		warnOfReaders("key", p.keyFile, logger)
 	}
 	if t.own != "self-signed" {
 		return t.loaded.get, nil

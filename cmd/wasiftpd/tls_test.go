@@ -83,7 +83,7 @@ func (a *authority) both(name string, from time.Time) string {
 	return string(cert) + string(key)
 }
 
-// pem is what clients trust.
+// pem is the authority's certificate, which clients trust.
 func (a *authority) pem() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))
 }
@@ -110,7 +110,7 @@ func (a *authority) client(name string, shows ...string) *tls.Config {
 	return c
 }
 
-// served is the certificate that a server shows for a name.
+// served is the certificate that a server shows to a client.
 func (s *running) served(config *tls.Config) *x509.Certificate {
 	s.t.Helper()
 	c, err := tls.Dial("tcp", s.implicit, config)
@@ -146,8 +146,8 @@ func TestSNI(t *testing.T) {
 	}
 }
 
-// Certificates are loaded again when their files change; sessions go on, and
-// what can't be used isn't.
+// Certificates are loaded again when their files change, unless these can't be used.
+// Sessions go on.
 func TestReload(t *testing.T) {
 	t.Parallel()
 	dir, ca := t.TempDir(), newAuthority(t)
@@ -179,7 +179,7 @@ func TestReload(t *testing.T) {
 	d.login("anonymous", "guest")
 }
 
-// A hangup loads what changed unseen, here behind a link.
+// A hangup loads a change that was not seen, here behind a link.
 func TestHangup(t *testing.T) {
 	t.Parallel()
 	dir, ca := t.TempDir(), newAuthority(t)
@@ -270,7 +270,7 @@ func TestClientCertificateRequired(t *testing.T) {
 		config.ServerName = "a.example.org"
 		c, err := tls.Dial("tcp", s.implicit, config)
 		if err == nil {
-			_, err = c.Read(make([]byte, 1)) // TLS 1.3 tells only now
+			_, err = c.Read(make([]byte, 1)) // under TLS 1.3 the refusal comes only now
 			c.Close()
 		}
 		if err == nil || !strings.Contains(err.Error(), "tls: ") {
@@ -279,7 +279,7 @@ func TestClientCertificateRequired(t *testing.T) {
 	}
 }
 
-// Should the engine let somebody log in without TLS, he is not let in either.
+// The roster denies a login without TLS, even if the engine should let it through.
 func TestClientCertificateInTheClear(t *testing.T) {
 	t.Parallel()
 	a := openAccounts(t, "--root", t.TempDir(), "--user", "alice:secret", "--anonymous", "ro", "--tls-client-ca", "x")

@@ -52,8 +52,7 @@ func TestUsersFile(t *testing.T) {
 	}
 }
 
-// below is where a path leads that counts from dir, if it is not absolute on this
-// system.
+// below is path, which counts from dir unless it is absolute on this system.
 func below(dir, path string) string {
 	if filepath.IsAbs(path) {
 		return path
@@ -110,7 +109,7 @@ func TestUsersFileFaults(t *testing.T) {
 	}
 }
 
-// Faults of the lines themselves and of what they say come together, once each.
+// Faults of single lines and of accounts that are given twice come together, once each.
 func TestUsersFileAllFaults(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

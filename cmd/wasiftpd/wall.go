@@ -174,11 +174,11 @@ func (p *program) raise(o *options, r *roster, files *follower) {
 			}
 		}
 	}
-	files.logger.Info("files outside can't be opened from now on (Landlock)", "change", shortened(w.change), "read", shortened(w.read))
+	files.logger.Info("files outside can't be opened from now on (Landlock)", "change", brief(w.change), "read", brief(w.read))
 }
 
-// shortened lists at most maxListed paths for the log.
-func shortened(paths []string) string {
+// brief lists at most maxListed paths for the log.
+func brief(paths []string) string {
 	if more := len(paths) - maxListed; more > 0 {
 		return fmt.Sprintf("%s and %d more", strings.Join(paths[:maxListed], " "), more)
 	}

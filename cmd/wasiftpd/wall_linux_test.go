@@ -34,7 +34,8 @@ import (
 	"github.com/letsencrypt/pebble/v2/wfe"
 )
 
-// trial is what a process behind walls is to do: the test's own must stay outside.
+// trial is what a process behind a wall is to do. The test's own process can't be behind
+// one, because it could not come out again.
 type trial struct {
 	Args      []string
 	ACMERoot  []byte // a certificate
@@ -43,11 +44,11 @@ type trial struct {
 	Challenge string
 }
 
-// trialVariable has the trial of a process that a test starts.
+// trialVariable is the environment variable with the trial of such a process.
 const trialVariable = "WASIFTPD_TRIAL"
 
-// trialThreads are how many threads try to open a file: half of them are there before
-// the walls.
+// trialThreads is how many threads try to open a file. Half of them are started before
+// the wall.
 const trialThreads = 40
 
 // TestWallTrial is no test but the process of [behindWalls]: the program, whose
@@ -141,7 +142,7 @@ type tried struct {
 	implicit string
 }
 
-// behindWalls runs the program in a process of its own until the test ends.
+// behindWalls runs the program behind a wall, in a process of its own, until the test ends.
 func behindWalls(t *testing.T, try trial) *tried {
 	t.Helper()
 	try.Args = append([]string{"--listen", "127.0.0.1:0", "--cache-dir", cacheDir}, try.Args...)
@@ -222,8 +223,8 @@ func wallFolder(t *testing.T) string {
 	return dir
 }
 
-// A file outside can't be opened by any thread, whoever the process is. What is within
-// can.
+// No thread can open a file outside of the wall, whatever the user of the process. All
+// can open the files within it.
 func TestThreat48FileOutside(t *testing.T) {
 	t.Parallel()
 	needLandlock(t)
@@ -273,8 +274,7 @@ func TestThreat48FileOutside(t *testing.T) {
 	})
 }
 
-// What is served read-only, and by flags alone, can't be written to by the process
-// either.
+// The process itself can't write to a folder that is served read-only, by flags alone.
 func TestThreat48ReadOnlyRoot(t *testing.T) {
 	t.Parallel()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
@@ -407,7 +407,7 @@ func TestThreat48ChallengePorts(t *testing.T) {
 	}
 }
 
-// lowPort is one that only root may open.
+// lowPort is a free port that only root may open.
 func lowPort(t *testing.T) int {
 	t.Helper()
 	for port := 600 + os.Getpid()%300; port < 1024; port++ {
@@ -425,8 +425,8 @@ func lowPort(t *testing.T) int {
 
 var lowPorts sync.Map
 
-// The folder beside a root is within the wall where another may take the root's place,
-// and it is not one that others use.
+// The folder above a root is within the wall if another folder may take the root's place,
+// and if it is not one that others use.
 func TestSurroundings(t *testing.T) {
 	t.Parallel()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
@@ -464,7 +464,7 @@ func TestSurroundings(t *testing.T) {
 	}
 }
 
-// Where the kernel can't do it, or a folder hangs, the server says so once and serves.
+// If the kernel has no Landlock, or a folder hangs, the server says so once and serves.
 func TestNoWall(t *testing.T) {
 	t.Parallel()
 	var text bytes.Buffer

@@ -26,7 +26,7 @@ func (f *failing) fault(call string) error {
 	return nil
 }
 
-// first fails if call is the one that fails, and else does what do does.
+// first returns f.err if call is the one that fails, else the results of do.
 func first[T any](f *failing, call string, do func() (T, error)) (T, error) {
 	if err := f.fault(call); err != nil {
 		var none T

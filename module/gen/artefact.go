@@ -29,12 +29,11 @@ func readArtefacts() (all []artefact) {
 }
 
 // artefactList makes artefacts.txt.
-func artefactList(all []artefact) []byte {
-	var b strings.Builder
+func artefactList(all []artefact) (b []byte) {
 	for _, a := range all {
-		fmt.Fprintf(&b, "%s %8d %s\n", a.digest, a.size, a.path)
+		b = fmt.Appendf(b, "%s %8d %s\n", a.digest, a.size, a.path)
 	}
-	return []byte(b.String())
+	return b
 }
 
 // artefactTable makes the table of README.md.

@@ -37,7 +37,7 @@ func (w *world) Login(h ftp.Handle, user, password []byte) (ftp.Rights, ftp.Abil
 			rights = u.Rights
 		}
 	}
-	if !known && isAnonymous(string(user)) {
+	if !known && (strings.EqualFold(string(user), "anonymous") || strings.EqualFold(string(user), "ftp")) { // RFC 1635
 		rights = w.settings.Anonymous
 	}
 	if rights == 0 {
@@ -45,11 +45,6 @@ func (w *world) Login(h ftp.Handle, user, password []byte) (ftp.Rights, ftp.Abil
 	}
 	s.files = &fsbridge.Access{FS: w.dir, Rights: rights, FollowLinks: w.settings.FollowLinks}
 	return rights, able, nil
-}
-
-// isAnonymous says whether a user name is one of those for anonymous FTP (RFC 1635).
-func isAnonymous(name string) bool {
-	return strings.EqualFold(name, "anonymous") || strings.EqualFold(name, "ftp")
 }
 
 // Logout implements [ftp.Accounts].

@@ -11,7 +11,6 @@ import (
 	"wasiftp/wasi"
 )
 
-// Exit codes.
 const (
 	exitFailure = 1
 	exitUsage   = 2

@@ -64,7 +64,7 @@ type session struct {
 	local, peer netip.AddrPort   // peer is not valid if the runtime does not tell it
 	told        bool             // local is from the runtime
 	files       *fsbridge.Access // nil before the login
-	owned       []ftp.Handle     // what Close takes along
+	owned       []ftp.Handle     // closed with the session
 }
 
 // listener waits for a passive data connection.

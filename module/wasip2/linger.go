@@ -18,7 +18,7 @@ const (
 
 // lingering is a connection that was closed before the runtime had sent all its bytes. Some
 // runtimes lose these when the stream is dropped. Others (wasmtime 49) block until they are
-// sent, as long as the client likes, and all sessions with them. So the stream is dropped
+// sent, which stops all sessions for as long as the client likes. So the stream is dropped
 // only when they are sent, or the connection is broken.
 type lingering struct {
 	*socket

@@ -14,7 +14,7 @@ import (
 // Foreign is a control connection of the embedder's own type: his listener has made it,
 // to count bytes, say, or to read a proxy's header. Each call into it is guarded, and the
 // guest's goroutine waits for none. Its errors become io.EOF, os.ErrDeadlineExceeded or
-// an errno: to look at one calls no code of the embedder's.
+// an errno, whose methods are not code of the embedder's.
 type Foreign struct {
 	conn          net.Conn
 	guarded       func(func() error) error

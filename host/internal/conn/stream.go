@@ -154,9 +154,9 @@ func (s *Stream) tellOver() {
 	s.changed.Broadcast()
 }
 
-// AwaitOver waits whether the client hangs up within a time. If it does, or has already,
-// AwaitOver returns when the guest has been told, so that the guest hears of the hang-up
-// before it hears of what the caller posts next.
+// AwaitOver waits until the guest has been told that the client hung up, so that the guest
+// hears of that before the event that the caller posts next. It does not wait longer than
+// within for a client that has not hung up.
 func (s *Stream) AwaitOver(within time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -330,8 +330,8 @@ func (s *Stream) await(stall time.Duration, last time.Time) {
 	})
 }
 
-// taken grows as the client takes bytes: with each that its system acknowledges, where
-// ours tells of that, else with each that ours takes. Callers hold s.mu.
+// taken grows as the client takes bytes: with each that the client's system acknowledges,
+// or, where our system doesn't tell that, with each that ours takes. Callers hold s.mu.
 func (s *Stream) taken() int64 { return acknowledged(Bottom(s.conn)) - int64(s.sending+len(s.unsent)) }
 
 // finish ends our side of the connection. The receiver closes it once the client has ended

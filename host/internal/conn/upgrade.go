@@ -100,7 +100,7 @@ func (s *Stream) become(u *Upgrade) (n int, err error) {
 	return copy(s.buf[:], rest), nil
 }
 
-// State is the state of TLS, nil in the clear.
+// State describes the TLS connection; it is nil in the clear.
 func (s *Stream) State() *tls.ConnectionState {
 	s.mu.Lock()
 	defer s.mu.Unlock()

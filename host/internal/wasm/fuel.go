@@ -146,7 +146,7 @@ func (m *meter) renumbered(function uint64) uint64 {
 	return function
 }
 
-// extended copies a vector, each of whose elements read reads, and adds an element.
+// extended copies a vector, whose elements it has read pass over, and adds an element.
 func extended(d *decoder, read func(), element ...byte) []byte {
 	n := d.count()
 	content := d.rest

@@ -7,8 +7,7 @@ import "slices"
 // WebAssembly's control flow is structured. Between two turns of the innermost loop
 // around it, an instruction runs once at most, and only after the beginnings of all
 // blocks around it. So its price may be taken at any of those beginnings. The ledger
-// takes it as close to the instruction as jumps lead, so that code which is jumped over
-// costs little.
+// takes it at the last one that a jump leads to: code that is jumped over costs little.
 type ledger struct {
 	points   []point
 	open     []block // around the present instruction, the function itself first
@@ -32,7 +31,7 @@ type point struct {
 type block struct {
 	opcode byte
 	point  int  // the point that pays for its beginning
-	aimed  bool // a jump has its label
+	aimed  bool // a jump leads to its label
 }
 
 // account returns the points of a function's code in their order. globals and imported

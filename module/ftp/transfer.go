@@ -157,11 +157,11 @@ func (s *session) appendOpening(arg []byte) []byte {
 	return appendName(append(b, " mode data connection for "...), arg)
 }
 
-// begin begins a transfer, whose preliminary reply its caller says. Where the engine moves
-// the bytes itself, it keeps that of a download back, and sends it together with the
-// completion reply if nothing has to be waited for between them: not every runtime can
-// turn Nagle's algorithm off, which would delay the second reply by 40 ms. That of an
-// upload is sent at once, for the client waits for it.
+// begin begins a transfer; its caller says the preliminary reply. Where the engine moves the
+// bytes itself, the preliminary reply of a download is kept back, and sent together with
+// the completion reply if nothing has to be waited for between them: not every runtime can
+// turn Nagle's algorithm off, which would delay the second reply by 40 ms. The client of an
+// upload waits for the preliminary reply, so that is sent at once.
 func (s *session) begin(t transfer) {
 	t.state, t.since = transferConnecting, s.e.now
 	s.transfer = t
@@ -241,7 +241,7 @@ func (s *session) progress() uint64 {
 	}
 }
 
-// transferred goes on when no more bytes will move: all have if err is nil.
+// transferred handles the end of the bytes: all have moved if err is nil.
 func (s *session) transferred(err error, bytes uint64) {
 	s.transfer.moved = bytes
 	if err == ErrName && s.transfer.length == 0 {

@@ -41,8 +41,8 @@ type Verb struct {
 	// details appends the end of the line of FEAT's reply; nil appends nothing.
 	details func(s *session, b []byte) []byte
 
-	// useful reports whether the verb can do anything for the account; nil is whether
-	// that has Right and Able.
+	// useful reports whether the verb can do anything for the account. If it is nil, the
+	// account needs Right and Able.
 	useful func(s *session) bool
 
 	// run carries the command out. It returns a reply or a fault, or nil if it has sent
@@ -394,8 +394,8 @@ func (s *session) always() bool { return true }
 // ones, and those that come too early, such as PASS before USER.
 const maxStrange = 10
 
-// stranger counts a bad command before the login. It returns r or, for the last one that
-// is tolerated, the reply that ends the session.
+// stranger counts a bad command before the login. It returns r or, if there were too many,
+// the reply that ends the session.
 func (s *session) stranger(r error) error {
 	if s.login == loginDone {
 		return r

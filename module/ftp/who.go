@@ -14,7 +14,8 @@ func (s *session) siteWho([]byte) error {
 	if s.e.listed >= listMemory {
 		return replyListsFull
 	}
-	// Nobody has such a number: the call only tells of errors while the reply still can.
+	// Only for its error, as no session has a number so high: once the listing has begun,
+	// the reply can no longer refuse.
 	none := func(SessionInfo) {}
 	if err := s.e.sessionLister.Sessions(s.handle, math.MaxInt64, none); err != nil {
 		return err
@@ -41,7 +42,7 @@ var doings = [...]string{
 // addSession takes a session into the listing.
 func (l *listing) addSession(info SessionInfo) {
 	if info.Number <= l.after {
-		return // a world that counts down must not keep the listing from ending
+		return // numbers have to rise, or the listing might never end
 	}
 	l.after = info.Number
 	b := appendInt(append(l.out, ' '), int64(info.Number))

@@ -126,7 +126,7 @@ const (
 	OpenUnique                  // STOU: a new file; ErrExist if there is such a file
 )
 
-// FileType is one of the types of files.
+// FileType tells files, directories and links apart.
 type FileType uint8
 
 // The types a file can have.

@@ -28,7 +28,7 @@ const Start int64 = 1717243200_000000000
 // All is every right on files.
 const All = wasi.RightRead | wasi.RightList | wasi.RightWrite | wasi.RightDelete | wasi.RightRename | wasi.RightMkdir
 
-// Account is an account that may log in.
+// Account is what a user name in World.Accounts stands for.
 type Account struct {
 	Password string
 	Rights   ftp.Rights

@@ -49,5 +49,5 @@ func (m *memory) look(now *runtime.MemStats) bool {
 	return quiet && resident(now) > m.kept+worthReclaim
 }
 
-// resident is how much of the heap the system has given.
+// resident is how many bytes the heap has from the system.
 func resident(m *runtime.MemStats) uint64 { return m.HeapSys - m.HeapReleased }

@@ -140,7 +140,7 @@ func (a *accounts) folders() map[string][]string {
 const checkTime = 5 * time.Second
 
 // checkFolders warns of the folders that can't be opened at the start, for they may come
-// later. It is a fault only if all accounts have the folder of --root.
+// later. Only that of --root is a fault, and only if all accounts have it.
 func (r *roster) checkFolders(logger *slog.Logger) error {
 	root, folders := r.options.root, r.current.Load().folders()
 	if folders[root] == nil {

@@ -165,7 +165,7 @@ func (o *options) readTLS(files *follower) error {
 	}
 	t.loaded = loaded
 	for i, h := range t.hosts {
-		p := loaded[len(loaded)-len(t.hosts)+i]
+		p := loaded[len(t.certs)+i]
 		p.host = h.name
 		if err := p.current.Load().Leaf.VerifyHostname(h.name); err != nil {
 			files.logger.Warn("the certificate is not the host's, and will not be shown", "host", h.name, "err", err)

@@ -1,4 +1,4 @@
-// An FTP client for what a person types: it makes the data connections.
+// An FTP client for commands that a person types. It opens the data connections.
 
 import { bytes, text } from '../js/abi.js';
 
@@ -7,11 +7,11 @@ const uploads = ['STOR', 'APPE', 'STOU'];
 
 export class Client {
   buffered = '';
-  replies = []; // complete, not yet asked for
+  replies = []; // complete, not yet returned by reply
   asking = () => {};
 
-  // say is told each line that goes either way; conn is the control connection,
-  // connect(port) gives a data connection.
+  // conn is the control connection; connect(port) gives a data connection; say is called
+  // with each line of either direction.
   constructor(conn, connect, say) {
     Object.assign(this, { conn, connect, say });
   }
@@ -21,7 +21,7 @@ export class Client {
     try {
       for await (const data of this.conn.iterator()) this.take(text(data));
     } catch {
-      // It hung up in another way.
+      // A broken connection is an end, too.
     }
     this.over = true;
     this.asking();
@@ -33,7 +33,7 @@ export class Client {
     for (const line of lines) {
       this.say('reply', line);
       this.first ??= line;
-      if (!line.startsWith(`${this.first.slice(0, 3)} `)) continue; // more of it follows
+      if (!line.startsWith(`${this.first.slice(0, 3)} `)) continue; // a line within a reply
       this.replies.push(line);
       this.first = undefined;
       const port = line.match(/^229 .*\(\|\|\|(\d+)\|\)/) ?? line.match(/^227 .*,(\d+),(\d+)\)/);
@@ -50,13 +50,13 @@ export class Client {
 
   async send(line, byItself) {
     this.say(byItself ? 'own' : 'command', /^pass /i.test(line) ? 'PASS ****' : line);
-    this.replies = []; // what the server said unasked
+    this.replies = []; // drops replies to no command
     this.conn.write(bytes(`${line}\r\n`));
     return this.reply();
   }
 
-  // command does what a person typed, and promises what a download brought,
-  // undefined for all else. content is for an upload.
+  // command runs a command that a person typed, and promises the bytes of a download,
+  // undefined for all else. content is the bytes of an upload.
   async command(line, content) {
     const verb = line.trim().split(' ')[0].toUpperCase();
     if (![...downloads, ...uploads].includes(verb)) {

@@ -1,9 +1,9 @@
-// MD5 (RFC 1321), which browsers have not.
+// MD5 (RFC 1321), which browsers lack.
 
 const shifts = [7, 12, 17, 22, 5, 9, 14, 20, 4, 11, 16, 23, 6, 10, 15, 21];
 const sines = Uint32Array.from({ length: 64 }, (_, i) => Math.abs(Math.sin(i + 1)) * 2 ** 32);
 
-// md5 is the hash of data.
+// md5 is the MD5 hash of data.
 export function md5(data) {
   const padded = new Uint8Array(((data.length + 8 >> 6) + 1) << 6);
   const words = new DataView(padded.buffer);

@@ -1,4 +1,4 @@
-// Files in memory, as server.js wants them.
+// Files in memory, as server.js needs them.
 
 import { Fault, able, need, noStat, type } from '../js/abi.js';
 
@@ -17,7 +17,7 @@ export class Memory {
     this.changed = changed;
   }
 
-  // find gives the node of a name, undefined when there is none.
+  // find gives the node of a name, undefined if there is none.
   find(name) {
     if (name === '.') return this.root;
     return name.split('/').reduce((node, part) => {
@@ -32,7 +32,7 @@ export class Memory {
     return node;
   }
 
-  // place gives the folder that has a name, or may have it, and its last element.
+  // place gives the folder in which a name is, or can be made, and the name's last element.
   place(name) {
     need(name !== '.', 'EACCES');
     const at = name.lastIndexOf('/');
@@ -160,6 +160,6 @@ export class Memory {
   }
 
   async space() {
-    throw new Fault('ENOSYS'); // nobody tells a page
+    throw new Fault('ENOSYS'); // a page cannot know
   }
 }

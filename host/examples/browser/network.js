@@ -1,8 +1,8 @@
-// A network inside the page: connections whose ends are both here, and ports.
+// A network inside the page: connections with both ends here, and ports.
 
 import { Fault } from '../js/abi.js';
 
-// connection is a pair of ends, each with what server.js wants of one.
+// connection is a pair of ends, each with the methods that server.js needs.
 export function connection() {
   const [a, b] = [new End(), new End()];
   Object.assign(a, { other: b });
@@ -11,7 +11,7 @@ export function connection() {
 }
 
 class End {
-  arrived = []; // pieces with what to call once they are taken
+  arrived = []; // pieces, each with a function to call once it is read
   wake = () => {};
 
   async *iterator() {
@@ -58,15 +58,15 @@ class End {
     this.destroy();
   }
 
-  setTimeout() {} // nobody in the page stalls
+  setTimeout() {} // no end in the page stalls
 }
 
 export const here = { ip: Uint8Array.of(127, 0, 0, 1), port: 21 };
 const firstPort = 50000;
 
-// Ports are the passive ones.
+// Ports are the passive ports.
 export class Ports {
-  listening = new Map(); // what to do with a connection, by port
+  listening = new Map(); // accept functions, by port
   next = firstPort;
 
   take() {
@@ -79,8 +79,8 @@ export class Ports {
     };
   }
 
-  // connect gives the client's end of a connection to a port, undefined when
-  // nobody listens.
+  // connect gives the client's end of a connection to a port, undefined if that does not
+  // listen.
   connect(port) {
     const found = this.listening.get(port);
     if (!found) return undefined;

@@ -9,7 +9,7 @@ import { Memory } from './memory.js';
 import { Ports, connection, here } from './network.js';
 
 const $ = (id) => document.getElementById(id);
-const maxShown = 8192; // bytes of a download
+const maxShown = 8192; // bytes of a download that are shown
 const hints = ['USER demo', 'PASS demo', 'FEAT', 'LIST', 'RETR welcome.txt', 'put hello.txt Hello from a page!', 'MKD photos', 'MLSD', 'HASH welcome.txt',
   'DELE hello.txt', 'STAT', 'HELP', 'QUIT'];
 const welcome = `Welcome. This file lives in the memory of your browser.
@@ -18,7 +18,7 @@ RETR fetched it over a data connection, which the engine opened by EPSV and the
 page connected to. Try: put NAME TEXT, then LIST, then RETR NAME.
 `;
 
-// Names and lines are bytes here; people see and type UTF-8.
+// Names and lines are bytes in the code; people see and type UTF-8.
 const shown = (latin1) => new TextDecoder().decode(bytes(latin1));
 const typed = (string) => text(new TextEncoder().encode(string));
 
@@ -41,7 +41,7 @@ function say(kind, line) {
   return add('p', colour, shown(line));
 }
 
-// show shows what a download brought.
+// show shows the bytes of a download.
 function show(line, data) {
   const name = line.split(' ').slice(1).join(' ').split('/').at(-1) || 'listing.txt';
   const isText = !data.subarray(0, maxShown).includes(0);
@@ -55,8 +55,8 @@ function show(line, data) {
   add('p', 'note', note);
 }
 
-// digest is one for HASH: CRC-32, MD5, or the browser's own. The last two want all
-// at once.
+// digest is a hash for HASH: CRC-32, MD5, or one of the browser's. The last two need all
+// bytes at once.
 function digest(algorithm) {
   if (algorithm === 'crc32') return crc32();
   const name = { sha256: 'SHA-256', sha512: 'SHA-512', sha1: 'SHA-1' }[algorithm];
@@ -96,7 +96,7 @@ function showFiles() {
   }));
 }
 
-// type does what a person typed; content is for an upload.
+// type runs a command that a person typed; content is the bytes of an upload.
 function type(line, content) {
   busy = busy.then(() => obey(line, content)).catch((err) => add('p', 'bad', err.message));
   return busy;

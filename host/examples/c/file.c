@@ -1,4 +1,4 @@
-// Files below the root. The kernel resolves every name, and lets none lead out.
+// Files below the root. The kernel resolves every name, and refuses those that lead out.
 #include "host.h"
 
 enum { FOR_WRITING = 1, TRUNCATE = 2, APPEND = 4, EXCLUSIVE = 8, FOLDER = 16, NAMES = 32 };
@@ -7,14 +7,14 @@ static int beneath(const char *name, int flags, mode_t mode)
 {
 	struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC), .mode = mode, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
 	int fd = (int)syscall(SYS_openat2, root, name, &how, sizeof how);
-	if (fd < 0 && errno == EAGAIN) // something was renamed meanwhile
+	if (fd < 0 && errno == EAGAIN) // a file was renamed meanwhile
 		errno = EBUSY;
 	if (fd < 0 && errno == EXDEV) // it leads out
 		errno = EACCES;
 	return fd;
 }
 
-// closing closes what a call was made on, and says how that call went. Some storage tells only then what it could not write.
+// closing closes the descriptor of a call, and returns the call's errno. Some storage reports failed writes only then.
 static uint32_t closing(int fd, int result)
 {
 	uint32_t error = result < 0 ? fault(errno) : OK;
@@ -48,7 +48,7 @@ uint32_t file_stat(struct args *a)
 		return E_INVAL;
 	bool entered = a->n[2] & 2;
 	int fd = beneath(a->name[0], O_PATH | (entered ? O_DIRECTORY : 0) | (a->n[2] & 1 ? O_NOFOLLOW : 0), 0);
-	// What is looked for in a directory takes the permission to search it.
+	// A directory must be searchable to be entered.
 	uint32_t error = closing(fd, fd < 0 ? fd : entered ? fstatat(fd, ".", &st, 0) : fstat(fd, &st));
 	if (!error)
 		put_stat(a->p[3], &st);
@@ -60,7 +60,7 @@ static int by_bytes(const void *a, const void *b)
 	return strcmp((*(struct dirent *const *)a)->d_name, (*(struct dirent *const *)b)->d_name);
 }
 
-// read_names reads what is in a directory, which may be one that cannot be searched.
+// read_names reads the names in a directory, which need not be searchable.
 static int read_names(struct object *d)
 {
 	DIR *dir = fdopendir(fcntl(d->fd, F_DUPFD_CLOEXEC, 0));
@@ -106,7 +106,7 @@ static uint32_t open_directory(struct args *a)
 	return OK;
 }
 
-// entry makes a directory record and returns its size: 0 when it does not fit, or the file is gone.
+// entry makes a directory record and returns its size: 0 if it does not fit, or the file is gone.
 static size_t entry(struct object *d, const char *name, uint8_t *to, size_t room)
 {
 	char target[NAME];
@@ -139,17 +139,17 @@ uint32_t file_list(struct args *a)
 	return OK;
 }
 
-// place brings an upload to where it begins. One at a time may write a file.
+// place locks an upload's file, which one upload at a time may write, and seeks to its beginning.
 static int place(int fd, uint64_t flags, int64_t offset, const struct stat *st)
 {
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno != ENOLCK && errno != ENOSYS && errno != EOPNOTSUPP) // some storage has none
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno != ENOLCK && errno != ENOSYS && errno != EOPNOTSUPP) // some storage has no locks
 		return errno = EBUSY, -1;
 	if (!(flags & (APPEND | TRUNCATE)) && offset > st->st_size)
 		return errno = EINVAL, -1;
 	return lseek(fd, flags & APPEND ? 0 : offset, flags & APPEND ? SEEK_END : SEEK_SET) < 0 ? -1 : 0;
 }
 
-// open_upload opens a file to write. made says whether there was none before.
+// open_upload opens a file to write. *made says whether it was made.
 static int open_upload(const char *name, uint64_t flags, bool make, bool *made)
 {
 	const int how = O_NONBLOCK | O_NOCTTY | O_WRONLY;
@@ -159,7 +159,7 @@ static int open_upload(const char *name, uint64_t flags, bool make, bool *made)
 		return fd;
 	if ((fd = beneath(name, how | O_CREAT | O_EXCL, 0666)) >= 0)
 		*made = true;
-	else if (errno == EEXIST && !(flags & EXCLUSIVE)) // it has come since, or is a link to what is missing
+	else if (errno == EEXIST && !(flags & EXCLUSIVE)) // somebody has made it since, or it is a link to a missing file
 		fd = beneath(name, how | O_CREAT, 0666);
 	return fd;
 }
@@ -178,7 +178,7 @@ uint32_t file_open(struct args *a)
 	if (flags >= FOLDER || offset < 0 || (offset > 0 && flags & (TRUNCATE | EXCLUSIVE)))
 		return E_INVAL;
 	if (a->o[0]->owned >= OWNED)
-		return E_MFILE; // before there is a file
+		return E_MFILE; // before a file is made
 	bool made = false, make = offset == 0 || flags & APPEND;
 	int fd = upload ? open_upload(a->name[0], flags, make, &made) : beneath(a->name[0], O_NONBLOCK | O_NOCTTY | O_RDONLY, 0);
 	if (fd < 0)
@@ -207,7 +207,7 @@ int file_cut(struct object *f)
 	return result;
 }
 
-// file_abort removes the file that an upload has made and that no byte came for.
+// file_abort removes the file that an upload has made, if no byte has come.
 void file_abort(struct object *f)
 {
 	const char *base;
@@ -222,7 +222,7 @@ void file_abort(struct object *f)
 	f->made = NULL;
 }
 
-// client_gone looks whether the control connection has ended, with nothing left to read. A client that dies ends it before
+// client_gone tells whether the control connection has ended and all its bytes are read. A client that dies ends it before
 // the data connection, and its upload is not whole.
 static bool client_gone(struct object *session)
 {
@@ -231,7 +231,7 @@ static bool client_gone(struct object *session)
 	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
-// file_commit has little to do: an upload is in its place while it goes on.
+// file_commit has little to do: an upload is written in place.
 uint32_t file_commit(struct args *a)
 {
 	struct object *f = a->o[0];
@@ -280,7 +280,7 @@ uint32_t file_rename(struct args *a)
 	return error;
 }
 
-// changeable opens what is about to be changed.
+// changeable opens a file that is about to be changed.
 static int changeable(struct args *a) { return beneath(a->name[0], O_RDONLY | O_NONBLOCK | O_NOCTTY, 0); }
 
 uint32_t file_set(struct args *a)

@@ -1,8 +1,8 @@
-// The module's side: WAMR, the table of imports, and the check of all that the guest passes.
+// The module's side: WAMR, the table of imports, and the check of all arguments of the guest.
 #include "host.h"
 #include "wasm_export.h"
 
-// A step that needs more instructions than these, or has the host work longer than these seconds, has hung.
+// A step counts as hung if it takes more than these instructions, or its imports take more than these seconds.
 enum { INSTRUCTIONS = 400000000, LONGEST = 5, STACK = 1 << 20, PAGES = 4096 };
 
 static wasm_module_t module;
@@ -31,7 +31,7 @@ static uint8_t *memory(uint64_t at, uint64_t size)
 	return at + size > all ? NULL : (uint8_t *)wasm_memory_get_base_address(m) + at;
 }
 
-// What Go's runtime needs of WASI. There are no arguments, no environment and no files.
+// The functions of WASI that Go's runtime needs. There are no arguments, no environment and no files.
 static uint32_t nothing(struct args *a) { return (void)a, OK; }
 
 static uint32_t sizes_get(struct args *a)
@@ -54,7 +54,7 @@ static uint32_t random_get(struct args *a)
 	return a->size[0] > NAME ? E_INVAL : getrandom(a->p[0], a->size[0], 0) == (ssize_t)a->size[0] ? OK : E_IO;
 }
 
-// fd_write prints what Go's runtime says before it gives up, within reason.
+// fd_write prints the last words of Go's runtime before it gives up, up to a limit.
 static uint32_t fd_write(struct args *a)
 {
 	static uint64_t printed;
@@ -73,7 +73,7 @@ static uint32_t fd_write(struct args *a)
 	return OK;
 }
 
-// poll_oneoff is how Go's runtime sleeps: nothing that the guest asks for takes long.
+// poll_oneoff is how Go's runtime sleeps. Subscriptions to a clock end at once.
 static uint32_t poll_oneoff(struct args *a)
 {
 	uint8_t *in = memory(a->n[0], 48 * a->n[2]), *out = memory(a->n[1], 32 * a->n[2]), event[32] = {0};
@@ -81,7 +81,7 @@ static uint32_t poll_oneoff(struct args *a)
 		return E_FAULT;
 	for (uint64_t i = 0; i < a->n[2]; i++, in += 48, out += 32) {
 		memcpy(event, in, 8);
-		event[8] = in[8] == 0 ? OK : E_BADF; // no clock, no use
+		event[8] = in[8] == 0 ? OK : E_BADF; // not a clock
 		event[10] = in[8];
 		memcpy(out, event, sizeof event);
 	}
@@ -94,9 +94,9 @@ static uint32_t proc_exit(struct args *a) { return wasm_runtime_set_exception(in
 
 static uint32_t no_such_import(struct args *a) { return (void)a, E_NOSYS; }
 
-// Parameters: S, L, C, T and D are handles of those kinds of object, W is a session or a connection, H any; f is a name;
-// u is an i32, l an i64; i and o are bytes that the host reads or writes; n, N, a and s point to a u32, a u64, an address
-// and a stat record. Where a right is given, the account must have it.
+// Parameters: S, L, C, T and D are handles of a session, listener, connection, file and directory, W of a session or a
+// connection, H of any object; f is a name; u is an i32, l an i64; i and o are bytes that the host reads or writes; n, N, a
+// and s point to a u32, a u64, an address and a stat record. The last field is the right that the account must have.
 #define FTP "ftphost"
 #define WASI "wasi_snapshot_preview1"
 static const struct row {
@@ -116,7 +116,7 @@ static const struct row {
 	{FTP, "file_rename", "Sff", file_rename, RENAME}, {FTP, "file_set", "Sful", file_set, WRITE},
 	{FTP, "file_space", "SfN", file_space, WRITE}, {FTP, "transfer_start", "TCul", transfer_start, 0},
 	{FTP, "transfer_progress", "TN", transfer_progress, 0},
-	{FTP, NULL, NULL, no_such_import, 0}, // TLS, compression, hashes, and what later engines may know of
+	{FTP, NULL, NULL, no_such_import, 0}, // TLS, compression, hashes, and the imports of later engines
 	{WASI, "args_get", "uu", nothing, 0}, {WASI, "args_sizes_get", "nn", sizes_get, 0},
 	{WASI, "environ_get", "uu", nothing, 0}, {WASI, "environ_sizes_get", "nn", sizes_get, 0},
 	{WASI, "clock_time_get", "ulN", clock_time_get, 0}, {WASI, "random_get", "o", random_get, 0},
@@ -124,7 +124,7 @@ static const struct row {
 	{WASI, "sched_yield", "", nothing, 0}, {WASI, "proc_exit", "u", proc_exit, 0},
 };
 
-// named copies a name, if it is one that leads down and nowhere else.
+// named copies a name, and refuses one that does not lead down.
 static bool named(const uint8_t *p, uint32_t size, char name[NAME])
 {
 	if (size == 0 || size >= NAME || memchr(p, 0, size))
@@ -175,7 +175,7 @@ static uint32_t check(const struct row *r, struct args *a, uint64_t *value)
 	return OK;
 }
 
-// called is any import.
+// called is the function of every import.
 static void called(wasm_exec_env_t e, uint64_t *stack)
 {
 	const struct row *r = wasm_runtime_get_function_attachment(e);
@@ -187,7 +187,7 @@ static void called(wasm_exec_env_t e, uint64_t *stack)
 	*stack = error ? error : r->f(&a);
 }
 
-// link_import offers one import of the module's. WAMR compares the signature, and one that differs traps when it is called.
+// link_import offers an import to the module. WAMR compares the signature; an import with another one traps when called.
 static void link_import(const wasm_import_t *type)
 {
 	const struct row *r = table, *last = table + sizeof table / sizeof *table;

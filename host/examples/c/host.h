@@ -35,30 +35,30 @@ enum { READ = 1, LIST = 2, WRITE = 4, DELETE = 8, RENAME = 16, MKDIR = 32, READ_
 
 enum { OBJECTS = 1024, OWNED = 16, PIECE = 256 << 10, NAME = 4096, SECOND = 1000000000 };
 
-// What an object is. PARTING is what becomes of a session's socket; the guest has no handle of it.
+// Kinds of objects. PARTING is the socket of a session that is over; the guest has no handle of it.
 enum kind { FREE, SESSION, LISTENER, CONN, TRANSFER, DIRECTORY, PARTING };
 
 struct account {
-	const char *name, *password; // a NULL password is any
+	const char *name, *password; // a NULL password accepts any
 	uint32_t rights;
 };
 
-// object is what the guest holds by a handle.
+// object is a session, listener, connection, file or directory; the guest holds it by a handle.
 struct object {
 	enum kind kind;
 	uint32_t handle, uses;
-	struct object *session; // whose it is; a session is its own
+	struct object *session; // its session; a session has itself
 	int fd;                 // of the socket, file or directory
-	short wants;            // POLLIN and POLLOUT: what it waits for
+	short wants;            // the events of poll that it waits for: POLLIN, POLLOUT
 
 	struct sockaddr_storage local, peer; // session
 	const struct account *account;       // session: NULL until logged in
-	int owned;                           // session: how many objects
+	int owned;                           // session: number of its objects
 	int64_t until;                       // parting: when it ends at the latest
 
 	int arrived;           // listener: the client's connection, or -1
-	bool crowded;          // listener: another came
-	uint32_t deaf;         // listener: why none can be accepted
+	bool crowded;          // listener: a second one came
+	uint32_t deaf;         // listener: the errno of accept, when it cannot go on
 	bool dialling;         // conn
 	int failed;            // conn: the errno of connect
 	struct dirent **names; // directory
@@ -67,17 +67,17 @@ struct object {
 
 	int conn;                           // transfer: the data connection, or -1
 	bool upload, begun, ended, ascii;
-	bool cut;                           // upload: what is there goes, once a byte has come or it is final
+	bool cut;                           // upload: the old bytes go when a byte has come or at the commit
 	char *made;                         // upload: its name, if there was no file before; NULL otherwise
-	bool half;                          // transfer, ASCII: of CRLF the CR is sent, or a CR is held back
+	bool half;                          // transfer, ASCII: the CR of a CRLF is sent, or a received CR is held back
 	uint8_t last;                       // transfer, ASCII: the byte before
 	uint32_t result;
 	int64_t limit, taken;               // transfer: most bytes of the file, 0 for no limit; read or written so far
-	uint64_t bytes;                     // transfer: that crossed the connection
+	uint64_t bytes;                     // transfer: bytes that crossed the connection
 };
 
-// args are an import's arguments, by their place. Handles are those of such objects, pointers lead into the guest's
-// memory, and names lead down from the root; numbers may be anything.
+// args are an import's arguments, by their place. They are checked: a handle has become an object of the right kind, a
+// pointer leads into the guest's memory, a name leads down from the root. Numbers may be anything.
 struct args {
 	struct object *o[6];
 	uint64_t n[6];
@@ -92,7 +92,7 @@ import config_read, events_read, auth_login, net_address, net_read, net_write, n
 
 extern struct object objects[OBJECTS];
 extern int first_port, last_port, root;
-extern int64_t deaf_until; // nobody is let in before: there was no descriptor left
+extern int64_t deaf_until; // no connection is accepted before this time: there was no descriptor left
 
 int64_t now(void); // ns since 1970, never going back
 void post(int kind, struct object *o, uint32_t error, uint64_t value);

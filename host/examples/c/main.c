@@ -12,8 +12,8 @@ static struct account accounts[ACCOUNTS];
 static int known;
 static uint8_t queue[EVENTS][EVENT]; // for the next step
 static uint32_t posted, fetched;
-static int64_t ahead; // of now: where the engine believes people's clocks to be
-static bool told;     // it was told so
+static int64_t ahead; // ns from now() to the wall clock, as the engine was told
+static bool told;     // the engine was told the wall clock
 static volatile sig_atomic_t stopping;
 
 void die(const char *what, const char *why)
@@ -74,7 +74,8 @@ uint32_t events_read(struct args *a)
 	return OK;
 }
 
-// config_read tells the engine its limits (wasi/config.go), and what there is not; nor is there TLS.
+// config_read writes the engine's configuration (wasi/config.go): limits, and flags for what this host lacks. No flag
+// tells of TLS, so there is none.
 uint32_t config_read(struct args *a)
 {
 	static const int64_t seconds[] = {120, 300, 300, 30, 1}; // to log in, idle, stalled, for data connections, after a failed login
@@ -90,7 +91,7 @@ uint32_t config_read(struct args *a)
 	return OK;
 }
 
-// same does not tell by its time how much of a password was right.
+// same compares a password in a time that does not depend on how much of it is right.
 static bool same(const char *want, const uint8_t *p, uint32_t size)
 {
 	uint8_t differs = strlen(want) != size;
@@ -99,7 +100,7 @@ static bool same(const char *want, const uint8_t *p, uint32_t size)
 	return !differs;
 }
 
-// auth_login tells the rights, and the abilities: uploads, times, modes, space and directories.
+// auth_login writes the rights, and the abilities: uploads, times, modes, space and directories.
 uint32_t auth_login(struct args *a)
 {
 	const struct account *found = NULL;
@@ -126,8 +127,8 @@ static void admit(const char *name, const char *password, uint32_t rights)
 
 static uint32_t rights_of(const char *text) { return !strcmp(text, "ro") ? READ_ONLY : !strcmp(text, "rw") ? READ_WRITE : 0; }
 
-// add_user takes NAME:PASSWORD[:ro|rw]. What stands behind the last of several colons are rights, or the password of who
-// mistypes them would be another one.
+// add_user takes NAME:PASSWORD[:ro|rw]. With more than one colon the last part must be rights: else mistyped rights would
+// become part of the password.
 static void add_user(char *text)
 {
 	uint32_t rights = READ_ONLY;
@@ -171,7 +172,7 @@ static void listen_at(char *address)
 	freeaddrinfo(found);
 }
 
-// wait_for waits until something is ready or the time has come, and posts what happened.
+// wait_for polls until a descriptor is ready or the time has come, and handles what is ready.
 static void wait_for(int64_t until)
 {
 	static struct pollfd polled[LISTENERS + OBJECTS];
@@ -205,7 +206,7 @@ static void wait_for(int64_t until)
 	}
 }
 
-// all_gone ends those whose time has passed, and tells whether there is anything left.
+// all_gone ends the parting connections whose time is up, and tells whether no object is left.
 static bool all_gone(void)
 {
 	bool gone = true;
@@ -219,7 +220,7 @@ static bool all_gone(void)
 	return gone;
 }
 
-// tell_clock tells the engine where people's clocks are, if it does not know: they may have been set since the start.
+// tell_clock posts the wall clock, unless the engine knows it: it may have been set since the start.
 static void tell_clock(int64_t at)
 {
 	struct timespec t;
@@ -232,8 +233,8 @@ static void tell_clock(int64_t at)
 	post(EVENT_CLOCK, NULL, OK, (uint64_t)wall);
 }
 
-// step calls the engine. One that fails is not called again, for it would still answer: its sessions end, and another
-// takes its place.
+// step calls the engine. An instance that failed would still answer, so it is not called again: its sessions end, and a
+// new instance takes its place.
 static int64_t step(void)
 {
 	static const char sorry[] = "421 Service not available, closing control connection.\r\n";
@@ -260,12 +261,12 @@ static int64_t step(void)
 
 static void run(void)
 {
-	int64_t next = 0; // when the engine wants a step; 0 is never
+	int64_t next = 0; // when the engine asks for a step; 0 is never
 	for (int hungry = 0, draining = 0; !all_gone() || !stopping;) {
 		if (stopping && !draining++)
 			post(EVENT_DRAIN, NULL, OK, 0);
 		int64_t until = next ? next : INT64_MAX / 2;
-		if (hungry > PATIENCE && until < now() + MS) // it asks for one step after the other
+		if (hungry > PATIENCE && until < now() + MS) // the engine never stops asking
 			until = now() + MS;
 		wait_for(posted ? 0 : until);
 		if (!posted && (!next || now() < next))

@@ -8,7 +8,7 @@ static struct object *take(enum kind kind, int fd)
 	for (uint32_t i = 0; i < OBJECTS; i++)
 		if (objects[i].kind == FREE) {
 			objects[i] = (struct object){.kind = kind, .uses = objects[i].uses + 1, .fd = fd, .arrived = -1, .conn = -1};
-			objects[i].handle = objects[i].uses << 12 | (i + 1); // one that is kept after its end finds nothing
+			objects[i].handle = objects[i].uses << 12 | (i + 1); // a handle that is kept after the object's end finds nothing
 			return &objects[i];
 		}
 	return NULL;
@@ -20,7 +20,7 @@ struct object *find(uint64_t handle, enum kind kind)
 	return i < OBJECTS && objects[i].handle == handle && objects[i].kind == kind ? &objects[i] : NULL;
 }
 
-// own makes an object of a session's, or NULL when there are too many, and then closes the descriptor.
+// own makes an object of a session. If there are too many it closes the descriptor and returns NULL.
 struct object *own(struct object *session, enum kind kind, int fd)
 {
 	struct object *o = session->owned < OWNED ? take(kind, fd) : NULL;
@@ -37,7 +37,7 @@ void release(struct object *o)
 	o->session->owned--;
 }
 
-// hang_up closes a connection; with reset, so that the client sees that it broke.
+// hang_up closes a connection; reset lets the client see that it broke.
 void hang_up(int fd, bool reset)
 {
 	struct linger at_once = {.l_onoff = 1};
@@ -55,7 +55,7 @@ static void prepare(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on); // clients send the last byte of a Telnet signal as urgent
 }
 
-// unmapped is an address as it is: IPv4 that is mapped into IPv6 is what it stands for.
+// unmapped turns an IPv4 address that is mapped into IPv6 into the IPv4 address.
 static struct sockaddr_storage unmapped(struct sockaddr_storage a)
 {
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&a;
@@ -68,7 +68,7 @@ static struct sockaddr_storage unmapped(struct sockaddr_storage a)
 	return a;
 }
 
-// own_address is that of our end.
+// own_address is the address of our end.
 static struct sockaddr_storage own_address(int fd)
 {
 	struct sockaddr_storage a = {0};
@@ -77,8 +77,8 @@ static struct sockaddr_storage own_address(int fd)
 	return unmapped(a);
 }
 
-// accept_from takes a connection, and from whom it came: once it has been reset, getpeername would no longer know. Of
-// the errors of accept4(2), those that are of one connection alone are none.
+// accept_from accepts a connection and its client's address: after a reset getpeername no longer knows it. Errors of
+// accept4(2) that are of one connection alone are passed over.
 int accept_from(int listener, struct sockaddr_storage *peer)
 {
 	for (;;) {
@@ -135,8 +135,8 @@ void session_open(int fd, struct sockaddr_storage peer)
 	post(EVENT_OPEN, s, OK, 0);
 }
 
-// end gives up an object and all it holds. A session's last reply still goes out, and its client has a while to close
-// too: closing with something unread would reset the connection.
+// end ends an object and all it holds. A session's last reply is still sent, and its client has LINGER seconds to close:
+// closing with bytes unread would reset the connection.
 void end(struct object *o)
 {
 	if (o->kind == SESSION) {
@@ -212,7 +212,7 @@ uint32_t net_listen(struct args *a)
 	return OK;
 }
 
-// gather takes what came to a listener. Of two from the client's address one is a thief's, and nobody can say which.
+// gather accepts what came to a listener. Of two from the client's address one is a thief's, and nobody can say which.
 static void gather(struct object *l)
 {
 	struct sockaddr_storage from;
@@ -220,7 +220,7 @@ static void gather(struct object *l)
 		bool ours = same_ip(&from, &l->session->peer);
 		l->crowded |= ours && l->arrived >= 0;
 		if (l->crowded)
-			shutdown(l->fd, SHUT_RD), l->wants = 0; // nobody else may come
+			shutdown(l->fd, SHUT_RD), l->wants = 0; // no more may come
 		if (!ours || l->crowded) {
 			close(fd);
 			continue;
@@ -230,7 +230,7 @@ static void gather(struct object *l)
 	}
 	if (errno == EAGAIN || l->crowded || l->arrived >= 0)
 		return;
-	l->deaf = fault(errno); // it would be ready for ever
+	l->deaf = fault(errno); // poll would report it without end
 	l->wants = 0;
 	post(EVENT_READABLE, l, OK, 0);
 }
@@ -254,13 +254,13 @@ uint32_t net_dial(struct args *a)
 {
 	uint64_t family = get(a->p[1], 2), number = get(a->p[1] + 2, 2);
 	struct object *s = a->o[0], *c;
-	struct sockaddr_storage to = s->peer, from = s->local; // with the zone, which the record has not
+	struct sockaddr_storage to = s->peer, from = s->local; // with the zone, which the record lacks
 	size_t size;
 	uint8_t *client = ip(&to, &size);
 	if (family != 4 && family != 6)
 		return E_INVAL;
 	if (number < 1024 || size != (family == 4 ? 4 : 16) || memcmp(client, a->p[1] + 4, size))
-		return E_ACCES; // a bounce attack
+		return E_ACCES; // could be a bounce attack
 	*port(&to) = htons((uint16_t)number);
 	int fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (!(c = own(s, CONN, fd)))
@@ -284,7 +284,7 @@ static void connected(struct object *c)
 	post(EVENT_WRITABLE, c, fault(c->failed), 0);
 }
 
-// part hears a client out that has been said goodbye to.
+// part reads a client's last bytes after its session is over, until it closes.
 static void part(struct object *o)
 {
 	char gone[512];
@@ -295,7 +295,7 @@ static void part(struct object *o)
 	o->kind = FREE;
 }
 
-// object_ready is told what poll saw.
+// object_ready handles the events that poll reported for an object.
 void object_ready(struct object *o, short seen)
 {
 	short ready = o->wants & (seen & (POLLERR | POLLHUP) ? POLLIN | POLLOUT : seen);

@@ -1,4 +1,4 @@
-// Transfers, a piece at a time. The kernel moves those downloads that need no conversion.
+// Transfers, a piece at a time. The kernel moves downloads that need no conversion.
 #include "host.h"
 
 static uint8_t in[PIECE / 2], out[PIECE];
@@ -27,7 +27,7 @@ uint32_t transfer_progress(struct args *a)
 	return OK;
 }
 
-// encode makes lines end in CRLF until either side is full, and returns how much it took of in.
+// encode makes lines end in CRLF, until in is used up or out is full. It returns how many bytes it took of in.
 static size_t encode(struct object *t, size_t n, size_t room, size_t *made)
 {
 	size_t taken = 0;
@@ -40,7 +40,7 @@ static size_t encode(struct object *t, size_t n, size_t room, size_t *made)
 	return taken;
 }
 
-// decode makes lines end in LF; a CR is held back until it is known what follows.
+// decode makes lines end in LF. A CR is held back until the next byte is known.
 static size_t decode(struct object *t, size_t n)
 {
 	size_t made = 0;
@@ -58,7 +58,7 @@ static size_t wanted(struct object *t, size_t most)
 	return t->limit && t->limit - t->taken < (int64_t)most ? (size_t)(t->limit - t->taken) : most;
 }
 
-// Each of these moves a piece, and returns how much crossed the connection: 0 at the end, -1 with errno.
+// Each of these moves a piece, and returns the bytes that crossed the connection: 0 at the end, -1 with errno.
 static ssize_t send_binary(struct object *t)
 {
 	ssize_t n = sendfile(t->conn, t->fd, NULL, wanted(t, PIECE));
@@ -76,7 +76,7 @@ static ssize_t send_lines(struct object *t)
 	encode(t, (size_t)n, sizeof out, &made);
 	ssize_t sent = send(t->conn, out, made, MSG_NOSIGNAL);
 	int error = errno;
-	t->last = before.last, t->half = before.half; // and again, as far as it went
+	t->last = before.last, t->half = before.half; // encode again the part that was sent
 	size_t taken = encode(t, (size_t)n, sent > 0 ? (size_t)sent : 0, &made);
 	t->taken += (int64_t)taken;
 	lseek(t->fd, (off_t)taken - n, SEEK_CUR);

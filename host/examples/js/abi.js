@@ -1,6 +1,6 @@
-// The boundary between the engine (the guest) and a host in JavaScript: what
-// wasi/abi.txt says, and the few functions of WASI that Go's runtime needs.
-// Nothing here knows Node.js or a browser.
+// The boundary between the engine (the guest) and a host in JavaScript, as in wasi/abi.txt,
+// and the few functions of WASI that Go's runtime needs. It uses nothing of Node.js or a
+// browser.
 //
 // Names of files are strings in which each character is one byte (Latin-1): a
 // client's names may hold any bytes, and are not always UTF-8.
@@ -11,7 +11,7 @@ export const errno = {
   ENOSYS: 52, ENOTDIR: 54, ENOTEMPTY: 55, EPIPE: 64, EPROTO: 65, ETIMEDOUT: 73, EXDEV: 75,
 };
 
-// What systems call in other ways.
+// The errnos of systems that have another name at the boundary.
 const aliases = {
   EPERM: 'EACCES', EROFS: 'EACCES', ENXIO: 'EACCES', ELOOP: 'ENOENT', ENAMETOOLONG: 'EINVAL', ENFILE: 'EMFILE',
   ENOTSUP: 'ENOSYS', EOPNOTSUPP: 'ENOSYS', EILSEQ: 'EINVAL', EMLINK: 'ENOSPC', ETXTBSY: 'EBUSY', EADDRNOTAVAIL: 'EADDRINUSE',
@@ -19,7 +19,7 @@ const aliases = {
   ERR_STREAM_PREMATURE_CLOSE: 'ECONNRESET', ERR_STREAM_DESTROYED: 'ECONNRESET',
 };
 
-// Fault is an error that crosses the boundary as an errno.
+// Fault is an error whose code is the name of its errno at the boundary.
 export class Fault extends Error {
   constructor(code) {
     super(code);
@@ -31,7 +31,7 @@ export function need(condition, code) {
   if (!condition) throw new Fault(code);
 }
 
-// errnoOf is the errno that an error crosses as; EIO is every unknown one.
+// errnoOf is the errno of an error at the boundary; EIO for an unknown error.
 export const errnoOf = (err) => errno[err?.code] ?? errno[aliases[err?.code]] ?? errno.EIO;
 
 export const event = { OPEN: 1, READABLE: 2, WRITABLE: 3, READY: 4, TRANSFER: 5, DRAIN: 6, CLOCK: 7 };
@@ -48,10 +48,10 @@ export const hashes = ['sha256', 'sha512', 'sha1', 'md5', 'crc32'];
 const ABI_VERSION = 5;
 const EVENT_SIZE = 24;
 const ENTRY_SIZE = 36;
-const clockSlack = 1000000000n; // ns that the engine may believe people's clocks to be elsewhere
+const clockSlack = 1000000000n; // ns by which the engine's idea of the wall clock may be off
 
-// The imports with the kinds of their parameters. A kind in capitals is a handle
-// that must be of that kind, ANY one of any.
+// The imports with the kinds of their parameters. A kind in capitals is a handle of an
+// object of that kind; ANY is a handle of any kind.
 const imports = {
   config_read: 'out ret32', events_read: 'out ret32',
   net_address: 'SESSION u32 retaddr', net_read: 'SESSION out ret32', net_write: 'ANY in ret32',
@@ -79,13 +79,13 @@ export function putStat(bytes, stat) {
   view.setBigUint64(8, BigInt(stat.size), true);
   view.setUint32(16, stat.mode, true);
   view.setUint32(20, stat.links, true);
-  view.setBigInt64(24, 0n, true); // when it was created, which this host does not tell
+  view.setBigInt64(24, 0n, true); // the creation time, which this host does not tell
 }
 
 export const noStat = { mtime: 0n, size: 0, mode: 0, links: 0 };
 export const isDir = (stat) => (stat.mode & type.OTHER) === type.DIR;
 
-// putEntry writes a directory record, and returns its size: 0 when it does not fit.
+// putEntry writes a directory record, and returns its size, 0 if it does not fit.
 export function putEntry(page, { stat, name, target = '' }) {
   const size = ENTRY_SIZE + name.length + target.length;
   if (size > page.length) return 0;
@@ -96,7 +96,7 @@ export function putEntry(page, { stat, name, target = '' }) {
   return size;
 }
 
-// An address is { ip, port }, ip being 4 or 16 bytes.
+// An address is { ip, port }, where ip has 4 or 16 bytes.
 export function putAddress(bytes, { ip, port }) {
   bytes.fill(0);
   at(bytes).setUint16(0, ip.length === 4 ? 4 : 6, true);
@@ -120,9 +120,9 @@ function putEvent(bytes, e) {
   view.setBigUint64(16, BigInt(e.value ?? 0), true);
 }
 
-// configRecord is what the engine is told at its start: times in seconds for the
-// login, between commands, without data, for a data connection and after a failed
-// login; failed logins and bytes of a line; flags, but not of TLS; no texts.
+// configRecord is the engine's configuration (wasi/config.go): the times in seconds to log
+// in, between commands, without data, to set up a data connection and after a failed
+// login; the number of failed logins; the bytes of a line; flags, without TLS; no texts.
 export function configRecord(flags) {
   const record = new Uint8Array(64);
   [120, 300, 300, 30, 1].forEach((seconds, n) => at(record).setBigInt64(8 * n, BigInt(seconds * 1e9), true));
@@ -130,16 +130,16 @@ export function configRecord(flags) {
   return record;
 }
 
-// now is ns since 1970 and never goes back.
+// now is the time in ns since 1970, and never goes back.
 export const now = () => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1e3)) * 1000n;
 
-// Engine is a running instance of the module. calls has a function for each
-// import, which gets its arguments decoded: a handle as its object, a pointer as
-// the bytes it leads to, void once the call returns. It throws a Fault for an
-// errno that is not OK. objects finds the object of a handle.
+// Engine is a running instance of the module. calls has a function for each import. It
+// gets its arguments decoded: for a handle the object, for a pointer the bytes that it
+// leads to, which are void once the call returns. It throws a Fault, or returns for OK.
+// objects has the objects by handle.
 export class Engine {
-  events = []; // not yet taken by the guest
-  printed = ''; // the first of what the guest said on its standard error
+  events = []; // not yet read by the guest
+  printed = ''; // the start of the guest's standard error
 
   constructor(calls, objects, config, log) {
     Object.assign(this, { calls, objects, config, log });
@@ -160,27 +160,27 @@ export class Engine {
     if (result !== errno.OK) throw new Error(`the engine refused its configuration: errno ${result}`);
   }
 
-  // step lets the engine work, and returns when it wants to be called again even
-  // without an event, in ns since 1970; 0 is never. It throws when the guest
-  // traps. Nothing stops a guest that loops for ever: JavaScript has no means.
+  // step calls the engine, and returns when it asks to be called again even without an
+  // event, in ns since 1970; 0 is never. It throws if the guest traps. Nothing stops a
+  // guest that loops for ever: JavaScript has no means.
   step() {
     const at = now();
     this.tellClock(at);
     return this.exports.ftp_step(at, this.events.length);
   }
 
-  // tellClock tells the engine where people's clocks are, if it does not know: they
-  // may have been set since the start.
+  // tellClock adds an event with the wall clock, unless the engine knows it: it may have
+  // been set since the start.
   tellClock(at) {
     const wall = BigInt(Date.now()) * 1000000n;
     const off = wall - at - (this.ahead ?? 0n);
     if (this.ahead !== undefined && -clockSlack <= off && off <= clockSlack) return;
-    this.ahead = wall - at; // of now(): where the engine believes people's clocks to be
+    this.ahead = wall - at; // ns from now() to the wall clock, as the engine was told
     this.events.push({ kind: event.CLOCK, value: wall });
   }
 
-  // import is the function that the guest calls by this name. Whatever happens
-  // in it, the guest gets an errno.
+  // import is the function that the guest calls by this name. Whatever it throws becomes
+  // an errno.
   import(name) {
     const call = { config_read: (out, n) => this.readConfig(out, n), events_read: (out, n) => this.readEvents(out, n) }[name] ?? this.calls[name];
     if (!imports[name] || !call) return () => errno.ENOSYS;
@@ -258,8 +258,8 @@ function system(engine) {
       put32(part(result, 4), written);
       return errno.OK;
     },
-    // There is nothing to wait for but the time, and nobody may wait here: all
-    // subscriptions to a clock are over at once.
+    // There is nothing to wait for but time, and a host must not wait here:
+    // subscriptions to a clock end at once.
     poll_oneoff(subscriptions, events, count, result) {
       if (count === 0 || count >>> 0 > 64) return errno.EINVAL;
       for (let i = 0; i < count; i++) {

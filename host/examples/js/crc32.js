@@ -1,4 +1,4 @@
-// CRC-32, which node:zlib has from Node.js 22 on and browsers have not.
+// CRC-32: node:zlib has it from Node.js 22 on, browsers do not.
 
 const table = Uint32Array.from({ length: 256 }, (_, n) => {
   for (let bit = 0; bit < 8; bit++) n = n & 1 ? 0xedb88320 ^ (n >>> 1) : n >>> 1;

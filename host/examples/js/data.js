@@ -12,8 +12,8 @@ export class Listener {
     this.port = port;
   }
 
-  // accept takes what connects, until there is too much to trust. Somebody
-  // else's connection is closed unread, and the client's is still waited for.
+  // accept keeps connections from the client's address until there are two, of which none
+  // can be trusted. Connections from elsewhere are closed unread, and the wait goes on.
   accept(conn, ip) {
     if (String(ip) !== String(this.session.client.ip)) return conn.destroy();
     this.arrived.push(conn);
@@ -21,8 +21,8 @@ export class Listener {
     this.port.close();
   }
 
-  // take gives the connection that came. When two came from the client's
-  // address, one of them is a thief's, and nobody can say which.
+  // take gives the connection that came. Of two from the client's address one is a
+  // thief's, and nobody can say which: EBUSY.
   take() {
     need(this.arrived.length > 0, 'EAGAIN');
     need(this.arrived.length === 1, 'EBUSY');
@@ -36,7 +36,7 @@ export class Listener {
   }
 }
 
-// Data is a data connection, or the attempt at an active one.
+// Data is a data connection, or an active one that is being dialled.
 export class Data extends Connection {
   kind = 'DATA';
 

@@ -6,10 +6,10 @@ import { Connection, maxOwned, maxUnsent } from './session.js';
 import { Directory, OpenFile } from './transfer.js';
 
 const maxName = 64 << 10;
-const lowestPort = 1024; // below are the services that a bounce attack is after (RFC 2577 §3)
+const lowestPort = 1024; // below it are the services that bounce attacks aim at (RFC 2577 §3)
 
-// name is a parameter that names a file: relative to the root, with no element
-// that leads anywhere but down.
+// name is a parameter that is the name of a file: relative to the root, without elements
+// that lead up.
 function name(bytes) {
   need(bytes.length <= maxName, 'EINVAL');
   const name = text(bytes);
@@ -17,8 +17,8 @@ function name(bytes) {
   return name;
 }
 
-// openUpload opens an upload. Whoever may not delete may not overwrite either,
-// only make new files and add to the end of old ones.
+// openUpload opens an upload. An account without the right to delete may only make new
+// files, or add to the end of old ones.
 async function openUpload(files, path, flags, offset, mayDelete) {
   const stat = await files.stat(path, false).catch(() => noStat);
   need(!isDir(stat), 'EISDIR');
@@ -111,7 +111,7 @@ export const calls = {
       put32(rights, 0);
       return put32(abilities, 0);
     }
-    const account = session.server.login(text(user), text(password)); // at once: this host hashes nothing
+    const account = session.server.login(text(user), text(password)); // without waiting: this host hashes no passwords
     need(account, 'EACCES');
     session.account = account;
     put32(rights, account.rights);
@@ -125,7 +125,7 @@ export const calls = {
     const mayLook = session.can(right.READ | right.LIST);
     putStat(out, session.ask(['stat', path, flags].join('\0'), async () => {
       const stat = await files.stat(path, (flags & look.LINK) !== 0);
-      // An account that can only upload changes directories, but learns nothing of files.
+      // An account that can only upload may change directories, but not look at files.
       need(mayLook || isDir(stat), 'EACCES');
       if (flags & look.ENTER) {
         need(isDir(stat), 'ENOTDIR');
@@ -158,7 +158,7 @@ export const calls = {
   file_commit(file) {
     need(file.upload && file.state, 'EINVAL');
     need(file.state !== 'running', 'EBUSY');
-    need(!file.failed, 'EINVAL'); // what broke off is not whole, whatever the guest says
+    need(!file.failed, 'EINVAL'); // an upload that failed is not whole, whatever the guest says
     const key = `commit\0${file.handle}`;
     need(file.state !== 'committing' || file.session.asked?.key === key, 'EBUSY');
     try {

@@ -6,32 +6,32 @@ import { Session, soon } from './session.js';
 
 const unavailable = Uint8Array.from('421 Service not available, closing control connection.\r\n', (c) => c.charCodeAt(0));
 
-// Server is a host for one instance of the engine. Node.js and a browser bring
-// the sockets and files, which a platform has:
+// Server is a host for one instance of the engine. A platform, Node.js or a browser,
+// brings sockets and files:
 //
-//   login(user, password)  { rights, files } or undefined
+//   login(user, password)  { rights, files }, or undefined to refuse
 //   ports.take(session)    a passive port { port, accept(found), close() }; undefined when none is free
 //   dial(session, port)    promises a connection to the client
-//   deflated(conn, level)  the connection in MODE Z; left out where that cannot be had
-//   digest(algorithm)      { update(bytes), digest() }, the last may promise it; left out where that cannot be had
+//   deflated(conn, level)  the connection in MODE Z; optional
+//   digest(algorithm)      { update(bytes), digest() }, which may return a promise; optional
 //   log(text)
 //
-// A connection has of a Node.js socket: iterator(), write(bytes, done), end(done),
-// destroy(), destroySoon(), resetAndDestroy() and setTimeout(). Files are promised
-// by stat, enter (left out where no folder is closed to the server), list, read,
-// write, mkdir, remove, rename, setTime, setMode and space; abilities say which of
-// these they have.
+// A connection has these methods of a Node.js socket: iterator(), write(bytes, done),
+// end(done), destroy(), destroySoon(), resetAndDestroy() and setTimeout(). Files have
+// stat, enter (optional, for folders that may be closed to the server), list, read,
+// write, mkdir, remove, rename, setTime, setMode and space, which return promises, and
+// abilities, which says what of these works.
 export class Server {
   objects = new Map(); // by handle
   lastHandle = 0;
-  clearing = new Set(); // what any session has given up and has not ended yet
+  clearing = new Set(); // transfers and files of all sessions that were given up and have not ended yet
 
   // module is a compiled WebAssembly.Module.
   constructor(module, platform) {
     Object.assign(this, { module }, platform);
   }
 
-  // start makes sure that there is an engine.
+  // start starts an engine if there is none.
   start() {
     this.started ??= this.instantiate().catch((err) => {
       this.started = undefined;
@@ -47,7 +47,7 @@ export class Server {
     this.engine = engine;
   }
 
-  // open gives the engine a new control connection. An end is { ip, port }.
+  // open gives the engine a new control connection. local and client are { ip, port }.
   async open(conn, local, client) {
     try {
       await this.start();
@@ -63,7 +63,7 @@ export class Server {
     session.receive();
   }
 
-  // drain makes idle sessions end with 421, the others when they are idle.
+  // drain ends idle sessions with 421, the others when they are idle.
   drain() {
     this.post({ kind: event.DRAIN });
   }
@@ -97,8 +97,8 @@ export class Server {
     }
   }
 
-  // abandon ends all sessions and the instance: one that has trapped would still
-  // answer. The next session gets another.
+  // abandon ends the instance and all sessions. A trapped instance would still answer, so
+  // the next session gets a new one.
   abandon(err) {
     const [said] = this.engine.printed.split('\n');
     this.log(`the engine failed; its sessions end: ${err.message}${said && ': '}${said}`);

@@ -1,25 +1,25 @@
-// What is on the host's side of a control connection.
+// The host's side of a control connection.
 
 import { Fault, errnoOf, event, need } from './abi.js';
 
 export const maxOwned = 16; // listeners, connections, files and directories of a session; the engine needs four
 export const maxUnsent = 64 << 10;
-const lingerTime = 2e3; // ms, as all times of timers
+const lingerTime = 2e3; // ms
 const stallTime = 300e3;
 
-// soon calls back when what has come meanwhile is known.
+// soon calls back when the events of sockets that have happened are handled.
 export const soon = globalThis.setImmediate ?? queueMicrotask;
 
-// success promises that what calls back has succeeded.
+// success is a promise for start, which calls back with an error or none.
 export const success = (start) => new Promise((resolve, reject) => start((err) => (err ? reject(err) : resolve())));
 
-// hangUp ends a connection once what was written is sent, if the other end takes it.
+// hangUp ends a connection once all that was written is sent, or after stallTime.
 export function hangUp(conn) {
   conn.setTimeout(stallTime, () => conn.destroy());
   conn.destroySoon();
 }
 
-// Connection is one that the guest writes to: of a session, or for data.
+// Connection is a connection that the guest writes to: control or data.
 export class Connection {
   unsent = 0;
 
@@ -56,9 +56,9 @@ export class Session extends Connection {
   working = 0; // questions under way, abandoned ones too
   clearing = new Set(); // see waitFor
 
-  // receive gives the guest what arrives, a piece at a time, so that a client
-  // cannot make the host keep its bytes. Once the session is over it discards
-  // what comes: closing with bytes unread would reset the connection.
+  // receive reads one piece at a time for the guest, so that a client cannot make the
+  // host keep many bytes. Once the session is over it discards them: closing with bytes
+  // unread would reset the connection.
   async receive() {
     try {
       for await (const chunk of this.conn.iterator({ destroyOnReturn: false })) {
@@ -88,8 +88,8 @@ export class Session extends Connection {
     return n;
   }
 
-  // ask answers a call that may wait: the guest gets EAGAIN, then the event, and
-  // calls again for what work came to. Another question abandons the one before.
+  // ask answers a call that may wait: the guest gets EAGAIN, then an event, and calls
+  // again for the result of work. Another question abandons the one before.
   ask(key, work) {
     const asked = this.asked;
     if (asked?.key === key) {
@@ -106,12 +106,12 @@ export class Session extends Connection {
     throw new Fault('EAGAIN');
   }
 
-  // gone says whether the client has ended the connection, with nothing left to read.
+  // gone says whether the client has ended the connection and all its bytes are read.
   get gone() {
     return this.arrived.length === 0 && Boolean(this.ended || this.failed);
   }
 
-  // waitFor notes what was given up and has not ended yet.
+  // waitFor has the next question wait for ending, a promise of something given up.
   waitFor(ending) {
     for (const clearing of [this.clearing, this.server.clearing]) {
       const over = Promise.allSettled([ending]).then(() => clearing.delete(over));
@@ -119,8 +119,8 @@ export class Session extends Connection {
     }
   }
 
-  // find promises what work comes to. A client that tries again at once finds the
-  // file of its last upload free, as soon as the disk lets go of it.
+  // find promises the result of work. If the file is busy with an upload that was given
+  // up, it waits for that and tries again: the client may have come back at once.
   async find(work) {
     await Promise.all(this.clearing);
     try {
@@ -160,7 +160,7 @@ export class Session extends Connection {
     this.server.objects.delete(object.handle);
   }
 
-  // allowed gives the account's files for a call that needs a right.
+  // allowed gives the account's files for a call that needs this right.
   allowed(needed) {
     need((this.account?.rights ?? 0) & needed, 'EACCES');
     return this.account.files;
@@ -170,7 +170,8 @@ export class Session extends Connection {
     return (this.account.rights & wanted) !== 0;
   }
 
-  // close ends the session and all it owns, once what it wrote is sent.
+  // close ends the session and its objects, and its connection once all that was written
+  // is sent.
   close() {
     this.over = true;
     for (const object of this.owned) object.close();

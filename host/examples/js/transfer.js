@@ -13,7 +13,7 @@ export class Directory {
     this.entries = entries;
   }
 
-  // page promises up to room bytes of whole records; nothing is the end.
+  // page promises up to room bytes of whole records; no bytes are the end.
   page(room) {
     this.filling = this.fill(new Uint8Array(room));
     return this.filling;
@@ -23,7 +23,7 @@ export class Directory {
     let used = 0;
     for (let entry; (entry = this.ahead ?? await this.entries.next());) {
       const size = putEntry(page.subarray(used), entry);
-      this.ahead = size === 0 && used > 0 ? entry : undefined; // one too large for any page is left out
+      this.ahead = size === 0 && used > 0 ? entry : undefined; // a record too large for any page is left out
       if (this.ahead) break;
       used += size;
     }
@@ -37,17 +37,17 @@ export class Directory {
   }
 }
 
-// OpenFile is a file open for one transfer, which this host does: the guest
-// never sees the bytes.
+// OpenFile is a file open for one transfer. The host moves the bytes: the guest never
+// sees them.
 export class OpenFile {
   kind = 'FILE';
-  bytes = 0; // that crossed the data connection, or were hashed
+  bytes = 0; // bytes that crossed the data connection, or were hashed
 
   constructor(file, stat, upload) {
     Object.assign(this, { file, stat, upload });
   }
 
-  // start begins what moves the bytes.
+  // start begins a transfer: move moves the bytes.
   start(move, conn) {
     this.state = 'running';
     this.running = this.run(move, conn);
@@ -60,7 +60,7 @@ export class OpenFile {
     } catch (err) {
       this.failed = err;
     }
-    if (this.failed && !this.upload) conn?.resetAndDestroy(); // it must not look like one that ended
+    if (this.failed && !this.upload) conn?.resetAndDestroy(); // a failed download must not look complete
     else if (conn) hangUp(conn);
     this.state = 'finished';
     if (this.over) return this.file.close();
@@ -70,7 +70,7 @@ export class OpenFile {
     });
   }
 
-  // pieces are what is read of the file, up to length bytes if that is not 0.
+  // pieces reads the file in pieces, up to length bytes; 0 is no limit.
   async *pieces(length) {
     for (let left = length || Infinity; left > 0 && !this.over;) {
       const data = await this.file.read(Math.min(piece, left));
@@ -89,14 +89,14 @@ export class OpenFile {
       await success((done) => conn.write(out, done));
       this.bytes += out.length;
     }
-    need(!this.over, 'ECANCELED'); // Node.js never calls back whoever ends what is destroyed
+    need(!this.over, 'ECANCELED'); // end() of a destroyed socket never calls back in Node.js
     await success((done) => conn.end(done));
   }
 
   async receive(conn, ascii, length) {
     this.conn = conn;
     let left = length || Infinity;
-    let held = false; // a CR of which is not known yet what follows
+    let held = false; // the data before ended in a CR: the next byte decides about it
     const write = async (data) => {
       left -= data.length;
       need(left >= 0, 'EINVAL');
@@ -119,9 +119,8 @@ export class OpenFile {
     this.digest = await digest.digest();
   }
 
-  // commit promises that an upload is final, unless its client is gone: one that dies
-  // ends the control connection before the data connection, which is known a moment
-  // after that one's end at the latest.
+  // commit makes an upload final, unless its client is gone: a client that dies ends its
+  // control connection before the data connection, and soon waits for that news.
   async commit() {
     await new Promise(soon);
     if (!this.over && !this.session.gone) return this.file.commit();
@@ -129,9 +128,9 @@ export class OpenFile {
     throw new Fault('ECANCELED');
   }
 
-  // close gives the file up, and a transfer under way with it. What came of an
-  // upload stays, so that the client can resume; the session's next question waits
-  // until the file is free again.
+  // close gives the file up, and a transfer under way with it. The bytes of an upload that
+  // have come stay, so that the client can resume. The session's next question waits until
+  // the file is free again.
   close() {
     this.over = true;
     if (this.upload) this.conn?.destroy();

@@ -1,17 +1,17 @@
 // One folder of the operating system, and nothing outside it.
 //
 // Node.js has no openat. On Linux each folder on the way is held open and named
-// /proc/self/fd/N, which is as good: a link that is changed meanwhile leads
-// nowhere else. On other systems what was looked at and what is then opened may
-// differ: whoever can make links in the folder by another way can win that race
-// against the checks here, except at the last element, which O_NOFOLLOW guards.
+// /proc/self/fd/N, which is as good: a link that is changed meanwhile leads nowhere else.
+// On other systems a folder may be replaced between the check and the opening: somebody
+// who can make links in the folder by another way can win that race, except at the last
+// element, which O_NOFOLLOW guards.
 
 import { constants, promises as fs } from 'node:fs';
 import { Fault, able, need, noStat, type } from '../js/abi.js';
 
 const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 const holds = process.platform === 'linux';
-const O_PATH = 0o10000000; // of Linux; Node.js has no name for it
+const O_PATH = 0o10000000; // Linux only; Node.js has no name for it
 const maxLinks = 40;
 const statsAtOnce = 64;
 
@@ -28,7 +28,7 @@ async function readlink(path) {
   }
 }
 
-// enter opens a folder that is no link.
+// enter opens a folder, which must not be a link.
 async function enter(path) {
   if (holds) {
     const handle = await fs.open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW);
@@ -49,16 +49,15 @@ function record(stat) {
 const lstat = (path) => fs.lstat(path, { bigint: true });
 
 export class Files {
-  uploading = new Set(); // device and inode
+  uploading = new Set(); // device and inode of files that are written
   abilities = able.UPLOAD | able.TIMES | (holds || constants.O_SYMLINK ? able.MODES : 0) | able.SPACE | able.MKDIR;
 
   constructor(root) {
-    this.root = root; // a real path
+    this.root = root; // an absolute path without links
   }
 
-  // at calls do with the path of what name leads to, which is then no link, or
-  // may be one when follow is false. Links are followed as long as they are
-  // relative and stay inside.
+  // at calls act with the path of the file that name leads to. That is no link, unless
+  // follow is false. Links must be relative and stay inside.
   async at(name, follow, act) {
     const dirs = [await enter(raw(this.root))];
     const todo = name.split('/').reverse();
@@ -108,7 +107,7 @@ export class Files {
         const stat = record(await lstat(under(dir, name)));
         return { name, stat, target: (stat.mode & type.OTHER) === type.LINK ? await readlink(under(dir, name)) : '' };
       } catch {
-        return undefined; // it went away meanwhile
+        return undefined; // removed meanwhile
       }
     }));
     return described.filter(Boolean);
@@ -138,8 +137,8 @@ export class Files {
     }
   }
 
-  // open opens a regular file and nothing else, and never waits for the other
-  // end of a pipe.
+  // open opens a regular file and nothing else. It never waits for the other end of a
+  // pipe.
   async open(path, flags) {
     const handle = await fs.open(path, flags | O_NOFOLLOW | O_NONBLOCK, 0o666);
     const stat = await handle.stat({ bigint: true });
@@ -166,11 +165,11 @@ export class Files {
     });
   }
 
-  // write opens an upload in place: truncate, exclusive, append, or from offset
-  // on. One at a time may write to a file. What is replaced stays until a byte has
-  // come or the upload is committed: a client that never connects, or dies, loses
-  // nothing. close aborts: what has come stays, but a file that nothing has come for
-  // goes.
+  // write opens an upload in place: truncate, exclusive, append, or from offset on. A file
+  // that is being written already is EBUSY. Its old bytes stay until a byte has come or
+  // the upload is committed: a client that never connects, or dies, loses nothing. close
+  // aborts: bytes that have come stay, but a file that this upload made is removed if none
+  // have come.
   write(name, { truncate, exclusive, append, offset = 0 }) {
     return this.at(name, !exclusive, async (path) => {
       const { handle, stat, made } = await this.openOrMake(path, O_WRONLY | (append ? O_APPEND : 0), exclusive, offset > 0);
@@ -187,7 +186,7 @@ export class Files {
       };
       const free = () => {
         this.uploading.delete(key);
-        return handle.close(); // some storage tells only here what it could not write
+        return handle.close(); // some storage reports failed writes only here
       };
       return {
         async write(data) {
@@ -204,7 +203,7 @@ export class Files {
     });
   }
 
-  // openOrMake opens a file to write, which is made if it is missing.
+  // openOrMake opens a file to write, and makes it if it is missing.
   async openOrMake(path, flags, exclusive, there) {
     if (!exclusive) {
       try {
@@ -217,7 +216,7 @@ export class Files {
       return { ...await this.open(path, flags | O_CREAT | O_EXCL), made: true };
     } catch (err) {
       if (err.code !== 'EEXIST' || exclusive) throw err;
-      return this.open(path, flags); // it has come since
+      return this.open(path, flags); // somebody has made it since
     }
   }
 
@@ -226,7 +225,7 @@ export class Files {
     return this.at(name, follow, async (path) => {
       const there = await lstat(path);
       if (there.dev === dev && there.ino === ino && there.size === 0n) await fs.unlink(path);
-    }).catch(() => {}); // it went away meanwhile
+    }).catch(() => {}); // it is gone already
   }
 
   mkdir(name) {

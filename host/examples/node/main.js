@@ -42,12 +42,12 @@ function options() {
   }
 }
 
-// users are those of --user. What stands behind the last of several colons are rights, or
-// the password of who mistypes them would be another one.
+// users are those of --user. With more than one colon the last part must be rights: else
+// mistyped rights would become part of the password.
 function users(given) {
   const known = new Map();
   for (const user of given) {
-    const utf8 = Buffer.from(user).toString('latin1'); // names and passwords are bytes, as they come
+    const utf8 = Buffer.from(user).toString('latin1'); // names and passwords are bytes
     const [, name, password, may = 'ro'] = utf8.match(/^([^:]+):(?:([^:]+)$|(.+):(ro|rw)$)/s)?.filter((part) => part !== undefined)
       ?? fail('--user is not NAME:PASSWORD[:ro|rw]; a password with a colon takes rights behind it');
     if (known.has(name)) fail(`--user ${name} is given twice`);
@@ -71,7 +71,8 @@ function portRange(text) {
 
 const hash = (text) => createHash('sha256').update(text, 'latin1').digest();
 
-// accounts is who may log in: an unknown user takes as long as a wrong password.
+// accounts is the platform's login for these users. An unknown user takes as long as a
+// wrong password.
 function accounts(known, anonymous, files) {
   return (user, password) => {
     if (anonymous && /^(anonymous|ftp)$/i.test(user) && !known.has(user)) return { rights: anonymous, files };
@@ -82,7 +83,7 @@ function accounts(known, anonymous, files) {
 }
 
 async function main() {
-  for (const out of [process.stdout, process.stderr]) out.on('error', () => {}); // a reader that is gone ends nothing
+  for (const out of [process.stdout, process.stderr]) out.on('error', () => {}); // go on if nobody reads that any more
   const o = options();
   if (o.help) return process.stdout.write(usage);
   const known = users(o.user);
@@ -112,7 +113,7 @@ async function main() {
     const { address: host, port } = listener.address();
     console.log(`ftp://${isIPv6(host) ? `[${host}]` : host}:${port}/`);
   }
-  process.on('unhandledRejection', console.error); // what nobody waits for must not end the sessions of others
+  process.on('unhandledRejection', console.error); // a failure that nobody waits for must not end other sessions
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stop(server, listeners));
 }
 
@@ -123,7 +124,7 @@ async function accept(server, conn) {
   conn.on('error', () => {});
   conn.setKeepAlive(true);
   const { localAddress: host, localPort, remoteAddress: peer, remotePort } = conn;
-  if (!peer) return conn.destroy(); // it has gone already
+  if (!peer) return conn.destroy(); // the client has hung up already
   connections.add(conn);
   conn.once('close', () => {
     connections.delete(conn);
@@ -133,7 +134,7 @@ async function accept(server, conn) {
   server.open(control(conn), { ...address(host, localPort), host }, { ...address(peer, remotePort), host: peer });
 }
 
-// stop ends the program once all sessions have ended, the second time at once.
+// stop ends the program once all sessions have ended. The second call ends it at once.
 function stop(server, listeners) {
   if (stopping || connections.size === 0) process.exit(0);
   stopping = true;

@@ -1,4 +1,4 @@
-// Sockets of Node.js, as the host wants them.
+// Sockets of Node.js, as server.js needs them.
 
 import { randomInt } from 'node:crypto';
 import net from 'node:net';
@@ -7,8 +7,8 @@ import zlib from 'node:zlib';
 import { Fault } from '../js/abi.js';
 import { success } from '../js/session.js';
 
-// address is { ip, port } of what Node.js says of one end of a connection. An
-// IPv4 address mapped into IPv6 is the IPv4 address that it stands for.
+// address is { ip, port } of an address in text. An IPv4 address mapped into IPv6 becomes
+// the IPv4 address.
 export function address(text, port) {
   const mapped = text.match(/^::ffff:([\d.]+)$/i);
   if (mapped || net.isIPv4(text)) return { ip: Uint8Array.from((mapped?.[1] ?? text).split('.'), Number), port };
@@ -20,10 +20,9 @@ export function address(text, port) {
 const spares = 8;
 const ahead = { highWaterMark: 1 << 20 }; // bytes of an upload that are read while the disk is busy
 
-// Ports are those for passive data connections. Node.js cannot listen at once on one
-// address. So that net_listen need not wait, a few are kept ready for each address
-// that clients have come to. What connects to one that nobody asked for is turned
-// away.
+// Ports are the ports for passive data connections. Node.js cannot listen without a wait,
+// and net_listen must not wait. So a few ports listen ahead at each address that clients
+// have come to. Until a session has one, it turns connections away.
 export class Ports {
   ready = new Map(); // by address
 
@@ -31,7 +30,7 @@ export class Ports {
     Object.assign(this, { first, last });
   }
 
-  // prepare makes sure that there are some ports at an address.
+  // prepare opens ports at an address until there are enough.
   async prepare(host) {
     const list = this.ready.get(host) ?? [];
     this.ready.set(host, list);
@@ -47,14 +46,14 @@ export class Ports {
     }
   }
 
-  // candidates come in an order that nobody can guess; 0 is any free port.
+  // candidates are the ports of the range in random order; 0 is any free port.
   candidates() {
     if (this.first === 0) return Array(spares).fill(0);
     const all = Array.from({ length: this.last - this.first + 1 }, (_, n) => ({ port: this.first + n, at: randomInt(2 ** 32) }));
     return all.sort((a, b) => a.at - b.at).map(({ port }) => port);
   }
 
-  // take gives one for a session.
+  // take gives a session a port.
   take({ local: { host } }) {
     const server = this.ready.get(host)?.pop();
     this.prepare(host);
@@ -76,7 +75,7 @@ export class Ports {
   }
 }
 
-// listen promises a server that turns away whoever comes.
+// listen promises a server that turns every connection away.
 export function listen(where, options) {
   const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true, ...options }, (conn) => conn.destroy());
   return new Promise((resolve, reject) => {
@@ -99,8 +98,8 @@ export function dial(session, port) {
   });
 }
 
-// data is a data connection that tells a reset from an end: Node.js takes one that
-// comes with the last bytes for an end. A write of nothing finds it out.
+// data is a data connection that tells a reset from an end: Node.js takes a reset that
+// comes with the last bytes for an end. An empty write fails then.
 function data(conn) {
   conn.iterator = async function* (options) {
     yield* net.Socket.prototype.iterator.call(conn, options);
@@ -109,10 +108,10 @@ function data(conn) {
   return conn;
 }
 
-// control is a control connection with the bytes put back that TCP's urgent mark
-// takes out of the stream: Node.js cannot ask for them in line. Clients send two
-// so: the IAC before a Data Mark (Telnet's Synch, RFC 854), and the LF after ABOR.
-// A line that seems to end in CR is given its LF when nothing follows.
+// control is a control connection with urgent bytes put back in line: TCP takes them out
+// of the stream, and Node.js cannot turn that off. Clients send two bytes as urgent: the
+// IAC before a Data Mark (Telnet's Synch, RFC 854), and the LF after ABOR. A line that
+// seems to end in CR gets its LF when nothing follows.
 export function control(conn) {
   conn.iterator = (options) => inline(net.Socket.prototype.iterator.call(conn, options));
   return conn;
@@ -138,7 +137,7 @@ export function deflated(conn, level) {
   const writing = () => {
     if (!writer) {
       writer = zlib.createDeflate({ level }).on('error', () => {});
-      writer.pipe(conn).once('close', () => writer.destroy()); // whoever waits for it hears so
+      writer.pipe(conn).once('close', () => writer.destroy()); // ends pending writes
     }
     return writer;
   };
@@ -149,9 +148,9 @@ export function deflated(conn, level) {
       try {
         yield* reader;
       } catch (err) {
-        throw Object.assign(err, { code: 'ECONNRESET' }); // what nobody can expand is no end
+        throw Object.assign(err, { code: 'ECONNRESET' }); // bytes that cannot be expanded are no end
       }
-      if (reader.bytesWritten === 0) throw new Fault('ECONNRESET'); // and neither is nothing at all
+      if (reader.bytesWritten === 0) throw new Fault('ECONNRESET'); // no bytes at all are no end either
     },
     write: (data, done) => writing().write(data, done),
     end(done) {
@@ -160,7 +159,7 @@ export function deflated(conn, level) {
     },
     destroySoon() {
       if (reads || conn.writableEnded) conn.destroySoon();
-      else writing().end(); // the end of the data as well: nobody else ends a listing
+      else writing().end(); // ends the compressed data too, which a listing needs
     },
     destroy: () => conn.destroy(),
     resetAndDestroy: () => conn.resetAndDestroy(),

@@ -24,8 +24,7 @@ func (d *Dir) flushNames(folder parent, named *os.File) error {
 	switch {
 	case err == nil:
 		defer dir.Close()
-		err = d.flush(dir)
-		if errors.Is(err, fs.ErrPermission) { // Windows
+		if err = d.flush(dir); errors.Is(err, fs.ErrPermission) { // Windows
 			return nil
 		}
 		return err

@@ -138,8 +138,7 @@ func (u *upload) rename() error {
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	err = u.folder.link(u.temporary, u.base)
-	if err == nil {
+	if err = u.folder.link(u.temporary, u.base); err == nil {
 		return u.folder.remove(u.temporary)
 	}
 	if errors.Is(err, fs.ErrExist) {

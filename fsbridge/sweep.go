@@ -182,7 +182,10 @@ func (f *folder) removeStale(name string) (bool, error) {
 	}
 	unused := false // true if it is certain that no upload has the file
 	if info.Mode().IsRegular() {
-		file, err := f.openStale(name)
+		file, err := f.openFile(name, os.O_RDONLY|openFlags, 0)
+		if errors.Is(err, fs.ErrPermission) { // to lock a file, the right to write it is enough
+			file, err = f.openFile(name, os.O_WRONLY|openFlags, 0)
+		}
 		switch {
 		case err == nil:
 			defer file.Close()
@@ -203,13 +206,4 @@ func (f *folder) removeStale(name string) (bool, error) {
 	}
 	err = f.remove(name)
 	return err == nil, err
-}
-
-// openStale opens a file to lock it. The process may have no right but to write it.
-func (f *folder) openStale(name string) (*os.File, error) {
-	file, err := f.openFile(name, os.O_RDONLY|openFlags, 0)
-	if errors.Is(err, fs.ErrPermission) {
-		file, err = f.openFile(name, os.O_WRONLY|openFlags, 0)
-	}
-	return file, err
 }

@@ -15,11 +15,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// beginnings are arguments of Create for a file of ten bytes.
-var beginnings = map[string]struct {
+// beginning are the arguments of Create with which an upload begins.
+type beginning struct {
 	flag   int
 	offset int64
-}{
+}
+
+// beginnings fit a file of ten bytes.
+var beginnings = map[string]beginning{
 	"replace": {os.O_TRUNC, 0}, "append": {os.O_APPEND, 0}, "offset 0": {0, 0}, "offset 3": {0, 3},
 }
 
@@ -86,10 +89,7 @@ func testBegun(t *testing.T, s storage) {
 func (s storage) testNothingMade(t *testing.T, masked string, view FS) {
 	makers := maps.Clone(beginnings)
 	delete(makers, "offset 3")
-	makers["exclusive"] = struct {
-		flag   int
-		offset int64
-	}{os.O_EXCL, 0}
+	makers["exclusive"] = beginning{os.O_EXCL, 0}
 	for kind, begin := range makers {
 		for come, nothing := range nothings {
 			what := kind + masked + come

@@ -1,7 +1,6 @@
-// Package ascii converts lines for representation type ASCII (RFC 959 §3.1.1.1): they end
-// in LF in a file and in CRLF on the wire. A line that ends in CRLF already stays as it is
-// on the way out, and on the way in CR goes only before LF, so that a file which is no text
-// loses as little as possible.
+// Package ascii converts the line ends of representation type ASCII (RFC 959 §3.1.1.1):
+// LF in a file, CRLF on the wire. A file that is no text should lose as little as possible.
+// So a CRLF in a file is sent as it is, and a received CR is dropped only before LF.
 package ascii
 
 import (
@@ -10,7 +9,7 @@ import (
 )
 
 // AppendCRLF appends p to out with every bare LF as CRLF. last is the byte before p, 0 for
-// none. Both may lie in one buffer, if p begins behind at least as many bytes as it has.
+// none. The two may share a buffer if at least len(p) bytes lie between the end of out and p.
 func AppendCRLF(out, p []byte, last byte) []byte {
 	for {
 		at := bytes.IndexByte(p, '\n')
@@ -30,8 +29,9 @@ func AppendCRLF(out, p []byte, last byte) []byte {
 	}
 }
 
-// AppendLF appends p to out with every CRLF as LF. A CR at the end of p is held back, as
-// nobody knows yet what follows. Both may lie in one buffer.
+// AppendLF appends p to out with every CRLF as LF. If p ends in CR, that CR is not appended
+// and held is true: the byte that follows decides whether it stays. The two may share a
+// buffer.
 func AppendLF(out, p []byte) (result []byte, held bool) {
 	for {
 		at := bytes.IndexByte(p, '\r')
@@ -54,45 +54,43 @@ const piece = 128 << 10
 
 // Encode copies a file to the wire.
 func Encode(dst io.Writer, src io.Reader) error {
-	in := make([]byte, piece)
 	out := make([]byte, 0, 2*piece)
 	var last byte
-	for {
-		n, err := src.Read(in)
-		if n > 0 {
-			out = AppendCRLF(out[:0], in[:n], last)
-			last = in[n-1]
-			if _, err := dst.Write(out); err != nil {
-				return err
-			}
+	return copyPieces(dst, src, func(in []byte, _ bool) []byte {
+		out = AppendCRLF(out[:0], in, last)
+		if len(in) > 0 {
+			last = in[len(in)-1]
 		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
+		return out
+	})
 }
 
 // Decode copies the wire to a file.
 func Decode(dst io.Writer, src io.Reader) error {
-	in := make([]byte, piece)
 	out := make([]byte, 0, piece+1)
-	held := false // a CR of which is not known yet what follows
-	for {
-		n, err := src.Read(in)
+	held := false // the piece before ended in CR
+	return copyPieces(dst, src, func(in []byte, end bool) []byte {
 		out = out[:0]
-		if n > 0 {
+		if len(in) > 0 {
 			if held && in[0] != '\n' {
 				out = append(out, '\r')
 			}
-			out, held = AppendLF(out, in[:n])
+			out, held = AppendLF(out, in)
 		}
-		if err == io.EOF && held {
+		if end && held {
 			out = append(out, '\r')
 		}
-		if len(out) > 0 {
+		return out
+	})
+}
+
+// copyPieces reads src up to its end, converts each piece and writes it to dst. The last
+// piece, the one with end, may be empty.
+func copyPieces(dst io.Writer, src io.Reader, convert func(in []byte, end bool) []byte) error {
+	in := make([]byte, piece)
+	for {
+		n, err := src.Read(in)
+		if out := convert(in[:n], err == io.EOF); len(out) > 0 {
 			if _, err := dst.Write(out); err != nil {
 				return err
 			}

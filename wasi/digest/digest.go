@@ -17,5 +17,5 @@ var functions = [wasi.HashCount]func() hash.Hash{
 	wasi.HashCRC32: func() hash.Hash { return crc32.NewIEEE() },
 }
 
-// New begins a hash. The algorithm must be one of the boundary's.
+// New begins a hash. It panics if the algorithm is not below [wasi.HashCount].
 func New(algorithm wasi.Algorithm) hash.Hash { return functions[algorithm]() }

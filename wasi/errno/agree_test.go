@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// pairs are what a pattern with two groups finds in a file.
+// pairs maps the first group of a pattern to its second, for each match in a file.
 func pairs(t *testing.T, path, pattern string) map[string]string {
 	t.Helper()
 	source, err := os.ReadFile(path)
@@ -23,8 +23,8 @@ func pairs(t *testing.T, path, pattern string) map[string]string {
 	return found
 }
 
-// TestSystemErrnosAgree: an errno of the system crosses the boundary as the same on
-// every host.
+// TestSystemErrnosAgree: every host maps an errno of the system to the same errno of the
+// boundary.
 func TestSystemErrnosAgree(t *testing.T) {
 	t.Parallel()
 	const examples = "../../host/examples/"
@@ -32,7 +32,7 @@ func TestSystemErrnosAgree(t *testing.T) {
 	python := pairs(t, examples+"python/abi.py", `\b(E[A-Z0-9]+)="(E[A-Z]+)"`)
 	js := pairs(t, examples+"js/abi.js", `\b(E[A-Z0-9]+): '(E[A-Z]+)'`)
 	for system, errno := range pairs(t, "errno.go", `\{syscall\.(E\w+), +wasi\.(E\w+)\}`) {
-		if system == "EAGAIN" { // these have it of sockets as well, and look after files by themselves
+		if system == "EAGAIN" { // these hosts get it from sockets too, and treat that of files elsewhere
 			continue
 		}
 		if got := "E" + c[system]; got != errno {

@@ -1,5 +1,5 @@
-// Package errno says as which errno an error of the system, of a storage or of the
-// network crosses the boundary.
+// Package errno maps the errors of the system, of a storage and of the network to the
+// errnos of the boundary.
 package errno
 
 import (
@@ -13,14 +13,13 @@ import (
 	"wasiftp/wasi"
 )
 
-// crossing is what errno an error crosses the boundary as.
+// crossing maps an error to the errno that crosses the boundary in its place.
 type crossing struct {
 	err   error
 	errno wasi.Errno
 }
 
-// crossings are all there are; the first match counts. Whatever is not here is
-// EIO.
+// crossings are all known errors. The first match counts; an error without a match is EIO.
 var crossings = append(ofSystem, []crossing{
 	{syscall.ENOTDIR, wasi.ENOTDIR},
 	{syscall.EISDIR, wasi.EISDIR},
@@ -30,14 +29,14 @@ var crossings = append(ofSystem, []crossing{
 	{syscall.ELOOP, wasi.ENOENT},
 	{syscall.ENXIO, wasi.EACCES}, // a pipe, a device
 	{syscall.ENAMETOOLONG, wasi.EINVAL},
-	{syscall.EILSEQ, wasi.EINVAL}, // a name in a character set that the storage has not
+	{syscall.EILSEQ, wasi.EINVAL}, // a name that the storage's character set cannot express
 	{syscall.ENOSPC, wasi.ENOSPC},
-	{syscall.EMLINK, wasi.ENOSPC}, // of a directory
+	{syscall.EMLINK, wasi.ENOSPC}, // a directory with too many directories in it
 	{syscall.EDQUOT, wasi.EDQUOT},
 	{syscall.EFBIG, wasi.EFBIG},
 	{syscall.EBUSY, wasi.EBUSY},
 	{syscall.ETXTBSY, wasi.EBUSY},
-	{syscall.EAGAIN, wasi.EBUSY}, // a lease; to the guest EAGAIN promises an event
+	{syscall.EAGAIN, wasi.EBUSY}, // of a lease; EAGAIN would promise the guest an event
 	{syscall.EMFILE, wasi.EMFILE},
 	{syscall.ENFILE, wasi.EMFILE},
 	{syscall.EADDRINUSE, wasi.EADDRINUSE},
@@ -63,8 +62,8 @@ var crossings = append(ofSystem, []crossing{
 	{io.ErrUnexpectedEOF, wasi.ECONNRESET},
 }...)
 
-// Of is the errno of an error: OK for nil, an errno for itself, and EIO for an error that
-// is not known or that panics when it is asked what it is.
+// Of is the errno of an error. It is OK for nil, the errno itself for a [wasi.Errno], and EIO
+// for an error that is not known, or whose Is or As method panics.
 func Of(err error) (errno wasi.Errno) {
 	if err == nil {
 		return wasi.OK

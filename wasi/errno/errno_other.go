@@ -8,5 +8,5 @@ import (
 	"wasiftp/wasi"
 )
 
-// ofSystem are the network's errors.
+// ofSystem are the errors of package net.
 var ofSystem = []crossing{{net.ErrClosed, wasi.ECANCELED}}

@@ -1,4 +1,4 @@
 package errno
 
-// ofSystem is empty: the net package is large, and a module has no use for it.
+// ofSystem is empty: package net is large, and a module has no use for its errors.
 var ofSystem []crossing

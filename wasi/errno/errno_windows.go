@@ -8,8 +8,8 @@ import (
 	"wasiftp/wasi"
 )
 
-// ofSystem are Windows' own errors, as the names of the syscall package are errors
-// that Go made up there, and the network's.
+// ofSystem are the errors of Windows and of package net. The errors that package syscall
+// has under the names of Unix are inventions of Go on Windows.
 var ofSystem = []crossing{
 	{net.ErrClosed, wasi.ECANCELED},
 	{windows.ERROR_DIRECTORY, wasi.ENOTDIR},

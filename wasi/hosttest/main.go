@@ -1,6 +1,6 @@
-// Command hosttest checks a host of the FTP engine: it runs the host with a
-// module of its own in the place of the engine, and tells which promises of the
-// boundary hold. See wasi/ABI.md.
+// Command hosttest checks a host of the FTP engine: it has the host run a test
+// module in the place of the engine, and reports which promises of the boundary
+// hold. See wasi/ABI.md.
 package main
 
 import (
@@ -20,18 +20,18 @@ import (
 //go:embed hosttest.wasm
 var module []byte
 
-const usage = `hosttest checks a host of the wasiftp engine: whether each import of the boundary
-does what wasi/abi.txt and wasi/ABI.md say.
+const usage = `hosttest checks whether a host of the wasiftp engine keeps the promises of each import,
+as wasi/abi.txt and wasi/ABI.md state them.
 
   hosttest [options] -- HOST ARGUMENTS...
-        runs the host itself. In its arguments {module} becomes the module of the kit,
-        which the host runs in the place of the engine, and {root} an empty folder for
-        the account. The host says in a line of its output where it listens:
+        starts the host. In the arguments, {module} becomes the file of the kit's
+        module, which the host runs in the place of the engine, and {root} an empty
+        folder for the account. The host prints where it listens, as a URL:
         ftp://127.0.0.1:2121/
   hosttest [options] --address 127.0.0.1:2121
-        checks a host that runs already, on a module got by: hosttest --module FILE
+        checks a host that runs already, with the module that --module has written
   hosttest --module FILE
-        writes the module
+        writes the kit's module to a file
 
 For example
 
@@ -63,7 +63,7 @@ func main() {
 		set.Func(name, text, func(s string) error {
 			var ok bool
 			if *user, *password, ok = strings.Cut(s, ":"); !ok {
-				return errors.New("it is written USER:PASSWORD")
+				return errors.New("write it as USER:PASSWORD")
 			}
 			return nil
 		})
@@ -73,16 +73,16 @@ func main() {
 	set.StringVar(&o.target.Root, "root", "", "the `FOLDER` of the account, if it is on this machine: it enables "+
 		"the checks with symbolic links")
 	set.StringVar(&o.target.Implicit, "implicit", "", "where it listens for implicit TLS, as `ADDRESS:PORT`")
-	account("user", "the account that may do all, as `USER:PASSWORD` (default u:p)", &o.target.User, &o.target.Password)
+	account("user", "an account with all rights, as `USER:PASSWORD` (default u:p)", &o.target.User, &o.target.Password)
 	account("reader", "an account that may only read and list, as `USER:PASSWORD`", &o.target.Reader, &o.target.ReaderPassword)
-	account("admin", "an account that may see who is there, as `USER:PASSWORD`", &o.target.Admin, &o.target.AdminPassword)
+	account("admin", "an account that may list the sessions, as `USER:PASSWORD`", &o.target.Admin, &o.target.AdminPassword)
 	account("single", "an account that may have one session at a time, as `USER:PASSWORD`", &o.target.Single,
 		&o.target.SinglePassword)
-	set.DurationVar(&o.target.Patience, "patience", 5*time.Second, "how long to wait for what must happen")
+	set.DurationVar(&o.target.Patience, "patience", 5*time.Second, "how long to wait for an answer, an event or a connection")
 	set.StringVar(&o.module, "module", "", "write the module to this `FILE`")
-	set.StringVar(&o.only, "run", "", "only the checks whose name matches this `PATTERN`, as \"net_write\" or "+
+	set.StringVar(&o.only, "run", "", "make only the checks whose name matches this `PATTERN`, such as net_write or "+
 		"\"file_open: EISDIR\"")
-	set.BoolVar(&o.verbose, "v", false, "tell of each check as it is made")
+	set.BoolVar(&o.verbose, "v", false, "print each check as it is made")
 	switch err := set.Parse(os.Args[1:]); {
 	case errors.Is(err, flag.ErrHelp):
 		os.Exit(0)
@@ -100,7 +100,8 @@ func main() {
 	}
 }
 
-// run does what the command line says, and reports whether all promises hold.
+// run does what the command line says. It reports whether all promises hold; an error says
+// that nothing could be checked.
 func (o *options) run(out io.Writer) (holds bool, err error) {
 	if o.module != "" {
 		return true, os.WriteFile(o.module, module, 0o644)
@@ -112,12 +113,12 @@ func (o *options) run(out io.Writer) (holds bool, err error) {
 	case len(o.host) > 0:
 		return o.runHost(out, checks)
 	case o.target.Address == "":
-		return false, errors.New("say which host: --address, or -- and how it is started. See --help")
+		return false, errors.New("say which host: give --address, or -- and the host's command line; see --help")
 	}
 	return o.check(out, checks)
 }
 
-// runHost starts the host for as long as it is checked.
+// runHost starts the host, checks it and ends it.
 func (o *options) runHost(out io.Writer, checks []kit.Check) (holds bool, err error) {
 	h, err := start(o.host)
 	if err != nil {
@@ -142,7 +143,7 @@ func (o *options) runHost(out io.Writer, checks []kit.Check) (holds bool, err er
 	return holds, err
 }
 
-// check checks a host that listens.
+// check checks a host that listens already.
 func (o *options) check(out io.Writer, checks []kit.Check) (holds bool, err error) {
 	if fault := kit.Greets(&o.target); fault != "" {
 		return false, errors.New(fault)
@@ -156,6 +157,7 @@ func (o *options) check(out io.Writer, checks []kit.Check) (holds bool, err erro
 	return kit.Sum(out, results), nil
 }
 
+// checks are those whose name matches the pattern of --run.
 func (o *options) checks() (checks []kit.Check, err error) {
 	pattern, err := regexp.Compile(o.only)
 	if err != nil {

@@ -14,26 +14,28 @@ import (
 	"time"
 )
 
-// process is a host that the kit has started.
+// process is a host that hosttest has started.
 type process struct {
 	command *exec.Cmd
-	found   chan string   // where it says that it listens
-	ended   chan struct{} // closed when it has
+	found   chan string   // the address in the first URL that the host prints
+	ended   chan struct{} // closed when the host has ended
 	said    tail
-	line    []byte // what it has begun to say on its standard output
-	folder  string // has the module and the root
-	hasRoot bool
+	line    []byte // of its standard output, up to now without an end
+	folder  string // contains the module and the root
+	hasRoot bool   // its arguments name the root
 }
 
-// start runs a host, with the kit's module and an empty root where its arguments
-// ask for them.
+// start starts a host. In its arguments {module} becomes the file of the kit's module, and
+// {root} an empty folder.
 func start(args []string) (*process, error) {
 	folder, err := os.MkdirTemp("", "hosttest")
 	if err != nil {
 		return nil, err
 	}
-	h := &process{folder: folder, hasRoot: strings.Contains(strings.Join(args, " "), "{root}")}
-	h.found, h.ended = make(chan string, 1), make(chan struct{})
+	h := &process{
+		folder: folder, hasRoot: strings.Contains(strings.Join(args, " "), "{root}"),
+		found: make(chan string, 1), ended: make(chan struct{}),
+	}
 	if err := h.start(args); err != nil {
 		os.RemoveAll(folder)
 		return nil, err
@@ -58,7 +60,7 @@ func (h *process) start(args []string) error {
 	}
 	h.command = exec.Command(filled[0], filled[1:]...)
 	h.command.Stdout, h.command.Stderr = h, &h.said
-	h.command.WaitDelay = time.Second // what it has started itself may hold them open
+	h.command.WaitDelay = time.Second // a process that the host has started may hold the outputs open
 	if err := h.command.Start(); err != nil {
 		return err
 	}
@@ -69,8 +71,8 @@ func (h *process) start(args []string) error {
 	return nil
 }
 
-// Write takes what the host says on its standard output, and finds the line that tells
-// where it listens.
+// Write takes the host's standard output, and looks for a line with the URL of the address
+// at which it listens.
 func (h *process) Write(p []byte) (int, error) {
 	h.line = append(h.line, p...)
 	for {
@@ -81,42 +83,42 @@ func (h *process) Write(p []byte) (int, error) {
 		if address := addressIn(string(line)); address != "" {
 			select {
 			case h.found <- address:
-			default: // it listens elsewhere, too
+			default: // a further address
 			}
 		}
 		h.line = rest
 	}
 	if len(h.line) > tailSize {
-		h.line = nil // no line of an address
+		h.line = nil // too long for a line with an address
 	}
 	return h.said.Write(p)
 }
 
-// stop asks the host to end. Windows knows no way.
+// stop asks the host to end in good order. On Windows that is an error.
 func (h *process) stop() error { return h.command.Process.Signal(syscall.SIGTERM) }
 
-// end ends the host at once.
+// end kills the host, and removes its folder.
 func (h *process) end() {
 	h.command.Process.Kill()
 	<-h.ended
 	os.RemoveAll(h.folder)
 }
 
-// lastWords tells how the host has ended, if it has, and what it said before. One that
-// listens no more may take a moment.
+// lastWords tells how the host has ended and what it printed last. It waits a moment for
+// the end, as a host that no longer listens may be about to end.
 func (h *process) lastWords() string {
 	select {
 	case <-h.ended:
 		return "The host has ended: " + h.command.ProcessState.String() + h.said.String()
 	case <-time.After(time.Second):
-		return "The host listens no more, but goes on." + h.said.String()
+		return "The host no longer listens, but has not ended." + h.said.String()
 	}
 }
 
 // startTime is how long a host may take to start.
 const startTime = time.Minute
 
-// announced waits for the line that tells where the host listens.
+// announced waits for the line with the address at which the host listens.
 func (h *process) announced() (address string, err error) {
 	select {
 	case address := <-h.found:
@@ -127,11 +129,11 @@ func (h *process) announced() (address string, err error) {
 		}
 		return "", errors.New("the host ended without a line that says ftp://ADDRESS:PORT/")
 	case <-time.After(startTime):
-		return "", errors.New("the host prints no line that says ftp://ADDRESS:PORT/; or give --address")
+		return "", errors.New("the host has printed no line with ftp://ADDRESS:PORT/; print one, or give --address")
 	}
 }
 
-// addressIn is the address of the URL in a line, "" when there is none.
+// addressIn is the address and port of the ftp URL in a line, "" when there is none.
 func addressIn(line string) string {
 	for word := range strings.FieldsSeq(line) {
 		if u, err := url.Parse(word); err == nil && u.Scheme == "ftp" && u.Port() != "" {
@@ -141,7 +143,7 @@ func addressIn(line string) string {
 	return ""
 }
 
-// listens waits until it does.
+// listens waits until the host accepts connections at an address.
 func (h *process) listens(address string) error {
 	for deadline := time.Now().Add(startTime); ; time.Sleep(50 * time.Millisecond) {
 		conn, err := net.Dial("tcp", address)
@@ -154,7 +156,7 @@ func (h *process) listens(address string) error {
 	}
 }
 
-// tail keeps the last of what the host says.
+// tail keeps the last tailSize bytes of the host's outputs.
 type tail struct {
 	mu   sync.Mutex
 	text []byte

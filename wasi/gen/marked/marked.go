@@ -1,5 +1,5 @@
-// Package marked fills the parts of a document that are generated. Such a part stands
-// between a line "<!-- name -->" and a line "<!-- /name -->".
+// Package marked fills the generated parts of a document. A part stands between a line
+// "<!-- name -->" and a line "<!-- /name -->".
 package marked
 
 import (
@@ -8,8 +8,8 @@ import (
 	"os"
 )
 
-// Fill writes each text into the part of the file that has its name. It ends the program
-// where that cannot be done.
+// Fill replaces parts of a file, by their names. It ends the program if the file cannot be
+// read or written, or has no part of a name.
 func Fill(file string, parts map[string]string) {
 	document, err := os.ReadFile(file)
 	if err != nil {

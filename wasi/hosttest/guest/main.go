@@ -1,7 +1,7 @@
 //go:build wasip1
 
-// Command guest is the module of the host kit: it is started in the place of the
-// engine, and does what the kit tells it to.
+// Command guest is the module of the host kit. A host starts it in the place of the engine,
+// and it obeys the kit.
 package main
 
 import (

@@ -2,30 +2,30 @@ package kit
 
 import "wasiftp/wasi"
 
-// allRights are those that an account can have.
+// allRights are the rights of the account that the kit logs in to.
 const allRights = uint64(wasi.ReadWrite)
 
 var accountChecks = []Check{
 	{"auth_host", "result", "takes no name for no virtual host", func(c *Trial) {
-		c.succeed(wasi.AuthHost, c.Named(wasi.AuthHost, ""))
+		c.MustNamed(wasi.AuthHost, "")
 		c.enter()
 	}},
 	{"auth_host", "ENOENT", "ENOENT when there is no such host", func(c *Trial) {
 		switch errno := c.Named(wasi.AuthHost, "no-such-host.invalid"); errno {
 		case wasi.ENOENT:
 		case wasi.OK, wasi.ENOSYS:
-			c.T.Skipf(NotOffered+"a host that nobody has is %v", errno)
+			c.T.Skipf(NotOffered+"auth_host of a name that no virtual host has is %v", errno)
 		default:
 			c.T.Errorf("%v, not ENOENT", errno)
 		}
-		c.succeed(wasi.AuthHost, c.Named(wasi.AuthHost, ""))
+		c.MustNamed(wasi.AuthHost, "")
 		c.enter()
 	}},
 
 	{"auth_login", "result", "logs the session in, and rights are what the account may do", func(c *Trial) {
 		c.enter()
 		if rights := c.Number(ResultAt); rights != allRights {
-			c.T.Errorf("the rights of %s are %#x, not all: %#x", c.Target.User, rights, allRights)
+			c.T.Errorf("the rights of %s are %#x, not %#x, which are all", c.Target.User, rights, allRights)
 		}
 		c.Must(wasi.HandleClose, c.List(".", 0))
 	}},
@@ -38,16 +38,16 @@ var accountChecks = []Check{
 	{"auth_login", "result", "tells what the account's files can do, and the imports keep to it", abilities},
 	{"auth_login", "EACCES", "EACCES for wrong credentials", func(c *Trial) {
 		for _, wrong := range [][2]string{
-			{c.Target.User, "wrong"}, {c.Target.User, ""}, {c.Target.User, c.Target.Password + "x"}, {"nobody of that name",
-				c.Target.Password},
-			{"\xff\xfe", "\xff"}, {c.Target.User + "\x00", c.Target.Password}, {c.Target.User, c.Target.Password + "\x00"},
+			{c.Target.User, "wrong"}, {c.Target.User, ""}, {c.Target.User, c.Target.Password + "x"},
+			{"nobody of that name", c.Target.Password}, {"\xff\xfe", "\xff"},
+			{c.Target.User + "\x00", c.Target.Password}, {c.Target.User, c.Target.Password + "\x00"},
 		} {
-			p := c.Connect(c.T) // a host may let nobody in after some failures
+			p := c.Connect(c.T) // a host may refuse all logins of a session after some failures
 			if errno := p.Login(wrong[0], wrong[1]); errno != wasi.EACCES {
-				c.T.Errorf("%q with %q: %v, not EACCES", wrong[0], wrong[1], errno)
+				c.T.Errorf("user %q with password %q: %v, not EACCES", wrong[0], wrong[1], errno)
 			}
 			if errno := p.Named(wasi.FileStat, ".", 0, p.At(ResultAt)); errno != wasi.EACCES {
-				c.T.Errorf("file_stat after %q with %q: %v, not EACCES", wrong[0], wrong[1], errno)
+				c.T.Errorf("file_stat after user %q with password %q: %v, not EACCES", wrong[0], wrong[1], errno)
 			}
 			p.Conn.Close()
 		}
@@ -73,7 +73,7 @@ var accountChecks = []Check{
 			c.T.Errorf("the second session, when the first has logged out: %v, not OK", errno)
 		}
 		if errno := single(other); errno != wasi.OK && errno != wasi.EMFILE {
-			c.T.Errorf("the second session again: %v", errno)
+			c.T.Errorf("the second session, once more: %v, not OK or EMFILE", errno)
 		}
 	}},
 
@@ -100,7 +100,8 @@ func (c *Trial) onlyRead() {
 	c.loginAs(c.Target.Reader, c.Target.ReaderPassword, "that may only read")
 }
 
-// loginAs logs the session in to an account that not every host is started with.
+// loginAs logs the session in to an account, and skips the check when the target has none of
+// that kind. what describes the account.
 func (c *Trial) loginAs(user, password, what string) {
 	c.T.Helper()
 	if user == "" {

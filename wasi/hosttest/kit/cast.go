@@ -10,18 +10,19 @@ import (
 	"wasiftp/wasi"
 )
 
-// cast is a session that has one of everything that a call can be given.
+// cast is a session with one handle of each kind, and with names and an address that its
+// calls can use.
 type cast struct {
 	*Trial
-	handles map[string]uint64 // by what it is
-	client  *net.TCPConn      // the other end of the data connection
-	port    netip.AddrPort    // where the client listens
-	file    string            // a file that is there
-	dir     string            // a folder that is there
-	fresh   string            // a name that is not there
+	handles map[string]uint64 // by kind: session, listener, conn, file, dir
+	client  *net.TCPConn      // the client's end of the data connection
+	port    netip.AddrPort    // a port on which the client listens
+	file    string            // a file that exists
+	dir     string            // a directory that exists
+	fresh   string            // a name that does not exist
 }
 
-// content is what the file of a cast has.
+// content is in the files that the checks make, if its bytes do not matter.
 const content = "first line\nsecond line\n"
 
 func (c *Trial) cast() *cast {
@@ -37,9 +38,8 @@ func (c *Trial) cast() *cast {
 	return s
 }
 
-// Takes says which kinds of handles a parameter takes, by its name: what the
-// boundary promises, and not what a host does. The first is the one that a
-// faultless call is given; nil is a name that stands for none.
+// Takes are the kinds of handles that a parameter takes by the promise of the boundary, nil
+// for a name that is no handle's. Faultless calls use the first one.
 func Takes(i wasi.Import, param string) []string {
 	if i.Name == "net_write" || i.Name == "net_tls" {
 		return []string{"conn", "session"}
@@ -53,9 +53,9 @@ func Takes(i wasi.Import, param string) []string {
 	return nil
 }
 
-// faultless is what a parameter is given in a call with which there is nothing
-// wrong, by the parameter's name, with the import's in front where others mean
-// something else by it: a number, text, or an address.
+// faultless has the arguments of calls that must succeed, by the parameter's name; the
+// import's name stands before it where imports differ. An argument is a number, a text or an
+// address.
 var faultless = map[string]func(*cast) any{
 	"side":            func(*cast) any { return wasi.Local },
 	"family":          func(*cast) any { return 0 },
@@ -95,11 +95,11 @@ func given(i wasi.Import, p wasi.Param) func(*cast) any {
 	return faultless[p.Name]
 }
 
-// outSize is the room that calls are given for bytes.
+// outSize is the size of the buffers that imports write into.
 const outSize = 16 << 10
 
-// args are such that the import finds no fault with them. at[n] is where the
-// values of parameter n begin.
+// args are the arguments of a faultless call of import n. at[i] is the index at which the
+// values of parameter i begin.
 func (c *cast) args(n int) (args []uint64, at []int) {
 	c.T.Helper()
 	i := wasi.Table[n]
@@ -134,12 +134,12 @@ func (c *cast) args(n int) (args []uint64, at []int) {
 	return args, at
 }
 
-// with is args with some of them replaced.
+// with is a copy of args with other values from at on.
 func with(args []uint64, at int, values ...uint64) []uint64 {
 	return slices.Replace(slices.Clone(args), at, at+len(values), values...)
 }
 
-// port is where a client listens for a data connection.
+// port is the client's listener for an active data connection.
 type port struct {
 	*net.TCPListener
 	address netip.AddrPort
@@ -158,37 +158,46 @@ func (c *Trial) clientPort() port {
 	return port{l.(*net.TCPListener), l.Addr().(*net.TCPAddr).AddrPort()}
 }
 
-// put makes a file with a content, as an upload.
+// create opens a file for an upload that replaces it, and returns its handle.
+func (c *Trial) create(name string) uint64 {
+	c.T.Helper()
+	return c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
+}
+
+// put uploads a file with a content.
 func (c *Trial) put(name, content string) {
 	c.T.Helper()
-	file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
+	c.store(c.create(name), content)
+}
+
+// store uploads content to an open file, and commits it.
+func (c *Trial) store(file uint64, content string) {
+	c.T.Helper()
 	c.finish(c.upload(file, content, 0, 0))
-	c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
+	c.Must(wasi.FileCommit, file)
 }
 
 // upload sends content to an open file, and waits for the end.
 func (c *Trial) upload(file uint64, content string, flags, length uint64) wasi.Event {
 	c.T.Helper()
-	conn, client := c.Data()
-	c.Must(wasi.TransferStart, file, conn, flags, length)
-	client.Write([]byte(content)) // a host that has enough may hang up
+	client := c.transfer(file, flags, length)
+	client.Write([]byte(content)) // it may fail: a host may close the connection at length bytes
 	client.CloseWrite()
 	return c.Event(wasi.EventTransfer, file)
 }
 
-// resetUpload makes an upload whose client resets the connection behind some content,
-// and returns how it ended.
+// resetUpload sends content to an open file and resets the connection. It returns the
+// event of the transfer's end.
 func (c *Trial) resetUpload(file uint64, content string) wasi.Event {
 	c.T.Helper()
-	conn, client := c.Data()
-	c.Must(wasi.TransferStart, file, conn, 0, 0)
+	client := c.transfer(file, 0, 0)
 	io.WriteString(client, content)
 	client.SetLinger(0)
 	client.Close()
 	return c.Event(wasi.EventTransfer, file)
 }
 
-// finish checks that a transfer ended well.
+// finish ends the check when a transfer has failed.
 func (c *Trial) finish(e wasi.Event) {
 	c.T.Helper()
 	if e.Errno != wasi.OK {

@@ -21,12 +21,11 @@ var closeChecks = []Check{
 		c.enter()
 		p.Login(c.Target.User, c.Target.Password)
 		file := p.Open(c.made("large", string(pattern(large))), 0, 0)
-		conn, client := p.Data()
-		p.Must(wasi.TransferStart, file, conn, 0, 0)
+		client := p.transfer(file, 0, 0)
 		io.ReadFull(client, make([]byte, 1000))
 		c.Must(wasi.HandleClose, p.Session)
 		if n, err := io.Copy(io.Discard, client); err == nil || timedOut(err) {
-			c.T.Errorf("after %d bytes of %d the client sees %v, no reset", n+1000, large, err)
+			c.T.Errorf("after %d bytes of %d the client sees %v, not a reset", n+1000, large, err)
 		}
 	}},
 	{"handle_close", "result", "a listener's port is free, and who came to it is turned away", func(c *Trial) {
@@ -36,7 +35,7 @@ var closeChecks = []Check{
 		c.Event(wasi.EventReadable, handle)
 		c.Must(wasi.HandleClose, handle)
 		if n, err := waiting.Read(make([]byte, 1)); n > 0 || timedOut(err) {
-			c.T.Errorf("who came to it gets %d bytes, %v", n, err)
+			c.T.Errorf("a client that came to the listener gets %d bytes and %v, not the end", n, err)
 		}
 		c.closed(at)
 	}},
@@ -47,7 +46,7 @@ var closeChecks = []Check{
 			c.Must(wasi.HandleClose, old)
 			again, _ := c.Listen()
 			if old == again {
-				c.T.Fatalf("%d is closed, and then the next listener", old)
+				c.T.Fatalf("handle %d is a listener that was closed, and also the next one", old)
 			}
 			c.refused(wasi.EBADF, wasi.NetAccept, old, c.At(ResultAt))
 			c.Must(wasi.HandleClose, again)
@@ -57,7 +56,7 @@ var closeChecks = []Check{
 		c.enter()
 		name := c.name("aborted")
 		for range 20 {
-			file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
+			file := c.create(name)
 			c.finish(c.upload(file, content, 0, 0))
 			c.Must(wasi.HandleClose, file)
 			c.refused(wasi.EBADF, wasi.FileCommit, file)
@@ -68,8 +67,7 @@ var closeChecks = []Check{
 }
 
 func closesFull(c *Trial) {
-	p := c.second()
-	c.Answer("watch %d", p.Session)
+	p := c.watched()
 	c.enter()
 	conn, client := c.Data()
 	for handle, end := range map[uint64]io.Reader{conn: client, p.Session: p.lines} {
@@ -86,22 +84,15 @@ func closesData(c *Trial) {
 	const piece = 16 << 10
 	want := pattern(piece)
 	c.Poke(BufferAt, want)
-	if errno := c.Raw(wasi.NetWrite, conn, c.At(BufferAt), piece, c.At(ResultAt)); errno != wasi.OK {
-		c.T.Fatalf("net_write: %v", errno)
-	}
-	n := c.Number(ResultAt)
+	n := c.Must(wasi.NetWrite, conn, c.At(BufferAt), piece, c.At(ResultAt))
 	c.Must(wasi.HandleClose, conn)
 	c.ended(client, string(want[:n]))
 }
 
 func closesSession(c *Trial) {
-	p := c.second()
-	c.Answer("watch %d", p.Session)
+	p := c.watched()
 	p.Conn.Write(bytes.Repeat([]byte("never read\n"), 1000))
-	text := c.Text("221 bye\r\n")
-	if errno := c.Raw(wasi.NetWrite, p.Session, text[0], text[1], c.At(ResultAt)); errno != wasi.OK {
-		c.T.Fatalf("net_write: %v", errno)
-	}
+	c.write(p.Session, "221 bye\r\n")
 	c.Must(wasi.HandleClose, p.Session)
 	c.ended(p.lines, "221 bye\r\n")
 	c.refused(wasi.EBADF, wasi.HandleClose, p.Session)
@@ -119,14 +110,14 @@ func closesAll(c *Trial) {
 	for what, handle := range map[string]uint64{"session": p.Session, "connection": conn, "listener": listener, "file": file,
 		"directory": dir} {
 		if errno := c.Raw(wasi.HandleClose, handle); errno != wasi.EBADF {
-			c.T.Errorf("its %s is left: handle_close is %v, not EBADF", what, errno)
+			c.T.Errorf("the session's %s is still open: handle_close is %v, not EBADF", what, errno)
 		}
 	}
 	c.ended(client, "")
 	c.closed(at)
 }
 
-// closed checks that nobody listens there any more.
+// closed checks that nobody listens at an address any more.
 func (c *Trial) closed(at netip.AddrPort) {
 	c.T.Helper()
 	for deadline := time.Now().Add(c.patience); ; {

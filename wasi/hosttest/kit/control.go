@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"net"
-	"strings"
 
 	"wasiftp/wasi"
 )
@@ -27,18 +26,16 @@ var controlChecks = []Check{
 	{"net_read", "result", "n 0 is the end of the stream, each time, after all that came before it", readsEnd},
 	{"net_read", "result", "a connection that the client resets ends, be it by an errno", readsReset},
 	{"net_read", "result", "gives all that a client sends, however much faster than it is read", func(c *Trial) {
-		p := c.second()
-		c.Answer("watch %d", p.Session)
+		p := c.watched()
 		want := append(bytes.ReplaceAll(pattern(300_000), []byte{'\n'}, []byte{0}), '\n')
 		go p.Conn.Write(want)
-		if got := c.readAll(p.Session); got != string(want) {
-			c.T.Errorf("%d bytes were sent, and %d read, or others", len(want), len(got))
+		if got := c.readLine(p.Session, outSize); got != string(want) {
+			c.T.Errorf("of %d bytes sent, %d come, or other bytes", len(want), len(got))
 		}
 	}},
 
 	{"net_write", "result", "what is given to a control connection arrives, in order", func(c *Trial) {
-		p := c.second()
-		c.Answer("watch %d", p.Session)
+		p := c.watched()
 		c.writes(p.Session, p.Conn)
 	}},
 	{"net_write", "result", "what is given to a data connection arrives, in order", func(c *Trial) {
@@ -48,8 +45,7 @@ var controlChecks = []Check{
 	}},
 	{"net_write", "EAGAIN EventWritable",
 		"takes less than all, or EAGAIN, when the control connection has no room, and EventWritable follows", func(c *Trial) {
-			p := c.second()
-			c.Answer("watch %d", p.Session)
+			p := c.watched()
 			c.fills(p.Session, p.Conn)
 		}},
 	{"net_write", "EAGAIN EventWritable",
@@ -60,14 +56,12 @@ var controlChecks = []Check{
 		}},
 }
 
-// refused checks that a call comes to an errno. What a host need not have is no
-// fault.
+// refused checks that a call returns an errno. It skips the check when the host does not
+// offer the import, and need not.
 func (c *Trial) refused(want wasi.Errno, n int, args ...uint64) {
 	c.T.Helper()
 	errno := c.Call(n, args...)
-	if errno == wasi.ENOSYS && Optional(n) {
-		c.T.Skipf(NotOffered+"%s is ENOSYS", wasi.Table[n].Name)
-	}
+	c.skipAbsent(n, errno)
 	if errno != want {
 		c.T.Errorf("%s %v: %v, not %v", wasi.Table[n].Name, args, errno, want)
 	}
@@ -79,65 +73,58 @@ func timedOut(err error) bool {
 }
 
 func readsInPieces(c *Trial) {
-	p := c.second()
-	c.Answer("watch %d", p.Session)
+	p := c.watched()
 	const want = "0123456789abcdef\n"
 	io.WriteString(p.Conn, want)
 	c.Event(wasi.EventReadable, p.Session)
-	got := ""
-	for !strings.HasSuffix(got, "\n") {
-		text, errno := c.read(p.Session, 3)
-		switch {
-		case errno == wasi.EAGAIN:
-			c.Event(wasi.EventReadable, p.Session)
-		case errno != wasi.OK || text == "":
-			c.T.Fatalf("after %q it gives %q, %v", got, text, errno)
-		}
-		got += text
-	}
-	if got != want {
-		c.T.Errorf("%q was sent, and %q read", want, got)
-	}
+	c.reads(p.Session, 3, want)
 }
 
 func readsLater(c *Trial) {
-	p := c.second()
-	c.Answer("watch %d", p.Session)
+	p := c.watched()
 	for range 5 {
 		if text, errno := c.read(p.Session, outSize); errno != wasi.EAGAIN {
-			c.T.Fatalf("nothing was sent, and it gives %q, %v, not EAGAIN", text, errno)
+			c.T.Fatalf("nothing was sent, and net_read gives %q, %v, not EAGAIN", text, errno)
 		}
 		c.Forget()
 		io.WriteString(p.Conn, "line\n")
 		c.Event(wasi.EventReadable, p.Session)
-		if got := c.readAll(p.Session); got != "line\n" {
-			c.T.Errorf("%q was sent, and %q read", "line\n", got)
-		}
+		c.reads(p.Session, outSize, "line\n")
 	}
 }
 
 func readsEnd(c *Trial) {
-	p := c.second()
-	c.Answer("watch %d", p.Session)
+	p := c.watched()
 	io.WriteString(p.Conn, "last\n")
 	p.Conn.(*net.TCPConn).CloseWrite()
-	if got := c.readAll(p.Session); got != "last\n" {
-		c.T.Errorf("%q was sent, and %q read", "last\n", got)
-	}
+	c.reads(p.Session, outSize, "last\n")
 	if got := c.untilEnd(p.Session); got != wasi.OK {
-		c.T.Errorf("the end is %v, not 0 bytes", got)
+		c.T.Errorf("net_read at the end is %v, not 0 bytes", got)
 	}
 	if text, errno := c.read(p.Session, outSize); errno != wasi.OK || text != "" {
-		c.T.Errorf("after the end it gives %q, %v, not the end again", text, errno)
+		c.T.Errorf("after the end net_read gives %q, %v, not the end again", text, errno)
 	}
-	if errno := c.Raw(wasi.NetWrite, append([]uint64{p.Session}, append(c.Text("bye\n"), c.At(ResultAt))...)...); errno != wasi.OK {
-		c.T.Fatalf("net_write to a client that has said all: %v", errno)
-	}
+	c.write(p.Session, "bye\n") // the client has ended its own side only
 	c.Must(wasi.HandleClose, p.Session)
 	c.ended(p.lines, "bye\n")
 }
 
-// untilEnd reads until there is no more, and says how that was told.
+// reads checks that a session sends a line. net_read gets room bytes at a time.
+func (c *Trial) reads(session, room uint64, want string) {
+	c.T.Helper()
+	if got := c.readLine(session, room); got != want {
+		c.T.Errorf("%q was sent, but net_read gives %q", want, got)
+	}
+}
+
+// write gives a short text to net_write, which must have room for it.
+func (c *Trial) write(conn uint64, text string) {
+	c.T.Helper()
+	data := c.Text(text)
+	c.Must(wasi.NetWrite, conn, data[0], data[1], c.At(ResultAt))
+}
+
+// untilEnd reads a session to its end. It returns the errno of the end, OK for 0 bytes.
 func (c *Trial) untilEnd(session uint64) wasi.Errno {
 	c.T.Helper()
 	for {
@@ -151,15 +138,14 @@ func (c *Trial) untilEnd(session uint64) wasi.Errno {
 }
 
 func readsReset(c *Trial) {
-	p := c.second()
-	c.Answer("watch %d", p.Session)
+	p := c.watched()
 	p.Conn.(*net.TCPConn).SetLinger(0)
 	p.Conn.Close()
 	c.untilEnd(p.Session)
 	c.Must(wasi.HandleClose, p.Session)
 }
 
-// pattern is bytes of which each place is different from those near it.
+// pattern is bytes among which a lost, doubled or moved piece shows.
 func pattern(size int) []byte {
 	b := make([]byte, size)
 	for i := range b {
@@ -168,7 +154,7 @@ func pattern(size int) []byte {
 	return b
 }
 
-// writes sends a few pieces by net_write and reads them at the client's end.
+// writes writes a few pieces by net_write, and checks that the client gets them.
 func (c *Trial) writes(conn uint64, client net.Conn) {
 	c.T.Helper()
 	want := pattern(9000)
@@ -180,22 +166,21 @@ func (c *Trial) writes(conn uint64, client net.Conn) {
 			continue
 		}
 		if errno != wasi.OK {
-			c.T.Fatalf("%v, not OK", errno)
+			c.T.Fatalf("net_write: %v, not OK", errno)
 		}
 		at += int(c.Number(ResultAt))
 	}
 	got := make([]byte, len(want))
 	if _, err := io.ReadFull(client, got); err != nil || !bytes.Equal(got, want) {
-		c.T.Errorf("the client gets something else, %v", err)
+		c.T.Errorf("the client gets other bytes than net_write took, %v", err)
 	}
 }
 
-// mostUnsent is more than a host and its system may keep for a client that does
-// not read.
+// mostUnsent is more than a host and its system may keep for a client that does not read.
 const mostUnsent = 64 << 20
 
-// stuff writes the pattern again and again until there is no room, and says how
-// many bytes that were.
+// stuff writes the pattern again and again until there is no room, and returns the number
+// of bytes.
 func (c *Trial) stuff(conn uint64) (sent int) {
 	c.T.Helper()
 	c.Poke(BufferAt, pattern(piece))
@@ -219,21 +204,22 @@ func (c *Trial) stuff(conn uint64) (sent int) {
 
 const piece = 64 << 10
 
-// stuffed reads what stuff has written.
+// stuffed checks that the client gets the bytes that stuff has written.
 func (c *Trial) stuffed(client io.Reader, sent int) {
 	c.T.Helper()
 	got := make([]byte, sent)
 	if n, err := io.ReadFull(client, got); err != nil {
-		c.T.Fatalf("of %d bytes taken the client gets %d: %v", sent, n, err)
+		c.T.Fatalf("of %d bytes that net_write took, the client gets %d: %v", sent, n, err)
 	}
 	for at := 0; at < sent; at += piece {
 		if part := got[at:min(at+piece, sent)]; !bytes.Equal(part, pattern(len(part))) {
-			c.T.Fatalf("the client gets other bytes than were taken, from %d on", at)
+			c.T.Fatalf("the client gets other bytes than net_write took, from %d on", at)
 		}
 	}
 }
 
-// fills writes until there is no room, then lets the client read.
+// fills writes until there is no room, lets the client read, and checks that there is room
+// again.
 func (c *Trial) fills(conn uint64, client net.Conn) {
 	c.T.Helper()
 	c.stuffed(client, c.stuff(conn))

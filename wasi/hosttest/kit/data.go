@@ -51,7 +51,7 @@ var dataChecks = []Check{
 		c.enter()
 		for range 40 {
 			if errno := c.Dial(c.clientPort().address); errno != wasi.OK && errno != wasi.EMFILE {
-				c.T.Fatalf("%v, not OK", errno)
+				c.T.Fatalf("net_dial: %v, not OK or EMFILE", errno)
 			} else if errno == wasi.OK {
 				c.Must(wasi.HandleClose, c.Number(ResultAt))
 			}
@@ -67,10 +67,10 @@ func opensPorts(c *Trial) {
 	first, at := c.Listen()
 	second, other := c.Listen()
 	if at.Addr().Unmap() != own.Addr().Unmap() || at.Port() == 0 || at.Port() == own.Port() {
-		c.T.Errorf("it announces %v to a client that has connected to %v", at, own)
+		c.T.Errorf("net_listen announces %v to a client that has connected to %v", at, own)
 	}
 	if first == second || at == other {
-		c.T.Errorf("two listeners are %d at %v and %d at %v", first, at, second, other)
+		c.T.Errorf("two listeners are handle %d at %v and handle %d at %v", first, at, second, other)
 	}
 	for handle, address := range map[uint64]netip.AddrPort{first: at, second: other} {
 		c.connect(address)
@@ -79,7 +79,7 @@ func opensPorts(c *Trial) {
 	}
 }
 
-// mostHandles is more than any session may have.
+// mostHandles is more than any host may allow a session.
 const mostHandles = 1000
 
 func hoards(c *Trial) {
@@ -128,7 +128,7 @@ func accepts(c *Trial) {
 	c.Event(wasi.EventReadable, listener)
 	conn := c.Must(wasi.NetAccept, listener, c.At(ResultAt))
 	if conn == listener || conn == c.Session || conn == 0 {
-		c.T.Errorf("the connection's handle is %d", conn)
+		c.T.Errorf("the handle of the connection is %d, which is 0, the listener's or the session's", conn)
 	}
 	c.writes(conn, client)
 }
@@ -136,7 +136,7 @@ func accepts(c *Trial) {
 func acceptsWhoLeft(c *Trial) {
 	c.enter()
 	name := c.name("left")
-	file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
+	file := c.create(name)
 	listener, at := c.Listen()
 	client := c.connect(at)
 	io.WriteString(client, content)
@@ -145,13 +145,13 @@ func acceptsWhoLeft(c *Trial) {
 	conn := c.Must(wasi.NetAccept, listener, c.At(ResultAt))
 	c.Must(wasi.TransferStart, file, conn, 0, 0)
 	c.finish(c.Event(wasi.EventTransfer, file))
-	c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
+	c.Must(wasi.FileCommit, file)
 	c.has(name, content)
 }
 
 func acceptsNone(c *Trial) {
 	c.enter()
-	for range 5 { // the second may still be on its way
+	for range 5 { // the second client may still be on its way
 		listener, at := c.Listen()
 		first, second := c.connect(at), c.connect(at)
 		c.Event(wasi.EventReadable, listener)
@@ -169,23 +169,23 @@ func acceptsNone(c *Trial) {
 		}
 		for _, conn := range []net.Conn{first, second} {
 			if n, err := conn.Read(make([]byte, 1)); n > 0 || timedOut(err) {
-				c.T.Errorf("a client that may not be trusted gets %d bytes, %v", n, err)
+				c.T.Errorf("a client that may not be trusted gets %d bytes and %v, not the end", n, err)
 			}
 		}
 		return
 	}
-	c.T.Errorf("OK each time, not EBUSY")
+	c.T.Errorf("net_accept of a listener with two clients: OK in five attempts, not EBUSY")
 }
 
 func acceptsNoStranger(c *Trial) {
 	c.enter()
 	if c.config().ForeignData {
-		c.T.Skipf(NotOffered + "the host is set to allow it")
+		c.T.Skipf(NotOffered + "the configuration allows other addresses than the client's")
 	}
 	listener, at := c.Listen()
 	stranger := c.stranger(at)
 	if n, err := stranger.Read(make([]byte, 1)); n > 0 || timedOut(err) {
-		c.T.Errorf("a stranger is not turned away: %d bytes, %v", n, err)
+		c.T.Errorf("a stranger gets %d bytes and %v, not the end", n, err)
 	}
 	c.refused(wasi.EAGAIN, wasi.NetAccept, listener, c.At(ResultAt))
 	client := c.connect(at)
@@ -194,8 +194,8 @@ func acceptsNoStranger(c *Trial) {
 	c.writes(conn, client)
 }
 
-// stranger connects from another address than the client's, where this machine
-// has one that reaches the host.
+// stranger connects from another address than the client's. It skips the check when this
+// machine has no other address that reaches the host.
 func (c *Trial) stranger(to netip.AddrPort) net.Conn {
 	c.T.Helper()
 	from := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}
@@ -211,31 +211,42 @@ func (c *Trial) stranger(to netip.AddrPort) net.Conn {
 
 func dials(c *Trial) {
 	c.enter()
+	conn, client := c.dialled()
+	c.writes(conn, client)
+}
+
+// dialled opens an active data connection, and returns its handle and the client's end.
+func (c *Trial) dialled() (uint64, net.Conn) {
+	c.T.Helper()
 	l := c.clientPort()
-	if errno := c.Dial(l.address); errno != wasi.OK {
-		c.T.Fatalf("%v, not OK", errno)
-	}
+	c.succeed(wasi.NetDial, c.Dial(l.address))
 	conn := c.Number(ResultAt)
+	c.connected(conn)
+	client, err := l.Accept()
+	if err != nil {
+		c.T.Fatalf("the host has not connected: %v", err)
+	}
+	c.T.Cleanup(func() { client.Close() })
+	client.SetDeadline(time.Now().Add(c.patience))
+	return conn, client
+}
+
+// connected waits for the EventWritable that follows net_dial and net_tls, which must say OK.
+func (c *Trial) connected(conn uint64) {
+	c.T.Helper()
 	if e := c.Event(wasi.EventWritable, conn); e.Errno != wasi.OK {
 		c.T.Fatalf("EventWritable says %v, not OK", e.Errno)
 	}
-	client, err := l.Accept()
-	if err != nil {
-		c.T.Fatalf("nobody connects: %v", err)
-	}
-	defer client.Close()
-	client.SetDeadline(time.Now().Add(c.patience))
-	c.writes(conn, client)
 }
 
 func dialsNobody(c *Trial) {
 	c.enter()
 	var e wasi.Event
-	for range 5 { // somebody else may have taken the port meanwhile
+	for range 5 { // another program may have taken the port meanwhile
 		l := c.clientPort()
 		l.Close()
 		if errno := c.Dial(l.address); errno != wasi.OK {
-			c.T.Fatalf("%v, not OK: how it went is what EventWritable says", errno)
+			c.T.Fatalf("net_dial: %v, not OK: EventWritable has the errno of the attempt", errno)
 		}
 		conn := c.Number(ResultAt)
 		e = c.Event(wasi.EventWritable, conn)
@@ -252,7 +263,7 @@ func dialsNobody(c *Trial) {
 func dialsNoStranger(c *Trial) {
 	c.enter()
 	if c.config().ForeignData {
-		c.T.Skipf(NotOffered + "the host is set to allow it")
+		c.T.Skipf(NotOffered + "the configuration allows other addresses than the client's")
 	}
 	port := c.clientPort().address.Port()
 	for _, address := range []string{"127.0.0.2", "10.0.0.1", "0.0.0.0", "255.255.255.255", "::", "::1", "2001:db8::1"} {

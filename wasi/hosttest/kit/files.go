@@ -17,24 +17,23 @@ var fileChecks = []Check{
 		c.enter()
 		before := time.Now()
 		name := c.made("file", content)
-		s := c.stat(name)
+		s := c.stat(name, 0)
 		if s.Mode&wasi.TypeMask != wasi.TypeRegular || s.Size != uint64(len(content)) || s.Mode&^(wasi.TypeMask|0o777) != 0 {
-			c.T.Errorf("a file of %d bytes is %+v", len(content), s)
+			c.T.Errorf("a file of %d bytes is described as %+v", len(content), s)
 		}
 		if off := time.Unix(0, s.ModTime).Sub(before).Abs(); off > time.Hour {
-			c.T.Errorf("a file just made was changed %v ago", off)
+			c.T.Errorf("the modification time of a new file is %v off this machine's clock", off)
 		}
 		if off := time.Unix(0, s.Created).Sub(before).Abs(); off > time.Hour && s.Created != 0 {
-			c.T.Errorf("a file just made was created %v ago", off)
+			c.T.Errorf("the creation time of a new file is %v off this machine's clock", off)
 		}
 	}},
 	{"file_stat", "result", "describes the root and a directory", func(c *Trial) {
 		c.enter()
-		if s := c.stat("."); s.Mode&wasi.TypeMask != wasi.TypeDir {
-			c.T.Errorf("the root is %+v", s)
-		}
-		if s := c.stat(c.folder("folder")); s.Mode&wasi.TypeMask != wasi.TypeDir {
-			c.T.Errorf("a directory is %+v", s)
+		for _, name := range []string{".", c.folder("folder")} {
+			if s := c.stat(name, 0); s.Mode&wasi.TypeMask != wasi.TypeDir {
+				c.T.Errorf("the directory %s is described as %+v", name, s)
+			}
 		}
 	}},
 	{"file_stat", "ENOENT", "ENOENT when there is none", func(c *Trial) {
@@ -50,9 +49,8 @@ var fileChecks = []Check{
 	{"file_stat", "ENOTDIR", "flag 2 describes a directory that is entered: ENOTDIR when it is none", func(c *Trial) {
 		c.enter()
 		for _, name := range []string{".", c.folder("folder")} {
-			c.succeed(wasi.FileStat, c.Named(wasi.FileStat, name, wasi.StatEnter, c.At(ResultAt)))
-			if s := wasi.GetStat(c.Peek(ResultAt, wasi.StatSize)); s.Mode&wasi.TypeMask != wasi.TypeDir {
-				c.T.Errorf("%s is %+v", name, s)
+			if s := c.stat(name, wasi.StatEnter); s.Mode&wasi.TypeMask != wasi.TypeDir {
+				c.T.Errorf("the directory %s is described as %+v", name, s)
 			}
 		}
 		c.refused(wasi.ENOTDIR, wasi.FileStat, c.words(c.made("file", content), wasi.StatEnter, c.At(ResultAt))...)
@@ -62,37 +60,31 @@ var fileChecks = []Check{
 		c.enter()
 		name := c.made("file", content)
 		link := c.link("link", name)
-		if s := c.stat(link); s.Mode&wasi.TypeMask != wasi.TypeRegular || s.Size != uint64(len(content)) {
-			c.T.Errorf("what the link leads to is %+v", s)
+		if s := c.stat(link, 0); s.Mode&wasi.TypeMask != wasi.TypeRegular || s.Size != uint64(len(content)) {
+			c.T.Errorf("the file that the link leads to is described as %+v", s)
 		}
-		c.succeed(wasi.FileStat, c.Named(wasi.FileStat, link, wasi.StatLink, c.At(ResultAt)))
-		if s := wasi.GetStat(c.Peek(ResultAt, wasi.StatSize)); s.Mode&wasi.TypeMask != wasi.TypeLink {
-			c.T.Errorf("the link is %+v", s)
+		if s := c.stat(link, wasi.StatLink); s.Mode&wasi.TypeMask != wasi.TypeLink {
+			c.T.Errorf("the link itself is described as %+v", s)
 		}
 	}},
 	{"file_stat", "result", "nothing outside the root is reached through a link", staysInside},
 	{"file_stat", "result", "a size that takes more than 32 bits is whole, and so is an offset", func(c *Trial) {
 		c.enter()
 		name := c.made("file", content)
-		if c.Target.Root == "" {
-			c.T.Skipf(NotChecked + "for want of the root, to make so large a file in")
-		}
 		const size = 5<<30 + 7
-		if err := os.Truncate(filepath.Join(c.Target.Root, name), size); err != nil {
-			c.T.Skipf(NotChecked+"%v", err)
-		}
-		if s := c.stat(name); s.Size != size {
-			c.T.Errorf("%d bytes are %d", uint64(size), s.Size)
+		c.possible(os.Truncate(c.onDisk(name, "make so large a file"), size))
+		if s := c.stat(name, 0); s.Size != size {
+			c.T.Errorf("a file of %d bytes has the size %d", uint64(size), s.Size)
 		}
 		if got, _ := c.download(c.Open(name, 0, size-3), 0, 0); got != "\x00\x00\x00" {
-			c.T.Errorf("of 3 bytes at the end of %d %d come", uint64(size), len(got))
+			c.T.Errorf("of the last 3 bytes of a file of %d bytes, %d come, or others", uint64(size), len(got))
 		}
 	}},
 	{"file_stat", "result", "what is below a file is not there: ENOTDIR or ENOENT", func(c *Trial) {
 		c.enter()
 		if errno := c.Named(wasi.FileStat, c.made("file", content)+"/below", 0, c.At(ResultAt)); errno != wasi.ENOTDIR &&
 			errno != wasi.ENOENT {
-			c.T.Errorf("%v", errno)
+			c.T.Errorf("%v, not ENOTDIR or ENOENT", errno)
 		}
 	}},
 	{"file_stat", "result", "a name that is too long is refused", func(c *Trial) {
@@ -102,7 +94,7 @@ var fileChecks = []Check{
 			c.Poke(BufferAt, long)
 			if errno := c.Call(wasi.FileStat, c.Session, c.At(BufferAt), uint64(len(long)), 0, c.At(ResultAt)); errno == wasi.OK ||
 				errno == wasi.EFAULT {
-				c.T.Errorf("%d bytes: %v", size, errno)
+				c.T.Errorf("a name of %d bytes: %v", size, errno)
 			}
 		}
 	}},
@@ -152,44 +144,35 @@ var fileChecks = []Check{
 			errno := c.Call(wasi.FileOpen, c.opening(name, wasi.OpenWrite|wasi.OpenTruncate, 0)...)
 			if errno != wasi.OK {
 				if s == "a b" || s[0] == '\xc3' {
-					c.T.Errorf("a file %q: %v", name, errno)
+					c.T.Errorf("file_open of a new file %q: %v", name, errno)
 				}
-				continue // not every storage can
+				continue // not every storage allows every byte in a name
 			}
-			file := c.Number(ResultAt)
-			c.finish(c.upload(file, content, 0, 0))
-			c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
+			c.store(c.Number(ResultAt), content)
 			c.has(name, content)
 			if _, ok := c.entries(c.List(".", 0), outSize)[name]; !ok {
-				c.T.Errorf("a file %q is made, and not listed", name)
+				c.T.Errorf("the file %q was made, but is not listed", name)
 			}
 		}
 	}},
 	{"file_list", "result", "a directory of a thousand entries is whole", func(c *Trial) {
 		c.enter()
 		folder := c.folder("folder")
-		if c.Target.Root == "" {
-			c.T.Skipf(NotChecked + "for want of the root, to make so many files in")
-		}
 		for n := range 1000 {
-			name := c.name(fmt.Sprintf("folder/%d", n))
-			if err := os.WriteFile(filepath.Join(c.Target.Root, name), nil, 0o644); err != nil {
-				c.T.Skipf(NotChecked+"%v", err)
-			}
+			path := c.onDisk(c.name(fmt.Sprintf("folder/%d", n)), "make so many files")
+			c.possible(os.WriteFile(path, nil, 0o644))
 		}
 		if got := c.entries(c.List(folder, 0), outSize); len(got) != 1000 {
-			c.T.Errorf("%d are listed", len(got))
+			c.T.Errorf("of 1000 entries %d are listed", len(got))
 		}
 	}},
 	{"file_list", "result", "leaves . and .. out, and describes each entry by its own name", func(c *Trial) {
 		c.enter()
 		folder := c.folder("folder")
-		dir := c.List(folder, 0)
-		if got := c.entries(dir, outSize); len(got) > 0 {
-			c.T.Errorf("an empty directory has %v", slices.Collect(maps.Keys(got)))
+		if got := c.entries(c.List(folder, 0), outSize); len(got) > 0 {
+			c.T.Errorf("an empty directory is listed with %v", slices.Collect(maps.Keys(got)))
 		}
-		s, ok := c.entries(c.List(".", 0), outSize)[folder]
-		if !ok || s.Mode&wasi.TypeMask != wasi.TypeDir {
+		if s, ok := c.entries(c.List(".", 0), outSize)[folder]; !ok || s.Mode&wasi.TypeMask != wasi.TypeDir {
 			c.T.Errorf("a directory is listed as %+v, %v", s, ok)
 		}
 	}},
@@ -198,8 +181,7 @@ var fileChecks = []Check{
 		link := c.link("link", "nowhere")
 		dir := c.List(".", 0)
 		for {
-			c.succeed(wasi.FileList, c.Call(wasi.FileList, dir, c.At(BufferAt), outSize, c.At(ResultAt)))
-			page := c.Peek(BufferAt, c.Number(ResultAt))
+			page := c.Peek(BufferAt, c.Must(wasi.FileList, dir, c.At(BufferAt), outSize, c.At(ResultAt)))
 			if len(page) == 0 {
 				c.T.Fatalf("the link is not listed")
 			}
@@ -215,41 +197,35 @@ var fileChecks = []Check{
 	}},
 }
 
-// words are the arguments of an import whose first parameters are a session and
-// a name.
+// words are the arguments of an import whose first parameters are a session and a name.
 func (c *Trial) words(name string, rest ...uint64) []uint64 {
 	c.T.Helper()
 	return slices.Concat([]uint64{c.Session}, c.Text(name), rest)
 }
 
-// link makes a symbolic link, which takes the root at hand.
+// link makes a symbolic link on disk.
 func (c *Trial) link(name, target string) string {
 	c.T.Helper()
-	if c.Target.Root == "" {
-		c.T.Skipf(NotChecked + "for want of the root, to make links in")
-	}
 	name = c.name(name)
-	if err := os.Symlink(target, filepath.Join(c.Target.Root, name)); err != nil {
-		c.T.Skipf(NotChecked+"links cannot be made: %v", err)
-	}
+	c.possible(os.Symlink(target, c.onDisk(name, "make links")))
 	return name
 }
 
-func (c *Trial) stat(name string) wasi.Stat {
+// stat is the result of file_stat.
+func (c *Trial) stat(name string, flags uint64) wasi.Stat {
 	c.T.Helper()
-	c.succeed(wasi.FileStat, c.Named(wasi.FileStat, name, 0, c.At(ResultAt)))
+	c.MustNamed(wasi.FileStat, name, flags, c.At(ResultAt))
 	return wasi.GetStat(c.Peek(ResultAt, wasi.StatSize))
 }
 
-// entries reads a directory by pages of a size.
+// entries are the entries of a directory by name, read by pages of size bytes.
 func (c *Trial) entries(dir, size uint64) map[string]wasi.Stat {
 	c.T.Helper()
 	all := map[string]wasi.Stat{}
 	for {
-		c.succeed(wasi.FileList, c.Call(wasi.FileList, dir, c.At(BufferAt), size, c.At(ResultAt)))
-		n := c.Number(ResultAt)
+		n := c.Must(wasi.FileList, dir, c.At(BufferAt), size, c.At(ResultAt))
 		if n > size {
-			c.T.Fatalf("%d bytes in a buffer of %d", n, size)
+			c.T.Fatalf("file_list puts %d bytes into a buffer of %d", n, size)
 		}
 		if n == 0 {
 			return all
@@ -258,10 +234,10 @@ func (c *Trial) entries(dir, size uint64) map[string]wasi.Stat {
 		for len(page) > 0 {
 			s, name, _, rest, ok := wasi.NextDirent(page)
 			if !ok {
-				c.T.Fatalf("the last %d bytes of a page are no whole record", len(page))
+				c.T.Fatalf("the last %d bytes of file_list are no whole record", len(page))
 			}
 			if _, twice := all[string(name)]; twice || string(name) == "." || string(name) == ".." {
-				c.T.Errorf("%q is listed, or twice", name)
+				c.T.Errorf("%q is listed, and must not be, or is listed twice", name)
 			}
 			all[string(name)], page = s, rest
 		}
@@ -289,24 +265,20 @@ func listsInPages(c *Trial) {
 			c.T.Errorf("by pages of %d bytes there are %d entries, not %d", size, len(got), len(want))
 		}
 		if got := c.entries(dir, size); len(got) > 0 {
-			c.T.Errorf("after the end there are %d entries more", len(got))
+			c.T.Errorf("after the end come %d more entries", len(got))
 		}
 		c.Must(wasi.HandleClose, dir)
 	}
 }
 
-// staysInside tries links that lead out, as a client can make them on a host
-// whose folders are shared by others.
+// staysInside tries links that lead out of the root. Another program that writes into the
+// folder can make such links.
 func staysInside(c *Trial) {
 	c.enter()
 	outside, err := os.MkdirTemp("", "hosttest")
-	if err != nil {
-		c.T.Skipf(NotChecked+"%v", err)
-	}
+	c.possible(err)
 	c.T.Cleanup(func() { os.RemoveAll(outside) })
-	if err := os.WriteFile(filepath.Join(outside, "secret"), []byte("secret"), 0o644); err != nil {
-		c.T.Skipf(NotChecked+"%v", err)
-	}
+	c.possible(os.WriteFile(filepath.Join(outside, "secret"), []byte("secret"), 0o644))
 	absolute := c.link("absolute", outside)
 	relative, err := filepath.Rel(c.Target.Root, outside)
 	if err != nil {
@@ -318,37 +290,31 @@ func staysInside(c *Trial) {
 			"file_open of a folder": c.Call(wasi.FileOpen, c.opening(link, wasi.OpenDir, 0)...),
 			"file_open":             c.Call(wasi.FileOpen, c.opening(link+"/secret", 0, 0)...),
 			"file_open for writing": c.Call(wasi.FileOpen, c.opening(link+"/new", wasi.OpenWrite|wasi.OpenTruncate, 0)...),
-			"file_mkdir":            c.mkdir(link + "/folder"),
+			"file_make":             c.mkdir(link + "/folder"),
 			"file_remove":           c.Named(wasi.FileRemove, link+"/secret", wasi.RemoveFile),
-			"file_set_mode":         c.Named(wasi.FileSet, link+"/secret", wasi.SetMode, 0o600),
+			"file_set of the mode":  c.Named(wasi.FileSet, link+"/secret", wasi.SetMode, 0o600),
 		} {
 			if errno == wasi.OK {
-				c.T.Errorf("%s through a link that leads out: OK", what)
+				c.T.Errorf("%s through a link that leads out of the root: OK", what)
 			}
 		}
 	}
 	entries, _ := os.ReadDir(outside)
 	if content, err := os.ReadFile(filepath.Join(outside, "secret")); len(entries) != 1 || err != nil ||
 		string(content) != "secret" {
-		c.T.Errorf("what is outside has been changed: %v, %q, %v", entries, content, err)
+		c.T.Errorf("the folder outside the root has changed: it has %v, and the file %q, %v", entries, content, err)
 	}
 }
 
-// closedFolder has a directory that nobody may search but an administrator of the
-// system.
+// closedFolder makes a directory that only an administrator of the system may search.
 func closedFolder(c *Trial) {
 	c.enter()
 	name := c.folder("closed")
-	if c.Target.Root == "" {
-		c.T.Skipf(NotChecked + "for want of the root, to close a directory in")
-	}
-	path := filepath.Join(c.Target.Root, name)
-	if err := os.Chmod(path, 0); err != nil {
-		c.T.Skipf(NotChecked+"%v", err)
-	}
+	path := c.onDisk(name, "close a directory")
+	c.possible(os.Chmod(path, 0))
 	defer os.Chmod(path, 0o700)
 	if _, err := os.Stat(path + "/."); err == nil {
-		c.T.Skipf(NotChecked + "nothing is closed to who runs this")
+		c.T.Skipf(NotChecked + "the user who runs the kit may search every directory")
 	}
 	c.refused(wasi.EACCES, wasi.FileStat, c.words(name, wasi.StatEnter, c.At(ResultAt))...)
 }

@@ -9,7 +9,8 @@ import (
 	"wasiftp/wasi"
 )
 
-// generalChecks are those that follow from what an import's parameters are.
+// generalChecks are the checks that follow from the kinds of an import's parameters, and from
+// its group.
 func generalChecks(n int) []Check {
 	i := wasi.Table[n]
 	var checks []Check
@@ -46,8 +47,8 @@ func has(i wasi.Import, kinds ...wasi.Kind) bool {
 
 func waits(i wasi.Import) bool { return strings.HasPrefix(i.Text, "may wait") }
 
-// harmless are calls that tell whether a host has an import where a faultless
-// call would change what a check needs. Where it has, they come to some fault.
+// harmless has calls that show whether a host offers an import, for the imports whose
+// faultless call would use up what a check needs. If it offers the import, these calls fail.
 var harmless = map[int]func(c *cast) wasi.Errno{
 	wasi.FileMake:   func(c *cast) wasi.Errno { return c.mkdir(c.file) },
 	wasi.FileRemove: func(c *cast) wasi.Errno { return c.Named(wasi.FileRemove, c.fresh, wasi.RemoveFile) },
@@ -62,7 +63,7 @@ var harmless = map[int]func(c *cast) wasi.Errno{
 	wasi.FileCopy: func(c *cast) wasi.Errno { return c.pair(wasi.FileCopy, c.file, c.file, 0, c.At(ResultAt)) },
 }
 
-// permission is what the configuration has to allow.
+// permission is a thing that a host does only if its configuration allows it.
 type permission struct {
 	what    string
 	allowed func(wasi.Allow) bool
@@ -73,9 +74,10 @@ var (
 	stopping = permission{"to end TLS", func(a wasi.Allow) bool { return a.CCC }}
 	linking  = permission{"to make links", func(a wasi.Allow) bool { return a.SiteSymlink }}
 	copying  = permission{"to copy files", func(a wasi.Allow) bool { return a.SiteCopy || a.Combine }}
+	felling  = permission{"to remove a directory with its contents", func(a wasi.Allow) bool { return a.SiteRmdir }}
 )
 
-// needs ends the check of what the configuration does not allow.
+// needs skips the check when the configuration does not allow p.
 func (c *Trial) needs(p permission) {
 	c.T.Helper()
 	if !p.allowed(c.config().Allow) {
@@ -83,7 +85,7 @@ func (c *Trial) needs(p permission) {
 	}
 }
 
-// forbids ends the check of what the configuration allows.
+// forbids skips the check when the configuration allows p.
 func (c *Trial) forbids(p permission) {
 	c.T.Helper()
 	if p.allowed(c.config().Allow) {
@@ -91,7 +93,7 @@ func (c *Trial) forbids(p permission) {
 	}
 }
 
-// offered ends the check of an import that the host does not have.
+// offered skips the check when the host does not offer import n.
 func (c *cast) offered(n int) {
 	c.T.Helper()
 	if n == wasi.FileCopy {
@@ -107,9 +109,7 @@ func (c *cast) offered(n int) {
 			return c.Call(n, args...)
 		}
 	}
-	if try(c) == wasi.ENOSYS {
-		c.T.Skipf(NotOffered+"%s is ENOSYS", wasi.Table[n].Name)
-	}
+	c.skipAbsent(n, try(c))
 }
 
 func badPointers(t *Trial, n int) {
@@ -122,7 +122,7 @@ func badPointers(t *Trial, n int) {
 		bad := outside(p.Kind, args[at[param]], end)
 		for tried := 0; tried < len(bad); tried++ {
 			errno := c.Call(n, with(args, at[param], bad[tried]...)...)
-			if grown := c.MemoryEnd(); grown != end { // meanwhile: the module needs some itself
+			if grown := c.MemoryEnd(); grown != end { // the module has grown meanwhile: begin anew with its new end
 				end, bad, tried = grown, outside(p.Kind, args[at[param]], grown), -1
 				continue
 			}
@@ -133,8 +133,8 @@ func badPointers(t *Trial, n int) {
 	}
 }
 
-// outside are values of a pointer parameter that lead out of a memory that ends
-// there, by a little and by much; good is where it leads otherwise.
+// outside are values of a pointer parameter, of one or two numbers each, that lead out of a
+// memory of end bytes, by a little and by much. good is a pointer into the memory.
 func outside(kind wasi.Kind, good, end uint64) [][]uint64 {
 	if kind == wasi.In || kind == wasi.Out {
 		return [][]uint64{
@@ -173,11 +173,10 @@ func badHandles(t *Trial, n int) {
 	}
 }
 
-// ready is a call with which there is nothing wrong, and what it came to may not
-// be refused.
+// ready are the arguments of a call that must succeed. Those of file_commit need an upload.
 func (c *cast) ready(n int) []uint64 {
 	if n == wasi.FileCommit {
-		file := c.Open(c.fresh, wasi.OpenWrite|wasi.OpenTruncate, 0)
+		file := c.create(c.fresh)
 		c.finish(c.upload(file, content, 0, 0))
 		return []uint64{file}
 	}
@@ -200,14 +199,14 @@ func answersOnce(t *Trial, n int) {
 	c.succeed(n, errno)
 }
 
-// abandoned asks one thing and at once another, twice, all before an answer can
-// be told of.
+// abandoned sends a call and a file_stat, twice, at once: each abandons the one before it,
+// before the host can tell of its answer.
 func abandoned(t *Trial, n int) {
 	c := t.cast()
 	c.offered(n)
 	args, _ := c.args(n)
 	if n == wasi.FileRemove || n == wasi.FileRename {
-		c.put(c.name("other"), content) // the first may be done all the same
+		c.put(c.name("other"), content) // the abandoned call may have removed the file all the same
 	}
 	call := "call " + Numbers(n, args...)
 	c.Poke(TextAt+8192, []byte("."))
@@ -222,31 +221,25 @@ func abandoned(t *Trial, n int) {
 		last = c.Raw(wasi.FileStat, other...)
 	}
 	if s := wasi.GetStat(c.Peek(ResultAt, wasi.StatSize)); last != wasi.OK || s.Mode&wasi.TypeMask != wasi.TypeDir {
-		c.T.Errorf("file_stat of the root in between: %v, with mode %#x, not OK and a directory", last, s.Mode)
+		c.T.Errorf("file_stat of the root, in between: %v with mode %#x, not OK with that of a directory", last, s.Mode)
 	}
 	errno := c.Call(n, args...)
 	for deadline := time.Now().Add(c.patience / 2); errno == wasi.EBUSY && time.Now().Before(deadline); {
-		errno = c.Call(n, args...) // what was given up may still be at work
+		errno = c.Call(n, args...) // an abandoned call may still be at work
 	}
 	if errno == wasi.EBUSY || errno == wasi.EMFILE || errno == wasi.EBADF {
-		c.T.Errorf("asked again in the end: %v", errno)
+		c.T.Errorf("the same call once more, in the end: %v", errno)
 	}
 }
 
 func beforeLogin(t *Trial, n int) {
 	c := &cast{Trial: t, handles: map[string]uint64{"session": t.Session}, file: "file", dir: ".", fresh: "fresh"}
 	args, _ := c.args(n)
-	errno := c.Call(n, args...)
-	if errno == wasi.ENOSYS && Optional(n) {
-		c.T.Skipf(NotOffered+"%s is ENOSYS", wasi.Table[n].Name)
-	}
-	if errno != wasi.EACCES {
-		c.T.Errorf("%v, not EACCES", errno)
-	}
+	c.refused(wasi.EACCES, n, args...)
 }
 
-// reads are the imports that change nothing. Opening a file does, when it is for
-// writing.
+// reads are the imports that change nothing in the storage. file_open is not one of them: it
+// can open a file for writing.
 var reads = []int{wasi.FileStat, wasi.FileSpace}
 
 func noRight(t *Trial, n int) {
@@ -256,7 +249,7 @@ func noRight(t *Trial, n int) {
 	if n == wasi.FileOpen {
 		args[at[2]] = wasi.OpenWrite | wasi.OpenTruncate
 	}
-	c.Poke(BufferAt+outSize, c.Peek(TextAt, textSize/2)) // the login needs the place
+	c.Poke(BufferAt+outSize, c.Peek(TextAt, textSize/2)) // the login writes over the arguments
 	c.onlyRead()
 	c.Poke(TextAt, c.Peek(BufferAt+outSize, textSize/2))
 	if errno := c.Call(n, args...); errno != wasi.EACCES {
@@ -266,7 +259,7 @@ func noRight(t *Trial, n int) {
 	c.has(c.file, content)
 }
 
-// badName are names that no file can have, of what is not empty.
+// badName are names that no file can have, besides the empty one.
 var badName = []string{"..", "../x", "x/../../y", "x/..", "/", "/x", "x//y", "x/", "./x", "x/.", "x/./y", "x\x00y", "..\x00"}
 
 func badNames(t *Trial, n int) {
@@ -276,7 +269,7 @@ func badNames(t *Trial, n int) {
 	args, at := c.args(n)
 	for param, p := range i.Params {
 		if p.Kind != wasi.In || p.Name == "target" {
-			continue // a link's, which has checks of its own
+			continue // the target of a link has checks of its own
 		}
 		for _, name := range append([]string{""}, badName...) {
 			c.Poke(TextAt+8192, []byte(name))

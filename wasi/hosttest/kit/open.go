@@ -12,7 +12,7 @@ var openChecks = []Check{
 		c.Open(c.made("file", content), 0, 0)
 		if s := wasi.GetStat(c.Peek(Result2At, wasi.StatSize)); s.Size != uint64(len(content)) ||
 			s.Mode&wasi.TypeMask != wasi.TypeRegular {
-			c.T.Errorf("a file of %d bytes is %+v", len(content), s)
+			c.T.Errorf("a file of %d bytes is described as %+v", len(content), s)
 		}
 	}},
 	{"file_open", "ENOENT", "ENOENT when there is none, also for an upload into a directory that is not there", func(c *Trial) {
@@ -102,7 +102,7 @@ var openChecks = []Check{
 			}
 		}
 		c.Forget()
-		for errno := wasi.EBUSY; errno != wasi.OK; { // what was given up may still be at work
+		for errno := wasi.EBUSY; errno != wasi.OK; { // abandoned calls may still be at work
 			if errno = c.Call(wasi.FileOpen, c.opening(name, 0, 0)...); errno != wasi.OK && errno != wasi.EBUSY {
 				c.T.Fatalf("%v, not OK", errno)
 			}
@@ -112,37 +112,33 @@ var openChecks = []Check{
 	{"file_commit", "result", "makes an upload final, and closes it", func(c *Trial) {
 		c.enter()
 		name := c.name("file")
-		file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
-		c.finish(c.upload(file, content, 0, 0))
-		c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
+		file := c.create(name)
+		c.store(file, content)
 		c.refused(wasi.EBADF, wasi.HandleClose, file)
 		c.has(name, content)
 	}},
 	{"file_commit", "EINVAL", "EINVAL for a file that is read, or whose upload has not begun", func(c *Trial) {
 		c.enter()
-		for _, file := range []uint64{c.Open(c.made("file", content), 0, 0),
-			c.Open(c.name("new"), wasi.OpenWrite|wasi.OpenTruncate, 0)} {
+		for _, file := range []uint64{c.Open(c.made("file", content), 0, 0), c.create(c.name("new"))} {
 			c.refused(wasi.EINVAL, wasi.FileCommit, file)
-			c.Must(wasi.HandleClose, file) // it is still there
+			c.Must(wasi.HandleClose, file) // the file is still open
 		}
 	}},
 	{"file_commit", "EBUSY", "EBUSY while the upload goes on", func(c *Trial) {
 		c.enter()
-		file := c.Open(c.name("file"), wasi.OpenWrite|wasi.OpenTruncate, 0)
-		conn, client := c.Data()
-		c.Must(wasi.TransferStart, file, conn, 0, 0)
+		file := c.create(c.name("file"))
+		client := c.transfer(file, 0, 0)
 		c.refused(wasi.EBUSY, wasi.FileCommit, file)
 		io.WriteString(client, content)
 		client.Close()
 		c.finish(c.Event(wasi.EventTransfer, file))
-		c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
+		c.Must(wasi.FileCommit, file)
 	}},
 	{"file_commit", "EINVAL", "EINVAL for an upload that broke off", func(c *Trial) {
 		c.enter()
-		file := c.Open(c.name("file"), wasi.OpenWrite|wasi.OpenTruncate, 0)
-		e := c.resetUpload(file, content)
-		if e.Errno == wasi.OK {
-			c.T.Fatalf("an upload that was reset ends with %v", e.Errno)
+		file := c.create(c.name("file"))
+		if e := c.resetUpload(file, content); e.Errno == wasi.OK {
+			c.T.Fatalf("an upload that was reset ends with OK")
 		}
 		c.refused(wasi.EINVAL, wasi.FileCommit, file)
 		c.Must(wasi.HandleClose, file)
@@ -155,16 +151,14 @@ func (c *Trial) opening(name string, flags uint64, offset int64) []uint64 {
 	return c.words(name, flags, uint64(offset), c.At(ResultAt), c.At(Result2At))
 }
 
-// uploads makes an upload and checks what the file has then.
+// uploads uploads content with some flags of file_open, and checks that the file is want then.
 func (c *Trial) uploads(name string, flags, offset uint64, content, want string) {
 	c.T.Helper()
-	file := c.Open(name, flags, offset)
-	c.finish(c.upload(file, content, 0, 0))
-	c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
+	c.store(c.Open(name, flags, offset), content)
 	c.has(name, want)
 }
 
-// has checks what a file has.
+// has checks the content of a file.
 func (c *Trial) has(name, want string) {
 	c.T.Helper()
 	if got := c.content(name); got != want {
@@ -180,15 +174,14 @@ func (c *Trial) content(name string) string {
 	return got
 }
 
-// download reads an open file to its end.
+// download downloads an open file, and closes it.
 func (c *Trial) download(file, flags, length uint64) (string, wasi.Event) {
 	c.T.Helper()
-	conn, client := c.Data()
-	c.Must(wasi.TransferStart, file, conn, flags, length)
+	client := c.transfer(file, flags, length)
 	got, err := io.ReadAll(client)
 	e := c.Event(wasi.EventTransfer, file)
 	if e.Errno == wasi.OK && err != nil {
-		c.T.Errorf("EventTransfer says OK, and the client gets %d bytes and %v", len(got), err)
+		c.T.Errorf("EventTransfer says OK, but the client gets %d bytes and %v", len(got), err)
 	}
 	c.Must(wasi.HandleClose, file)
 	return string(got), e

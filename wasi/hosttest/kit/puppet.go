@@ -16,8 +16,7 @@ import (
 	"wasiftp/wasi"
 )
 
-// T is what a check needs of a test: a [testing.T] is one. Fatalf and Skipf do
-// not return.
+// T has the methods of a [testing.T] that a check calls. Fatalf and Skipf do not return.
 type T interface {
 	Helper()
 	Errorf(format string, args ...any)
@@ -26,33 +25,33 @@ type T interface {
 	Cleanup(f func())
 }
 
-// Puppet is a session of the module that does what it is told to, seen from its
-// client's end.
+// Puppet is the client's end of a session of the kit's module. Its methods have the module
+// call imports, and read and write its memory.
 type Puppet struct {
 	T        T
 	Conn     net.Conn
 	Session  uint64 // its handle
 	Scratch  uint64 // the address of memory that imports may read and write
-	Size     uint64 // and its size
-	Instance uint64 // tells one instance of the module from another
+	Size     uint64 // the size of that memory in bytes
+	Instance uint64 // a number that differs between instances of the module
 	Value    uint64 // of its EventOpen
 
-	patience time.Duration // for what must happen
+	patience time.Duration // how long to wait for an answer, an event or a connection
 	lines    *bufio.Reader
-	heard    []wasi.Event
-	woke     []int64
+	heard    []wasi.Event // not yet asked for
+	woke     []int64      // the times of the steps that "wake" asked for
 }
 
-// Places in the module's scratch memory.
+// Offsets in the module's scratch memory.
 const (
-	ResultAt  = 0    // what an import returns through its first pointer
-	Result2At = 64   // and through its second
+	ResultAt  = 0    // the first result of an import
+	Result2At = 64   // the second result
 	TextAt    = 1024 // bytes that an import reads
 	textSize  = 16 << 10
-	BufferAt  = TextAt + textSize
+	BufferAt  = TextAt + textSize // bytes that an import writes
 )
 
-// NewPuppet is the session that conn, just connected, becomes.
+// NewPuppet reads the module's greeting from conn, a new control connection.
 func NewPuppet(t T, conn net.Conn) *Puppet {
 	t.Helper()
 	p := &Puppet{T: t, Conn: conn, lines: bufio.NewReader(conn), patience: defaultPatience}
@@ -63,12 +62,12 @@ func NewPuppet(t T, conn net.Conn) *Puppet {
 	}
 	if n, err := fmt.Sscanf(line, "hello %d %d %d %d %d", &p.Session, &p.Scratch, &p.Size, &p.Instance,
 		&p.Value); err != nil || n < 5 {
-		t.Fatalf("%q is not the greeting of the kit's module (%v): is another one running?", line, err)
+		t.Fatalf("%q is not the greeting of the kit's module (%v): does the host run another module?", line, err)
 	}
 	return p
 }
 
-// Send makes the module do something, without waiting for it.
+// Send sends lines to the module, and does not wait for the answers.
 func (p *Puppet) Send(format string, args ...any) {
 	p.T.Helper()
 	if _, err := fmt.Fprintf(p.Conn, format+"\n", args...); err != nil {
@@ -76,31 +75,32 @@ func (p *Puppet) Send(format string, args ...any) {
 	}
 }
 
-// Line is what the module says next, be it an event or an answer.
+// Line is the next line of the module, an event or an answer.
 func (p *Puppet) Line() string {
 	p.T.Helper()
 	line, err := p.lines.ReadString('\n')
 	if err != nil {
-		p.T.Fatalf("the module says no more: %v", err)
+		p.T.Fatalf("no line comes from the module: %v", err)
 	}
 	return strings.TrimRight(line, "\r\n")
 }
 
-// Rest is what comes until the control connection ends.
+// Rest is all that comes until the control connection ends.
 func (p *Puppet) Rest() (string, error) {
 	var b strings.Builder
 	_, err := p.lines.WriteTo(&b)
 	return b.String(), err
 }
 
-// Answer is what the module says to a line. Events on the way are kept.
+// Answer sends a line to the module, and returns its answer. Events that come before the
+// answer are kept for [Puppet.Event].
 func (p *Puppet) Answer(format string, args ...any) string {
 	p.T.Helper()
 	p.Send(format, args...)
 	return p.Reply()
 }
 
-// Reply is the next line that is no event.
+// Reply is the module's next line that is an answer. Events before it are kept.
 func (p *Puppet) Reply() string {
 	p.T.Helper()
 	for {
@@ -110,7 +110,7 @@ func (p *Puppet) Reply() string {
 	}
 }
 
-// hear keeps what the module tells unasked.
+// hear keeps a line that is an event, or "woke". It is false for an answer.
 func (p *Puppet) hear(line string) bool {
 	p.T.Helper()
 	var e wasi.Event
@@ -130,18 +130,18 @@ func (p *Puppet) hear(line string) bool {
 	return true
 }
 
-// await hears until holds.
+// await reads events until holds is true. Any other line ends the check.
 func (p *Puppet) await(holds func() bool) {
 	p.T.Helper()
 	for !holds() {
 		if line := p.Line(); !p.hear(line) {
-			p.T.Fatalf("%q came, instead of an event", line)
+			p.T.Fatalf("%q came instead of an event", line)
 		}
 	}
 }
 
-// Event waits for an event of a kind for a handle, or, with handle 0, for the
-// session itself.
+// Event waits for an event of a kind for a handle. With handle 0, it waits for an event of
+// the session, for whatever handle.
 func (p *Puppet) Event(kind uint16, handle uint64) (found wasi.Event) {
 	p.T.Helper()
 	p.await(func() bool {
@@ -157,25 +157,25 @@ func (p *Puppet) Event(kind uint16, handle uint64) (found wasi.Event) {
 	return found
 }
 
-// once checks that no further event of a kind has come.
+// once checks that no second event of a kind has come.
 func (p *Puppet) once(kind uint16) {
 	p.T.Helper()
-	p.life() // whatever has happened before was told before this
+	p.life() // the answer comes after all events up to now
 	if slices.ContainsFunc(p.heard, func(e wasi.Event) bool { return e.Kind == kind }) {
 		p.T.Errorf("the event came twice")
 	}
 }
 
-// Forget drops the events that were heard. Those still on their way come later.
+// Forget drops the events that have come and were not asked for.
 func (p *Puppet) Forget() { p.heard = nil }
 
-// Raw makes an import once, with these numbers.
+// Raw calls import n once, with these numbers.
 func (p *Puppet) Raw(n int, args ...uint64) wasi.Errno {
 	p.T.Helper()
 	return p.Errno(p.Answer("call %s", Numbers(n, args...)))
 }
 
-// Errno is what an answer to a call says.
+// Errno is the errno in an answer to a call.
 func (p *Puppet) Errno(answer string) wasi.Errno {
 	p.T.Helper()
 	var errno wasi.Errno
@@ -185,7 +185,7 @@ func (p *Puppet) Errno(answer string) wasi.Errno {
 	return errno
 }
 
-// Numbers are an import and its arguments as words of a line.
+// Numbers are import n and its arguments, as the words of a line.
 func Numbers(n int, args ...uint64) string {
 	words := []string{strconv.Itoa(n)}
 	for _, a := range args {
@@ -194,7 +194,8 @@ func Numbers(n int, args ...uint64) string {
 	return strings.Join(words, " ")
 }
 
-// Call makes an import; one that may wait, again until it is answered.
+// Call calls import n. If that may wait and is EAGAIN, it waits for EventReady and calls
+// again.
 func (p *Puppet) Call(n int, args ...uint64) wasi.Errno {
 	p.T.Helper()
 	for {
@@ -206,20 +207,26 @@ func (p *Puppet) Call(n int, args ...uint64) wasi.Errno {
 	}
 }
 
-// Must makes an import that succeeds, and returns the number at ResultAt.
+// Must calls import n, which must succeed, and returns the number at ResultAt.
 func (p *Puppet) Must(n int, args ...uint64) uint64 {
 	p.T.Helper()
 	p.succeed(n, p.Call(n, args...))
 	return p.Number(ResultAt)
 }
 
-// succeed ends the check when an import that should have, did not. What a host
-// need not have is no fault.
-func (p *Puppet) succeed(n int, errno wasi.Errno) {
+// skipAbsent skips the check when errno says that the host does not offer import n, and it
+// need not.
+func (p *Puppet) skipAbsent(n int, errno wasi.Errno) {
 	p.T.Helper()
 	if errno == wasi.ENOSYS && Optional(n) {
 		p.T.Skipf(NotOffered+"%s is ENOSYS", wasi.Table[n].Name)
 	}
+}
+
+// succeed ends the check when import n has failed.
+func (p *Puppet) succeed(n int, errno wasi.Errno) {
+	p.T.Helper()
+	p.skipAbsent(n, errno)
 	if errno != wasi.OK {
 		p.T.Fatalf("%s: %v, not OK", wasi.Table[n].Name, errno)
 	}
@@ -249,25 +256,23 @@ func (p *Puppet) Poke(offset uint64, b []byte) {
 	}
 }
 
-// At is the address of an offset in the scratch memory.
+// At is the address of an offset of the scratch memory.
 func (p *Puppet) At(offset uint64) uint64 { return p.Scratch + offset }
 
-// Text puts bytes where imports can read them, and gives the two arguments that
-// say so.
+// Text puts bytes at TextAt, and returns pointer and length as arguments of an import.
 func (p *Puppet) Text(s string) []uint64 {
 	p.T.Helper()
 	p.Poke(TextAt, []byte(s))
 	return []uint64{p.At(TextAt), uint64(len(s))}
 }
 
-// Named makes an import whose first parameters are a session and a name.
+// Named calls an import whose first parameters are a session and a name.
 func (p *Puppet) Named(n int, name string, rest ...uint64) wasi.Errno {
 	p.T.Helper()
 	return p.Call(n, slices.Concat([]uint64{p.Session}, p.Text(name), rest)...)
 }
 
-// MustNamed is Named of an import that succeeds, and returns the number at
-// ResultAt.
+// MustNamed is Named of an import that must succeed. It returns the number at ResultAt.
 func (p *Puppet) MustNamed(n int, name string, rest ...uint64) uint64 {
 	p.T.Helper()
 	p.succeed(n, p.Named(n, name, rest...))
@@ -307,7 +312,7 @@ func (p *Puppet) Listen() (handle uint64, at netip.AddrPort) {
 	return handle, wasi.GetAddr(p.Peek(Result2At, wasi.AddrSize))
 }
 
-// Data opens a data connection, and returns its handle and the client's end.
+// Data opens a passive data connection, and returns its handle and the client's end.
 func (p *Puppet) Data() (handle uint64, conn *net.TCPConn) {
 	p.T.Helper()
 	listener, address := p.Listen()
@@ -318,19 +323,28 @@ func (p *Puppet) Data() (handle uint64, conn *net.TCPConn) {
 	return handle, conn
 }
 
-// connect opens a data connection from the client's end.
+// transfer starts the transfer of a file over a new data connection, and returns the
+// client's end.
+func (p *Puppet) transfer(file, flags, length uint64) *net.TCPConn {
+	p.T.Helper()
+	conn, client := p.Data()
+	p.Must(wasi.TransferStart, file, conn, flags, length)
+	return client
+}
+
+// connect opens the client's end of a data connection.
 func (p *Puppet) connect(to netip.AddrPort) *net.TCPConn {
 	p.T.Helper()
 	conn, err := net.DialTimeout("tcp", to.String(), p.patience)
 	if err != nil {
-		p.T.Fatalf("the port that net_listen announced: %v", err)
+		p.T.Fatalf("no connection to the port that net_listen announced: %v", err)
 	}
 	p.T.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(p.patience))
 	return conn.(*net.TCPConn)
 }
 
-// Dial makes net_dial.
+// Dial calls net_dial.
 func (p *Puppet) Dial(to netip.AddrPort) wasi.Errno {
 	p.T.Helper()
 	var record [wasi.AddrSize]byte
@@ -339,7 +353,7 @@ func (p *Puppet) Dial(to netip.AddrPort) wasi.Errno {
 	return p.Raw(wasi.NetDial, p.Session, p.At(TextAt), p.At(ResultAt))
 }
 
-// secure goes on under TLS, after net_tls.
+// secure makes the client's handshake on the control connection, after net_tls.
 func (p *Puppet) secure(config *tls.Config) error {
 	conn := tls.Client(p.Conn, config)
 	if err := conn.Handshake(); err != nil {
@@ -350,7 +364,7 @@ func (p *Puppet) secure(config *tls.Config) error {
 	return nil
 }
 
-// MemoryEnd is the size of the module's memory.
+// MemoryEnd is the size of the module's memory in bytes.
 func (p *Puppet) MemoryEnd() uint64 {
 	p.T.Helper()
 	var pages uint64
@@ -360,23 +374,24 @@ func (p *Puppet) MemoryEnd() uint64 {
 	return pages << 16
 }
 
-// life is what the module says of its exports.
+// life tells how the host has called the module's exports; package puppet has the meaning
+// of the fields.
 type life struct {
 	initialized, starts, size, steps uint64
 	now, clock                       int64
 	backwards, short, early          uint64
 }
 
-func (p *Puppet) life() (l life) {
+func (p *Puppet) life() life {
 	p.T.Helper()
-	l.read(p.T, p.Answer("life"))
-	return l
+	return p.lifeOf(p.Answer("life"))
 }
 
-func (l *life) read(t T, answer string) {
-	t.Helper()
+func (p *Puppet) lifeOf(answer string) (l life) {
+	p.T.Helper()
 	if _, err := fmt.Sscanf(answer, "life %d %d %d %d %d %d %d %d %d",
 		&l.initialized, &l.starts, &l.size, &l.steps, &l.now, &l.backwards, &l.short, &l.early, &l.clock); err != nil {
-		t.Fatalf("%q: %v", answer, err)
+		p.T.Fatalf("%q: %v", answer, err)
 	}
+	return l
 }

@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net"
@@ -11,7 +12,7 @@ import (
 	"wasiftp/wasi"
 )
 
-// Outcome is what a check came to.
+// Outcome is the result of a check: Passed, Skipped or Failed.
 type Outcome uint8
 
 // The outcomes.
@@ -25,11 +26,11 @@ const (
 type Result struct {
 	Check   Check
 	Outcome Outcome
-	Faults  []string // what was seen instead, or why it was skipped
+	Faults  []string // what the host did instead, or why the check was skipped
 }
 
-// Run runs the checks one after the other, unless the host comes to an end
-// meanwhile. Each result is told as it comes.
+// Run runs the checks one after the other, and calls tell with each result. When the host
+// no longer listens after a failed check, the checks behind that are skipped.
 func Run(target *Target, checks []Check, tell func(Result)) (results []Result) {
 	gone := false
 	for _, check := range checks {
@@ -58,8 +59,8 @@ func listens(address string) bool {
 	return err == nil
 }
 
-// Greets runs the first check alone: without a greeting there is nothing to be
-// checked. The fault is "" when there is one.
+// Greets runs the first check alone: a host whose sessions are not greeted by the kit's
+// module cannot be checked. fault is "" for a host that can.
 func Greets(target *Target) (fault string) {
 	t := &trial{}
 	t.run(func() { lifeChecks[0].Against(t, target) })
@@ -73,7 +74,7 @@ type trial struct {
 	cleanups []func()
 }
 
-// run runs a check to its end, on a goroutine that Fatalf can end.
+// run runs a check to its end, on a goroutine of its own so that Fatalf can end it.
 func (t *trial) run(check func()) {
 	done := make(chan struct{})
 	go func() {
@@ -109,25 +110,24 @@ func (t *trial) Skipf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// Report prints what came of it, an import a line, with all that is not as it
-// should be.
+// count counts results by outcome.
+func count(results []Result) (counts [Failed + 1]int) {
+	for _, r := range results {
+		counts[r.Outcome]++
+	}
+	return counts
+}
+
+// Report prints a line for each import, and under it each check that has not passed, with
+// the reason.
 func Report(w io.Writer, results []Result) {
 	line := func(name string) {
-		var of []Result
-		var counts [Failed + 1]int
-		for _, r := range results {
-			if r.Check.Import == name {
-				of = append(of, r)
-				counts[r.Outcome]++
-			}
-		}
+		of := slices.DeleteFunc(slices.Clone(results), func(r Result) bool { return r.Check.Import != name })
 		if len(of) == 0 {
 			return
 		}
-		if name == "" {
-			name = "life of an instance"
-		}
-		fmt.Fprintf(w, "%-20s %3d ok", name, counts[Passed])
+		counts := count(of)
+		fmt.Fprintf(w, "%-20s %3d ok", cmp.Or(name, "life of an instance"), counts[Passed])
 		if counts[Failed] > 0 {
 			fmt.Fprintf(w, ", %d FAILED", counts[Failed])
 		}
@@ -149,7 +149,7 @@ func Report(w io.Writer, results []Result) {
 
 var marks = [...]string{Passed: "ok", Skipped: "--", Failed: "FAILED"}
 
-// String is the check, and what was seen instead of what it promises.
+// String is the outcome, the check's name and its faults.
 func (r Result) String() string {
 	return fmt.Sprintf("%-6s %s%s", marks[r.Outcome], r.Check.Name(), r.faults("       "))
 }
@@ -161,12 +161,9 @@ func (r Result) faults(indent string) (text string) {
 	return text
 }
 
-// Sum prints how many checks came to what, and reports whether none failed.
+// Sum prints the number of checks with each outcome, and reports whether none failed.
 func Sum(w io.Writer, results []Result) bool {
-	var counts [Failed + 1]int
-	for _, r := range results {
-		counts[r.Outcome]++
-	}
+	counts := count(results)
 	fmt.Fprintf(w, "\n%d promises checked: %d hold, %d do not, %d not offered or not checked.\n",
 		len(results), counts[Passed], counts[Failed], counts[Skipped])
 	return counts[Failed] == 0

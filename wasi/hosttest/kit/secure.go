@@ -23,7 +23,7 @@ var secureChecks = []Check{
 		conn, _ := c.Data()
 		errno := c.Raw(wasi.NetTLS, conn, wasi.TLSServer, c.At(TextAt), 0)
 		if offers := c.config().TLS; offers != (errno != wasi.ENOSYS) {
-			c.T.Errorf("the configuration says %v to TLS, and it is %v", offers, errno)
+			c.T.Errorf("the configuration says %v to TLS, but net_tls is %v", offers, errno)
 		}
 	}},
 	{"net_tls", "result", "says reply in the clear, and the control connection goes on behind the handshake", func(c *Trial) {
@@ -35,19 +35,15 @@ var secureChecks = []Check{
 	}},
 	{"net_tls", "result", "the control connection forgets what arrived before the handshake", func(c *Trial) {
 		c.needsTLS()
-		text := c.Text("234 go on\r\n")
-		c.Send("call %s\n%s", Numbers(wasi.NetTLS, c.Session, wasi.TLSServer, text[0], text[1]), strings.Repeat("pages\n", 1000))
-		if reply, err := c.lines.ReadString('\n'); err != nil || reply != "234 go on\r\n" {
-			c.T.Fatalf("the reply in the clear is %q, %v", reply, err)
-		}
+		c.switches(wasi.TLSServer, "234 go on\r\n", manyLines)
 		if c.secure(c.tls()) != nil {
-			return // what came before was taken for the handshake: nothing of it was obeyed
+			return // the host took the lines for the handshake, and so obeyed none of them
 		}
 		if answer := c.Reply(); !strings.HasPrefix(answer, "errno ") {
 			c.T.Fatalf("%q is no errno", answer)
 		}
 		if answer := c.Answer("life"); strings.HasPrefix(answer, "pages") {
-			c.T.Errorf("what was sent before the handshake is obeyed after it")
+			c.T.Errorf("a line sent before the handshake is obeyed after it")
 		}
 	}},
 	{"net_tls", "EventWritable", "protects a data connection, once EventWritable has said OK", func(c *Trial) {
@@ -65,24 +61,24 @@ var secureChecks = []Check{
 		want := string(pattern(1 << 20))
 		name := c.name("file")
 		for _, whole := range []bool{true, false} {
-			file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
+			file := c.create(name)
 			conn, client := c.secureData()
 			c.Must(wasi.TransferStart, file, conn, 0, 0)
 			io.WriteString(client, want)
 			if whole {
 				client.CloseWrite()
 				c.finish(c.Event(wasi.EventTransfer, file))
-				c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
+				c.Must(wasi.FileCommit, file)
 				if got := c.secureContent(name); got != want {
-					c.T.Errorf("%d bytes were sent, and %d stored, or others", len(want), len(got))
+					c.T.Errorf("of %d bytes sent, %d are in the file, or other bytes", len(want), len(got))
 				}
 				continue
 			}
 			under := client.NetConn().(*net.TCPConn)
-			under.Write([]byte{23, 3, 3, 0, 100, 1}) // one byte of a hundred
+			under.Write([]byte{23, 3, 3, 0, 100, 1}) // a record of 100 bytes, of which one comes
 			under.CloseWrite()
 			if e := c.Event(wasi.EventTransfer, file); e.Errno == wasi.OK {
-				c.T.Errorf("of an upload that ends within a record EventTransfer says OK")
+				c.T.Errorf("EventTransfer says OK of an upload that ends within a TLS record")
 			}
 		}
 	}},
@@ -106,13 +102,13 @@ var secureChecks = []Check{
 		"is the client in the handshake of a data connection, which goes on behind it once EventWritable has said OK", func(c *Trial) {
 			c.joins()
 			name := c.name("file")
-			file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
+			file := c.create(name)
 			conn, server := c.joinedData()
 			c.Must(wasi.TransferStart, file, conn, 0, 0)
 			io.WriteString(server, content)
 			server.CloseWrite()
 			c.finish(c.Event(wasi.EventTransfer, file))
-			c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
+			c.Must(wasi.FileCommit, file)
 			file = c.Open(name, 0, 0)
 			conn, server = c.joinedData()
 			c.Must(wasi.TransferStart, file, conn, 0, 0)
@@ -139,7 +135,7 @@ var secureChecks = []Check{
 		c.forbids(joining)
 		c.enter()
 		conn, _ := c.Data()
-		c.denied(wasi.NetTLS, c.Raw(wasi.NetTLS, conn, wasi.TLSClient, c.At(TextAt), 0))
+		c.refused(wasi.EACCES, wasi.NetTLS, conn, wasi.TLSClient, c.At(TextAt), 0)
 	}},
 
 	{"net_tls", "EINVAL", "EINVAL for another part", func(c *Trial) {
@@ -156,7 +152,7 @@ var secureChecks = []Check{
 	{"net_tls", "EACCES", "part 2 is EACCES when that is not allowed", func(c *Trial) {
 		c.forbids(stopping)
 		c.secured()
-		c.denied(wasi.NetTLS, c.Raw(wasi.NetTLS, c.Session, wasi.TLSEnd, c.At(TextAt), 0))
+		c.refused(wasi.EACCES, wasi.NetTLS, c.Session, wasi.TLSEnd, c.At(TextAt), 0)
 	}},
 
 	{"net_deflate", "result", "compresses a download, at each level", func(c *Trial) {
@@ -169,10 +165,10 @@ var secureChecks = []Check{
 			c.Must(wasi.TransferStart, file, conn, 0, 0)
 			packed, err := io.ReadAll(client)
 			if err != nil || len(packed) > len(want)/2 {
-				c.T.Errorf("level %d: %d bytes go as %d, %v", level, len(want), len(packed), err)
+				c.T.Errorf("level %d: %d bytes are sent as %d, %v", level, len(want), len(packed), err)
 			}
 			if got := expand(packed); got != want {
-				c.T.Errorf("level %d: what comes is not the file in zlib format", level)
+				c.T.Errorf("level %d: the bytes sent are not the file in zlib format", level)
 			}
 			c.finish(c.Event(wasi.EventTransfer, file))
 		}
@@ -181,13 +177,13 @@ var secureChecks = []Check{
 		c.enter()
 		for _, want := range []string{"", content, strings.Repeat(content, 50000)} {
 			name := c.name("file")
-			file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
+			file := c.create(name)
 			conn, client := c.deflated(0)
 			c.Must(wasi.TransferStart, file, conn, 0, 0)
 			client.Write(compress(want))
 			client.CloseWrite()
 			c.finish(c.Event(wasi.EventTransfer, file))
-			c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
+			c.Must(wasi.FileCommit, file)
 			c.has(name, want)
 		}
 	}},
@@ -195,13 +191,13 @@ var secureChecks = []Check{
 		c.enter()
 		whole := compress(string(pattern(10000)))
 		for _, sent := range [][]byte{whole[:len(whole)-5], whole[:100], []byte("this is not in zlib format"), {}} {
-			file := c.Open(c.name("file"), wasi.OpenWrite|wasi.OpenTruncate, 0)
+			file := c.create(c.name("file"))
 			conn, client := c.deflated(0)
 			c.Must(wasi.TransferStart, file, conn, 0, 0)
 			client.Write(sent)
 			client.CloseWrite()
 			if e := c.Event(wasi.EventTransfer, file); e.Errno == wasi.OK {
-				c.T.Errorf("%d bytes that are no whole stream end with OK", len(sent))
+				c.T.Errorf("EventTransfer says OK of %d bytes that are no whole zlib stream", len(sent))
 			}
 			c.Must(wasi.HandleClose, file)
 		}
@@ -209,13 +205,9 @@ var secureChecks = []Check{
 	{"net_deflate", "result", "compresses what net_write is given, and handle_close ends it", func(c *Trial) {
 		c.enter()
 		conn, client := c.deflated(0)
-		text := c.Text(content)
-		c.Must(wasi.NetWrite, conn, text[0], text[1], c.At(ResultAt))
+		c.write(conn, content)
 		c.Must(wasi.HandleClose, conn)
-		packed, err := io.ReadAll(client)
-		if got := expand(packed); err != nil || got != content {
-			c.T.Errorf("%d bytes come, %v, which expand to %q", len(packed), err, got)
-		}
+		c.expands(client, content)
 	}},
 	{"net_deflate", "result", "compresses under TLS", func(c *Trial) {
 		c.secured()
@@ -225,10 +217,7 @@ var secureChecks = []Check{
 		conn, client := c.secureData()
 		c.Must(wasi.NetDeflate, conn, 0)
 		c.Must(wasi.TransferStart, file, conn, 0, 0)
-		packed, err := io.ReadAll(client)
-		if got := expand(packed); err != nil || got != want {
-			c.T.Errorf("%d bytes come, %v, which do not expand to the file", len(packed), err)
-		}
+		c.expands(client, want)
 		c.finish(c.Event(wasi.EventTransfer, file))
 	}},
 	{"net_deflate", "EINVAL", "EINVAL for a level above 9, and for a connection that is compressed", func(c *Trial) {
@@ -240,6 +229,7 @@ var secureChecks = []Check{
 	}},
 }
 
+// needsTLS skips the check when the host has no TLS.
 func (c *Trial) needsTLS() {
 	c.T.Helper()
 	if !c.config().TLS {
@@ -247,8 +237,8 @@ func (c *Trial) needsTLS() {
 	}
 }
 
-// tls is the client's side of a handshake. One session's data connections resume
-// what its control connection began.
+// tls is the client's configuration of a handshake. The data connections of a session
+// resume the TLS session of its control connection.
 func (c *Trial) tls() *tls.Config {
 	if c.resumption == nil {
 		c.resumption = &tls.Config{
@@ -258,50 +248,71 @@ func (c *Trial) tls() *tls.Config {
 	return c.resumption
 }
 
-// secured puts the control connection behind a handshake.
-func (c *Trial) secured() {
+// manyLines follow a call of net_tls at once. The host must drop them.
+var manyLines = "\n" + strings.Repeat("pages\n", 1000)
+
+// switches calls net_tls for the control connection, sends behind right after the call, and
+// reads the reply.
+func (c *Trial) switches(part uint64, reply, behind string) {
 	c.T.Helper()
-	c.needsTLS()
-	text := c.Text("234 go on\r\n")
-	c.Send("call %s", Numbers(wasi.NetTLS, c.Session, wasi.TLSServer, text[0], text[1]))
-	if reply, err := c.lines.ReadString('\n'); err != nil || reply != "234 go on\r\n" {
-		c.T.Fatalf("the reply in the clear is %q, %v", reply, err)
-	}
-	if err := c.secure(c.tls()); err != nil {
-		c.T.Fatalf("the handshake: %v", err)
-	}
-	if errno := c.Errno(c.Reply()); errno != wasi.OK {
-		c.T.Fatalf("%v, not OK", errno)
+	text := c.Text(reply)
+	c.Send("call %s%s", Numbers(wasi.NetTLS, c.Session, part, text[0], text[1]), behind)
+	if got, err := c.lines.ReadString('\n'); err != nil || got != reply {
+		c.T.Fatalf("the reply of net_tls comes as %q, %v", got, err)
 	}
 }
 
-// noHandshake makes the handshake of a data connection fail, and closes that.
+// secured puts the control connection under TLS.
+func (c *Trial) secured() {
+	c.T.Helper()
+	c.needsTLS()
+	c.switches(wasi.TLSServer, "234 go on\r\n", "")
+	if err := c.secure(c.tls()); err != nil {
+		c.T.Fatalf("the handshake of the control connection: %v", err)
+	}
+	if errno := c.Errno(c.Reply()); errno != wasi.OK {
+		c.T.Fatalf("net_tls: %v, not OK", errno)
+	}
+}
+
+// noHandshake makes the handshake of a data connection fail, and closes the connection.
 func (c *Trial) noHandshake(conn uint64, other *net.TCPConn) {
 	c.T.Helper()
 	io.WriteString(other, "this is no handshake, but some text\r\n")
 	other.CloseWrite()
 	if e := c.Event(wasi.EventWritable, conn); e.Errno != wasi.EPROTO {
-		c.T.Errorf("it says %v, not EPROTO", e.Errno)
+		c.T.Errorf("EventWritable says %v, not EPROTO", e.Errno)
 	}
 	c.Must(wasi.HandleClose, conn)
 }
 
-// secureData is a data connection behind a handshake.
+// secureData is a data connection under TLS, with the host as the server.
 func (c *Trial) secureData() (uint64, *tls.Conn) {
 	c.T.Helper()
-	conn, plain := c.Data()
-	c.Must(wasi.NetTLS, conn, wasi.TLSServer, c.At(TextAt), 0)
-	client := tls.Client(plain, c.tls())
-	if err := client.Handshake(); err != nil {
-		c.T.Fatalf("the handshake of a data connection: %v", err)
-	}
-	if e := c.Event(wasi.EventWritable, conn); e.Errno != wasi.OK {
-		c.T.Fatalf("EventWritable says %v, not OK", e.Errno)
-	}
-	return conn, client
+	return c.handshake(wasi.TLSServer, tls.Client, c.tls())
 }
 
-// joins is a session whose data connections may be joined.
+// joinedData is a data connection under TLS, with the host as the client.
+func (c *Trial) joinedData() (uint64, *tls.Conn) {
+	c.T.Helper()
+	return c.handshake(wasi.TLSClient, tls.Server, &tls.Config{Certificates: []tls.Certificate{certificate(c.T)}})
+}
+
+// handshake puts a new data connection under TLS. The host plays a part of the handshake, and
+// end is the other one.
+func (c *Trial) handshake(part uint64, end func(net.Conn, *tls.Config) *tls.Conn, config *tls.Config) (uint64, *tls.Conn) {
+	c.T.Helper()
+	conn, plain := c.Data()
+	c.Must(wasi.NetTLS, conn, part, c.At(TextAt), 0)
+	other := end(plain, config)
+	if err := other.Handshake(); err != nil {
+		c.T.Fatalf("the handshake of a data connection: %v", err)
+	}
+	c.connected(conn)
+	return conn, other
+}
+
+// joins logs in under TLS, on a host that may be the client in a handshake.
 func (c *Trial) joins() {
 	c.T.Helper()
 	c.needsTLS()
@@ -310,21 +321,7 @@ func (c *Trial) joins() {
 	c.enter()
 }
 
-// joinedData is a data connection on which the host is the TLS client.
-func (c *Trial) joinedData() (uint64, *tls.Conn) {
-	c.T.Helper()
-	conn, plain := c.Data()
-	c.Must(wasi.NetTLS, conn, wasi.TLSClient, c.At(TextAt), 0)
-	server := tls.Server(plain, &tls.Config{Certificates: []tls.Certificate{certificate(c.T)}})
-	if err := server.Handshake(); err != nil {
-		c.T.Fatalf("the handshake: %v", err)
-	}
-	if e := c.Event(wasi.EventWritable, conn); e.Errno != wasi.OK {
-		c.T.Fatalf("EventWritable says %v, not OK", e.Errno)
-	}
-	return conn, server
-}
-
+// secureContent downloads a file under TLS.
 func (c *Trial) secureContent(name string) string {
 	c.T.Helper()
 	file := c.Open(name, 0, 0)
@@ -338,10 +335,11 @@ func (c *Trial) secureContent(name string) string {
 	return string(got)
 }
 
+// deflated is a data connection with compression.
 func (c *Trial) deflated(level uint64) (uint64, *net.TCPConn) {
 	c.T.Helper()
 	conn, client := c.Data()
-	c.succeed(wasi.NetDeflate, c.Raw(wasi.NetDeflate, conn, level))
+	c.Must(wasi.NetDeflate, conn, level)
 	return conn, client
 }
 
@@ -349,27 +347,23 @@ func stopsTLS(c *Trial) {
 	c.secured()
 	c.needs(stopping)
 	conn := c.Conn.(*tls.Conn)
-	text := c.Text("200 in the clear\r\n")
-	c.Send("call %s\n%s", Numbers(wasi.NetTLS, c.Session, wasi.TLSEnd, text[0], text[1]), strings.Repeat("pages\n", 1000))
-	if reply, err := c.lines.ReadString('\n'); err != nil || reply != "200 in the clear\r\n" {
-		c.T.Fatalf("the last reply under TLS is %q, %v", reply, err)
-	}
-	late := time.AfterFunc(2*time.Second, func() { conn.CloseWrite() }) // a host may wait for us
+	c.switches(wasi.TLSEnd, "200 in the clear\r\n", manyLines)
+	late := time.AfterFunc(2*time.Second, func() { conn.CloseWrite() }) // a host may wait for the client's end of TLS
 	if rest, err := c.Rest(); rest != "" || err != nil {
-		c.T.Fatalf("after the last reply TLS ends with %q, %v", rest, err)
+		c.T.Fatalf("after the last reply under TLS come %q and %v, not the end of TLS", rest, err)
 	}
 	late.Stop()
 	conn.CloseWrite()
 	c.Conn = conn.NetConn()
-	c.Conn.SetDeadline(time.Now().Add(c.patience)) // CloseWrite has ended the time for writing
+	c.Conn.SetDeadline(time.Now().Add(c.patience)) // CloseWrite has set the deadline for writes to now
 	c.lines.Reset(c.Conn)
 	if errno := c.Errno(c.Reply()); errno != wasi.OK {
-		c.T.Fatalf("%v, not OK", errno)
+		c.T.Fatalf("net_tls: %v, not OK", errno)
 	}
-	c.life() // what was sent under TLS behind the call must not be obeyed before it
+	c.life() // an answer to a line behind the call would come first, and fail here
 }
 
-// certificate is one that nobody trusts.
+// certificate is a self-signed certificate.
 func certificate(t T) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -392,7 +386,16 @@ func compress(s string) []byte {
 	return b.Bytes()
 }
 
-// expand is what a whole zlib stream has, "" for anything else.
+// expands checks that the client gets a whole zlib stream of want.
+func (c *Trial) expands(client io.Reader, want string) {
+	c.T.Helper()
+	packed, err := io.ReadAll(client)
+	if got := expand(packed); err != nil || got != want {
+		c.T.Errorf("the client gets %d bytes and %v, which do not expand to %.80q", len(packed), err, want)
+	}
+}
+
+// expand is the content of a whole zlib stream, "" for other bytes.
 func expand(b []byte) string {
 	r, err := zlib.NewReader(bytes.NewReader(b))
 	if err != nil {

@@ -12,21 +12,21 @@ import (
 var sessionChecks = []Check{
 	{"session_umask", "result", "new files and directories do not get these bits, until the next login", func(c *Trial) {
 		c.enter()
-		before := c.stat(c.made("before", content)).Mode & 0o777
-		c.succeed(wasi.SessionUmask, c.Call(wasi.SessionUmask, c.Session, 0o077))
+		before := c.stat(c.made("before", content), 0).Mode & 0o777
+		c.Must(wasi.SessionUmask, c.Session, 0o077)
 		for _, name := range []string{c.made("file", content), c.folder("folder")} {
-			if mode := c.stat(name).Mode & 0o777; mode&0o077 != 0 || mode&0o400 == 0 {
-				c.T.Errorf("under the mask 077 %q is made with %o", name, mode)
+			if mode := c.stat(name, 0).Mode & 0o777; mode&0o077 != 0 || mode&0o400 == 0 {
+				c.T.Errorf("under the mask 077 %q is made with the mode %o", name, mode)
 			}
 		}
-		c.succeed(wasi.SessionUmask, c.Call(wasi.SessionUmask, c.Session, 0o022))
-		if mode := c.stat(c.made("other", content)).Mode & 0o777; mode&0o022 != 0 || mode&0o044 == 0 {
-			c.T.Errorf("under the mask 022 a file is made with %o", mode)
+		c.Must(wasi.SessionUmask, c.Session, 0o022)
+		if mode := c.stat(c.made("other", content), 0).Mode & 0o777; mode&0o022 != 0 || mode&0o044 == 0 {
+			c.T.Errorf("under the mask 022 a file is made with the mode %o", mode)
 		}
-		c.succeed(wasi.SessionUmask, c.Call(wasi.SessionUmask, c.Session, 0o777))
+		c.Must(wasi.SessionUmask, c.Session, 0o777)
 		c.enter()
-		if mode := c.stat(c.made("again", content)).Mode & 0o777; mode != before {
-			c.T.Errorf("before the mask a file was made with %o, and after the next login with %o", before, mode)
+		if mode := c.stat(c.made("again", content), 0).Mode & 0o777; mode != before {
+			c.T.Errorf("a file was made with the mode %o before the mask, and with %o after the next login", before, mode)
 		}
 	}},
 	{"session_umask", "EACCES", "EACCES without the right to write, and before the login", func(c *Trial) {
@@ -46,7 +46,7 @@ var sessionChecks = []Check{
 		for _, on := range []uint64{1, 0, 1} {
 			c.succeed(wasi.SessionNames, c.rewritten("a/name", on, outSize))
 			if got := string(c.Peek(BufferAt, c.Number(ResultAt))); got != "a/name" {
-				c.T.Errorf("a name without any strange letter is now %q", got)
+				c.T.Errorf("the name %q, all ASCII, is now %q", "a/name", got)
 			}
 		}
 		c.has(c.made("\u00fc", content), content)
@@ -59,7 +59,7 @@ var sessionChecks = []Check{
 		c.has(other, content)
 		c.succeed(wasi.SessionNames, c.rewritten(other, 0, outSize))
 		if got := string(c.Peek(BufferAt, c.Number(ResultAt))); got != name {
-			c.T.Errorf("%q is %q, and back %q", name, other, got)
+			c.T.Errorf("the name %q is %q in UTF-8, and %q when that is turned off again", name, other, got)
 		}
 		c.has(name, content)
 	}},
@@ -68,7 +68,7 @@ var sessionChecks = []Check{
 		c.succeed(wasi.SessionNames, c.rewritten("name", 1, 4))
 		for on, room := range map[uint64]uint64{1: 3, 2: outSize} {
 			if errno := c.rewritten("name", on, room); errno != wasi.EINVAL {
-				c.T.Errorf("4 bytes into %d, with the switch %d: %v, not EINVAL", room, on, errno)
+				c.T.Errorf("a name of 4 bytes into a buffer of %d, with on %d: %v, not EINVAL", room, on, errno)
 			}
 		}
 	}},
@@ -89,7 +89,7 @@ var sessionChecks = []Check{
 	}},
 }
 
-// abilities compares what files are said to be able to with what they do.
+// abilities compares the abilities of auth_login with what the imports do.
 func abilities(c *Trial) {
 	c.enter()
 	able := wasi.Abilities(c.Number(Result2At))
@@ -111,44 +111,44 @@ func abilities(c *Trial) {
 			continue // the configuration does not allow it
 		}
 		if can := able&a.able != 0; can != (a.errno != wasi.ENOSYS) {
-			c.T.Errorf("the abilities %#x say %v to %s, and it is %v", able, can, wasi.Table[a.n].Name, a.errno)
+			c.T.Errorf("the abilities %#x say %v to %s, but it is %v", able, can, wasi.Table[a.n].Name, a.errno)
 		}
 	}
-	if can := able&wasi.AbleCreated != 0; can != (c.stat(file).Created != 0) {
-		c.T.Errorf("the abilities %#x say %v to creation times, and a file just made was created at %d", able, can,
-			c.stat(file).Created)
+	created := c.stat(file, 0).Created
+	if can := able&wasi.AbleCreated != 0; can != (created != 0) {
+		c.T.Errorf("the abilities %#x say %v to creation times, but that of a new file is %d", able, can, created)
 	}
 	if able&wasi.AbleUpload == 0 {
-		c.T.Errorf("the abilities %#x have no uploads, of which the kit has just made one", able)
+		c.T.Errorf("the abilities %#x say false to uploads, but the kit has just made one", able)
 	}
 }
 
-// rewritten makes session_names.
+// rewritten calls session_names.
 func (c *Trial) rewritten(name string, on, room uint64) wasi.Errno {
 	c.T.Helper()
 	text := c.Text(name)
 	return c.Raw(wasi.SessionNames, c.Session, on, text[0], text[1], c.At(BufferAt), room, c.At(ResultAt))
 }
 
-// administer logs the session in to the account that may see the others.
+// administer logs the session in to the account that may list the sessions.
 func (c *Trial) administer() {
 	c.T.Helper()
 	c.loginAs(c.Target.Admin, c.Target.AdminPassword, "that may see who is there")
 }
 
-// listed reads session records by pages of a size, and calls yield for each.
+// listed reads all session records by pages of room bytes, and calls yield for each.
 func (c *Trial) listed(room uint64, yield func(who wasi.Who, user, name string)) {
 	c.T.Helper()
 	for last := uint64(0); ; {
-		c.succeed(wasi.SessionList, c.Raw(wasi.SessionList, c.Session, last, c.At(BufferAt), room, c.At(ResultAt)))
-		page := c.Peek(BufferAt, min(c.Number(ResultAt), room))
+		n := c.Must(wasi.SessionList, c.Session, last, c.At(BufferAt), room, c.At(ResultAt))
+		page := c.Peek(BufferAt, min(n, room))
 		if len(page) == 0 {
 			return
 		}
 		for len(page) > 0 {
 			who, user, name, rest, ok := wasi.NextWho(page)
 			if !ok || who.Number <= last {
-				c.T.Fatalf("after session %d comes %d, or no whole record", last, who.Number)
+				c.T.Fatalf("after session %d comes session %d, or no whole record", last, who.Number)
 			}
 			yield(who, string(user), string(name))
 			last, page = who.Number, rest
@@ -168,7 +168,7 @@ func listsSessions(c *Trial) {
 		c.listed(room, func(who wasi.Who, user, _ string) {
 			client := net.TCPAddrFromAddrPort(who.Client).String()
 			if began := time.Since(time.Unix(0, who.Began)).Abs(); client == own && (user != c.Target.Admin || began > time.Hour) {
-				c.T.Errorf("the session that asks is %+v of %q", who, user)
+				c.T.Errorf("the session that asks is listed as %+v of %q", who, user)
 			}
 			found[client] = true
 		})
@@ -178,9 +178,8 @@ func listsSessions(c *Trial) {
 			}
 		}
 	}
-	c.succeed(wasi.SessionList, c.Raw(wasi.SessionList, c.Session, math.MaxInt64, c.At(BufferAt), outSize, c.At(ResultAt)))
-	if n := c.Number(ResultAt); n != 0 {
-		c.T.Errorf("above the highest number there are %d bytes of sessions", n)
+	if n := c.Must(wasi.SessionList, c.Session, math.MaxInt64, c.At(BufferAt), outSize, c.At(ResultAt)); n != 0 {
+		c.T.Errorf("above the highest number come %d bytes of sessions", n)
 	}
 }
 
@@ -198,8 +197,8 @@ func seesDoings(c *Trial) {
 				return
 			}
 			if who.Doing != doing || user != c.Target.User || file != "" && name != file || who.Bytes < bytes {
-				c.T.Errorf("it is told of as %+v of %q with %q, not as doing %d with %q and %d bytes or more", who, user, name, doing,
-					file, bytes)
+				c.T.Errorf("the session is listed as %+v of %q with %q, not as doing %d with %q and %d bytes or more", who, user,
+					name, doing, file, bytes)
 			}
 		})
 	}
@@ -211,8 +210,7 @@ func seesDoings(c *Trial) {
 	sees(wasi.DoingNothing, "", 0)
 
 	download := p.Open(file, 0, 0)
-	conn, client := p.Data()
-	p.Must(wasi.TransferStart, download, conn, 0, 0)
+	client := p.transfer(download, 0, 0)
 	io.ReadFull(client, make([]byte, large/2))
 	sees(wasi.DoingDownload, file, 1)
 	io.Copy(io.Discard, client)
@@ -222,8 +220,7 @@ func seesDoings(c *Trial) {
 
 	name := c.name("new")
 	upload := p.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
-	conn, _ = p.Data()
-	p.Must(wasi.TransferStart, upload, conn, 0, 0)
+	p.transfer(upload, 0, 0)
 	sees(wasi.DoingUpload, name, 0)
 	p.Must(wasi.HandleClose, upload)
 	sees(wasi.DoingNothing, "", 0)

@@ -29,7 +29,7 @@ var transferChecks = []Check{
 				c.moved(e, len(content))
 				c.once(wasi.EventTransfer)
 				if got != content {
-					c.T.Errorf("%d bytes come of %d, or others", len(got), len(content))
+					c.T.Errorf("of a file of %d bytes, %d come, or other bytes", len(content), len(got))
 				}
 			}
 		}},
@@ -43,7 +43,7 @@ var transferChecks = []Check{
 			got, e := c.download(c.Open(name, 0, part.offset), 0, part.length)
 			c.moved(e, len(part.want))
 			if got != part.want {
-				c.T.Errorf("%d bytes from %d on are %q, not %q", part.length, part.offset, got, part.want)
+				c.T.Errorf("from %d on, with length %d, comes %q, not %q", part.offset, part.length, got, part.want)
 			}
 		}
 	}},
@@ -54,17 +54,17 @@ var transferChecks = []Check{
 			name := c.made("text", text)
 			got, e := c.download(c.Open(name, 0, 0), wasi.TransferASCII, 0)
 			if want := []string{"one\r\ntwo\r\r\n\r\nthree\r", "one\r\ntwo\r\n\r\nthree\r"}; got != want[0] && got != want[1] {
-				c.T.Errorf("%q goes as %q, not as %q or %q", text, got, want[0], want[1])
+				c.T.Errorf("%q is sent as %q, not as %q or %q", text, got, want[0], want[1])
 			}
 			c.moved(e, len(got))
 			if got, _ := c.download(c.Open(name, 0, 0), wasi.TransferASCII, 4); got != "one\r\n" {
-				c.T.Errorf("4 bytes of %q go as %q", text, got)
+				c.T.Errorf("the first 4 bytes of %q are sent as %q", text, got)
 			}
 		}},
 	{"transfer_start", "result", "flag 1 stores each CRLF as LF, wherever the connection cuts it", func(c *Trial) {
 		c.enter()
 		name := c.name("text")
-		file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
+		file := c.create(name)
 		conn, client := c.Data()
 		client.SetNoDelay(true)
 		c.Must(wasi.TransferStart, file, conn, wasi.TransferASCII, 0)
@@ -74,7 +74,7 @@ var transferChecks = []Check{
 		}
 		client.Close()
 		c.moved(c.Event(wasi.EventTransfer, file), len("one\r\ntwo\n\r\r\n\rthree"))
-		c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
+		c.Must(wasi.FileCommit, file)
 		c.has(name, "one\ntwo\n\r\n\rthree")
 	}},
 	{"transfer_start", "result EventTransfer",
@@ -82,11 +82,11 @@ var transferChecks = []Check{
 			c.enter()
 			for name, content := range map[string]string{"empty": "", "large": string(pattern(3<<20 + 7))} {
 				name = c.name(name)
-				file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
+				file := c.create(name)
 				c.moved(c.upload(file, content, 0, 0), len(content))
-				c.succeed(wasi.FileCommit, c.Call(wasi.FileCommit, file))
+				c.Must(wasi.FileCommit, file)
 				if got := c.content(name); got != content {
-					c.T.Errorf("%d bytes were sent, and %d stored, or others", len(content), len(got))
+					c.T.Errorf("of %d bytes sent, %d are in the file, or other bytes", len(content), len(got))
 				}
 			}
 		}},
@@ -95,26 +95,25 @@ var transferChecks = []Check{
 		name := c.made("file", "0123456789")
 		file := c.Open(name, wasi.OpenWrite, 2)
 		if e := c.upload(file, "abcd", 0, 3); e.Errno != wasi.EINVAL {
-			c.T.Errorf("4 bytes of 3: EventTransfer says %v, not EINVAL", e.Errno)
+			c.T.Errorf("after an upload of 4 bytes with length 3, EventTransfer says %v, not EINVAL", e.Errno)
 		}
 		c.Must(wasi.HandleClose, file)
 		c.uploads(c.made("exact", "0123456789"), wasi.OpenWrite, 2, "abc", "01abc56789")
 		got := c.content(name)
 		if len(got) != 10 || got[5:] != "56789" {
-			c.T.Errorf("after an upload of 4 bytes of 3 at 2 the file is %q", got)
+			c.T.Errorf("after an upload of 4 bytes with length 3 at 2 the file is %q", got)
 		}
 	}},
 	{"transfer_start", "EventTransfer", "an upload whose client resets ends with an errno", func(c *Trial) {
 		c.enter()
-		if e := c.resetUpload(c.Open(c.name("file"), wasi.OpenWrite|wasi.OpenTruncate, 0), content); e.Errno == wasi.OK {
+		if e := c.resetUpload(c.create(c.name("file")), content); e.Errno == wasi.OK {
 			c.T.Errorf("EventTransfer says OK")
 		}
 	}},
 	{"transfer_start", "EventTransfer", "a download whose client hangs up ends with an errno", func(c *Trial) {
 		c.enter()
 		file := c.Open(c.made("large", string(pattern(large))), 0, 0)
-		conn, client := c.Data()
-		c.Must(wasi.TransferStart, file, conn, 0, 0)
+		client := c.transfer(file, 0, 0)
 		io.ReadFull(client, make([]byte, 1000))
 		client.SetLinger(0)
 		client.Close()
@@ -125,12 +124,11 @@ var transferChecks = []Check{
 	{"transfer_start", "result", "a download that the engine gives up is reset: it must not look complete", func(c *Trial) {
 		c.enter()
 		file := c.Open(c.made("large", string(pattern(large))), 0, 0)
-		conn, client := c.Data()
-		c.Must(wasi.TransferStart, file, conn, 0, 0)
+		client := c.transfer(file, 0, 0)
 		io.ReadFull(client, make([]byte, 1000))
 		c.Must(wasi.HandleClose, file)
 		if n, err := io.Copy(io.Discard, client); err == nil {
-			c.T.Errorf("after %d bytes of %d the client sees an end in order", n+1000, large)
+			c.T.Errorf("after %d bytes of %d the client sees an end in order, not a reset", n+1000, large)
 		} else if timedOut(err) {
 			c.T.Errorf("the connection stays open")
 		}
@@ -138,13 +136,12 @@ var transferChecks = []Check{
 	{"transfer_start", "result", "an upload that the engine gives up hangs up, and its name can be used", func(c *Trial) {
 		c.enter()
 		name := c.name("file")
-		file := c.Open(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
-		conn, client := c.Data()
-		c.Must(wasi.TransferStart, file, conn, 0, 0)
+		file := c.create(name)
+		client := c.transfer(file, 0, 0)
 		io.WriteString(client, content)
 		c.Must(wasi.HandleClose, file)
 		if n, err := client.Read(make([]byte, 1)); n > 0 || timedOut(err) {
-			c.T.Errorf("the client gets %d bytes, %v", n, err)
+			c.T.Errorf("the client gets %d bytes and %v, not the end", n, err)
 		}
 		c.put(name, "other")
 		c.has(name, "other")
@@ -185,36 +182,22 @@ var transferChecks = []Check{
 		c.enter()
 		file := c.Open(c.made("file", content), 0, 0)
 		conn, client := c.Data()
-		text := c.Text("before ")
-		c.Must(wasi.NetWrite, conn, text[0], text[1], c.At(ResultAt))
+		c.write(conn, "before ")
 		c.Must(wasi.TransferStart, file, conn, 0, 0)
 		c.ended(client, "before "+content)
 	}},
 	{"transfer_start", "result", "goes over a connection that was dialled, too", func(c *Trial) {
 		c.enter()
-		l := c.clientPort()
 		file := c.Open(c.made("file", content), 0, 0)
-		if errno := c.Dial(l.address); errno != wasi.OK {
-			c.T.Fatalf("net_dial: %v", errno)
-		}
-		conn := c.Number(ResultAt)
-		if e := c.Event(wasi.EventWritable, conn); e.Errno != wasi.OK {
-			c.T.Fatalf("EventWritable says %v", e.Errno)
-		}
+		conn, client := c.dialled()
 		c.Must(wasi.TransferStart, file, conn, 0, 0)
-		client, err := l.Accept()
-		if err != nil {
-			c.T.Fatalf("nobody connects: %v", err)
-		}
-		defer client.Close()
 		c.ended(client, content)
 	}},
 	{"transfer_start", "result", "a transfer that stands still keeps nobody waiting: the session and others go on", func(c *Trial) {
 		c.enter()
 		file := c.Open(c.made("large", string(pattern(large))), 0, 0)
-		conn, client := c.Data()
-		c.Must(wasi.TransferStart, file, conn, 0, 0)
-		c.stat(".")
+		client := c.transfer(file, 0, 0)
+		c.stat(".", 0)
 		c.has(c.made("other", content), content)
 		p := c.Connect(c.T)
 		p.Login(c.Target.User, c.Target.Password)
@@ -239,8 +222,7 @@ var transferChecks = []Check{
 			p := c.Connect(c.T)
 			p.Login(c.Target.User, c.Target.Password)
 			file := p.Open(name, 0, 0)
-			conn, client := p.Data()
-			p.Must(wasi.TransferStart, file, conn, 0, 0)
+			client := p.transfer(file, 0, 0)
 			all = append(all, one{p, file, client})
 		}
 		for _, o := range all {
@@ -252,26 +234,24 @@ var transferChecks = []Check{
 	{"transfer_progress", "result", "how many bytes have crossed so far, and in the end all", func(c *Trial) {
 		c.enter()
 		file := c.Open(c.made("large", string(pattern(large))), 0, 0)
-		conn, client := c.Data()
-		c.Must(wasi.TransferStart, file, conn, 0, 0)
+		client := c.transfer(file, 0, 0)
 		io.ReadFull(client, make([]byte, large/2))
 		first := c.progress(file)
 		if first > large {
-			c.T.Errorf("%d bytes of %d", first, large)
+			c.T.Errorf("transfer_progress says %d bytes of a file of %d", first, large)
 		}
 		io.Copy(io.Discard, client)
 		c.finish(c.Event(wasi.EventTransfer, file))
 		if last := c.progress(file); last != large || last < first {
-			c.T.Errorf("in the end %d bytes of %d, after %d", last, large, first)
+			c.T.Errorf("transfer_progress says %d bytes of %d in the end, and %d before", last, large, first)
 		}
 	}},
 	{"transfer_progress", "result", "grows while an upload goes on", func(c *Trial) {
 		c.enter()
-		file := c.Open(c.name("file"), wasi.OpenWrite|wasi.OpenTruncate, 0)
-		conn, client := c.Data()
-		c.Must(wasi.TransferStart, file, conn, 0, 0)
+		file := c.create(c.name("file"))
+		client := c.transfer(file, 0, 0)
 		const half = 4 << 20
-		client.Write(make([]byte, half)) // most of it has been taken when this returns
+		client.Write(make([]byte, half)) // the host has read most of it when Write returns
 		for before := uint64(0); before == 0; {
 			before = c.progress(file)
 		}
@@ -293,18 +273,15 @@ var transferChecks = []Check{
 	}},
 	{"transfer_hash", "handles", "EBADF for an upload", func(c *Trial) {
 		c.enter()
-		file := c.Open(c.name("new"), wasi.OpenWrite|wasi.OpenTruncate, 0)
+		file := c.create(c.name("new"))
 		c.refused(wasi.EBADF, wasi.TransferHash, c.hashing(file, wasi.HashSHA256, 0)...)
 	}},
 	{"transfer_hash", "result", "gives the hash again as often as it is asked for", func(c *Trial) {
 		c.enter()
 		file := c.Open(c.made("file", content), 0, 0)
 		c.hashes(file, wasi.HashSHA256, 0, len(content))
-		want := sha256.Sum256([]byte(content))
 		for range 2 {
-			if got := c.digest(file, wasi.HashSHA256, 0); !bytes.Equal(got, want[:]) {
-				c.T.Errorf("%x, not %x", got, want)
-			}
+			c.hashed(sha256.New(), file, wasi.HashSHA256, 0, content)
 		}
 	}},
 	{"transfer_hash", "EAGAIN", "EAGAIN while the hash is being made, unless it is made at once", func(c *Trial) {
@@ -314,13 +291,10 @@ var transferChecks = []Check{
 		c.Send("%s\n%s", call, call)
 		c.begun(c.Errno(c.Reply()))
 		if errno := c.Errno(c.Reply()); errno != wasi.EAGAIN && errno != wasi.OK {
-			c.T.Errorf("%v, not EAGAIN", errno)
+			c.T.Errorf("the second call is %v, not EAGAIN or OK", errno)
 		}
 		c.moved(c.Event(wasi.EventTransfer, file), large)
-		want := sha256.Sum256(pattern(large))
-		if got := c.digest(file, wasi.HashSHA256, 0); !bytes.Equal(got, want[:]) {
-			c.T.Errorf("%x, not %x", got, want)
-		}
+		c.hashed(sha256.New(), file, wasi.HashSHA256, 0, string(pattern(large)))
 	}},
 	{"transfer_hash", "EINVAL", "EINVAL when digest is too small, and for other arguments than at first", func(c *Trial) {
 		c.enter()
@@ -334,7 +308,7 @@ var transferChecks = []Check{
 	}},
 }
 
-// moved checks that a transfer ended well after so many bytes.
+// moved checks that a transfer of so many bytes has ended well.
 func (c *Trial) moved(e wasi.Event, bytes int) {
 	c.T.Helper()
 	c.finish(e)
@@ -343,6 +317,7 @@ func (c *Trial) moved(e wasi.Event, bytes int) {
 	}
 }
 
+// progress is the result of transfer_progress.
 func (c *Trial) progress(file uint64) uint64 {
 	c.T.Helper()
 	if errno := c.Raw(wasi.TransferProgress, file, c.At(ResultAt)); errno != wasi.OK {
@@ -356,7 +331,8 @@ func (c *Trial) hashing(file, algorithm, length uint64) []uint64 {
 	return []uint64{file, algorithm, length, c.At(BufferAt), outSize, c.At(ResultAt)}
 }
 
-// begun checks that a hash is being made.
+// begun checks the errno of the first transfer_hash: EAGAIN, as the hash takes until
+// EventTransfer.
 func (c *Trial) begun(errno wasi.Errno) {
 	c.T.Helper()
 	if errno != wasi.EAGAIN {
@@ -365,17 +341,21 @@ func (c *Trial) begun(errno wasi.Errno) {
 	}
 }
 
-// hashes hashes so many bytes.
+// hashes begins a hash of so many bytes, and waits for its end.
 func (c *Trial) hashes(file, algorithm, length uint64, bytes int) {
 	c.T.Helper()
 	c.begun(c.Raw(wasi.TransferHash, c.hashing(file, algorithm, length)...))
 	c.moved(c.Event(wasi.EventTransfer, file), bytes)
 }
 
-func (c *Trial) digest(file, algorithm, length uint64) []byte {
+// hashed checks that a hash that has ended is that of text by h, an empty hash.
+func (c *Trial) hashed(h hash.Hash, file, algorithm, length uint64, text string) {
 	c.T.Helper()
-	c.succeed(wasi.TransferHash, c.Raw(wasi.TransferHash, c.hashing(file, algorithm, length)...))
-	return c.Peek(BufferAt, min(c.Number(ResultAt), outSize))
+	io.WriteString(h, text)
+	n := c.Must(wasi.TransferHash, c.hashing(file, algorithm, length)...)
+	if got := c.Peek(BufferAt, min(n, outSize)); !bytes.Equal(got, h.Sum(nil)) {
+		c.T.Errorf("the hash of %d bytes by algorithm %d is %x, not %x", len(text), algorithm, got, h.Sum(nil))
+	}
 }
 
 func hashesAll(c *Trial) {
@@ -391,10 +371,7 @@ func hashesAll(c *Trial) {
 			}
 			c.hashes(file, uint64(algorithm), part.length, len(want))
 			h.Reset()
-			io.WriteString(h, want)
-			if got := c.digest(file, uint64(algorithm), part.length); !bytes.Equal(got, h.Sum(nil)) {
-				c.T.Errorf("algorithm %d from %d on is %x, not %x", algorithm, part.offset, got, h.Sum(nil))
-			}
+			c.hashed(h, file, uint64(algorithm), part.length, want)
 			c.Must(wasi.HandleClose, file)
 		}
 	}

@@ -1,28 +1,28 @@
 //go:build wasip1
 
-// Package puppet is an engine that serves no FTP but does what its client tells
-// it to: it makes any call of the boundary with any numbers. What it should have
-// seen is for the client to say.
+// Package puppet is a module in the place of the engine. It serves no FTP but obeys its
+// client: it makes any call of the boundary with any numbers. It judges nothing; the client
+// checks the results.
 //
-// It greets a session by "hello SESSION SCRATCH SIZE INSTANCE VALUE", the last being
-// that of EventOpen, and then answers a line with a line:
+// It greets a session by "hello SESSION SCRATCH SIZE INSTANCE VALUE", with the value of the
+// session's EventOpen. Then it answers each line by a line:
 //
-//	call N ARGS...    makes import N of the table: "errno E"
+//	call N ARGS...    calls import N of the table: "errno E"
 //	poke ADDRESS HEX  writes memory: "ok"
 //	peek ADDRESS SIZE reads memory: "bytes HEX"
-//	grow SIZE         takes memory that imports may read and write: "grown ADDRESS"
-//	pages             how large the memory is: "pages N", of 64 KiB
-//	watch SESSION     that session's events are told to this one, and what it sends
-//	                  is left for import calls to read: "ok"
-//	sip N             events are taken N at a time, 0 for as many as there are: "ok"
-//	next TIME         is what every step returns from now on: "ok"
-//	wake TIME         is what every step returns until it is that late, which is
-//	                  told as "woke NOW": "ok"
-//	life              what became of the exports: "life INITIALIZED STARTS SIZE STEPS NOW BACKWARDS SHORT EARLY CLOCK",
-//	                  the last being what EventClock said last, 0 for nothing
+//	grow SIZE         allocates memory that imports may read and write: "grown ADDRESS"
+//	pages             tells the size of the memory: "pages N", of 64 KiB
+//	watch SESSION     reports that session's events to this one, and leaves its bytes
+//	                  for calls of net_read: "ok"
+//	sip N             reads events N at a time, 0 for as many as there are: "ok"
+//	next TIME         sets the result of every step from now on: "ok"
+//	wake TIME         sets the result of every step until that time, and reports it by
+//	                  "woke NOW" then: "ok"
+//	life              tells how the exports were called: "life INITIALIZED STARTS SIZE STEPS NOW BACKWARDS SHORT EARLY CLOCK",
+//	                  with the value of the last EventClock, 0 for none
 //	panic             traps
 //
-// An event that brings no line is told as "event KIND ERRNO SESSION HANDLE VALUE".
+// It reports every other event as "event KIND ERRNO SESSION HANDLE VALUE".
 package puppet
 
 import (
@@ -34,14 +34,14 @@ import (
 	"wasiftp/wasi"
 )
 
-// What a program that has more lines of its own may use.
+// A program that adds lines of its own may use these.
 var (
-	// Verbs are lines by their first word.
+	// Verbs are the functions of further lines, by their first word.
 	Verbs = map[string]func(session uint32, words []string){}
 
-	Scratch [256 << 10]byte // where the client puts what imports read and write
-	Next    int64           // what every step returns
-	Deaf    bool            // takes no more events
+	Scratch [256 << 10]byte // memory of the client, for what imports read and write
+	Next    int64           // the result of every step
+	Deaf    bool            // events are not read any more
 )
 
 var (
@@ -53,33 +53,34 @@ var (
 	sessions = map[uint32]*session{}
 	grown    [][]byte
 
-	waker uint32 // the session that wants to be told of the time
+	waker uint32 // the session that gets "woke" at the time wake, 0 for none
 	wake  int64
 )
 
 // session is a control connection.
 type session struct {
-	begun   string // a line that is not yet whole
+	begun   string // a line without its end
 	unsent  []byte
-	watcher uint32 // the session that is told of its events, 0 for itself
+	watcher uint32 // the session that gets its events, 0 for itself
 }
 
-// life is what became of the exports.
+// life tells how the exports were called.
 var life struct {
 	initialized, starts, size, steps uint64
 	now                              int64
-	backwards                        uint64 // steps whose time was before the last one's
-	short                            uint64 // steps in which fewer events came than were told of
-	clock                            uint64 // what EventClock said last
+	backwards                        uint64 // steps whose time was before that of the step before
+	short                            uint64 // steps with fewer events than their argument says
+	clock                            uint64 // the value of the last EventClock
 	early                            uint64 // steps before the start, and events of a session before it opened
 }
 
 func init() { life.initialized++ }
 
-// Address is where something is in memory, as imports have it.
+// Address is a pointer as the argument of an import.
 func Address(p unsafe.Pointer) uint64 { return uint64(uintptr(p)) }
 
-// Start is the export ftp_start. It gives the configuration, if that is one.
+// Start is the export ftp_start. It returns the configuration that the host has given; ok
+// is false if that is no configuration record.
 func Start(size uint32) (config wasi.Config, ok bool) {
 	life.starts++
 	life.size = uint64(size)
@@ -110,7 +111,7 @@ func Step(now int64, waiting uint32) int64 {
 	return Next
 }
 
-// listen takes the events off the queue, and says how many they were.
+// listen reads the events of a step and obeys them. It returns their number.
 func listen(waiting uint32) (heard uint32) {
 	room := uint32(len(records) / wasi.EventSize)
 	if sip > 0 {
@@ -163,8 +164,8 @@ func tell(session uint32, e wasi.Event) {
 		number(uint64(e.Session))+" "+number(uint64(e.Handle))+" "+number(e.Value))
 }
 
-// read obeys the lines that a session has sent. The session closes when its
-// client does.
+// read obeys the lines that a session has sent. It closes the session at the end of the
+// stream.
 func read(handle uint32, s *session) {
 	for {
 		errno := Import(wasi.NetRead, uint64(handle), Address(unsafe.Pointer(&input)), uint64(len(input)),
@@ -210,80 +211,77 @@ func (s *session) flush(handle uint32) {
 
 func number(v uint64) string { return strconv.FormatUint(v, 10) }
 
-// Obey does what a line says.
+// Obey does what a line says, and answers it.
 func Obey(handle uint32, line string) {
 	words := strings.Fields(line)
 	if len(words) == 0 {
 		return
 	}
+	answer := "ok"
 	switch words[0] {
 	case "call":
-		Say(handle, "errno "+number(uint64(call(handle, words[1:]))))
+		answer = "errno " + number(uint64(call(handle, words[1:])))
 	case "poke":
 		p := memory(words[1], len(words[2])/2)
 		for i := range p {
 			b, _ := strconv.ParseUint(words[2][2*i:2*i+2], 16, 8)
 			p[i] = byte(b)
 		}
-		Say(handle, "ok")
 	case "peek":
 		p := memory(words[1], int(Value(words[2])))
-		answer := make([]byte, 0, 6+2*len(p))
-		answer = append(answer, "bytes "...)
+		text := append(make([]byte, 0, 6+2*len(p)), "bytes "...)
 		for _, b := range p {
-			answer = append(answer, "0123456789abcdef"[b>>4], "0123456789abcdef"[b&15])
+			text = append(text, "0123456789abcdef"[b>>4], "0123456789abcdef"[b&15])
 		}
-		Say(handle, string(answer))
+		answer = string(text)
 	case "grow":
 		grown = append(grown, make([]byte, Value(words[1])))
-		Say(handle, "grown "+number(Address(unsafe.Pointer(unsafe.SliceData(grown[len(grown)-1])))))
+		answer = "grown " + number(Address(unsafe.Pointer(unsafe.SliceData(grown[len(grown)-1]))))
 	case "pages":
-		Say(handle, "pages "+number(uint64(pages())))
+		answer = "pages " + number(uint64(pages()))
 	case "watch":
 		if s := sessions[uint32(Value(words[1]))]; s != nil {
 			s.watcher = handle
 		}
-		Say(handle, "ok")
 	case "sip":
 		sip = uint32(Value(words[1]))
-		Say(handle, "ok")
 	case "next":
 		Next = int64(Value(words[1]))
-		Say(handle, "ok")
 	case "wake":
 		waker, wake = handle, int64(Value(words[1]))
-		Say(handle, "ok")
 	case "life":
-		Say(handle, "life "+number(life.initialized)+" "+number(life.starts)+" "+number(life.size)+" "+number(life.steps)+" "+
-			number(uint64(life.now))+" "+number(life.backwards)+" "+number(life.short)+" "+number(life.early)+" "+number(life.clock))
+		answer = "life " + number(life.initialized) + " " + number(life.starts) + " " + number(life.size) + " " +
+			number(life.steps) + " " + number(uint64(life.now)) + " " + number(life.backwards) + " " + number(life.short) + " " +
+			number(life.early) + " " + number(life.clock)
 	case "panic":
 		panic("the guest panics")
 	default:
 		if obey := Verbs[words[0]]; obey != nil {
 			obey(handle, words)
 		}
+		return
 	}
+	Say(handle, answer)
 }
 
-// call makes the import that the words say. What came before TLS begins or ends is
-// forgotten, as an engine must.
+// call calls the import that the words say. After a net_tls of the session itself it drops
+// the line that had begun, as an engine must.
 func call(handle uint32, words []string) uint32 {
 	args := make([]uint64, len(words))
 	for i, word := range words {
 		args[i] = Value(word)
 	}
 	errno := Import(int(args[0]), args[1:]...)
-	changes := args[0] == wasi.NetTLS
-	if s := sessions[handle]; s != nil && changes && errno == 0 && uint32(args[1]) == handle {
+	if s := sessions[handle]; s != nil && args[0] == wasi.NetTLS && errno == 0 && uint32(args[1]) == handle {
 		s.begun = ""
 	}
 	return errno
 }
 
-// Import makes import n of the table.
+// Import calls import n of the table.
 func Import(n int, args ...uint64) uint32 { return imports[n](args) }
 
-// Value is the number that a word is.
+// Value is the decimal number that word has. It panics, and so traps, on any other word.
 func Value(word string) uint64 {
 	v, err := strconv.ParseUint(word, 10, 64)
 	if err != nil {
@@ -292,6 +290,7 @@ func Value(word string) uint64 {
 	return v
 }
 
+// memory is size bytes of the module's memory, from the address that a word has on.
 func memory(at string, size int) []byte {
 	offset := uintptr(Value(at)) - uintptr(unsafe.Pointer(&Scratch))
 	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(&Scratch), offset)), size)

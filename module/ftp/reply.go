@@ -168,33 +168,35 @@ func then(err error, r error) error {
 	return r
 }
 
-// The replies to faults.
+// replies are the replies to faults, each at its [Error].
+type replies [ErrStorage + 1]reply
+
 var (
-	commandReplies = map[Error]reply{
+	commandReplies = replies{
 		ErrPermission: replyDenied, ErrNotExist: replyNotExist, ErrExist: replyExist, ErrNotDir: replyNotDirectory,
 		ErrIsDir: replyIsDir, ErrNotEmpty: replyNotEmpty, ErrName: replyBadName, ErrBusy: replyBusy, ErrNoSpace: replyNoSpace,
 		ErrQuota: replyQuota, ErrUnsupported: replyUnsupported, ErrOtherDisk: replyOtherDisk, ErrTooMany: replyTooManyOpen,
 	}
 
 	// Of a command that gives a file its name, for which RFC 959 §5.4 has 553.
-	namingReplies = map[Error]reply{
+	namingReplies = replies{
 		ErrNotExist: replyNoSuchDir, ErrNotDir: replyNoSuchDir, ErrIsDir: replyNameIsDir, ErrExist: replyNameTaken,
 		ErrNotEmpty: replyNameTaken, ErrName: replyBadNewName,
 	}
 
-	transferReplies = map[Error]reply{
+	transferReplies = replies{
 		ErrReset: replyDataLost, ErrRefused: replyDataLost, ErrCanceled: replyAborted, ErrTimeout: replyStalled,
 		ErrNoSpace: replyTransferSpace, ErrQuota: replyTransferQuota, ErrName: replyPastRange,
 	}
 
 	// Of a data connection that could not be opened.
-	dataReplies = map[Error]reply{
+	dataReplies = replies{
 		ErrBusy: replyDataBusy, ErrTimeout: replyDataTimeout, ErrTooMany: replyNoPort, ErrSecurity: replyDataSecurity,
 	}
 )
 
 // replyFrom is err if that is a reply, else its reply in the table, else the other one.
-func replyFrom(err error, table map[Error]reply, other reply) reply {
+func replyFrom(err error, table *replies, other reply) reply {
 	if r, ok := err.(reply); ok {
 		return r
 	}
@@ -205,18 +207,18 @@ func replyFrom(err error, table map[Error]reply, other reply) reply {
 // replyTo is the reply to a command that failed with err. naming says that the command
 // gives a file its name.
 func replyTo(err error, naming bool) reply {
-	r := replyFrom(err, commandReplies, replyStorage)
+	r := replyFrom(err, &commandReplies, replyStorage)
 	if naming {
-		r = replyFrom(err, namingReplies, r)
+		r = replyFrom(err, &namingReplies, r)
 	}
 	return r
 }
 
 // replyToTransfer is the reply to a transfer that failed with err.
-func replyToTransfer(err error) reply { return replyFrom(err, transferReplies, replyTransferFault) }
+func replyToTransfer(err error) reply { return replyFrom(err, &transferReplies, replyTransferFault) }
 
 // replyToData is the reply to a transfer whose data connection could not be opened.
-func replyToData(err error) reply { return replyFrom(err, dataReplies, replyNoData) }
+func replyToData(err error) reply { return replyFrom(err, &dataReplies, replyNoData) }
 
 // replyToCommit is the reply to an upload that came whole but was not committed. Faults
 // of the data connection or of the range can then only be the storage's.

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// However a login is printed, its password is not.
+// No way of printing a login prints its password.
 func TestPasswordNeverPrints(t *testing.T) {
 	t.Parallel()
 	const secret = "open sesame"

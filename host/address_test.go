@@ -8,7 +8,7 @@ import (
 	"wasiftp/wasi"
 )
 
-// Sessions are counted for what one subscriber has all of.
+// Sessions are counted by IPv4 address, or by IPv6 /64, which is one subscriber's.
 func TestAddressKey(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]string{
@@ -29,7 +29,7 @@ func TestAddressKey(t *testing.T) {
 	}
 }
 
-// An IPv4 client on a socket for both families is the IPv4 client that it is.
+// An IPv4 client on a socket for both families has its IPv4 address.
 func TestAddressOfAMappedClient(t *testing.T) {
 	t.Parallel()
 	mapped := &net.TCPAddr{IP: net.ParseIP("192.0.2.1").To16(), Port: 5}

@@ -19,8 +19,7 @@ import (
 	"wasiftp/wasi"
 )
 
-// TestTellClock: an engine is told where people's clocks are at its start, and when
-// they have been set.
+// TestTellClock: an engine is told the wall clock at its start, and when that has been set.
 func TestTellClock(t *testing.T) {
 	t.Parallel()
 	sh := newStill(t, Config{})
@@ -47,8 +46,8 @@ func TestTellClock(t *testing.T) {
 	}
 }
 
-// TestClockSetLater: on a machine whose clock is set after the start, files of today
-// are listed as such, and SITE WHO tells when sessions began by the clock of now.
+// TestClockSetLater: when the wall clock is set after the start, LIST takes files of today
+// as such, and SITE WHO tells by the new clock when sessions began.
 func TestClockSetLater(t *testing.T) {
 	t.Parallel()
 	const away = 10 * 365 * 24 * time.Hour

@@ -41,7 +41,7 @@ func TestConfigZeroValueWorks(t *testing.T) {
 	}
 }
 
-// A configuration is copied: what New fills in does not show in the caller's.
+// A configuration is copied: the defaults that New fills in do not show in the caller's.
 func TestConfigIsCopied(t *testing.T) {
 	t.Parallel()
 	var c Config
@@ -110,7 +110,7 @@ func TestConfigBounds(t *testing.T) {
 	}
 }
 
-// values are some of a field of Config, each wrong for a reason of its own.
+// values are wrong values of a field of Config, each for a reason of its own.
 type values []any
 
 var (
@@ -119,8 +119,8 @@ var (
 	anything  = values(nil)
 )
 
-// faulty has every field of Config with values that New must refuse, or
-// anything where there are none.
+// faulty has values that New must refuse for every field of Config, or anything for a field
+// without such values.
 var faulty = map[string]values{
 	"Authenticator": anything, "Observer": anything, "SyncObserver": anything, "Logger": anything,
 	"Hosts": {
@@ -166,7 +166,7 @@ var faulty = map[string]values{
 	"CacheDir": anything, // New does without
 }
 
-// fields are all of a configuration, by name.
+// fields are all fields of a configuration, by name.
 func fields(config reflect.Value, under string) map[string]reflect.Value {
 	all := map[string]reflect.Value{}
 	for f, value := range config.Fields() {
@@ -179,8 +179,8 @@ func fields(config reflect.Value, under string) map[string]reflect.Value {
 	return all
 }
 
-// Each field is either checked, with a fault that names it, or said to need no
-// check: a new one can't be forgotten.
+// Each field is either checked, with a fault that names it, or listed as one without a
+// check, so that a new field can't be forgotten.
 func TestConfigEachField(t *testing.T) {
 	t.Parallel()
 	var names []string
@@ -214,7 +214,7 @@ func TestConfigHosts(t *testing.T) {
 	}
 }
 
-// A requirement is one of a server that has a certificate, wherever from.
+// TLS.Require needs a certificate, from any field of TLS.Config.
 func TestConfigCertificates(t *testing.T) {
 	t.Parallel()
 	for _, config := range []*tls.Config{

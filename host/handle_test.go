@@ -48,7 +48,7 @@ func TestHandleIsGoneAfterItsEnd(t *testing.T) {
 	if next&placeMask != old&placeMask {
 		t.Error("the place is not used again")
 	}
-	table.remove(old) // is no longer the handle of that place
+	table.remove(old) // no longer the handle of that place
 	if _, errno := get[*session](&table, next); errno != wasi.OK {
 		t.Errorf("the next in its place: %v", errno)
 	}
@@ -57,8 +57,7 @@ func TestHandleIsGoneAfterItsEnd(t *testing.T) {
 	}
 }
 
-// A place counts up to the end of its bits, and its number never leads into
-// another place.
+// The count of uses wraps at the end of its bits, and never changes the place.
 func TestHandleGenerations(t *testing.T) {
 	t.Parallel()
 	var table handles

@@ -25,7 +25,7 @@ import (
 type crew struct {
 	shard *shard
 	turns []string    // the accounts whose files were read, in order
-	reads chan []byte // each lets one reading come to its end
+	reads chan []byte // each value lets one Read return
 }
 
 func newCrew(t *testing.T, processors int) *crew {
@@ -41,7 +41,7 @@ func (c *crew) session(account string) *session {
 	return s
 }
 
-// endless is a file that is read as the test likes.
+// endless is a file whose Reads return when the test lets them.
 type endless struct {
 	fs.File
 	crew    *crew
@@ -64,7 +64,7 @@ func (c *crew) hash(account string) *transfer {
 	return t
 }
 
-// end gives transfers up and lets all that is read come to its end.
+// end gives transfers up, and lets all Reads return.
 func (c *crew) end(transfers ...*transfer) {
 	for _, t := range transfers {
 		t.giveUp()
@@ -92,7 +92,7 @@ func TestThreat35HashesTakeTurns(t *testing.T) {
 	})
 }
 
-// No more work goes on at a time than there are processors for it.
+// No more work goes on at a time than Limits.Processors allows.
 func TestThreat35HashesLeaveAProcessor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestThreat35HashesLeaveAProcessor(t *testing.T) {
 	})
 }
 
-// Who waits for his turn can be given up at once, and takes none any more.
+// A transfer that waits for its turn can be given up at once, and takes no turn later.
 func TestThreat35HashesThatWaitAreAborted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestThreat35HashesThatWaitAreAborted(t *testing.T) {
 	})
 }
 
-// A disk that hangs keeps no processor from the others.
+// A read that hangs does not keep its processor from others.
 func TestThreat35HashesOfADiskThatHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -143,8 +143,8 @@ func TestThreat35HashesOfADiskThatHangs(t *testing.T) {
 	})
 }
 
-// Strangers who share an account take turns by address, as do those who have not
-// logged in.
+// Strangers who share an account take turns by address, as do sessions that are not logged
+// in.
 func TestThreat35Parties(t *testing.T) {
 	t.Parallel()
 	of := func(account string, shared bool, client string) party {
@@ -178,7 +178,7 @@ func (c *crew) deflatedFor(account string) (*conn.Deflated, net.Conn) {
 	return &conn.Deflated{Conn: here, Level: defaultLevel, Stall: time.Minute, Labour: work}, client
 }
 
-// A client that does not read, or does not write, keeps no processor from others.
+// A client that does not read or write does not keep a processor from others.
 func TestThreat35CompressionWaitsForNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -241,7 +241,7 @@ func TestThreat35CompressionTakesTurns(t *testing.T) {
 	})
 }
 
-// What is compressed piece by piece is one stream to the client.
+// Bytes that are compressed in pieces are one stream to the client.
 func TestDeflatedPieces(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, 1)

@@ -17,7 +17,7 @@ import (
 	"wasiftp/wasi"
 )
 
-// visitor is a session of a client that has come to one of our addresses.
+// visitor is a session of a client at an address of the server, local.
 func visitor(sh *shard, client, local string) *session {
 	p := sh.seat()
 	return &session{
@@ -37,8 +37,8 @@ func (p *ports) takeAll(s *session) (taken []uint16) {
 	}
 }
 
-// TestThreat37Ports: each port is given out once, to nobody too many, and what is
-// given back is there again. Each address of ours has ports of its own.
+// TestThreat37Ports: each port is given out once, no client address gets too many, and a
+// port that is given back is free again. Each address of the server has its own range.
 func TestThreat37Ports(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -77,8 +77,8 @@ func TestThreat37Ports(t *testing.T) {
 	}
 }
 
-// TestThreat37PortsInAnyOrder: two servers give out their ports in orders of their
-// own, and neither in order.
+// TestThreat37PortsInAnyOrder: two servers give out their ports in different orders, neither
+// of which is ascending.
 func TestThreat37PortsInAnyOrder(t *testing.T) {
 	t.Parallel()
 	var orders [2][]uint16
@@ -91,8 +91,8 @@ func TestThreat37PortsInAnyOrder(t *testing.T) {
 	}
 }
 
-// TestThreat37RangesOfManyAddresses: what is kept of addresses of ours that nobody is
-// at any more is bounded.
+// TestThreat37RangesOfManyAddresses: the number of ranges kept for addresses without a
+// session is bounded.
 func TestThreat37RangesOfManyAddresses(t *testing.T) {
 	t.Parallel()
 	sh := newStill(t, Config{Passive: Passive{FirstPort: 50_000, LastPort: 50_009}})
@@ -123,8 +123,8 @@ func portsAt(t *testing.T, sh *shard, size uint16, local string) *session {
 	return visitor(sh, "127.0.0.1", local)
 }
 
-// TestThreat37PortsOfOthers: a port that another program has is tried once, and
-// again after a while.
+// TestThreat37PortsOfOthers: a port that another program uses is tried once, and again after
+// asideTime.
 func TestThreat37PortsOfOthers(t *testing.T) {
 	t.Parallel()
 	sh := newStill(t, Config{})
@@ -176,7 +176,8 @@ func TestThreat37AnyPort(t *testing.T) {
 	sh.server.ports.giveBack(s, port)
 }
 
-// TestThreat37NoSuchAddress: what is wrong with no port costs no port.
+// TestThreat37NoSuchAddress: a failure to listen that no port is the reason of puts no port
+// aside.
 func TestThreat37NoSuchAddress(t *testing.T) {
 	t.Parallel()
 	sh := newStill(t, Config{Passive: Passive{FirstPort: 50_000, LastPort: 50_009}})
@@ -189,7 +190,7 @@ func TestThreat37NoSuchAddress(t *testing.T) {
 	}
 }
 
-// quiet is a listener to which nobody comes.
+// quiet is a listener to which nobody connects.
 type quiet struct {
 	net.Listener
 	closed chan struct{}
@@ -205,8 +206,8 @@ func (l quiet) Close() error {
 	return nil
 }
 
-// TestThreat37UnusedListener: a port to which nobody comes is closed after DataTime,
-// which begins anew once the guest wants the connection.
+// TestThreat37UnusedListener: a port to which nobody connects is closed after DataTime,
+// which begins anew when the guest first asks for the connection.
 func TestThreat37UnusedListener(t *testing.T) {
 	t.Parallel()
 	for wanted, want := range map[bool]time.Duration{false: 30 * time.Second, true: 50 * time.Second} {

@@ -11,7 +11,7 @@ import (
 	"wasiftp/wasi"
 )
 
-// asker is a session without a connection, and what its questions do.
+// asker is a session without a connection, which can pose questions.
 func asker(t *testing.T, config Config) (*session, *shard) {
 	t.Helper()
 	sh := newStill(t, config)
@@ -57,7 +57,7 @@ func TestQuestionIsAnsweredOnce(t *testing.T) {
 	})
 }
 
-// Whatever differs makes another question.
+// Any different argument makes another question.
 func TestQuestionKeys(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestAbandonedAnswersAreDiscarded(t *testing.T) {
 	}
 }
 
-// A question that was given up hears of it.
+// The context of a question ends when the question is abandoned.
 func TestAbandonedQuestionIsCanceled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestAbandonedQuestionIsCanceled(t *testing.T) {
 			return answer{errno: errnoOf(ctx.Err())}
 		})
 		s.abandonQuestion()
-		synctest.Wait() // and ends: synctest would say if it did not
+		synctest.Wait() // its goroutine ends, or synctest fails the test
 		if events := sh.turn(); len(events) > 0 {
 			t.Errorf("%+v", events)
 		}
@@ -167,7 +167,7 @@ func TestQuestionsAreFew(t *testing.T) {
 	})
 }
 
-// A panic in an embedder's code is that session's bad luck, once.
+// A panic in an embedder's code is an error of that call alone.
 func TestPanicOfAnEmbedder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -252,7 +252,7 @@ type noFiles struct{}
 
 func (noFiles) Open(string) (fs.File, error) { return nil, fs.ErrNotExist }
 
-// What the host itself says has an errno.
+// The host's own errors have an errno.
 func TestErrnoOf(t *testing.T) {
 	t.Parallel()
 	for err, want := range map[error]wasi.Errno{errGivenUp: wasi.ECANCELED, errNoPort: wasi.EADDRINUSE,

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// newTeller is a server that does nothing but tell.
+// newTeller is a server with a queue and nothing else.
 func newTeller(observer Observer, logger *slog.Logger) *Server {
 	s := &Server{config: Config{Observer: observer}, queue: newQueue(logger.Handler())}
 	s.config.Logger = slog.New(queued{s.queue, s.queue.handler})
@@ -27,13 +27,13 @@ func (p *pace) Observe(e Event) {
 	p.told = append(p.told, e)
 }
 
-// What finds no room is counted where it is missing, and events and records come in
-// the order in which they happened.
+// Events and records come in the order in which they happened. Dropped ones are counted
+// where they are missing.
 func TestThreat40QueueIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		path  string
-		fit   int // besides the one that is being told
+		fit   int // besides the one in delivery
 		total int
 	}{
 		"by their number":      {"/f", mostWaiting, mostWaiting + 10},
@@ -71,7 +71,7 @@ func TestThreat40QueueIsBounded(t *testing.T) {
 	}
 }
 
-// An event with more names than may wait is told all the same, if nothing else waits.
+// An event with longer names than may wait is delivered all the same if nothing else waits.
 func TestQueueTakesOneOfAnySize(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -88,8 +88,8 @@ func TestQueueTakesOneOfAnySize(t *testing.T) {
 	})
 }
 
-// All that happened is told before the end, unless the observer hangs: it gets its
-// time, and nothing after that.
+// All events are delivered before close returns, unless the observer hangs: then close waits
+// for its time, and nothing is delivered after that.
 func TestQueueEnds(t *testing.T) {
 	t.Parallel()
 	for _, hangs := range []bool{false, true} {
@@ -123,7 +123,7 @@ func TestQueueEnds(t *testing.T) {
 	}
 }
 
-// A log that fails learns how much it has missed once it works again.
+// A log that fails is told how many records it has missed when it works again.
 func TestThreat40LogThatFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -155,7 +155,7 @@ type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-// A server at its usual work allocates nothing to tell of it.
+// A server at its usual work allocates nothing for events.
 func TestQueueAllocatesNothing(t *testing.T) {
 	told := make(chan struct{})
 	s := newTeller(ObserverFunc(func(Event) { told <- struct{}{} }), slog.New(slog.DiscardHandler))

@@ -10,10 +10,10 @@ import (
 	"wasiftp/wasi"
 )
 
-// watchedAccount counts what becomes of the logins to it.
+// watchedAccount counts the logins to it and their ends.
 type watchedAccount struct {
 	asked, closed int
-	during        func() // what happens while the authenticator is asked
+	during        func() // called while the authenticator is asked
 	fs            fs.FS
 	panics        bool
 }
@@ -41,8 +41,8 @@ func (w *watchedAccount) logIn(t *testing.T, s *session, sh *shard) answer {
 	return s.asked.answer
 }
 
-// A login that was under way while accounts were revoked may rest on what was
-// before, and is asked about again.
+// The authenticator is asked again about a login that was under way while accounts were
+// revoked, as the answer may be older.
 func TestRevokeDuringALogin(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -91,8 +91,8 @@ func TestRevokeBeforeALoginIsFetched(t *testing.T) {
 	})
 }
 
-// An account is not closed while a question about its files is at work, nor
-// before what the session gives up is given up.
+// An account is not closed while a question about its files is worked on, nor before the
+// objects that the session gave up are closed.
 func TestAccountClosesLast(t *testing.T) {
 	t.Parallel()
 	for _, abandon := range []bool{false, true} {
@@ -126,7 +126,7 @@ func TestAccountClosesLast(t *testing.T) {
 	}
 }
 
-// panickingSpace panics while it is found out what files can do.
+// panickingSpace panics when the server finds out what the storage can do.
 type panickingSpace struct{ noFiles }
 
 func (panickingSpace) Space(string) (int64, error) { panic("Space") }

@@ -12,7 +12,7 @@ import (
 	"wasiftp/wasi"
 )
 
-// newLimited is a server without an engine, for what counts connections.
+// newLimited is a server without an engine, to test the count of connections.
 func newLimited(t *testing.T, limits Limits) *Server {
 	t.Helper()
 	config, err := Config{Module: []byte{}, Limits: limits}.checked()
@@ -24,7 +24,7 @@ func newLimited(t *testing.T, limits Limits) *Server {
 	return s
 }
 
-// enter is a connection from an address, as admit and open count it.
+// enter counts a connection from an address, as admit and open do.
 func (s *Server) enter(t *testing.T, from string) (*seat, net.Conn, error) {
 	t.Helper()
 	s.mu.Lock()
@@ -49,7 +49,7 @@ func isOpen(client net.Conn) bool {
 	return err != io.EOF
 }
 
-// A /48 has four times what an address has, and a /64 is one address.
+// A /48 may have four times as many sessions as an address, and a /64 is one address.
 func TestThreat36SeatsByAddress(t *testing.T) {
 	t.Parallel()
 	s := newLimited(t, Limits{SessionsPerAddress: 2})
@@ -69,7 +69,7 @@ func TestThreat36SeatsByAddress(t *testing.T) {
 	}
 }
 
-// What is counted is given back to the last.
+// All counts are back at zero at the end.
 func TestSeatsAreGivenBack(t *testing.T) {
 	t.Parallel()
 	s := newLimited(t, Limits{SessionsPerAddress: 3, Sessions: 9})
@@ -138,7 +138,7 @@ func TestThreat36StrangersGiveWay(t *testing.T) {
 	}
 }
 
-// Whoever is logged in gives way to nobody.
+// A session that is logged in never gives way.
 func TestThreat36UsersStay(t *testing.T) {
 	t.Parallel()
 	s := newLimited(t, Limits{Sessions: 3, Strangers: 2})
@@ -195,8 +195,7 @@ func TestThreat36EarlyDrop(t *testing.T) {
 	}
 }
 
-// REIN brings a session back among the strangers, whose limit it must not step
-// around.
+// REIN counts a session as a stranger's again, and must not be a way around Strangers.
 func TestThreat36StrangersAgain(t *testing.T) {
 	t.Parallel()
 	s := newLimited(t, Limits{Strangers: 2})
@@ -225,8 +224,8 @@ func TestThreat36StrangersAgain(t *testing.T) {
 	}
 }
 
-// A session's place is given back, and its account's, once both its control and its
-// data connection are closed. What only waits for its client's end gives way.
+// A session's seat is given back, and its account's place, when both its control and its data
+// connection are closed. A connection that only waits for its client's FIN gives way.
 func TestThreat34SeatOutlivesSession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -278,8 +277,8 @@ func TestThreat34SeatOutlivesSession(t *testing.T) {
 	})
 }
 
-// A connection that waits for its client's end keeps nobody out, be it counted for
-// the address, for all or for an account.
+// A connection that waits for its client's FIN keeps no other out, by the limit of the
+// address, of all or of an account.
 func TestSeatThatLingersGivesWay(t *testing.T) {
 	t.Parallel()
 	s := newLimited(t, Limits{SessionsPerAddress: 1, Sessions: 2})
@@ -323,7 +322,7 @@ func TestSeatThatLingersGivesWay(t *testing.T) {
 	closed(c)
 }
 
-// Nobody has more data connections than a session may own, in whatever state.
+// No session has more data connections than maxOwned, in whatever state they are.
 func TestThreat34DataConnectionsAreCounted(t *testing.T) {
 	t.Parallel()
 	p, _, err := newLimited(t, Limits{}).enter(t, "192.0.2.1")
@@ -344,8 +343,8 @@ func TestThreat34DataConnectionsAreCounted(t *testing.T) {
 	}
 }
 
-// A session that was let in before the shard began to drain, and opened after it, is
-// told so; so is one whose client has said nothing, and both end.
+// A session that was admitted before the shard began to drain, and opened after it, gets
+// 421; so does one whose client has sent nothing.
 func TestDrainFindsEverySession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -395,8 +394,8 @@ func TestDrainFindsEverySession(t *testing.T) {
 	})
 }
 
-// The host greets in the engine's stead, ends those who say nothing, and makes no
-// instance for any of them.
+// The host sends the greeting for the engine, ends sessions whose clients send nothing, and
+// makes no instance for them.
 func TestThreat36SilenceNeedsNoInstance(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -422,7 +421,7 @@ func TestThreat36SilenceNeedsNoInstance(t *testing.T) {
 	})
 }
 
-// What the engine says first is not said twice, unless it says something else.
+// The engine's greeting is not sent twice, but another first reply is sent.
 func TestGreetingIsSaidOnce(t *testing.T) {
 	t.Parallel()
 	for words, said := range map[string]int{"220 hello\r\n": 11, "220 hello\r\nmore": 11, "421 no\r\n": 0, "": 0} {
@@ -433,7 +432,7 @@ func TestGreetingIsSaidOnce(t *testing.T) {
 	}
 }
 
-// Only a greeting of FTP can be said in an engine's stead.
+// The host sends only a greeting of FTP for the engine.
 func TestRehearsal(t *testing.T) {
 	t.Parallel()
 	s := newLimited(t, Limits{})

@@ -8,11 +8,11 @@ import (
 	"wasiftp/wasi"
 )
 
-// TestThreat35Memory: an instance whose memory has grown is replaced when its last
-// session is over, and gets no new ones meanwhile if others can have them.
+// TestThreat35Memory: an instance whose memory has grown is replaced when its last session
+// is over, and gets no new sessions meanwhile if another instance can have them.
 func TestThreat35Memory(t *testing.T) {
 	t.Parallel()
-	const most = 16 << 20 // that an instance may keep
+	const most = 16 << 20 // bytes by which a kept instance may have grown
 	const pages = most>>16 + 1
 	s := &Server{
 		program: handmadeWithin(t, 2*most, wasmtest.Body(wasmtest.GrowMemory(pages), wasmtest.Drop)), began: time.Now(),

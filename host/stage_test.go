@@ -13,8 +13,7 @@ import (
 	"wasiftp/wasi"
 )
 
-// newStill is a shard that does nothing by itself: the test does what its
-// goroutine would.
+// newStill is a shard without a goroutine: the test does that one's work, by turn.
 func newStill(t *testing.T, config Config) *shard {
 	t.Helper()
 	config.Module = []byte{}
@@ -28,11 +27,11 @@ func newStill(t *testing.T, config Config) *shard {
 	return newShard(server)
 }
 
-// seat is that of a session of the shard.
+// seat is the seat of a session of the shard.
 func (sh *shard) seat() *seat { return &seat{server: sh.server, shard: sh, open: 1} }
 
-// turn does what was left to the shard's goroutine, and returns the events for
-// the guest.
+// turn runs the duties that are due on the shard's goroutine, and returns the events for the
+// guest.
 func (sh *shard) turn() []wasi.Event {
 	sh.mu.Lock()
 	duties, _ := sh.duties, sh.queue
@@ -86,13 +85,13 @@ func (f *watchedFile) Close() error {
 	return nil
 }
 
-// handmade is a program of an engine that does nothing but what step has it do.
+// handmade is the program of an engine that runs only the instructions of step.
 func handmade(t *testing.T, step []byte) *wasm.Program {
 	t.Helper()
 	return handmadeWithin(t, minMemory, step)
 }
 
-// handmadeWithin is one that may have so many bytes of memory.
+// handmadeWithin is handmade with a limit of memory, in bytes.
 func handmadeWithin(t *testing.T, memory int64, step []byte) *wasm.Program {
 	t.Helper()
 	p, err := wasm.Compile(wasmtest.Engine(step).Encode(), wasm.Options{Memory: memory})
@@ -103,7 +102,7 @@ func handmadeWithin(t *testing.T, memory int64, step []byte) *wasm.Program {
 	return p
 }
 
-// hold gives a file its thread, as a session does that opens one.
+// hold takes a thread for a file, as a session does that opens it.
 func hold(f *openFile) *openFile {
 	f.session.server.threads.open.Try(f.user)
 	return f

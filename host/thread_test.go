@@ -26,7 +26,7 @@ func TestThreat44Shares(t *testing.T) {
 	}
 }
 
-// left counts how many places a queue has for keys that have none.
+// left counts how many places of a queue new keys can have.
 func left(q *turns.Queue[string]) (n int) {
 	for q.Try(strconv.Itoa(n)) {
 		n++
@@ -37,8 +37,8 @@ func left(q *turns.Queue[string]) (n int) {
 	return n
 }
 
-// TestThreat44ThreadsComeBack: whatever becomes of a question, of a file or of a
-// directory, its thread is given back.
+// TestThreat44ThreadsComeBack: however a question, a file or a directory ends, its thread is
+// given back.
 func TestThreat44ThreadsComeBack(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

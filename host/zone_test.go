@@ -9,8 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestZoneOf: what the engine is told of a zone gives the offsets that the zone
-// has, at every moment.
+// TestZoneOf: the engine's record of a zone has the zone's offset at every moment.
 func TestZoneOf(t *testing.T) {
 	t.Parallel()
 	end := time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -11,8 +11,8 @@ import (
 	"wasiftp/host"
 )
 
-// Each virtual host has files of its own, an unknown one is refused, and what
-// HOST said does not outlive REIN.
+// Each virtual host has files of its own, an unknown one is refused, and REIN forgets the
+// host.
 func TestVirtualHosts(t *testing.T) {
 	t.Parallel()
 	files := map[string]*fsbridge.Memory{"": fsbridge.NewMemory(), "a.example.org": fsbridge.NewMemory(),

@@ -11,8 +11,8 @@ import (
 	"wasiftp/tests/script"
 )
 
-// Behind a NAT, clients from outside are told the public address, those of the
-// server's own network the server's own.
+// Behind a NAT, PASV tells clients from outside the public address, and clients in the
+// server's network the server's own.
 func TestPassivePublicAddress(t *testing.T) {
 	t.Parallel()
 	public := netip.MustParseAddr("203.0.113.7")

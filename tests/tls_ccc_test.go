@@ -63,9 +63,9 @@ func (h *held) release() error {
 	return err
 }
 
-// TestCCC: behind close_notify the control connection is in the clear, and
-// nothing of what came right behind it is lost. Data connections stay protected,
-// as parts of the same TLS session.
+// TestCCC: behind close_notify the control connection is in the clear, and no command
+// that came right behind it is lost. Data connections stay protected, as parts of the
+// same TLS session.
 func TestCCC(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
 		network, _, _ := clearing(t, host.TLS{DataResumption: host.RequireResumption})
@@ -122,9 +122,9 @@ func TestREINUnderTLS(t *testing.T) {
 	})
 }
 
-// TestThreat01CommandsBeforeCloseNotify: a command that somebody on the way adds
-// in the clear, before CCC or between it and the client's close_notify, is not
-// obeyed where close_notify is required; nor is what stands under TLS behind CCC.
+// TestThreat01CommandsBeforeCloseNotify: where close_notify is required, a command is not
+// obeyed that an attacker on the way adds in the clear, before CCC or between it and the
+// client's close_notify. Nor is a command that stands under TLS behind CCC.
 func TestThreat01CommandsBeforeCloseNotify(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
 		network, files, seen := clearing(t, host.TLS{Close: host.RequireClose})

@@ -29,10 +29,10 @@ import (
 	"wasiftp/host"
 )
 
-// patience is how long a test waits for what must happen.
+// patience is how long a test waits for something that must happen.
 const patience = 20 * time.Second
 
-// stepTime is short, so that what hangs is noticed soon, but longer than an
+// stepTime is short, so that the host soon ends a step that hangs, but longer than an
 // honest step takes on a busy machine.
 const stepTime = time.Second
 
@@ -45,7 +45,7 @@ type stage struct {
 	log     *record
 }
 
-// logs waits until the log has what so many times.
+// logs waits until the log has the text what so many times.
 func (s *stage) logs(what string, times int) {
 	s.t.Helper()
 	eventually(s.t, what+" in the log", func() bool { return strings.Count(s.log.String(), what) == times })
@@ -163,9 +163,8 @@ func (r *record) String() string {
 	return r.text.String()
 }
 
-// leavesNothing fails the test when goroutines that it started, directly or not,
-// outlive it. They are told from those of other tests by a label, which they
-// inherit.
+// leavesNothing fails the test if goroutines that it started, directly or not, outlive
+// it. A label, which goroutines inherit, tells them from those of other tests.
 func leavesNothing(t *testing.T) {
 	labels := pprof.WithLabels(context.Background(), pprof.Labels("test", t.Name()))
 	pprof.SetGoroutineLabels(labels)
@@ -231,7 +230,8 @@ func run(m *testing.M) int {
 	}
 }
 
-// resources is what the process holds of the system, zero where the system does not tell.
+// resources are the descriptors and the memory that the process holds, zero where the
+// system does not tell.
 type resources struct {
 	descriptors int
 	space       int // memory mapped, besides the heap

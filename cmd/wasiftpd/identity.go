@@ -35,7 +35,7 @@ func parseIdentity(s string) (*identity, error) {
 		return nil, fmt.Errorf("the user %s has no number", name)
 	}
 	if id.uid == 0 {
-		return nil, errors.New("the user is root, whom the server is to stop being; give another user")
+		return nil, errors.New("the user must not be root; give another user")
 	}
 	if grouped {
 		id.gid, err = groupOf(group)

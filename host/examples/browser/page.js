@@ -10,8 +10,8 @@ import { Ports, connection, here } from './network.js';
 
 const $ = (id) => document.getElementById(id);
 const maxShown = 8192; // bytes of a download that are shown
-const hints = ['USER demo', 'PASS demo', 'FEAT', 'LIST', 'RETR welcome.txt', 'put hello.txt Hello from a page!', 'MKD photos', 'MLSD', 'HASH welcome.txt',
-  'DELE hello.txt', 'STAT', 'HELP', 'QUIT'];
+const hints = ['USER demo', 'PASS demo', 'FEAT', 'LIST', 'RETR welcome.txt', 'put hello.txt Hello from a page!', 'MKD photos',
+  'MLSD', 'HASH welcome.txt', 'DELE hello.txt', 'STAT', 'HELP', 'QUIT'];
 const welcome = `Welcome. This file lives in the memory of your browser.
 
 RETR fetched it over a data connection, which the engine opened by EPSV and the
@@ -51,7 +51,8 @@ function show(line, data) {
   link.download = shown(name);
   link.textContent = `save ${shown(name)}`;
   const note = document.createDocumentFragment();
-  note.append(`${data.length} bytes came over the data connection${isText && data.length > maxShown ? `, of which these are the first ${maxShown}` : ''} · `, link);
+  const part = isText && data.length > maxShown ? `, of which these are the first ${maxShown}` : '';
+  note.append(`${data.length} bytes came over the data connection${part} · `, link);
   add('p', 'note', note);
 }
 
@@ -138,9 +139,12 @@ if (!response.ok) add('p', 'bad', 'There is no ../../wasiftp.wasm: serve the fol
 const module = await response.arrayBuffer();
 $('size').textContent = `${(module.byteLength / 1e6).toFixed(1)} MB`;
 const ftp = new Server(await WebAssembly.compile(module), {
-  login, ports, digest: crypto.subtle && digest, dial: () => Promise.reject(Object.assign(new Error(), { code: 'ECONNREFUSED' })), log: (line) => add('p', 'bad', line),
+  login, ports, digest: crypto.subtle && digest,
+  dial: () => Promise.reject(Object.assign(new Error(), { code: 'ECONNREFUSED' })), log: (line) => add('p', 'bad', line),
 });
-files.root.children.set('welcome.txt', { content: new TextEncoder().encode(welcome), mtime: BigInt(Date.now()) * 1000000n, mode: 0o644 });
+files.root.children.set('welcome.txt', {
+  content: new TextEncoder().encode(welcome), mtime: BigInt(Date.now()) * 1000000n, mode: 0o644,
+});
 showFiles();
 
 const earlier = [];

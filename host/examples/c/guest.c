@@ -245,10 +245,12 @@ void guest_start(void)
 {
 	char why[128] = "";
 	InstantiationArgs limits = {.default_stack_size = STACK, .max_memory_pages = PAGES};
-	if (!(instance = wasm_runtime_instantiate_ex(module, &limits, why, sizeof why)) || !(env = wasm_runtime_create_exec_env(instance, STACK)))
+	if (!(instance = wasm_runtime_instantiate_ex(module, &limits, why, sizeof why)) ||
+		!(env = wasm_runtime_create_exec_env(instance, STACK)))
 		die("the module does not start", why);
 	uint32_t none[2], version[2] = {0}, start[2] = {CONFIG};
-	if (!call("_initialize", 0, none) || !call("ftp_abi_version", 0, version) || version[0] != ABI || !call("ftp_start", 1, start) || start[0])
+	if (!call("_initialize", 0, none) || !call("ftp_abi_version", 0, version) || version[0] != ABI ||
+		!call("ftp_start", 1, start) || start[0])
 		die("the module", "is no engine for this host");
 }
 

@@ -25,8 +25,8 @@
 
 // The errno of the boundary (wasi/errno.go), and its events and rights (wasi/record.go).
 enum {
-	OK = 0, E_ACCES = 2, E_ADDRINUSE = 3, E_AGAIN = 6, E_BADF = 8, E_BUSY = 10, E_CANCELED = 11, E_CONNREFUSED = 14, E_CONNRESET = 15,
-	E_DQUOT = 19, E_EXIST = 20, E_FAULT = 21, E_FBIG = 22, E_INVAL = 28, E_IO = 29, E_ISDIR = 31, E_MFILE = 33,
+	OK = 0, E_ACCES = 2, E_ADDRINUSE = 3, E_AGAIN = 6, E_BADF = 8, E_BUSY = 10, E_CANCELED = 11, E_CONNREFUSED = 14,
+	E_CONNRESET = 15, E_DQUOT = 19, E_EXIST = 20, E_FAULT = 21, E_FBIG = 22, E_INVAL = 28, E_IO = 29, E_ISDIR = 31, E_MFILE = 33,
 	E_NOENT = 44, E_NOSPC = 51, E_NOSYS = 52, E_NOTDIR = 54, E_NOTEMPTY = 55, E_PIPE = 64, E_TIMEDOUT = 73, E_XDEV = 75,
 };
 enum { ABI = 5, CONFIG = 64, EVENT = 24, ADDRESS = 20, STAT = 32, DIRENT = STAT + 4 }; // its version, and sizes of its records
@@ -87,8 +87,9 @@ struct args {
 };
 
 typedef uint32_t import(struct args *);
-import config_read, events_read, auth_login, net_address, net_read, net_write, net_listen, net_accept, net_dial, handle_close, file_stat,
-	file_open, file_list, file_commit, file_make, file_remove, file_rename, file_set, file_space, transfer_start, transfer_progress;
+import config_read, events_read, auth_login, net_address, net_read, net_write, net_listen, net_accept, net_dial, handle_close,
+	file_stat, file_open, file_list, file_commit, file_make, file_remove, file_rename, file_set, file_space,
+	transfer_start, transfer_progress;
 
 extern struct object objects[OBJECTS];
 extern int first_port, last_port, root;
@@ -105,7 +106,8 @@ void guest_load(const char *path), guest_start(void), guest_stop(void);
 bool guest_step(int64_t at, uint32_t events, int64_t *next);
 
 struct object *find(uint64_t handle, enum kind), *own(struct object *session, enum kind, int fd);
-void session_open(int fd, struct sockaddr_storage peer), release(struct object *), end(struct object *), object_ready(struct object *, short seen);
+void session_open(int fd, struct sockaddr_storage peer), release(struct object *), end(struct object *),
+	object_ready(struct object *, short seen);
 void hang_up(int fd, bool reset), transfer_move(struct object *);
 int accept_from(int listener, struct sockaddr_storage *peer), file_cut(struct object *);
 void file_abort(struct object *);

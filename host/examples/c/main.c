@@ -280,12 +280,14 @@ static void stop(int signal) { stopping = signal; }
 
 int main(int argc, char **argv)
 {
-	static const char usage[] = "[--module FILE] [--listen ADDR]... [--root DIR] [--user NAME:PASSWORD[:ro|rw]]... [--anonymous off|ro|rw] [--passive-ports A-B]";
+	static const char usage[] = "[--module FILE] [--listen ADDR]... [--root DIR] [--user NAME:PASSWORD[:ro|rw]]... "
+		"[--anonymous off|ro|rw] [--passive-ports A-B]";
 	static const struct option flags[] = {
 		{"module", 1, NULL, 'm'}, {"listen", 1, NULL, 'l'}, {"root", 1, NULL, 'r'}, {"user", 1, NULL, 'u'},
 		{"anonymous", 1, NULL, 'a'}, {"passive-ports", 1, NULL, 'p'}, {"help", 0, NULL, 'h'}, {0},
 	};
-	char standard[] = "127.0.0.1:2121", *places[LISTENERS] = {standard}, *module = "wasiftp.wasm", *dir = ".", *anonymous = NULL, more;
+	char standard[] = "127.0.0.1:2121", *places[LISTENERS] = {standard}, *module = "wasiftp.wasm", *dir = ".";
+	char *anonymous = NULL, more;
 	int count = 0;
 	for (int c; (c = getopt_long(argc, argv, "", flags, NULL)) != -1;)
 		if (c == 'm')

@@ -267,7 +267,8 @@ uint32_t net_dial(struct args *a)
 		return E_MFILE;
 	prepare(fd);
 	*port(&from) = 0;
-	if (bind(fd, (struct sockaddr *)&from, sizeof from) < 0 || (connect(fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS))
+	if (bind(fd, (struct sockaddr *)&from, sizeof from) < 0 ||
+		(connect(fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS))
 		c->failed = errno;
 	c->dialling = true;
 	c->wants = POLLOUT;

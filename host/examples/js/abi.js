@@ -155,7 +155,8 @@ export class Engine {
     const { exports } = await WebAssembly.instantiate(module, host);
     this.exports = exports;
     exports._initialize();
-    if (exports.ftp_abi_version() !== ABI_VERSION) throw new Error(`the module was built for another ABI version than ${ABI_VERSION}`);
+    if (exports.ftp_abi_version() !== ABI_VERSION)
+      throw new Error(`the module was built for another ABI version than ${ABI_VERSION}`);
     const result = exports.ftp_start(this.config.length);
     if (result !== errno.OK) throw new Error(`the engine refused its configuration: errno ${result}`);
   }
@@ -182,7 +183,8 @@ export class Engine {
   // import is the function that the guest calls by this name. Whatever it throws becomes
   // an errno.
   import(name) {
-    const call = { config_read: (out, n) => this.readConfig(out, n), events_read: (out, n) => this.readEvents(out, n) }[name] ?? this.calls[name];
+    const call = { config_read: (out, n) => this.readConfig(out, n), events_read: (out, n) => this.readEvents(out, n) }[name]
+      ?? this.calls[name];
     if (!imports[name] || !call) return () => errno.ENOSYS;
     const kinds = imports[name].split(' ');
     return (...values) => {
@@ -253,7 +255,8 @@ function system(engine) {
         const vector = at(part(vectors + 8 * i, 8));
         const data = part(vector.getUint32(0, true), vector.getUint32(4, true));
         written += data.length;
-        if (fd === 2) engine.printed += text(data.subarray(0, 4096 - engine.printed.length)); // a stack overflow alone prints 30,000 frames
+        // A stack overflow alone prints 30,000 frames.
+        if (fd === 2) engine.printed += text(data.subarray(0, 4096 - engine.printed.length));
       }
       put32(part(result, 4), written);
       return errno.OK;

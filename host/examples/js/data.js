@@ -17,8 +17,8 @@ export class Listener {
   accept(conn, ip) {
     if (String(ip) !== String(this.session.client.ip)) return conn.destroy();
     this.arrived.push(conn);
-    if (this.arrived.length === 1) return this.server.post({ kind: event.READABLE, session: this.session.handle, handle: this.handle });
-    this.port.close();
+    if (this.arrived.length > 1) return this.port.close();
+    this.server.post({ kind: event.READABLE, session: this.session.handle, handle: this.handle });
   }
 
   // take gives the connection that came. Of two from the client's address one is a

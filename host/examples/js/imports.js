@@ -1,6 +1,8 @@
 // The imports, by their names in wasi/table.go.
 
-import { Fault, attribute, getAddress, hashes, isDir, look, need, noStat, open, put32, put64, putAddress, putStat, right, text } from './abi.js';
+import {
+  Fault, attribute, getAddress, hashes, isDir, look, need, noStat, open, put32, put64, putAddress, putStat, right, text,
+} from './abi.js';
 import { Data, Listener } from './data.js';
 import { Connection, maxOwned, maxUnsent } from './session.js';
 import { Directory, OpenFile } from './transfer.js';
@@ -13,7 +15,8 @@ const lowestPort = 1024; // below it are the services that bounce attacks aim at
 function name(bytes) {
   need(bytes.length <= maxName, 'EINVAL');
   const name = text(bytes);
-  need(name === '.' || name.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && !part.includes('\0')), 'EINVAL');
+  const leadsDown = (part) => part !== '' && part !== '.' && part !== '..' && !part.includes('\0');
+  need(name === '.' || name.split('/').every(leadsDown), 'EINVAL');
   return name;
 }
 

@@ -136,7 +136,8 @@ export class Session extends Connection {
     try {
       asked.answer = await this.find(work);
     } catch (err) {
-      asked.error = err.code === 'EAGAIN' ? new Fault('EBUSY') : err; // a lease on the file; to the guest EAGAIN promises an event
+      // A lease on the file is EAGAIN, which would promise the guest an event.
+      asked.error = err.code === 'EAGAIN' ? new Fault('EBUSY') : err;
     }
     this.working--;
     asked.done = true;

@@ -48,7 +48,8 @@ function users(given) {
   const known = new Map();
   for (const user of given) {
     const utf8 = Buffer.from(user).toString('latin1'); // names and passwords are bytes
-    const [, name, password, may = 'ro'] = utf8.match(/^([^:]+):(?:([^:]+)$|(.+):(ro|rw)$)/s)?.filter((part) => part !== undefined)
+    const [, name, password, may = 'ro'] = utf8
+      .match(/^([^:]+):(?:([^:]+)$|(.+):(ro|rw)$)/s)?.filter((part) => part !== undefined)
       ?? fail('--user is not NAME:PASSWORD[:ro|rw]; a password with a colon takes rights behind it');
     if (known.has(name)) fail(`--user ${name} is given twice`);
     known.set(name, { password, rights: rights[may] });

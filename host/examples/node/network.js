@@ -77,7 +77,8 @@ export class Ports {
 
 // listen promises a server that turns every connection away.
 export function listen(where, options) {
-  const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true, ...options }, (conn) => conn.destroy());
+  const all = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, ...options };
+  const server = net.createServer(all, (conn) => conn.destroy());
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen({ exclusive: true, ...where }, () => {
@@ -89,7 +90,9 @@ export function listen(where, options) {
 
 export function dial(session, port) {
   return new Promise((resolve, reject) => {
-    const conn = net.connect({ host: session.client.host, port, localAddress: session.local.host, allowHalfOpen: true, noDelay: true, ...ahead });
+    const conn = net.connect({
+      host: session.client.host, port, localAddress: session.local.host, allowHalfOpen: true, noDelay: true, ...ahead,
+    });
     conn.once('error', reject);
     conn.once('connect', () => {
       conn.off('error', reject).on('error', () => {});

@@ -45,12 +45,17 @@ def port_range(text):
 
 def parser():
     p = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    p.add_argument("--module", metavar="FILE", default=str(Path(__file__).parents[2] / "wasiftp.wasm"), help="the engine; ../../wasiftp.wasm by default")
-    p.add_argument("--listen", metavar="ADDR", type=address, action="append", help="where to listen, repeatable; 127.0.0.1:2121 by default")
+    p.add_argument("--module", metavar="FILE", default=str(Path(__file__).parents[2] / "wasiftp.wasm"),
+        help="the engine; ../../wasiftp.wasm by default")
+    p.add_argument("--listen", metavar="ADDR", type=address, action="append",
+        help="where to listen, repeatable; 127.0.0.1:2121 by default")
     p.add_argument("--root", metavar="DIR", default=".", help="the folder; the current one by default")
-    p.add_argument("--user", metavar="NAME:PASSWORD[:ro|rw]", type=user, action="append", default=[], help="a user, who may read unless said; repeatable")
-    p.add_argument("--anonymous", choices=list(RIGHTS), help="what those without a password may do; ro when there is no user, else off")
-    p.add_argument("--passive-ports", metavar="A-B", type=port_range, default=(0, 0), help="ports for passive data connections; any free one by default")
+    p.add_argument("--user", metavar="NAME:PASSWORD[:ro|rw]", type=user, action="append", default=[],
+        help="a user, who may read unless said; repeatable")
+    p.add_argument("--anonymous", choices=list(RIGHTS),
+        help="what those without a password may do; ro when there is no user, else off")
+    p.add_argument("--passive-ports", metavar="A-B", type=port_range, default=(0, 0),
+        help="ports for passive data connections; any free one by default")
     return p
 
 

@@ -144,7 +144,7 @@ func (b *boundary) numbers() string {
 		"Abilities of", "Doings of", "File types",
 	} {
 		block := b.block(about)
-		out = append(out, oneLine(block.Doc)+"\n\n"+b.constants(block))
+		out = append(out, block.Doc.Text()+"\n"+b.constants(block))
 	}
 	return strings.Join(out, "\n")
 }

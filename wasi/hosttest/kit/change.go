@@ -9,41 +9,34 @@ import (
 
 var changeChecks = []Check{
 	{"file_make", "result EEXIST ENOENT",
-		"makes a directory; EEXIST when there is one, ENOENT when the one above is missing", func(c *Trial) {
-			c.enter()
+		"makes a directory; EEXIST when there is one, ENOENT when the one above is missing", loggedIn(func(c *Trial) {
 			folder := c.folder("folder")
-			if s := c.stat(folder, 0); s.Mode&wasi.TypeMask != wasi.TypeDir {
-				c.T.Errorf("the new directory is described as %+v", s)
-			}
+			c.isType(folder, 0, wasi.TypeDir)
 			c.refused(wasi.EEXIST, wasi.FileMake, c.making(folder)...)
 			c.refused(wasi.EEXIST, wasi.FileMake, c.making(c.made("file", content))...)
 			c.refused(wasi.ENOENT, wasi.FileMake, c.making(c.name("none")+"/below")...)
-		}},
+		})},
 
-	{"file_remove", "result ENOENT", "removes a file, or an empty directory; ENOENT when there is none", func(c *Trial) {
-		c.enter()
+	{"file_remove", "result ENOENT", "removes a file, or an empty directory; ENOENT when there is none", loggedIn(func(c *Trial) {
 		for kind, name := range []string{c.made("file", content), c.folder("folder")} {
 			c.MustNamed(wasi.FileRemove, name, uint64(kind))
 			c.refused(wasi.ENOENT, wasi.FileStat, c.words(name, 0, c.At(ResultAt))...)
 			c.refused(wasi.ENOENT, wasi.FileRemove, c.words(name, uint64(kind))...)
 		}
-	}},
+	})},
 	{"file_remove", "EISDIR ENOTDIR ENOTEMPTY",
-		"EISDIR and ENOTDIR for the wrong kind, ENOTEMPTY for a directory that has entries", func(c *Trial) {
-			c.enter()
+		"EISDIR and ENOTDIR for the wrong kind, ENOTEMPTY for a directory that has entries", loggedIn(func(c *Trial) {
 			folder, file := c.folder("folder"), c.made("file", content)
 			inside := c.made("folder/file", content)
 			c.refused(wasi.EISDIR, wasi.FileRemove, c.words(folder, wasi.RemoveFile)...)
 			c.refused(wasi.ENOTDIR, wasi.FileRemove, c.words(file, wasi.RemoveDir)...)
 			c.refused(wasi.ENOTEMPTY, wasi.FileRemove, c.words(folder, wasi.RemoveDir)...)
 			c.has(inside, content)
-		}},
-	{"file_remove", "EINVAL", "EINVAL for another kind", func(c *Trial) {
-		c.enter()
+		})},
+	{"file_remove", "EINVAL", "EINVAL for another kind", loggedIn(func(c *Trial) {
 		c.refused(wasi.EINVAL, wasi.FileRemove, c.words(c.made("file", content), 3)...)
-	}},
-	{"file_remove", "result", "kind 2 removes a directory with all that is in it, and no more", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_remove", "result", "kind 2 removes a directory with all that is in it, and no more", loggedIn(func(c *Trial) {
 		c.needs(felling)
 		folder, beside := c.folder("folder"), c.made("beside", content)
 		c.made("folder/file", content)
@@ -52,17 +45,15 @@ var changeChecks = []Check{
 		c.MustNamed(wasi.FileRemove, folder, wasi.RemoveTree)
 		c.refused(wasi.ENOENT, wasi.FileStat, c.words(folder, 0, c.At(ResultAt))...)
 		c.has(beside, content)
-	}},
-	{"file_remove", "ENOENT ENOTDIR", "kind 2 is ENOENT when there is none, and ENOTDIR for a file", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_remove", "ENOENT ENOTDIR", "kind 2 is ENOENT when there is none, and ENOTDIR for a file", loggedIn(func(c *Trial) {
 		c.needs(felling)
 		file := c.made("file", content)
 		c.refused(wasi.ENOENT, wasi.FileRemove, c.words(c.name("none"), wasi.RemoveTree)...)
 		c.refused(wasi.ENOTDIR, wasi.FileRemove, c.words(file, wasi.RemoveTree)...)
 		c.has(file, content)
-	}},
-	{"file_remove", "result", "kind 2 removes the links in a directory, and not what they lead to", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_remove", "result", "kind 2 removes the links in a directory, and not what they lead to", loggedIn(func(c *Trial) {
 		c.needs(felling)
 		file, other := c.made("file", content), c.folder("other")
 		inside := c.made("other/file", content)
@@ -73,17 +64,15 @@ var changeChecks = []Check{
 		c.refused(wasi.ENOENT, wasi.FileStat, c.words(folder, 0, c.At(ResultAt))...)
 		c.has(file, content)
 		c.has(inside, content)
-	}},
-	{"file_remove", "EACCES", "EACCES for kind 2 when that is not allowed", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_remove", "EACCES", "EACCES for kind 2 when that is not allowed", loggedIn(func(c *Trial) {
 		c.forbids(felling)
 		folder := c.folder("folder")
 		inside := c.made("folder/file", content)
 		c.refused(wasi.EACCES, wasi.FileRemove, c.words(folder, wasi.RemoveTree)...)
 		c.has(inside, content)
-	}},
-	{"file_remove", "result", "removes a link, and not what it leads to", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_remove", "result", "removes a link, and not what it leads to", loggedIn(func(c *Trial) {
 		file, folder := c.made("file", content), c.folder("folder")
 		for _, link := range []string{c.link("to file", file), c.link("to folder", folder), c.link("to nothing", c.name("nothing"))} {
 			c.MustNamed(wasi.FileRemove, link, wasi.RemoveFile)
@@ -91,9 +80,8 @@ var changeChecks = []Check{
 		}
 		c.has(file, content)
 		c.stat(folder, 0)
-	}},
-	{"file_remove", "result", "the root stays", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_remove", "result", "the root stays", loggedIn(func(c *Trial) {
 		c.made("file", content)
 		for _, kind := range []uint64{wasi.RemoveFile, wasi.RemoveDir, wasi.RemoveTree} {
 			if errno := c.Named(wasi.FileRemove, ".", kind); errno == wasi.OK {
@@ -101,27 +89,25 @@ var changeChecks = []Check{
 			}
 		}
 		c.stat(".", 0)
-	}},
+	})},
 
-	{"file_rename", "result ENOENT", "renames a file or a directory, also to elsewhere; ENOENT when there is none", func(c *Trial) {
-		c.enter()
-		file, folder := c.made("file", content), c.folder("folder")
-		moved, elsewhere := c.name("folder/moved"), c.name("elsewhere")
-		c.Must(wasi.FileRename, c.both(file, moved)...)
-		c.refused(wasi.ENOENT, wasi.FileStat, c.words(file, 0, c.At(ResultAt))...)
-		c.has(moved, content)
-		c.Must(wasi.FileRename, c.both(folder, elsewhere)...)
-		c.has(c.name("elsewhere/moved"), content)
-		c.refused(wasi.ENOENT, wasi.FileRename, c.both(c.name("none"), c.name("new"))...)
-	}},
-	{"file_rename", "result", "replaces a file", func(c *Trial) {
-		c.enter()
+	{"file_rename", "result ENOENT",
+		"renames a file or a directory, also to elsewhere; ENOENT when there is none", loggedIn(func(c *Trial) {
+			file, folder := c.made("file", content), c.folder("folder")
+			moved, elsewhere := c.name("folder/moved"), c.name("elsewhere")
+			c.Must(wasi.FileRename, c.both(file, moved)...)
+			c.refused(wasi.ENOENT, wasi.FileStat, c.words(file, 0, c.At(ResultAt))...)
+			c.has(moved, content)
+			c.Must(wasi.FileRename, c.both(folder, elsewhere)...)
+			c.has(c.name("elsewhere/moved"), content)
+			c.refused(wasi.ENOENT, wasi.FileRename, c.both(c.name("none"), c.name("new"))...)
+		})},
+	{"file_rename", "result", "replaces a file", loggedIn(func(c *Trial) {
 		file, old := c.made("file", content), c.made("old", "old")
 		c.Must(wasi.FileRename, c.both(file, old)...)
 		c.has(old, content)
-	}},
-	{"file_rename", "result", "a directory goes not into itself, and a file takes not its place", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_rename", "result", "a directory goes not into itself, and a file takes not its place", loggedIn(func(c *Trial) {
 		file, folder := c.made("file", content), c.folder("folder")
 		inside := c.made("folder/file", content)
 		for _, to := range []string{folder + "/below", "."} {
@@ -134,64 +120,58 @@ var changeChecks = []Check{
 		}
 		c.has(file, content)
 		c.has(inside, content)
-	}},
+	})},
 
-	{"file_set", "result ENOENT", "sets the modification time, to the second at least; ENOENT when there is none", func(c *Trial) {
-		c.enter()
-		file := c.made("file", content)
-		for _, year := range []int{1985, 2001, 2030} { // years that FAT can store, too
-			want := time.Date(year, 2, 3, 4, 5, 6, 0, time.UTC)
-			c.MustNamed(wasi.FileSet, file, wasi.SetTime, uint64(want.UnixNano()))
-			if got := c.stat(file, 0).ModTime; got != want.UnixNano() {
-				c.T.Errorf("the time was set to %v, but file_stat gives %v", want, time.Unix(0, got).UTC())
+	{"file_set", "result ENOENT",
+		"sets the modification time, to the second at least; ENOENT when there is none", loggedIn(func(c *Trial) {
+			file := c.made("file", content)
+			for _, year := range []int{1985, 2001, 2030} { // years that FAT can store, too
+				want := time.Date(year, 2, 3, 4, 5, 6, 0, time.UTC)
+				c.MustNamed(wasi.FileSet, file, wasi.SetTime, uint64(want.UnixNano()))
+				if got := c.stat(file, 0).ModTime; got != want.UnixNano() {
+					c.T.Errorf("the time was set to %v, but file_stat gives %v", want, time.Unix(0, got).UTC())
+				}
 			}
-		}
-		c.refused(wasi.ENOENT, wasi.FileSet, c.words(c.name("none"), wasi.SetTime, 0)...)
-	}},
+			c.refused(wasi.ENOENT, wasi.FileSet, c.words(c.name("none"), wasi.SetTime, 0)...)
+		})},
 
 	{"file_make", "result EEXIST",
-		"makes a link that leads to the file, from another directory too; EEXIST when there is such a name", func(c *Trial) {
-			c.enter()
+		"makes a link that leads to the file, from another directory too; EEXIST when there is such a name", loggedIn(func(c *Trial) {
 			c.needs(linking)
 			file := c.made("file", content)
 			c.folder("folder")
 			for _, link := range []string{c.name("link"), c.name("folder/link")} {
 				c.Must(wasi.FileMake, c.both(link, file)...)
 				c.has(link, content)
-				if s := c.stat(link, wasi.StatLink); s.Mode&wasi.TypeMask != wasi.TypeLink {
-					c.T.Errorf("the link itself is described as %+v", s)
-				}
+				c.isType(link, wasi.StatLink, wasi.TypeLink)
 				c.refused(wasi.EEXIST, wasi.FileMake, c.both(link, file)...)
 			}
-		}},
-	{"file_make", "result ENOENT", "the target may be missing; ENOENT when the directory above the link is", func(c *Trial) {
-		c.enter()
-		c.needs(linking)
-		link, target := c.name("link"), c.name("target")
-		c.Must(wasi.FileMake, c.both(link, target)...)
-		c.refused(wasi.ENOENT, wasi.FileStat, c.words(link, 0, c.At(ResultAt))...)
-		c.put(target, content)
-		c.has(link, content)
-		c.refused(wasi.ENOENT, wasi.FileMake, c.both(c.name("none")+"/link", target)...)
-	}},
-	{"file_make", "names", "the target of a link is a name too: else EINVAL", func(c *Trial) {
-		c.enter()
+		})},
+	{"file_make", "result ENOENT",
+		"the target may be missing; ENOENT when the directory above the link is", loggedIn(func(c *Trial) {
+			c.needs(linking)
+			link, target := c.name("link"), c.name("target")
+			c.Must(wasi.FileMake, c.both(link, target)...)
+			c.refused(wasi.ENOENT, wasi.FileStat, c.words(link, 0, c.At(ResultAt))...)
+			c.put(target, content)
+			c.has(link, content)
+			c.refused(wasi.ENOENT, wasi.FileMake, c.both(c.name("none")+"/link", target)...)
+		})},
+	{"file_make", "names", "the target of a link is a name too: else EINVAL", loggedIn(func(c *Trial) {
 		c.needs(linking)
 		for _, target := range badName {
 			if errno := c.pair(wasi.FileMake, c.name("link"), target); errno != wasi.EINVAL && errno != wasi.ENOSYS {
 				c.T.Errorf("a link to %q: %v, not EINVAL", target, errno)
 			}
 		}
-	}},
-	{"file_make", "EACCES", "EACCES for a link when that is not allowed", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_make", "EACCES", "EACCES for a link when that is not allowed", loggedIn(func(c *Trial) {
 		c.forbids(linking)
 		c.refused(wasi.EACCES, wasi.FileMake, c.both(c.name("link"), c.made("file", content))...)
-	}},
+	})},
 
 	{"file_copy", "result EventTransfer",
-		"copies a file, which EventTransfer and file_commit end; flag 1 adds it to the end of another", func(c *Trial) {
-			c.enter()
+		"copies a file, which EventTransfer and file_commit end; flag 1 adds it to the end of another", loggedIn(func(c *Trial) {
 			c.needs(copying)
 			large := string(pattern(1<<20 + 3))
 			from, to := c.made("from", large), c.name("to")
@@ -202,11 +182,10 @@ var changeChecks = []Check{
 			c.has(from, large)
 			c.copies(c.made("short", content), to, 0, len(content))
 			c.has(to, content)
-		}},
+		})},
 	{"file_copy", "EINVAL ENOENT EISDIR",
 		"EINVAL when both are the same file, or for an unknown flag, ENOENT when there is none, EISDIR for a directory",
-		func(c *Trial) {
-			c.enter()
+		loggedIn(func(c *Trial) {
 			c.needs(copying)
 			from, folder := c.made("from", content), c.folder("folder")
 			for _, call := range []struct {
@@ -223,9 +202,8 @@ var changeChecks = []Check{
 				}
 			}
 			c.has(from, content)
-		}},
-	{"file_copy", "EINVAL", "EINVAL when both are the same file by another name, through a link", func(c *Trial) {
-		c.enter()
+		})},
+	{"file_copy", "EINVAL", "EINVAL when both are the same file by another name, through a link", loggedIn(func(c *Trial) {
 		c.needs(copying)
 		file := c.made("file", content)
 		link := c.link("link", file)
@@ -233,9 +211,8 @@ var changeChecks = []Check{
 			c.refused(wasi.EINVAL, wasi.FileCopy, c.both(from, to, 0, c.At(ResultAt))...)
 		}
 		c.has(file, content)
-	}},
-	{"file_copy", "result", "a copy that is given up is aborted, and nothing is left open", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_copy", "result", "a copy that is given up is aborted, and nothing is left open", loggedIn(func(c *Trial) {
 		c.needs(copying)
 		from, to := c.made("from", string(pattern(large))), c.name("to")
 		for range 10 {
@@ -243,20 +220,18 @@ var changeChecks = []Check{
 		}
 		c.put(to, content)
 		c.has(to, content)
-	}},
-	{"file_copy", "EACCES", "EACCES when that is not allowed", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_copy", "EACCES", "EACCES when that is not allowed", loggedIn(func(c *Trial) {
 		c.forbids(copying)
 		c.refused(wasi.EACCES, wasi.FileCopy, c.both(c.made("from", content), c.name("to"), 0, c.At(ResultAt))...)
-	}},
+	})},
 
-	{"file_set", "EINVAL", "EINVAL for another attribute", func(c *Trial) {
-		c.enter()
+	{"file_set", "EINVAL", "EINVAL for another attribute", loggedIn(func(c *Trial) {
 		c.refused(wasi.EINVAL, wasi.FileSet, c.words(c.made("file", content), 2, 0)...)
-	}},
+	})},
 	{"file_set", "result ENOENT",
-		"sets the nine permission bits, and more of a directory where the host has them; ENOENT when there is none", func(c *Trial) {
-			c.enter()
+		"sets the nine permission bits, and more of a directory where the host has them; ENOENT when there is none",
+		loggedIn(func(c *Trial) {
 			file := c.made("file", content)
 			for _, want := range []uint32{0o640, 0o600, 0o444, 0o644} {
 				c.MustNamed(wasi.FileSet, file, wasi.SetMode, uint64(want))
@@ -265,15 +240,14 @@ var changeChecks = []Check{
 				}
 			}
 			c.refused(wasi.ENOENT, wasi.FileSet, c.words(c.name("none"), wasi.SetMode, 0o644)...)
-		}},
+		})},
 
-	{"file_space", "result", "how many bytes an upload to a directory could have", func(c *Trial) {
-		c.enter()
+	{"file_space", "result", "how many bytes an upload to a directory could have", loggedIn(func(c *Trial) {
 		c.MustNamed(wasi.FileSpace, ".", c.At(ResultAt))
 		if n := c.Peek(ResultAt, 8); bytes.Equal(n, make([]byte, 8)) {
 			c.T.Errorf("0 bytes, in a folder into which the kit can upload files")
 		}
-	}},
+	})},
 }
 
 // made uploads a file, and returns its name.

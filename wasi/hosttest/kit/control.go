@@ -38,22 +38,20 @@ var controlChecks = []Check{
 		p := c.watched()
 		c.writes(p.Session, p.Conn)
 	}},
-	{"net_write", "result", "what is given to a data connection arrives, in order", func(c *Trial) {
-		c.enter()
+	{"net_write", "result", "what is given to a data connection arrives, in order", loggedIn(func(c *Trial) {
 		conn, client := c.Data()
 		c.writes(conn, client)
-	}},
+	})},
 	{"net_write", "EAGAIN EventWritable",
 		"takes less than all, or EAGAIN, when the control connection has no room, and EventWritable follows", func(c *Trial) {
 			p := c.watched()
 			c.fills(p.Session, p.Conn)
 		}},
 	{"net_write", "EAGAIN EventWritable",
-		"takes less than all, or EAGAIN, when the data connection has no room, and EventWritable follows", func(c *Trial) {
-			c.enter()
+		"takes less than all, or EAGAIN, when the data connection has no room, and EventWritable follows", loggedIn(func(c *Trial) {
 			conn, client := c.Data()
 			c.fills(conn, client)
-		}},
+		})},
 }
 
 // refused checks that a call returns an errno. It skips the check when the host does not

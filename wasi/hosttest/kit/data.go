@@ -13,13 +13,12 @@ var dataChecks = []Check{
 	{"net_listen", "result", "opens a port at the address that it announces, a new one each time", opensPorts},
 	{"net_listen", "EINVAL",
 		"family is 4, 6 or 0: else EINVAL, as for one that the control connection cannot have", listensInFamilies},
-	{"net_listen", "result", "goes on after many that were closed", func(c *Trial) {
-		c.enter()
+	{"net_listen", "result", "goes on after many that were closed", loggedIn(func(c *Trial) {
 		for range 200 {
 			handle, _ := c.Listen()
 			c.Must(wasi.HandleClose, handle)
 		}
-	}},
+	})},
 	{"net_listen", "result", "a session has room for four handles, and not for handles without end: EMFILE", hoards},
 
 	{"net_accept", "EAGAIN EventReadable",
@@ -31,24 +30,21 @@ var dataChecks = []Check{
 
 	{"net_dial", "result EventWritable", "connects to the client's port, and EventWritable says OK", dials},
 	{"net_dial", "EventWritable", "EventWritable says ECONNREFUSED when nobody listens there", dialsNobody},
-	{"net_dial", "EACCES", "EACCES for a port below 1024", func(c *Trial) {
-		c.enter()
+	{"net_dial", "EACCES", "EACCES for a port below 1024", loggedIn(func(c *Trial) {
 		for _, port := range []uint16{0, 1, 21, 22, 1023} {
 			if errno := c.Dial(netip.AddrPortFrom(c.clientPort().address.Addr(), port)); errno != wasi.EACCES {
 				c.T.Errorf("port %d: %v, not EACCES", port, errno)
 			}
 		}
-	}},
+	})},
 	{"net_dial", "EACCES", "EACCES for an address that is not the client's", dialsNoStranger},
-	{"net_dial", "EINVAL", "EINVAL for an address of no family", func(c *Trial) {
-		c.enter()
+	{"net_dial", "EINVAL", "EINVAL for an address of no family", loggedIn(func(c *Trial) {
 		for _, family := range []byte{0, 5, 255} {
 			c.Poke(TextAt, append([]byte{family, 0, 0x50, 0xc3, 127, 0, 0, 1}, make([]byte, 12)...))
 			c.refused(wasi.EINVAL, wasi.NetDial, c.Session, c.At(TextAt), c.At(ResultAt))
 		}
-	}},
-	{"net_dial", "result", "an attempt that is closed before it is answered leaves nothing", func(c *Trial) {
-		c.enter()
+	})},
+	{"net_dial", "result", "an attempt that is closed before it is answered leaves nothing", loggedIn(func(c *Trial) {
 		for range 40 {
 			if errno := c.Dial(c.clientPort().address); errno != wasi.OK && errno != wasi.EMFILE {
 				c.T.Fatalf("net_dial: %v, not OK or EMFILE", errno)
@@ -58,7 +54,7 @@ var dataChecks = []Check{
 		}
 		c.Forget()
 		dials(c)
-	}},
+	})},
 }
 
 func opensPorts(c *Trial) {
@@ -168,9 +164,7 @@ func acceptsNone(c *Trial) {
 			c.T.Errorf("%v, not EBUSY", errno)
 		}
 		for _, conn := range []net.Conn{first, second} {
-			if n, err := conn.Read(make([]byte, 1)); n > 0 || timedOut(err) {
-				c.T.Errorf("a client that may not be trusted gets %d bytes and %v, not the end", n, err)
-			}
+			c.turnedAway(conn, "a client that may not be trusted")
 		}
 		return
 	}
@@ -184,14 +178,20 @@ func acceptsNoStranger(c *Trial) {
 	}
 	listener, at := c.Listen()
 	stranger := c.stranger(at)
-	if n, err := stranger.Read(make([]byte, 1)); n > 0 || timedOut(err) {
-		c.T.Errorf("a stranger gets %d bytes and %v, not the end", n, err)
-	}
+	c.turnedAway(stranger, "a stranger")
 	c.refused(wasi.EAGAIN, wasi.NetAccept, listener, c.At(ResultAt))
 	client := c.connect(at)
 	c.Event(wasi.EventReadable, listener)
 	conn := c.Must(wasi.NetAccept, listener, c.At(ResultAt))
 	c.writes(conn, client)
+}
+
+// turnedAway checks that a connection ends without a byte; who names its client.
+func (c *Trial) turnedAway(conn net.Conn, who string) {
+	c.T.Helper()
+	if n, err := conn.Read(make([]byte, 1)); n > 0 || timedOut(err) {
+		c.T.Errorf("%s gets %d bytes and %v, not the end", who, n, err)
+	}
 }
 
 // stranger connects from another address than the client's. It skips the check when this

@@ -13,8 +13,7 @@ import (
 )
 
 var fileChecks = []Check{
-	{"file_stat", "result", "describes a file: size, type, permissions, time of the last change", func(c *Trial) {
-		c.enter()
+	{"file_stat", "result", "describes a file: size, type, permissions, time of the last change", loggedIn(func(c *Trial) {
 		before := time.Now()
 		name := c.made("file", content)
 		s := c.stat(name, 0)
@@ -27,49 +26,37 @@ var fileChecks = []Check{
 		if off := time.Unix(0, s.Created).Sub(before).Abs(); off > time.Hour && s.Created != 0 {
 			c.T.Errorf("the creation time of a new file is %v off this machine's clock", off)
 		}
-	}},
-	{"file_stat", "result", "describes the root and a directory", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_stat", "result", "describes the root and a directory", loggedIn(func(c *Trial) {
 		for _, name := range []string{".", c.folder("folder")} {
-			if s := c.stat(name, 0); s.Mode&wasi.TypeMask != wasi.TypeDir {
-				c.T.Errorf("the directory %s is described as %+v", name, s)
-			}
+			c.isType(name, 0, wasi.TypeDir)
 		}
-	}},
-	{"file_stat", "ENOENT", "ENOENT when there is none", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_stat", "ENOENT", "ENOENT when there is none", loggedIn(func(c *Trial) {
 		for _, flags := range []uint64{0, wasi.StatLink} {
 			c.refused(wasi.ENOENT, wasi.FileStat, c.words(c.name("none"), flags, c.At(ResultAt))...)
 		}
-	}},
-	{"file_stat", "EINVAL", "EINVAL for an unknown flag", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_stat", "EINVAL", "EINVAL for an unknown flag", loggedIn(func(c *Trial) {
 		c.refused(wasi.EINVAL, wasi.FileStat, c.words(".", 4, c.At(ResultAt))...)
-	}},
-	{"file_stat", "ENOTDIR", "flag 2 describes a directory that is entered: ENOTDIR when it is none", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_stat", "ENOTDIR", "flag 2 describes a directory that is entered: ENOTDIR when it is none", loggedIn(func(c *Trial) {
 		for _, name := range []string{".", c.folder("folder")} {
-			if s := c.stat(name, wasi.StatEnter); s.Mode&wasi.TypeMask != wasi.TypeDir {
-				c.T.Errorf("the directory %s is described as %+v", name, s)
-			}
+			c.isType(name, wasi.StatEnter, wasi.TypeDir)
 		}
 		c.refused(wasi.ENOTDIR, wasi.FileStat, c.words(c.made("file", content), wasi.StatEnter, c.At(ResultAt))...)
-	}},
+	})},
 	{"file_stat", "EACCES", "flag 2: EACCES for a directory that the host's process may not search", closedFolder},
-	{"file_stat", "result", "flag 1 describes a link itself, else what it leads to", func(c *Trial) {
-		c.enter()
+	{"file_stat", "result", "flag 1 describes a link itself, else what it leads to", loggedIn(func(c *Trial) {
 		name := c.made("file", content)
 		link := c.link("link", name)
 		if s := c.stat(link, 0); s.Mode&wasi.TypeMask != wasi.TypeRegular || s.Size != uint64(len(content)) {
 			c.T.Errorf("the file that the link leads to is described as %+v", s)
 		}
-		if s := c.stat(link, wasi.StatLink); s.Mode&wasi.TypeMask != wasi.TypeLink {
-			c.T.Errorf("the link itself is described as %+v", s)
-		}
-	}},
+		c.isType(link, wasi.StatLink, wasi.TypeLink)
+	})},
 	{"file_stat", "result", "nothing outside the root is reached through a link", staysInside},
-	{"file_stat", "result", "a size that takes more than 32 bits is whole, and so is an offset", func(c *Trial) {
-		c.enter()
+	{"file_stat", "result", "a size that takes more than 32 bits is whole, and so is an offset", loggedIn(func(c *Trial) {
 		name := c.made("file", content)
 		const size = 5<<30 + 7
 		c.possible(os.Truncate(c.onDisk(name, "make so large a file"), size))
@@ -79,16 +66,14 @@ var fileChecks = []Check{
 		if got, _ := c.download(c.Open(name, 0, size-3), 0, 0); got != "\x00\x00\x00" {
 			c.T.Errorf("of the last 3 bytes of a file of %d bytes, %d come, or others", uint64(size), len(got))
 		}
-	}},
-	{"file_stat", "result", "what is below a file is not there: ENOTDIR or ENOENT", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_stat", "result", "what is below a file is not there: ENOTDIR or ENOENT", loggedIn(func(c *Trial) {
 		if errno := c.Named(wasi.FileStat, c.made("file", content)+"/below", 0, c.At(ResultAt)); errno != wasi.ENOTDIR &&
 			errno != wasi.ENOENT {
 			c.T.Errorf("%v, not ENOTDIR or ENOENT", errno)
 		}
-	}},
-	{"file_stat", "result", "a name that is too long is refused", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_stat", "result", "a name that is too long is refused", loggedIn(func(c *Trial) {
 		for _, size := range []int{5000, 100_000} {
 			long := bytes.Repeat([]byte("long"), size/4)
 			c.Poke(BufferAt, long)
@@ -97,10 +82,9 @@ var fileChecks = []Check{
 				c.T.Errorf("a name of %d bytes: %v", size, errno)
 			}
 		}
-	}},
+	})},
 
-	{"file_open", "result", "opens a directory, and twice, independently", func(c *Trial) {
-		c.enter()
+	{"file_open", "result", "opens a directory, and twice, independently", loggedIn(func(c *Trial) {
 		name := c.made("file", content)
 		first, second := c.List(".", 0), c.List(".", 0)
 		for _, dir := range []uint64{first, second} {
@@ -108,37 +92,32 @@ var fileChecks = []Check{
 				c.T.Errorf("a file of %d bytes is listed as %+v, %v", len(content), s, ok)
 			}
 		}
-	}},
-	{"file_open", "result", "OpenNames asks for names only, the other fields being zero", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_open", "result", "OpenNames asks for names only, the other fields being zero", loggedIn(func(c *Trial) {
 		name := c.made("file", content)
 		if s, ok := c.entries(c.List(".", wasi.OpenNames), outSize)[name]; !ok || s != (wasi.Stat{}) {
 			c.T.Errorf("a file is listed as %+v, %v", s, ok)
 		}
-	}},
-	{"file_open", "ENOTDIR", "ENOTDIR for a directory that is none", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_open", "ENOTDIR", "ENOTDIR for a directory that is none", loggedIn(func(c *Trial) {
 		c.refused(wasi.ENOTDIR, wasi.FileOpen, c.opening(c.made("file", content), wasi.OpenDir, 0)...)
-	}},
-	{"file_open", "ENOENT", "ENOENT when there is no directory", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_open", "ENOENT", "ENOENT when there is no directory", loggedIn(func(c *Trial) {
 		c.refused(wasi.ENOENT, wasi.FileOpen, c.opening(c.name("none"), wasi.OpenDir, 0)...)
-	}},
-	{"file_open", "EINVAL", "EINVAL for a directory with a flag of files, or an offset", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_open", "EINVAL", "EINVAL for a directory with a flag of files, or an offset", loggedIn(func(c *Trial) {
 		for _, flag := range []uint64{wasi.OpenWrite, wasi.OpenTruncate, 1 << 20} {
 			c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(".", wasi.OpenDir|flag, 0)...)
 		}
 		c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(".", wasi.OpenDir, 1)...)
-	}},
+	})},
 	{"file_open", "rights", "EACCES for a directory before the login", func(c *Trial) {
 		c.refused(wasi.EACCES, wasi.FileOpen, c.opening(".", wasi.OpenDir, 0)...)
 	}},
 
 	{"file_list", "result",
 		"gives whole records, each entry once, however small buf is, and 0 at the end each time", listsInPages},
-	{"file_list", "result", "names are bytes: what was made is what is listed", func(c *Trial) {
-		c.enter()
+	{"file_list", "result", "names are bytes: what was made is what is listed", loggedIn(func(c *Trial) {
 		for _, s := range []string{"a b", "\u00fc\u20ac\U0001f600", "-x", "x'\"$*?", "x\\y", "x\\..\\y", "\xe4\xff"} {
 			name := c.name(s)
 			errno := c.Call(wasi.FileOpen, c.opening(name, wasi.OpenWrite|wasi.OpenTruncate, 0)...)
@@ -154,9 +133,8 @@ var fileChecks = []Check{
 				c.T.Errorf("the file %q was made, but is not listed", name)
 			}
 		}
-	}},
-	{"file_list", "result", "a directory of a thousand entries is whole", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_list", "result", "a directory of a thousand entries is whole", loggedIn(func(c *Trial) {
 		folder := c.folder("folder")
 		for n := range 1000 {
 			path := c.onDisk(c.name(fmt.Sprintf("folder/%d", n)), "make so many files")
@@ -165,9 +143,8 @@ var fileChecks = []Check{
 		if got := c.entries(c.List(folder, 0), outSize); len(got) != 1000 {
 			c.T.Errorf("of 1000 entries %d are listed", len(got))
 		}
-	}},
-	{"file_list", "result", "leaves . and .. out, and describes each entry by its own name", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_list", "result", "leaves . and .. out, and describes each entry by its own name", loggedIn(func(c *Trial) {
 		folder := c.folder("folder")
 		if got := c.entries(c.List(folder, 0), outSize); len(got) > 0 {
 			c.T.Errorf("an empty directory is listed with %v", slices.Collect(maps.Keys(got)))
@@ -175,9 +152,8 @@ var fileChecks = []Check{
 		if s, ok := c.entries(c.List(".", 0), outSize)[folder]; !ok || s.Mode&wasi.TypeMask != wasi.TypeDir {
 			c.T.Errorf("a directory is listed as %+v, %v", s, ok)
 		}
-	}},
-	{"file_list", "result", "a link has its target behind the name", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_list", "result", "a link has its target behind the name", loggedIn(func(c *Trial) {
 		link := c.link("link", "nowhere")
 		dir := c.List(".", 0)
 		for {
@@ -194,7 +170,7 @@ var fileChecks = []Check{
 				}
 			}
 		}
-	}},
+	})},
 }
 
 // words are the arguments of an import whose first parameters are a session and a name.
@@ -216,6 +192,14 @@ func (c *Trial) stat(name string, flags uint64) wasi.Stat {
 	c.T.Helper()
 	c.MustNamed(wasi.FileStat, name, flags, c.At(ResultAt))
 	return wasi.GetStat(c.Peek(ResultAt, wasi.StatSize))
+}
+
+// isType checks the type of a file, as file_stat describes it with some flags.
+func (c *Trial) isType(name string, flags uint64, want uint32) {
+	c.T.Helper()
+	if s := c.stat(name, flags); s.Mode&wasi.TypeMask != want {
+		c.T.Errorf("file_stat of %s with flags %d has the type %#x, not %#x: %+v", name, flags, s.Mode&wasi.TypeMask, want, s)
+	}
 }
 
 // entries are the entries of a directory by name, read by pages of size bytes.

@@ -70,11 +70,11 @@ type permission struct {
 }
 
 var (
-	joining  = permission{"to be the client in a TLS handshake", func(a wasi.Allow) bool { return a.SSCN || a.CPSV }}
-	stopping = permission{"to end TLS", func(a wasi.Allow) bool { return a.CCC }}
-	linking  = permission{"to make links", func(a wasi.Allow) bool { return a.SiteSymlink }}
-	copying  = permission{"to copy files", func(a wasi.Allow) bool { return a.SiteCopy || a.Combine }}
-	felling  = permission{"to remove a directory with its contents", func(a wasi.Allow) bool { return a.SiteRmdir }}
+	joining  = permission{"being the client in a TLS handshake", func(a wasi.Allow) bool { return a.SSCN || a.CPSV }}
+	stopping = permission{"ending TLS", func(a wasi.Allow) bool { return a.CCC }}
+	linking  = permission{"making links", func(a wasi.Allow) bool { return a.SiteSymlink }}
+	copying  = permission{"copying files", func(a wasi.Allow) bool { return a.SiteCopy || a.Combine }}
+	felling  = permission{"removing a directory with its contents", func(a wasi.Allow) bool { return a.SiteRmdir }}
 )
 
 // needs skips the check when the configuration does not allow p.

@@ -180,12 +180,21 @@ func (c *Trial) enter() {
 	}
 }
 
+// loggedIn is a check that begins with a login to the account with all rights.
+func loggedIn(run func(*Trial)) func(*Trial) {
+	return func(c *Trial) {
+		c.T.Helper()
+		c.enter()
+		run(c)
+	}
+}
+
 // onDisk is the path of a file of the account on this machine. It skips the check when the
-// account's root is elsewhere; what says for what the check needs it.
+// account's root is elsewhere; what says what the check does there.
 func (c *Trial) onDisk(name, what string) string {
 	c.T.Helper()
 	if c.Target.Root == "" {
-		c.T.Skipf(NotChecked+"for want of the root, to %s in", what)
+		c.T.Skipf(NotChecked+"the target has no root folder to %s in", what)
 	}
 	return filepath.Join(c.Target.Root, name)
 }

@@ -71,7 +71,7 @@ var lifeChecks = []Check{
 			c.T.Errorf("in the clear EventOpen has the value %d", c.Value)
 		}
 		if c.Target.Implicit == "" {
-			c.T.Skipf(NotChecked + "for want of a port for implicit TLS")
+			c.T.Skipf(NotChecked + "the target has no port for implicit TLS")
 		}
 		plain, err := net.DialTimeout("tcp", c.Target.Implicit, c.patience)
 		if err != nil {

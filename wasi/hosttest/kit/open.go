@@ -7,48 +7,42 @@ import (
 )
 
 var openChecks = []Check{
-	{"file_open", "result", "opens a file for reading, and describes it", func(c *Trial) {
-		c.enter()
+	{"file_open", "result", "opens a file for reading, and describes it", loggedIn(func(c *Trial) {
 		c.Open(c.made("file", content), 0, 0)
 		if s := wasi.GetStat(c.Peek(Result2At, wasi.StatSize)); s.Size != uint64(len(content)) ||
 			s.Mode&wasi.TypeMask != wasi.TypeRegular {
 			c.T.Errorf("a file of %d bytes is described as %+v", len(content), s)
 		}
-	}},
-	{"file_open", "ENOENT", "ENOENT when there is none, also for an upload into a directory that is not there", func(c *Trial) {
-		c.enter()
-		c.refused(wasi.ENOENT, wasi.FileOpen, c.opening(c.name("none"), 0, 0)...)
-		c.refused(wasi.ENOENT, wasi.FileOpen, c.opening(c.name("none")+"/file", wasi.OpenWrite|wasi.OpenTruncate, 0)...)
-	}},
-	{"file_open", "EISDIR", "EISDIR for a directory", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_open", "ENOENT",
+		"ENOENT when there is none, also for an upload into a directory that is not there", loggedIn(func(c *Trial) {
+			c.refused(wasi.ENOENT, wasi.FileOpen, c.opening(c.name("none"), 0, 0)...)
+			c.refused(wasi.ENOENT, wasi.FileOpen, c.opening(c.name("none")+"/file", wasi.OpenWrite|wasi.OpenTruncate, 0)...)
+		})},
+	{"file_open", "EISDIR", "EISDIR for a directory", loggedIn(func(c *Trial) {
 		folder := c.folder("folder")
 		c.refused(wasi.EISDIR, wasi.FileOpen, c.opening(folder, 0, 0)...)
 		c.refused(wasi.EISDIR, wasi.FileOpen, c.opening(folder, wasi.OpenWrite|wasi.OpenTruncate, 0)...)
-	}},
-	{"file_open", "EEXIST", "OpenExclusive is EEXIST when there is such a file, and makes it otherwise", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_open", "EEXIST", "OpenExclusive is EEXIST when there is such a file, and makes it otherwise", loggedIn(func(c *Trial) {
 		c.refused(wasi.EEXIST, wasi.FileOpen, c.opening(c.made("file", content), wasi.OpenWrite|wasi.OpenExclusive, 0)...)
 		name := c.name("new")
 		c.uploads(name, wasi.OpenWrite|wasi.OpenExclusive, 0, "new", "new")
-	}},
-	{"file_open", "result", "OpenTruncate replaces what was there", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_open", "result", "OpenTruncate replaces what was there", loggedIn(func(c *Trial) {
 		c.uploads(c.made("file", content), wasi.OpenWrite|wasi.OpenTruncate, 0, "new", "new")
-	}},
-	{"file_open", "result", "OpenAppend adds to the end, whatever the offset, and makes a file that is missing", func(c *Trial) {
-		c.enter()
-		c.uploads(c.made("file", "old"), wasi.OpenWrite|wasi.OpenAppend, 0, "new", "oldnew")
-		c.uploads(c.name("missing"), wasi.OpenWrite|wasi.OpenAppend, 0, "new", "new")
-	}},
-	{"file_open", "result", "OpenWrite alone overwrites from offset on, and leaves what is behind", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_open", "result",
+		"OpenAppend adds to the end, whatever the offset, and makes a file that is missing", loggedIn(func(c *Trial) {
+			c.uploads(c.made("file", "old"), wasi.OpenWrite|wasi.OpenAppend, 0, "new", "oldnew")
+			c.uploads(c.name("missing"), wasi.OpenWrite|wasi.OpenAppend, 0, "new", "new")
+		})},
+	{"file_open", "result", "OpenWrite alone overwrites from offset on, and leaves what is behind", loggedIn(func(c *Trial) {
 		c.uploads(c.made("file", "0123456789"), wasi.OpenWrite, 3, "xyz", "012xyz6789")
 		c.uploads(c.made("end", "0123456789"), wasi.OpenWrite, 10, "xyz", "0123456789xyz")
-	}},
+	})},
 	{"file_open", "result",
-		"an upload that is closed before a byte has come leaves what was there, and makes no file", func(c *Trial) {
-			c.enter()
+		"an upload that is closed before a byte has come leaves what was there, and makes no file", loggedIn(func(c *Trial) {
 			for _, flags := range []uint64{wasi.OpenWrite | wasi.OpenTruncate, wasi.OpenWrite | wasi.OpenAppend, wasi.OpenWrite} {
 				for _, begin := range []func(uint64){
 					func(uint64) {}, // nobody connects
@@ -65,31 +59,28 @@ var openChecks = []Check{
 					c.refused(wasi.ENOENT, wasi.FileStat, c.words(fresh, 0, c.At(ResultAt))...)
 				}
 			}
-		}},
-	{"file_open", "result", "OpenTruncate replaces by nothing, when the upload of nothing is committed", func(c *Trial) {
-		c.enter()
+		})},
+	{"file_open", "result", "OpenTruncate replaces by nothing, when the upload of nothing is committed", loggedIn(func(c *Trial) {
 		c.uploads(c.made("file", content), wasi.OpenWrite|wasi.OpenTruncate, 0, "", "")
-	}},
-	{"file_open", "EINVAL", "EINVAL for an unknown flag, for a negative offset, and for an upload past the end", func(c *Trial) {
-		c.enter()
-		name := c.made("file", content)
-		c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, 1<<6, 0)...)
-		for _, flags := range []uint64{0, wasi.OpenWrite} {
-			c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, flags, -1)...)
-		}
-		c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, wasi.OpenWrite, int64(len(content)+1))...)
-		c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, wasi.OpenWrite, 1<<32)...)
-	}},
-	{"file_open", "pointers", "a call whose result cannot be written makes no file", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_open", "EINVAL",
+		"EINVAL for an unknown flag, for a negative offset, and for an upload past the end", loggedIn(func(c *Trial) {
+			name := c.made("file", content)
+			c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, 1<<6, 0)...)
+			for _, flags := range []uint64{0, wasi.OpenWrite} {
+				c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, flags, -1)...)
+			}
+			c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, wasi.OpenWrite, int64(len(content)+1))...)
+			c.refused(wasi.EINVAL, wasi.FileOpen, c.opening(name, wasi.OpenWrite, 1<<32)...)
+		})},
+	{"file_open", "pointers", "a call whose result cannot be written makes no file", loggedIn(func(c *Trial) {
 		name := c.name("none")
 		args := c.opening(name, wasi.OpenWrite|wasi.OpenTruncate, 0)
 		args[len(args)-1] = c.MemoryEnd()
 		c.refused(wasi.EFAULT, wasi.FileOpen, args...)
 		c.refused(wasi.ENOENT, wasi.FileStat, c.words(name, 0, c.At(ResultAt))...)
-	}},
-	{"file_open", "result", "answers that are given up leave no file open", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_open", "result", "answers that are given up leave no file open", loggedIn(func(c *Trial) {
 		name := c.made("file", content)
 		open := Numbers(wasi.FileOpen, c.opening(name, 0, 0)...)
 		stat := Numbers(wasi.FileStat, c.Session, c.At(TextAt), uint64(len(name)), 0, c.At(ResultAt))
@@ -107,25 +98,22 @@ var openChecks = []Check{
 				c.T.Fatalf("%v, not OK", errno)
 			}
 		}
-	}},
+	})},
 
-	{"file_commit", "result", "makes an upload final, and closes it", func(c *Trial) {
-		c.enter()
+	{"file_commit", "result", "makes an upload final, and closes it", loggedIn(func(c *Trial) {
 		name := c.name("file")
 		file := c.create(name)
 		c.store(file, content)
 		c.refused(wasi.EBADF, wasi.HandleClose, file)
 		c.has(name, content)
-	}},
-	{"file_commit", "EINVAL", "EINVAL for a file that is read, or whose upload has not begun", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_commit", "EINVAL", "EINVAL for a file that is read, or whose upload has not begun", loggedIn(func(c *Trial) {
 		for _, file := range []uint64{c.Open(c.made("file", content), 0, 0), c.create(c.name("new"))} {
 			c.refused(wasi.EINVAL, wasi.FileCommit, file)
 			c.Must(wasi.HandleClose, file) // the file is still open
 		}
-	}},
-	{"file_commit", "EBUSY", "EBUSY while the upload goes on", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_commit", "EBUSY", "EBUSY while the upload goes on", loggedIn(func(c *Trial) {
 		file := c.create(c.name("file"))
 		client := c.transfer(file, 0, 0)
 		c.refused(wasi.EBUSY, wasi.FileCommit, file)
@@ -133,16 +121,15 @@ var openChecks = []Check{
 		client.Close()
 		c.finish(c.Event(wasi.EventTransfer, file))
 		c.Must(wasi.FileCommit, file)
-	}},
-	{"file_commit", "EINVAL", "EINVAL for an upload that broke off", func(c *Trial) {
-		c.enter()
+	})},
+	{"file_commit", "EINVAL", "EINVAL for an upload that broke off", loggedIn(func(c *Trial) {
 		file := c.create(c.name("file"))
 		if e := c.resetUpload(file, content); e.Errno == wasi.OK {
 			c.T.Fatalf("an upload that was reset ends with OK")
 		}
 		c.refused(wasi.EINVAL, wasi.FileCommit, file)
 		c.Must(wasi.HandleClose, file)
-	}},
+	})},
 }
 
 // opening are the arguments of file_open.

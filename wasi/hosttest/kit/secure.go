@@ -18,14 +18,13 @@ import (
 )
 
 var secureChecks = []Check{
-	{"net_tls", "ENOSYS", "ENOSYS when, and only when, the configuration says that there is no TLS", func(c *Trial) {
-		c.enter()
+	{"net_tls", "ENOSYS", "ENOSYS when, and only when, the configuration says that there is no TLS", loggedIn(func(c *Trial) {
 		conn, _ := c.Data()
 		errno := c.Raw(wasi.NetTLS, conn, wasi.TLSServer, c.At(TextAt), 0)
 		if offers := c.config().TLS; offers != (errno != wasi.ENOSYS) {
 			c.T.Errorf("the configuration says %v to TLS, but net_tls is %v", offers, errno)
 		}
-	}},
+	})},
 	{"net_tls", "result", "says reply in the clear, and the control connection goes on behind the handshake", func(c *Trial) {
 		c.secured()
 		c.life()
@@ -155,8 +154,7 @@ var secureChecks = []Check{
 		c.refused(wasi.EACCES, wasi.NetTLS, c.Session, wasi.TLSEnd, c.At(TextAt), 0)
 	}},
 
-	{"net_deflate", "result", "compresses a download, at each level", func(c *Trial) {
-		c.enter()
+	{"net_deflate", "result", "compresses a download, at each level", loggedIn(func(c *Trial) {
 		want := strings.Repeat(content, 50000)
 		name := c.made("file", want)
 		for _, level := range []uint64{0, 1, 9} {
@@ -172,9 +170,8 @@ var secureChecks = []Check{
 			}
 			c.finish(c.Event(wasi.EventTransfer, file))
 		}
-	}},
-	{"net_deflate", "result", "expands an upload, of no bytes too", func(c *Trial) {
-		c.enter()
+	})},
+	{"net_deflate", "result", "expands an upload, of no bytes too", loggedIn(func(c *Trial) {
 		for _, want := range []string{"", content, strings.Repeat(content, 50000)} {
 			name := c.name("file")
 			file := c.create(name)
@@ -186,9 +183,8 @@ var secureChecks = []Check{
 			c.Must(wasi.FileCommit, file)
 			c.has(name, want)
 		}
-	}},
-	{"net_deflate", "result", "an upload whose data are cut short, or are no zlib, ends with an errno", func(c *Trial) {
-		c.enter()
+	})},
+	{"net_deflate", "result", "an upload whose data are cut short, or are no zlib, ends with an errno", loggedIn(func(c *Trial) {
 		whole := compress(string(pattern(10000)))
 		for _, sent := range [][]byte{whole[:len(whole)-5], whole[:100], []byte("this is not in zlib format"), {}} {
 			file := c.create(c.name("file"))
@@ -201,14 +197,13 @@ var secureChecks = []Check{
 			}
 			c.Must(wasi.HandleClose, file)
 		}
-	}},
-	{"net_deflate", "result", "compresses what net_write is given, and handle_close ends it", func(c *Trial) {
-		c.enter()
+	})},
+	{"net_deflate", "result", "compresses what net_write is given, and handle_close ends it", loggedIn(func(c *Trial) {
 		conn, client := c.deflated(0)
 		c.write(conn, content)
 		c.Must(wasi.HandleClose, conn)
 		c.expands(client, content)
-	}},
+	})},
 	{"net_deflate", "result", "compresses under TLS", func(c *Trial) {
 		c.secured()
 		c.enter()
@@ -220,13 +215,12 @@ var secureChecks = []Check{
 		c.expands(client, want)
 		c.finish(c.Event(wasi.EventTransfer, file))
 	}},
-	{"net_deflate", "EINVAL", "EINVAL for a level above 9, and for a connection that is compressed", func(c *Trial) {
-		c.enter()
+	{"net_deflate", "EINVAL", "EINVAL for a level above 9, and for a connection that is compressed", loggedIn(func(c *Trial) {
 		conn, _ := c.Data()
 		c.refused(wasi.EINVAL, wasi.NetDeflate, conn, 10)
 		c.Must(wasi.NetDeflate, conn, 0)
 		c.refused(wasi.EINVAL, wasi.NetDeflate, conn, 0)
-	}},
+	})},
 }
 
 // needsTLS skips the check when the host has no TLS.

@@ -10,8 +10,7 @@ import (
 )
 
 var sessionChecks = []Check{
-	{"session_umask", "result", "new files and directories do not get these bits, until the next login", func(c *Trial) {
-		c.enter()
+	{"session_umask", "result", "new files and directories do not get these bits, until the next login", loggedIn(func(c *Trial) {
 		before := c.stat(c.made("before", content), 0).Mode & 0o777
 		c.Must(wasi.SessionUmask, c.Session, 0o077)
 		for _, name := range []string{c.made("file", content), c.folder("folder")} {
@@ -28,21 +27,19 @@ var sessionChecks = []Check{
 		if mode := c.stat(c.made("again", content), 0).Mode & 0o777; mode != before {
 			c.T.Errorf("a file was made with the mode %o before the mask, and with %o after the next login", before, mode)
 		}
-	}},
+	})},
 	{"session_umask", "EACCES", "EACCES without the right to write, and before the login", func(c *Trial) {
 		c.refused(wasi.EACCES, wasi.SessionUmask, c.Session, 0o022)
 		c.onlyRead()
 		c.refused(wasi.EACCES, wasi.SessionUmask, c.Session, 0o022)
 	}},
-	{"session_umask", "EINVAL", "EINVAL for other bits than the nine", func(c *Trial) {
-		c.enter()
+	{"session_umask", "EINVAL", "EINVAL for other bits than the nine", loggedIn(func(c *Trial) {
 		for _, mask := range []uint64{0o1000, 0o1022, 1 << 31} {
 			c.refused(wasi.EINVAL, wasi.SessionUmask, c.Session, mask)
 		}
-	}},
+	})},
 
-	{"session_names", "result", "has names be UTF-8 or not, and says how one is written now", func(c *Trial) {
-		c.enter()
+	{"session_names", "result", "has names be UTF-8 or not, and says how one is written now", loggedIn(func(c *Trial) {
 		for _, on := range []uint64{1, 0, 1} {
 			c.succeed(wasi.SessionNames, c.rewritten("a/name", on, outSize))
 			if got := string(c.Peek(BufferAt, c.Number(ResultAt))); got != "a/name" {
@@ -50,9 +47,8 @@ var sessionChecks = []Check{
 			}
 		}
 		c.has(c.made("\u00fc", content), content)
-	}},
-	{"session_names", "result", "a name that is written anew is the same file's, and comes back as it was", func(c *Trial) {
-		c.enter()
+	})},
+	{"session_names", "result", "a name that is written anew is the same file's, and comes back as it was", loggedIn(func(c *Trial) {
 		name := c.made("\u00fc", content)
 		c.succeed(wasi.SessionNames, c.rewritten(name, 1, outSize))
 		other := string(c.Peek(BufferAt, c.Number(ResultAt)))
@@ -62,16 +58,15 @@ var sessionChecks = []Check{
 			c.T.Errorf("the name %q is %q in UTF-8, and %q when that is turned off again", name, other, got)
 		}
 		c.has(name, content)
-	}},
-	{"session_names", "EINVAL", "EINVAL when buf is too small, or for another switch", func(c *Trial) {
-		c.enter()
+	})},
+	{"session_names", "EINVAL", "EINVAL when buf is too small, or for another switch", loggedIn(func(c *Trial) {
 		c.succeed(wasi.SessionNames, c.rewritten("name", 1, 4))
 		for on, room := range map[uint64]uint64{1: 3, 2: outSize} {
 			if errno := c.rewritten("name", on, room); errno != wasi.EINVAL {
 				c.T.Errorf("a name of 4 bytes into a buffer of %d, with on %d: %v, not EINVAL", room, on, errno)
 			}
 		}
-	}},
+	})},
 
 	{"session_list", "result",
 		"has every session of the host once, in the order of their numbers, by whatever pages", listsSessions},
@@ -133,7 +128,7 @@ func (c *Trial) rewritten(name string, on, room uint64) wasi.Errno {
 // administer logs the session in to the account that may list the sessions.
 func (c *Trial) administer() {
 	c.T.Helper()
-	c.loginAs(c.Target.Admin, c.Target.AdminPassword, "that may see who is there")
+	c.loginAs(c.Target.Admin, c.Target.AdminPassword, "that may list the sessions")
 }
 
 // listed reads all session records by pages of room bytes, and calls yield for each.

@@ -21,8 +21,7 @@ const large = 8 << 20
 
 var transferChecks = []Check{
 	{"transfer_start", "result EventTransfer",
-		"sends a file, hangs up, and EventTransfer says OK and how many bytes", func(c *Trial) {
-			c.enter()
+		"sends a file, hangs up, and EventTransfer says OK and how many bytes", loggedIn(func(c *Trial) {
 			for name, content := range map[string]string{"empty": "", "small": content, "large": string(pattern(3<<20 + 7))} {
 				name = c.made(name, content)
 				got, e := c.download(c.Open(name, 0, 0), 0, 0)
@@ -32,9 +31,8 @@ var transferChecks = []Check{
 					c.T.Errorf("of a file of %d bytes, %d come, or other bytes", len(content), len(got))
 				}
 			}
-		}},
-	{"transfer_start", "result", "begins where file_open said, and ends after length bytes", func(c *Trial) {
-		c.enter()
+		})},
+	{"transfer_start", "result", "begins where file_open said, and ends after length bytes", loggedIn(func(c *Trial) {
 		name := c.made("file", "0123456789")
 		for _, part := range []struct {
 			offset, length uint64
@@ -46,10 +44,9 @@ var transferChecks = []Check{
 				c.T.Errorf("from %d on, with length %d, comes %q, not %q", part.offset, part.length, got, part.want)
 			}
 		}
-	}},
+	})},
 	{"transfer_start", "result",
-		"flag 1 sends each LF as CRLF, and the CR that is there as it is; length counts the file's bytes", func(c *Trial) {
-			c.enter()
+		"flag 1 sends each LF as CRLF, and the CR that is there as it is; length counts the file's bytes", loggedIn(func(c *Trial) {
 			text := "one\ntwo\r\n\nthree\r"
 			name := c.made("text", text)
 			got, e := c.download(c.Open(name, 0, 0), wasi.TransferASCII, 0)
@@ -60,9 +57,8 @@ var transferChecks = []Check{
 			if got, _ := c.download(c.Open(name, 0, 0), wasi.TransferASCII, 4); got != "one\r\n" {
 				c.T.Errorf("the first 4 bytes of %q are sent as %q", text, got)
 			}
-		}},
-	{"transfer_start", "result", "flag 1 stores each CRLF as LF, wherever the connection cuts it", func(c *Trial) {
-		c.enter()
+		})},
+	{"transfer_start", "result", "flag 1 stores each CRLF as LF, wherever the connection cuts it", loggedIn(func(c *Trial) {
 		name := c.name("text")
 		file := c.create(name)
 		conn, client := c.Data()
@@ -76,10 +72,9 @@ var transferChecks = []Check{
 		c.moved(c.Event(wasi.EventTransfer, file), len("one\r\ntwo\n\r\r\n\rthree"))
 		c.Must(wasi.FileCommit, file)
 		c.has(name, "one\ntwo\n\r\n\rthree")
-	}},
+	})},
 	{"transfer_start", "result EventTransfer",
-		"receives a file until the client's end, and EventTransfer says OK and how many bytes", func(c *Trial) {
-			c.enter()
+		"receives a file until the client's end, and EventTransfer says OK and how many bytes", loggedIn(func(c *Trial) {
 			for name, content := range map[string]string{"empty": "", "large": string(pattern(3<<20 + 7))} {
 				name = c.name(name)
 				file := c.create(name)
@@ -89,9 +84,8 @@ var transferChecks = []Check{
 					c.T.Errorf("of %d bytes sent, %d are in the file, or other bytes", len(content), len(got))
 				}
 			}
-		}},
-	{"transfer_start", "EINVAL", "EINVAL is how an upload of more than length ends, and no more is stored", func(c *Trial) {
-		c.enter()
+		})},
+	{"transfer_start", "EINVAL", "EINVAL is how an upload of more than length ends, and no more is stored", loggedIn(func(c *Trial) {
 		name := c.made("file", "0123456789")
 		file := c.Open(name, wasi.OpenWrite, 2)
 		if e := c.upload(file, "abcd", 0, 3); e.Errno != wasi.EINVAL {
@@ -103,15 +97,13 @@ var transferChecks = []Check{
 		if len(got) != 10 || got[5:] != "56789" {
 			c.T.Errorf("after an upload of 4 bytes with length 3 at 2 the file is %q", got)
 		}
-	}},
-	{"transfer_start", "EventTransfer", "an upload whose client resets ends with an errno", func(c *Trial) {
-		c.enter()
+	})},
+	{"transfer_start", "EventTransfer", "an upload whose client resets ends with an errno", loggedIn(func(c *Trial) {
 		if e := c.resetUpload(c.create(c.name("file")), content); e.Errno == wasi.OK {
 			c.T.Errorf("EventTransfer says OK")
 		}
-	}},
-	{"transfer_start", "EventTransfer", "a download whose client hangs up ends with an errno", func(c *Trial) {
-		c.enter()
+	})},
+	{"transfer_start", "EventTransfer", "a download whose client hangs up ends with an errno", loggedIn(func(c *Trial) {
 		file := c.Open(c.made("large", string(pattern(large))), 0, 0)
 		client := c.transfer(file, 0, 0)
 		io.ReadFull(client, make([]byte, 1000))
@@ -120,9 +112,8 @@ var transferChecks = []Check{
 		if e := c.Event(wasi.EventTransfer, file); e.Errno == wasi.OK {
 			c.T.Errorf("EventTransfer says OK, after %d bytes of %d", e.Value, large)
 		}
-	}},
-	{"transfer_start", "result", "a download that the engine gives up is reset: it must not look complete", func(c *Trial) {
-		c.enter()
+	})},
+	{"transfer_start", "result", "a download that the engine gives up is reset: it must not look complete", loggedIn(func(c *Trial) {
 		file := c.Open(c.made("large", string(pattern(large))), 0, 0)
 		client := c.transfer(file, 0, 0)
 		io.ReadFull(client, make([]byte, 1000))
@@ -132,22 +123,18 @@ var transferChecks = []Check{
 		} else if timedOut(err) {
 			c.T.Errorf("the connection stays open")
 		}
-	}},
-	{"transfer_start", "result", "an upload that the engine gives up hangs up, and its name can be used", func(c *Trial) {
-		c.enter()
+	})},
+	{"transfer_start", "result", "an upload that the engine gives up hangs up, and its name can be used", loggedIn(func(c *Trial) {
 		name := c.name("file")
 		file := c.create(name)
 		client := c.transfer(file, 0, 0)
 		io.WriteString(client, content)
 		c.Must(wasi.HandleClose, file)
-		if n, err := client.Read(make([]byte, 1)); n > 0 || timedOut(err) {
-			c.T.Errorf("the client gets %d bytes and %v, not the end", n, err)
-		}
+		c.turnedAway(client, "the client")
 		c.put(name, "other")
 		c.has(name, "other")
-	}},
-	{"transfer_start", "handles", "takes the data connection over: its handle is EBADF from then on", func(c *Trial) {
-		c.enter()
+	})},
+	{"transfer_start", "handles", "takes the data connection over: its handle is EBADF from then on", loggedIn(func(c *Trial) {
 		name := c.made("file", content)
 		file, again := c.Open(name, 0, 0), c.Open(name, 0, 0)
 		conn, client := c.Data()
@@ -158,9 +145,8 @@ var transferChecks = []Check{
 		c.finish(c.Event(wasi.EventTransfer, file))
 		other, _ := c.Data()
 		c.refused(wasi.EBADF, wasi.TransferStart, file, other, 0, 0)
-	}},
-	{"transfer_start", "handles", "a file of one session never goes to another's client: EBADF", func(c *Trial) {
-		c.enter()
+	})},
+	{"transfer_start", "handles", "a file of one session never goes to another's client: EBADF", loggedIn(func(c *Trial) {
 		other := c.second()
 		other.Login(c.Target.User, c.Target.Password)
 		file := c.Open(c.made("file", content), 0, 0)
@@ -168,48 +154,44 @@ var transferChecks = []Check{
 		c.refused(wasi.EBADF, wasi.TransferStart, file, conn, 0, 0)
 		other.Must(wasi.HandleClose, conn)
 		c.ended(client, "")
-	}},
-	{"transfer_start", "EINVAL", "EINVAL for an unknown flag or a negative length, and nothing has begun", func(c *Trial) {
-		c.enter()
+	})},
+	{"transfer_start", "EINVAL", "EINVAL for an unknown flag or a negative length, and nothing has begun", loggedIn(func(c *Trial) {
 		file := c.Open(c.made("file", content), 0, 0)
 		conn, client := c.Data()
 		c.refused(wasi.EINVAL, wasi.TransferStart, file, conn, 2, 0)
 		c.refused(wasi.EINVAL, wasi.TransferStart, file, conn, 0, 1<<63)
 		c.Must(wasi.TransferStart, file, conn, 0, 0)
 		c.ended(client, content)
-	}},
-	{"transfer_start", "result", "what was written to the connection before goes first", func(c *Trial) {
-		c.enter()
+	})},
+	{"transfer_start", "result", "what was written to the connection before goes first", loggedIn(func(c *Trial) {
 		file := c.Open(c.made("file", content), 0, 0)
 		conn, client := c.Data()
 		c.write(conn, "before ")
 		c.Must(wasi.TransferStart, file, conn, 0, 0)
 		c.ended(client, "before "+content)
-	}},
-	{"transfer_start", "result", "goes over a connection that was dialled, too", func(c *Trial) {
-		c.enter()
+	})},
+	{"transfer_start", "result", "goes over a connection that was dialled, too", loggedIn(func(c *Trial) {
 		file := c.Open(c.made("file", content), 0, 0)
 		conn, client := c.dialled()
 		c.Must(wasi.TransferStart, file, conn, 0, 0)
 		c.ended(client, content)
-	}},
-	{"transfer_start", "result", "a transfer that stands still keeps nobody waiting: the session and others go on", func(c *Trial) {
-		c.enter()
-		file := c.Open(c.made("large", string(pattern(large))), 0, 0)
-		client := c.transfer(file, 0, 0)
-		c.stat(".", 0)
-		c.has(c.made("other", content), content)
-		p := c.Connect(c.T)
-		p.Login(c.Target.User, c.Target.Password)
-		p.List(".", 0)
-		if n, err := io.Copy(io.Discard, client); n != large || err != nil {
-			c.T.Errorf("the client gets %d bytes of %d, %v", n, large, err)
-		}
-		c.moved(c.Event(wasi.EventTransfer, file), large)
-	}},
+	})},
+	{"transfer_start", "result",
+		"a transfer that stands still keeps nobody waiting: the session and others go on", loggedIn(func(c *Trial) {
+			file := c.Open(c.made("large", string(pattern(large))), 0, 0)
+			client := c.transfer(file, 0, 0)
+			c.stat(".", 0)
+			c.has(c.made("other", content), content)
+			p := c.Connect(c.T)
+			p.Login(c.Target.User, c.Target.Password)
+			p.List(".", 0)
+			if n, err := io.Copy(io.Discard, client); n != large || err != nil {
+				c.T.Errorf("the client gets %d bytes of %d, %v", n, large, err)
+			}
+			c.moved(c.Event(wasi.EventTransfer, file), large)
+		})},
 
-	{"transfer_start", "result", "transfers of many sessions go on at a time", func(c *Trial) {
-		c.enter()
+	{"transfer_start", "result", "transfers of many sessions go on at a time", loggedIn(func(c *Trial) {
 		want := string(pattern(1 << 20))
 		name := c.made("file", want)
 		type one struct {
@@ -229,10 +211,9 @@ var transferChecks = []Check{
 			c.ended(o.client, want)
 			c.moved(o.p.Event(wasi.EventTransfer, o.file), len(want))
 		}
-	}},
+	})},
 
-	{"transfer_progress", "result", "how many bytes have crossed so far, and in the end all", func(c *Trial) {
-		c.enter()
+	{"transfer_progress", "result", "how many bytes have crossed so far, and in the end all", loggedIn(func(c *Trial) {
 		file := c.Open(c.made("large", string(pattern(large))), 0, 0)
 		client := c.transfer(file, 0, 0)
 		io.ReadFull(client, make([]byte, large/2))
@@ -245,9 +226,8 @@ var transferChecks = []Check{
 		if last := c.progress(file); last != large || last < first {
 			c.T.Errorf("transfer_progress says %d bytes of %d in the end, and %d before", last, large, first)
 		}
-	}},
-	{"transfer_progress", "result", "grows while an upload goes on", func(c *Trial) {
-		c.enter()
+	})},
+	{"transfer_progress", "result", "grows while an upload goes on", loggedIn(func(c *Trial) {
 		file := c.create(c.name("file"))
 		client := c.transfer(file, 0, 0)
 		const half = 4 << 20
@@ -258,34 +238,29 @@ var transferChecks = []Check{
 		client.Write(make([]byte, half))
 		client.Close()
 		c.moved(c.Event(wasi.EventTransfer, file), 2*half)
-	}},
-	{"transfer_progress", "EINVAL", "EINVAL before there is a transfer", func(c *Trial) {
-		c.enter()
+	})},
+	{"transfer_progress", "EINVAL", "EINVAL before there is a transfer", loggedIn(func(c *Trial) {
 		c.refused(wasi.EINVAL, wasi.TransferProgress, c.Open(c.made("file", content), 0, 0), c.At(ResultAt))
-	}},
+	})},
 
 	{"transfer_hash", "result EventTransfer", "hashes a file, from its offset on, by each algorithm", hashesAll},
-	{"transfer_hash", "EINVAL", "EINVAL for an unknown algorithm or a negative length", func(c *Trial) {
-		c.enter()
+	{"transfer_hash", "EINVAL", "EINVAL for an unknown algorithm or a negative length", loggedIn(func(c *Trial) {
 		file := c.Open(c.made("file", content), 0, 0)
 		c.refused(wasi.EINVAL, wasi.TransferHash, c.hashing(file, 99, 0)...)
 		c.refused(wasi.EINVAL, wasi.TransferHash, c.hashing(file, wasi.HashSHA256, 1<<63)...)
-	}},
-	{"transfer_hash", "handles", "EBADF for an upload", func(c *Trial) {
-		c.enter()
+	})},
+	{"transfer_hash", "handles", "EBADF for an upload", loggedIn(func(c *Trial) {
 		file := c.create(c.name("new"))
 		c.refused(wasi.EBADF, wasi.TransferHash, c.hashing(file, wasi.HashSHA256, 0)...)
-	}},
-	{"transfer_hash", "result", "gives the hash again as often as it is asked for", func(c *Trial) {
-		c.enter()
+	})},
+	{"transfer_hash", "result", "gives the hash again as often as it is asked for", loggedIn(func(c *Trial) {
 		file := c.Open(c.made("file", content), 0, 0)
 		c.hashes(file, wasi.HashSHA256, 0, len(content))
 		for range 2 {
 			c.hashed(sha256.New(), file, wasi.HashSHA256, 0, content)
 		}
-	}},
-	{"transfer_hash", "EAGAIN", "EAGAIN while the hash is being made, unless it is made at once", func(c *Trial) {
-		c.enter()
+	})},
+	{"transfer_hash", "EAGAIN", "EAGAIN while the hash is being made, unless it is made at once", loggedIn(func(c *Trial) {
 		file := c.Open(c.made("large", string(pattern(large))), 0, 0)
 		call := "call " + Numbers(wasi.TransferHash, c.hashing(file, wasi.HashSHA256, 0)...)
 		c.Send("%s\n%s", call, call)
@@ -295,9 +270,8 @@ var transferChecks = []Check{
 		}
 		c.moved(c.Event(wasi.EventTransfer, file), large)
 		c.hashed(sha256.New(), file, wasi.HashSHA256, 0, string(pattern(large)))
-	}},
-	{"transfer_hash", "EINVAL", "EINVAL when digest is too small, and for other arguments than at first", func(c *Trial) {
-		c.enter()
+	})},
+	{"transfer_hash", "EINVAL", "EINVAL when digest is too small, and for other arguments than at first", loggedIn(func(c *Trial) {
 		file := c.Open(c.made("file", content), 0, 0)
 		c.hashes(file, wasi.HashSHA256, 0, len(content))
 		for _, size := range []uint64{0, 1, 31} {
@@ -305,7 +279,7 @@ var transferChecks = []Check{
 		}
 		c.refused(wasi.EINVAL, wasi.TransferHash, c.hashing(file, wasi.HashSHA1, 0)...)
 		c.refused(wasi.EINVAL, wasi.TransferHash, c.hashing(file, wasi.HashSHA256, 5)...)
-	}},
+	})},
 }
 
 // moved checks that a transfer of so many bytes has ended well.

@@ -223,14 +223,14 @@ func (s *Server) acceptAll(l net.Listener, take func(net.Conn) bool) error {
 	pause := acceptPause
 	for {
 		conn, over, err := s.acceptOne(l)
-		switch {
-		case err == nil:
+		if err == nil {
 			pause = acceptPause
 			if !take(conn) {
 				return nil
 			}
 			continue
-		case over, s.ending.Err() != nil:
+		}
+		if over || s.ending.Err() != nil {
 			return err
 		}
 		s.guard(listenerCode, nil, func() error {
@@ -363,7 +363,7 @@ func (s *Server) leave(sh *shard) {
 func (s *Server) nobodyLeft() { s.idleOnce.Do(func() { close(s.idle) }) }
 
 // admitAccount counts a login against limit, the account's MaxSessions. It fails if the
-// account is full, or if Revoke was called after the count of calls was since.
+// account is full, or if Revoke was called since s.revocations was since.
 func (s *Server) admitAccount(l *login, limit int, since uint64) error {
 	s.mu.Lock()
 	if s.revocations.Load() != since {

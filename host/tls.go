@@ -18,9 +18,9 @@ import (
 type TLS struct {
 	// Config has the certificate; nil offers no TLS. GetCertificate may choose one by the
 	// name in the handshake. With ClientAuth the client's certificate reaches the
-	// [Authenticator] in Login.TLS. WrapSession and UnwrapSession are not used. Without
-	// NextProtos, a client that offers protocols (ALPN) must offer ftp or, on a data
-	// connection, ftp-data or ftp: clients of HTTP or mail get no TLS.
+	// [Authenticator] in Login.TLS. WrapSession and UnwrapSession are not used. If
+	// NextProtos is empty, a client that offers protocols (ALPN) must offer ftp, or
+	// ftp-data on a data connection: clients of HTTP or mail get no TLS.
 	Config *tls.Config
 
 	// Require is what a client must protect; zero requires nothing.

@@ -2,7 +2,6 @@ package standalone
 
 import (
 	"context"
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -170,7 +169,9 @@ func (w *world) SetTime(h ftp.Handle, name []byte, mtime int64) error {
 	return w.change(h, func(files *fsbridge.Access) error { return files.Chtimes(string(name), time.Unix(0, mtime)) })
 }
 
-// SetMode implements [ftp.Files]: WASI has no permissions.
-func (w *world) SetMode(h ftp.Handle, _ []byte, _ uint32) error {
-	return w.change(h, func(*fsbridge.Access) error { return errors.ErrUnsupported })
+// SetMode implements [ftp.Files]. Under WASI, which has no permissions, a Dir cannot do it.
+func (w *world) SetMode(h ftp.Handle, name []byte, mode uint32) error {
+	return w.change(h, func(files *fsbridge.Access) error {
+		return files.Chmod(string(name), fsbridge.ModeOf(mode))
+	})
 }

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// An address that is good on a link only comes with its zone from a socket, and without
-// it from the guest.
+// A link-local address has its zone when it comes from a socket, and none when it comes from
+// the guest.
 func TestClientInAZone(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

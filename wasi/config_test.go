@@ -46,7 +46,7 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// The length of a text is not believed.
+// A record whose length of a text is too large is refused.
 func TestConfigWithALyingLength(t *testing.T) {
 	t.Parallel()
 	for at := configSize - 12; at < configSize; at += 4 {

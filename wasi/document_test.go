@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// field is a place in a record, as ABI.md has it.
+// field is a field of a record, as ABI.md has it.
 type field struct {
 	offset, size int
 	name         string
@@ -40,7 +40,7 @@ func document(t *testing.T) string {
 	return string(text)
 }
 
-// row is the line of ABI.md that begins so.
+// row is the line of ABI.md that begins with start.
 func row(t *testing.T, start string) string {
 	t.Helper()
 	for line := range strings.Lines(document(t)) {
@@ -182,7 +182,7 @@ func TestDocumentedFlags(t *testing.T) {
 	}
 }
 
-// Whoever builds a host by ABI.md leaves no import out.
+// The plan of ABI.md says for each import when to build it.
 func TestDocumentNamesEveryImport(t *testing.T) {
 	t.Parallel()
 	_, plan, _ := strings.Cut(document(t), "## The order in which to build it")

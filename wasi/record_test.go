@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// dirty is a buffer in which something stood before.
+// dirty is a buffer with old bytes in it.
 func dirty(size int) []byte { return bytes.Repeat([]byte{0xa5}, size) }
 
 func TestEvent(t *testing.T) {
@@ -44,7 +44,7 @@ func TestAddr(t *testing.T) {
 		"0.0.0.0:0":               "0.0.0.0:0",
 		"[::1]:2121":              "[::1]:2121",
 		"[2001:db8::1:2]:1":       "[2001:db8::1:2]:1",
-		"[::ffff:192.0.2.1]:8080": "192.0.2.1:8080", // what is written is what it stands for
+		"[::ffff:192.0.2.1]:8080": "192.0.2.1:8080", // PutAddr writes it as IPv4
 		"[fe80::1%eth0]:21":       "[fe80::1]:21",   // a zone does not cross
 	} {
 		b := dirty(AddrSize + 1)
@@ -63,7 +63,7 @@ func TestAddr(t *testing.T) {
 	}
 }
 
-// Whoever checks an address must see what was sent: a mapped one stays mapped.
+// The host must check an address as the guest sent it: a mapped one stays mapped.
 func TestAddrStaysMapped(t *testing.T) {
 	t.Parallel()
 	mapped := netip.MustParseAddr("::ffff:127.0.0.1")
@@ -169,7 +169,7 @@ func TestDirentThatDoesNotFit(t *testing.T) {
 	}
 }
 
-// FuzzDirent reads what no host wrote: the engine must not fall over it.
+// FuzzDirent reads records that no host wrote: NextDirent must not panic.
 func FuzzDirent(f *testing.F) {
 	if len(dirents) == 0 {
 		f.Fatal("no seeds")

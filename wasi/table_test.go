@@ -41,7 +41,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// A pointer to a fixed record covers just that record.
+// The size of a kind is that of the record or number to which its pointer leads.
 func TestKindSize(t *testing.T) {
 	t.Parallel()
 	want := map[Kind]uint32{RetUint32: 4, RetUint64: 8, InAddr: AddrSize, RetAddr: AddrSize, RetStat: StatSize}

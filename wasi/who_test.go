@@ -51,7 +51,7 @@ func TestWho(t *testing.T) {
 	}
 }
 
-// What is too long is cut off: one session must not keep the others from being told.
+// A name that is too long is cut off: its session must not keep others out of the list.
 func TestWhoIsCutOff(t *testing.T) {
 	t.Parallel()
 	huge := strings.Repeat("x", 1<<17)
@@ -62,7 +62,7 @@ func TestWhoIsCutOff(t *testing.T) {
 	}
 }
 
-// FuzzWho reads what no host wrote: the engine must not fall over it.
+// FuzzWho reads records that no host wrote: NextWho must not panic.
 func FuzzWho(f *testing.F) {
 	if len(whos) == 0 {
 		f.Fatal("no seeds")

@@ -31,9 +31,9 @@ func generalChecks(n int) []Check {
 	}
 	if i.Group == "files" && i.Params[0].Name == "session" {
 		add("rights", "a session that is not logged in has no files: EACCES", beforeLogin)
-	}
-	if i.Group == "files" && i.Params[0].Name == "session" && !slices.Contains(reads, n) {
-		add("rights", "an account that may only read changes nothing: EACCES", noRight)
+		if !slices.Contains(reads, n) {
+			add("rights", "an account that may only read changes nothing: EACCES", noRight)
+		}
 	}
 	if i.Group == "files" && has(i, wasi.In) {
 		add("names", "a name is relative, with no empty element, no . and .. and no NUL: else EINVAL", badNames)

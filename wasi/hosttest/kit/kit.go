@@ -127,7 +127,7 @@ func (c Check) Against(t T, target *Target) {
 // Connect opens one more session.
 func (c *Trial) Connect(t T) *Puppet {
 	t.Helper()
-	p := NewPuppet(t, c.Target.dial(t))
+	p := NewPuppet(t, c.Target.dial(t, c.Target.Address))
 	p.patience = c.Target.patience()
 	return p
 }
@@ -135,9 +135,9 @@ func (c *Trial) Connect(t T) *Puppet {
 func (t *Target) patience() time.Duration { return cmp.Or(t.Patience, defaultPatience) }
 
 // dial opens a control connection.
-func (t *Target) dial(of T) net.Conn {
+func (t *Target) dial(of T, address string) net.Conn {
 	of.Helper()
-	conn, err := net.DialTimeout("tcp", t.Address, t.patience())
+	conn, err := net.DialTimeout("tcp", address, t.patience())
 	if err != nil {
 		of.Fatalf("no control connection: %v", err)
 	}

@@ -15,7 +15,7 @@ import (
 
 var named = regexp.MustCompile(`\b(E[A-Z]{3,}|Event[A-Z][a-z]+)\b`)
 
-// An import that is new, or whose text promises something new, has checks.
+// Each import has a check for every result, errno and event that its text names.
 func TestEveryPromiseIsChecked(t *testing.T) {
 	t.Parallel()
 	checks := Checks()
@@ -45,8 +45,7 @@ func TestEveryPromiseIsChecked(t *testing.T) {
 	}
 }
 
-// A check proves what the text of its import speaks of, or what follows from the
-// rules of the table.
+// Names of checks are unique, each check's import is in the table, and it says what it proves.
 func TestChecksAreNamedRight(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
@@ -61,8 +60,7 @@ func TestChecksAreNamedRight(t *testing.T) {
 	}
 }
 
-// The general checks make calls with which there is nothing wrong: they know
-// what to give every parameter.
+// The general checks make faultless calls: they have an argument for every parameter.
 func TestEveryParameterIsKnown(t *testing.T) {
 	t.Parallel()
 	for _, i := range wasi.Table {
@@ -77,7 +75,7 @@ func TestEveryParameterIsKnown(t *testing.T) {
 	}
 }
 
-// What a call would change is tried without harm.
+// Only optional imports need a harmless call, and those that change or use up something have one.
 func TestHarmlessIsOptional(t *testing.T) {
 	t.Parallel()
 	var changing []int
@@ -90,8 +88,8 @@ func TestHarmlessIsOptional(t *testing.T) {
 	}
 }
 
-// Where a check ends the host, the report has the host's last words, and the checks
-// behind it are not made.
+// When the host ends during a check, the report has its last words, and Run skips the
+// checks behind that one.
 func TestReportHasTheLastWordsOfAHost(t *testing.T) {
 	t.Parallel()
 	host, err := net.Listen("tcp", "127.0.0.1:0")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"strings"
 	"time"
 
@@ -73,13 +72,7 @@ var lifeChecks = []Check{
 		if c.Target.Implicit == "" {
 			c.T.Skipf(NotChecked + "the target has no port for implicit TLS")
 		}
-		plain, err := net.DialTimeout("tcp", c.Target.Implicit, c.patience)
-		if err != nil {
-			c.T.Fatalf("no control connection: %v", err)
-		}
-		c.T.Cleanup(func() { plain.Close() })
-		plain.SetDeadline(time.Now().Add(c.patience))
-		if p := NewPuppet(c.T, tls.Client(plain, c.tls())); p.Value != 1 {
+		if p := NewPuppet(c.T, tls.Client(c.Target.dial(c.T, c.Target.Implicit), c.tls())); p.Value != 1 {
 			c.T.Errorf("behind a handshake EventOpen has the value %d", p.Value)
 		}
 	}},
@@ -196,7 +189,7 @@ func asksTwice(c *Trial) {
 // opensFirst has clients that send before they are greeted.
 func opensFirst(c *Trial) {
 	for range 40 {
-		conn := c.Target.dial(c.T)
+		conn := c.Target.dial(c.T, c.Target.Address)
 		io.WriteString(conn, "pages\nlife\n")
 		p := NewPuppet(c.T, conn)
 		if answer := p.Line(); !strings.HasPrefix(answer, "pages ") {

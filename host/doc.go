@@ -9,8 +9,8 @@
 //
 // # What is copied
 //
-// [New] copies the Config. Whatever the copy's slices, pointers and interfaces lead to is
-// shared with the caller, and must not change while the server runs.
+// [New] copies the Config, but not what its slices and pointers lead to (Hosts,
+// Passive.LocalNetworks, TLS.Config): that must not change while the server runs.
 //
 // The server copies the fields of an Account when Authenticate returns it. They hold until
 // the session logs out, and [Server.Revoke] ends the rights earlier. So one Account may be

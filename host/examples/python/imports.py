@@ -3,7 +3,7 @@
 import os
 import zlib
 
-from abi import HASHES, OPEN, RIGHT, STAT, STAT_RECORD, TYPE, Fault, get_address, need, put32, put64, put_address
+from abi import ATTRIBUTE, HASHES, OPEN, RIGHT, STAT, STAT_RECORD, TYPE, Fault, get_address, need, put32, put64, put_address
 from data import Data, Listener
 from files import record
 from session import MAX_OWNED, MAX_UNSENT, Connection, ip_of

@@ -62,9 +62,6 @@ func within[T any](d *Dir, name string, follow bool, do func(name string) (T, er
 	if fault != nil {
 		return result, fault
 	}
-	if strings.HasSuffix(name, "/.") {
-		resolved += "/." // of a directory that must be one to enter
-	}
 	return do(resolved)
 }
 
@@ -117,5 +114,9 @@ func resolve(w way, name string, follow bool) (string, error) {
 		}
 		rest = append(strings.Split(target, "/"), rest...)
 	}
-	return path.Join(append(done, ".")...), nil
+	resolved := path.Join(append(done, ".")...)
+	if strings.HasSuffix(name, "/.") {
+		resolved += "/." // of a directory that must be one to enter
+	}
+	return resolved, nil
 }

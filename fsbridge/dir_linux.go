@@ -72,10 +72,21 @@ func (b beneath) openat2(name string, flag int, perm fs.FileMode) (int, error) {
 	if err != unix.ELOOP {
 		return fd, err
 	}
-	if flag&unix.O_NOFOLLOW == 0 && leadsToHidden(b, name) {
+	follow := flag&(unix.O_NOFOLLOW|unix.O_EXCL) == 0
+	if follow && leadsToHidden(b, name) {
 		return -1, unix.ENOENT
 	}
-	return b.openat2By(unix.RESOLVE_NO_MAGICLINKS, name, flag, perm)
+	fd, err = b.openat2By(unix.RESOLVE_NO_MAGICLINKS, name, flag, perm)
+	if err != unix.EAGAIN {
+		return fd, err
+	}
+	// Something was renamed somewhere in the system, so the kernel could not tell where
+	// a ".." in a link leads. A name without links has none.
+	name, err = resolve(b, name, follow)
+	if err != nil {
+		return -1, err
+	}
+	return b.openat2By(unix.RESOLVE_NO_SYMLINKS, name, flag, perm)
 }
 
 func (b beneath) openat2By(resolve uint64, name string, flag int, perm fs.FileMode) (fd int, err error) {
@@ -99,16 +110,11 @@ func (b beneath) openat2By(resolve uint64, name string, flag int, perm fs.FileMo
 	return fd, err
 }
 
-// open lets os.Root open the file after EAGAIN: the kernel could not resolve a ".." in
-// a link safely, because something was renamed meanwhile.
 func (b beneath) open(name string, flag int, perm fs.FileMode) (*os.File, error) {
 	if flag&os.O_CREATE == 0 {
 		perm = 0 // openat2 refuses it
 	}
 	fd, err := b.openat2(name, flag, perm)
-	if err == unix.EAGAIN && b.walks() {
-		return b.walk.open(name, flag, perm)
-	}
 	if err != nil {
 		return nil, err
 	}

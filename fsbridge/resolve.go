@@ -63,9 +63,6 @@ func within[T any](d *Dir, name string, follow bool, do func(name string) (T, er
 	if fault != nil {
 		return result, fault
 	}
-	if strings.HasSuffix(name, "/.") {
-		resolved += "/." // it asks whether the directory may be searched
-	}
 	return do(resolved)
 }
 
@@ -119,5 +116,9 @@ func resolve(w way, name string, follow bool) (string, error) {
 		}
 		rest = append(strings.Split(target, "/"), rest...)
 	}
-	return path.Join(append(done, ".")...), nil
+	resolved := path.Join(append(done, ".")...)
+	if strings.HasSuffix(name, "/.") {
+		resolved += "/." // it asks whether the directory may be searched
+	}
+	return resolved, nil
 }

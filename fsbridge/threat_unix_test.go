@@ -363,3 +363,53 @@ func TestUploadEndsWhileAChildIsStarting(t *testing.T) {
 		require.NoError(t, syscall.Close(copied))
 	}
 }
+
+// While anything is renamed anywhere, the kernel cannot always tell where a ".." in a
+// link leads. The link is followed all the same, and out of the root it is not.
+func TestThreat10LinksBesideRenames(t *testing.T) {
+	t.Parallel()
+	for way, kind := range ways {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			j := newJail(t)
+			d := testDir(t, j.root, kind.options, kind.fast)
+			for link, target := range map[string]string{"up": "dir/../inside", "out": "dir/../../outside dir", "dir/top": "../dir"} {
+				require.NoError(t, os.Symlink(target, filepath.Join(j.root, link)))
+			}
+			done, renamed := make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(renamed)
+				a, b := filepath.Join(j.root, "a"), filepath.Join(j.root, "b")
+				for os.WriteFile(a, nil, 0o600); ; a, b = b, a {
+					select {
+					case <-done:
+						return
+					default:
+						os.Rename(a, b)
+					}
+				}
+			}()
+			for round := range int64(500) {
+				info, err := d.Stat("up")
+				require.NoError(t, err)
+				require.True(t, info.Mode().IsRegular())
+				require.NoError(t, d.Chtimes("up", time.Unix(round, 0)))
+				info, err = d.Lstat("dir/top")
+				require.NoError(t, err)
+				require.Equal(t, fs.ModeSymlink, info.Mode().Type())
+				info, err = d.Lstat("inside")
+				require.NoError(t, err)
+				require.Equal(t, round, info.ModTime().Unix())
+				require.Equal(t, "inside", get(t, d, "up"))
+				require.NoError(t, d.Enter("dir/top"))
+				_, err = d.Stat("out")
+				require.ErrorIs(t, err, fs.ErrPermission)
+				_, err = d.Stat("out/outside")
+				require.ErrorIs(t, err, fs.ErrPermission)
+			}
+			close(done)
+			<-renamed
+			j.unchanged(t)
+		})
+	}
+}

@@ -31,7 +31,7 @@ type world struct {
 	events []ftp.Event
 	list   []Interest  // for Network.Wait
 	waited []*endpoint // the endpoints of list, in the same order
-	resume int64       // when to accept again after a failure, in ns since 1970; 0 for now
+	resume int64       // when to accept again after a failure, in ns since 1970; 0 is at once
 }
 
 var (

@@ -149,12 +149,10 @@ func collectionsBeside(t *testing.T, p *Program, patience time.Duration) int {
 		t.Fatal(err)
 	}
 	defer i.Close()
-	i.total = 1 << 60 // never burnt
+	i.supply()
+	i.left = 1 << 60 // never burnt
 	ended := make(chan error, 1)
-	go func() {
-		_, err := i.Advance(0, 0)
-		ended <- err
-	}()
+	go func() { ended <- i.step.CallWithStack(i.ctx, i.stack[:]) }()
 	for collections := 0; ; collections++ {
 		runtime.GC()
 		select {

@@ -29,7 +29,6 @@ type Instance struct {
 	ctx      context.Context // carries the instance itself
 	step     api.Function
 	fuel     api.MutableGlobal
-	total    int64 // fuel for one call
 	left     int64 // fuel for the present call that the guest has not got yet
 	stack    [2]uint64
 	memory   *mappedMemory
@@ -56,8 +55,8 @@ var ErrHung = errors.New("the engine hung and was stopped")
 // Its imports call imports; with nil they fail with EBUSY. A call into the instance takes
 // patience at most, or little more.
 func (p *Program) Instantiate(imports Importer, patience time.Duration) (*Instance, error) {
-	i := &Instance{imports: imports, total: fuelTotal, left: fuelTotal - fuelPiece, patience: patience}
-	i.deadline = time.Now().Add(patience)
+	i := &Instance{imports: imports, patience: patience}
+	i.deadline, i.left = time.Now().Add(patience), fuelTotal-fuelPiece
 	i.ctx = context.WithValue(context.Background(), instanceKey{}, i)
 	var err error
 	if i.memory, err = mapMemory(p.memory); err != nil {
@@ -154,7 +153,7 @@ func (i *Instance) run(export string, params ...uint64) (uint64, error) {
 
 // supply gives the guest the fuel and the time for one call.
 func (i *Instance) supply() {
-	i.deadline, i.left = time.Now().Add(i.patience), i.total-fuelPiece
+	i.deadline, i.left = time.Now().Add(i.patience), fuelTotal-fuelPiece
 	i.fuel.Set(fuelPiece)
 }
 

@@ -25,6 +25,7 @@ export class Server {
   objects = new Map(); // by handle
   lastHandle = 0;
   clearing = new Set(); // transfers and files of all sessions that were given up and have not ended yet
+  cleared = 0; // how many have
 
   // module is a compiled WebAssembly.Module.
   constructor(module, platform) {

@@ -114,19 +114,24 @@ export class Session extends Connection {
   // waitFor has the next question wait for ending, a promise of something given up.
   waitFor(ending) {
     for (const clearing of [this.clearing, this.server.clearing]) {
-      const over = Promise.allSettled([ending]).then(() => clearing.delete(over));
+      const over = Promise.allSettled([ending]).then(() => {
+        clearing.delete(over);
+        this.server.cleared++;
+      });
       clearing.add(over);
     }
   }
 
   // find promises the result of work. If the file is busy with an upload that was given
-  // up, it waits for that and tries again: the client may have come back at once.
+  // up, it waits for that and tries again: the client may have come back at once. That
+  // upload may have ended just after work met it.
   async find(work) {
     await Promise.all(this.clearing);
+    const before = this.server.cleared;
     try {
       return await work();
     } catch (err) {
-      if (err.code !== 'EBUSY' || this.server.clearing.size === 0) throw err;
+      if (err.code !== 'EBUSY' || (this.server.clearing.size === 0 && this.server.cleared === before)) throw err;
     }
     await Promise.all(this.server.clearing);
     return work();

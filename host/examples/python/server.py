@@ -32,6 +32,7 @@ class Server:
         self.due = self.draining = False
         self.sessions, self.drained = set(), asyncio.Event()
         self.clearing = set()  # transfers of all sessions that were given up and have not ended yet
+        self.cleared = 0  # how many have
         self.start()
 
     def start(self):

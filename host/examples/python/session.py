@@ -183,9 +183,14 @@ class Session(Connection):
 
     def wait_for(self, task):
         """Has the next question wait for a transfer that was given up and has not ended."""
-        for clearing in self.clearing, self.server.clearing:
-            clearing.add(task)
-            task.add_done_callback(clearing.discard)
+        self.clearing.add(task)
+        self.server.clearing.add(task)
+        task.add_done_callback(self.cleared)
+
+    def cleared(self, task):
+        self.clearing.discard(task)
+        self.server.clearing.discard(task)
+        self.server.cleared += 1
 
     def ask(self, key, work):
         """Answers a call that may wait: the guest gets EAGAIN, then an event, and calls again
@@ -221,15 +226,18 @@ class Session(Connection):
 
     async def answer(self, work):
         """The result of work, on a thread. If the file is busy with an upload that was given
-        up, it waits for that and tries again: the client may have come back at once."""
+        up, it waits for that and tries again: the client may have come back at once. That
+        upload may have ended just after work met it."""
         if self.clearing:
             await asyncio.wait(list(self.clearing))
+        before = self.server.cleared
         try:
             return await asyncio.to_thread(work)
         except Fault as fault:
-            if str(fault) != "EBUSY" or not self.server.clearing:
+            if str(fault) != "EBUSY" or not self.server.clearing and self.server.cleared == before:
                 raise
-        await asyncio.wait(list(self.server.clearing))
+        if self.server.clearing:
+            await asyncio.wait(list(self.server.clearing))
         return await asyncio.to_thread(work)
 
     def abandon(self):

@@ -19,6 +19,9 @@ import (
 // namespace of the one import that it gets.
 const fuelName = "wasiftp:fuel"
 
+// meterVersion grows with each change of what metered returns: caches keep its output.
+const meterVersion = 1
+
 // metered returns the module with fuel added; initial is the fuel before the host first
 // sets it. It refuses everything that it does not know: an unknown instruction could hide
 // a loop.

@@ -48,28 +48,28 @@ type Options struct {
 // says why in one sentence. Faults of the cache are no errors: Compile empties and refills
 // the cache, and if that fails compiles without.
 func Compile(module []byte, options Options) (*Program, error) {
-	ctx := context.Background()
 	if options.CacheDir != "" {
-		dir := filepath.Join(options.CacheDir, "compiled")
-		p, err := compileCached(ctx, module, options, dir)
+		place := filepath.Join(options.CacheDir, "compiled")
+		dir := filepath.Join(place, entryName(module))
+		p, err := compileCached(module, options, dir)
 		if err != nil {
-			options.Logger.Warn("the cache of compiled code can't be used and is made anew", "dir", dir, "err", err)
-			if err = os.RemoveAll(dir); err == nil {
-				p, err = compileCached(ctx, module, options, dir)
+			options.Logger.Warn("the cache of compiled code can't be used and is made anew", "dir", place, "err", err)
+			if err = os.RemoveAll(place); err == nil {
+				p, err = compileCached(module, options, dir)
 			}
 		}
 		if err == nil {
 			return p, nil
 		}
-		options.Logger.Warn("compiling without the cache", "dir", dir, "err", err)
+		options.Logger.Warn("compiling without the cache", "dir", place, "err", err)
 	}
-	return newProgram(ctx, wazero.NewRuntimeConfig(), module, options.Memory)
+	return compileNew(wazero.NewRuntimeConfig(), module, options.Memory)
 }
 
 // Check makes an instance of a module, with so many bytes of memory, and returns the error.
 // It interprets the module's _initialize, compiles nothing, and does not start the engine.
 func Check(module []byte, memory int64) error {
-	p, err := newProgram(context.Background(), wazero.NewRuntimeConfigInterpreter(), module, memory)
+	p, err := compileNew(wazero.NewRuntimeConfigInterpreter(), module, memory)
 	if err != nil {
 		return err
 	}
@@ -82,18 +82,26 @@ func Check(module []byte, memory int64) error {
 	return nil
 }
 
-// compileCached makes a program by the cache in dir, to which it adds code that is missing.
-func compileCached(ctx context.Context, module []byte, options Options, dir string) (*Program, error) {
+// compileCached makes a program by the entry of the cache in dir, to which it adds what is
+// missing.
+func compileCached(module []byte, options Options, dir string) (*Program, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
 	if err := dropDamaged(dir, options.Logger); err != nil {
+		return nil, err
+	}
+	module, err := meteredIn(dir, module)
+	if err != nil {
 		return nil, err
 	}
 	cache, err := wazero.NewCompilationCacheWithDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	p, err := newProgram(ctx, wazero.NewRuntimeConfig().WithCompilationCache(cache), module, options.Memory)
+	p, err := newProgram(wazero.NewRuntimeConfig().WithCompilationCache(cache), module, options.Memory)
 	if err != nil {
-		cache.Close(ctx)
+		cache.Close(context.Background())
 		return nil, err
 	}
 	p.cache = cache
@@ -103,11 +111,18 @@ func compileCached(ctx context.Context, module []byte, options Options, dir stri
 	return p, nil
 }
 
-func newProgram(ctx context.Context, config wazero.RuntimeConfig, module []byte, memory int64) (*Program, error) {
+// compileNew makes a program without a cache.
+func compileNew(config wazero.RuntimeConfig, module []byte, memory int64) (*Program, error) {
 	module, err := metered(module, fuelPiece)
 	if err != nil {
 		return nil, err
 	}
+	return newProgram(config, module, memory)
+}
+
+// newProgram makes a program of a metered module.
+func newProgram(config wazero.RuntimeConfig, module []byte, memory int64) (*Program, error) {
+	ctx := context.Background()
 	p := &Program{
 		runtime: wazero.NewRuntimeWithConfig(ctx, config.WithMemoryLimitPages(uint32(memory>>16))), memory: uint64(memory),
 	}

@@ -18,7 +18,8 @@ import (
 // meterSums are the SHA-256 of sample, metered by each version of the meter. Each version adds
 // one: caches hold the output of the former ones.
 var meterSums = []string{
-	"6ca18743995ef6d8f95c6d6145b9e20b1bbfedabe1a01d59d786b1cd308870bc",
+	"f78d697156a531b6ba62131d7ab017b4811fd18f56731e017dd834539e7dd016",
+	"27040d0d73e7d883420b65cb19a5fc2deffe61890ad4cfbe30dfb624c5d4f783",
 }
 
 // sample has each kind of place at which fuel is burnt or checked.
@@ -41,7 +42,7 @@ func sample() []byte {
 	engine.Functions = append(engine.Functions,
 		wasmtest.Function{Body: block(0x03, block(0x02, block(0x02, table), long, wasmtest.Call(0)), long)},
 		wasmtest.Function{Body: long}, wasmtest.Function{})
-	return engine.Encode()
+	return withData(engine, segment{100, []byte("data")}, segment{0, []byte("more")})
 }
 
 // A cache must not give a module that another meter made.

@@ -80,6 +80,23 @@ func (d *decoder) values() int {
 	return n
 }
 
+// address reads the operand of i32.const, which is signed, as an address.
+func (d *decoder) address() uint32 {
+	var v uint32
+	for shift := 0; shift < 35; shift += 7 {
+		b := d.byte()
+		v |= uint32(b&0x7f) << shift
+		if b&0x80 == 0 {
+			if b&0x40 != 0 && shift < 28 {
+				v |= ^uint32(0) << (shift + 7)
+			}
+			return v
+		}
+	}
+	d.fail("it has a number out of range")
+	return 0
+}
+
 // skip passes over a number in LEB128, of any size and sign.
 func (d *decoder) skip() {
 	for d.byte()&0x80 != 0 {

@@ -20,9 +20,9 @@ import (
 const fuelName = "wasiftp:fuel"
 
 // meterVersion grows with each change of what metered returns: caches keep its output.
-const meterVersion = 1
+const meterVersion = 2
 
-// metered returns the module with fuel added; initial is the fuel before the host first
+// metered returns the module with fuel added and data segments joined; initial is the fuel before the host first
 // sets it. It refuses everything that it does not know: an unknown instruction could hide
 // a loop.
 func metered(module []byte, initial int64) ([]byte, error) {
@@ -45,6 +45,8 @@ const (
 	sectionStart    = 8
 	sectionElement  = 9
 	sectionCode     = 10
+	sectionData     = 11
+	sectionCount    = 12 // of data segments
 )
 
 // meter reads a module section by section, and writes it again. The import that it adds
@@ -61,6 +63,7 @@ type meter struct {
 	globals   uint64 // how many the module has
 	exported  bool   // the export section is written
 	coded     int    // how many functions' code is written
+	counted   bool   // the data segments' numbers may be used in code
 }
 
 func (m *meter) module() ([]byte, error) {
@@ -130,6 +133,10 @@ func (m *meter) section(id byte, d *decoder) {
 		content = m.elements(d)
 	case sectionCode:
 		content = m.code(d)
+	case sectionData:
+		content = m.segments(d)
+	case sectionCount:
+		m.counted, d.rest = true, nil
 	default:
 		d.rest = nil
 	}

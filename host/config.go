@@ -190,7 +190,7 @@ func (c Config) checked() (Config, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.Module == nil {
-		c.Module = Module()
+		c.Module = embedded
 	}
 	return c, errors.Join(f...)
 }

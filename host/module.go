@@ -19,9 +19,11 @@ var embedded []byte
 // Module returns a copy of the engine built into this package, a WebAssembly module.
 func Module() []byte { return slices.Clone(embedded) }
 
-// compile compiles the engine of the configuration.
+// compile compiles the engine of the configuration, and lets go of it.
 func compile(config *Config) (*wasm.Program, error) {
-	return wasm.Compile(config.Module, wasm.Options{
+	module := config.Module
+	config.Module = nil
+	return wasm.Compile(module, wasm.Options{
 		Memory: config.Limits.MemoryPerInstance, CacheDir: config.CacheDir, Logger: config.Logger,
 	})
 }

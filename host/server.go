@@ -87,7 +87,7 @@ func New(config Config) (*Server, error) {
 	s := newServer(config)
 	s.queue = queue
 	go s.deliver()
-	if s.program, err = compile(&config); err != nil {
+	if s.program, err = compile(&s.config); err != nil {
 		s.queue.close(closeTime)
 		return nil, err
 	}
@@ -321,6 +321,13 @@ func (s *Server) admit(client netip.Addr) (*seat, error) {
 	return p, err
 }
 
+// Another instance takes 2 MiB, but then another processor can run the engine. So one is
+// made when the engine has just run, or when the sessions of each would be manySessions.
+const (
+	busyFor      = 100 * time.Millisecond // since the last step
+	manySessions = 8
+)
+
 // chooseShard returns the shard for one more session: of those with room the least
 // loaded, large ones last. It starts a new shard if none has room, or if all are busy and
 // more are allowed. Callers hold s.mu.
@@ -333,11 +340,16 @@ func (s *Server) chooseShard() *shard {
 			best = sh
 		}
 	}
-	if best == nil || limit == 0 && best.reserved > 0 && len(s.shards) < s.config.Instances {
+	if best == nil || limit == 0 && best.busy() && len(s.shards) < s.config.Instances {
 		best = newShard(s)
 		s.start(best)
 	}
 	return best
+}
+
+// busy reports whether a further session should rather get another shard.
+func (sh *shard) busy() bool {
+	return sh.reserved >= manySessions || sh.reserved > 0 && sh.server.now()-sh.ran.Load() < int64(busyFor)
 }
 
 // before reports whether a shard is the better one for another session.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"wasiftp/host/internal/conn"
@@ -28,6 +29,7 @@ type shard struct {
 	told     bool         // the engine was told the wall clock
 	reserved int          // sessions placed here and not yet over; guarded by server.mu
 	large    bool         // the instance should be replaced; guarded by server.mu, set by the shard alone
+	ran      atomic.Int64 // when the latest step began, by server.now; 0 is never
 	wake     chan struct{}
 
 	mu     sync.Mutex
@@ -136,6 +138,7 @@ func (sh *shard) step() {
 		return
 	}
 	now := sh.server.now()
+	sh.ran.Store(now)
 	sh.tellClock(now)
 	next, err := sh.instance.Advance(now, len(sh.events))
 	if err != nil {

@@ -48,3 +48,58 @@ func TestThreat35Memory(t *testing.T) {
 	}
 	large.close()
 }
+
+// A second instance is made when the engine has just run, or for many sessions, but not for
+// a client that comes while the others rest. That wastes 2 MiB, and this a processor.
+func TestInstancesByNeed(t *testing.T) {
+	t.Parallel()
+	const rested = int64(time.Minute)
+	for name, c := range map[string]struct {
+		sessions int
+		ran      int64 // ns ago
+		another  bool
+	}{
+		"nobody":             {0, 0, false},
+		"one at rest":        {1, rested, false},
+		"one at work":        {1, 0, true},
+		"some at rest":       {manySessions - 1, rested, false},
+		"many":               {manySessions, rested, true},
+		"one that never ran": {1, time.Now().UnixNano(), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &Server{began: time.Now(), config: Config{Instances: 2}}
+			first := newShard(s)
+			first.reserved = c.sessions
+			first.ran.Store(s.now() - c.ran)
+			s.shards = []*shard{first}
+			chosen := s.chooseShard()
+			if (chosen != first) != c.another {
+				t.Errorf("another is chosen: %t", chosen != first)
+			}
+			if chosen != first {
+				chosen.do(func() { chosen.stop("") })
+				if first.reserved = 100; s.chooseShard() != chosen {
+					t.Error("there are more than Instances")
+				}
+			}
+			s.running.Wait()
+		})
+	}
+}
+
+// A step makes the shard busy.
+func TestBusyAfterAStep(t *testing.T) {
+	t.Parallel()
+	s := &Server{program: handmade(t, nil), began: time.Now(), config: Config{Limits: Limits{StepTime: time.Minute}}}
+	sh := newShard(s)
+	if err := sh.ready(); err != nil {
+		t.Fatal(err)
+	}
+	defer sh.close()
+	before := s.now()
+	sh.events = []wasi.Event{{Kind: wasi.EventClock}}
+	if sh.step(); sh.ran.Load() < before {
+		t.Errorf("it ran at %d; want %d or later", sh.ran.Load(), before)
+	}
+}

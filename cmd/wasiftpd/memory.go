@@ -20,8 +20,9 @@ const (
 	worthReclaim = 8 << 20          // bytes
 )
 
-// follow gives memory back in quiet times until ctx ends.
+// follow gives back what starting has used, and then memory in quiet times until ctx ends.
 func (m *memory) follow(ctx context.Context) {
+	m.giveBack()
 	tick := time.NewTicker(quietFor)
 	defer tick.Stop()
 	for {
@@ -32,13 +33,18 @@ func (m *memory) follow(ctx context.Context) {
 		}
 		var now runtime.MemStats
 		runtime.ReadMemStats(&now)
-		if !m.look(&now) {
-			continue
+		if m.look(&now) {
+			m.giveBack()
 		}
-		debug.FreeOSMemory()
-		runtime.ReadMemStats(&now)
-		m.collections, m.kept = now.NumGC, resident(&now)
 	}
+}
+
+// giveBack collects garbage and gives all free memory back.
+func (m *memory) giveBack() {
+	debug.FreeOSMemory()
+	var now runtime.MemStats
+	runtime.ReadMemStats(&now)
+	m.collections, m.kept = now.NumGC, resident(&now)
 }
 
 // look says whether there is memory worth giving back, and Go has not collected garbage

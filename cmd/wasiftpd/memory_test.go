@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"runtime"
 	"testing"
 )
@@ -25,5 +26,25 @@ func TestThreat35MemoryComesBack(t *testing.T) {
 		if got := m.look(&now); got != c.want {
 			t.Errorf("look %d says %t", i, got)
 		}
+	}
+}
+
+// What starting has used goes back to the system at once.
+func TestMemoryOfTheStart(t *testing.T) {
+	t.Parallel()
+	const size = 256 << 20
+	garbage := make([]byte, size)
+	for at := 0; at < size; at += 4096 {
+		garbage[at] = 1
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	runtime.KeepAlive(garbage)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	new(memory).follow(ended)
+	runtime.ReadMemStats(&after)
+	if resident(&after)+size/2 > resident(&before) {
+		t.Errorf("%d bytes stay of %d", resident(&after), resident(&before))
 	}
 }

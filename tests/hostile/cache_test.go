@@ -13,8 +13,8 @@ import (
 	"wasiftp/host"
 )
 
-// compiled are the files of a cache, without the sums: one of compiled code, and the metered
-// module.
+// compiled are the files of a cache, without the sums: one of compiled code, and the module's
+// shell.
 func compiled(t *testing.T, cache string) []string {
 	t.Helper()
 	var files []string

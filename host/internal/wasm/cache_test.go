@@ -4,13 +4,17 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tetratelabs/wazero"
 
 	"wasiftp/host/wasmtest"
 )
@@ -60,49 +64,93 @@ func TestMeterVersion(t *testing.T) {
 	}
 }
 
-// The second start reads the metered module instead of making it, but only with its SHA-256.
-func TestMeteredModuleIsKept(t *testing.T) {
-	t.Parallel()
-	var log bytes.Buffer
-	options := Options{Memory: someMemory, CacheDir: t.TempDir(), Logger: slog.New(slog.NewTextHandler(&log, nil))}
-	module := wasmtest.Engine(nil).Encode()
-	file := filepath.Join(options.CacheDir, "compiled", entryName(module), meteredName)
-	steps := func() error {
-		t.Helper()
-		p, err := Compile(module, options)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
-		i, err := p.Instantiate(nil, time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer i.Close()
-		_, err = i.Advance(0, 0)
-		return err
-	}
-	if err := steps(); err != nil {
-		t.Fatal(err)
-	}
-	kept, err := os.ReadFile(file)
-	if want, _ := metered(module, fuelPiece); err != nil || !bytes.Equal(kept, want) {
-		t.Fatalf("%d bytes are kept, %v; want %d", len(kept), err, len(want))
-	}
-	trapping, err := metered(wasmtest.Engine(wasmtest.Unreachable).Encode(), fuelPiece)
+// answering is an engine whose ftp_step returns 42.
+func answering() []byte {
+	engine := wasmtest.Engine(nil)
+	engine.Functions[wasmtest.Step].Body = wasmtest.Const64(42)
+	return engine.Encode()
+}
+
+// answers checks that a program of answering does what it says.
+func answers(t *testing.T, options Options) {
+	t.Helper()
+	p, err := Compile(answering(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for sum, traps := range map[string]bool{fmt.Sprintf("%x", sha256.Sum256(trapping)): true, "another": false} {
-		if os.WriteFile(file, trapping, 0o600) != nil || os.WriteFile(file+sumSuffix, []byte(sum), 0o600) != nil {
-			t.Fatal("the file can't be written")
+	defer p.Close()
+	i, err := p.Instantiate(nil, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	if next, err := i.Advance(0, 0); next != 42 || err != nil {
+		t.Errorf("a step gives %d, %v", next, err)
+	}
+}
+
+// content describes all files of a cache.
+func content(t *testing.T, dir string) map[string]fs.FileInfo {
+	t.Helper()
+	found := map[string]fs.FileInfo{}
+	err := filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
+		if err == nil {
+			found[file], err = entry.Info()
 		}
-		if err := steps(); (err != nil) != traps {
-			t.Errorf("with the sum %s: %v", sum, err)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// A second start compiles nothing, and its code is that of the module, not of the shell. The
+// code for another processor, which has another name, doesn't count.
+func TestCachedCodeIsTheModules(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	options := Options{Memory: someMemory, CacheDir: t.TempDir(), Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	entry := filepath.Join(options.CacheDir, "compiled", entryName(answering()))
+	answers(t, options)
+	made := content(t, options.CacheDir)
+	answers(t, options)
+	if again := content(t, options.CacheDir); !maps.EqualFunc(made, again, os.SameFile) {
+		t.Errorf("the second start changes %v to %v", made, again)
+	}
+	code, err := codeIn(entry)
+	if err != nil || len(code) != 1 {
+		t.Fatalf("there are %d files of code, %v", len(code), err)
+	}
+	for file := range code {
+		if os.Rename(file, file+"0") != nil || os.Rename(file+sumSuffix, file+"0"+sumSuffix) != nil {
+			t.Fatal("the code can't be renamed")
 		}
-		if strings.Contains(log.String(), "damaged") == traps {
-			t.Errorf("with the sum %s the log is %q", sum, log.String())
+	}
+	for range 2 {
+		answers(t, options)
+		if code, err := codeIn(entry); err != nil || len(code) != 2 {
+			t.Errorf("there are %d files of code, %v", len(code), err)
 		}
-		log.Reset()
+	}
+	if log.Len() > 0 {
+		t.Errorf("the log is %q", log.String())
+	}
+}
+
+// The runtime itself would run a shell without the module's code. It ends in the first call.
+func TestShellOnlyTraps(t *testing.T) {
+	t.Parallel()
+	module, err := metered(answering(), fuelPiece)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := newProgram(wazero.NewRuntimeConfig(), hollow(module), someMemory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if _, err := p.Instantiate(nil, time.Minute); err == nil || !strings.Contains(err.Error(), "unreachable") {
+		t.Errorf("an instance of it gives %v", err)
 	}
 }

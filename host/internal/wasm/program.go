@@ -82,8 +82,8 @@ func Check(module []byte, memory int64) error {
 	return nil
 }
 
-// compileCached makes a program by the entry of the cache in dir, to which it adds what is
-// missing.
+// compileCached makes a program by the entry of the cache in dir, which it makes if there is
+// none.
 func compileCached(module []byte, options Options, dir string) (*Program, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -91,24 +91,13 @@ func compileCached(module []byte, options Options, dir string) (*Program, error)
 	if err := dropDamaged(dir, options.Logger); err != nil {
 		return nil, err
 	}
-	module, err := meteredIn(dir, module)
-	if err != nil {
-		return nil, err
+	p, err := loadEntry(dir, options.Memory)
+	if errors.Is(err, errIncomplete) {
+		if err = makeEntry(dir, module); err == nil {
+			p, err = loadEntry(dir, options.Memory)
+		}
 	}
-	cache, err := wazero.NewCompilationCacheWithDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	p, err := newProgram(wazero.NewRuntimeConfig().WithCompilationCache(cache), module, options.Memory)
-	if err != nil {
-		cache.Close(context.Background())
-		return nil, err
-	}
-	p.cache = cache
-	if err := sumUp(dir); err != nil {
-		options.Logger.Warn("the next start compiles the engine again", "dir", dir, "err", err)
-	}
-	return p, nil
+	return p, err
 }
 
 // compileNew makes a program without a cache.
@@ -135,7 +124,7 @@ func newProgram(config wazero.RuntimeConfig, module []byte, memory int64) (*Prog
 
 func (p *Program) prepare(ctx context.Context, module []byte) (err error) {
 	if p.compiled, err = p.runtime.CompileModule(ctx, module); err != nil {
-		return fmt.Errorf("the module is no valid WebAssembly: %s", firstLine(err))
+		return notValid(err)
 	}
 	if err := checkImports(p.compiled); err != nil {
 		return err
@@ -164,6 +153,11 @@ func (p *Program) prepare(ctx context.Context, module []byte) (err error) {
 	}
 	_, err = builder.Instantiate(ctx)
 	return err
+}
+
+// notValid is the runtime's error for a module, in one sentence.
+func notValid(err error) error {
+	return fmt.Errorf("the module is no valid WebAssembly: %s", firstLine(err))
 }
 
 // Close ends all instances and gives up the compiled code.

@@ -22,8 +22,8 @@ import (
 // meterSums are the SHA-256 of sample, metered by each version of the meter. Each version adds
 // one: caches hold the output of the former ones.
 var meterSums = []string{
-	"f78d697156a531b6ba62131d7ab017b4811fd18f56731e017dd834539e7dd016",
-	"27040d0d73e7d883420b65cb19a5fc2deffe61890ad4cfbe30dfb624c5d4f783",
+	"b5c328cf09b67303b07b6f6a25c88d2809d6de2be78c939d085f680d607e068a",
+	"789ac22e4d92950cea7550b4192d6aceb4e6027a062470df889578531619a44c",
 }
 
 // sample has each kind of place at which fuel is burnt or checked.
@@ -31,15 +31,22 @@ func sample() []byte {
 	block := func(opcode byte, body ...[]byte) []byte {
 		return slices.Concat([]byte{opcode, 0x40}, slices.Concat(body...), []byte{0x0b})
 	}
-	branch := []byte{0x0d, 0}
+	branch := wasmtest.Body(wasmtest.Local(1), []byte{0x0d, 0})
 	long := bytes.Repeat(wasmtest.Body(wasmtest.Const32(1), wasmtest.Drop), 100)
 	table := wasmtest.Body(wasmtest.Const32(0), []byte{0x0e, 2, 0, 1, 0})
+	var parts []byte // short ones, of different lengths
+	for n := range 20 {
+		part := long[:len(long)/100*n]
+		parts = wasmtest.Body(parts, block(0x02, branch, part), block(0x03, block(0x02, block(0x02, table), part, branch, part), part))
+	}
+	rare := []byte{0xd2, 5, 0x1a, 0xfc, 11, 0, 0xfc, 14, 0, 0} // ref.func, drop, memory.fill, table.copy
 	engine := wasmtest.Engine(wasmtest.Body(
 		wasmtest.Forever(wasmtest.CopyMemory(1000), wasmtest.GrowMemory(1), wasmtest.Drop),
 		wasmtest.Times(3, 1, wasmtest.Store64(0, 1), long, wasmtest.Call(wasmtest.Step)),
-		block(0x02, wasmtest.Local(1), branch, long),
+		block(0x02, branch, long),
 		wasmtest.Body(wasmtest.Local(1), []byte{0x04, 0x40}, long, []byte{0x05}, long, long, []byte{0x0b}),
 		block(0x03, block(0x02, block(0x02, table), long), long), wasmtest.Call(0),
+		parts, rare,
 	))
 	engine.Imports = []wasmtest.Import{{Namespace: "a", Name: "b"}}
 	engine.Table = 1

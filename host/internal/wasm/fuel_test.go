@@ -95,6 +95,49 @@ func TestThreat38FuelByInstructions(t *testing.T) {
 	}
 }
 
+// Short parts behind a dispatch are paid for wherever the dispatch leads, and so are the parts
+// behind into which the code runs on.
+func TestThreat38FuelForShortParts(t *testing.T) {
+	t.Parallel()
+	const turns, parts = 100, 40
+	for _, adds := range []int{1, 5, 15, 16, 17, 30} {
+		for _, first := range []int{0, 1, 20, parts - 1} {
+			table := []byte{0x0e, parts - 1}
+			for n := range parts {
+				table = append(table, byte(n))
+			}
+			body := wasmtest.Body(bytes.Repeat([]byte{0x02, 0x40}, parts), wasmtest.Const32(int32(first)), table)
+			part := bytes.Repeat(wasmtest.Body(wasmtest.Const32(1), wasmtest.Drop), adds)
+			for range parts {
+				body = wasmtest.Body(body, []byte{0x0b}, part)
+			}
+			run := int64(turns * adds * (parts - first))
+			if fuel := burnt(t, wasmtest.Times(turns, 1, body)); fuel < run || fuel > run+turns*(60+5*parts) {
+				t.Errorf("%d turns of %d parts of %d instructions burn %d", turns, parts-first, adds, fuel)
+			}
+		}
+	}
+}
+
+// A jump from elsewhere to a short part pays for it as well.
+func TestThreat38FuelForJumpsToShortParts(t *testing.T) {
+	t.Parallel()
+	const turns, adds = 100, 15
+	part := bytes.Repeat(wasmtest.Body(wasmtest.Const32(1), wasmtest.Drop), adds)
+	jump := []byte{0x0c, 0}
+	for name, body := range map[string][]byte{
+		"br":       wasmtest.Body(part, jump),
+		"br_if":    wasmtest.Body(part, wasmtest.Const32(1), []byte{0x0d, 0}),
+		"br_table": wasmtest.Body(part, wasmtest.Const32(0), []byte{0x0e, 1, 0, 0}),
+	} {
+		dispatched := wasmtest.Body([]byte{0x02, 0x40, 0x02, 0x40}, wasmtest.Const32(1), []byte{0x0e, 1, 1, 0, 0x0b}, body,
+			[]byte{0x0b}, part)
+		if fuel := burnt(t, wasmtest.Times(turns, 1, dispatched)); fuel < 2*turns*adds || fuel > turns*(2*adds+60) {
+			t.Errorf("%s: %d turns of %d instructions burn %d", name, turns, 2*adds, fuel)
+		}
+	}
+}
+
 // Code that is jumped over costs little.
 func TestFuelForTheWayTaken(t *testing.T) {
 	t.Parallel()

@@ -70,8 +70,9 @@ type Config struct {
 	// Module is the engine; nil is the one built into this package.
 	Module []byte
 
-	// Instances is how many instances of the module share the sessions; 0 is one a
-	// processor. It is ignored when SessionsPerInstance is set.
+	// Instances is how many instances of the module share the sessions at most; 0 is one a
+	// processor. Each after the first is made when the others are busy. Instances is ignored
+	// when SessionsPerInstance is set.
 	Instances int
 
 	// SessionsPerInstance is how many sessions an instance serves at a time; 0 is no

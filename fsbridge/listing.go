@@ -2,6 +2,7 @@ package fsbridge
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"path"
 	"syscall"
@@ -9,17 +10,38 @@ import (
 	"wasiftp/wasi"
 )
 
-// Listing is an open directory whose entries are being read.
+// Listing is an open directory whose entries are being read, by one goroutine at a time.
 type Listing struct {
 	Info fs.FileInfo // of the directory
 
 	access    *Access
-	dir       fs.ReadDirFile
+	entries   entries
 	name      string
 	namesOnly bool
 }
 
-// List opens a directory to list it. With namesOnly, Describe asks the storage nothing.
+// Entry is an entry of a directory.
+type Entry struct {
+	Stat   wasi.Stat // zero if the listing is one of names only
+	Name   string
+	Target string // where a symbolic link leads, "" for any other entry
+}
+
+// entries are the entries of an open directory, one after the other.
+type entries interface {
+	// next is the name of the next entry; the error is [io.EOF] behind the last. After an
+	// error, every further call returns it again.
+	next() (name string, err error)
+
+	// describe describes the entry whose name next has returned last. It does not follow
+	// a symbolic link.
+	describe(name string) (wasi.Stat, error)
+
+	Close() error
+}
+
+// List opens a directory to list it. With namesOnly, Next has the storage describe
+// nothing.
 func (a *Access) List(name string, namesOnly bool) (*Listing, error) {
 	if err := a.may(wasi.RightList, name); err != nil {
 		return nil, err
@@ -35,41 +57,91 @@ func (a *Access) List(name string, namesOnly bool) (*Listing, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, ok := file.(fs.ReadDirFile)
+	read, ok := entriesOf(file)
 	if !ok {
 		file.Close()
 		return nil, errors.ErrUnsupported
 	}
-	return &Listing{info, a, dir, name, namesOnly}, nil
+	return &Listing{info, a, read, name, namesOnly}, nil
+}
+
+// entriesOf reads an open directory; ok is false if file is none. The directory of a [Dir]
+// makes no object for each of its entries.
+func entriesOf(file fs.File) (read entries, ok bool) {
+	switch dir := file.(type) {
+	case entries:
+		return dir, true
+	case fs.ReadDirFile:
+		return &pages{ReadDirFile: dir}, true
+	}
+	return nil, false
 }
 
 // Close closes the directory.
-func (l *Listing) Close() error { return l.dir.Close() }
+func (l *Listing) Close() error { return l.entries.Close() }
 
-// Next reads the next entries, a few hundred at most. The error is [io.EOF] at the end.
-func (l *Listing) Next() ([]fs.DirEntry, error) { return l.dir.ReadDir(256) }
-
-// Describe describes an entry. target is where a symbolic link leads, "" for any other
-// entry. After an error the entry should be left out: it has vanished, or cannot be
-// described.
-func (l *Listing) Describe(entry fs.DirEntry) (stat wasi.Stat, target string, err error) {
-	if l.namesOnly {
-		return stat, "", nil
+// Next reads the next entry; the error is [io.EOF] behind the last. It leaves out an entry
+// that cannot be described: that has vanished, or is the mount of a dead disk.
+func (l *Listing) Next() (Entry, error) {
+	for {
+		name, err := l.entries.next()
+		if err != nil {
+			return Entry{}, err
+		}
+		if l.namesOnly {
+			return Entry{Name: name}, nil
+		}
+		stat, err := l.entries.describe(name)
+		if err != nil {
+			continue
+		}
+		entry := Entry{Stat: stat, Name: name}
+		if stat.Mode&wasi.TypeMask == wasi.TypeLink {
+			l.follow(&entry)
+		}
+		return entry, nil
 	}
-	info, err := entry.Info()
+}
+
+// follow asks the storage where a symbolic link leads.
+func (l *Listing) follow(link *Entry) {
+	name := path.Join(l.name, link.Name)
+	if links, ok := l.access.FS.(fs.ReadLinkFS); ok {
+		link.Target, _ = links.ReadLink(name)
+	}
+	if l.access.FollowLinks {
+		if end, err := fs.Stat(l.access.FS, name); err == nil {
+			link.Stat = StatOf(end)
+		}
+	}
+}
+
+// pages are the [entries] of any storage's directory, read a few hundred at a time.
+type pages struct {
+	fs.ReadDirFile
+	page []fs.DirEntry // read, and not yet returned by next
+	last fs.DirEntry   // returned by next
+	err  error         // how reading ended
+}
+
+func (p *pages) next() (string, error) {
+	if len(p.page) == 0 && p.err == nil {
+		p.page, p.err = p.ReadDir(256)
+		if len(p.page) == 0 && p.err == nil {
+			p.err = io.ErrNoProgress
+		}
+	}
+	if len(p.page) == 0 {
+		return "", p.err
+	}
+	p.last, p.page = p.page[0], p.page[1:]
+	return p.last.Name(), nil
+}
+
+func (p *pages) describe(string) (wasi.Stat, error) {
+	info, err := p.last.Info()
 	if err != nil {
-		return stat, "", err
+		return wasi.Stat{}, err
 	}
-	if info.Mode().Type() == fs.ModeSymlink {
-		name := path.Join(l.name, entry.Name())
-		if links, ok := l.access.FS.(fs.ReadLinkFS); ok {
-			target, _ = links.ReadLink(name)
-		}
-		if l.access.FollowLinks {
-			if end, err := fs.Stat(l.access.FS, name); err == nil {
-				info = end
-			}
-		}
-	}
-	return StatOf(info), target, nil
+	return StatOf(info), nil
 }

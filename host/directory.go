@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"io"
-	"io/fs"
 	"path"
 	"sync"
 
@@ -22,9 +21,9 @@ type openDir struct {
 
 	mu      sync.Mutex // a page may still be read when the directory is closed
 	listing *fsbridge.Listing
-	entries []fs.DirEntry // read and not yet in a page
-	page    []byte        // directory records for the guest
-	err     error         // how reading ended
+	entry   fsbridge.Entry // read and, if there was no room for it in the page, kept
+	kept    bool
+	page    []byte // directory records for the guest
 }
 
 func (d *openDir) owner() *session { return d.session }
@@ -105,23 +104,19 @@ func (d *openDir) fill(room int) error {
 	}
 	d.page = d.page[:0:room]
 	for {
-		for len(d.entries) > 0 {
-			stat, target, err := d.listing.Describe(d.entries[0])
-			if err == nil {
-				var fits bool
-				if d.page, fits = wasi.AppendDirent(d.page, stat, d.charset.Outgoing(d.entries[0].Name()),
-					d.charset.Outgoing(target)); !fits && len(d.page) > 0 {
+		if !d.kept {
+			var err error
+			if d.entry, err = d.listing.Next(); err != nil {
+				if err == io.EOF || len(d.page) > 0 {
 					return nil
 				}
+				return err
 			}
-			d.entries = d.entries[1:]
 		}
-		if d.err == io.EOF || len(d.page) > room/2 {
+		var fits bool
+		d.page, fits = wasi.AppendDirent(d.page, d.entry.Stat, d.charset.Outgoing(d.entry.Name), d.charset.Outgoing(d.entry.Target))
+		if d.kept = !fits && len(d.page) > 0; d.kept {
 			return nil
 		}
-		if d.err != nil {
-			return d.err
-		}
-		d.entries, d.err = d.listing.Next()
 	}
 }

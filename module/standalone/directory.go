@@ -35,20 +35,27 @@ func (w *world) List(h ftp.Handle, name []byte, namesOnly bool) (ftp.Handle, err
 	return d.handle, nil
 }
 
+// pageEntries is how many entries ListNext reads at most. Other sessions wait meanwhile.
+const pageEntries = 256
+
 // ListNext implements [ftp.Files].
 func (w *world) ListNext(h ftp.Handle, yield func(ftp.Entry)) (bool, error) {
 	d, ok := w.objects[h].(*openDir)
 	if !ok {
 		return false, ftp.ErrStorage
 	}
-	entries, err := d.Next()
-	for _, e := range entries {
-		if stat, target, err := d.Describe(e); err == nil {
-			yield(ftp.Entry{FileInfo: ftp.FileInfoOf(stat), Name: []byte(e.Name()), Target: []byte(target)})
+	for i := range pageEntries {
+		e, err := d.Next()
+		switch {
+		case err == nil:
+			yield(ftp.Entry{FileInfo: ftp.FileInfoOf(e.Stat), Name: []byte(e.Name), Target: []byte(e.Target)})
+		case i > 0: // the next call returns this error
+			return true, nil
+		case errors.Is(err, io.EOF):
+			return false, nil
+		default:
+			return false, fault(err)
 		}
 	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		return false, fault(err)
-	}
-	return len(entries) > 0, nil
+	return true, nil
 }

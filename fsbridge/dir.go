@@ -60,9 +60,9 @@ type way interface {
 	chtimes(name string, mtime time.Time) error
 	parent(dir string) (parent, error)
 
-	// list opens the directory once more, as a root, to describe its entries. file is
-	// the same directory.
-	list(name string, file *os.File) (*os.Root, error)
+	// list lists a directory. file is the same one, open for reading; closing the lister
+	// does not close it.
+	list(name string, file *os.File) (lister, error)
 
 	close() error
 }
@@ -146,12 +146,12 @@ func (d *Dir) Open(name string) (fs.File, error) {
 	if !info.IsDir() {
 		return file, nil
 	}
-	root, err := d.list(name, file)
+	entries, err := d.list(name, file)
 	if err != nil {
 		file.Close()
 		return nil, d.fault("open", name, err)
 	}
-	return &directory{dir: d, name: name, file: file, root: root}, nil
+	return &directory{lister: entries, dir: d, name: name, file: file}, nil
 }
 
 // openFile opens a file or a directory and nothing else. It never waits for the other
@@ -182,7 +182,9 @@ func (d *Dir) openFile(name string, flag int, perm fs.FileMode) (*os.File, fs.Fi
 
 func special(info fs.FileInfo) bool { return !info.Mode().IsRegular() && !info.IsDir() }
 
-// Stat describes the file that name leads to.
+// Stat describes the file that name leads to. On Linux, the descriptions by Stat, Lstat and
+// the entries of directories have a method Created() time.Time, and only [SameFile] can
+// compare them, not [os.SameFile].
 func (d *Dir) Stat(name string) (fs.FileInfo, error) { return d.describe("stat", name, d.stat) }
 
 // Lstat describes the file name, which may be a symbolic link.
@@ -353,7 +355,7 @@ func (d *Dir) statNotRoot(name string) (fs.FileInfo, error) {
 		return nil, err
 	}
 	root, err := d.stat(".")
-	if err == nil && os.SameFile(info, root) {
+	if err == nil && SameFile(info, root) {
 		err = fs.ErrPermission
 	}
 	return info, err

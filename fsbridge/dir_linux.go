@@ -10,11 +10,13 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"wasiftp/wasi"
 )
 
 // fastWay is the way on which the kernel resolves a name in one call. os.Root opens each
 // directory of the name instead, and needs the right to read it. fastWay is os.Root's way
-// if the kernel, or a filter of system calls, does not know openat2.
+// if the kernel, or a filter of system calls, does not know openat2 and statx.
 func fastWay(root *os.Root) way {
 	if file, err := root.OpenFile(".", unix.O_PATH|unix.O_DIRECTORY, 0); err == nil {
 		if w := openBeneath(file, root); w != nil {
@@ -34,14 +36,16 @@ func openUnreadable(name string) way {
 	return openBeneath(file, nil)
 }
 
-// openBeneath makes a way of the root directory file. If openat2 does not work, it closes
-// file and returns nil. root may be nil.
+// openBeneath makes a way of the root directory file. If openat2 or statx does not work, it
+// closes file and returns nil. root may be nil.
 func openBeneath(file *os.File, root *os.Root) way {
 	if conn, err := file.SyscallConn(); err == nil {
 		b := beneath{walk{root}, file, conn}
 		if fd, err := b.openat2(".", unix.O_PATH, 0); err == nil {
 			unix.Close(fd)
-			return b
+			if _, err = b.lstat("."); err == nil {
+				return b
+			}
 		}
 	}
 	file.Close()
@@ -127,8 +131,8 @@ func (b beneath) find(name string, flag int) (*os.File, error) {
 }
 
 func (b beneath) stat(name string) (fs.FileInfo, error) {
-	if b.walks() && !strings.Contains(name, "/") {
-		info, err := b.walk.lstat(name) // one call, where describe makes three
+	if oneElement(name) {
+		info, err := b.lstat(name) // one call, where describe makes three
 		if err != nil || info.Mode().Type() != fs.ModeSymlink {
 			return info, err
 		}
@@ -137,11 +141,14 @@ func (b beneath) stat(name string) (fs.FileInfo, error) {
 }
 
 func (b beneath) lstat(name string) (fs.FileInfo, error) {
-	if b.walks() && !strings.Contains(name, "/") {
-		return b.walk.lstat(name)
+	if oneElement(name) {
+		return statxOf(b.conn, name, name)
 	}
 	return b.describe(name, unix.O_NOFOLLOW)
 }
+
+// oneElement says whether name is an entry of the root, or the root.
+func oneElement(name string) bool { return name != "" && name != ".." && !strings.Contains(name, "/") }
 
 func (b beneath) describe(name string, flag int) (fs.FileInfo, error) {
 	file, err := b.find(name, flag)
@@ -149,7 +156,11 @@ func (b beneath) describe(name string, flag int) (fs.FileInfo, error) {
 		return nil, err
 	}
 	defer file.Close()
-	return file.Stat()
+	conn, err := file.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	return statxOf(conn, name, "")
 }
 
 func (b beneath) readlink(name string) (string, error) {
@@ -193,14 +204,45 @@ func (b beneath) parent(dir string) (parent, error) {
 	return &held{file}, nil
 }
 
-// list opens the directory that file is once more, as a root.
-func (b beneath) list(name string, file *os.File) (root *os.Root, err error) {
-	err = viaProc(file, func(path string) (err error) {
-		root, err = os.OpenRoot(path)
-		return err
-	})
-	if err == errNoProc && b.walks() {
-		return b.walk.list(name, file)
+// list lists the directory by file itself, so that no other directory can have its name by
+// now, and needs no /proc.
+func (b beneath) list(_ string, file *os.File) (lister, error) {
+	read, err := newDirents(file)
+	if err != nil {
+		return nil, err
 	}
-	return root, err
+	l := &statLister{dirents: read}
+	l.ask = func(dir uintptr) { l.fault = statx(dir, l.path, unix.AT_SYMLINK_NOFOLLOW, &l.info) }
+	return l, nil
 }
+
+// statLister is the [lister] of getdents64 and statx. It takes no memory for an entry.
+type statLister struct {
+	dirents
+
+	// The arguments and results of ask, the call of statx for describe.
+	ask   func(dir uintptr)
+	path  []byte
+	info  unix.Statx_t
+	fault error
+}
+
+func (l *statLister) next() (string, error) {
+	name, _, err := l.dirents.next()
+	return name, err
+}
+
+func (l *statLister) describe(name string) (wasi.Stat, error) {
+	l.path = append(append(l.path[:0], name...), 0)
+	if l.conn.Control(l.ask) != nil {
+		return wasi.Stat{}, fs.ErrClosed
+	}
+	if l.fault != nil {
+		return wasi.Stat{}, l.fault
+	}
+	return recordOf(&l.info), nil
+}
+
+func (l *statLister) lstat(name string) (fs.FileInfo, error) { return statxOf(l.conn, name, name) }
+
+func (l *statLister) Close() error { return nil }

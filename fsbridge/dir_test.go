@@ -3,10 +3,12 @@ package fsbridge
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -15,6 +17,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"wasiftp/wasi"
 )
 
 func TestOpenDirOfWhatIsNone(t *testing.T) {
@@ -174,6 +178,64 @@ func TestDirTakesNoArgumentsOfOtherSystems(t *testing.T) {
 	assert.Equal(t, "content", get(t, d, "file"))
 }
 
+// A listing describes entries as Lstat does, on each way, whatever their kind and name.
+func TestListingDescribesAsLstatDoes(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, d *Dir, root string) {
+		names := []string{"dir", "empty", "file", "old", "private"}
+		put(t, d, "file", "content")
+		put(t, d, "empty", "")
+		put(t, d, "old", "")
+		require.NoError(t, d.Chtimes("old", time.Unix(-1e9, 5)))
+		put(t, d, "private", "")
+		require.NoError(t, d.Chmod("private", 0o600))
+		require.NoError(t, d.Mkdir("dir", nil))
+		require.NoError(t, os.WriteFile(filepath.Join(root, hiddenPrefix+"x"), nil, 0o644))
+		if runtime.GOOS == "linux" {
+			for _, name := range []string{"\xff\xfe", strings.Repeat("x", 255), " ", "\n", "-*"} {
+				put(t, d, name, "")
+				names = append(names, name)
+			}
+			require.NoError(t, os.Symlink("dir/nothing", filepath.Join(root, "link")))
+			require.NoError(t, os.Symlink("dir", filepath.Join(root, "to dir")))
+			names = append(names, "link", "to dir")
+			require.NoError(t, d.Chmod("dir", 0o3711))
+		}
+		slices.Sort(names)
+		for _, follows := range []bool{false, true} {
+			files := &Access{FS: d, Rights: wasi.RightList, FollowLinks: follows}
+			listing, err := files.List(".", false)
+			require.NoError(t, err)
+			defer listing.Close()
+			for _, name := range names {
+				entry, err := listing.Next()
+				require.NoError(t, err, name)
+				info, err := d.Lstat(name)
+				require.NoError(t, err)
+				want := Entry{Name: name, Stat: StatOf(info)}
+				if info.Mode().Type() == fs.ModeSymlink {
+					want.Target, err = d.ReadLink(name)
+					require.NoError(t, err)
+				}
+				if end, err := d.Stat(name); err == nil && follows {
+					want.Stat = StatOf(end)
+				}
+				assert.Equal(t, want, entry)
+				info, err = os.Lstat(filepath.Join(root, name))
+				require.NoError(t, err)
+				if want.Target == "" {
+					want.Stat.Created = 0 // package os does not tell it
+					assert.Equal(t, StatOf(info), want.Stat)
+				}
+			}
+			for range 2 {
+				_, err = listing.Next()
+				assert.Equal(t, io.EOF, err)
+			}
+		}
+	})
+}
+
 func BenchmarkOpen(b *testing.B) {
 	root := b.TempDir()
 	require.NoError(b, os.MkdirAll(filepath.Join(root, "a/b/c"), 0o755))
@@ -214,26 +276,41 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-func BenchmarkReadDir(b *testing.B) {
-	root := b.TempDir()
-	for i := range 10_000 {
-		require.NoError(b, os.WriteFile(filepath.Join(root, fmt.Sprintf("file%05d", i)), nil, 0o644))
+// manyFiles fills a directory with empty files.
+func manyFiles(t testing.TB, root string, count int) {
+	for i := range count {
+		require.NoError(t, os.WriteFile(filepath.Join(root, fmt.Sprintf("file%05d", i)), nil, 0o644))
 	}
-	d := testDir(b, root, DirOptions{}, true)
-	for b.Loop() {
-		file, err := d.Open(".")
-		require.NoError(b, err)
-		for {
-			page, err := file.(fs.ReadDirFile).ReadDir(256)
-			if err != nil {
-				break
-			}
-			for _, entry := range page {
-				if _, err := entry.Info(); err != nil {
-					b.Fatal(err)
+}
+
+// listAll lists a directory and returns how many entries it has.
+func listAll(t testing.TB, files *Access, name string) (count int) {
+	listing, err := files.List(name, false)
+	require.NoError(t, err)
+	defer listing.Close()
+	for {
+		if _, err = listing.Next(); err != nil {
+			require.Equal(t, io.EOF, err)
+			return count
+		}
+		count++
+	}
+}
+
+func BenchmarkList(b *testing.B) {
+	const count = 10_000
+	root := b.TempDir()
+	manyFiles(b, root, count)
+	for way, fast := range map[string]bool{"fast": true, "os.Root": false} {
+		b.Run(way, func(b *testing.B) {
+			files := &Access{FS: testDir(b, root, DirOptions{}, fast), Rights: wasi.RightList}
+			b.ReportAllocs()
+			for b.Loop() {
+				if n := listAll(b, files, "."); n != count {
+					b.Fatal(n)
 				}
 			}
-		}
-		file.Close()
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/count, "ns/entry")
+		})
 	}
 }

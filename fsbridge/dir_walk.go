@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"wasiftp/wasi"
 )
 
 // walk is the [way] of os.Root.
@@ -52,10 +54,45 @@ func (w walk) parent(dir string) (parent, error) {
 	return &walked{Root: root, whole: w.root, dir: dir}, nil
 }
 
-func (w walk) list(name string, _ *os.File) (*os.Root, error) { return w.opendir(name) }
+func (w walk) list(name string, file *os.File) (lister, error) {
+	root, err := w.opendir(name)
+	if err != nil {
+		return nil, err
+	}
+	return &rootLister{Root: root, file: file}, nil
+}
 
 // opendir opens "dir/." because OpenRoot("pipe") would wait for a writer.
 func (w walk) opendir(dir string) (*os.Root, error) { return w.root.OpenRoot(dir + "/.") }
+
+// rootLister is the [lister] of package os, with the directory open once more as a root.
+type rootLister struct {
+	*os.Root
+	file  *os.File
+	names []string // read, and not yet returned by next
+	err   error    // how reading ended
+}
+
+func (l *rootLister) next() (name string, err error) {
+	if len(l.names) == 0 && l.err == nil {
+		l.names, l.err = l.file.Readdirnames(256)
+	}
+	if len(l.names) == 0 {
+		return "", l.err
+	}
+	name, l.names = l.names[0], l.names[1:]
+	return name, nil
+}
+
+func (l *rootLister) lstat(name string) (fs.FileInfo, error) { return l.Lstat(name) }
+
+func (l *rootLister) describe(name string) (wasi.Stat, error) {
+	info, err := l.Lstat(name)
+	if err != nil {
+		return wasi.Stat{}, err
+	}
+	return StatOf(typed(info)), nil
+}
 
 func (w walk) close() error { return w.root.Close() }
 

@@ -36,8 +36,8 @@ func (d *Dir) chtimes(name string, mtime time.Time) error {
 	return err
 }
 
-func (d *Dir) list(name string, file *os.File) (*os.Root, error) {
-	return within(d, name, true, func(name string) (*os.Root, error) { return d.way.list(name, file) })
+func (d *Dir) list(name string, file *os.File) (lister, error) {
+	return within(d, name, true, func(name string) (lister, error) { return d.way.list(name, file) })
 }
 
 // parent opens the directory of the file name, which need not exist. base is the last

@@ -2,6 +2,7 @@ package fsbridge
 
 import (
 	"io/fs"
+	"math"
 	"time"
 
 	"wasiftp/wasi"
@@ -33,11 +34,15 @@ func createdOf(info fs.FileInfo) int64 {
 }
 
 // unixNano is a time in ns since 1970, 0 for one that int64 cannot hold.
-func unixNano(t time.Time) int64 {
-	if t.Year() < 1679 || t.Year() > 2261 {
+func unixNano(t time.Time) int64 { return nanoseconds(t.Unix(), int64(t.Nanosecond())) }
+
+// nanoseconds is [unixNano] of a time in seconds and nanoseconds.
+func nanoseconds(s, ns int64) int64 {
+	const most = math.MaxInt64/1_000_000_000 - 1
+	if s < -most || s > most || ns < 0 || ns >= 1_000_000_000 {
 		return 0
 	}
-	return t.UnixNano()
+	return s*1_000_000_000 + ns
 }
 
 // upperBits are the mode bits whose values in [fs.FileMode] differ from the system's.

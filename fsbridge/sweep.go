@@ -132,9 +132,9 @@ func (d *Dir) clear(name string) bool {
 // folder is a directory whose leftovers are looked for.
 type folder struct {
 	parent
-	dir  *Dir
-	file *os.File
-	rest []byte // the entries that readRaw has got and read has not returned
+	dir   *Dir
+	file  *os.File
+	ahead folderAhead // what read has got and not yet returned
 }
 
 // entry is an entry of a folder. mode has its type only.

@@ -1,44 +1,33 @@
 package fsbridge
 
 import (
-	"bytes"
-	"encoding/binary"
-	"io"
 	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
 
-// read reads n entries or a few more; the error is [io.EOF] after the last. It calls
-// getdents itself, which tells the type of each entry. Package os would describe each
-// entry instead, so that the disk had to look up every file.
+// folderAhead has the entries that read has got and not yet returned.
+type folderAhead = dirents
+
+// read reads n entries; the error is [io.EOF] after the last. It calls getdents itself,
+// which tells the type of each entry. Package os would describe each entry instead, so that
+// the disk had to look up every file.
 func (f *folder) read(n int) (entries []entry, err error) {
+	if f.ahead.conn == nil {
+		if f.ahead, err = newDirents(f.file); err != nil {
+			return nil, err
+		}
+	}
 	for len(entries) < n {
-		if len(f.rest) == 0 {
-			if f.rest, err = f.readRaw(); err != nil {
-				return entries, err
-			}
+		name, kind, err := f.ahead.next()
+		if err != nil {
+			return entries, err
 		}
-		if len(f.rest) < direntName {
-			return entries, unix.EIO
-		}
-		size := int(binary.NativeEndian.Uint16(f.rest[direntSize:]))
-		if size <= direntName || size > len(f.rest) {
-			return entries, unix.EIO
-		}
-		name, _, _ := bytes.Cut(f.rest[direntName:size], []byte{0})
-		kind := f.rest[direntType]
-		f.rest = f.rest[size:]
-		if e := f.entry(string(name), kind); e.name != "." && e.name != ".." {
-			entries = append(entries, e)
-		}
+		entries = append(entries, f.entry(name, kind))
 	}
 	return entries, nil
 }
-
-// The offsets of the fields of struct linux_dirent64.
-const direntSize, direntType, direntName = 16, 18, 19
 
 // entry is the entry of that name and d_type.
 func (f *folder) entry(name string, kind byte) entry {
@@ -53,24 +42,6 @@ func (f *folder) entry(name string, kind byte) entry {
 		return f.describe(name)
 	}
 	return entry{name, fs.ModeIrregular}
-}
-
-// readRaw reads some entries as getdents returns them.
-func (f *folder) readRaw() ([]byte, error) {
-	raw, n := make([]byte, 8<<10), 0
-	err := control(f.file, func(fd uintptr) error {
-		return again(func() (err error) {
-			n, err = unix.Getdents(int(fd), raw)
-			return err
-		})
-	})
-	switch {
-	case err != nil:
-		return nil, err
-	case n == 0:
-		return nil, io.EOF
-	}
-	return raw[:n], nil
 }
 
 // onLocalDisk says whether a file is on a file system that no other machine can have

@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"io/fs"
-	"os"
 	"syscall"
 
 	"wasiftp/fsbridge"
@@ -75,5 +74,5 @@ func isSame(fsys fs.FS, file fs.File, name string) bool {
 		return false
 	}
 	other, err := fs.Stat(fsys, name)
-	return err == nil && os.SameFile(info, other)
+	return err == nil && fsbridge.SameFile(info, other)
 }

@@ -190,6 +190,13 @@ func (d *Dir) Stat(name string) (fs.FileInfo, error) { return d.describe("stat",
 // Lstat describes the file name, which may be a symbolic link.
 func (d *Dir) Lstat(name string) (fs.FileInfo, error) { return d.describe("lstat", name, d.lstat) }
 
+// TellsCreated is true on Linux if the file system of the root knows when files were made.
+// One that is mounted below may know it or not, whatever that of the root does.
+func (d *Dir) TellsCreated() bool {
+	info, err := d.stat(".")
+	return err == nil && createdOf(info) != 0
+}
+
 func (d *Dir) describe(op, name string, stat func(string) (fs.FileInfo, error)) (fs.FileInfo, error) {
 	if err := check(op, name); err != nil {
 		return nil, err

@@ -106,7 +106,8 @@ type SpaceFS interface {
 }
 
 // CreatedFS is a storage that may know when files were created. If TellsCreated is true,
-// its [fs.FileInfo]s have a method Created() time.Time; the zero time means not known.
+// the [fs.FileInfo]s of Stat, Lstat and directory entries have a method Created()
+// time.Time; the zero time means not known.
 type CreatedFS interface {
 	fs.FS
 	TellsCreated() bool

@@ -70,10 +70,10 @@ var targets = []target{
 }
 
 // exampleLacks are the needs that no example host meets.
-var exampleLacks = []string{"admin", "copy", "hosts", "symlink", "trees", "umask", "who"}
+var exampleLacks = []string{"admin", "copy", "created", "hosts", "symlink", "trees", "umask", "who"}
 
 // standaloneLacks are the needs that no server built on module/standalone meets.
-var standaloneLacks = []string{"admin", "bytes", "copy", "deflate", "hosts", "modes", "space", "symlink", "trees",
+var standaloneLacks = []string{"admin", "bytes", "copy", "created", "deflate", "hosts", "modes", "space", "symlink", "trees",
 	"umask", "urgent", "who"}
 
 // componentLacks are the needs that no component meets: WASI 0.2 cannot break a

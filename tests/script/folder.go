@@ -43,7 +43,7 @@ func (f Folder) Has(need string) bool {
 	case "ipv6":
 		return HasIPv6()
 	case "created":
-		return false
+		return tellsCreated(f.Root)
 	}
 	return true
 }

@@ -14,6 +14,7 @@ type question struct {
 	key    questionKey
 	cancel context.CancelFunc
 	done   bool
+	waits  bool // the guest has asked it, and waits for EventReady
 	answer answer
 	user   *login // the login that asked, nil for none
 }
@@ -93,6 +94,7 @@ func (s *session) held(threads *turns.Queue[string], account string,
 func (s *session) pose(key questionKey, work func(context.Context) answer) (answer, wasi.Errno) {
 	if q := s.asked; q != nil && q.key == key {
 		if !q.done {
+			q.waits = true
 			return answer{}, wasi.EAGAIN
 		}
 		s.asked = nil
@@ -102,8 +104,23 @@ func (s *session) pose(key questionKey, work func(context.Context) answer) (answ
 	if s.working >= maxWorking {
 		return answer{}, wasi.EBUSY
 	}
-	s.working++
 	s.abandonQuestion()
+	s.begin(key, work).waits = true
+	return answer{}, wasi.EAGAIN
+}
+
+// foresee poses a question before the guest does, who will ask it next, so that the host
+// works on it while the guest works on the answer before. The limits are those of other
+// questions. It poses none if the guest has asked something else meanwhile.
+func (s *session) foresee(key questionKey, work func(context.Context) answer) {
+	if s.asked == nil && s.working < maxWorking {
+		s.begin(key, work)
+	}
+}
+
+// begin has work done for the question that is asked from now on.
+func (s *session) begin(key questionKey, work func(context.Context) answer) *question {
+	s.working++
 	ctx, cancel := context.WithCancel(context.Background())
 	q := &question{key: key, cancel: cancel, user: s.login.Load()}
 	q.user.enter()
@@ -119,14 +136,15 @@ func (s *session) pose(key questionKey, work func(context.Context) answer) (answ
 				s.server.work.Go(q.giveUp)
 				return
 			}
-			q.done = true
-			s.shard.post(wasi.Event{Kind: wasi.EventReady, Session: s.handle})
+			if q.done = true; q.waits {
+				s.shard.post(wasi.Event{Kind: wasi.EventReady, Session: s.handle})
+			}
 		}
 		if !s.shard.do(fetched) {
 			q.giveUp()
 		}
 	})
-	return answer{}, wasi.EAGAIN
+	return q
 }
 
 // askToOpen asks for a file or a directory to be opened, which then holds one of the

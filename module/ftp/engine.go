@@ -76,7 +76,7 @@ func New(world World, config Config) *Engine {
 		config.LineLength = defaultLineLength
 	}
 	e := &Engine{world: world, config: config, verbs: verbs, sites: siteVerbs, sessions: make(map[Handle]*session)}
-	e.style = longStyle{ownerColumns(config.Behaviour.Owner, config.Behaviour.Group), config.Zone}
+	e.style = longStyle{owners: ownerColumns(config.Behaviour.Owner, config.Behaviour.Group), zone: config.Zone}
 	if !config.PassiveOnly {
 		e.has |= NeedActive
 	}

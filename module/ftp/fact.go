@@ -25,7 +25,7 @@ func appendFacts(b []byte, picked facts, info *FileInfo, rights Rights) []byte {
 	}
 	// The size of a directory would mean nothing.
 	if picked&factSize != 0 && info.Type != Dir {
-		b = append(appendPadded(append(b, "size="...), info.Size, ""), ';')
+		b = append(appendUint(append(b, "size="...), info.Size), ';')
 	}
 	if picked&factModify != 0 {
 		b = append(appendTime(append(b, "modify="...), info.ModTime), ';')
@@ -40,6 +40,50 @@ func appendFacts(b []byte, picked facts, info *FileInfo, rights Rights) []byte {
 		b = append(appendOctal(append(b, "UNIX.mode=0"...), info.Mode), ';')
 	}
 	return b
+}
+
+// factStyle is how MLSD writes facts. It keeps what it last made, because the files in a
+// folder are much alike.
+type factStyle struct {
+	picked facts
+	rights Rights
+	made   [Other + 1]madeFacts // by the file's type
+}
+
+// madeFacts are the facts that depend on a file's type and mode alone.
+type madeFacts struct {
+	ready bool
+	mode  uint32
+	front []byte // those that come first
+	back  []byte // those that come last, and the space behind them
+}
+
+// begin sets what a listing writes.
+func (s *factStyle) begin(picked facts, rights Rights) {
+	if s.picked == picked && s.rights == rights {
+		return
+	}
+	s.picked, s.rights = picked, rights
+	for i := range s.made {
+		s.made[i].ready = false
+	}
+}
+
+const (
+	frontFacts = factType
+	backFacts  = factPerm | factMode
+)
+
+// append appends the facts of a file, and a space.
+func (s *factStyle) append(b []byte, info *FileInfo) []byte {
+	m := &s.made[min(info.Type, Other)]
+	if !m.ready || m.mode != info.Mode {
+		m.ready, m.mode = true, info.Mode
+		m.front = appendFacts(m.front[:0], s.picked&frontFacts, info, s.rights)
+		m.back = append(appendFacts(m.back[:0], s.picked&backFacts, info, s.rights), ' ')
+	}
+	b = appendFacts(append(b, m.front...), s.picked&^(frontFacts|backFacts), info, s.rights)
+	return append(b, m.back...)
 }
 
 func appendType(b []byte, t FileType) []byte {

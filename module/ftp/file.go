@@ -29,7 +29,7 @@ func (s *session) sizeVerb(arg []byte) error {
 	if info.Type != Regular {
 		return replyNotPlain
 	}
-	s.sendLine(appendPadded(append(s.e.scratch[:0], "213 "...), info.Size, ""))
+	s.sendLine(appendUint(append(s.e.scratch[:0], "213 "...), info.Size))
 	return nil
 }
 
@@ -195,7 +195,7 @@ func (s *session) avblVerb(arg []byte) error {
 	if err != nil {
 		return err
 	}
-	s.sendLine(appendPadded(append(s.e.scratch[:0], "213 "...), n, ""))
+	s.sendLine(appendUint(append(s.e.scratch[:0], "213 "...), n))
 	return nil
 }
 

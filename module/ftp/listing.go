@@ -23,9 +23,8 @@ const (
 // them, the lines that are to be sorted, and the names of folders that are to be listed.
 type listing struct {
 	listRequest
-	e      *Engine
-	facts  facts
-	rights Rights
+	e     *Engine
+	facts factStyle
 
 	dir     Handle // the folder being read, 0 when there is none
 	page    page   // entries of the folder that are not listed yet
@@ -77,12 +76,13 @@ func (e *Engine) newListing() *listing {
 func (s *session) beginList(dir Handle, name, pathname, pattern []byte, request listRequest) *listing {
 	l := s.e.newListing()
 	*l = listing{
-		listRequest: request, e: s.e, facts: s.picked(), rights: s.rights,
+		listRequest: request, e: s.e, facts: l.facts,
 		dir: dir, base: append(l.base[:0], name...), tree: l.tree,
 		prefix: l.prefix[:0], pattern: append(l.pattern[:0], pattern...), steps: patternSpare,
 		page: l.page, out: l.out[:0], sorter: l.sorter, shown: l.shown[:0], done: dir == 0, yield: l.yield, tell: l.tell,
 		hide: s.e.config.Behaviour.HideDotFiles && !request.all && request.form != formFacts,
 	}
+	l.facts.begin(s.picked(), s.rights)
 	l.page.clear()
 	l.tree.begin(request.order, s.e)
 	l.pattern, l.dirs = cutSlash(l.pattern)
@@ -430,7 +430,7 @@ func (l *listing) append(entry *Entry) {
 	case formNames:
 		l.out = append(l.out, l.prefix...)
 	case formFacts:
-		l.out = append(appendFacts(l.out, l.facts, &entry.FileInfo, l.rights), ' ')
+		l.out = l.facts.append(l.out, &entry.FileInfo)
 	}
 	at := len(l.out)
 	l.out = appendPlain(l.out, name)

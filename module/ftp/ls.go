@@ -1,21 +1,28 @@
 package ftp
 
-import "slices"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // halfYear is the age up to which a file's line shows the hour and not the year, as with
 // ls: half of a Gregorian year of 365.2425 days.
 const halfYear = 15778476 * second
 
-var months = [...]string{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"}
+// months are the names of the months and a space, the first letter in the lowest byte.
+var months = func() (words [16]uint32) {
+	const names = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec "
+	for i := range len(names) / 4 {
+		words[i+1] = binary.LittleEndian.Uint32([]byte(names[4*i:]))
+	}
+	return words
+}()
 
 // appendLong appends the columns that ls -l writes before a file's name. Clients split
 // them at the spaces, so owner and group are one word each. The name that follows keeps
 // its spaces, leading ones too.
 func appendLong(b []byte, info *FileInfo, style *longStyle, now int64) []byte {
-	b = appendMode(b, info.Type, info.Mode)
-	b = appendPadded(append(b, ' '), uint64(max(info.Links, 1)), "    ")
-	b = append(b, style.owners...)
-	b = appendPadded(b, info.Size, "        ")
+	b = appendColumn(append(b, style.begin(info)...), info.Size)
 	return append(appendLsTime(append(b, ' '), info.ModTime, style.ahead(info.ModTime), now), ' ')
 }
 
@@ -27,10 +34,31 @@ func appendTarget(b []byte, entry *Entry) []byte {
 	return b
 }
 
-// longStyle is the part of long lines that the configuration sets.
+// longStyle is the part of long lines that the configuration sets. It keeps what it last
+// made, because the files in a folder are much alike.
 type longStyle struct {
 	owners string // the columns of owner and group
 	zone   []ZoneChange
+
+	begins [Other + 1]lineBegin // by the file's type
+	change int                  // the part of zone in which the last time lay
+}
+
+// lineBegin has the columns in front of a file's size.
+type lineBegin struct {
+	mode, links uint32
+	columns     []byte // empty before the first file
+}
+
+// begin has the columns in front of a file's size.
+func (s *longStyle) begin(info *FileInfo) []byte {
+	l := &s.begins[min(info.Type, Other)]
+	if l.mode != info.Mode || l.links != info.Links || len(l.columns) == 0 {
+		b := append(appendMode(l.columns[:0], info.Type, info.Mode), ' ')
+		b = appendPadded(b, uint64(max(info.Links, 1)), "    ")
+		*l = lineBegin{info.Mode, info.Links, append(b, s.owners...)}
+	}
+	return l.columns
 }
 
 // ahead is how far clocks are ahead of UTC at a time, both in ns.
@@ -39,13 +67,21 @@ func (s *longStyle) ahead(ns int64) int64 {
 	if len(zone) == 0 {
 		return 0
 	}
-	n, _ := slices.BinarySearchFunc(zone, ns, func(c ZoneChange, ns int64) int {
+	if i := s.change; zone[i].Since > ns || i+1 < len(zone) && zone[i+1].Since <= ns {
+		s.change = s.find(ns)
+	}
+	return zone[s.change].Ahead
+}
+
+// find is the part of the zone that a time is in.
+func (s *longStyle) find(ns int64) int {
+	n, _ := slices.BinarySearchFunc(s.zone, ns, func(c ZoneChange, ns int64) int {
 		if c.Since <= ns {
 			return -1
 		}
 		return 1
 	})
-	return zone[max(n-1, 0)].Ahead
+	return max(n-1, 0)
 }
 
 // ownerColumns are the columns of owner and group; "" is ftp.
@@ -94,13 +130,19 @@ func appendMode(b []byte, t FileType, mode uint32) []byte {
 // now, and as "Jan  2  2006" else. ahead is how far the clocks of LIST are ahead of UTC.
 func appendLsTime(b []byte, ns, ahead, now int64) []byte {
 	c := civilTime(ns + ahead)
-	b = append(append(b, months[c.month-1]...), ' ')
-	b = append(appendPadded(b, uint64(c.day), "  "), ' ')
-	if ns > now || now-ns > halfYear || now-ns < 0 {
-		return appendPadded(b, uint64(max(c.year, 0)), "     ")
+	date := uint64(months[c.month&15]) | uint64(twoDigits(c.day))<<32 | ' '<<48
+	if c.day < 10 {
+		date ^= ('0' ^ ' ') << 32
 	}
-	b = append(appendPadded(b, uint64(c.hour), "00"), ':')
-	return appendPadded(b, uint64(c.minute), "00")
+	at := len(b)
+	if ns > now || now-ns > halfYear || now-ns < 0 {
+		b = binary.LittleEndian.AppendUint64(b, date|' '<<56)
+		return binary.LittleEndian.AppendUint32(b, twoDigits(c.year/100)|twoDigits(c.year%100)<<16)
+	}
+	hour := uint64(twoDigits(c.hour))
+	b = binary.LittleEndian.AppendUint64(b, date|hour<<56)
+	b = binary.LittleEndian.AppendUint32(b, uint32(hour>>8)|':'<<8|twoDigits(c.minute)<<16)
+	return b[:at+12]
 }
 
 // appendClass appends what ls -F puts behind a name.

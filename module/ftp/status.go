@@ -34,6 +34,6 @@ func (s *session) appendProgress(b []byte) []byte {
 	case transferMoving:
 		moved = s.progress()
 	}
-	b = appendPadded(append(b, " Transfer under way, "...), moved, "")
+	b = appendUint(append(b, " Transfer under way, "...), moved)
 	return append(b, " bytes so far\r\n"...)
 }

@@ -1,6 +1,9 @@
 package ftp
 
-import "strconv"
+import (
+	"encoding/binary"
+	"strconv"
+)
 
 // Pieces of replies and listings.
 
@@ -67,12 +70,25 @@ func appendQuoted(b, name []byte) []byte {
 // begin another file's, so it becomes a question mark. All other bytes go as
 // they are, whether they are UTF-8 or not.
 func appendPlain(b, name []byte) []byte {
-	at := len(b)
-	b = append(b, name...)
-	for i, c := range b[at:] {
-		if c < ' ' || c == 0x7f {
-			b[at+i] = '?'
+	for len(name) >= 8 {
+		word := binary.LittleEndian.Uint64(name)
+		if mayControl(word) {
+			break
 		}
+		b, name = binary.LittleEndian.AppendUint64(b, word), name[8:]
+	}
+	for _, c := range name {
+		if c < ' ' || c == 0x7f {
+			c = '?'
+		}
+		b = append(b, c)
 	}
 	return b
+}
+
+// mayControl reports whether there may be a control byte among eight: it finds each, but
+// may take a byte behind one for another.
+func mayControl(word uint64) bool {
+	del := word ^ 0x7f7f7f7f7f7f7f7f
+	return ((word-blanks)&^word|(del-lows)&^del)&highs != 0
 }

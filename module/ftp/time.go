@@ -1,6 +1,9 @@
 package ftp
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // The calendar, written by hand: the time package would make the guest import more
 // WASI functions than the runtime's own few. Times are UTC, in ns since 1970; an int64
@@ -10,42 +13,44 @@ const day = 86400 // seconds
 
 // civil is a moment of the proleptic Gregorian calendar.
 type civil struct {
-	year                             int64
-	month, day, hour, minute, second int
-	milli                            int
+	year, month, day, hour, minute, second, milli uint32
 }
 
 // civilTime is the date and the time of day.
 func civilTime(ns int64) civil {
 	seconds := floorDiv(ns, second)
-	days := floorDiv(seconds, day)
-	clock := int(seconds - days*day)
-	c := civil{hour: clock / 3600, minute: clock / 60 % 60, second: clock % 60, milli: int((ns - seconds*second) / 1_000_000)}
-	c.year, c.month, c.day = civilDate(days)
+	since := uint64(seconds + epoch*day) // it fits into 39 bits, and day is 675 * 128
+	days := uint32(since>>7) / (day >> 7)
+	clock := uint32(since - uint64(days)*day)
+	c := civil{milli: uint32((ns - seconds*second) / 1_000_000)}
+	minutes := clock / 60
+	hour := minutes / 60
+	c.hour, c.minute, c.second = hour, minutes-hour*60, clock-minutes*60
+	c.setDate(days)
 	return c
 }
 
-// civilDate is the date of a day, counted from 1970-01-01. The year is taken to
-// begin in March, so that the leap day is its last; 719468 days lie between
-// 0000-03-01 and 1970-01-01, and 146097 make an era of 400 years.
-func civilDate(days int64) (year int64, month, dayOfMonth int) {
-	days += 719468
-	era := floorDiv(days, 146097)
-	inEra := days - era*146097
-	yearOfEra := (inEra - inEra/1460 + inEra/36524 - inEra/146096) / 365
-	inYear := inEra - (365*yearOfEra + yearOfEra/4 - yearOfEra/100)
-	m := (5*inYear + 2) / 153
-	dayOfMonth = int(inYear-(153*m+2)/5) + 1
-	month = int(m) + 3
-	year = yearOfEra + era*400
-	if month > 12 {
-		month -= 12
-		year++
+// epoch is how many days lie between 0000-03-01 and 1970-01-01.
+const epoch = 719468
+
+// setDate sets the date from the days since 0000-03-01. The year is taken to begin in
+// March, so that the leap day is its last. The method is that of Neri and Schneider
+// ("Euclidean affine functions and their application to calendar algorithms", 2022), whose
+// divisions are multiplications.
+func (c *civil) setDate(days uint32) {
+	n := 4*days + 3
+	century := n / 146097
+	product := uint64((n-century*146097)|3) * 2939745
+	inYear := uint32(product) / 2939745 / 4
+	n = 2141*inYear + 197913
+	c.year, c.month, c.day = 100*century+uint32(product>>32), n>>16, n&0xffff/2141+1
+	if c.month > 12 {
+		c.month -= 12
+		c.year++
 	}
-	return year, month, dayOfMonth
 }
 
-// daysTo is the reverse of civilDate. Month 13 is January of the next year.
+// daysTo is how many days after 1970-01-01 a date is. Month 13 is January of the next year.
 func daysTo(year int64, month, dayOfMonth int) int64 {
 	if month <= 2 {
 		year--
@@ -54,7 +59,7 @@ func daysTo(year int64, month, dayOfMonth int) int64 {
 	era := floorDiv(year, 400)
 	yearOfEra := year - era*400
 	inYear := int64((153*(month-3)+2)/5 + dayOfMonth - 1)
-	return era*146097 + yearOfEra*365 + yearOfEra/4 - yearOfEra/100 + inYear - 719468
+	return era*146097 + yearOfEra*365 + yearOfEra/4 - yearOfEra/100 + inYear - epoch
 }
 
 func floorDiv(a, b int64) int64 {
@@ -73,10 +78,10 @@ func daysIn(year int64, month int) int {
 // thousandths if there are any.
 func appendTime(b []byte, ns int64) []byte {
 	c := civilTime(ns)
-	b = appendPadded(b, uint64(max(c.year, 0)), "0000")
-	for _, n := range [...]int{c.month, c.day, c.hour, c.minute, c.second} {
-		b = appendPadded(b, uint64(n), "00")
-	}
+	at := len(b)
+	b = binary.LittleEndian.AppendUint64(b, zeros|eightDigits(c.year*1e4+c.month*100+c.day))
+	b = binary.LittleEndian.AppendUint64(b, (zeros|eightDigits(c.hour*1e4+c.minute*100+c.second))>>16)
+	b = b[:at+14]
 	if c.milli > 0 {
 		b = appendPadded(append(b, '.'), uint64(c.milli), "000")
 	}

@@ -58,15 +58,15 @@ func (l *listing) addSession(info SessionInfo) {
 	}
 	b = append(append(b, ": "...), doings[info.Doing]...)
 	b = appendName(append(b, " /"...), info.Name)
-	b = appendPadded(append(b, ", "...), info.Bytes, "")
+	b = appendUint(append(b, ", "...), info.Bytes)
 	l.out = append(b, " bytes\r\n"...)
 }
 
 // appendMoment appends a time as YYYY-MM-DD hh:mm:ss.
 func appendMoment(b []byte, ns int64) []byte {
 	c := civilTime(ns)
-	b = appendPadded(b, uint64(max(c.year, 0)), "0000")
-	for i, n := range [...]int{c.month, c.day, c.hour, c.minute, c.second} {
+	b = appendPadded(b, uint64(c.year), "0000")
+	for i, n := range [...]uint32{c.month, c.day, c.hour, c.minute, c.second} {
 		b = appendPadded(append(b, "-- ::"[i]), uint64(n), "00")
 	}
 	return b

@@ -229,18 +229,38 @@ func AppendDirent(b []byte, s Stat, name, target string) ([]byte, bool) {
 	return append(b, target...), true
 }
 
+// Dirent is a directory record.
+type Dirent struct {
+	Stat
+	Name, Target []byte // parts of the page
+}
+
+// GetDirent reads the first directory record of b, and returns its size in bytes. If b
+// holds no whole record, that is 0.
+func GetDirent(b []byte, d *Dirent) (size int) {
+	if len(b) < DirentSize {
+		return 0
+	}
+	p := (*[DirentSize]byte)(b)
+	lengths := binary.LittleEndian.Uint32(p[StatSize:])
+	name := DirentSize + int(lengths&0xffff)
+	size = name + int(lengths>>16)
+	if size > len(b) {
+		return 0
+	}
+	d.ModTime = int64(binary.LittleEndian.Uint64(p[0:]))
+	d.Size = binary.LittleEndian.Uint64(p[8:])
+	d.Mode = binary.LittleEndian.Uint32(p[16:])
+	d.Links = binary.LittleEndian.Uint32(p[20:])
+	d.Created = int64(binary.LittleEndian.Uint64(p[24:]))
+	d.Name, d.Target = b[DirentSize:name], b[name:size]
+	return size
+}
+
 // NextDirent takes the first directory record off b. The name and the target
 // are parts of b. ok is false when b holds no whole record.
 func NextDirent(b []byte) (s Stat, name, target, rest []byte, ok bool) {
-	if len(b) < DirentSize {
-		return Stat{}, nil, nil, nil, false
-	}
-	n := int(binary.LittleEndian.Uint16(b[StatSize:]))
-	t := int(binary.LittleEndian.Uint16(b[StatSize+2:]))
-	if len(b) < DirentSize+n+t {
-		return Stat{}, nil, nil, nil, false
-	}
-	name = b[DirentSize : DirentSize+n]
-	target = b[DirentSize+n : DirentSize+n+t]
-	return GetStat(b), name, target, b[DirentSize+n+t:], true
+	var d Dirent
+	size := GetDirent(b, &d)
+	return d.Stat, d.Name, d.Target, b[size:], size > 0
 }

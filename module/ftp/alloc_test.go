@@ -20,6 +20,7 @@ type quiet struct {
 	left    string // what the engine has not read yet
 	written int
 	handles ftp.Handle
+	entry   ftp.Entry // lent to the engine
 }
 
 func (q *quiet) LocalAddress(ftp.Handle) netip.AddrPort { return ftptest.ServerAddress }
@@ -70,10 +71,11 @@ func (q *quiet) List(ftp.Handle, []byte, bool) (ftp.Handle, error) {
 
 var entryName = []byte("some name")
 
-func (q *quiet) ListNext(_ ftp.Handle, yield func(ftp.Entry)) (bool, error) {
+func (q *quiet) ListNext(_ ftp.Handle, yield func(*ftp.Entry)) (bool, error) {
 	q.handles++
 	for range 100 {
-		yield(ftp.Entry{Name: entryName})
+		q.entry = ftp.Entry{Name: entryName}
+		yield(&q.entry)
 	}
 	return q.handles%16 != 0, nil
 }
@@ -175,14 +177,14 @@ func (w *quietTree) List(_ ftp.Handle, name []byte, _ bool) (ftp.Handle, error) 
 
 var folderNames = []byte("abcdefghij")
 
-func (w *quietTree) ListNext(_ ftp.Handle, yield func(ftp.Entry)) (bool, error) {
+func (w *quietTree) ListNext(_ ftp.Handle, yield func(*ftp.Entry)) (bool, error) {
 	for range min(w.left, 30) {
 		w.left--
-		entry := ftp.Entry{Name: entryName, FileInfo: ftp.FileInfo{ModTime: int64(w.left % 7), Size: uint64(w.left % 11)}}
+		w.entry = ftp.Entry{Name: entryName, FileInfo: ftp.FileInfo{ModTime: int64(w.left % 7), Size: uint64(w.left % 11)}}
 		if i := w.left % len(folderNames); w.left < 10 && w.depth < 2 {
-			entry.Type, entry.Name = ftp.Dir, folderNames[i:i+1]
+			w.entry.Type, w.entry.Name = ftp.Dir, folderNames[i:i+1]
 		}
-		yield(entry)
+		yield(&w.entry)
 	}
 	return w.left > 0, nil
 }

@@ -3,11 +3,11 @@ package ftp
 import (
 	"encoding/binary"
 	"math/bits"
-	"strconv"
+	"slices"
 )
 
-// Numbers are written eight digits at a time, in one word: in WebAssembly a call costs
-// more than the digits.
+// Numbers are written eight digits at a time, in one word. In WebAssembly a call, or a jump
+// to anywhere but the next instruction, takes longer than eight digits.
 
 const (
 	zeros  = 0x3030303030303030 // eight times '0'
@@ -31,31 +31,28 @@ func eightDigits(n uint32) uint64 {
 // digit always stays.
 func leadingZeros(digits uint64) int { return bits.TrailingZeros64(digits|1<<56) &^ 7 }
 
-// appendUint appends a number.
-func appendUint(b []byte, n uint64) []byte {
-	if n >= 1e8 {
-		return strconv.AppendUint(b, n, 10)
-	}
-	digits := eightDigits(uint32(n))
-	zero := leadingZeros(digits)
-	at := len(b)
-	b = binary.LittleEndian.AppendUint64(b, (digits|zeros)>>zero)
-	return b[:at+8-zero/8]
-}
-
-// appendColumn appends a number, with spaces in front of it if it has fewer than eight
-// digits.
-func appendColumn(b []byte, n uint64) []byte {
-	if n >= 1e8 {
-		return strconv.AppendUint(b, n, 10)
-	}
-	digits := eightDigits(uint32(n))
-	space := uint64(1)<<leadingZeros(digits) - 1
-	return binary.LittleEndian.AppendUint64(b, digits|zeros&^space|blanks&space)
-}
-
 // twoDigits has the two digits of a number below 100, the first one in the lower byte.
 func twoDigits(n uint32) uint32 {
 	tens := n * 103 >> 10
 	return 0x3030 | tens | (n-tens*10)<<8
+}
+
+// appendUint appends a number.
+func appendUint(b []byte, n uint64) []byte {
+	if n >= 1e8 {
+		b = appendUint(b, n/1e8)
+		return binary.LittleEndian.AppendUint64(b, zeros|eightDigits(uint32(n%1e8)))
+	}
+	digits := eightDigits(uint32(n))
+	zero := leadingZeros(digits)
+	b = binary.LittleEndian.AppendUint64(b, (digits|zeros)>>zero)
+	return b[:len(b)-zero/8]
+}
+
+// room makes sure that n bytes fit behind b.
+func room(b []byte, n int) []byte {
+	if cap(b)-len(b) < n {
+		b = slices.Grow(b, n)
+	}
+	return b
 }

@@ -6,6 +6,8 @@ import "unsafe"
 var (
 	AppendResolved    = appendResolved
 	AppendTime        = appendTime
+	AppendUint        = appendUint
+	AppendPlain       = appendPlain
 	AppendLsTime      = appendLsTime
 	ParseTime         = parseTime
 	ParsePort         = parsePort
@@ -22,6 +24,14 @@ func CutOptions(arg string) (flags, pathname string) {
 		}
 	}
 	return flags, string(rest)
+}
+
+// AppendColumns is appendLong for a file without times, and without owner and group.
+func AppendColumns(info *FileInfo) string {
+	var style longStyle
+	appendLong(nil, &FileInfo{Links: info.Links + 1}, &style, 0) // which must leave no trace
+	line := appendLong(nil, info, &style, 0)
+	return string(line[:len(line)-len(" Jan  1 00:00 ")])
 }
 
 // SessionSize is how many bytes a session takes.

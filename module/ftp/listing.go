@@ -54,7 +54,7 @@ type listing struct {
 	after uint64 // the number of the last session in the listing (SITE WHO)
 
 	// The methods take and addSession. A method value made for each call would allocate.
-	yield func(Entry)
+	yield func(*Entry)
 	tell  func(SessionInfo)
 }
 
@@ -360,12 +360,12 @@ func (s *session) nameBelow(l *listing, path []byte) []byte {
 
 // take adds an entry of the folder to the listing, or keeps it until there is time and
 // room for it.
-func (l *listing) take(entry Entry) {
+func (l *listing) take(entry *Entry) {
 	if l.page.waits() || l.rests() {
-		l.page.keep(&entry)
+		l.page.keep(entry)
 		return
 	}
-	l.add(&entry)
+	l.add(entry)
 }
 
 // proceedPage adds the entries that take has kept.
@@ -387,13 +387,11 @@ func (l *listing) rests() bool {
 func (l *listing) add(entry *Entry) {
 	l.e.spent += entryWork
 	name := entry.Name
-	if len(name) == 0 || string(name) == "." || string(name) == ".." {
-		return
-	}
-	if l.hide && name[0] == '.' && len(l.pattern) == 0 || len(l.pattern) > 0 && !l.matches(name) {
+	if len(name) == 0 || name[0] == '.' && l.skips(name) || len(l.pattern) > 0 && !l.matches(name) {
 		return
 	}
 	switch {
+	case l.whole && !l.recursive: // it lists no other folder
 	case !l.goesInto(entry):
 	case len(name) > maxName:
 		l.leaveOut(ErrName)
@@ -403,6 +401,11 @@ func (l *listing) add(entry *Entry) {
 	if l.whole && !l.again && (!l.dirs || entry.Type == Dir) {
 		l.append(entry)
 	}
+}
+
+// skips reports whether a name that begins with a dot is not listed.
+func (l *listing) skips(name []byte) bool {
+	return string(name) == "." || string(name) == ".." || l.hide && len(l.pattern) == 0
 }
 
 // goesInto reports whether the listing goes on in an entry, as a folder. LIST -R follows no
@@ -423,28 +426,33 @@ func (l *listing) append(entry *Entry) {
 		name = appendElement(append(l.shown[:0], l.tree.folder()...), name)
 		l.shown = name
 	}
-	l.e.spent += (len(name) + len(entry.Target)) / bytesOfWork
+	l.e.spent += int(uint(len(name)+len(entry.Target)) / bytesOfWork)
+	out := l.out
 	switch l.form {
 	case formLong:
-		l.out = appendLong(l.out, &entry.FileInfo, &l.e.style, l.e.lately())
+		out = appendLong(out, &entry.FileInfo, &l.e.style, l.e.lately())
 	case formNames:
-		l.out = append(l.out, l.prefix...)
+		if len(l.prefix) > 0 {
+			out = append(out, l.prefix...)
+		}
 	case formFacts:
-		l.out = l.facts.append(l.out, &entry.FileInfo)
+		out = l.facts.append(out, &entry.FileInfo)
 	}
-	at := len(l.out)
-	l.out = appendPlain(l.out, name)
-	end := len(l.out)
+	at := len(out)
+	out = appendPlain(out, name)
+	end := len(out)
 	switch {
 	case l.form == formLong:
-		l.out = appendTarget(l.out, entry)
+		if entry.Type == Link {
+			out = appendTarget(out, entry)
+		}
 		if l.classify {
-			l.out = appendClass(l.out, entry)
+			out = appendClass(out, entry)
 		}
 	case l.dirs:
-		l.out = append(l.out, '/')
+		out = append(out, '/')
 	}
-	l.out = append(l.out, '\r', '\n')
+	l.out = append(out, '\r', '\n')
 	if l.sorter.holds {
 		l.held(&entry.FileInfo, at, end)
 	}

@@ -22,13 +22,24 @@ var months = func() (words [16]uint32) {
 // them at the spaces, so owner and group are one word each. The name that follows keeps
 // its spaces, leading ones too.
 func appendLong(b []byte, info *FileInfo, style *longStyle, now int64) []byte {
-	b = appendColumn(append(b, style.begin(info)...), info.Size)
-	return append(appendLsTime(append(b, ' '), info.ModTime, style.ahead(info.ModTime), now), ' ')
+	b = append(b, style.begin(info)...)
+	if info.Size >= 1e8 {
+		b = appendUint(b, info.Size)
+	} else {
+		digits := eightDigits(uint32(info.Size))
+		space := uint64(1)<<leadingZeros(digits) - 1
+		b = binary.LittleEndian.AppendUint64(b, digits|zeros&^space|blanks&space)
+	}
+	ahead := int64(0)
+	if len(style.zone) > 0 {
+		ahead = style.ahead(info.ModTime)
+	}
+	return append(appendLsTime(append(b, ' '), info.ModTime, ahead, now), ' ')
 }
 
 // appendTarget appends what ls -l writes behind the name of a link.
 func appendTarget(b []byte, entry *Entry) []byte {
-	if entry.Type == Link && len(entry.Target) > 0 {
+	if len(entry.Target) > 0 {
 		b = appendPlain(append(b, " -> "...), entry.Target)
 	}
 	return b
@@ -61,12 +72,9 @@ func (s *longStyle) begin(info *FileInfo) []byte {
 	return l.columns
 }
 
-// ahead is how far clocks are ahead of UTC at a time, both in ns.
+// ahead is how far clocks are ahead of UTC at a time, both in ns. There must be a zone.
 func (s *longStyle) ahead(ns int64) int64 {
 	zone := s.zone
-	if len(zone) == 0 {
-		return 0
-	}
 	if i := s.change; zone[i].Since > ns || i+1 < len(zone) && zone[i+1].Since <= ns {
 		s.change = s.find(ns)
 	}
@@ -134,15 +142,17 @@ func appendLsTime(b []byte, ns, ahead, now int64) []byte {
 	if c.day < 10 {
 		date ^= ('0' ^ ' ') << 32
 	}
-	at := len(b)
-	if ns > now || now-ns > halfYear || now-ns < 0 {
-		b = binary.LittleEndian.AppendUint64(b, date|' '<<56)
-		return binary.LittleEndian.AppendUint32(b, twoDigits(c.year/100)|twoDigits(c.year%100)<<16)
+	b = room(b, 12)
+	p := (*[12]byte)(b[len(b) : len(b)+12])
+	if uint64(now-ns) > halfYear { // or now is before it
+		binary.LittleEndian.PutUint64(p[:], date|' '<<56)
+		binary.LittleEndian.PutUint32(p[8:], twoDigits(c.year/100)|twoDigits(c.year%100)<<16)
+	} else {
+		hour := uint64(twoDigits(c.hour))
+		binary.LittleEndian.PutUint64(p[:], date|hour<<56)
+		binary.LittleEndian.PutUint32(p[8:], uint32(hour>>8)|':'<<8|twoDigits(c.minute)<<16)
 	}
-	hour := uint64(twoDigits(c.hour))
-	b = binary.LittleEndian.AppendUint64(b, date|hour<<56)
-	b = binary.LittleEndian.AppendUint32(b, uint32(hour>>8)|':'<<8|twoDigits(c.minute)<<16)
-	return b[:at+12]
+	return b[:len(b)+12]
 }
 
 // appendClass appends what ls -F puts behind a name.

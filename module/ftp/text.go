@@ -70,13 +70,27 @@ func appendQuoted(b, name []byte) []byte {
 // begin another file's, so it becomes a question mark. All other bytes go as
 // they are, whether they are UTF-8 or not.
 func appendPlain(b, name []byte) []byte {
-	for len(name) >= 8 {
-		word := binary.LittleEndian.Uint64(name)
-		if mayControl(word) {
-			break
-		}
-		b, name = binary.LittleEndian.AppendUint64(b, word), name[8:]
+	size := len(name)
+	if size < 8 {
+		return appendChecked(b, name)
 	}
+	b = room(b, size)
+	to := b[len(b) : len(b)+size]
+	// The last word may have bytes of the one before it.
+	for at := 0; ; at = min(at+8, size-8) {
+		word := binary.LittleEndian.Uint64(name[at:])
+		if mayControl(word) {
+			return appendChecked(b, name)
+		}
+		binary.LittleEndian.PutUint64(to[at:], word)
+		if at == size-8 {
+			return b[:len(b)+size]
+		}
+	}
+}
+
+// appendChecked is appendPlain, byte by byte.
+func appendChecked(b, name []byte) []byte {
 	for _, c := range name {
 		if c < ' ' || c == 0x7f {
 			c = '?'

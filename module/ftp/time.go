@@ -18,37 +18,33 @@ type civil struct {
 
 // civilTime is the date and the time of day.
 func civilTime(ns int64) civil {
-	seconds := floorDiv(ns, second)
-	since := uint64(seconds + epoch*day) // it fits into 39 bits, and day is 675 * 128
-	days := uint32(since>>7) / (day >> 7)
+	since := uint64(ns>>9+epoch*day*(second>>9)) / (second >> 9) // seconds since 0000-03-01; second is 1953125 * 2^9
+	days := uint32(since>>7) / (day >> 7)                        // day is 675 * 2^7
 	clock := uint32(since - uint64(days)*day)
-	c := civil{milli: uint32((ns - seconds*second) / 1_000_000)}
 	minutes := clock / 60
 	hour := minutes / 60
-	c.hour, c.minute, c.second = hour, minutes-hour*60, clock-minutes*60
-	c.setDate(days)
-	return c
-}
-
-// epoch is how many days lie between 0000-03-01 and 1970-01-01.
-const epoch = 719468
-
-// setDate sets the date from the days since 0000-03-01. The year is taken to begin in
-// March, so that the leap day is its last. The method is that of Neri and Schneider
-// ("Euclidean affine functions and their application to calendar algorithms", 2022), whose
-// divisions are multiplications.
-func (c *civil) setDate(days uint32) {
+	// The year is taken to begin in March, so that the leap day is its last. The method is
+	// that of Neri and Schneider ("Euclidean affine functions and their application to
+	// calendar algorithms", 2022), whose divisions are multiplications.
 	n := 4*days + 3
 	century := n / 146097
 	product := uint64((n-century*146097)|3) * 2939745
 	inYear := uint32(product) / 2939745 / 4
 	n = 2141*inYear + 197913
-	c.year, c.month, c.day = 100*century+uint32(product>>32), n>>16, n&0xffff/2141+1
+	c := civil{
+		year: 100*century + uint32(product>>32), month: n >> 16, day: n&0xffff/2141 + 1,
+		hour: hour, minute: minutes - hour*60, second: clock - minutes*60,
+		milli: uint32(ns-(int64(since)-epoch*day)*second) / 1_000_000,
+	}
 	if c.month > 12 {
 		c.month -= 12
 		c.year++
 	}
+	return c
 }
+
+// epoch is how many days lie between 0000-03-01 and 1970-01-01.
+const epoch = 719468
 
 // daysTo is how many days after 1970-01-01 a date is. Month 13 is January of the next year.
 func daysTo(year int64, month, dayOfMonth int) int64 {
@@ -78,10 +74,11 @@ func daysIn(year int64, month int) int {
 // thousandths if there are any.
 func appendTime(b []byte, ns int64) []byte {
 	c := civilTime(ns)
-	at := len(b)
-	b = binary.LittleEndian.AppendUint64(b, zeros|eightDigits(c.year*1e4+c.month*100+c.day))
-	b = binary.LittleEndian.AppendUint64(b, (zeros|eightDigits(c.hour*1e4+c.minute*100+c.second))>>16)
-	b = b[:at+14]
+	b = room(b, 16)
+	p := (*[16]byte)(b[len(b) : len(b)+16])
+	binary.LittleEndian.PutUint64(p[:], zeros|eightDigits(c.year*1e4+c.month*100+c.day))
+	binary.LittleEndian.PutUint64(p[8:], (zeros|eightDigits(c.hour*1e4+c.minute*100+c.second))>>16)
+	b = b[:len(b)+14]
 	if c.milli > 0 {
 		b = appendPadded(append(b, '.'), uint64(c.milli), "000")
 	}

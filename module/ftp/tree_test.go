@@ -54,11 +54,11 @@ func (f *forest) List(_ ftp.Handle, name []byte, _ bool) (ftp.Handle, error) {
 	return f.last, nil
 }
 
-func (f *forest) ListNext(dir ftp.Handle, yield func(ftp.Entry)) (bool, error) {
+func (f *forest) ListNext(dir ftp.Handle, yield func(*ftp.Entry)) (bool, error) {
 	entries := f.open[dir]
 	n := min(len(entries), 200)
-	for _, entry := range entries[:n] {
-		yield(entry)
+	for i := range n {
+		yield(&entries[i])
 	}
 	f.open[dir] = entries[n:]
 	f.size = max(f.size, ftp.ListingSize(f.Engine, f.client.Handle))

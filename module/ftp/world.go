@@ -91,9 +91,9 @@ type Files interface {
 	List(session Handle, name []byte, namesOnly bool) (Handle, error)
 
 	// ListNext calls yield for some of the directory's next entries; the world
-	// decides how many. It reports false if there were none left. Entry's slices are
-	// lent for the time of the call.
-	ListNext(dir Handle, yield func(Entry)) (more bool, err error)
+	// decides how many. It reports false if there were none left. The entry and its
+	// slices are lent for the time of the call.
+	ListNext(dir Handle, yield func(*Entry)) (more bool, err error)
 
 	// Open opens a file for a transfer that begins at offset.
 	Open(session Handle, name []byte, mode OpenMode, offset int64) (Handle, FileInfo, error)

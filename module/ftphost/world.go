@@ -14,7 +14,9 @@ import (
 // imports is an [ftp.World] whose methods call the imports. Its zero value is ready. An
 // instance has one, for all sessions.
 type imports struct {
-	page [32 << 10]byte // of a directory or of the list of sessions, during one call
+	page   [32 << 10]byte // of a directory or of the list of sessions, during one call
+	dirent wasi.Dirent    // the record of a directory that ListNext is at
+	entry  ftp.Entry      // the same for the engine
 }
 
 var (
@@ -241,7 +243,7 @@ func open(session ftp.Handle, name []byte, flags uint32, offset int64) (ftp.Hand
 }
 
 // ListNext implements [ftp.Files].
-func (w *imports) ListNext(dir ftp.Handle, yield func(ftp.Entry)) (more bool, err error) {
+func (w *imports) ListNext(dir ftp.Handle, yield func(*ftp.Entry)) (more bool, err error) {
 	var n uint32
 	p, size := pointer(w.page[:])
 	if errno := fileList(uint32(dir), p, size, &n); errno != 0 || n == 0 {
@@ -249,12 +251,14 @@ func (w *imports) ListNext(dir ftp.Handle, yield func(ftp.Entry)) (more bool, er
 	}
 	rest := w.page[:min(int(n), len(w.page))]
 	for {
-		s, name, target, tail, ok := wasi.NextDirent(rest)
-		if !ok {
+		size := wasi.GetDirent(rest, &w.dirent)
+		if size == 0 {
 			return true, nil
 		}
-		yield(ftp.Entry{FileInfo: ftp.FileInfoOf(s), Name: name, Target: target})
-		rest = tail
+		d := &w.dirent
+		w.entry.FileInfo, w.entry.Name, w.entry.Target = ftp.FileInfoOf(d.Stat), d.Name, d.Target
+		yield(&w.entry)
+		rest = rest[size:]
 	}
 }
 

@@ -39,7 +39,7 @@ func (w *world) List(h ftp.Handle, name []byte, namesOnly bool) (ftp.Handle, err
 const pageEntries = 256
 
 // ListNext implements [ftp.Files].
-func (w *world) ListNext(h ftp.Handle, yield func(ftp.Entry)) (bool, error) {
+func (w *world) ListNext(h ftp.Handle, yield func(*ftp.Entry)) (bool, error) {
 	d, ok := w.objects[h].(*openDir)
 	if !ok {
 		return false, ftp.ErrStorage
@@ -48,7 +48,7 @@ func (w *world) ListNext(h ftp.Handle, yield func(ftp.Entry)) (bool, error) {
 		e, err := d.Next()
 		switch {
 		case err == nil:
-			yield(ftp.Entry{FileInfo: ftp.FileInfoOf(e.Stat), Name: []byte(e.Name), Target: []byte(e.Target)})
+			yield(&ftp.Entry{FileInfo: ftp.FileInfoOf(e.Stat), Name: []byte(e.Name), Target: []byte(e.Target)})
 		case i > 0: // the next call returns this error
 			return true, nil
 		case errors.Is(err, io.EOF):

@@ -180,7 +180,7 @@ func (w *World) entries(name string, namesOnly bool) []ftp.Entry {
 }
 
 // ListNext yields a page of entries.
-func (w *World) ListNext(h ftp.Handle, yield func(ftp.Entry)) (bool, error) {
+func (w *World) ListNext(h ftp.Handle, yield func(*ftp.Entry)) (bool, error) {
 	d, ok := get[*directory](w, "ListNext", h)
 	if !ok {
 		return false, ftp.ErrStorage
@@ -193,8 +193,8 @@ func (w *World) ListNext(h ftp.Handle, yield func(ftp.Entry)) (bool, error) {
 		page = 100
 	}
 	n := min(page, len(d.entries))
-	for _, e := range d.entries[:n] {
-		yield(e)
+	for i := range n {
+		yield(&d.entries[i])
 	}
 	d.entries = d.entries[n:]
 	return n > 0, nil

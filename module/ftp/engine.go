@@ -64,9 +64,10 @@ type Engine struct {
 
 	scratch []byte     // the reply being composed
 	name    []byte     // the pathname being resolved
-	lines   [][]byte   // buffers for long control lines
 	lists   []*listing // listings at rest
 	dtps    []*dtp     // server-DTPs at rest
+
+	shortLines, longLines buffers
 }
 
 // New makes an engine, without sessions yet. It panics if the world neither is a

@@ -37,6 +37,12 @@ func AppendColumns(info *FileInfo) string {
 // SessionSize is how many bytes a session takes.
 const SessionSize = unsafe.Sizeof(session{})
 
+// BufferSizes is how many bytes a session's buffers for lines and replies have.
+func BufferSizes(e *Engine, session Handle) int {
+	s := e.sessions[session]
+	return cap(s.lines.buf) + cap(s.unsent)
+}
+
 // Sizes has pairs of the size that the engine assumes for a type and its real size.
 var Sizes = [][2]uintptr{
 	{levelSize, unsafe.Sizeof(level{})}, {rankedSize, unsafe.Sizeof(ranked{})},

@@ -6,14 +6,13 @@ import (
 )
 
 const (
-	// Most commands are short: this much of the line buffer is part of the
-	// session, and a longer one is borrowed from the engine.
+	// Most commands fit into a buffer of this size.
 	shortLine = 512
 
 	// What a line end may take beyond the longest line: CR CR LF.
 	lineEndRoom = 3
 
-	// Long line buffers that the engine keeps for the next long line.
+	// Line buffers of each size that the engine keeps for the next lines.
 	spareLines = 16
 )
 
@@ -37,11 +36,10 @@ const (
 // lines is what a client has sent on its control connection and the engine has
 // not yet acted on: a Telnet stream (RFC 959 §4) cut into lines.
 type lines struct {
-	buf     []byte // decoded bytes
+	buf     []byte // decoded bytes; borrowed from the engine while there are any, else nil
 	scanned int    // bytes at the start of buf without a line end
 	telnet  telnetState
 	skip    bool // the line being read was too long: drop the rest of it
-	short   [shortLine]byte
 }
 
 // decode takes the Telnet commands out of buf[from:], the bytes of one read. IAC IAC is
@@ -115,32 +113,50 @@ func (s *session) cut(from, to int) {
 // room makes sure that more can be read, and reports false when the longest
 // line fills the buffer already. One byte always stays free for decode.
 func (e *Engine) room(l *lines) bool {
-	if len(l.buf)+1 < cap(l.buf) {
-		return true
-	}
-	size := e.config.LineLength + lineEndRoom + 1
-	if cap(l.buf) >= size {
+	switch size := e.config.LineLength + lineEndRoom + 1; {
+	case len(l.buf)+1 < cap(l.buf):
+	case cap(l.buf) == 0:
+		l.buf = e.shortLines.take(shortLine)
+	case cap(l.buf) >= size:
 		return false
+	default:
+		short := l.buf
+		l.buf = append(e.longLines.take(size), short...)
+		e.shortLines.give(short)
 	}
-	var long []byte
-	if n := len(e.lines); n > 0 {
-		long, e.lines = e.lines[n-1], e.lines[:n-1]
-	} else {
-		long = make([]byte, 0, size)
-	}
-	l.buf = append(long, l.buf...)
 	return true
 }
 
-// shrink gives a long buffer back once it is empty.
+// shrink gives the buffer back once it is empty.
 func (e *Engine) shrink(l *lines) {
-	if len(l.buf) > 0 || cap(l.buf) <= shortLine {
-		return
+	switch {
+	case len(l.buf) > 0:
+	case cap(l.buf) > shortLine:
+		e.longLines.give(l.buf)
+		l.buf = nil
+	case cap(l.buf) > 0:
+		e.shortLines.give(l.buf)
+		l.buf = nil
 	}
-	if len(e.lines) < spareLines {
-		e.lines = append(e.lines, l.buf)
+}
+
+// buffers are line buffers of one size that no session needs.
+type buffers [][]byte
+
+func (b *buffers) take(size int) []byte {
+	n := len(*b) - 1
+	if n < 0 {
+		return make([]byte, 0, size)
 	}
-	l.buf = l.short[:0]
+	buf := (*b)[n]
+	*b = (*b)[:n]
+	return buf
+}
+
+func (b *buffers) give(buf []byte) {
+	if len(*b) < spareLines {
+		*b = append(*b, buf[:0])
+	}
 }
 
 // read reads and decodes what the client has sent. It reports false when there was
@@ -152,24 +168,23 @@ func (s *session) read() bool {
 	}
 	at := len(l.buf)
 	n, err := s.e.world.Read(s.handle, l.buf[at:cap(l.buf)-1])
-	if err != nil {
-		s.readable = false
-		if err != ErrAgain {
-			s.phase = phaseLost
-		}
-		return false
+	if err == nil && n > 0 {
+		l.buf = l.buf[:at+n]
+		s.e.spent += n
+		l.decode(at)
+		return true
 	}
-	if n == 0 {
-		s.readable = false
+	s.e.shrink(l)
+	s.readable = false
+	switch {
+	case err == nil:
 		if s.transfer.state == transferIdle || !s.quits() {
 			s.phase = phaseLost
 		}
-		return false
+	case err != ErrAgain:
+		s.phase = phaseLost
 	}
-	l.buf = l.buf[:at+n]
-	s.e.spent += n
-	l.decode(at)
-	return true
+	return false
 }
 
 // trimLine cuts off a line's end. Any number of CR before the LF goes: some clients send

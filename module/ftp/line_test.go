@@ -131,3 +131,30 @@ func wellFormed(t testing.TB, text string) {
 	}
 	assert.Empty(t, code, "a reply has no last line in %q", text)
 }
+
+// TestBuffersAtRest: a session has a line buffer only while a line is not whole.
+func TestBuffersAtRest(t *testing.T) {
+	t.Parallel()
+	w, c := login(t)
+	assert.Equal(t, "200", c.Code("NOOP"))
+	assert.Zero(t, ftp.BufferSizes(w.Engine, c.Handle))
+	for _, size := range []int{2, 3000, 9000} {
+		c.Send(strings.Repeat("A", size))
+		w.Run()
+		if size < 4096 {
+			assert.Greater(t, ftp.BufferSizes(w.Engine, c.Handle), size)
+		}
+		c.Send("\r\n")
+		w.Run()
+		assert.Equal(t, "500", c.Codes())
+		assert.Zero(t, ftp.BufferSizes(w.Engine, c.Handle), size)
+	}
+	w.Room = 100
+	c.Send("HELP\r\n")
+	w.Run()
+	assert.Greater(t, ftp.BufferSizes(w.Engine, c.Handle), 256)
+	w.Room = 0
+	c.Take()
+	w.Run()
+	assert.Zero(t, ftp.BufferSizes(w.Engine, c.Handle))
+}

@@ -29,7 +29,13 @@ type preparation struct {
 	until  int64  // offset behind the last one, by RANG; 0 is the end of the file
 }
 
-func (p *preparation) reset() { *p = preparation{from: p.from[:0]} }
+func (p *preparation) reset() {
+	from := p.from[:0]
+	if cap(from) > mostKept {
+		from = nil
+	}
+	*p = preparation{from: from}
+}
 
 // typeVerb sets the representation type: ASCII non-print or image. Local bytes of
 // eight bits are image, too (RFC 1123 §4.1.2.1).

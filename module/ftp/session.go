@@ -19,22 +19,23 @@ type session struct {
 	handle Handle
 	phase  phase
 
-	queued   bool  // it is in the engine's queue
+	queued   bool // it is in the engine's queue
+	readable bool // the control connection may have more to read
+	corked   bool // replies stay in unsent until the transfer ends or has to wait (see begin)
+	waiting  bool // the world owes an answer: EventReady will say that it is there
+	drained  bool // EventDrain came for this session alone
+
 	slot     int   // its place among the timers
 	deadline int64 // of its next timer; 0 is none
 	begun    int64 // when the time to log in began
 	heard    int64 // when the client was last active; for loginDelayed, when the reply is due
 
-	lines    lines
-	readable bool   // the control connection may have more to read
-	unsent   []byte // replies that are corked, or that the connection had no room for
-	corked   bool   // replies stay in unsent until the transfer ends or has to wait (see begin)
-	current  int    // length of the line whose command waits for the world's answer, 0 if none does
-	held     int    // bytes of whole lines that wait for the end of the transfer
-	waiting  bool   // the world owes an answer: EventReady will say that it is there
-	drained  bool   // EventDrain came for this session alone
-	stage    int    // how far a command has come that makes several calls
-	strange  int    // how many bad commands came before the login
+	lines   lines
+	unsent  []byte // replies that are corked, or that the connection had no room for
+	current int    // length of the line whose command waits for the world's answer, 0 if none does
+	held    int    // bytes of whole lines that wait for the end of the transfer
+	stage   int    // how far a command has come that makes several calls
+	strange int    // how many bad commands came before the login
 
 	identity
 	preparation
@@ -43,6 +44,9 @@ type session struct {
 	dataConnection
 	transfer transfer
 }
+
+// mostKept is how large a buffer may be that a session keeps while it is empty.
+const mostKept = 256
 
 func newSession(e *Engine) *session {
 	s := &session{e: e}
@@ -55,9 +59,6 @@ func (s *session) reset() {
 	l := &s.lines
 	l.buf = l.buf[:0]
 	s.e.shrink(l)
-	if cap(s.unsent) > shortLine {
-		s.unsent = nil
-	}
 	s.identity = identity{user: s.user, dir: s.dir}
 	s.forgetLogin()
 	s.preparation.reset()
@@ -66,7 +67,6 @@ func (s *session) reset() {
 		e: s.e, queued: s.queued, unsent: s.unsent[:0],
 		identity: s.identity, preparation: s.preparation, parameters: s.parameters,
 	}
-	s.lines.buf = s.lines.short[:0]
 	s.readable = true
 }
 
@@ -283,6 +283,9 @@ func (s *session) flush() {
 		return
 	}
 	s.unsent = s.unsent[:copy(s.unsent, s.unsent[n:])]
+	if len(s.unsent) == 0 && cap(s.unsent) > mostKept {
+		s.unsent = nil
+	}
 }
 
 // tlsRecord begins a TLS handshake. A session that begins with it is not FTP.

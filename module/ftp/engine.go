@@ -2,7 +2,6 @@ package ftp
 
 import (
 	"runtime"
-	"slices"
 )
 
 const (
@@ -24,7 +23,8 @@ type Engine struct {
 	config Config
 	verbs  []Verb // the table, which its own functions cannot name: that would be a cycle
 	sites  []Verb // the table of the commands of SITE
-	index  map[uint64]*Verb
+	site   *Verb  // the row of SITE itself
+	index  verbIndex
 	has    Need // what the world and the configuration offer
 	style  longStyle
 
@@ -54,7 +54,7 @@ type Engine struct {
 	draining bool // EventDrain was for all sessions
 	probed   bool // probeHosts has asked the world
 
-	sessions map[Handle]*session
+	sessions table
 	free     []*session // ended sessions, to be used again
 	queue    []*session // sessions that may have something to do, in the order in which they came
 	timers   timers
@@ -76,7 +76,7 @@ func New(world World, config Config) *Engine {
 	if config.LineLength <= 0 {
 		config.LineLength = defaultLineLength
 	}
-	e := &Engine{world: world, config: config, verbs: verbs, sites: siteVerbs, sessions: make(map[Handle]*session)}
+	e := &Engine{world: world, config: config, verbs: verbs, sites: siteVerbs, sessions: newTable(16)}
 	e.style = longStyle{owners: ownerColumns(config.Behaviour.Owner, config.Behaviour.Group), zone: config.Zone}
 	if !config.PassiveOnly {
 		e.has |= NeedActive
@@ -106,10 +106,10 @@ func New(world World, config Config) *Engine {
 	detect(e, &e.treeRemover, allow.SiteRmdir, NeedTrees)
 	detect(e, &e.copier, allow.SiteCopy, NeedCopy)
 	detect(e, &e.copier, allow.Combine, NeedCombine)
-	e.index = make(map[uint64]*Verb, len(verbs))
 	for i := range verbs {
-		e.index[verbKey([]byte(verbs[i].Name))] = &verbs[i]
+		e.index.add(&verbs[i])
 	}
+	e.site = e.index.get(verbKey([]byte("SITE")))
 	return e
 }
 
@@ -133,7 +133,8 @@ func (e *Engine) Step(now int64, events []Event) (next int64) {
 	}
 	for s := e.timers.due(e.now); s != nil; s = e.timers.due(e.now) {
 		s.expire()
-		s.arm()
+		_, at := s.nextTimer()
+		e.timers.set(s, at)
 		e.wake(s)
 	}
 	e.work()
@@ -157,21 +158,23 @@ func (e *Engine) Notice(now int64, events []Event) {
 func (e *Engine) handle(event *Event) {
 	switch {
 	case event.Kind == EventOpen:
-		if e.sessions[event.Session] == nil {
+		if e.sessions.get(event.Session) == nil {
 			e.open(event.Session, event.Secure)
 		}
 		return
 	case event.Kind == EventDrain && event.Session == 0:
 		e.draining = true
-		for _, s := range e.sessions {
-			e.wake(s)
+		for _, s := range e.sessions.slots {
+			if s != nil {
+				e.wake(s)
+			}
 		}
 		return
 	case event.Kind == EventClock:
 		e.ahead = event.Time - e.now
 		return
 	}
-	if s := e.sessions[event.Session]; s != nil {
+	if s := e.sessions.get(event.Session); s != nil {
 		s.handleEvent(event)
 		e.wake(s)
 	}
@@ -209,7 +212,8 @@ func (e *Engine) work() {
 			s.arm()
 		}
 	}
-	e.queue = slices.Delete(e.queue, 0, served)
+	// Engine.free keeps all sessions anyway, so the rest of the queue may still name some.
+	e.queue = e.queue[:copy(e.queue, e.queue[served:])]
 }
 
 // open begins the session of a new control connection.
@@ -224,7 +228,7 @@ func (e *Engine) open(h Handle, secure bool) {
 	s.begun, s.heard = e.now, e.now
 	// Clients of implicit TLS that do not know PROT expect it to be P.
 	s.protection = protection{secure: secure, bufferSized: secure, protected: secure}
-	e.sessions[h] = s
+	e.sessions.add(s)
 	e.wake(s)
 	e.probeHosts(h)
 	if e.draining {

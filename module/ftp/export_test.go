@@ -39,7 +39,7 @@ const SessionSize = unsafe.Sizeof(session{})
 
 // BufferSizes is how many bytes a session's buffers for lines and replies have.
 func BufferSizes(e *Engine, session Handle) int {
-	s := e.sessions[session]
+	s := e.sessions.get(session)
 	return cap(s.lines.buf) + cap(s.unsent)
 }
 
@@ -50,7 +50,7 @@ var Sizes = [][2]uintptr{
 
 // ListingSize is how many bytes the buffers of a session's listing take.
 func ListingSize(e *Engine, session Handle) int {
-	if l := e.sessions[session].transfer.list; l != nil {
+	if l := e.sessions.get(session).transfer.list; l != nil {
 		return l.size()
 	}
 	return 0

@@ -10,7 +10,7 @@ func (s *session) helpVerb(arg []byte) error {
 		s.sayVerbs()
 		return nil
 	}
-	v := s.e.index[verbKey(arg)]
+	v := s.e.index.get(verbKey(arg))
 	if v == nil {
 		return replyNoHelp
 	}

@@ -2,6 +2,7 @@ package ftp
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 )
 
@@ -46,6 +47,12 @@ type lines struct {
 // the byte 0xFF, CR NUL is CR (RFC 854). IAC before a byte that is no command stays: some
 // clients forget to double 0xFF.
 func (l *lines) decode(from int) {
+	if l.telnet == telnetData && l.plain(from) {
+		if l.buf[len(l.buf)-1] == '\r' {
+			l.telnet = telnetReturn
+		}
+		return
+	}
 	if l.telnet == telnetEscape && len(l.buf) > from && l.buf[from] < telnetMin {
 		// The IAC came with an earlier read: its byte has no place in buf yet.
 		l.telnet = telnetData
@@ -88,10 +95,34 @@ func (l *lines) decode(from int) {
 	l.buf = out
 }
 
+// plain reports whether decode has nothing to take out of buf[from:], as nearly always. It
+// looks at eight bytes at a time, and may be wrong only where it reports false.
+func (l *lines) plain(from int) bool {
+	all := l.buf[:cap(l.buf)]
+	for left := len(l.buf) - from; left > 0; left -= 8 {
+		if from+8 > len(all) {
+			return false
+		}
+		word := binary.LittleEndian.Uint64(all[from:])
+		if left < 8 {
+			rest := ^uint64(0) << (8 * left) // bytes behind the last one
+			word = word&^rest | blanks&rest
+		}
+		if ((word-lows)&^word|(^word-lows)&word)&highs != 0 { // NUL, or IAC
+			return false
+		}
+		from += 8
+	}
+	return true
+}
+
 // next finds the end of the first whole line behind the first held bytes of the
 // buffer; the line is buf[held:end], its end included.
 func (l *lines) next(held int) (end int, ok bool) {
 	from := max(held, l.scanned)
+	if from == len(l.buf) {
+		return 0, false
+	}
 	i := bytes.IndexByte(l.buf[from:], '\n')
 	if i < 0 {
 		l.scanned = len(l.buf)
@@ -104,8 +135,11 @@ func (l *lines) next(held int) (end int, ok bool) {
 // cut takes the bytes from:to out of the buffer.
 func (s *session) cut(from, to int) {
 	l := &s.lines
-	n := copy(l.buf[from:], l.buf[to:])
-	l.buf = l.buf[:from+n]
+	end := from
+	if to < len(l.buf) {
+		end += copy(l.buf[from:], l.buf[to:])
+	}
+	l.buf = l.buf[:end]
 	l.scanned = min(l.scanned, from)
 	s.e.shrink(l)
 }
@@ -190,5 +224,12 @@ func (s *session) read() bool {
 // trimLine cuts off a line's end. Any number of CR before the LF goes: some clients send
 // CR CR LF.
 func trimLine(line []byte) []byte {
-	return bytes.TrimRight(bytes.TrimSuffix(line, []byte{'\n'}), "\r")
+	end := len(line)
+	if end > 0 && line[end-1] == '\n' {
+		end--
+	}
+	for end > 0 && line[end-1] == '\r' {
+		end--
+	}
+	return line[:end]
 }

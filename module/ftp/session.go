@@ -26,7 +26,7 @@ type session struct {
 	drained  bool // EventDrain came for this session alone
 
 	slot     int   // its place among the timers
-	deadline int64 // of its next timer; 0 is none
+	deadline int64 // its next timer is not due before; 0 is none
 	begun    int64 // when the time to log in began
 	heard    int64 // when the client was last active; for loginDelayed, when the reply is due
 
@@ -114,7 +114,7 @@ func (s *session) run() {
 
 // proceed does one unit of work, and reports false when there is none.
 func (s *session) proceed() bool {
-	if s.phase < phaseLost {
+	if len(s.unsent) > 0 && !s.corked && s.phase < phaseLost {
 		s.flush()
 	}
 	switch {
@@ -239,7 +239,7 @@ func (s *session) hungUp() {
 // (RFC 959 §4.1.1).
 func (s *session) quits() bool {
 	for line := range bytes.Lines(s.lines.buf) {
-		if verb, _ := cutCommand(trimLine(line)); isWord(verb, "QUIT") {
+		if _, verb, _ := cutCommand(trimLine(line)); isWord(verb, "QUIT") {
 			return true
 		}
 	}
@@ -250,7 +250,7 @@ func (s *session) quits() bool {
 func (s *session) end() {
 	s.dropTransfer()
 	s.dropData()
-	delete(s.e.sessions, s.handle)
+	s.e.sessions.remove(s)
 	s.e.world.Close(s.handle)
 	s.phase = phaseEnded
 }
@@ -274,9 +274,6 @@ func (s *session) send(p []byte) {
 
 // flush sends what waits in unsent.
 func (s *session) flush() {
-	if len(s.unsent) == 0 || s.corked {
-		return
-	}
 	n, err := s.e.world.Write(s.handle, s.unsent)
 	if err != nil && err != ErrAgain {
 		s.phase = phaseLost

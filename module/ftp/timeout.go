@@ -55,10 +55,13 @@ func after(kind timer, moment, time int64) (timer, int64) {
 	return kind, max(moment+time, 1)
 }
 
-// arm sets the session's next deadline.
+// arm sees to it that the session's next deadline is met. Mostly a deadline only moves away,
+// with each command: then the session keeps its place among the timers, and when it is due
+// there, Step sets it anew.
 func (s *session) arm() {
-	_, at := s.nextTimer()
-	s.e.timers.set(s, at)
+	if _, at := s.nextTimer(); at != 0 && (s.deadline == 0 || at < s.deadline) {
+		s.e.timers.set(s, at)
+	}
 }
 
 // expire acts on a deadline that has come.

@@ -251,22 +251,66 @@ func verbKey(verb []byte) uint64 {
 	return key
 }
 
-// cutCommand cuts a line into verb and argument. Spaces before the verb are
-// tolerated, and so are bytes that a Telnet Synch left there: a client's ABOR
+// verbIndex finds verbs by their keys. It is a hash table with open addressing; few verbs
+// are not in the first slot that is looked at.
+type verbIndex [256]struct {
+	key  uint64 // 0 in an empty slot
+	verb *Verb
+}
+
+// home is the slot where the search for a key begins.
+func (*verbIndex) home(key uint64) uint8 { return uint8(key * 0x9e3779b97f4a7c15 >> 56) }
+
+// get is the row of a verb, nil for an unknown one.
+func (x *verbIndex) get(key uint64) *Verb {
+	for i := x.home(key); ; i++ {
+		if slot := &x[i]; slot.key == key || slot.key == 0 {
+			return slot.verb
+		}
+	}
+}
+
+func (x *verbIndex) add(v *Verb) {
+	key := verbKey([]byte(v.Name))
+	i := x.home(key)
+	for x[i].key != 0 {
+		i++
+	}
+	x[i].key, x[i].verb = key, v
+}
+
+// cutCommand cuts a line into verb and argument, and makes the verb's key. Spaces before
+// the verb are tolerated, and so are bytes that a Telnet Synch left there: a client's ABOR
 // comes glued to them.
-func cutCommand(line []byte) (verb, arg []byte) {
+func cutCommand(line []byte) (key uint64, verb, arg []byte) {
 	for len(line) > 0 && (line[0] == ' ' || line[0] >= telnetMin) {
 		line = line[1:]
 	}
+	for i, c := range line[:min(len(line), 9)] {
+		switch lower := c | 0x20; {
+		case lower-'a' < 26:
+			c &^= 0x20
+		case c-'0' < 10:
+		case c == ' ':
+			return key, line[:i], line[i+1:]
+		default:
+			verb, arg, _ = bytes.Cut(line, []byte{' '})
+			return 0, verb, arg
+		}
+		key = key<<8 | uint64(c)
+	}
+	if len(line) <= 8 {
+		return key, line, nil
+	}
 	verb, arg, _ = bytes.Cut(line, []byte{' '})
-	return verb, arg
+	return 0, verb, arg
 }
 
 // row is the row of a verb, and its argument. Behind SITE it is the row of SITE's command,
 // and the argument of that. An unknown verb has no row: nil.
-func (e *Engine) row(verb, arg []byte) (*Verb, []byte) {
-	v := e.index[verbKey(verb)]
-	if v != nil && v.Name == "SITE" {
+func (e *Engine) row(key uint64, arg []byte) (*Verb, []byte) {
+	v := e.index.get(key)
+	if v == e.site {
 		word, rest, _ := bytes.Cut(arg, []byte{' '})
 		for i := range e.sites {
 			if isWord(word, e.sites[i].Name) {
@@ -281,8 +325,8 @@ func (e *Engine) row(verb, arg []byte) (*Verb, []byte) {
 // Commands keep their order: once a line is held, all that follow are held too, unless
 // they interrupt the transfer.
 func (s *session) answersNow(line []byte) bool {
-	verb, arg := cutCommand(trimLine(line))
-	v := s.e.index[verbKey(verb)]
+	key, verb, arg := cutCommand(trimLine(line))
+	v := s.e.index.get(key)
 	switch {
 	case v == nil:
 		return len(verb) == 0
@@ -294,19 +338,21 @@ func (s *session) answersNow(line []byte) bool {
 
 // obey carries out one line. It returns ErrAgain if the command waits, else nil.
 func (s *session) obey(line []byte) error {
-	word, arg := cutCommand(line)
+	key, word, arg := cutCommand(line)
 	if len(word) == 0 {
 		return nil
 	}
-	v, arg := s.e.row(word, arg)
+	v, arg := s.e.row(key, arg)
 	err := s.check(v, word, arg)
 	if err == nil {
 		err = v.run(s, arg)
 	}
-	if err == ErrAgain {
-		return err
-	}
-	if err != nil {
+	if r, ok := err.(reply); ok {
+		s.say(r)
+	} else if err != nil {
+		if err == ErrAgain {
+			return err
+		}
 		s.say(replyTo(err, v != nil && v.Naming))
 	}
 	if v != nil && !v.Neutral {
@@ -328,25 +374,25 @@ func (s *session) check(v *Verb, word, arg []byte) error {
 	if !v.NoLogin && s.login != loginDone {
 		return s.stranger(replyNotLoggedIn)
 	}
-	if bytes.IndexByte(arg, 0) >= 0 {
+	if len(arg) > 0 && bytes.IndexByte(arg, 0) >= 0 {
 		return replyBadArgument
 	}
 	if !s.e.offers(v) {
 		return s.e.refusal(v)
 	}
-	return v.checkArgument(arg)
+	if len(arg) > 0 {
+		return v.checkArgument(arg)
+	}
+	if v.Argument == RequiredArgument || v.Argument == RequiredPathname {
+		return replyNeedArgument
+	}
+	return nil
 }
 
+// checkArgument refuses an argument that is not of the verb's kind.
 func (v *Verb) checkArgument(arg []byte) error {
-	switch v.Argument {
-	case NoArgument:
-		if len(bytes.TrimLeft(arg, " ")) > 0 {
-			return replyNoArgument
-		}
-	case RequiredArgument, RequiredPathname:
-		if len(arg) == 0 {
-			return replyNeedArgument
-		}
+	if v.Argument == NoArgument && len(bytes.TrimLeft(arg, " ")) > 0 {
+		return replyNoArgument
 	}
 	if v.Word && bytes.IndexByte(bytes.TrimRight(arg, " "), ' ') >= 0 {
 		return replyOneWord

@@ -132,7 +132,7 @@ func engineConfig(c *Config) []byte {
 		DataTime: int64(l.DataTime), FailureDelay: int64(l.FailureDelay), LoginFailures: uint32(l.LoginFailures),
 		LineLength: uint32(l.LineLength), ForeignData: c.AllowForeignDataAddress,
 		TLS: c.TLS.Config != nil, TLSRequired: uint32(c.TLS.Require), Greeting: c.Greeting, Behaviour: c.Behaviour, Allow: c.Allow,
-		Zone: zoneOf(c.ListZone),
+		Zone: zoneOf(c.ListZone), ShortReads: true,
 	}.Append(nil)
 }
 

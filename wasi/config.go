@@ -19,6 +19,7 @@ type Config struct {
 	ForeignData   bool   // flag 1: data connections may go to other addresses than the client's
 	TLS           bool   // flag 2: TLS is offered
 	TLSRequired   uint32 // flags 4 and 8, a number: 1 for the login, 2 for the control connection always, 3 for data connections too
+	ShortReads    bool   // flag 32768: after net_read gave less than fits, EventReadable follows as after EAGAIN
 	Greeting      string // text of the 220 reply; "" is the engine's own
 	Behaviour     Behaviour
 	Allow         Allow
@@ -96,7 +97,7 @@ const (
 
 // flags are the fields that are one bit of the record's flags, by that bit.
 func (c *Config) flags() map[uint32]*bool {
-	flags := map[uint32]*bool{1: &c.ForeignData, 2: &c.TLS}
+	flags := map[uint32]*bool{1: &c.ForeignData, 2: &c.TLS, 1 << 15: &c.ShortReads}
 	for i, s := range c.Behaviour.Switches() {
 		flags[1<<(shiftBehaviour+i)] = s.On
 	}

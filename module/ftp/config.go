@@ -18,6 +18,11 @@ type Config struct {
 	// client's own. The world may still refuse to connect there.
 	AllowForeignData bool
 
+	// ShortReads says that EventReadable follows for a control connection, as after
+	// ErrAgain, when Read has given less than there was room for. Then the engine does not
+	// read once more to be told ErrAgain.
+	ShortReads bool
+
 	// PassiveOnly says that the world cannot connect to clients.
 	PassiveOnly bool
 

@@ -201,8 +201,13 @@ func (s *session) read() bool {
 		return false
 	}
 	at := len(l.buf)
-	n, err := s.e.world.Read(s.handle, l.buf[at:cap(l.buf)-1])
+	room := l.buf[at : cap(l.buf)-1]
+	n, err := s.e.world.Read(s.handle, room)
 	if err == nil && n > 0 {
+		// During a transfer the end of the connection must be seen in time (see transferred).
+		if n < len(room) && s.e.config.ShortReads && s.transfer.state == transferIdle {
+			s.readable = false
+		}
 		l.buf = l.buf[:at+n]
 		s.e.spent += n
 		l.decode(at)

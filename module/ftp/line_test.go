@@ -12,7 +12,7 @@ import (
 // TestThreat12Lines: ends of lines, Telnet commands in them, bytes that are refused.
 func TestThreat12Lines(t *testing.T) {
 	t.Parallel()
-	for _, segment := range []int{0, 1, 2, 3} {
+	for i, segment := range []int{0, 1, 2, 3, 0, 1, 2, 3} {
 		for sent, codes := range map[string]string{
 			"NOOP\r\n":                                 "200",
 			"NOOP\n":                                   "200",
@@ -43,7 +43,9 @@ func TestThreat12Lines(t *testing.T) {
 			strings.Repeat("A", 9000) + "\r\nNOOP\r\n": "500 200",
 			"MKD x\r\n" + strings.Repeat("\r", 9000) + "\nRMD x\r\n": "257 500 250",
 		} {
-			w, c := login(t)
+			w := newWorld(t, ftp.Config{ShortReads: i > 3})
+			c := w.LoginAs("u", "p")
+			c.Codes()
 			w.Segment = segment
 			c.Send(sent)
 			w.Run()

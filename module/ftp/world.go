@@ -31,7 +31,7 @@ type Sockets interface {
 	PeerAddress(session Handle) netip.AddrPort
 
 	// Read reads bytes that have arrived; 0 without an error is the end of the
-	// stream. After ErrAgain, EventReadable follows.
+	// stream. After ErrAgain, EventReadable follows (see also Config.ShortReads).
 	Read(conn Handle, p []byte) (int, error)
 
 	// Write takes as much of p as there is room for. When it took less than

@@ -87,7 +87,7 @@ func readConfig(size uint32) (_ ftp.Config, ok bool) {
 		LoginTime: w.LoginTime, IdleTime: w.IdleTime, StallTime: w.StallTime, DataTime: w.DataTime,
 		FailureDelay: w.FailureDelay, LoginFailures: int(w.LoginFailures), LineLength: int(w.LineLength),
 		AllowForeignData: w.ForeignData, TLS: w.TLS, Require: ftp.Requirement(w.TLSRequired), Greeting: w.Greeting,
-		Behaviour: w.Behaviour, Allow: w.Allow, Zone: zone,
+		ShortReads: w.ShortReads, Behaviour: w.Behaviour, Allow: w.Allow, Zone: zone,
 	}, ok
 }
 

@@ -175,25 +175,39 @@ func (s *Stream) AwaitOver(within time.Duration) {
 	}
 }
 
-// Read gives the guest received bytes: EAGAIN if there are none, 0 bytes at the end.
+// Read gives the guest received bytes: EAGAIN if there are none, 0 bytes at the end. If it
+// gives all of them, EventReadable follows as after EAGAIN (wasi.Config.ShortReads).
 func (s *Stream) Read(p []byte) (int, wasi.Errno) {
+	n, errno, ended := s.take(p)
+	if ended {
+		s.owner.Post(wasi.EventReadable) // the guest may not ask again before
+	}
+	return n, errno
+}
+
+// take is Read without the event. ended says that the end of the connection came together
+// with the bytes taken last.
+func (s *Stream) take(p []byte) (n int, fault wasi.Errno, ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.arrived) == 0 {
 		switch s.readErr {
 		case nil:
-			return 0, wasi.EAGAIN
+			return 0, wasi.EAGAIN, false
 		case io.EOF:
-			return 0, wasi.OK
+			return 0, wasi.OK, false
 		}
-		return 0, errno.Of(s.readErr)
+		return 0, errno.Of(s.readErr), false
 	}
-	n := copy(p, s.arrived)
+	n = copy(p, s.arrived)
 	s.arrived = s.arrived[n:]
-	if len(s.arrived) == 0 && s.readErr == nil {
+	if len(s.arrived) == 0 {
+		if s.readErr != nil {
+			return n, wasi.OK, true
+		}
 		s.proceed()
 	}
-	return n, wasi.OK
+	return n, wasi.OK, false
 }
 
 // proceed wakes the receiver, or has its next wait end at once.

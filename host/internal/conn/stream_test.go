@@ -398,3 +398,39 @@ type idle struct{}
 
 func (idle) Begin() error { return nil }
 func (idle) End()         {}
+
+// last is a connection whose end comes together with its last bytes, as under TLS.
+type last struct {
+	net.Conn
+	bytes string
+}
+
+func (l *last) Read(p []byte) (int, error) { return copy(p, l.bytes), io.EOF }
+
+// TestStreamTellsOfAnEndBehindBytes: a guest that took all bytes reads no more before an
+// event.
+func TestStreamTellsOfAnEndBehindBytes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		here, there := net.Pipe()
+		defer there.Close()
+		g := &guest{}
+		s := New(&last{here, "QUIT\r\n"}, g)
+		s.Receive()
+		p := make([]byte, 4)
+		for _, want := range []struct {
+			text   string
+			events int
+		}{{"QUIT", 1}, {"\r\n", 0}, {"", 1}} {
+			synctest.Wait()
+			if events := g.turn(); len(events) != want.events {
+				t.Errorf("before %q the events are %v", want.text, events)
+			}
+			if n, errno := s.Read(p); string(p[:n]) != want.text || errno != wasi.OK {
+				t.Errorf("read %q, %v", p[:n], errno)
+			}
+		}
+		s.Close(time.Second, time.Second)
+		synctest.Wait()
+	})
+}

@@ -137,7 +137,7 @@ func newGuest(b *testing.B) *guest {
 	}
 	b.Cleanup(p.Close)
 	limit := int64(300e9)
-	config := wasi.Config{LineLength: 4096, LoginTime: limit, IdleTime: limit, StallTime: limit, DataTime: limit}
+	config := wasi.Config{LineLength: 4096, LoginTime: limit, IdleTime: limit, StallTime: limit, DataTime: limit, ShortReads: true}
 	g := &guest{wire: &wire{arrived: map[uint32]string{}, config: config.Append(nil)}, b: b, now: begin}
 	if g.instance, err = p.Instantiate(g, time.Minute); err != nil {
 		b.Fatal(err)

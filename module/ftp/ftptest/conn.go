@@ -80,11 +80,17 @@ func (w *World) Read(h ftp.Handle, p []byte) (int, error) {
 		c.wantRead = true
 		return 0, ftp.ErrAgain
 	}
+	room := len(p)
 	if w.Segment > 0 {
 		p = p[:min(len(p), w.Segment)]
 	}
 	n := copy(p, c.toServer)
 	c.toServer = slices.Delete(c.toServer, 0, n)
+	if n < room && w.shortReads {
+		if c.wantRead = true; len(c.toServer) > 0 || c.clientClosed {
+			c.sent()
+		}
+	}
 	return n, nil
 }
 

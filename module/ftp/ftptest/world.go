@@ -79,6 +79,8 @@ type World struct {
 	transfers []*openFile
 	waiting   map[netip.AddrPort]*Listener // of clients
 	plain     bool                         // the engine moves the bytes of files
+
+	shortReads bool // of the engine's configuration
 }
 
 // NewWorld is a world with an engine and three accounts, all with the password "p": "u" has
@@ -91,6 +93,7 @@ func NewWorld(config ftp.Config) *World {
 		},
 		Files: map[string]*File{}, Server: ServerAddress, Peer: ClientAddress,
 		handles: map[ftp.Handle]any{}, port: 50000, waiting: map[netip.AddrPort]*Listener{},
+		shortReads: config.ShortReads,
 	}
 	w.Engine = ftp.New(w, config)
 	return w

@@ -102,6 +102,9 @@ func (s *session) run() {
 	for i := 0; i < unitsPerStep && e.spent < e.turn; i++ {
 		e.spent += unitWork
 		if s.proceed() {
+			if s.rests() {
+				return
+			}
 			continue
 		}
 		if !s.corked {
@@ -110,6 +113,13 @@ func (s *session) run() {
 		s.corked = false // the replies are sent, and then the next line may be read
 	}
 	e.wake(s)
+}
+
+// rests reports whether the session plainly waits for the next command: so it is mostly after
+// one.
+func (s *session) rests() bool {
+	return len(s.lines.buf)+len(s.unsent) == 0 && !s.readable && s.phase == phaseActive &&
+		s.transfer.state == transferIdle && !s.e.draining && !s.drained
 }
 
 // proceed does one unit of work, and reports false when there is none.

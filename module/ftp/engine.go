@@ -213,7 +213,11 @@ func (e *Engine) work() {
 		}
 	}
 	// Engine.free keeps all sessions anyway, so the rest of the queue may still name some.
-	e.queue = e.queue[:copy(e.queue, e.queue[served:])]
+	left := 0
+	if served < len(e.queue) {
+		left = copy(e.queue, e.queue[served:])
+	}
+	e.queue = e.queue[:left]
 }
 
 // open begins the session of a new control connection.

@@ -2,6 +2,8 @@ package ftp
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"slices"
 
 	"wasiftp/wasi"
@@ -232,23 +234,22 @@ var verbs = []Verb{
 		Feature: "LANG EN*", Section: "RFC 2640 §4", run: (*session).langVerb},
 }
 
-// verbKey packs a verb of up to eight letters and digits, whatever their case,
-// into a number; 0 is no verb.
+// verbKey packs a verb of up to eight bytes into a number, whatever the case of its letters.
+// The first byte is the lowest, and spaces fill the rest. 0 is no verb.
 func verbKey(verb []byte) uint64 {
-	if len(verb) > 8 {
+	if len(verb) > 8 || bytes.IndexByte(verb, ' ') >= 0 {
 		return 0
 	}
-	var key uint64
-	for _, c := range verb {
-		if c >= 'a' && c <= 'z' {
-			c -= 'a' - 'A'
-		}
-		if (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
-			return 0
-		}
-		key = key<<8 | uint64(c)
-	}
-	return key
+	var b [8]byte
+	copy(b[copy(b[:], verb):], "        ")
+	return upperCase(binary.LittleEndian.Uint64(b[:]))
+}
+
+// upperCase makes capitals of the ASCII letters among eight bytes.
+func upperCase(word uint64) uint64 {
+	ascii := word &^ highs
+	fromA, behindZ := ascii+lows*(0x80-'a'), ascii+lows*(0x7f-'z')
+	return word ^ (fromA^behindZ)&^word&highs>>2
 }
 
 // verbIndex finds verbs by their keys. It is a hash table with open addressing; few verbs
@@ -286,24 +287,26 @@ func cutCommand(line []byte) (key uint64, verb, arg []byte) {
 	for len(line) > 0 && (line[0] == ' ' || line[0] >= telnetMin) {
 		line = line[1:]
 	}
-	for i, c := range line[:min(len(line), 9)] {
-		switch lower := c | 0x20; {
-		case lower-'a' < 26:
-			c &^= 0x20
-		case c-'0' < 10:
-		case c == ' ':
-			return key, line[:i], line[i+1:]
-		default:
-			verb, arg, _ = bytes.Cut(line, []byte{' '})
-			return 0, verb, arg
+	// Most lines end far before the end of their buffer: eight bytes can be looked at.
+	if all := line[:cap(line)]; len(all) >= 8 {
+		word := binary.LittleEndian.Uint64(all)
+		if len(line) < 8 {
+			rest := ^uint64(0) << (8 * len(line))
+			word = word&^rest | blanks&rest
 		}
-		key = key<<8 | uint64(c)
-	}
-	if len(line) <= 8 {
-		return key, line, nil
+		space := word ^ blanks
+		if found := (space - lows) &^ space & highs; found != 0 {
+			end := bits.TrailingZeros64(found) / 8
+			rest := ^uint64(0) << (8 * end)
+			key = upperCase(word&^rest | blanks&rest)
+			if end < len(line) {
+				arg = line[end+1:]
+			}
+			return key, line[:end], arg
+		}
 	}
 	verb, arg, _ = bytes.Cut(line, []byte{' '})
-	return 0, verb, arg
+	return verbKey(verb), verb, arg
 }
 
 // row is the row of a verb, and its argument. Behind SITE it is the row of SITE's command,

@@ -53,12 +53,13 @@ func readEvents(dst []ftp.Event, buf []byte) int {
 	if eventsRead(p, size, &n) != 0 {
 		return 0
 	}
+	n = min(n, uint32(len(dst)))
 	for i := range dst[:n] {
 		e := wasi.GetEvent(buf[i*wasi.EventSize:])
-		dst[i] = ftp.Event{
-			Kind: eventKinds[e.Kind], Session: ftp.Handle(e.Session), Handle: ftp.Handle(e.Handle),
-			Err: fault(uint32(e.Errno)), Bytes: e.Value, Time: int64(e.Value), Secure: e.Kind == wasi.EventOpen && e.Value == 1,
-		}
+		to := &dst[i]
+		to.Kind, to.Session, to.Handle = eventKinds[e.Kind], ftp.Handle(e.Session), ftp.Handle(e.Handle)
+		to.Bytes, to.Time, to.Secure = e.Value, int64(e.Value), e.Kind == wasi.EventOpen && e.Value == 1
+		to.Err = fault(uint32(e.Errno))
 	}
 	return int(n)
 }

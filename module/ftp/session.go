@@ -174,7 +174,16 @@ func (s *session) proceedLine() bool {
 	l := &s.lines
 	end, ok := l.next(s.held)
 	if !ok {
-		return s.readMore()
+		if !s.readMore() {
+			return false
+		}
+		if s.phase != phaseActive || len(s.unsent) > 0 {
+			return true
+		}
+		s.e.spent += unitWork
+		if end, ok = l.next(s.held); !ok {
+			return true
+		}
 	}
 	if l.skip {
 		l.skip = false

@@ -20,7 +20,9 @@ type quiet struct {
 	left    string // what the engine has not read yet
 	written int
 	handles ftp.Handle
-	entry   ftp.Entry // lent to the engine
+	entry   ftp.Entry  // lent to the engine
+	moves   bool       // it moves the bytes of files
+	file    ftp.Handle // whose bytes are moving, 0 for none
 }
 
 func (q *quiet) LocalAddress(ftp.Handle) netip.AddrPort { return ftptest.ServerAddress }
@@ -73,8 +75,14 @@ var entryName = []byte("some name")
 
 func (q *quiet) ListNext(_ ftp.Handle, yield func(*ftp.Entry)) (bool, error) {
 	q.handles++
-	for range 100 {
-		q.entry = ftp.Entry{Name: entryName}
+	for i := range 100 {
+		q.entry = ftp.Entry{Name: entryName, FileInfo: ftp.FileInfo{
+			Type: ftp.FileType(i % 4), Mode: uint32(i * 77 & 0o7777), Links: uint32(i), Size: 1 << (i % 64),
+			ModTime: int64(i-50) * 1e16, Created: int64(i % 3),
+		}}
+		if q.entry.Type == ftp.Link {
+			q.entry.Target = entryName
+		}
 		yield(&q.entry)
 	}
 	return q.handles%16 != 0, nil
@@ -101,9 +109,15 @@ func (q *quiet) Sessions(_ ftp.Handle, after uint64, yield func(ftp.SessionInfo)
 func (q *quiet) Copy(ftp.Handle, []byte, []byte, bool) (ftp.Handle, error) {
 	return q.handle(), nil
 }
-func (q *quiet) Start(ftp.Handle, ftp.Handle, bool, int64) error { return ftp.ErrReset }
-func (q *quiet) Progress(ftp.Handle) uint64                      { return 0 }
-func (q *quiet) session(e *ftp.Engine, h ftp.Handle)             { q.event(e, ftp.EventOpen, h) }
+func (q *quiet) Start(file, _ ftp.Handle, _ bool, _ int64) error {
+	if !q.moves {
+		return ftp.ErrReset
+	}
+	q.file = file
+	return nil
+}
+func (q *quiet) Progress(ftp.Handle) uint64          { return 0 }
+func (q *quiet) session(e *ftp.Engine, h ftp.Handle) { q.event(e, ftp.EventOpen, h) }
 func (q *quiet) say(e *ftp.Engine, h ftp.Handle, s string) {
 	q.left = s
 	q.event(e, ftp.EventReadable, h)
@@ -112,6 +126,11 @@ func (q *quiet) event(e *ftp.Engine, k ftp.EventKind, h ftp.Handle) {
 	events := [1]ftp.Event{{Kind: k, Session: h, Handle: h}}
 	for next := e.Step(1, events[:]); next == 1; {
 		next = e.Step(1, nil)
+	}
+	if q.file != 0 {
+		events[0] = ftp.Event{Kind: ftp.EventTransfer, Session: h, Handle: q.file, Bytes: 1}
+		q.file = 0
+		e.Step(1, events[:])
 	}
 }
 
@@ -234,6 +253,42 @@ func TestNoAllocation(t *testing.T) {
 			assert.Greater(t, q.written, before)
 		}
 	}
+}
+
+// TestNoAllocationForMovedFiles: neither do transfers whose bytes the world moves, where the
+// engine does not read again after a short read.
+func TestNoAllocationForMovedFiles(t *testing.T) {
+	q := &quiet{moves: true}
+	e := ftp.New(q, ftp.Config{IdleTime: 1e12, LoginTime: 1e12, StallTime: 1e12, DataTime: 1e12, ShortReads: true})
+	q.session(e, 1)
+	q.say(e, 1, "USER u\r\nPASS p\r\n")
+	for _, text := range []string{"NOOP\r\n", "TYPE I\r\n", "EPSV\r\n", "RETR file\r\n", "PASV\r\n", "STOR file\r\n", "SIZE file\r\n"} {
+		before := q.written
+		q.say(e, 1, text)
+		assert.Greater(t, q.written, before, text)
+	}
+	assert.Zero(t, testing.AllocsPerRun(100, func() {
+		q.say(e, 1, "EPSV\r\n")
+		q.say(e, 1, "RETR file\r\n")
+		q.say(e, 1, "EPSV\r\n")
+		q.say(e, 1, "STOR file\r\n")
+	}))
+}
+
+// TestNoAllocationForHalfLines: clients that send their lines in two parts take turns with
+// the same buffers.
+func TestNoAllocationForHalfLines(t *testing.T) {
+	q := &quiet{}
+	e := ftp.New(q, ftp.Config{})
+	q.session(e, 1)
+	q.session(e, 2)
+	half, rest := strings.Repeat("A", 2000), strings.Repeat("A", 2000)+"\r\n"
+	assert.Zero(t, testing.AllocsPerRun(100, func() {
+		q.say(e, 1, "NO")
+		q.say(e, 2, half)
+		q.say(e, 1, "OP\r\n")
+		q.say(e, 2, rest)
+	}))
 }
 
 // TestNoAllocationForSessions: a session takes the memory of one that has ended.

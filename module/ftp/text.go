@@ -7,7 +7,12 @@ import (
 
 // Pieces of replies and listings.
 
-func appendInt(b []byte, n int64) []byte { return strconv.AppendInt(b, n, 10) }
+func appendInt(b []byte, n int64) []byte {
+	if n < 0 {
+		return strconv.AppendInt(b, n, 10)
+	}
+	return appendUint(b, uint64(n))
+}
 
 // appendPadded appends a number. If it has fewer digits than padding has bytes, the
 // first bytes of padding come before it.

@@ -267,7 +267,7 @@ func (c *dataConn) end() {
 // connected makes the connection that the guest's handle stands for.
 func (c *dataConn) connected(to net.Conn, handle uint32) {
 	s := c.session
-	c.conn, c.stream = to, conn.New(to, &link{s.shard, s.seat, s.handle, handle})
+	c.conn, c.stream = to, conn.New(to, nil, &link{s.shard, s.seat, s.handle, handle})
 }
 
 // defaultLevel is zlib's own.

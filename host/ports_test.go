@@ -21,7 +21,7 @@ import (
 func visitor(sh *shard, client, local string) *session {
 	p := sh.seat()
 	return &session{
-		shard: sh, server: sh.server, seat: p, stream: conn.New(nil, &link{shard: sh, seat: p}),
+		shard: sh, server: sh.server, seat: p, stream: conn.New(nil, nil, &link{shard: sh, seat: p}),
 		client: netip.AddrPortFrom(netip.MustParseAddr(client), 50_000), local: netip.AddrPortFrom(netip.MustParseAddr(local), 21),
 	}
 }

@@ -288,7 +288,7 @@ func TestSeatThatLingersGivesWay(t *testing.T) {
 			t.Fatal(err)
 		}
 		here, there := tcpPair(t)
-		p.begin(conn.New(here, &link{seat: p, shard: newShard(s)}))
+		p.begin(conn.New(here, nil, &link{seat: p, shard: newShard(s)}))
 		p.account = "ali"
 		s.perAccount["ali"]++
 		p.control.Receive()

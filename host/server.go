@@ -349,7 +349,8 @@ func (s *Server) chooseShard() *shard {
 
 // busy reports whether a further session should rather get another shard.
 func (sh *shard) busy() bool {
-	return sh.reserved >= manySessions || sh.reserved > 0 && sh.server.now()-sh.ran.Load() < int64(busyFor)
+	now, _ := sh.server.clock()
+	return sh.reserved >= manySessions || sh.reserved > 0 && now-sh.ran.Load() < int64(busyFor)
 }
 
 // before reports whether a shard is the better one for another session.

@@ -63,12 +63,12 @@ func newSession(sh *shard, c net.Conn, p *seat) *session {
 		shard: sh, server: sh.server, id: p.id, seat: p, began: time.Now(), link: link{shard: sh, seat: p},
 		client: addrPort(c.RemoteAddr()), local: addrPort(c.LocalAddr()),
 	}
-	s.stream = conn.New(c, &s.link)
-	p.begin(s.stream)
 	conn.SetUrgentInline(c)
 	if tcp, ok := c.(*net.TCPConn); ok {
 		tcp.SetKeepAlive(true)
 	}
+	s.stream = conn.New(c, sh.poll, &s.link)
+	p.begin(s.stream)
 	return s
 }
 

@@ -29,8 +29,8 @@ type shard struct {
 	told     bool         // the engine was told the wall clock
 	reserved int          // sessions placed here and not yet over; guarded by server.mu
 	large    bool         // the instance should be replaced; guarded by server.mu, set by the shard alone
-	ran      atomic.Int64 // when the latest step began, by server.now; 0 is never
-	wake     chan struct{}
+	ran      atomic.Int64 // when the latest step began, by server.clock; 0 is never
+	poll     *conn.Poll   // where run waits
 
 	mu     sync.Mutex
 	queue  []wasi.Event
@@ -39,7 +39,7 @@ type shard struct {
 }
 
 func newShard(s *Server) *shard {
-	return &shard{server: s, sessions: map[uint32]*session{}, silent: map[uint32]*session{}, wake: make(chan struct{}, 1)}
+	return &shard{server: s, sessions: map[uint32]*session{}, silent: map[uint32]*session{}, poll: conn.NewPoll()}
 }
 
 // post queues an event for the guest's next step.
@@ -47,7 +47,7 @@ func (sh *shard) post(e wasi.Event) {
 	sh.mu.Lock()
 	sh.queue = append(sh.queue, e)
 	sh.mu.Unlock()
-	sh.signal()
+	sh.poll.Wake()
 }
 
 // do has duty run on the shard's goroutine. It returns false, and drops duty, if the shard
@@ -59,42 +59,45 @@ func (sh *shard) do(duty func()) bool {
 		sh.duties = append(sh.duties, duty)
 	}
 	sh.mu.Unlock()
-	sh.signal()
+	sh.poll.Wake()
 	return !ended
-}
-
-func (sh *shard) signal() {
-	select {
-	case sh.wake <- struct{}{}:
-	default:
-	}
 }
 
 // run is the shard's goroutine.
 func (sh *shard) run() {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
+	defer sh.poll.End()
+	sh.poll.Look()
 	var spare []wasi.Event
-	for !sh.stopped() {
-		select {
-		case <-sh.wake:
-		case <-timer.C:
-		}
-		sh.mu.Lock()
-		duties := sh.duties
-		sh.duties = nil
-		sh.mu.Unlock()
-		for _, duty := range duties {
+	for {
+		for _, duty := range sh.takeDuties() {
 			duty()
 		}
-		sh.mu.Lock()
-		sh.events, sh.queue = sh.queue, spare[:0]
-		sh.mu.Unlock()
+		var ended bool
+		if sh.events, ended = sh.takeEvents(spare[:0]); ended {
+			return
+		}
 		spare = sh.events
 		sh.introduce()
 		sh.step()
-		timer.Reset(sh.rest(len(spare) > 0))
+		sh.rest(len(spare) > 0)
 	}
+}
+
+func (sh *shard) takeDuties() []func() {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	duties := sh.duties
+	sh.duties = nil
+	return duties
+}
+
+// takeEvents returns the events that are queued; room becomes the new queue. ended says
+// that stop has run.
+func (sh *shard) takeEvents(room []wasi.Event) (events []wasi.Event, ended bool) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	events, sh.queue = sh.queue, room
+	return events, sh.ended
 }
 
 // stopped reports whether stop has run.
@@ -105,41 +108,41 @@ func (sh *shard) stopped() bool {
 }
 
 const (
-	never       = time.Hour
 	patientFor  = 1000 // steps in a row that an engine may ask for without an event
 	shortestNap = time.Millisecond
 )
 
-// rest is how long the shard waits for an event. An engine that has more to do is called
-// again at once, but only patientFor times in a row.
-func (sh *shard) rest(hadEvents bool) time.Duration {
-	until := sh.untilNext()
-	if until > 0 || hadEvents {
+// rest waits for an event, or the time that the engine asked for. An engine that has more
+// to do is called again at once, but only patientFor times in a row.
+func (sh *shard) rest(hadEvents bool) {
+	due := sh.next != 0 && sh.next <= sh.ran.Load()
+	if !due || hadEvents {
 		sh.hungry = 0
-		return until
+	} else {
+		sh.hungry++
 	}
-	if sh.hungry++; sh.hungry > patientFor {
-		return shortestNap
+	switch {
+	case !due:
+		sh.poll.Wait(sh.server.time(sh.next))
+	case sh.hungry > patientFor:
+		sh.poll.Wait(time.Now().Add(shortestNap))
+	default:
+		sh.poll.Look()
 	}
-	return 0
-}
-
-func (sh *shard) untilNext() time.Duration {
-	if sh.next == 0 {
-		return never
-	}
-	return max(time.Duration(sh.next-sh.server.now()), 0)
 }
 
 // step calls the engine, if there is an event or its time has come. An instance that
 // fails is not called again: a trapped one would still answer.
 func (sh *shard) step() {
-	if sh.instance == nil || (len(sh.events) == 0 && sh.untilNext() > 0) {
+	if sh.instance == nil || len(sh.events) == 0 && sh.next == 0 {
 		return
 	}
-	now := sh.server.now()
+	now, wall := sh.server.clock()
+	if len(sh.events) == 0 && sh.next > now {
+		return
+	}
 	sh.ran.Store(now)
-	sh.tellClock(now)
+	sh.tellClock(now, wall)
 	next, err := sh.instance.Advance(now, len(sh.events))
 	if err != nil {
 		sh.server.config.Logger.Error("an instance failed; its sessions end", "sessions", len(sh.sessions), "err", err)

@@ -68,7 +68,8 @@ func (s *session) does(handle, doing uint32, name string, bytes *atomic.Int64) {
 }
 
 func (s *session) appendWho(b []byte, names *charset.Set) ([]byte, bool) {
-	who := wasi.Who{Number: s.id, Began: s.server.clock().Add(-time.Since(s.began)).UnixNano(), Client: s.client}
+	_, wall := s.server.clock()
+	who := wasi.Who{Number: s.id, Began: wall - int64(time.Since(s.began)), Client: s.client}
 	var name string
 	if d := s.doing.Load(); d != nil {
 		who.Doing, name = d.doing, d.name

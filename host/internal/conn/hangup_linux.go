@@ -1,14 +1,10 @@
 package conn
 
-import (
-	"net"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // acknowledged is how many bytes the other end's system has acknowledged, 0 if unknown.
-func acknowledged(conn net.Conn) (n int64) {
-	control(conn, func(fd uintptr) {
+func acknowledged(of socketed) (n int64) {
+	of(func(fd uintptr) {
 		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
 			n = int64(info.Bytes_acked)
 		}
@@ -18,8 +14,8 @@ func acknowledged(conn net.Conn) (n int64) {
 
 // hungUp says whether the other end of a socket will send no more, though some of the
 // bytes that it sent may be unread.
-func hungUp(conn net.Conn) (gone bool) {
-	control(conn, func(fd uintptr) {
+func hungUp(of socketed) (gone bool) {
+	of(func(fd uintptr) {
 		n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}, 0)
 		gone = n > 0
 	})

@@ -30,6 +30,9 @@ func rawConn(conn net.Conn) syscall.RawConn {
 	return nil
 }
 
+// socketed calls do with the descriptor of a connection, if it has one.
+type socketed func(do func(fd uintptr))
+
 // control calls do with the descriptor of a connection that has one.
 func control(conn net.Conn, do func(fd uintptr)) {
 	if raw := rawConn(conn); raw != nil {

@@ -3,7 +3,9 @@ package conn
 import (
 	"io"
 	"net"
+	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"wasiftp/wasi"
@@ -17,14 +19,21 @@ import (
 // the bytes before it reads more, so that a client cannot make the host keep many. Write
 // goes straight to the socket while that has room; the rest is kept, and a goroutine
 // flushes it.
+//
+// Where a poll can watch the socket, there are no goroutines before TLS begins: Read reads
+// from the socket, and the poll says when there are bytes or room.
 type Stream struct {
-	conn   net.Conn
+	direct direct   // the socket while the poll watches it, else nil
+	conn   net.Conn // nil while direct is not
 	owner  Owner
-	resume chan struct{} // wakes the receiver to go on; nil before Receive
+	resume chan struct{} // wakes the receiver to go on; nil before Receive, and while direct is not
 
 	mu       sync.Mutex
 	arrived  []byte // received and not yet taken by the guest: a part of buf
 	readErr  error
+	receives bool // after Receive
+	drained  bool // a direct socket has nothing to read until the poll says so
+	careful  bool // a short read from a direct socket need not have drained it
 	deaf     bool // the receiver has ended
 	unsent   []byte
 	sending  int // bytes that the flushing goroutine holds
@@ -36,11 +45,11 @@ type Stream struct {
 	upgrade  *Upgrade    // for the receiver to carry out; nil for none
 	secured  bool        // TLS is on
 	changed  sync.Cond   // signals that flushing, over or closing has changed
-	patience *time.Timer // runs after Close while bytes are unsent; nil before
+	patience *time.Timer // limits a wait for the client; nil before the first
 	shutting sync.Once
 
 	try tryWriter
-	buf [512]byte
+	buf *[512]byte // nil before Receive, and while direct is not
 }
 
 const (
@@ -64,17 +73,34 @@ type Owner interface {
 	Closed(s *Stream)
 }
 
-// New makes a stream of a connection. It reads nothing before Receive.
-func New(conn net.Conn, owner Owner) *Stream {
-	s := &Stream{owner: owner, conn: conn}
+// New makes a stream of a connection. It reads nothing before Receive. If poll can watch
+// the connection's socket, the connection is the stream's alone from then on; a nil poll
+// watches none.
+func New(conn net.Conn, poll *Poll, owner Owner) *Stream {
+	s := &Stream{owner: owner}
 	s.changed.L = &s.mu
-	s.try.init(conn)
+	if s.direct = directOf(conn, poll); s.direct == nil {
+		s.conn = conn
+		s.try.init(conn)
+	}
 	return s
 }
 
-// Receive starts the goroutine that reads until the stream is closed.
+// Receive begins to receive, until the stream is closed.
 func (s *Stream) Receive() {
-	s.resume = make(chan struct{}, 1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.receives = true
+	if s.direct == nil {
+		s.hire()
+	} else if s.direct.watch(s, true) != nil {
+		s.becomeOrdinary()
+	}
+}
+
+// hire starts the receiver. Callers hold s.mu.
+func (s *Stream) hire() {
+	s.resume, s.buf = make(chan struct{}, 1), new([512]byte)
 	go s.receiver()
 }
 
@@ -113,7 +139,9 @@ func (s *Stream) receiver() {
 		if !closing {
 			s.owner.Post(wasi.EventReadable)
 			if err != nil {
+				s.mu.Lock()
 				s.tellOver()
+				s.mu.Unlock()
 			}
 			s.hold(patience)
 		}
@@ -135,21 +163,32 @@ func (s *Stream) hold(patience *time.Timer) {
 		case <-patience.C:
 		}
 		s.mu.Lock()
-		gone := s.readErr != nil || hungUp(Bottom(s.conn))
-		s.mu.Unlock()
+		gone := s.readErr != nil || hungUp(s.control)
 		if gone {
 			s.owner.Post(wasi.EventHangup)
 			s.tellOver()
+		}
+		s.mu.Unlock()
+		if gone {
 			<-s.resume
 			return
 		}
 	}
 }
 
-// tellOver notes that the guest has been told of the end of the connection.
+// control calls do with the descriptor of the connection's socket, if there is one.
+// Callers hold s.mu.
+func (s *Stream) control(do func(fd uintptr)) {
+	if s.direct != nil {
+		s.direct.control(do)
+	} else {
+		control(Bottom(s.conn), do)
+	}
+}
+
+// tellOver notes that the guest has been told of the end of the connection. Callers hold
+// s.mu.
 func (s *Stream) tellOver() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.over = true
 	s.changed.Broadcast()
 }
@@ -170,7 +209,7 @@ func (s *Stream) AwaitOver(within time.Duration) {
 		})
 		defer timer.Stop()
 	}
-	for !s.over && !s.closing && (!late || hungUp(Bottom(s.conn))) {
+	for !s.over && !s.closing && (!late || hungUp(s.control)) {
 		s.changed.Wait()
 	}
 }
@@ -178,36 +217,35 @@ func (s *Stream) AwaitOver(within time.Duration) {
 // Read gives the guest received bytes: EAGAIN if there are none, 0 bytes at the end. If it
 // gives all of them, EventReadable follows as after EAGAIN (wasi.Config.ShortReads).
 func (s *Stream) Read(p []byte) (int, wasi.Errno) {
-	n, errno, ended := s.take(p)
-	if ended {
-		s.owner.Post(wasi.EventReadable) // the guest may not ask again before
-	}
-	return n, errno
-}
-
-// take is Read without the event. ended says that the end of the connection came together
-// with the bytes taken last.
-func (s *Stream) take(p []byte) (n int, fault wasi.Errno, ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.arrived) == 0 {
-		switch s.readErr {
-		case nil:
-			return 0, wasi.EAGAIN, false
-		case io.EOF:
-			return 0, wasi.OK, false
-		}
-		return 0, errno.Of(s.readErr), false
+	if s.direct != nil {
+		return s.take(p)
 	}
-	n = copy(p, s.arrived)
+	if len(s.arrived) == 0 {
+		return 0, s.readErrno()
+	}
+	n := copy(p, s.arrived)
 	s.arrived = s.arrived[n:]
-	if len(s.arrived) == 0 {
-		if s.readErr != nil {
-			return n, wasi.OK, true
-		}
+	switch {
+	case len(s.arrived) > 0:
+	case s.readErr == nil:
 		s.proceed()
+	default: // the end came together with these bytes, and the guest may not ask again before an event
+		s.owner.Post(wasi.EventReadable)
 	}
-	return n, wasi.OK, false
+	return n, wasi.OK
+}
+
+// readErrno is the errno of a Read that has no bytes.
+func (s *Stream) readErrno() wasi.Errno {
+	switch s.readErr {
+	case nil:
+		return wasi.EAGAIN
+	case io.EOF:
+		return wasi.OK
+	}
+	return errno.Of(s.readErr)
 }
 
 // proceed wakes the receiver, or has its next wait end at once.
@@ -229,7 +267,9 @@ func (s *Stream) Write(p []byte) (int, wasi.Errno) {
 	n := 0
 	busy := s.flushing || s.upgrade != nil
 	if !busy {
-		n = s.try.write(p)
+		if n = s.attempt(p); s.writeErr != nil {
+			return 0, errno.Of(s.writeErr)
+		}
 	}
 	if n < len(p) {
 		room := min(MaxUnsent-s.sending-len(s.unsent), len(p)-n)
@@ -237,14 +277,36 @@ func (s *Stream) Write(p []byte) (int, wasi.Errno) {
 		n += room
 		s.starved = n < len(p)
 		if !busy {
-			s.flushing = true
-			go s.flush()
+			s.keepOn()
 		}
 	}
 	if n == 0 && len(p) > 0 {
 		return 0, wasi.EAGAIN
 	}
 	return n, wasi.OK
+}
+
+// attempt writes what there is room for at once.
+func (s *Stream) attempt(p []byte) int {
+	if s.direct == nil {
+		return s.try.write(p)
+	}
+	n, err := s.direct.write(p)
+	if err != nil && err != syscall.EAGAIN {
+		s.writeErr = err
+	}
+	return n
+}
+
+// keepOn has the unsent bytes sent as room comes.
+func (s *Stream) keepOn() {
+	s.flushing = true
+	if s.direct == nil {
+		go s.flush()
+	} else if err := s.direct.watch(s, false); err != nil {
+		s.writeErr = err
+		s.flushed()
+	}
 }
 
 // Busy says whether bytes that the stream has taken are unsent.
@@ -275,22 +337,36 @@ func (s *Stream) flush() {
 		s.mu.Lock()
 		s.writeErr, s.sending = err, 0
 	}
+	s.flushed()
+	s.mu.Unlock()
+}
+
+// flushed takes up that the unsent bytes are sent, or will never be. Callers hold s.mu.
+func (s *Stream) flushed() {
 	s.flushing = false
 	s.changed.Broadcast()
-	starved, closing := s.starved, s.closing
+	starved := s.starved
 	s.starved = false
-	if closing {
-		if s.patience != nil {
-			s.patience.Stop()
+	if !s.closing {
+		if starved {
+			s.owner.Post(wasi.EventWritable)
 		}
-		if s.writeErr != nil {
-			Reset(s.conn) // else the client would take what it got for the whole
-		}
-		s.finish()
+		return
 	}
-	s.mu.Unlock()
-	if starved && !closing {
-		s.owner.Post(wasi.EventWritable)
+	if s.patience != nil {
+		s.patience.Stop()
+	}
+	if s.writeErr != nil { // else the client would take what it got for the whole
+		s.reset()
+	}
+	s.finish()
+}
+
+func (s *Stream) reset() {
+	if s.direct != nil {
+		s.direct.reset()
+	} else {
+		Reset(s.conn)
 	}
 }
 
@@ -315,6 +391,9 @@ func (s *Stream) Close(stall, most time.Duration) {
 	}
 	s.closing = true
 	s.changed.Broadcast()
+	if s.patience != nil {
+		s.patience.Stop()
+	}
 	s.owner.Parts(s)
 	switch {
 	case s.upgrade != nil:
@@ -338,6 +417,9 @@ func (s *Stream) await(stall time.Duration, last time.Time) {
 		case !s.flushing:
 		case s.taken() > before && time.Now().Before(last):
 			s.await(stall, last)
+		case s.direct != nil:
+			s.writeErr = os.ErrDeadlineExceeded
+			s.flushed()
 		default:
 			s.conn.SetWriteDeadline(time.Unix(1, 0))
 		}
@@ -346,14 +428,16 @@ func (s *Stream) await(stall time.Duration, last time.Time) {
 
 // taken grows as the client takes bytes: with each that the client's system acknowledges,
 // or, where our system doesn't tell that, with each that ours takes. Callers hold s.mu.
-func (s *Stream) taken() int64 { return acknowledged(Bottom(s.conn)) - int64(s.sending+len(s.unsent)) }
+func (s *Stream) taken() int64 { return acknowledged(s.control) - int64(s.sending+len(s.unsent)) }
 
 // finish ends our side of the connection. The receiver closes it once the client has ended
 // the other; finish does if the client already has. Under TLS or compression the last bytes
 // may have to wait for room, so a goroutine writes them. Callers hold s.mu.
 func (s *Stream) finish() {
-	heard := s.resume != nil && !s.deaf && s.readErr == nil
-	if _, quick := s.conn.(*net.TCPConn); !quick {
+	heard := s.receives && !s.deaf && s.readErr == nil
+	if s.direct != nil {
+		s.leave(heard)
+	} else if _, quick := s.conn.(*net.TCPConn); !quick {
 		go s.part(s.conn, heard)
 	} else {
 		s.part(s.conn, heard)
@@ -373,10 +457,15 @@ func (s *Stream) part(conn net.Conn, heard bool) {
 	}
 }
 
-// shut closes the descriptor, and tells the owner. Further calls do nothing.
+// shut closes the descriptor, that of a direct socket if conn is nil, and tells the owner.
+// Further calls do nothing.
 func (s *Stream) shut(conn net.Conn) {
 	s.shutting.Do(func() {
-		conn.Close()
+		if conn != nil {
+			conn.Close()
+		} else {
+			s.direct.close()
+		}
 		s.owner.Closed(s)
 	})
 }
@@ -385,6 +474,11 @@ func (s *Stream) shut(conn net.Conn) {
 // closed the stream, bytes are unsent, or there is no room.
 func (s *Stream) Cut(reply string) {
 	s.mu.Lock()
+	if s.direct != nil {
+		s.sever(reply)
+		s.mu.Unlock()
+		return
+	}
 	conn := s.conn
 	if !s.closing && !s.flushing && s.upgrade == nil {
 		s.try.write([]byte(reply))
@@ -425,7 +519,7 @@ func sever(conn net.Conn) {
 func (s *Stream) SilentEnd() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.arrived) == 0 && s.readErr != nil
+	return len(s.arrived) == 0 && (s.readErr != nil || s.direct != nil && s.direct.over())
 }
 
 // Reset breaks a TCP connection off (RST): a plain end would look like the end of the data.

@@ -45,7 +45,7 @@ func streamOn(t *testing.T) (*Stream, *guest, net.Conn) {
 	here, there := net.Pipe()
 	g := &guest{}
 	t.Cleanup(func() { there.Close() })
-	return New(here, g), g, there
+	return New(here, nil, g), g, there
 }
 
 // text makes bytes that differ with their offset.
@@ -141,7 +141,7 @@ func TestStreamDeliversBeforeItCloses(t *testing.T) {
 func TestStreamDeliversBeforeItClosesTCP(t *testing.T) {
 	t.Parallel()
 	here, there := tcpPair(t)
-	s := New(here, &guest{})
+	s := New(here, nil, &guest{})
 	s.Receive()
 	p := text(16 << 20)
 	sent := 0
@@ -199,7 +199,7 @@ func TestStreamDeliversToAClientThatSaysNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fromClient, clientWrites := io.Pipe()
 		clientReads, toClient := io.Pipe()
-		s := New(twoWay{fromClient, toClient}, &guest{})
+		s := New(twoWay{fromClient, toClient}, nil, &guest{})
 		s.Receive()
 		p := text(MaxUnsent)
 		fill(t, s, p)
@@ -371,7 +371,7 @@ func TestStreamGoodbyeKeepsNobodyWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here, client := net.Pipe()
 		defer client.Close()
-		s := New(&Deflated{Conn: here, Level: 1, Stall: time.Minute, Labour: idle{}}, &guest{})
+		s := New(&Deflated{Conn: here, Level: 1, Stall: time.Minute, Labour: idle{}}, nil, &guest{})
 		s.Write([]byte("a listing"))
 		header := make([]byte, 2)
 		io.ReadFull(client, header) // and no more

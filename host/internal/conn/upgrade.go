@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wasiftp/wasi"
+	"wasiftp/wasi/errno"
 )
 
 // HandshakeTime bounds a handshake.
@@ -34,6 +35,14 @@ func (s *Stream) UpgradeTo(u *Upgrade) wasi.Errno {
 	defer s.mu.Unlock()
 	if s.closing || s.upgrade != nil || s.secured == (u.Config != nil) {
 		return wasi.EINVAL
+	}
+	if s.direct != nil {
+		if s.receives { // else the client may speak first
+			s.direct.discard()
+		}
+		if _, err := s.becomeOrdinary(); err != nil {
+			return errno.Of(err)
+		}
 	}
 	s.arrived = nil
 	s.upgrade, u.after = u, len(s.unsent)

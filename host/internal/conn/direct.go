@@ -1,0 +1,183 @@
+package conn
+
+import (
+	"io"
+	"net"
+	"syscall"
+	"time"
+
+	"wasiftp/wasi"
+)
+
+// direct is a socket that a stream uses without goroutines, since a poll watches it. Its
+// calls don't wait; where they would, the error is EAGAIN. Callers hold Stream.mu.
+type direct interface {
+	// watch has the poll tell s when the socket has room or, if receives is set, bytes.
+	watch(s *Stream, receives bool) error
+
+	read(p []byte) (int, error) // io.EOF at the end
+	write(p []byte) (int, error)
+	discard() (more bool) // drops the bytes that have come; false: no more will come
+	over() bool           // no bytes are unread, and no more will come
+	shutdown() error      // ends the sending direction
+	reset()               // breaks the connection off (RST)
+	close()
+	control(do func(fd uintptr))
+
+	// ordinary makes a connection of Go's of the socket, which then is no longer direct.
+	ordinary() (net.Conn, error)
+}
+
+// events of a direct socket, by what they mean to a stream.
+type events struct {
+	bytes  bool // to be read
+	urgent bool // TCP urgent data: a read ends before them, though more may have come
+	end    bool // the client will send no more, or the connection failed
+	room   bool // to write
+}
+
+// seen takes up what the poll says of a direct socket.
+func (s *Stream) seen(e events) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.direct == nil {
+		return
+	}
+	if e.bytes || e.urgent || e.end {
+		s.drained = false
+		s.careful = s.careful || e.urgent || e.end
+		switch {
+		case s.closing:
+			s.drop()
+		case s.readErr == nil:
+			s.owner.Post(wasi.EventReadable)
+			if e.end {
+				s.heed()
+			}
+		}
+	}
+	if e.room && s.flushing {
+		s.send()
+	}
+}
+
+// heed notes that the client has hung up. If bytes are unread before the end, the guest is
+// told once it has read nothing for hangUpTime.
+func (s *Stream) heed() {
+	if s.direct.over() {
+		s.tellOver()
+		return
+	}
+	s.patience = time.AfterFunc(hangUpTime, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !s.closing && !s.over {
+			s.owner.Post(wasi.EventHangup)
+			s.tellOver()
+		}
+	})
+}
+
+// take is Read on a direct socket. After a short read there is nothing more before the
+// next event: so the guest's second read makes no system call.
+func (s *Stream) take(p []byte) (int, wasi.Errno) {
+	if s.readErr != nil || s.drained || len(p) == 0 {
+		return 0, s.readErrno()
+	}
+	n, err := s.direct.read(p)
+	if err == syscall.EAGAIN {
+		s.drained = true
+	} else if err != nil {
+		s.readErr = err
+		s.tellOver()
+	}
+	if err != nil {
+		return 0, s.readErrno()
+	}
+	s.drained = n < len(p) && !s.careful
+	if s.patience != nil && !s.over {
+		s.patience.Reset(hangUpTime)
+	}
+	return n, wasi.OK
+}
+
+// send writes the unsent bytes to a direct socket, as far as there is room.
+func (s *Stream) send() {
+	for len(s.unsent) > 0 {
+		n, err := s.direct.write(s.unsent)
+		if err == syscall.EAGAIN {
+			return
+		}
+		s.unsent = s.unsent[n:]
+		if s.writeErr = err; err != nil {
+			break
+		}
+	}
+	s.unsent = nil
+	s.flushed()
+}
+
+// leave is finish of a direct socket.
+func (s *Stream) leave(heard bool) {
+	if !heard || s.direct.shutdown() != nil || !s.direct.discard() {
+		s.shut(nil)
+		return
+	}
+	s.owner.Lingers(s)
+	s.patience = time.AfterFunc(LingerTime, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.shut(nil)
+	})
+}
+
+// drop discards what a client sends after Close, until it ends the connection.
+func (s *Stream) drop() {
+	if s.direct.discard() {
+		return
+	}
+	if s.readErr = io.EOF; !s.flushing { // a client that sends no more may still read
+		s.shut(nil)
+	}
+}
+
+// sever is Cut of a direct socket.
+func (s *Stream) sever(reply string) {
+	if !s.closing && !s.flushing {
+		s.direct.write([]byte(reply))
+	}
+	s.shut(nil)
+	if !s.closing && s.readErr == nil {
+		s.readErr = net.ErrClosed
+		s.owner.Post(wasi.EventReadable)
+		s.tellOver()
+	}
+}
+
+// Ordinary is the connection as one of Go's; the stream and the caller share it from then
+// on. If the system has no descriptor for that, the connection is lost.
+func (s *Stream) Ordinary() (net.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.direct == nil {
+		return s.conn, nil
+	}
+	return s.becomeOrdinary()
+}
+
+func (s *Stream) becomeOrdinary() (net.Conn, error) {
+	conn, err := s.direct.ordinary()
+	if err != nil {
+		s.readErr, s.writeErr = err, err
+		return nil, err
+	}
+	s.direct, s.conn = nil, conn
+	s.try.init(conn)
+	if s.receives {
+		s.hire()
+	}
+	if s.flushing {
+		go s.flush()
+	}
+	return conn, nil
+}

@@ -1,0 +1,148 @@
+package conn
+
+import (
+	"io"
+	"net"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// polled is a socket that an epoll watches.
+type polled struct {
+	epoll   *epoll
+	fd      int // -1 once closed
+	stream  *Stream
+	watched bool
+}
+
+// directOf takes a TCP connection from Go's hands; nil leaves it there.
+func directOf(c net.Conn, p *Poll) direct {
+	tcp, ok := c.(*net.TCPConn)
+	if !ok || p == nil {
+		return nil
+	}
+	e := p.ready()
+	if e == nil {
+		return nil
+	}
+	fd := -1
+	control(tcp, func(of uintptr) {
+		if copied, err := unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 0); err == nil {
+			fd = copied
+		}
+	})
+	if fd < 0 {
+		return nil
+	}
+	tcp.Close()
+	return &polled{epoll: e, fd: fd}
+}
+
+func (d *polled) watch(s *Stream, receives bool) error {
+	if receives {
+		d.forget()
+	} else if d.watched {
+		return nil
+	}
+	events := uint32(unix.EPOLLOUT)
+	if receives {
+		events |= unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLPRI
+	}
+	d.stream = s
+	err := d.epoll.add(d.fd, events, d)
+	d.watched = err == nil
+	return err
+}
+
+// seen implements [watcher].
+func (d *polled) seen(e uint32) {
+	d.stream.seen(events{
+		bytes:  e&unix.EPOLLIN != 0,
+		urgent: e&unix.EPOLLPRI != 0,
+		end:    e&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0,
+		room:   e&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0,
+	})
+}
+
+// received is the result of recvfrom, which need not tell Go's scheduler since it doesn't
+// wait. A nil p with MSG_TRUNC drops the bytes.
+func (d *polled) received(p *byte, size, flags int) (int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(d.fd), uintptr(unsafe.Pointer(p)), uintptr(size), uintptr(flags), 0, 0)
+	switch {
+	case errno != 0:
+		return 0, errno
+	case n == 0:
+		return 0, io.EOF
+	}
+	return int(n), nil
+}
+
+func (d *polled) read(p []byte) (int, error) {
+	return d.received(unsafe.SliceData(p), len(p), 0)
+}
+
+func (d *polled) write(p []byte) (int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(d.fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
+		unix.MSG_NOSIGNAL, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
+
+// mostDiscarded is how many bytes are dropped at a time: more than a socket holds.
+const mostDiscarded = 64 << 20
+
+func (d *polled) discard() (more bool) {
+	for range 4 { // a client may send while we look, but not for ever
+		if _, err := d.received(nil, mostDiscarded, unix.MSG_TRUNC); err != nil {
+			return err == unix.EAGAIN
+		}
+	}
+	return false
+}
+
+func (d *polled) over() bool {
+	var one [1]byte
+	_, err := d.received(&one[0], 1, unix.MSG_PEEK)
+	return err != nil && err != unix.EAGAIN
+}
+
+func (d *polled) shutdown() error { return unix.Shutdown(d.fd, unix.SHUT_WR) }
+
+func (d *polled) reset() {
+	unix.SetsockoptLinger(d.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	d.close()
+}
+
+func (d *polled) close() {
+	if d.fd >= 0 {
+		d.forget()
+		unix.Close(d.fd)
+		d.fd = -1
+	}
+}
+
+// forget ends watch.
+func (d *polled) forget() {
+	if d.watched {
+		d.watched = false
+		d.epoll.remove(d.fd)
+	}
+}
+
+func (d *polled) ordinary() (net.Conn, error) {
+	d.forget()
+	file := os.NewFile(uintptr(d.fd), "")
+	d.fd = -1
+	defer file.Close()
+	return net.FileConn(file)
+}
+
+func (d *polled) control(do func(fd uintptr)) {
+	if d.fd >= 0 {
+		do(uintptr(d.fd))
+	}
+}

@@ -1,0 +1,158 @@
+package conn
+
+import (
+	"math"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// epoll is a set of watched sockets (epoll(7)). Its own descriptor is in Go's poller, where
+// the goroutine that waits for it sleeps like one that reads.
+type epoll struct {
+	fd    int
+	file  *os.File
+	raw   syscall.RawConn
+	look  func(fd uintptr) (found bool)
+	found [64]unix.EpollEvent
+	n     int       // of found
+	until time.Time // when file's reads end; zero is never
+
+	woken  atomic.Bool
+	parked atomic.Bool
+
+	mu      sync.Mutex
+	watched map[int32]watch // by descriptor
+	last    int32           // number of a watch
+	ending  bool            // end waits for the last socket
+}
+
+// watch is a socket that is watched. A batch of events may have one of a descriptor that
+// was closed, and opened anew, since: the number tells them apart.
+type watch struct {
+	number int32
+	by     watcher
+}
+
+// watcher is told of the events of its socket, on the goroutine that waits.
+type watcher interface{ seen(events uint32) }
+
+// ready makes the poll's epoll at the first call; nil if the system has none to give.
+func (p *Poll) ready() *epoll {
+	if e := p.epoll.Load(); e != nil {
+		return e
+	}
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil
+	}
+	unix.SetNonblock(fd, true) // so that os.NewFile gives it to Go's poller
+	e := &epoll{fd: fd, file: os.NewFile(uintptr(fd), "epoll"), watched: map[int32]watch{}}
+	if e.raw, err = e.file.SyscallConn(); err != nil {
+		e.file.Close()
+		return nil
+	}
+	e.look = func(uintptr) bool {
+		e.n = epollWait(e.fd, &e.found)
+		return e.n > 0 || e.woken.Load()
+	}
+	e.woken.Store(true) // a Wake may have found no epoll
+	p.epoll.Store(e)
+	return e
+}
+
+// epollWait does not wait, and so need not tell Go's scheduler.
+func epollWait(fd int, found *[64]unix.EpollEvent) int {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(fd), uintptr(unsafe.Pointer(found)), uintptr(len(found)), 0, 0, 0)
+	if errno != 0 {
+		return 0
+	}
+	return int(n)
+}
+
+// wait is [Poll.Wait].
+func (e *epoll) wait(until time.Time) {
+	if !e.woken.Load() {
+		if e.until.IsZero() && !until.IsZero() || until.Before(e.until) && !until.IsZero() {
+			e.until = until
+			e.file.SetReadDeadline(until)
+		}
+		e.parked.Store(true)
+		err := e.raw.Read(e.look) // looks before it sleeps
+		e.parked.Store(false)
+		if err != nil { // until is past, or Wake was called
+			e.until = time.Time{}
+			e.file.SetReadDeadline(e.until)
+			e.n = 0
+		}
+	}
+	e.glance()
+}
+
+// glance tells of the events that there are.
+func (e *epoll) glance() {
+	if e.n == 0 {
+		e.look(0)
+	}
+	e.woken.Store(false)
+	for _, event := range e.found[:e.n] {
+		e.mu.Lock()
+		w, ok := e.watched[event.Fd]
+		e.mu.Unlock()
+		if ok && w.number == event.Pad {
+			w.by.seen(event.Events)
+		}
+	}
+	e.n = 0
+}
+
+// rouse is [Poll.Wake]. A past deadline ends the sleep without a system call.
+func (e *epoll) rouse() {
+	if !e.woken.Swap(true) && e.parked.Load() {
+		e.file.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// add watches a socket for these events, each of which is told of once when it comes about.
+func (e *epoll) add(fd int, events uint32, by watcher) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.last = (e.last + 1) & math.MaxInt32
+	event := unix.EpollEvent{Events: events | unix.EPOLLET, Fd: int32(fd), Pad: e.last}
+	if err := unix.EpollCtl(e.fd, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
+		return err
+	}
+	e.watched[int32(fd)] = watch{e.last, by}
+	return nil
+}
+
+// remove ends add. Closing the descriptor would not: a copy of it may live on.
+func (e *epoll) remove(fd int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	unix.EpollCtl(e.fd, unix.EPOLL_CTL_DEL, fd, nil)
+	delete(e.watched, int32(fd))
+	if e.ending && len(e.watched) == 0 {
+		e.rouse()
+	}
+}
+
+// end is [Poll.End].
+func (e *epoll) end() {
+	for e.left() {
+		e.wait(time.Time{})
+	}
+	e.file.Close()
+}
+
+func (e *epoll) left() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ending = true
+	return len(e.watched) > 0
+}

@@ -63,6 +63,10 @@ func (p *Poll) ready() *epoll {
 	}
 	e.woken.Store(true) // a Wake may have found no epoll
 	p.epoll.Store(e)
+	select {
+	case p.wake <- struct{}{}: // a Wait without the epoll ends
+	default:
+	}
 	return e
 }
 

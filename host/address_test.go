@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"wasiftp/host/internal/conn"
 	"wasiftp/wasi"
 )
 
@@ -33,13 +34,13 @@ func TestAddressKey(t *testing.T) {
 func TestAddressOfAMappedClient(t *testing.T) {
 	t.Parallel()
 	mapped := &net.TCPAddr{IP: net.ParseIP("192.0.2.1").To16(), Port: 5}
-	if got := addrPort(mapped); got != netip.MustParseAddrPort("192.0.2.1:5") {
+	if got := conn.Addr(mapped); got != netip.MustParseAddrPort("192.0.2.1:5") {
 		t.Errorf("%s", got)
 	}
-	if got := addrPort(&net.UnixAddr{Name: "/tmp/x"}); got.IsValid() {
+	if got := conn.Addr(&net.UnixAddr{Name: "/tmp/x"}); got.IsValid() {
 		t.Errorf("a name is the address %s", got)
 	}
-	if got := addrPort(nil); got.IsValid() {
+	if got := conn.Addr(nil); got.IsValid() {
 		t.Errorf("nothing is the address %s", got)
 	}
 }

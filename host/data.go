@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"sync"
 	"time"
 
 	"wasiftp/host/internal/conn"
@@ -15,56 +14,115 @@ import (
 	"wasiftp/wasi"
 )
 
-// listener waits up to Limits.DataTime for a passive data connection (RFC 959 §4.1.2,
-// PASV). Then its port is given back; a connection that has come stays.
-type listener struct {
+// passivePort is an open port to which nobody has listened yet.
+type passivePort struct {
 	session *session
-	handle  uint32
 	socket  net.Listener
-	port    uint16 // of the range, 0 for none
-	timer   *time.Timer
-
-	mu      sync.Mutex
-	arrived []net.Conn // from the client's address
-	wanted  bool       // the guest has asked for the connection
-	shut    bool       // the port has been given back
+	number  uint16 // of the range, 0 for none
 }
 
-func (s *session) listener(socket net.Listener, port uint16) *listener {
-	l := &listener{session: s, socket: socket, port: port}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.timer = time.AfterFunc(s.server.config.Limits.DataTime, l.expire)
+func (p *passivePort) end() {
+	p.socket.Close()
+	p.session.server.ports.giveBack(p.session, p.number)
+}
+
+// listener waits up to Limits.DataTime for a passive data connection (RFC 959 §4.1.2,
+// PASV). Then its port is given back; a connection that has come stays. Only the shard's
+// goroutine uses it.
+//
+// A port that is not of the range is kept for the session's next transfer: to open one
+// takes long when many connections of the system are in TIME_WAIT.
+type listener struct {
+	session *session
+	handle  uint32 // 0 while the port is kept
+	socket  conn.Listener
+	port    uint16
+	ranged  bool // the port is of the range
+	timer   *time.Timer
+	until   time.Time // the timer's
+	arrived []*conn.Arrival
+	wanted  bool // the guest has asked for the connection
+	taken   bool // the guest has the connection
+	shut    bool // the port has been given back
+	failing bool // nothing could be accepted
+	uses    int
+}
+
+const (
+	// keptTime is how long a port is kept between two transfers.
+	keptTime = 10 * time.Second
+
+	// maxUses is how often a port is used. A client that ends many connections to one port
+	// within a minute has no port of its own left (TIME_WAIT, RFC 9293 §3.6.1).
+	maxUses = 1000
+
+	// maxStrays is how many connections are accepted at a time, of which none is wanted.
+	maxStrays = 64
+)
+
+func (p *passivePort) listener() *listener {
+	s := p.session
+	l := &listener{session: s, port: conn.Addr(p.socket.Addr()).Port(), ranged: p.number > 0}
+	l.timer = time.AfterFunc(s.server.config.Limits.DataTime, func() { s.shard.do(l.expire) })
+	l.socket = conn.Listen(p.socket, s.shard.poll, func() { s.shard.do(l.attend) }, func(socket net.Listener, take func(net.Conn) bool) {
+		s.server.work.Go(func() { s.server.acceptAll(socket, take) })
+	})
 	return l
 }
 
-// open gives the listener its handle, and begins to accept.
+// open gives the listener its handle, and begins the wait.
 func (l *listener) open() wasi.Errno {
 	handle, errno := l.session.own(l)
 	if errno != wasi.OK {
-		l.end()
+		l.shutPort()
 		return errno
 	}
-	l.mu.Lock()
-	l.handle = handle
-	l.mu.Unlock()
-	l.session.server.work.Go(l.accept)
+	l.handle, l.wanted, l.taken = handle, false, false
+	l.uses++
+	l.limit(l.session.server.config.Limits.DataTime)
 	return wasi.OK
+}
+
+func (l *listener) limit(wait time.Duration) {
+	l.until = time.Now().Add(wait)
+	l.timer.Reset(wait)
 }
 
 func (l *listener) owner() *session { return l.session }
 
 func (l *listener) end() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.shutPort()
-	for _, c := range l.arrived {
-		c.Close()
+	for _, a := range l.arrived {
+		a.Close()
 	}
-	l.arrived = nil
+	l.arrived, l.handle = nil, 0
+	if l.taken && !l.shut && !l.ranged && l.uses < maxUses && l.session.kept == nil {
+		l.session.kept = l
+		l.limit(keptTime)
+	} else {
+		l.shutPort()
+	}
 }
 
-// shutPort gives the port back. Callers hold l.mu.
+// keptPort is the port that the session has kept; nil for none. Connections that have come
+// since the last transfer are none of the next.
+func (s *session) keptPort() *listener {
+	l := s.kept
+	if l == nil {
+		return nil
+	}
+	s.kept = nil
+	for range maxStrays {
+		stray := l.next()
+		if stray == nil {
+			return l
+		}
+		stray.Close()
+	}
+	l.shutPort()
+	return nil
+}
+
+// shutPort gives the port back.
 func (l *listener) shutPort() {
 	if l.shut {
 		return
@@ -72,59 +130,94 @@ func (l *listener) shutPort() {
 	l.shut = true
 	l.timer.Stop()
 	l.socket.Close()
-	l.session.server.ports.giveBack(l.session, l.port)
+	if l.ranged {
+		l.session.server.ports.giveBack(l.session, l.port)
+	}
 }
 
 // expire ends the wait. The guest gets an event if no connection has come.
 func (l *listener) expire() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.shut {
+	if l.shut || time.Now().Before(l.until) {
 		return
 	}
+	if l.handle == 0 {
+		l.session.kept = nil
+		l.shutPort()
+		return
+	}
+	l.look()
 	l.shutPort()
 	if len(l.arrived) == 0 {
-		l.session.shard.post(wasi.Event{Kind: wasi.EventReadable, Session: l.session.handle, Handle: l.handle})
+		l.tell()
 	}
 }
 
-// accept keeps connections from the client's address until there are two, of which none
-// can be trusted. Connections from elsewhere are closed unread, and the wait goes on.
-func (l *listener) accept() {
-	s := l.session
-	s.server.acceptAll(l.socket, func(conn net.Conn) bool {
-		from := addrPort(conn.RemoteAddr())
-		if !wasi.IsClient(s.client.Addr(), from.Addr()) && !s.server.config.AllowForeignDataAddress {
-			conn.Close()
-			s.observe(Event{Kind: DataRefused, Data: from})
-			return true
+// tell has the guest ask for the connection.
+func (l *listener) tell() {
+	l.session.shard.post(wasi.Event{Kind: wasi.EventReadable, Session: l.session.handle, Handle: l.handle})
+}
+
+// attend looks for the connection that the guest waits for.
+func (l *listener) attend() {
+	if l.shut || l.handle == 0 || l.taken {
+		return
+	}
+	if l.look(); len(l.arrived) > 0 {
+		l.tell()
+	} else {
+		l.await()
+	}
+}
+
+// look accepts connections from the client's address until there are two, of which none
+// can be trusted.
+func (l *listener) look() {
+	for !l.shut {
+		a := l.next()
+		if a == nil {
+			return
 		}
-		return l.keep(conn)
-	})
+		if l.arrived = append(l.arrived, a); len(l.arrived) == 2 {
+			l.shutPort()
+		}
+	}
 }
 
-func (l *listener) keep(conn net.Conn) (more bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.shut {
-		conn.Close()
-		return false
+// next is a connection from the client's address, nil if none has come. Connections from
+// elsewhere are closed unread.
+func (l *listener) next() *conn.Arrival {
+	s := l.session
+	for range maxStrays {
+		a, err := l.socket.Accept()
+		if err != nil && !l.failing {
+			s.server.config.Logger.Warn("no data connection accepted; trying again", "session", s.id, "client", s.client, "err", err)
+		}
+		if l.failing = err != nil; a == nil {
+			return nil
+		}
+		if wasi.IsClient(s.client.Addr(), a.From.Addr()) || s.server.config.AllowForeignDataAddress {
+			return a
+		}
+		a.Close()
+		s.observe(Event{Kind: DataRefused, Data: a.From})
 	}
-	l.arrived = append(l.arrived, conn)
-	if len(l.arrived) == 1 {
-		l.session.shard.post(wasi.Event{Kind: wasi.EventReadable, Session: l.session.handle, Handle: l.handle})
-		return true
+	return nil
+}
+
+// await has attend called when there may be a connection.
+func (l *listener) await() {
+	if l.failing {
+		time.AfterFunc(maxAcceptPause/10, func() { l.session.shard.do(l.attend) })
+	} else {
+		l.socket.Await()
 	}
-	l.shutPort()
-	return false
 }
 
 // take returns the connection. If two came from the client's address, one of them is a
 // thief's, and nobody can say which: EBUSY. The first call begins the transfer, so that
 // DataTime begins anew.
-func (l *listener) take() (net.Conn, wasi.Errno) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (l *listener) take() (*conn.Arrival, wasi.Errno) {
+	l.look()
 	switch len(l.arrived) {
 	case 0:
 		if l.shut {
@@ -132,13 +225,14 @@ func (l *listener) take() (net.Conn, wasi.Errno) {
 		}
 		if !l.wanted {
 			l.wanted = true
-			l.timer.Reset(l.session.server.config.Limits.DataTime)
+			l.limit(l.session.server.config.Limits.DataTime)
 		}
+		l.await()
 		return nil, wasi.EAGAIN
 	case 1:
-		conn := l.arrived[0]
-		l.arrived = nil
-		return conn, wasi.OK
+		a := l.arrived[0]
+		l.arrived, l.taken = nil, true
+		return a, wasi.OK
 	}
 	return nil, wasi.EBUSY
 }
@@ -158,31 +252,38 @@ func (sh *shard) netListen(a *wasm.Args) wasi.Errno {
 	if len(s.objects) >= maxOwned || s.server.config.Passive.FirstPort > 0 && s.listens() {
 		return wasi.EMFILE // the engine needs one port a session; of a range it gets no more
 	}
-	listen := func(ctx context.Context) answer {
-		socket, port, err := s.server.ports.listen(ctx, s)
-		if err != nil {
-			s.server.config.Logger.Warn("no passive port", "session", s.id, "client", s.client, "err", err)
-			return answer{errno: errnoOf(err)}
+	l := s.keptPort()
+	if l == nil {
+		port, errno := s.openPort(family)
+		if errno != wasi.OK {
+			return errno
 		}
-		return answer{port: s.listener(socket, port)}
+		l = port.listener()
 	}
-	var result answer
-	if s.server.config.Passive.FirstPort > 0 {
-		result, errno = s.pose(questionKey{call: wasi.NetListen, flags: family}, listen)
-	} else {
-		result = listen(context.Background()) // without a range this does not wait
-		errno = result.errno
-	}
-	if errno != wasi.OK {
-		return errno
-	}
-	l := result.port
 	if errno := l.open(); errno != wasi.OK {
 		return errno
 	}
 	putUint32(a.Bytes(2), l.handle)
-	wasi.PutAddr(a.Bytes(3), s.announced(addrPort(l.socket.Addr()).Port()))
+	wasi.PutAddr(a.Bytes(3), s.announced(l.port))
 	return wasi.OK
+}
+
+// openPort opens a passive port. Of a range that may have to wait.
+func (s *session) openPort(family uint32) (*passivePort, wasi.Errno) {
+	open := func(ctx context.Context) answer {
+		port, err := s.server.ports.open(ctx, s)
+		if err != nil {
+			s.server.config.Logger.Warn("no passive port", "session", s.id, "client", s.client, "err", err)
+			return answer{errno: errnoOf(err)}
+		}
+		return answer{port: port}
+	}
+	if s.server.config.Passive.FirstPort == 0 {
+		result := open(context.Background())
+		return result.port, result.errno
+	}
+	result, errno := s.pose(questionKey{call: wasi.NetListen, flags: family}, open)
+	return result.port, errno
 }
 
 // listens reports whether the session has a passive port.
@@ -208,41 +309,42 @@ func (sh *shard) netAccept(a *wasm.Args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	conn, errno := l.take()
+	arrival, errno := l.take()
 	if errno != wasi.OK {
 		return errno
 	}
-	if !l.session.seat.hold() {
-		conn.Close()
+	s := l.session
+	if !s.seat.hold() {
+		arrival.Close()
 		return wasi.EMFILE
 	}
-	c := &dataConn{session: l.session}
-	handle, errno := l.session.own(c)
+	c := &dataConn{session: s}
+	handle, errno := s.own(c)
 	if errno != wasi.OK {
-		conn.Close()
-		l.session.seat.drop(nil)
+		arrival.Close()
+		s.seat.drop(nil)
 		return errno
 	}
-	c.connected(conn, handle)
+	c.stream = arrival.Stream(&link{s.shard, s.seat, s.handle, handle})
 	putUint32(a.Bytes(1), handle)
 	return wasi.OK
 }
 
 // dataConn is a data connection, or an active one that is being dialled.
 type dataConn struct {
-	session *session
-	conn    net.Conn     // nil while dialling
-	stream  *conn.Stream // for the bytes that the engine writes itself: listings
-	cancel  context.CancelFunc
-	tls     *conn.Closing // the connection under TLS, set when the handshake begins; nil in the clear
-	shaking bool          // the handshake is under way
+	session  *session
+	stream   *conn.Stream // nil while dialling
+	cancel   context.CancelFunc
+	tls      *conn.Closing  // the connection under TLS, set when the handshake begins; nil in the clear
+	shaking  bool           // the handshake is under way
+	deflated *conn.Deflated // nil but in MODE Z
 }
 
 // usable is OK if bytes may cross the connection: not during a handshake, and not in the
 // clear where TLS is required.
 func (c *dataConn) usable() wasi.Errno {
 	switch {
-	case c.conn == nil:
+	case c.stream == nil:
 		return wasi.EBADF
 	case c.shaking:
 		return wasi.EBUSY
@@ -267,7 +369,7 @@ func (c *dataConn) end() {
 // connected makes the connection that the guest's handle stands for.
 func (c *dataConn) connected(to net.Conn, handle uint32) {
 	s := c.session
-	c.conn, c.stream = to, conn.New(to, nil, &link{s.shard, s.seat, s.handle, handle})
+	c.stream = conn.New(to, nil, &link{s.shard, s.seat, s.handle, handle})
 }
 
 // defaultLevel is zlib's own.
@@ -281,7 +383,7 @@ func (sh *shard) netDeflate(a *wasm.Args) wasi.Errno {
 		return errno
 	}
 	level := int(a.Uint32(1))
-	if c.conn == nil || c.shaking || c.compressed() || level > flate.BestCompression {
+	if c.stream == nil || c.shaking || c.deflated != nil || level > flate.BestCompression {
 		return wasi.EINVAL
 	}
 	if c.stream.Busy() {
@@ -290,16 +392,15 @@ func (sh *shard) netDeflate(a *wasm.Args) wasi.Errno {
 	if level == 0 {
 		level = defaultLevel
 	}
-	d := &conn.Deflated{
-		Conn: c.conn, Level: level, Stall: sh.server.config.Limits.StallTime, Labour: c.session.labour(context.Background()),
+	plain, err := c.stream.Ordinary()
+	if err != nil {
+		return errnoOf(err)
 	}
-	c.connected(d, a.Handle(0))
+	c.deflated = &conn.Deflated{
+		Conn: plain, Level: level, Stall: sh.server.config.Limits.StallTime, Labour: c.session.labour(context.Background()),
+	}
+	c.connected(c.deflated, a.Handle(0))
 	return wasi.OK
-}
-
-func (c *dataConn) compressed() bool {
-	_, is := c.conn.(*conn.Deflated)
-	return is
 }
 
 // settled posts the result of dialling or of a handshake. It runs on the shard's

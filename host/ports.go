@@ -43,29 +43,30 @@ const (
 
 var errNoPort = errors.New("all passive ports are in use, or all that this client's address may have")
 
-// listen opens a passive port for a session: a random one of the range or, without a range,
+// open opens a passive port for a session: a random one of the range or, without a range,
 // the system's choice. Of a range it may have to try many ports, so callers run it on a
 // goroutine of its own.
-func (p *ports) listen(ctx context.Context, s *session) (socket net.Listener, port uint16, err error) {
+func (p *ports) open(ctx context.Context, s *session) (*passivePort, error) {
 	if s.server.config.Passive.FirstPort == 0 {
-		socket, err = listenAt(s.local.Addr(), 0)
-		return socket, 0, err
+		socket, err := listenAt(s.local.Addr(), 0)
+		return &passivePort{s, socket, 0}, err
 	}
 	for ctx.Err() == nil {
 		port, ok := p.take(s)
 		if !ok {
-			return nil, 0, errNoPort
+			return nil, errNoPort
 		}
-		if socket, err = listenAt(s.local.Addr(), port); err == nil {
-			return socket, port, nil
+		socket, err := listenAt(s.local.Addr(), port)
+		if err == nil {
+			return &passivePort{s, socket, port}, nil
 		}
 		if !ofPort(err) {
 			p.giveBack(s, port)
-			return nil, 0, err
+			return nil, err
 		}
 		p.putAside(s, port)
 	}
-	return nil, 0, ctx.Err()
+	return nil, ctx.Err()
 }
 
 // ofPort reports whether listening failed because of this one port.

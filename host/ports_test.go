@@ -139,7 +139,7 @@ func TestThreat37PortsOfOthers(t *testing.T) {
 		defer l.Close()
 		others[47_000+port] = l
 	}
-	if _, _, err := p.listen(context.Background(), s); errnoOf(err) != wasi.EADDRINUSE {
+	if _, err := p.open(context.Background(), s); errnoOf(err) != wasi.EADDRINUSE {
 		t.Errorf("all ports are others': %v", err)
 	}
 	r := p.rangeOf(s)
@@ -149,15 +149,15 @@ func TestThreat37PortsOfOthers(t *testing.T) {
 	for _, l := range others {
 		l.Close()
 	}
-	if _, _, err := p.listen(context.Background(), s); !errors.Is(err, errNoPort) {
+	if _, err := p.open(context.Background(), s); !errors.Is(err, errNoPort) {
 		t.Errorf("they are tried again at once: %v", err)
 	}
 	r.aside[0].until, r.aside[1].until = time.Now(), time.Now()
-	socket, port, err := p.listen(context.Background(), s)
-	if err != nil || port != addrPort(socket.Addr()).Port() {
-		t.Fatalf("%d: %v", port, err)
+	port, err := p.open(context.Background(), s)
+	if err != nil || port.number != conn.Addr(port.socket.Addr()).Port() {
+		t.Fatalf("%+v: %v", port, err)
 	}
-	defer socket.Close()
+	defer port.end()
 	if len(r.aside) != 1 || r.shares.Places-r.shares.Taken() != len(r.free) || len(r.free) != 1 {
 		t.Errorf("%+v", r)
 	}
@@ -168,12 +168,11 @@ func TestThreat37AnyPort(t *testing.T) {
 	t.Parallel()
 	sh := newStill(t, Config{})
 	s := visitor(sh, "127.0.0.1", "127.0.0.1")
-	socket, port, err := sh.server.ports.listen(context.Background(), s)
-	if err != nil || port != 0 || len(sh.server.ports.at) != 0 {
-		t.Fatalf("%v, %d: %v", socket, port, err)
+	port, err := sh.server.ports.open(context.Background(), s)
+	if err != nil || port.number != 0 || len(sh.server.ports.at) != 0 {
+		t.Fatalf("%+v: %v", port, err)
 	}
-	socket.Close()
-	sh.server.ports.giveBack(s, port)
+	port.end()
 }
 
 // TestThreat37NoSuchAddress: a failure to listen that no port is the reason of puts no port
@@ -182,7 +181,7 @@ func TestThreat37NoSuchAddress(t *testing.T) {
 	t.Parallel()
 	sh := newStill(t, Config{Passive: Passive{FirstPort: 50_000, LastPort: 50_009}})
 	s := visitor(sh, "192.0.2.1", "192.0.2.77") // not ours
-	if _, _, err := sh.server.ports.listen(context.Background(), s); err == nil {
+	if _, err := sh.server.ports.open(context.Background(), s); err == nil {
 		t.Fatal("there is no error")
 	}
 	if r := sh.server.ports.rangeOf(s); len(r.free) != 10 || r.shares.Taken() != 0 {
@@ -201,9 +200,25 @@ func (l quiet) Accept() (net.Conn, error) {
 	return nil, net.ErrClosed
 }
 
+func (l quiet) Addr() net.Addr { return &net.TCPAddr{Port: 50_000} }
+
 func (l quiet) Close() error {
 	close(l.closed)
 	return nil
+}
+
+// turnUntil does the shard's work each second until done is closed, and returns the events.
+func (sh *shard) turnUntil(done chan struct{}) (events []wasi.Event) {
+	for {
+		time.Sleep(time.Second)
+		synctest.Wait()
+		events = append(events, sh.turn()...)
+		select {
+		case <-done:
+			return events
+		default:
+		}
+	}
 }
 
 // TestThreat37UnusedListener: a port to which nobody connects is closed after DataTime,
@@ -217,11 +232,11 @@ func TestThreat37UnusedListener(t *testing.T) {
 			s := visitor(sh, "127.0.0.1", "127.0.0.1")
 			port, _ := sh.server.ports.take(s)
 			socket := quiet{closed: make(chan struct{})}
-			l := s.listener(socket, port)
+			began := time.Now()
+			l := (&passivePort{s, socket, port}).listener()
 			if errno := l.open(); errno != wasi.OK {
 				t.Fatal(errno)
 			}
-			began := time.Now()
 			if wanted {
 				time.Sleep(20 * time.Second)
 				l.take()
@@ -230,12 +245,11 @@ func TestThreat37UnusedListener(t *testing.T) {
 					t.Error(errno)
 				}
 			}
-			<-socket.closed
+			events := sh.turnUntil(socket.closed)
 			if waited := time.Since(began); waited != want {
 				t.Errorf("it waits for %v, not %v", waited, want)
 			}
-			synctest.Wait()
-			if events := sh.turn(); len(events) != 1 || events[0].Kind != wasi.EventReadable || events[0].Handle != l.handle {
+			if len(events) != 1 || events[0].Kind != wasi.EventReadable || events[0].Handle != l.handle {
 				t.Errorf("%+v", events)
 			}
 			if _, errno := l.take(); errno != wasi.ETIMEDOUT {
@@ -279,7 +293,7 @@ func TestThreat41PassiveAcceptGoesOn(t *testing.T) {
 	sh.server.ending, sh.server.end = context.WithCancel(context.Background())
 	s := visitor(sh, "127.0.0.1", "127.0.0.1")
 	fails := []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ECONNABORTED}
-	l := s.listener(&shaky{Listener: socket, fails: fails}, 0)
+	l := (&passivePort{s, &shaky{Listener: socket, fails: fails}, 0}).listener()
 	if errno := l.open(); errno != wasi.OK {
 		t.Fatal(errno)
 	}
@@ -299,5 +313,6 @@ func TestThreat41PassiveAcceptGoesOn(t *testing.T) {
 		}
 	}
 	l.end()
+	s.kept.shutPort()
 	sh.server.work.Wait()
 }

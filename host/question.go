@@ -35,7 +35,7 @@ type answer struct {
 	file  *openFile
 	dir   *openDir
 	login *login
-	port  *listener
+	port  *passivePort
 }
 
 // discard releases what an answer holds that the guest has not fetched.

@@ -259,16 +259,16 @@ func (s *Server) acceptOne(l net.Listener) (conn net.Conn, over bool, err error)
 }
 
 // accept places a new connection in a shard, or refuses it.
-func (s *Server) accept(conn net.Conn, implicit bool) {
-	client := addrPort(conn.RemoteAddr())
+func (s *Server) accept(c net.Conn, implicit bool) {
+	client := conn.Addr(c.RemoteAddr())
 	p, err := s.admit(client.Addr())
 	if err != nil {
-		s.observe(Event{Kind: Refused, Client: client, Server: addrPort(conn.LocalAddr()), Err: err})
-		s.turnAway(conn)
+		s.observe(Event{Kind: Refused, Client: client, Server: conn.Addr(c.LocalAddr()), Err: err})
+		s.turnAway(c)
 		return
 	}
-	if !p.shard.do(func() { p.shard.open(conn, p, implicit) }) {
-		conn.Close()
+	if !p.shard.do(func() { p.shard.open(c, p, implicit) }) {
+		c.Close()
 		p.drop(nil)
 		s.leave(p.shard)
 	}

@@ -39,6 +39,7 @@ type session struct {
 	objects  []uint32              // handles of the objects that the session owns
 	hashing  sync.Mutex            // held by the goroutine that hashes a file: one at a time
 	doing    atomic.Pointer[activity]
+	kept     *listener     // the passive port for the next transfer, nil for none
 	ending   chan struct{} // closed once every object given up so far is closed; nil if none was
 
 	// For a session that the engine does not know yet, as its client has sent nothing.
@@ -61,7 +62,7 @@ type object interface {
 func newSession(sh *shard, c net.Conn, p *seat) *session {
 	s := &session{
 		shard: sh, server: sh.server, id: p.id, seat: p, began: time.Now(), link: link{shard: sh, seat: p},
-		client: addrPort(c.RemoteAddr()), local: addrPort(c.LocalAddr()),
+		client: conn.Addr(c.RemoteAddr()), local: conn.Addr(c.LocalAddr()),
 	}
 	conn.SetUrgentInline(c)
 	if tcp, ok := c.(*net.TCPConn); ok {
@@ -93,17 +94,6 @@ func (l *link) Lingers(s *conn.Stream) { l.seat.linger(s) }
 
 // Closed implements [conn.Owner].
 func (l *link) Closed(s *conn.Stream) { l.seat.drop(s) }
-
-// addrPort is a TCP address as a value, the zero value for other networks. An IPv4
-// address mapped into IPv6 becomes the IPv4 address.
-func addrPort(a net.Addr) netip.AddrPort {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := tcp.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-}
 
 // user is the name of the account that the session is logged in to, "" for none.
 func (s *session) user() string {
@@ -189,6 +179,10 @@ func (s *session) end() {
 			o.end()
 		}
 		s.disown(handle)
+	}
+	if s.kept != nil {
+		s.kept.shutPort()
+		s.kept = nil
 	}
 	s.abandonQuestion()
 	over := Event{Kind: Disconnected, User: s.user(), Duration: time.Since(s.began), Err: s.seat.reason()}

@@ -234,15 +234,19 @@ func (c *dataConn) joinTLS(handle uint32) wasi.Errno {
 // secure begins the handshake of a data connection; part is tls.Server or tls.Client.
 func (c *dataConn) secure(handle uint32, part func(net.Conn, *tls.Config) *tls.Conn, config *tls.Config) wasi.Errno {
 	switch {
-	case c.conn == nil || c.tls != nil || c.compressed():
+	case c.stream == nil || c.tls != nil || c.deflated != nil:
 		return wasi.EINVAL
 	case c.stream.Busy():
 		return wasi.EBUSY
 	}
+	plain, err := c.stream.Ordinary()
+	if err != nil {
+		return errnoOf(err)
+	}
 	s := c.session
 	policy := &s.server.config.TLS
 	c.shaking = true
-	c.tls = &conn.Closing{Conn: c.conn, Required: policy.Close == RequireClose}
+	c.tls = &conn.Closing{Conn: plain, Required: policy.Close == RequireClose}
 	secure := part(c.tls, config)
 	s.server.work.Go(func() {
 		var early bool
@@ -257,7 +261,7 @@ func (c *dataConn) secure(handle uint32, part func(net.Conn, *tls.Config) *tls.C
 				err, errno = nil, wasi.OK // the client of an empty file may close before the handshake ends
 			}
 			if err != nil {
-				s.observe(Event{Kind: DataRefused, Data: addrPort(c.tls.RemoteAddr()), Err: err})
+				s.observe(Event{Kind: DataRefused, Data: conn.Addr(c.tls.RemoteAddr()), Err: err})
 			}
 			c.settled(secure, handle, errno)
 		})

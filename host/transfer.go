@@ -68,15 +68,19 @@ func (sh *shard) transferStart(a *wasm.Args) wasi.Errno {
 	if c.stream.Busy() {
 		return wasi.EBUSY // two would write
 	}
+	ordinary, err := c.stream.Ordinary()
+	if err != nil {
+		return errnoOf(err)
+	}
 	f.session.disown(a.Handle(1))
 	if c.cancel != nil {
 		c.cancel()
 	}
 	handle := a.Handle(0)
 	t := f.begin(handle, f.doing())
-	t.conn, t.tls, t.ascii, t.length = c.conn, c.tls, a.Uint32(2)&wasi.TransferASCII != 0, a.Int64(3)
-	if d, ok := c.conn.(*conn.Deflated); ok {
-		d.Labour = f.session.labour(t.ctx)
+	t.conn, t.tls, t.ascii, t.length = ordinary, c.tls, a.Uint32(2)&wasi.TransferASCII != 0, a.Int64(3)
+	if c.deflated != nil {
+		c.deflated.Labour = f.session.labour(t.ctx)
 	}
 	sh.server.work.Go(func() { t.run(handle) })
 	return wasi.OK

@@ -94,7 +94,11 @@ func (s *Stream) take(p []byte) (int, wasi.Errno) {
 	if err != nil {
 		return 0, s.readErrno()
 	}
-	s.drained = n < len(p) && !s.careful
+	if n < len(p) {
+		if s.drained = !s.careful; s.careful { // there may be more, though the guest takes a short read for the last
+			s.owner.Post(wasi.EventReadable)
+		}
+	}
 	if s.patience != nil && !s.over {
 		s.patience.Reset(hangUpTime)
 	}

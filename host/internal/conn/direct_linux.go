@@ -28,16 +28,18 @@ func directOf(c net.Conn, p *Poll) direct {
 		return nil
 	}
 	fd := -1
-	control(tcp, func(of uintptr) {
-		if copied, err := unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 0); err == nil {
-			fd = copied
-		}
-	})
+	control(tcp, func(of uintptr) { fd = copied(of) })
 	if fd < 0 {
 		return nil
 	}
 	tcp.Close()
 	return &polled{epoll: e, fd: fd}
+}
+
+// copied is a copy of a descriptor, -1 if there is none to be had.
+func copied(fd uintptr) int {
+	n, _ := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+	return n
 }
 
 func (d *polled) watch(s *Stream, receives bool) error {

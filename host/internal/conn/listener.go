@@ -1,0 +1,128 @@
+package conn
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+)
+
+// Listener is a passive port (RFC 959 §4.1.2). One goroutine calls its methods, none of
+// which waits.
+type Listener interface {
+	// Accept returns a connection that has come, nil if there is none.
+	Accept() (*Arrival, error)
+
+	// Await has notify called when Accept is worth trying again.
+	Await()
+
+	// Close gives the port back, and refuses the connections that nobody has accepted.
+	Close()
+}
+
+// Arrival is a connection that a Listener has accepted. It is closed, or becomes a stream.
+type Arrival struct {
+	From   netip.AddrPort // an IPv4 address that is mapped into IPv6 becomes that address
+	direct direct         // nil for one of Go's
+	conn   net.Conn
+}
+
+// Close closes the connection unread.
+func (a *Arrival) Close() {
+	if a.direct != nil {
+		a.direct.close()
+	} else {
+		a.conn.Close()
+	}
+}
+
+// Stream makes a stream of the connection.
+func (a *Arrival) Stream(owner Owner) *Stream {
+	s := New(a.conn, nil, owner)
+	s.direct = a.direct
+	return s
+}
+
+// Addr is the address of a TCP connection's end, the zero value for other networks. An
+// IPv4 address that is mapped into IPv6 becomes that address.
+func Addr(a net.Addr) netip.AddrPort {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := tcp.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+// mostArrived is how many connections wait for a goroutine's Listener to be asked.
+const mostArrived = 16
+
+// Listen makes a Listener of Go's. If poll can watch it, notify is called by the goroutine
+// that waits for poll. Else serve starts a goroutine that calls take with each connection
+// that l accepts, until take returns false; notify is called there.
+func Listen(l net.Listener, poll *Poll, notify func(), serve func(l net.Listener, take func(net.Conn) bool)) Listener {
+	if direct := directListener(l, poll, notify); direct != nil {
+		return direct
+	}
+	s := &served{listener: l, notify: notify}
+	serve(l, s.take)
+	return s
+}
+
+// served is a Listener by a goroutine.
+type served struct {
+	listener net.Listener
+	notify   func()
+
+	mu      sync.Mutex
+	arrived []*Arrival
+	awaited bool
+	closed  bool
+}
+
+func (s *served) take(c net.Conn) (more bool) {
+	s.mu.Lock()
+	if s.closed || len(s.arrived) >= mostArrived {
+		c.Close()
+	} else {
+		s.arrived = append(s.arrived, &Arrival{From: Addr(c.RemoteAddr()), conn: c})
+	}
+	awaited, closed := s.awaited, s.closed
+	s.awaited = false
+	s.mu.Unlock()
+	if awaited {
+		s.notify()
+	}
+	return !closed
+}
+
+func (s *served) Accept() (*Arrival, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.arrived) == 0 {
+		return nil, nil
+	}
+	a := s.arrived[0]
+	s.arrived = s.arrived[1:]
+	return a, nil
+}
+
+func (s *served) Await() {
+	s.mu.Lock()
+	s.awaited = true
+	ready := len(s.arrived) > 0
+	s.mu.Unlock()
+	if ready {
+		s.notify()
+	}
+}
+
+func (s *served) Close() {
+	s.listener.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, a := range s.arrived {
+		a.Close()
+	}
+	s.arrived = nil
+}

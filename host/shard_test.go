@@ -71,7 +71,8 @@ func TestInstancesByNeed(t *testing.T) {
 			s := &Server{began: time.Now(), config: Config{Instances: 2}}
 			first := newShard(s)
 			first.reserved = c.sessions
-			first.ran.Store(s.now() - c.ran)
+			now, _ := s.clock()
+			first.ran.Store(now - c.ran)
 			s.shards = []*shard{first}
 			chosen := s.chooseShard()
 			if (chosen != first) != c.another {
@@ -97,7 +98,7 @@ func TestBusyAfterAStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sh.close()
-	before := s.now()
+	before, _ := s.clock()
 	sh.events = []wasi.Event{{Kind: wasi.EventClock}}
 	if sh.step(); sh.ran.Load() < before {
 		t.Errorf("it ran at %d; want %d or later", sh.ran.Load(), before)

@@ -70,7 +70,7 @@ func (sh *shard) transferStart(a *wasm.Args) wasi.Errno {
 	}
 	ordinary, err := c.stream.Ordinary()
 	if err != nil {
-		return errnoOf(err)
+		return wasi.EMFILE
 	}
 	f.session.disown(a.Handle(1))
 	if c.cancel != nil {

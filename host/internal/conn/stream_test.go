@@ -415,7 +415,7 @@ func TestStreamTellsOfAnEndBehindBytes(t *testing.T) {
 		here, there := net.Pipe()
 		defer there.Close()
 		g := &guest{}
-		s := New(&last{here, "QUIT\r\n"}, g)
+		s := New(&last{here, "QUIT\r\n"}, nil, g)
 		s.Receive()
 		p := make([]byte, 4)
 		for _, want := range []struct {

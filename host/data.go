@@ -44,7 +44,7 @@ type listener struct {
 	wanted  bool // the guest has asked for the connection
 	taken   bool // the guest has the connection
 	shut    bool // the port has been given back
-	failing bool // nothing could be accepted
+	failing bool // a connection could not be accepted
 	uses    int
 }
 
@@ -58,6 +58,9 @@ const (
 
 	// maxStrays is how many connections are accepted at a time, of which none is wanted.
 	maxStrays = 64
+
+	// failPause is how long a listener waits before it accepts again.
+	failPause = 100 * time.Millisecond
 )
 
 func (p *passivePort) listener() *listener {
@@ -157,15 +160,14 @@ func (l *listener) tell() {
 	l.session.shard.post(wasi.Event{Kind: wasi.EventReadable, Session: l.session.handle, Handle: l.handle})
 }
 
-// attend looks for the connection that the guest waits for.
+// attend takes up connections that have come.
 func (l *listener) attend() {
+	before := len(l.arrived)
 	if l.shut || l.handle == 0 || l.taken {
 		return
 	}
-	if l.look(); len(l.arrived) > 0 {
+	if l.look(); before == 0 && len(l.arrived) > 0 {
 		l.tell()
-	} else {
-		l.await()
 	}
 }
 
@@ -189,10 +191,10 @@ func (l *listener) next() *conn.Arrival {
 	s := l.session
 	for range maxStrays {
 		a, err := l.socket.Accept()
-		if err != nil && !l.failing {
-			s.server.config.Logger.Warn("no data connection accepted; trying again", "session", s.id, "client", s.client, "err", err)
+		if err != nil {
+			l.fail(err)
 		}
-		if l.failing = err != nil; a == nil {
+		if a == nil {
 			return nil
 		}
 		if wasi.IsClient(s.client.Addr(), a.From.Addr()) || s.server.config.AllowForeignDataAddress {
@@ -201,16 +203,19 @@ func (l *listener) next() *conn.Arrival {
 		a.Close()
 		s.observe(Event{Kind: DataRefused, Data: a.From})
 	}
+	s.shard.do(l.attend) // others come first
 	return nil
 }
 
-// await has attend called when there may be a connection.
-func (l *listener) await() {
-	if l.failing {
-		time.AfterFunc(maxAcceptPause/10, func() { l.session.shard.do(l.attend) })
-	} else {
-		l.socket.Await()
+// fail has the listener try again a little later: a connection that could not be accepted,
+// for want of descriptors, say, is still there.
+func (l *listener) fail(err error) {
+	s := l.session
+	if !l.failing {
+		s.server.config.Logger.Warn("no data connection accepted; trying again", "session", s.id, "client", s.client, "err", err)
 	}
+	l.failing = true
+	time.AfterFunc(failPause, func() { s.shard.do(l.attend) })
 }
 
 // take returns the connection. If two came from the client's address, one of them is a
@@ -227,7 +232,6 @@ func (l *listener) take() (*conn.Arrival, wasi.Errno) {
 			l.wanted = true
 			l.limit(l.session.server.config.Limits.DataTime)
 		}
-		l.await()
 		return nil, wasi.EAGAIN
 	case 1:
 		a := l.arrived[0]
@@ -392,12 +396,8 @@ func (sh *shard) netDeflate(a *wasm.Args) wasi.Errno {
 	if level == 0 {
 		level = defaultLevel
 	}
-	plain, err := c.stream.Ordinary()
-	if err != nil {
-		return errnoOf(err)
-	}
 	c.deflated = &conn.Deflated{
-		Conn: plain, Level: level, Stall: sh.server.config.Limits.StallTime, Labour: c.session.labour(context.Background()),
+		Conn: c.stream.Ordinary(), Level: level, Stall: sh.server.config.Limits.StallTime, Labour: c.session.labour(context.Background()),
 	}
 	c.connected(c.deflated, a.Handle(0))
 	return wasi.OK

@@ -239,14 +239,10 @@ func (c *dataConn) secure(handle uint32, part func(net.Conn, *tls.Config) *tls.C
 	case c.stream.Busy():
 		return wasi.EBUSY
 	}
-	plain, err := c.stream.Ordinary()
-	if err != nil {
-		return errnoOf(err)
-	}
 	s := c.session
 	policy := &s.server.config.TLS
 	c.shaking = true
-	c.tls = &conn.Closing{Conn: plain, Required: policy.Close == RequireClose}
+	c.tls = &conn.Closing{Conn: c.stream.Ordinary(), Required: policy.Close == RequireClose}
 	secure := part(c.tls, config)
 	s.server.work.Go(func() {
 		var early bool

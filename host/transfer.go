@@ -68,17 +68,13 @@ func (sh *shard) transferStart(a *wasm.Args) wasi.Errno {
 	if c.stream.Busy() {
 		return wasi.EBUSY // two would write
 	}
-	ordinary, err := c.stream.Ordinary()
-	if err != nil {
-		return wasi.EMFILE
-	}
 	f.session.disown(a.Handle(1))
 	if c.cancel != nil {
 		c.cancel()
 	}
 	handle := a.Handle(0)
 	t := f.begin(handle, f.doing())
-	t.conn, t.tls, t.ascii, t.length = ordinary, c.tls, a.Uint32(2)&wasi.TransferASCII != 0, a.Int64(3)
+	t.conn, t.tls, t.ascii, t.length = c.stream.Ordinary(), c.tls, a.Uint32(2)&wasi.TransferASCII != 0, a.Int64(3)
 	if c.deflated != nil {
 		c.deflated.Labour = f.session.labour(t.ctx)
 	}

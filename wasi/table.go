@@ -265,7 +265,7 @@ var Table = [importCount]Import{
 		"moves the file's bytes to or from the data connection, which it takes over and closes; flag 1 converts " +
 			"line ends; length is the most bytes of the file, 0 for no limit, and EINVAL is how an upload of more " +
 			"ends; EventTransfer follows at the end, with how it went; a download that breaks off, or whose file " +
-			"is closed, is reset; EMFILE when the host has no descriptor for it"},
+			"is closed, is reset"},
 	TransferProgress: {"transfer_progress", "transfers", []Param{{"file", Handle}, {"bytes", RetUint64}},
 		"how many bytes have crossed the data connection, or were hashed or copied, so far; EINVAL before there is a transfer"},
 	TransferHash: {"transfer_hash", "transfers", []Param{{"file", Handle}, {"algorithm", Uint32}, {"length", Int64},

@@ -159,21 +159,21 @@ func (s *Stream) sever(reply string) {
 }
 
 // Ordinary is the connection as one of Go's; the stream and the caller share it from then
-// on. If the system has no descriptor for that, the connection is lost.
-func (s *Stream) Ordinary() (net.Conn, error) {
+// on.
+func (s *Stream) Ordinary() net.Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.direct == nil {
-		return s.conn, nil
+	if s.direct != nil {
+		s.becomeOrdinary()
 	}
-	return s.becomeOrdinary()
+	return s.conn
 }
 
-func (s *Stream) becomeOrdinary() (net.Conn, error) {
+// becomeOrdinary takes the socket from the poll. Callers hold s.mu.
+func (s *Stream) becomeOrdinary() {
 	conn, err := s.direct.ordinary()
 	if err != nil {
-		s.readErr, s.writeErr = err, err
-		return nil, err
+		conn = lost{err}
 	}
 	s.direct, s.conn = nil, conn
 	s.try.init(conn)
@@ -183,5 +183,16 @@ func (s *Stream) becomeOrdinary() (net.Conn, error) {
 	if s.flushing {
 		go s.flush()
 	}
-	return conn, nil
 }
+
+// lost is a connection that the system had no descriptor for: everything fails.
+type lost struct{ err error }
+
+func (l lost) Read([]byte) (int, error)         { return 0, l.err }
+func (l lost) Write([]byte) (int, error)        { return 0, l.err }
+func (l lost) Close() error                     { return nil }
+func (l lost) LocalAddr() net.Addr              { return nil }
+func (l lost) RemoteAddr() net.Addr             { return nil }
+func (l lost) SetDeadline(time.Time) error      { return nil }
+func (l lost) SetReadDeadline(time.Time) error  { return nil }
+func (l lost) SetWriteDeadline(time.Time) error { return nil }

@@ -207,11 +207,9 @@ func TestDirectBecomesOrdinary(t *testing.T) {
 		}
 	}
 	client.Write([]byte("NOOP\r\n"))
-	c, err := s.Ordinary()
-	require.NoError(t, err)
-	assert.IsType(t, &net.TCPConn{}, c)
+	assert.IsType(t, &net.TCPConn{}, s.Ordinary())
 	got := make([]byte, sent)
-	_, err = io.ReadFull(client, got)
+	_, err := io.ReadFull(client, got)
 	require.NoError(t, err)
 	assert.True(t, bytes.Equal(p[:sent], got))
 	line, _ := g.get(s, 6)

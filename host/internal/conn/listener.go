@@ -12,9 +12,6 @@ type Listener interface {
 	// Accept returns a connection that has come, nil if there is none.
 	Accept() (*Arrival, error)
 
-	// Await has notify called when Accept is worth trying again.
-	Await()
-
 	// Close gives the port back, and refuses the connections that nobody has accepted.
 	Close()
 }
@@ -56,9 +53,9 @@ func Addr(a net.Addr) netip.AddrPort {
 // mostArrived is how many connections wait for a goroutine's Listener to be asked.
 const mostArrived = 16
 
-// Listen makes a Listener of Go's. If poll can watch it, notify is called by the goroutine
-// that waits for poll. Else serve starts a goroutine that calls take with each connection
-// that l accepts, until take returns false; notify is called there.
+// Listen makes a Listener of Go's. It calls notify when connections have come since Accept
+// has returned nil. If poll can watch it, the goroutine that waits for poll does. Else serve starts a goroutine that calls take with each connection
+// that l accepts, until take returns false; notify is called there, too.
 func Listen(l net.Listener, poll *Poll, notify func(), serve func(l net.Listener, take func(net.Conn) bool)) Listener {
 	if direct := directListener(l, poll, notify); direct != nil {
 		return direct
@@ -75,7 +72,6 @@ type served struct {
 
 	mu      sync.Mutex
 	arrived []*Arrival
-	awaited bool
 	closed  bool
 }
 
@@ -86,12 +82,9 @@ func (s *served) take(c net.Conn) (more bool) {
 	} else {
 		s.arrived = append(s.arrived, &Arrival{From: Addr(c.RemoteAddr()), conn: c})
 	}
-	awaited, closed := s.awaited, s.closed
-	s.awaited = false
+	closed := s.closed
 	s.mu.Unlock()
-	if awaited {
-		s.notify()
-	}
+	s.notify()
 	return !closed
 }
 
@@ -104,16 +97,6 @@ func (s *served) Accept() (*Arrival, error) {
 	a := s.arrived[0]
 	s.arrived = s.arrived[1:]
 	return a, nil
-}
-
-func (s *served) Await() {
-	s.mu.Lock()
-	s.awaited = true
-	ready := len(s.arrived) > 0
-	s.mu.Unlock()
-	if ready {
-		s.notify()
-	}
 }
 
 func (s *served) Close() {

@@ -4,17 +4,15 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // listening is a Listener that an epoll watches.
 type listening struct {
-	epoll   *epoll
-	fd      int
-	notify  func()
-	watched bool
+	epoll  *epoll
+	fd     int
+	notify func()
 }
 
 // directListener takes a listener from Go's hands; nil leaves it there.
@@ -36,9 +34,14 @@ func directListener(l net.Listener, p *Poll, notify func()) Listener {
 	if fd < 0 {
 		return nil
 	}
+	d := &listening{epoll: e, fd: fd, notify: notify}
+	if e.add(fd, unix.EPOLLIN, d) != nil {
+		unix.Close(fd)
+		return nil
+	}
 	tcp.Close()
 	setAccepted(fd)
-	return &listening{epoll: e, fd: fd, notify: notify}
+	return d
 }
 
 // setAccepted sets the options that a connection of Go's has; accepted ones inherit them.
@@ -91,21 +94,6 @@ func zone(index int) string {
 	return strconv.Itoa(index)
 }
 
-// watchPause is how long Await waits where the epoll has no room.
-const watchPause = 50 * time.Millisecond
-
-// Await implements [Listener]. The poll tells once: a connection that nobody waits for
-// should wake nobody.
-func (l *listening) Await() {
-	if l.watched {
-		l.epoll.again(l.fd, unix.EPOLLIN|unix.EPOLLONESHOT)
-		return
-	}
-	if l.watched = l.epoll.add(l.fd, unix.EPOLLIN|unix.EPOLLONESHOT, l) == nil; !l.watched {
-		time.AfterFunc(watchPause, l.notify)
-	}
-}
-
 // seen implements [watcher].
 func (l *listening) seen(uint32) { l.notify() }
 
@@ -114,9 +102,7 @@ func (l *listening) Close() {
 	if l.fd < 0 {
 		return
 	}
-	if l.watched {
-		l.epoll.remove(l.fd)
-	}
+	l.epoll.remove(l.fd)
 	unix.Close(l.fd)
 	l.fd = -1
 }

@@ -135,14 +135,6 @@ func (e *epoll) add(fd int, events uint32, by watcher) error {
 	return nil
 }
 
-// again asks anew for the events of a socket that is watched with EPOLLONESHOT.
-func (e *epoll) again(fd int, events uint32) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	event := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: e.watched[int32(fd)].number}
-	unix.EpollCtl(e.fd, unix.EPOLL_CTL_MOD, fd, &event)
-}
-
 // remove ends add. Closing the descriptor would not: a copy of it may live on.
 func (e *epoll) remove(fd int) {
 	e.mu.Lock()

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"wasiftp/wasi"
-	"wasiftp/wasi/errno"
 )
 
 // HandshakeTime bounds a handshake.
@@ -40,9 +39,7 @@ func (s *Stream) UpgradeTo(u *Upgrade) wasi.Errno {
 		if s.receives { // else the client may speak first
 			s.direct.discard()
 		}
-		if _, err := s.becomeOrdinary(); err != nil {
-			return errno.Of(err)
-		}
+		s.becomeOrdinary()
 	}
 	s.arrived = nil
 	s.upgrade, u.after = u, len(s.unsent)

@@ -76,9 +76,7 @@ func (n *network) Listen(at netip.AddrPort) (standalone.Socket, netip.AddrPort, 
 	if l.open {
 		return 0, at, ftp.ErrBusy
 	}
-	for n.take(l) {
-	}
-	l.turnAway()
+	n.turnAway(l)
 	l.open = true
 	return standalone.Socket(l.fd), at, nil
 }
@@ -103,7 +101,10 @@ func (n *network) take(l *listener) bool {
 	return true
 }
 
-func (l *listener) turnAway() {
+// turnAway closes the connections that nobody wants: the runtime goes on listening.
+func (n *network) turnAway(l *listener) {
+	for n.take(l) {
+	}
 	for _, conn := range l.arrived {
 		hangUp(conn)
 	}
@@ -155,7 +156,7 @@ func (n *network) moved(size int, errno syscall.Errno) (int, error) {
 // Close implements [standalone.Network].
 func (n *network) Close(s standalone.Socket, _ bool) {
 	if l := n.listener(s); l != nil {
-		l.turnAway()
+		n.turnAway(l)
 		l.open = false
 		return
 	}

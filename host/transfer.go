@@ -177,6 +177,9 @@ func (t *transfer) drain() error {
 	var err error
 	switch src := t.file.reader; {
 	case !t.ascii:
+		downloads := &t.file.session.server.downloads
+		downloads.Add(1)
+		defer downloads.Add(-1)
 		err = t.copy(t.conn, src)
 	case t.length > 0:
 		err = ascii.Encode(counted{t.conn, t}, io.LimitReader(src, t.length))
@@ -231,11 +234,14 @@ func (t *transfer) copy(dst io.Writer, src io.Reader) error {
 		if err := t.labour.beginFor(diskTime); err != nil {
 			return err
 		}
+		if done, err := t.sendBlocking(src); done {
+			return err
+		}
 		began, want := time.Now(), piece
 		if t.file.source != nil || t.length > 0 && t.file.upload == nil {
 			want = min(want, t.length-t.bytes.Load())
 		}
-		n, err := copyPiece(dst, src, want)
+		n, err := t.copyPiece(dst, src, want)
 		t.labour.End()
 		t.bytes.Add(n)
 		if err != nil {
@@ -257,10 +263,37 @@ func (t *transfer) copy(dst io.Writer, src io.Reader) error {
 	return errGivenUp
 }
 
+// A long download waits in the kernel if others run: then it is their goroutines that Go's
+// poller has to wake. One or two alone are as fast with the poller.
+const (
+	longDownload  = 4 << 20 // bytes
+	manyDownloads = 3
+)
+
+// sendBlocking has the kernel send the rest of a long download; done says that it has.
+func (t *transfer) sendBlocking(src io.Reader) (done bool, err error) {
+	moved := t.bytes.Load()
+	if moved < longDownload || t.file.upload != nil || t.file.session.server.downloads.Load() < manyDownloads {
+		return false, nil
+	}
+	left := int64(0)
+	if t.length > 0 {
+		left = t.length - moved
+	}
+	done, err = conn.SendFile(t.ctx, t.conn, src, left, func(n int64) { t.bytes.Add(n) })
+	if t.ctx.Err() != nil {
+		err = errGivenUp
+	}
+	return done, err
+}
+
 // copyPiece copies up to n bytes; fewer without an error means the end. A destination that
 // is an io.ReaderFrom reads by itself: it is there that Go has the kernel copy.
-func copyPiece(dst io.Writer, src io.Reader, n int64) (int64, error) {
+func (t *transfer) copyPiece(dst io.Writer, src io.Reader, n int64) (int64, error) {
 	limited := io.LimitedReader{R: src, N: n}
+	if secure, ok := dst.(*tls.Conn); ok {
+		return t.encrypt(secure, &limited)
+	}
 	if _, ok := src.(*tls.Conn); ok {
 		buf := conn.WorkPieces.Get().(*[conn.WorkPiece]byte)
 		defer conn.WorkPieces.Put(buf)
@@ -270,6 +303,41 @@ func copyPiece(dst io.Writer, src io.Reader, n int64) (int64, error) {
 		return r.ReadFrom(&limited)
 	}
 	return io.Copy(dst, &limited)
+}
+
+// encrypt copies under TLS. The buffer of the bytes in the clear is free before the
+// encrypted ones are sent, which takes as long as the client likes.
+func (t *transfer) encrypt(dst *tls.Conn, src io.Reader) (copied int64, err error) {
+	for err == nil {
+		t.tls.Gather()
+		var n int
+		if n, err = encryptPiece(dst, src); n > 0 {
+			if failed := t.tls.Flush(); failed != nil {
+				return copied, failed
+			}
+			copied += int64(n)
+		}
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return copied, cmp.Or(err, t.tls.Flush())
+}
+
+// encryptPiece reads and encrypts as much as fits into a buffer.
+func encryptPiece(dst io.Writer, src io.Reader) (n int, err error) {
+	buf := conn.WorkPieces.Get().(*[conn.WorkPiece]byte)
+	defer conn.WorkPieces.Put(buf)
+	n, err = io.ReadFull(src, buf[:])
+	if err == io.ErrUnexpectedEOF {
+		err = io.EOF
+	}
+	if n > 0 {
+		if _, failed := dst.Write(buf[:n]); failed != nil {
+			return 0, failed
+		}
+	}
+	return n, err
 }
 
 // gathered fills the whole buffer in each Read: TLS gives 16 KB at a time.

@@ -14,6 +14,8 @@ type Closing struct {
 	net.Conn
 	Required bool // an end without close_notify is an error
 	Ended    bool // the connection has ended
+
+	records *[]byte // written and not yet sent; nil where each is sent at once
 }
 
 var errNoCloseNotify = fmt.Errorf("no close_notify: %w", io.ErrUnexpectedEOF)

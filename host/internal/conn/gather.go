@@ -1,0 +1,41 @@
+package conn
+
+import "sync"
+
+// gathered are buffers of ciphertext.
+var gathered = sync.Pool{New: func() any { return new([]byte) }}
+
+// mostGathered is the largest capacity of a buffer that is used again: a piece of work
+// under TLS, with its records' headers and tags.
+const mostGathered = WorkPiece + WorkPiece/8
+
+// Gather keeps what TLS writes, a record at a time, until Flush: then all of it takes one
+// system call.
+func (c *Closing) Gather() {
+	if c.records == nil {
+		c.records = gathered.Get().(*[]byte)
+	}
+}
+
+// Flush writes what was gathered since Gather, and ends that.
+func (c *Closing) Flush() error {
+	b := c.records
+	if b == nil {
+		return nil
+	}
+	c.records = nil
+	_, err := c.Conn.Write(*b)
+	if *b = (*b)[:0]; cap(*b) <= mostGathered {
+		gathered.Put(b)
+	}
+	return err
+}
+
+// Write implements [net.Conn].
+func (c *Closing) Write(p []byte) (int, error) {
+	if c.records == nil {
+		return c.Conn.Write(p)
+	}
+	*c.records = append(*c.records, p...)
+	return len(p), nil
+}

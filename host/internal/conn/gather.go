@@ -2,18 +2,20 @@ package conn
 
 import "sync"
 
-// gathered are buffers of ciphertext.
-var gathered = sync.Pool{New: func() any { return new([]byte) }}
-
-// mostGathered is the largest capacity of a buffer that is used again: a piece of work
-// under TLS, with its records' headers and tags.
+// mostGathered is room for a piece of work under TLS, with its records' headers and tags.
 const mostGathered = WorkPiece + WorkPiece/8
+
+// ciphertexts are buffers of that capacity.
+var ciphertexts = sync.Pool{New: func() any {
+	b := make([]byte, 0, mostGathered)
+	return &b
+}}
 
 // Gather keeps what TLS writes, a record at a time, until Flush: then all of it takes one
 // system call.
 func (c *Closing) Gather() {
 	if c.records == nil {
-		c.records = gathered.Get().(*[]byte)
+		c.records = ciphertexts.Get().(*[]byte)
 	}
 }
 
@@ -25,8 +27,8 @@ func (c *Closing) Flush() error {
 	}
 	c.records = nil
 	_, err := c.Conn.Write(*b)
-	if *b = (*b)[:0]; cap(*b) <= mostGathered {
-		gathered.Put(b)
+	if *b = (*b)[:0]; cap(*b) == mostGathered {
+		ciphertexts.Put(b)
 	}
 	return err
 }

@@ -2,33 +2,48 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"io"
+	"log/slog"
 	"sync"
 	"time"
 )
 
 // backlog holds the lines of the log until stderr takes them, so that nobody waits for
 // stderr: a pipe that is not read would block every session that logs. One goroutine
-// writes. Lines that do not fit into the backlog, or that stderr refuses, are counted.
-// Their number is logged as soon as stderr takes a line again.
+// writes. It lets lines gather first, for to wake it and to call stderr for each line costs
+// ten times as much as to make the line. Lines that do not fit into the backlog, or that
+// stderr refuses, are counted. Their number is logged as soon as stderr takes a line again.
 type backlog struct {
 	mu      sync.Mutex
 	waiting []byte // whole lines
 	writing int    // bytes that run is writing
 	dropped int    // lines that were to follow those in waiting
+	due     bool   // run takes what waits
 	ended   bool   // run returns once nothing waits
 
-	wake chan struct{} // tells run to look at the fields above
-	done chan struct{} // closed when run returns
+	gathered *time.Timer   // makes the lines in waiting due
+	wake     chan struct{} // tells run to look at the fields above
+	done     chan struct{} // closed when run returns
 }
 
 const (
+	// gatherTime is how long a line waits for others, unless it is urgent.
+	gatherTime = 50 * time.Millisecond
+
+	// enoughLines is how many bytes of lines are written without waiting for more.
+	enoughLines = 32 << 10
+
+	// maxWrite is how many bytes a call writes, unless one line is longer. POSIX calls it
+	// PIPE_BUF: Linux does not mix so few with those that other programs write to the same pipe.
+	maxWrite = 4 << 10
+
 	// maxBacklog is how many bytes may wait or be written at a time: some 3,000 lines,
 	// which 1,000 sessions log that make one small transfer each.
 	maxBacklog = 512 << 10
 
-	// keptBacklog is the largest buffer, in bytes, that is used again.
-	keptBacklog = 16 << 10
+	// keptBacklog is the largest buffer, in bytes, that is used again. Enough lines fit.
+	keptBacklog = 64 << 10
 
 	// flushTime is how long the program waits for stderr when it ends, and for stdout.
 	flushTime = 5 * time.Second
@@ -36,8 +51,39 @@ const (
 
 func newBacklog(to io.Writer, format string) *backlog {
 	b := &backlog{wake: make(chan struct{}, 1), done: make(chan struct{})}
+	b.gathered = time.AfterFunc(gatherTime, b.hurry)
 	go b.run(&logWriter{to: to}, format)
 	return b
+}
+
+// logger makes a logger that writes records to b. Warnings and errors are not kept waiting.
+func (b *backlog) logger(format string) *slog.Logger {
+	return slog.New(urgency{newLogger(b, format).Handler(), b})
+}
+
+// urgency is a handler that hurries the lines up to a warning or an error.
+type urgency struct {
+	slog.Handler
+	lines *backlog
+}
+
+// Handle implements [slog.Handler].
+func (u urgency) Handle(ctx context.Context, record slog.Record) error {
+	err := u.Handler.Handle(ctx, record)
+	if record.Level >= slog.LevelWarn {
+		u.lines.hurry()
+	}
+	return err
+}
+
+// WithAttrs implements [slog.Handler].
+func (u urgency) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return urgency{u.Handler.WithAttrs(attrs), u.lines}
+}
+
+// WithGroup implements [slog.Handler].
+func (u urgency) WithGroup(name string) slog.Handler {
+	return urgency{u.Handler.WithGroup(name), u.lines}
 }
 
 // Write takes whole lines, and never fails. After it has dropped lines it drops all
@@ -48,10 +94,24 @@ func (b *backlog) Write(lines []byte) (int, error) {
 	if b.dropped > 0 || b.writing+len(b.waiting)+len(lines) > maxBacklog {
 		b.dropped += bytes.Count(lines, []byte("\n"))
 	} else {
+		if len(b.waiting) == 0 {
+			b.gathered.Reset(gatherTime)
+		}
 		b.waiting = append(b.waiting, lines...)
 	}
-	b.rouse()
+	if !b.due && (b.dropped > 0 || len(b.waiting) >= enoughLines) {
+		b.due = true
+		b.rouse()
+	}
 	return len(lines), nil
+}
+
+// hurry makes run take what waits now.
+func (b *backlog) hurry() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.due = true
+	b.rouse()
 }
 
 func (b *backlog) rouse() {
@@ -61,7 +121,25 @@ func (b *backlog) rouse() {
 	}
 }
 
-// run writes the lines as they come, and returns when the backlog is closed and empty.
+// take waits until lines are due, and returns them with the number of those dropped behind
+// them. It returns neither once the backlog is closed and empty. The next lines go into room.
+func (b *backlog) take(room []byte) (batch []byte, dropped int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.writing = 0
+	for !b.ended && (!b.due || len(b.waiting) == 0 && b.dropped == 0) {
+		b.due = false
+		b.mu.Unlock()
+		<-b.wake
+		b.mu.Lock()
+	}
+	b.gathered.Stop()
+	batch, b.waiting, b.writing = b.waiting, room[:0], len(b.waiting)
+	dropped, b.dropped, b.due = b.dropped, 0, false
+	return batch, dropped
+}
+
+// run writes the lines as they become due, and returns when the backlog is closed and empty.
 func (b *backlog) run(to io.Writer, format string) {
 	defer close(b.done)
 	var notice bytes.Buffer
@@ -69,17 +147,9 @@ func (b *backlog) run(to io.Writer, format string) {
 	var batch []byte
 	untold := 0 // dropped lines whose number is not in the log yet
 	for {
-		b.mu.Lock()
-		batch, b.waiting, b.writing = b.waiting, batch[:0], len(b.waiting)
-		dropped, ended := b.dropped, b.ended
-		b.dropped = 0
-		b.mu.Unlock()
-		if len(batch) == 0 && dropped == 0 {
-			if ended {
-				return
-			}
-			<-b.wake
-			continue
+		var dropped int
+		if batch, dropped = b.take(batch); len(batch) == 0 && dropped == 0 {
+			return
 		}
 		if untold += writeLines(to, batch) + dropped; untold > 0 {
 			notice.Reset()
@@ -94,14 +164,31 @@ func (b *backlog) run(to io.Writer, format string) {
 	}
 }
 
-// writeLines writes each line by a call of its own, and returns how many calls failed.
+// writeLines writes lines by few calls, and returns how many lines failed. A call that
+// fails loses the first line that it has not written as a whole; the next call writes on
+// behind that line.
 func writeLines(to io.Writer, lines []byte) (failed int) {
-	for line := range bytes.Lines(lines) {
-		if _, err := to.Write(line); err != nil {
+	for len(lines) > 0 {
+		n, err := to.Write(lines[:fitting(lines)])
+		lines = lines[n:]
+		if err != nil {
 			failed++
+			_, lines, _ = bytes.Cut(lines, []byte("\n"))
 		}
 	}
 	return failed
+}
+
+// fitting is the length of the first lines that fit into maxWrite, or of the first one.
+func fitting(lines []byte) int {
+	if len(lines) <= maxWrite {
+		return len(lines)
+	}
+	if end := bytes.LastIndexByte(lines[:maxWrite], '\n'); end >= 0 {
+		return end + 1
+	}
+	first, _, _ := bytes.Cut(lines, []byte("\n"))
+	return min(len(first)+1, len(lines))
 }
 
 // close waits until all lines are written, but no longer than within.

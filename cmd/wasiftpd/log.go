@@ -23,22 +23,23 @@ func newLogger(w io.Writer, format string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, nil))
 }
 
-// logWriter begins a new line after a record that a full disk has cut short. Handlers
-// write one record a call, and make one call at a time.
+// logWriter begins a new line after a record that a full disk has cut short. A call of
+// Write writes whole lines, and one is made at a time.
 type logWriter struct {
 	to  io.Writer
 	cut bool
 }
 
-func (w *logWriter) Write(record []byte) (int, error) {
+func (w *logWriter) Write(lines []byte) (int, error) {
+	begun := 0 // bytes before the lines
 	if w.cut {
-		record = append([]byte{'\n'}, record...)
+		lines, begun = append([]byte{'\n'}, lines...), 1
 	}
-	n, err := w.to.Write(record)
+	n, err := w.to.Write(lines)
 	if n > 0 {
-		w.cut = n < len(record)
+		w.cut = lines[n-1] != '\n'
 	}
-	return n, err
+	return max(0, n-begun), err
 }
 
 // observer logs what happens: a line for each event.

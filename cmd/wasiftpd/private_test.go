@@ -220,7 +220,7 @@ func TestKeyOfOthers(t *testing.T) {
 	s := start(t, "--root", dir, "--tls-cert", cert, "--tls-key", key, "--host", "b.example.org,cert="+hostCert+",key="+hostKey)
 	for _, want := range []string{"file=" + key + " mode=0644", "file=" + hostKey + " mode=0604"} {
 		want = `level=WARN msg="others on this machine may read or change the key; chmod 600 it" ` + want
-		if log := s.log.String(); !strings.Contains(log, want) {
+		if log := s.log.until(want); !strings.Contains(log, want) {
 			t.Errorf("the log has no %s:\n%s", want, log)
 		}
 	}

@@ -74,7 +74,7 @@ func TestUserWithoutFolder(t *testing.T) {
 	for _, want := range []string{
 		`users="anonymous@a.example.org, bob"`, "there is no folder " + missing, "users=eve", odd + " is a file",
 	} {
-		if log := s.log.String(); !strings.Contains(log, want) {
+		if log := s.log.until(want); !strings.Contains(log, want) {
 			t.Errorf("the log of the start has no %s:\n%s", want, log)
 		}
 	}
@@ -193,7 +193,7 @@ func TestRootOfNobody(t *testing.T) {
 	for _, anonymous := range []string{"off", "ro"} {
 		s := start(t, "--root", missing, "--users", users, "--anonymous", anonymous)
 		who := map[string]string{"off": "nobody", "ro": "anonymous"}[anonymous]
-		if log := s.log.String(); !strings.Contains(log, "there is no folder "+missing) || !strings.Contains(log, "users="+who) {
+		if log := s.log.until("users=" + who); !strings.Contains(log, "there is no folder "+missing) || !strings.Contains(log, "users="+who) {
 			t.Errorf("the log is\n%s", log)
 		}
 		s.admitted("bob", "secret")

@@ -65,7 +65,7 @@ func TestSelfSignedAnew(t *testing.T) {
 			if after == before || !strings.Contains(s.out.String(), "\n"+after+"\n") {
 				t.Errorf("it was %s and is %s; the banner is\n%s", before, after, s.out)
 			}
-			if log := s.log.String(); !strings.Contains(log, "is made anew") || !strings.Contains(log, "SHA-256="+after) {
+			if log := s.log.until("SHA-256=" + after); !strings.Contains(log, "is made anew") || !strings.Contains(log, "SHA-256="+after) {
 				t.Errorf("the log is\n%s", log)
 			}
 			if shown := s.served(&tls.Config{InsecureSkipVerify: true}); !validAt(shown, time.Now()) {
@@ -167,8 +167,8 @@ func TestSelfSignedModes(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := startTLS(t, "--root", t.TempDir(), "--tls", "self-signed", "--tls-dir", dir)
-	told := strings.Contains(s.log.String(), "file="+file+` "mode was"=0644`)
-	if modeOf(t, file) != 0o600 || fingerprint(own(t, dir)) != before || !told {
+	told := "file=" + file + ` "mode was"=0644`
+	if modeOf(t, file) != 0o600 || fingerprint(own(t, dir)) != before || !strings.Contains(s.log.until(told), told) {
 		t.Errorf("the mode is %v, and the log\n%s", modeOf(t, file), s.log)
 	}
 

@@ -36,7 +36,7 @@ func (p *program) serve(o *options) (err error) {
 	}
 	lines := newBacklog(p.stderr, o.logFormat)
 	defer lines.close(flushTime)
-	logger := newLogger(lines, o.logFormat)
+	logger := lines.logger(o.logFormat)
 	o.anchor()
 
 	ctx, cancel := context.WithCancel(context.Background())

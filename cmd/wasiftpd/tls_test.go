@@ -230,8 +230,9 @@ func TestExpired(t *testing.T) {
 	} {
 		file := write(t, dir, "both", ca.both("a.example.org", from))
 		s := startTLS(t, "--root", dir, "--tls-cert", file, "--tls-key", file)
-		if !strings.Contains(s.log.String(), `level=WARN msg="the certificate `+want) {
-			t.Errorf("the log is\n%s", s.log)
+		want = `level=WARN msg="the certificate ` + want
+		if log := s.log.until(want); !strings.Contains(log, want) {
+			t.Errorf("the log is\n%s", log)
 		}
 	}
 }

@@ -133,7 +133,6 @@ func (b *backlog) take(room []byte) (batch []byte, dropped int) {
 		<-b.wake
 		b.mu.Lock()
 	}
-	b.gathered.Stop()
 	batch, b.waiting, b.writing = b.waiting, room[:0], len(b.waiting)
 	dropped, b.dropped, b.due = b.dropped, 0, false
 	return batch, dropped

@@ -89,6 +89,24 @@ func TestThreat40FullDisk(t *testing.T) {
 	})
 }
 
+// The log tells of a lost line as soon as it is read again, though no other line comes.
+func TestThreat40LastLineLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		to := newPipe()
+		b := newBacklog(to, "text")
+		io.WriteString(b, strings.Repeat("x", maxBacklog-1)+"\n")
+		synctest.Wait() // it is being written
+		b.logger("text").Info("lost")
+		close(to.open)
+		synctest.Wait()
+		lines := to.records()
+		checkLines(t, lines[min(1, len(lines)):],
+			`level=WARN msg="lines of the log were dropped, for they could not be written" lines=1`)
+		b.close(flushTime)
+	})
+}
+
 // A disk that becomes full in the midst of many lines keeps those that fit. The log tells
 // how many do not, and the next ones are whole.
 func TestThreat40DiskFilledByBatch(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"net"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,25 +26,6 @@ func (t *teller) Post(kind uint16) { t.events <- kind }
 func (*teller) Parts(*Stream)      {}
 func (*teller) Lingers(*Stream)    {}
 func (t *teller) Closed(*Stream)   { close(t.closed) }
-
-// pollFor starts a poll, and the goroutine that waits for it until the test is over.
-func pollFor(t *testing.T) *Poll {
-	p, ended := NewPoll(), make(chan struct{})
-	var over atomic.Bool
-	go func() {
-		defer close(ended)
-		for !over.Load() {
-			p.Wait(time.Time{})
-		}
-		p.End()
-	}()
-	t.Cleanup(func() {
-		over.Store(true)
-		p.Wake()
-		<-ended
-	})
-	return p
-}
 
 // directOn makes a stream on a direct socket, and returns the client's end too.
 func directOn(t *testing.T) (*Stream, *teller, *net.TCPConn) {

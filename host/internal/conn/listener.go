@@ -50,7 +50,7 @@ func Addr(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// mostArrived is how many connections wait for a goroutine's Listener to be asked.
+// mostArrived is how many connections wait for Accept, besides those that wait in the system.
 const mostArrived = 16
 
 // Listen makes a Listener of Go's. It calls notify when connections have come since Accept
@@ -61,6 +61,7 @@ func Listen(l net.Listener, poll *Poll, notify func(), serve func(l net.Listener
 		return direct
 	}
 	s := &served{listener: l, notify: notify}
+	s.room.L = &s.mu
 	serve(l, s.take)
 	return s
 }
@@ -72,12 +73,16 @@ type served struct {
 
 	mu      sync.Mutex
 	arrived []*Arrival
+	room    sync.Cond // signals that arrived is not full, or closed set
 	closed  bool
 }
 
 func (s *served) take(c net.Conn) (more bool) {
 	s.mu.Lock()
-	if s.closed || len(s.arrived) >= mostArrived {
+	for len(s.arrived) >= mostArrived && !s.closed {
+		s.room.Wait()
+	}
+	if s.closed {
 		c.Close()
 	} else {
 		s.arrived = append(s.arrived, &Arrival{From: Addr(c.RemoteAddr()), conn: c})
@@ -96,6 +101,7 @@ func (s *served) Accept() (*Arrival, error) {
 	}
 	a := s.arrived[0]
 	s.arrived = s.arrived[1:]
+	s.room.Signal()
 	return a, nil
 }
 
@@ -104,6 +110,7 @@ func (s *served) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
+	s.room.Broadcast()
 	for _, a := range s.arrived {
 		a.Close()
 	}

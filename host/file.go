@@ -41,7 +41,11 @@ func (f *openFile) end() {
 	if f.transfer != nil {
 		f.transfer.giveUp()
 	}
-	f.session.afterwards(f.close)
+	if _, small := f.reader.(*smallFile); small && f.transfer.over() {
+		f.close() // which waits for nothing
+	} else {
+		f.session.afterwards(f.close)
+	}
 }
 
 // close closes the file once its transfer is over, and aborts an upload. It sends the event
@@ -202,6 +206,6 @@ func (f *openFile) openDownload(files *fsbridge.Access, offset int64) (wasi.Stat
 	if err != nil {
 		return wasi.Stat{}, err
 	}
-	f.reader = file
+	f.reader = f.session.server.small(file, info, offset)
 	return fsbridge.StatOf(info), nil
 }

@@ -32,6 +32,7 @@ type Server struct {
 	work         sync.WaitGroup   // the goroutines that shards start: transfers, file operations
 	revocations  atomic.Uint64    // calls of Revoke
 	processors   turns.Queue[party]
+	smallBytes   atomic.Int64 // of small files that are open
 	downloads    atomic.Int32 // that move bytes without conversion
 	threads      threads
 

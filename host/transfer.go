@@ -74,7 +74,11 @@ func (sh *shard) transferStart(a *wasm.Args) wasi.Errno {
 	}
 	handle := a.Handle(0)
 	t := f.begin(handle, f.doing())
-	t.conn, t.tls, t.ascii, t.length = c.stream.Ordinary(), c.tls, a.Uint32(2)&wasi.TransferASCII != 0, a.Int64(3)
+	t.tls, t.ascii, t.length = c.tls, a.Uint32(2)&wasi.TransferASCII != 0, a.Int64(3)
+	if t.sendSmall(c, handle) {
+		return wasi.OK
+	}
+	t.conn = c.stream.Ordinary()
 	if c.deflated != nil {
 		c.deflated.Labour = f.session.labour(t.ctx)
 	}
@@ -119,6 +123,12 @@ func (t *transfer) run(handle uint32) {
 	if t.file.source != nil {
 		s.guard(filesCode, t.file.source.Close)
 	}
+	t.finish(handle)
+}
+
+// finish tells how the transfer ended.
+func (t *transfer) finish(handle uint32) {
+	s := t.file.session
 	close(t.finished)
 	switch {
 	case t.hash != nil:
@@ -370,6 +380,19 @@ func (t *transfer) giveUp() {
 	t.cancel()
 	if t.conn != nil {
 		t.conn.SetDeadline(time.Unix(1, 0))
+	}
+}
+
+// over says whether nothing moves: the transfer is finished, or nil.
+func (t *transfer) over() bool {
+	if t == nil {
+		return true
+	}
+	select {
+	case <-t.finished:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -309,6 +309,17 @@ func (s *Stream) keepOn() {
 	}
 }
 
+// Try writes as many bytes of p to a direct socket as it takes at once, and keeps none.
+func (s *Stream) Try(p []byte) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.direct == nil || s.flushing || s.closing {
+		return 0
+	}
+	n, _ := s.direct.write(p) // the next write meets the error again
+	return n
+}
+
 // Busy says whether bytes that the stream has taken are unsent.
 func (s *Stream) Busy() bool {
 	s.mu.Lock()

@@ -18,7 +18,7 @@ type direct interface {
 	read(p []byte) (int, error) // io.EOF at the end
 	write(p []byte) (int, error)
 	discard() (more bool) // drops the bytes that have come; false: no more will come
-	over() bool           // no bytes are unread, and no more will come
+	peek() error          // what read would say, without the bytes
 	shutdown() error      // ends the sending direction
 	reset()               // breaks the connection off (RST)
 	close()
@@ -64,7 +64,7 @@ func (s *Stream) seen(e events) {
 // heed notes that the client has hung up. If bytes are unread before the end, the guest is
 // told once it has read nothing for hangUpTime.
 func (s *Stream) heed() {
-	if s.direct.over() {
+	if s.ended() {
 		s.tellOver()
 		return
 	}
@@ -76,6 +76,19 @@ func (s *Stream) heed() {
 			s.tellOver()
 		}
 	})
+}
+
+// ended says whether no bytes are unread on a direct socket, and no more will come. It keeps
+// an error for Read: the system tells of it once.
+func (s *Stream) ended() bool {
+	err := s.direct.peek()
+	if err == nil || err == syscall.EAGAIN {
+		return false
+	}
+	if err != io.EOF {
+		s.readErr = err
+	}
+	return true
 }
 
 // take is Read on a direct socket. After a short read there is nothing more before the

@@ -118,10 +118,10 @@ func (d *polled) discard() (more bool) {
 	return false
 }
 
-func (d *polled) over() bool {
+func (d *polled) peek() error {
 	var one [1]byte
 	_, err := d.received(&one[0], 1, unix.MSG_PEEK)
-	return err != nil && err != unix.EAGAIN
+	return err
 }
 
 func (d *polled) shutdown() error { return unix.Shutdown(d.fd, unix.SHUT_WR) }

@@ -530,7 +530,7 @@ func sever(conn net.Conn) {
 func (s *Stream) SilentEnd() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.arrived) == 0 && (s.readErr != nil || s.direct != nil && s.direct.over())
+	return len(s.arrived) == 0 && (s.readErr != nil || s.direct != nil && s.ended())
 }
 
 // Reset breaks a TCP connection off (RST): a plain end would look like the end of the data.

@@ -66,15 +66,16 @@ const (
 func (p *passivePort) listener() *listener {
 	s := p.session
 	l := &listener{session: s, port: conn.Addr(p.socket.Addr()).Port(), ranged: p.number > 0}
-	l.timer = time.AfterFunc(s.server.config.Limits.DataTime, func() { s.shard.do(l.expire) })
-	l.socket = conn.Listen(p.socket, s.shard.poll, func() { s.shard.do(l.attend) }, func(socket net.Listener, take func(net.Conn) bool) {
+	serve := func(socket net.Listener, take func(net.Conn) bool) {
 		s.server.work.Go(func() { s.server.acceptAll(socket, take) })
-	})
+	}
+	l.socket = conn.Listen(p.socket, s.shard.poll, func() { s.shard.do(l.attend) }, serve)
 	return l
 }
 
 // open gives the listener its handle, and begins the wait.
 func (l *listener) open() wasi.Errno {
+	l.limit(l.session.server.config.Limits.DataTime)
 	handle, errno := l.session.own(l)
 	if errno != wasi.OK {
 		l.shutPort()
@@ -82,13 +83,17 @@ func (l *listener) open() wasi.Errno {
 	}
 	l.handle, l.wanted, l.taken = handle, false, false
 	l.uses++
-	l.limit(l.session.server.config.Limits.DataTime)
 	return wasi.OK
 }
 
+// limit has expire called after wait, and not at an earlier time that was set.
 func (l *listener) limit(wait time.Duration) {
 	l.until = time.Now().Add(wait)
-	l.timer.Reset(wait)
+	if l.timer == nil {
+		l.timer = time.AfterFunc(wait, func() { l.session.shard.do(l.expire) })
+	} else {
+		l.timer.Reset(wait)
+	}
 }
 
 func (l *listener) owner() *session { return l.session }
@@ -397,7 +402,8 @@ func (sh *shard) netDeflate(a *wasm.Args) wasi.Errno {
 		level = defaultLevel
 	}
 	c.deflated = &conn.Deflated{
-		Conn: c.stream.Ordinary(), Level: level, Stall: sh.server.config.Limits.StallTime, Labour: c.session.labour(context.Background()),
+		Conn: c.stream.Ordinary(), Level: level, Stall: sh.server.config.Limits.StallTime,
+		Labour: c.session.labour(context.Background()),
 	}
 	c.connected(c.deflated, a.Handle(0))
 	return wasi.OK

@@ -193,7 +193,8 @@ func TestRootOfNobody(t *testing.T) {
 	for _, anonymous := range []string{"off", "ro"} {
 		s := start(t, "--root", missing, "--users", users, "--anonymous", anonymous)
 		who := map[string]string{"off": "nobody", "ro": "anonymous"}[anonymous]
-		if log := s.log.until("users=" + who); !strings.Contains(log, "there is no folder "+missing) || !strings.Contains(log, "users="+who) {
+		log := s.log.until("users=" + who)
+		if !strings.Contains(log, "there is no folder "+missing) || !strings.Contains(log, "users="+who) {
 			t.Errorf("the log is\n%s", log)
 		}
 		s.admitted("bob", "secret")

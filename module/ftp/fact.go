@@ -1,10 +1,6 @@
 package ftp
 
-import (
-	"encoding/binary"
-
-	"wasiftp/wasi"
-)
+import "wasiftp/wasi"
 
 // facts is a set of MLSx facts (RFC 3659 §7.5).
 type facts uint8
@@ -87,26 +83,9 @@ func (s *factStyle) append(b []byte, info *FileInfo) []byte {
 		m.back = append(appendFacts(m.back[:0], s.picked&backFacts, info, s.rights), ' ')
 	}
 	b = append(b, m.front...)
-	// The order is that of appendFacts.
-	if s.picked&factSize != 0 && info.Type != Dir {
-		b = binary.LittleEndian.AppendUint64(b, sizeWord)
-		b = append(appendUint(b[:len(b)-3], info.Size), ';')
-	}
-	if s.picked&factModify != 0 {
-		b = binary.LittleEndian.AppendUint64(b, modifyWord)
-		b = append(appendTime(b[:len(b)-1], info.ModTime), ';')
-	}
-	if s.picked&factCreate != 0 && info.Created != 0 {
-		b = appendFacts(b, factCreate, info, s.rights)
-	}
+	b = appendFacts(b, s.picked&^(frontFacts|backFacts), info, s.rights)
 	return append(b, m.back...)
 }
-
-// The names of facts, the first letter in the lowest byte.
-var (
-	sizeWord   = binary.LittleEndian.Uint64([]byte("size=   "))
-	modifyWord = binary.LittleEndian.Uint64([]byte("modify= "))
-)
 
 func appendType(b []byte, t FileType) []byte {
 	switch t {

@@ -350,12 +350,10 @@ func (s *session) obey(line []byte) error {
 	if err == nil {
 		err = v.run(s, arg)
 	}
-	if r, ok := err.(reply); ok {
-		s.say(r)
-	} else if err != nil {
-		if err == ErrAgain {
-			return err
-		}
+	if err == ErrAgain {
+		return err
+	}
+	if err != nil {
 		s.say(replyTo(err, v != nil && v.Naming))
 	}
 	if v != nil && !v.Neutral {
@@ -383,19 +381,20 @@ func (s *session) check(v *Verb, word, arg []byte) error {
 	if !s.e.offers(v) {
 		return s.e.refusal(v)
 	}
-	if len(arg) > 0 {
-		return v.checkArgument(arg)
-	}
-	if v.Argument == RequiredArgument || v.Argument == RequiredPathname {
-		return replyNeedArgument
-	}
-	return nil
+	return v.checkArgument(arg)
 }
 
 // checkArgument refuses an argument that is not of the verb's kind.
 func (v *Verb) checkArgument(arg []byte) error {
-	if v.Argument == NoArgument && len(bytes.TrimLeft(arg, " ")) > 0 {
-		return replyNoArgument
+	switch v.Argument {
+	case NoArgument:
+		if len(bytes.TrimLeft(arg, " ")) > 0 {
+			return replyNoArgument
+		}
+	case RequiredArgument, RequiredPathname:
+		if len(arg) == 0 {
+			return replyNeedArgument
+		}
 	}
 	if v.Word && bytes.IndexByte(bytes.TrimRight(arg, " "), ' ') >= 0 {
 		return replyOneWord

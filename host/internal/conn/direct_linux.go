@@ -28,8 +28,7 @@ func directOf(c net.Conn, p *Poll) direct {
 	if e == nil {
 		return nil
 	}
-	fd := -1
-	control(tcp, func(of uintptr) { fd = copied(of) })
+	fd := copied(tcp)
 	if fd < 0 {
 		return nil
 	}
@@ -37,9 +36,11 @@ func directOf(c net.Conn, p *Poll) direct {
 	return &polled{epoll: e, fd: fd}
 }
 
-// copied is a copy of a descriptor, -1 if there is none to be had.
-func copied(fd uintptr) int {
-	n, _ := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+// copied is a copy of the descriptor of a connection or a listener, -1 if there is none to
+// be had.
+func copied(of any) int {
+	n := -1
+	control(of, func(fd uintptr) { n, _ = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
 	return n
 }
 
@@ -72,7 +73,8 @@ func (d *polled) seen(e uint32) {
 // received is the result of recvfrom, which need not tell Go's scheduler since it doesn't
 // wait. A nil p with MSG_TRUNC drops the bytes.
 func (d *polled) received(p *byte, size, flags int) (int, error) {
-	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(d.fd), uintptr(unsafe.Pointer(p)), uintptr(size), uintptr(flags), 0, 0)
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(d.fd), uintptr(unsafe.Pointer(p)), uintptr(size),
+		uintptr(flags), 0, 0)
 	switch {
 	case errno != 0:
 		return 0, errno

@@ -54,8 +54,9 @@ func Addr(a net.Addr) netip.AddrPort {
 const mostArrived = 16
 
 // Listen makes a Listener of Go's. It calls notify when connections have come since Accept
-// has returned nil. If poll can watch it, the goroutine that waits for poll does. Else serve starts a goroutine that calls take with each connection
-// that l accepts, until take returns false; notify is called there, too.
+// has returned nil. If poll can watch it, the goroutine that waits for poll does so. Else
+// serve starts a goroutine that calls take with each connection that l accepts, until take
+// returns false; notify is called there.
 func Listen(l net.Listener, poll *Poll, notify func(), serve func(l net.Listener, take func(net.Conn) bool)) Listener {
 	if direct := directListener(l, poll, notify); direct != nil {
 		return direct

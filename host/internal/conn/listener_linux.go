@@ -25,12 +25,7 @@ func directListener(l net.Listener, p *Poll, notify func()) Listener {
 	if e == nil {
 		return nil
 	}
-	raw, err := tcp.SyscallConn()
-	if err != nil {
-		return nil
-	}
-	fd := -1
-	raw.Control(func(of uintptr) { fd = copied(of) })
+	fd := copied(tcp)
 	if fd < 0 {
 		return nil
 	}

@@ -20,9 +20,9 @@ func Bottom(conn net.Conn) net.Conn {
 // an urgent byte (RFC 854); from Python's ftplib that byte is a letter of ABOR.
 func SetUrgentInline(conn net.Conn) { control(conn, urgentInline) }
 
-// rawConn is the system's socket of a connection, nil where there is none.
-func rawConn(conn net.Conn) syscall.RawConn {
-	if c, ok := conn.(syscall.Conn); ok {
+// rawConn is the system's socket of a connection or a listener, nil where there is none.
+func rawConn(of any) syscall.RawConn {
+	if c, ok := of.(syscall.Conn); ok {
 		if raw, err := c.SyscallConn(); err == nil {
 			return raw
 		}
@@ -33,9 +33,9 @@ func rawConn(conn net.Conn) syscall.RawConn {
 // socketed calls do with the descriptor of a connection, if it has one.
 type socketed func(do func(fd uintptr))
 
-// control calls do with the descriptor of a connection that has one.
-func control(conn net.Conn, do func(fd uintptr)) {
-	if raw := rawConn(conn); raw != nil {
+// control calls do with the descriptor of a connection or a listener that has one.
+func control(of any, do func(fd uintptr)) {
+	if raw := rawConn(of); raw != nil {
 		raw.Control(do)
 	}
 }

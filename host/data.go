@@ -291,7 +291,7 @@ func (s *session) openPort(family uint32) (*passivePort, wasi.Errno) {
 		result := open(context.Background())
 		return result.port, result.errno
 	}
-	result, errno := s.pose(questionKey{call: wasi.NetListen, flags: family}, open)
+	result, errno := s.pose(questionKey{call: wasi.NetListen, flags: family}, task{work: open})
 	return result.port, errno
 }
 

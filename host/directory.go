@@ -107,7 +107,7 @@ func (d *openDir) fetch(to []byte) (n int, errno wasi.Errno) {
 	}
 	room := min(len(to), maxPage)
 	key := questionKey{call: wasi.FileList, handle: d.handle, number: int64(room)}
-	fill := func(context.Context) answer { return answer{errno: errnoOf(d.fill(room))} }
+	fill := task{work: func(context.Context) answer { return answer{errno: errnoOf(d.fill(room))} }}
 	if _, errno := d.session.pose(key, fill); errno != wasi.OK {
 		return 0, errno
 	}

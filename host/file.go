@@ -72,6 +72,7 @@ func (f *openFile) close() {
 		case f.source != nil && f.transfer == nil:
 			guard(f.source.Close)
 		}
+		guard(f.transfer.store)
 		guard(f.upload.Abort)
 		f.over(err)
 	})

@@ -28,7 +28,8 @@ type login struct {
 	close   func() error                // Account.Close, may be nil
 	users   atomic.Int32                // the session, its questions and its objects that are being closed; the last calls close
 	revoked atomic.Bool
-	kept    bool // the session is over, and its seat counts for the account; guarded by server.mu
+	tempo   tempo // of the files
+	kept    bool  // the session is over, and its seat counts for the account; guarded by server.mu
 	once    sync.Once
 }
 
@@ -142,8 +143,9 @@ func (sh *shard) authLogin(a *wasm.Args) wasi.Errno {
 	if given.TLS == nil && s.server.config.TLS.Require != TLSOptional || s.failures >= s.server.config.Limits.LoginFailures {
 		return wasi.EACCES
 	}
+	authenticate := func(ctx context.Context) answer { return s.authenticate(ctx, given) }
 	result, errno := s.pose(questionKey{call: wasi.AuthLogin, name: user, to: password},
-		s.held(&s.server.threads.logins, user, func(ctx context.Context) answer { return s.authenticate(ctx, given) }))
+		task{authenticate, &s.server.threads.logins, user, &s.server.tempo})
 	if errno == wasi.EACCES {
 		s.failures++
 	}

@@ -2,21 +2,55 @@ package host
 
 import (
 	"context"
+	"sync/atomic"
+	"time"
 
 	"wasiftp/host/turns"
 	"wasiftp/wasi"
 )
 
 // question is a call of the guest that may have to wait: for a disk, a network file
-// system, a slow password hash. A goroutine of its own answers it, so that only the
-// session that asks waits. The guest then repeats the call and gets the answer.
+// system, a slow password hash. It is answered behind the guest's step, on a goroutine that
+// does not keep other sessions waiting. The guest then repeats the call and gets the answer.
 type question struct {
-	key    questionKey
-	cancel context.CancelFunc
-	done   bool
-	waits  bool // the guest has asked it, and waits for EventReady
-	answer answer
-	user   *login // the login that asked, nil for none
+	task
+	session *session
+	key     questionKey
+	ctx     context.Context
+	cancel  context.CancelFunc
+	done    bool
+	waits   bool // the guest has asked it, and waits for EventReady
+	answer  answer
+	took    time.Duration // the work; 0 if it was not done
+	user    *login        // the login that asked, nil for none
+}
+
+// task is the work for a question.
+type task struct {
+	work    func(context.Context) answer
+	threads *turns.Queue[string] // where the work needs a place, once what the session has given up is closed; nil for none
+	account string               // the key of threads
+	tempo   *tempo               // nil for work that takes its time
+}
+
+// tempo knows which calls are quick, each by the bit of its index in wasi.Table: the last of
+// its kind took less than quickTime. They are made on the shard's own goroutine, since to
+// hand one over costs as much as the call. A deputy takes the shard over if one is slow.
+type tempo struct{ quick atomic.Uint32 }
+
+const quickTime = 200 * time.Microsecond
+
+func (p *tempo) isQuick(call int) bool { return p != nil && p.quick.Load()&(1<<call) != 0 }
+
+// note notes how long a call took; 0 says that it was not made.
+func (p *tempo) note(call int, took time.Duration) {
+	switch {
+	case p == nil || took == 0 || p.isQuick(call) == (took < quickTime):
+	case took < quickTime:
+		p.quick.Or(1 << call)
+	default:
+		p.quick.And(^uint32(1 << call))
+	}
 }
 
 // questionKey identifies a question, so that the same call again gets its answer.
@@ -66,32 +100,20 @@ const maxWorking = 4
 
 // ask poses a question about the account's files.
 func (s *session) ask(key questionKey, work func(context.Context) answer) (answer, wasi.Errno) {
-	return s.pose(key, s.held(&s.server.threads.questions, s.user(), work))
+	return s.pose(key, task{work, &s.server.threads.questions, s.user(), s.tempo()})
 }
 
-// held is work that waits until the objects that the session has given up are closed, and
-// then for one of the account's threads.
-func (s *session) held(threads *turns.Queue[string], account string,
-	work func(context.Context) answer) func(context.Context) answer {
-	ending := s.ending
-	return func(ctx context.Context) answer {
-		if ending != nil {
-			select {
-			case <-ending:
-			case <-ctx.Done():
-			}
-		}
-		if threads.Enter(ctx, account) != nil {
-			return answer{errno: wasi.ECANCELED}
-		}
-		defer threads.Leave(account)
-		return work(ctx)
+// tempo is that of the account's files; nil without a login.
+func (s *session) tempo() *tempo {
+	if l := s.login.Load(); l != nil {
+		return &l.tempo
 	}
+	return nil
 }
 
-// pose answers the question key by work. The errno is EAGAIN while work runs, and EBUSY if
-// too much runs for this session. Another question abandons the one before.
-func (s *session) pose(key questionKey, work func(context.Context) answer) (answer, wasi.Errno) {
+// pose answers the question key by a task. The errno is EAGAIN while it is worked on, and
+// EBUSY if too much is worked on for this session. Another question abandons the one before.
+func (s *session) pose(key questionKey, t task) (answer, wasi.Errno) {
 	if q := s.asked; q != nil && q.key == key {
 		if !q.done {
 			q.waits = true
@@ -105,46 +127,110 @@ func (s *session) pose(key questionKey, work func(context.Context) answer) (answ
 		return answer{}, wasi.EBUSY
 	}
 	s.abandonQuestion()
-	s.begin(key, work).waits = true
+	s.begin(key, t).waits = true
 	return answer{}, wasi.EAGAIN
 }
 
 // foresee poses a question before the guest does, who will ask it next, so that the host
 // works on it while the guest works on the answer before. The limits are those of other
 // questions. It poses none if the guest has asked something else meanwhile.
-func (s *session) foresee(key questionKey, work func(context.Context) answer) {
+func (s *session) foresee(key questionKey, t task) {
 	if s.asked == nil && s.working < maxWorking {
-		s.begin(key, work)
+		s.begin(key, t)
 	}
 }
 
-// begin has work done for the question that is asked from now on.
-func (s *session) begin(key questionKey, work func(context.Context) answer) *question {
+// begin has a task done for the question that is asked from now on.
+func (s *session) begin(key questionKey, t task) *question {
 	s.working++
-	ctx, cancel := context.WithCancel(context.Background())
-	q := &question{key: key, cancel: cancel, user: s.login.Load()}
+	q := &question{task: t, session: s, key: key, user: s.login.Load()}
+	q.ctx, q.cancel = context.WithCancel(context.Background())
 	q.user.enter()
 	s.asked = q
-	s.server.work.Go(func() {
-		defer cancel()
-		if s.guard(filesCode, func() error { q.answer = work(ctx); return nil }) != nil {
-			q.answer = answer{errno: wasi.EIO}
-		}
-		fetched := func() {
-			s.working--
-			if s.asked != q {
-				s.server.work.Go(q.giveUp)
-				return
-			}
-			if q.done = true; q.waits {
-				s.shard.post(wasi.Event{Kind: wasi.EventReady, Session: s.handle})
-			}
-		}
-		if !s.shard.do(fetched) {
-			q.giveUp()
-		}
-	})
+	if q.tempo.isQuick(key.call) {
+		s.shard.chores = append(s.shard.chores, q)
+	} else {
+		q.handOver()
+	}
 	return q
+}
+
+// handOver has a goroutine of its own answer the question.
+func (q *question) handOver() {
+	ending := q.session.ending
+	q.session.server.work.Go(func() {
+		if q.enter(ending) {
+			q.do()
+		} else {
+			q.cancel()
+			q.answer = answer{errno: wasi.ECANCELED}
+		}
+		q.tell()
+	})
+}
+
+// enter waits for a place, but first until ending is closed. It returns false if the
+// question is abandoned meanwhile.
+func (q *question) enter(ending <-chan struct{}) bool {
+	if q.threads == nil {
+		return true
+	}
+	if ending != nil {
+		select {
+		case <-ending:
+		case <-q.ctx.Done():
+		}
+	}
+	return q.threads.Enter(q.ctx, q.account) == nil
+}
+
+// tryEnter is enter without waiting.
+func (q *question) tryEnter() bool {
+	if q.threads == nil {
+		return true
+	}
+	if ending := q.session.ending; ending != nil {
+		select {
+		case <-ending:
+		default:
+			return false
+		}
+	}
+	return q.threads.Try(q.account)
+}
+
+// do does the work, and gives the place back.
+func (q *question) do() {
+	began := time.Now()
+	defer q.cancel()
+	if q.session.guard(filesCode, func() error { q.answer = q.work(q.ctx); return nil }) != nil {
+		q.answer = answer{errno: wasi.EIO}
+	}
+	q.took = time.Since(began)
+	if q.threads != nil {
+		q.threads.Leave(q.account)
+	}
+}
+
+// tell has the shard learn of the answer.
+func (q *question) tell() {
+	if !q.session.shard.do(q.answered) {
+		q.giveUp()
+	}
+}
+
+// answered runs on the shard's goroutine once the answer is there.
+func (q *question) answered() {
+	s := q.session
+	s.working--
+	q.tempo.note(q.key.call, q.took)
+	if s.asked != q {
+		s.server.work.Go(q.giveUp)
+		return
+	}
+	if q.done = true; q.waits {
+		s.shard.post(wasi.Event{Kind: wasi.EventReady, Session: s.handle})
+	}
 }
 
 // askToOpen asks for a file or a directory to be opened, which then holds one of the

@@ -57,6 +57,7 @@ type Server struct {
 	uploads    uploads
 	ports      ports
 	idle       chan struct{} // closed when all sessions of a draining server are over and their last replies sent
+	tempo      tempo         // of the Authenticator
 	idleOnce   sync.Once
 }
 
@@ -152,7 +153,8 @@ func (s *Server) observe(e Event) {
 // start adds a shard. Callers other than New hold s.mu.
 func (s *Server) start(sh *shard) {
 	s.shards = append(s.shards, sh)
-	s.running.Go(sh.run)
+	s.running.Add(1)
+	go sh.run()
 }
 
 // Serve accepts control connections on l until Shutdown or Close, and then returns

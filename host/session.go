@@ -40,6 +40,7 @@ type session struct {
 	hashing  sync.Mutex            // held by the goroutine that hashes a file: one at a time
 	doing    atomic.Pointer[activity]
 	kept     *listener     // the passive port for the next transfer, nil for none
+	said     []byte        // replies that leave together once the engine has nothing to do; nil for none
 	ending   chan struct{} // closed once every object given up so far is closed; nil if none was
 
 	// For a session that the engine does not know yet, as its client has sent nothing.
@@ -185,6 +186,7 @@ func (s *session) end() {
 		s.kept = nil
 	}
 	s.abandonQuestion()
+	s.speak()
 	over := Event{Kind: Disconnected, User: s.user(), Duration: time.Since(s.began), Err: s.seat.reason()}
 	s.seat.keep(s.login.Load())
 	s.logout()
@@ -242,26 +244,79 @@ func (sh *shard) netRead(a *wasm.Args) wasi.Errno {
 }
 
 func (sh *shard) netWrite(a *wasm.Args) wasi.Errno {
-	var out *conn.Stream
-	said := 0
 	if s, errno := sh.session(a); errno == wasi.OK {
-		out = s.stream
-		if s.greeting != nil {
-			said = s.repeated(a.Bytes(1))
-		}
-	} else {
-		c, errno := get[*dataConn](&sh.handles, a.Handle(0))
-		if errno != wasi.OK {
-			return errno
-		}
-		if errno = c.usable(); errno != wasi.OK {
-			return errno
-		}
-		out = c.stream
+		n, errno := s.say(a.Bytes(1))
+		putUint32(a.Bytes(2), uint32(n))
+		return errno
 	}
-	n, errno := out.Write(a.Bytes(1)[said:])
-	putUint32(a.Bytes(2), uint32(said+n))
+	c, errno := get[*dataConn](&sh.handles, a.Handle(0))
+	if errno != wasi.OK {
+		return errno
+	}
+	if errno = c.usable(); errno != wasi.OK {
+		return errno
+	}
+	n, errno := c.stream.Write(a.Bytes(1))
+	putUint32(a.Bytes(2), uint32(n))
 	return errno
+}
+
+const (
+	mostSaid  = 2048 // bytes of replies that wait for more
+	mostRooms = 64   // empty buffers for them that a shard keeps
+)
+
+// say takes replies of the engine's. They wait until the engine has nothing more to do: so
+// the reply at the beginning and that at the end of a short transfer leave in one write.
+func (s *session) say(p []byte) (int, wasi.Errno) {
+	known := 0
+	if s.greeting != nil {
+		known = s.repeated(p)
+		p = p[known:]
+	}
+	if len(s.said)+len(p) > mostSaid || s.stream.Busy() {
+		s.speak()
+		n, errno := s.stream.Write(p)
+		return known + n, errno
+	}
+	if s.said == nil {
+		s.said = s.shard.room()
+		s.shard.speakers = append(s.shard.speakers, s)
+	}
+	s.said = append(s.said, p...)
+	return known + len(p), wasi.OK
+}
+
+// speak sends the replies that wait.
+func (s *session) speak() {
+	if s.said == nil {
+		return
+	}
+	s.stream.Write(s.said)
+	if sh := s.shard; len(sh.rooms) < mostRooms {
+		sh.rooms = append(sh.rooms, s.said[:0])
+	}
+	s.said = nil
+}
+
+// room is an empty buffer for replies.
+func (sh *shard) room() []byte {
+	n := len(sh.rooms)
+	if n == 0 {
+		return make([]byte, 0, mostSaid)
+	}
+	room := sh.rooms[n-1]
+	sh.rooms = sh.rooms[:n-1]
+	return room
+}
+
+// speak sends the replies that wait in all sessions.
+func (sh *shard) speak() {
+	for _, s := range sh.speakers {
+		s.speak()
+	}
+	clear(sh.speakers)
+	sh.speakers = sh.speakers[:0]
 }
 
 // repeated is how many bytes of the engine's first reply the host has sent before.

@@ -31,6 +31,12 @@ type shard struct {
 	large    bool         // the instance should be replaced; guarded by server.mu, set by the shard alone
 	ran      atomic.Int64 // when the latest step began, by server.clock; 0 is never
 	poll     *conn.Poll   // where run waits
+	chores   []*question  // of the present step: quick ones, to be answered behind it
+	deputy   deputy
+	spare    []wasi.Event // room for the next events
+	silence  int          // steps in a row that kept the replies waiting
+	speakers []*session   // with replies that wait
+	rooms    [][]byte     // empty buffers for replies
 
 	mu     sync.Mutex
 	queue  []wasi.Event
@@ -63,24 +69,48 @@ func (sh *shard) do(duty func()) bool {
 	return !ended
 }
 
-// run is the shard's goroutine.
+// run is the shard's goroutine. It ends with the shard, or once a deputy has taken over.
 func (sh *shard) run() {
-	defer sh.poll.End()
-	sh.poll.Look()
-	var spare []wasi.Event
 	for {
 		for _, duty := range sh.takeDuties() {
 			duty()
 		}
 		var ended bool
-		if sh.events, ended = sh.takeEvents(spare[:0]); ended {
-			return
+		if sh.events, ended = sh.takeEvents(sh.spare[:0]); ended {
+			break
 		}
-		spare = sh.events
+		sh.spare = sh.events
 		sh.introduce()
 		sh.step()
-		sh.rest(len(spare) > 0)
+		if sh.goesOn() {
+			continue
+		}
+		sh.speak()
+		if !sh.doChores() {
+			return
+		}
+		sh.rest(len(sh.spare) > 0)
 	}
+	sh.poll.End()
+	sh.server.running.Done()
+}
+
+// mostSilent is how often the engine is called again before replies are sent and sockets
+// looked at.
+const mostSilent = 4
+
+// goesOn says whether the step has caused events of its own, for which the engine is called
+// at once.
+func (sh *shard) goesOn() bool {
+	sh.mu.Lock()
+	more := len(sh.queue) > 0 && !sh.ended
+	sh.mu.Unlock()
+	if !more || len(sh.chores) > 0 || sh.silence == mostSilent {
+		sh.silence = 0
+		return false
+	}
+	sh.silence++
+	return true
 }
 
 func (sh *shard) takeDuties() []func() {
@@ -308,6 +338,7 @@ func (sh *shard) endSilent(reply string) {
 func (sh *shard) abandon(reply string) {
 	for handle, s := range sh.sessions {
 		if sh.silent[handle] == nil {
+			s.speak()
 			s.stream.Write([]byte(reply))
 			s.end()
 		}
@@ -358,6 +389,7 @@ func (s *Server) rehearse() (greeting []byte, err error) {
 	sh.open(here, &seat{server: stage, shard: sh, open: 1}, false)
 	sh.events, sh.queue = sh.queue, nil
 	sh.step()
+	sh.speak()
 	for _, session := range sh.sessions {
 		if session.stream.Busy() {
 			b := make([]byte, conn.MaxUnsent)

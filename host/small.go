@@ -6,7 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"syscall"
 	"time"
+
+	"wasiftp/fsbridge"
+	"wasiftp/host/internal/conn"
 )
 
 // smallFile is the content of a small file that was read, and closed, where it was opened:
@@ -19,12 +23,22 @@ type smallFile struct {
 }
 
 const (
-	// maxSmall is the most bytes of a small file.
-	maxSmall = 16 << 10
+	maxSmall       = 16 << 10 // bytes of a small download
+	maxSmallUpload = 64 << 10 // bytes of a small upload
 
-	// mostSmall bounds the bytes of small files that wait for their data connections.
+	// mostSmall bounds the bytes of small downloads that wait for their data connections,
+	// and those of small uploads that wait for the disk.
 	mostSmall = 16 << 20
 )
+
+// reserveSmall takes n bytes of mostSmall. It returns false if there are not so many left.
+func (s *Server) reserveSmall(n int64) bool {
+	if s.smallBytes.Add(n) > mostSmall {
+		s.smallBytes.Add(-n)
+		return false
+	}
+	return true
+}
 
 // smallBuffer has room for one byte more: that a file has it shows that it has grown.
 type smallBuffer [maxSmall + 1]byte
@@ -38,8 +52,7 @@ func (s *Server) small(file fs.File, info fs.FileInfo, offset int64) fs.File {
 	if !ok || !info.Mode().IsRegular() || info.Size()-offset > maxSmall {
 		return file
 	}
-	if s.smallBytes.Add(maxSmall) > mostSmall {
-		s.smallBytes.Add(-maxSmall)
+	if !s.reserveSmall(maxSmall) {
 		return file
 	}
 	f := &smallFile{info: info, buffer: smallBuffers.Get().(*smallBuffer), server: s}
@@ -83,9 +96,104 @@ func (t *transfer) sendSmall(c *dataConn, handle uint32) (done bool) {
 	if n < size {
 		return false
 	}
-	c.end()
-	t.cancel()
-	t.duration = time.Since(t.began)
-	t.finish(handle)
+	t.conclude(c.stream, handle, nil)
 	return true
+}
+
+// conclude ends a transfer that has no goroutine.
+func (t *transfer) conclude(stream *conn.Stream, handle uint32, err error) {
+	stall := t.file.session.server.config.Limits.StallTime
+	stream.Close(stall, stall)
+	t.cancel()
+	t.err, t.duration = err, time.Since(t.began)
+	t.finish(handle)
+}
+
+// smallUpload is an upload that the shard receives itself, while it is small and its bytes
+// come without a pause. They are written where the upload is committed.
+type smallUpload struct {
+	stream   *conn.Stream
+	handle   uint32
+	buffer   *[maxSmallUpload]byte // nil before the first byte, and once it is written
+	n        int                   // bytes in buffer
+	patience *time.Timer           // nil before the first pause
+}
+
+// pauseTime is how long after the first pause a small upload may yet be received by the
+// shard.
+const pauseTime = 10 * time.Millisecond
+
+var uploadBuffers = sync.Pool{New: func() any { return new([maxSmallUpload]byte) }}
+
+// receiveSmall has the shard receive an upload, as long as that is small. It returns false
+// if the shard cannot. A hidden upload is left to run, which may have to wait before its end
+// counts (see doubt).
+func (t *transfer) receiveSmall(c *dataConn, handle uint32) bool {
+	hidden, _ := t.file.upload.(fsbridge.HiddenUpload)
+	if t.file.upload == nil || hidden != nil && hidden.Hidden() ||
+		t.ascii || t.length > 0 || c.tls != nil || c.deflated != nil {
+		return false
+	}
+	t.small = &smallUpload{stream: c.stream, handle: handle}
+	shard := t.file.session.shard
+	if !c.stream.Await(func() { shard.do(t.receive) }) {
+		t.small = nil
+		return false
+	}
+	return true
+}
+
+// receive takes the bytes that have come. A larger or slower upload goes on in run.
+func (t *transfer) receive() {
+	p, s := t.small, t.file.session
+	if t.conn != nil || t.over() {
+		return
+	}
+	if p.buffer == nil && s.server.reserveSmall(maxSmallUpload) {
+		p.buffer = uploadBuffers.Get().(*[maxSmallUpload]byte)
+	}
+	for p.buffer != nil && p.n < maxSmallUpload {
+		n, err := p.stream.Take(p.buffer[p.n:])
+		p.n += n
+		t.bytes.Add(int64(n))
+		switch {
+		case err == syscall.EAGAIN:
+			if p.patience == nil {
+				p.patience = time.AfterFunc(pauseTime, func() { s.shard.do(t.hurry) })
+			}
+			return
+		case err == io.EOF && s.stream.HungUp(): // see run
+			t.hurry()
+			return
+		case err == io.EOF:
+			err = nil
+			fallthrough
+		case err != nil:
+			t.conclude(p.stream, p.handle, err)
+			return
+		}
+	}
+	t.hurry()
+}
+
+// hurry has a goroutine receive the rest of the upload.
+func (t *transfer) hurry() {
+	if t.conn == nil && !t.over() {
+		t.depart(t.small.stream, t.small.handle)
+	}
+}
+
+// store writes the bytes that the shard has received.
+func (t *transfer) store() error {
+	if t == nil || t.small == nil || t.small.buffer == nil {
+		return nil
+	}
+	p := t.small
+	defer func() {
+		uploadBuffers.Put(p.buffer)
+		p.buffer = nil
+		t.file.session.server.smallBytes.Add(-maxSmallUpload)
+	}()
+	_, err := t.file.upload.Write(p.buffer[:p.n])
+	return err
 }

@@ -202,6 +202,7 @@ func (sh *shard) netTLS(a *wasm.Args) wasi.Errno {
 // handshake are discarded, so that nobody on the way can insert a command (CVE-2011-1575).
 func (s *session) startTLS(reply []byte) wasi.Errno {
 	s.host = "" // HOST came in the clear
+	s.speak()
 	return s.stream.UpgradeTo(s.server.protection(s.id, slices.Clone(reply)))
 }
 
@@ -212,6 +213,7 @@ func (s *session) stopTLS(reply []byte) wasi.Errno {
 		return wasi.EACCES
 	}
 	s.host = s.at() // the name in the handshake is lost with TLS
+	s.speak()
 	return s.stream.UpgradeTo(&conn.Upgrade{Reply: slices.Clone(reply), Lenient: config.TLS.Close != RequireClose,
 		Guard: s.server.guardTLS})
 }

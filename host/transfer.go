@@ -26,7 +26,8 @@ import (
 // its own.
 type transfer struct {
 	file      *openFile
-	conn      net.Conn      // nil for a hash or a copy
+	conn      net.Conn      // nil for a hash or a copy, and where the shard sends or receives
+	small     *smallUpload  // nil unless the shard has received the upload's first bytes
 	tls       *conn.Closing // conn under its TLS; nil in the clear
 	ascii     bool
 	length    int64          // most bytes of the file; 0 is no limit, but of a copy an empty source
@@ -75,15 +76,19 @@ func (sh *shard) transferStart(a *wasm.Args) wasi.Errno {
 	handle := a.Handle(0)
 	t := f.begin(handle, f.doing())
 	t.tls, t.ascii, t.length = c.tls, a.Uint32(2)&wasi.TransferASCII != 0, a.Int64(3)
-	if t.sendSmall(c, handle) {
-		return wasi.OK
-	}
-	t.conn = c.stream.Ordinary()
 	if c.deflated != nil {
 		c.deflated.Labour = f.session.labour(t.ctx)
 	}
-	sh.server.work.Go(func() { t.run(handle) })
+	if !t.sendSmall(c, handle) && !t.receiveSmall(c, handle) {
+		t.depart(c.stream, handle)
+	}
 	return wasi.OK
+}
+
+// depart has a goroutine move the bytes.
+func (t *transfer) depart(stream *conn.Stream, handle uint32) {
+	t.conn = stream.Ordinary()
+	t.file.session.server.work.Go(func() { t.run(handle) })
 }
 
 // begin makes the transfer of a file, and shows it in SITE WHO.
@@ -204,6 +209,9 @@ func (t *transfer) drain() error {
 
 // fill moves an upload.
 func (t *transfer) fill(dst io.Writer) error {
+	if err := t.store(); err != nil {
+		return err
+	}
 	if t.ascii {
 		return ascii.Decode(dst, counted{t.conn, t})
 	}
@@ -378,8 +386,11 @@ func (t *transfer) hangUp() {
 // giveUp has the transfer end soon.
 func (t *transfer) giveUp() {
 	t.cancel()
-	if t.conn != nil {
+	switch {
+	case t.conn != nil:
 		t.conn.SetDeadline(time.Unix(1, 0))
+	case t.small != nil && !t.over():
+		t.conclude(t.small.stream, t.small.handle, errGivenUp)
 	}
 }
 

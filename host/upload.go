@@ -131,7 +131,8 @@ func (sh *shard) fileCommit(a *wasm.Args) wasi.Errno {
 	if begun && (f.session.asked == nil || f.session.asked.key != key) {
 		return wasi.EBUSY // the guest has asked something else since, and the commit goes on
 	}
-	_, errno = f.session.pose(key, func(context.Context) answer { return answer{errno: errnoOf(f.commit())} })
+	commit := func(context.Context) answer { return answer{errno: errnoOf(f.commit())} }
+	_, errno = f.session.pose(key, task{work: commit, tempo: f.session.tempo()})
 	switch {
 	case errno == wasi.EAGAIN:
 		f.committing = true
@@ -143,7 +144,13 @@ func (sh *shard) fileCommit(a *wasm.Args) wasi.Errno {
 
 // commit makes the upload final, and sends the event.
 func (f *openFile) commit() error {
-	err := f.session.guard(filesCode, f.upload.Commit)
+	err := f.session.guard(filesCode, func() error {
+		if err := f.transfer.store(); err != nil {
+			f.upload.Abort()
+			return err
+		}
+		return f.upload.Commit()
+	})
 	f.closeOnce.Do(func() {
 		defer f.session.server.threads.open.Leave(f.user)
 		f.over(err)

@@ -43,7 +43,14 @@ func (s *Stream) seen(e events) {
 	if s.direct == nil {
 		return
 	}
-	if e.bytes || e.urgent || e.end {
+	come := e.bytes || e.urgent || e.end
+	if s.notify != nil {
+		if come {
+			s.notify()
+		}
+		return
+	}
+	if come {
 		s.drained = false
 		s.careful = s.careful || e.urgent || e.end
 		switch {
@@ -171,11 +178,42 @@ func (s *Stream) sever(reply string) {
 	}
 }
 
+// Await has notify called when bytes, or their end, have come to a direct socket, without
+// Receive. It returns false if the socket is no direct one. notify must not use the stream.
+func (s *Stream) Await(notify func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.direct == nil || s.direct.watch(s, true) != nil {
+		return false
+	}
+	s.notify = notify
+	return true
+}
+
+// Take reads bytes that have come to a direct socket. Its error is EAGAIN if there are none,
+// io.EOF at their end.
+func (s *Stream) Take(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.direct == nil {
+		return 0, net.ErrClosed
+	}
+	return s.direct.read(p)
+}
+
+// HungUp says whether the client has ended the connection, whatever is unread before that.
+func (s *Stream) HungUp() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.over || s.closing || hungUp(s.control)
+}
+
 // Ordinary is the connection as one of Go's; the stream and the caller share it from then
 // on.
 func (s *Stream) Ordinary() net.Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.notify = nil
 	if s.direct != nil {
 		s.becomeOrdinary()
 	}

@@ -31,10 +31,11 @@ type Stream struct {
 	mu       sync.Mutex
 	arrived  []byte // received and not yet taken by the guest: a part of buf
 	readErr  error
-	receives bool // after Receive
-	drained  bool // a direct socket has nothing to read until the poll says so
-	careful  bool // a short read from a direct socket need not have drained it
-	deaf     bool // the receiver has ended
+	receives bool   // after Receive
+	drained  bool   // a direct socket has nothing to read until the poll says so
+	careful  bool   // a short read from a direct socket need not have drained it
+	notify   func() // of Await; nil after Ordinary
+	deaf     bool   // the receiver has ended
 	unsent   []byte
 	sending  int // bytes that the flushing goroutine holds
 	flushing bool

@@ -40,7 +40,8 @@ func openUnreadable(name string) way {
 // closes file and returns nil. root may be nil.
 func openBeneath(file *os.File, root *os.Root) way {
 	if conn, err := file.SyscallConn(); err == nil {
-		b := beneath{walk{root}, file, conn}
+		b := beneath{walk: walk{root}, file: file, conn: conn}
+		conn.Control(func(fd uintptr) { b.cache = cacheOf(int(fd)) })
 		if fd, err := b.openat2(".", unix.O_PATH, 0); err == nil {
 			unix.Close(fd)
 			if _, err = b.lstat("."); err == nil {
@@ -57,6 +58,8 @@ type beneath struct {
 	walk walk            // for what openat2 cannot do; without a root if that may not be read
 	file *os.File        // the root
 	conn syscall.RawConn // of file; keeps it open during a call
+
+	cache cache
 }
 
 func (b beneath) close() error {

@@ -165,13 +165,13 @@ func (l *listener) tell() {
 	l.session.shard.post(wasi.Event{Kind: wasi.EventReadable, Session: l.session.handle, Handle: l.handle})
 }
 
-// attend takes up connections that have come.
+// attend takes up connections that have come, and tells the guest if it waits for one.
 func (l *listener) attend() {
 	before := len(l.arrived)
 	if l.shut || l.handle == 0 || l.taken {
 		return
 	}
-	if l.look(); before == 0 && len(l.arrived) > 0 {
+	if l.look(); l.wanted && before == 0 && len(l.arrived) > 0 {
 		l.tell()
 	}
 }

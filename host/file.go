@@ -150,6 +150,15 @@ func (sh *shard) fileOpen(a *wasm.Args) wasi.Errno {
 	if flags&^openFlags != 0 || offset < 0 || offset > 0 && flags&(wasi.OpenTruncate|wasi.OpenExclusive) != 0 {
 		return wasi.EINVAL
 	}
+	if flags == 0 {
+		if f := s.openCached(files, name, offset); f != nil {
+			handle, errno := s.keep(f)
+			putUint32(a.Bytes(4), handle)
+			info, _ := f.reader.Stat()
+			fsbridge.StatOf(info).Put(a.Bytes(5))
+			return errno
+		}
+	}
 	key := questionKey{call: wasi.FileOpen, name: name, flags: flags, number: offset}
 	handle, opened, errno := s.askOpen(key, name, "", func(ctx context.Context, f *openFile) (wasi.Stat, error) {
 		if flags&wasi.OpenWrite != 0 {
@@ -185,13 +194,19 @@ func (s *session) askOpen(
 	if errno != wasi.OK {
 		return 0, answer{}, errno
 	}
-	handle, errno := s.own(opened.file)
-	if errno != wasi.OK {
-		opened.file.end()
-		return 0, answer{}, errno
-	}
-	s.does(handle, opened.file.doing(), cmp.Or(from, name), nil)
+	handle, errno := s.keep(opened.file)
 	return handle, opened, errno
+}
+
+// keep gives an open file a handle, and shows it in SITE WHO.
+func (s *session) keep(f *openFile) (uint32, wasi.Errno) {
+	handle, errno := s.own(f)
+	if errno != wasi.OK {
+		f.end()
+		return 0, errno
+	}
+	s.does(handle, f.doing(), cmp.Or(f.from, f.name), nil)
+	return handle, wasi.OK
 }
 
 // doing is what SITE WHO shows while the file is open; a hash or a copy replaces it.

@@ -189,14 +189,17 @@ func (q *question) tryEnter() bool {
 	if q.threads == nil {
 		return true
 	}
-	if ending := q.session.ending; ending != nil {
-		select {
-		case <-ending:
-		default:
-			return false
-		}
+	return q.session.settled() && q.threads.Try(q.account)
+}
+
+// settled says whether all objects that the session has given up are closed.
+func (s *session) settled() bool {
+	select {
+	case <-s.ending:
+		return true
+	default:
+		return s.ending == nil
 	}
-	return q.threads.Try(q.account)
 }
 
 // do does the work, and gives the place back.

@@ -82,14 +82,16 @@ func (sh *shard) run() {
 		sh.spare = sh.events
 		sh.introduce()
 		sh.step()
-		if sh.goesOn() {
-			continue
+		if len(sh.chores) > 0 {
+			sh.speak()
+			if !sh.doChores() {
+				return
+			}
 		}
-		sh.speak()
-		if !sh.doChores() {
-			return
+		if !sh.goesOn() {
+			sh.speak()
+			sh.rest(len(sh.spare) > 0)
 		}
-		sh.rest(len(sh.spare) > 0)
 	}
 	sh.poll.End()
 	sh.server.running.Done()
@@ -105,7 +107,7 @@ func (sh *shard) goesOn() bool {
 	sh.mu.Lock()
 	more := len(sh.queue) > 0 && !sh.ended
 	sh.mu.Unlock()
-	if !more || len(sh.chores) > 0 || sh.silence == mostSilent {
+	if !more || sh.silence == mostSilent {
 		sh.silence = 0
 		return false
 	}

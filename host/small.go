@@ -45,6 +45,14 @@ type smallBuffer [maxSmall + 1]byte
 
 var smallBuffers = sync.Pool{New: func() any { return new(smallBuffer) }}
 
+// newSmall makes a smallFile without content. It returns nil if too much waits already.
+func (s *Server) newSmall() *smallFile {
+	if !s.reserveSmall(maxSmall) {
+		return nil
+	}
+	return &smallFile{buffer: smallBuffers.Get().(*smallBuffer), server: s}
+}
+
 // small reads file from offset and closes it. It returns file itself if that is not small,
 // or not one of the system's.
 func (s *Server) small(file fs.File, info fs.FileInfo, offset int64) fs.File {
@@ -52,10 +60,10 @@ func (s *Server) small(file fs.File, info fs.FileInfo, offset int64) fs.File {
 	if !ok || !info.Mode().IsRegular() || info.Size()-offset > maxSmall {
 		return file
 	}
-	if !s.reserveSmall(maxSmall) {
+	f := s.newSmall()
+	if f == nil {
 		return file
 	}
-	f := &smallFile{info: info, buffer: smallBuffers.Get().(*smallBuffer), server: s}
 	n, err := io.ReadFull(regular, f.buffer[:max(info.Size()-offset, 0)+1])
 	if err != io.EOF && err != io.ErrUnexpectedEOF { // it has grown, or the transfer will meet the error
 		f.Close()
@@ -63,8 +71,29 @@ func (s *Server) small(file fs.File, info fs.FileInfo, offset int64) fs.File {
 		return file
 	}
 	regular.Close()
+	f.info = info
 	f.Reset(f.buffer[:n])
 	return f
+}
+
+// openCached opens a small download at once, if the system has it in memory; else it returns
+// nil, and the download is to be asked for.
+func (s *session) openCached(files *fsbridge.Access, name string, offset int64) *openFile {
+	if s.asked != nil || !s.settled() || !s.server.threads.open.Try(s.user()) {
+		return nil
+	}
+	f := s.server.newSmall()
+	if f != nil {
+		info, n, ok := files.ReadCached(name, offset, f.buffer[:])
+		if ok {
+			f.info = info
+			f.Reset(f.buffer[:n])
+			return &openFile{session: s, user: s.user(), name: name, reader: f}
+		}
+		f.Close()
+	}
+	s.server.threads.open.Leave(s.user())
+	return nil
 }
 
 // Stat implements [fs.File].

@@ -1,9 +1,11 @@
 package conn
 
 import (
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"strconv"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -53,10 +55,10 @@ func setAccepted(fd int) {
 // (accept(2)).
 func (l *listening) Accept() (*Arrival, error) {
 	for range mostArrived {
-		fd, from, err := unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		fd, from, err := accepted(l.fd)
 		switch err {
-		case nil:
-			return &Arrival{From: addrOf(from), direct: &polled{epoll: l.epoll, fd: fd}}, nil
+		case 0:
+			return &Arrival{From: from, direct: &polled{epoll: l.epoll, fd: fd}}, nil
 		case unix.EAGAIN:
 			return nil, nil
 		case unix.EBADF, unix.EINVAL, unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
@@ -66,17 +68,30 @@ func (l *listening) Accept() (*Arrival, error) {
 	return nil, nil
 }
 
+// accepted is accept4, which does not wait, and so need not tell Go's scheduler.
+func accepted(listener int) (fd int, from netip.AddrPort, err unix.Errno) {
+	var sa unix.RawSockaddrInet6 // the larger one
+	size := uint32(unsafe.Sizeof(sa))
+	n, _, err := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listener), uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size)),
+		unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	if err != 0 {
+		return -1, from, err
+	}
+	return int(n), addrOf(&sa), 0
+}
+
 // addrOf is a socket address as a value, with the zone of a link-local one.
-func addrOf(sa unix.Sockaddr) netip.AddrPort {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
+func addrOf(sa *unix.RawSockaddrInet6) netip.AddrPort {
+	port := binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&sa.Port))[:])
+	switch sa.Family {
+	case unix.AF_INET:
+		return netip.AddrPortFrom(netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(sa)).Addr), port)
+	case unix.AF_INET6:
 		addr := netip.AddrFrom16(sa.Addr).Unmap()
-		if sa.ZoneId != 0 {
-			addr = addr.WithZone(zone(int(sa.ZoneId)))
+		if sa.Scope_id != 0 {
+			addr = addr.WithZone(zone(int(sa.Scope_id)))
 		}
-		return netip.AddrPortFrom(addr, uint16(sa.Port))
+		return netip.AddrPortFrom(addr, port)
 	}
 	return netip.AddrPort{}
 }

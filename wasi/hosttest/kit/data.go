@@ -134,6 +134,7 @@ func acceptsWhoLeft(c *Trial) {
 	name := c.name("left")
 	file := c.create(name)
 	listener, at := c.Listen()
+	c.refused(wasi.EAGAIN, wasi.NetAccept, listener, c.At(ResultAt))
 	client := c.connect(at)
 	io.WriteString(client, content)
 	client.Close()
@@ -149,6 +150,7 @@ func acceptsNone(c *Trial) {
 	c.enter()
 	for range 5 { // the second client may still be on its way
 		listener, at := c.Listen()
+		c.refused(wasi.EAGAIN, wasi.NetAccept, listener, c.At(ResultAt))
 		first, second := c.connect(at), c.connect(at)
 		c.Event(wasi.EventReadable, listener)
 		for range 20 {

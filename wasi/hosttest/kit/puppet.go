@@ -316,6 +316,7 @@ func (p *Puppet) Listen() (handle uint64, at netip.AddrPort) {
 func (p *Puppet) Data() (handle uint64, conn *net.TCPConn) {
 	p.T.Helper()
 	listener, address := p.Listen()
+	p.refused(wasi.EAGAIN, wasi.NetAccept, listener, p.At(ResultAt))
 	conn = p.connect(address)
 	p.Event(wasi.EventReadable, listener)
 	handle = p.Must(wasi.NetAccept, listener, p.At(ResultAt))

@@ -281,6 +281,13 @@ func (u *upload) Commit() error {
 	return cmp.Or(err, u.close())
 }
 
+// InPlace says whether an upload is that of a [Dir], and others see it while it goes on. Then
+// it takes bytes without waiting for anything but the disk.
+func InPlace(of Upload) bool {
+	u, ok := of.(*upload)
+	return ok && u.temporary == ""
+}
+
 func (u *upload) Abort() error {
 	if err := u.end(); err != nil {
 		return err

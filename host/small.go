@@ -156,11 +156,9 @@ var uploadBuffers = sync.Pool{New: func() any { return new([maxSmallUpload]byte)
 
 // receiveSmall has the shard receive an upload, as long as that is small. It returns false
 // if the shard cannot. A hidden upload is left to run, which may have to wait before its end
-// counts (see doubt).
+// counts (see doubt), and so is one to an embedder's storage.
 func (t *transfer) receiveSmall(c *dataConn, handle uint32) bool {
-	hidden, _ := t.file.upload.(fsbridge.HiddenUpload)
-	if t.file.upload == nil || hidden != nil && hidden.Hidden() ||
-		t.ascii || t.length > 0 || c.tls != nil || c.deflated != nil {
+	if !fsbridge.InPlace(t.file.upload) || t.ascii || t.length > 0 || c.tls != nil || c.deflated != nil {
 		return false
 	}
 	t.small = &smallUpload{stream: c.stream, handle: handle}

@@ -30,6 +30,7 @@ var closeChecks = []Check{
 	}},
 	{"handle_close", "result", "a listener's port is free, and who came to it is turned away", loggedIn(func(c *Trial) {
 		handle, at := c.Listen()
+		c.awaits(handle)
 		waiting := c.connect(at)
 		c.Event(wasi.EventReadable, handle)
 		c.Must(wasi.HandleClose, handle)

@@ -69,6 +69,7 @@ func opensPorts(c *Trial) {
 		c.T.Errorf("two listeners are handle %d at %v and handle %d at %v", first, at, second, other)
 	}
 	for handle, address := range map[uint64]netip.AddrPort{first: at, second: other} {
+		c.awaits(handle)
 		c.connect(address)
 		c.Event(wasi.EventReadable, handle)
 		c.Must(wasi.NetAccept, handle, c.At(ResultAt))
@@ -119,7 +120,7 @@ func listensInFamilies(c *Trial) {
 func accepts(c *Trial) {
 	c.enter()
 	listener, at := c.Listen()
-	c.refused(wasi.EAGAIN, wasi.NetAccept, listener, c.At(ResultAt))
+	c.awaits(listener)
 	client := c.connect(at)
 	c.Event(wasi.EventReadable, listener)
 	conn := c.Must(wasi.NetAccept, listener, c.At(ResultAt))
@@ -134,7 +135,7 @@ func acceptsWhoLeft(c *Trial) {
 	name := c.name("left")
 	file := c.create(name)
 	listener, at := c.Listen()
-	c.refused(wasi.EAGAIN, wasi.NetAccept, listener, c.At(ResultAt))
+	c.awaits(listener)
 	client := c.connect(at)
 	io.WriteString(client, content)
 	client.Close()
@@ -150,7 +151,7 @@ func acceptsNone(c *Trial) {
 	c.enter()
 	for range 5 { // the second client may still be on its way
 		listener, at := c.Listen()
-		c.refused(wasi.EAGAIN, wasi.NetAccept, listener, c.At(ResultAt))
+		c.awaits(listener)
 		first, second := c.connect(at), c.connect(at)
 		c.Event(wasi.EventReadable, listener)
 		for range 20 {
@@ -181,7 +182,7 @@ func acceptsNoStranger(c *Trial) {
 	listener, at := c.Listen()
 	stranger := c.stranger(at)
 	c.turnedAway(stranger, "a stranger")
-	c.refused(wasi.EAGAIN, wasi.NetAccept, listener, c.At(ResultAt))
+	c.awaits(listener)
 	client := c.connect(at)
 	c.Event(wasi.EventReadable, listener)
 	conn := c.Must(wasi.NetAccept, listener, c.At(ResultAt))

@@ -312,11 +312,20 @@ func (p *Puppet) Listen() (handle uint64, at netip.AddrPort) {
 	return handle, wasi.GetAddr(p.Peek(Result2At, wasi.AddrSize))
 }
 
+// awaits asks for the connection to a port to which nobody has come, so that an event will
+// tell of it.
+func (p *Puppet) awaits(listener uint64) {
+	p.T.Helper()
+	if errno := p.Call(wasi.NetAccept, listener, p.At(ResultAt)); errno != wasi.EAGAIN {
+		p.T.Errorf("net_accept before anybody came: %v, not EAGAIN", errno)
+	}
+}
+
 // Data opens a passive data connection, and returns its handle and the client's end.
 func (p *Puppet) Data() (handle uint64, conn *net.TCPConn) {
 	p.T.Helper()
 	listener, address := p.Listen()
-	p.refused(wasi.EAGAIN, wasi.NetAccept, listener, p.At(ResultAt))
+	p.awaits(listener)
 	conn = p.connect(address)
 	p.Event(wasi.EventReadable, listener)
 	handle = p.Must(wasi.NetAccept, listener, p.At(ResultAt))

@@ -5,10 +5,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"wasiftp/fsbridge"
 )
 
 func TestSmallFiles(t *testing.T) {
@@ -78,4 +81,28 @@ func TestSmallFilesAreBounded(t *testing.T) {
 	assert.Same(t, file, opened)
 	opened.Close()
 	assert.EqualValues(t, mostSmall, s.smallBytes.Load())
+}
+
+// full is an upload to a disk that is full.
+type full struct {
+	fsbridge.Upload
+	aborted, committed int
+}
+
+func (*full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+func (f *full) Abort() error            { f.aborted++; return nil }
+func (f *full) Commit() error           { f.committed++; return nil }
+
+// The bytes of a small upload are written where it is committed. If they can't be, it has
+// failed.
+func TestSmallUploadOnFullDisk(t *testing.T) {
+	t.Parallel()
+	s, _ := asker(t, Config{})
+	to := &full{}
+	s.server.threads.open.Try("")
+	f := &openFile{session: s, upload: to}
+	f.transfer = &transfer{file: f, small: &smallUpload{buffer: new([maxSmallUpload]byte), n: 10}, finished: make(chan struct{})}
+	assert.ErrorIs(t, f.commit(), syscall.ENOSPC)
+	assert.Equal(t, [2]int{1, 0}, [2]int{to.aborted, to.committed})
+	assert.NoError(t, f.transfer.store(), "the bytes are written twice")
 }

@@ -144,6 +144,25 @@ func TestThreat44HungDisk(t *testing.T) {
 	}
 }
 
+// TestThreat44HungAfterQuick: a disk that was quick so far, and then hangs, stops nobody else.
+func TestThreat44HungAfterQuick(t *testing.T) {
+	t.Parallel()
+	disk, _, network, _ := serveHung(t, 64)
+	var sessions []*talk
+	for range 8 {
+		c := login(t, network, "u")
+		for range 10 {
+			require.Equal(t, 213, c.do("SIZE fine"))
+		}
+		sessions = append(sessions, c)
+	}
+	for i, c := range sessions {
+		c.send("SIZE hung/file\r\n")
+		eventually(t, "no call hangs", func() bool { return int(disk.hanging.Load()) > i })
+		served(t, network, "ro")
+	}
+}
+
 // TestThreat44GivingUp: while the disk hangs, transfers are given up and sessions
 // end.
 func TestThreat44GivingUp(t *testing.T) {

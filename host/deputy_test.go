@@ -29,17 +29,23 @@ func TestThreat44Deputy(t *testing.T) {
 					return answer{stat: wasi.Stat{Size: 5}}
 				})
 			})
-			synctest.Wait()
+			synctest.Wait() // until the duty is done, and the work begun
 			return a, errno
 		}
 		sh.server.start(sh)
 		if _, errno := ask(); errno != wasi.EAGAIN || worked != 1 {
 			t.Fatalf("%v, worked %d times", errno, worked)
 		}
-		runs := func() (yes bool) {
-			sh.do(func() { yes = true })
+		runs := func() bool {
+			ran := make(chan struct{})
+			sh.do(func() { close(ran) })
 			synctest.Wait()
-			return yes
+			select {
+			case <-ran:
+				return true
+			default:
+				return false
+			}
 		}
 		if runs() {
 			t.Error("the question is not answered by the shard's own goroutine")

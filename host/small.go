@@ -13,8 +13,8 @@ import (
 	"wasiftp/host/internal/conn"
 )
 
-// smallFile is the content of a small file that was read, and closed, where it was opened:
-// on a goroutine that may wait for the disk. So the shard can send it without one.
+// smallFile is the content of a small file that was read, and closed, where it was opened.
+// So the shard can send it without a goroutine.
 type smallFile struct {
 	bytes.Reader
 	info   fs.FileInfo

@@ -21,7 +21,7 @@ import (
 )
 
 // transfer moves the bytes between an open file and a data connection, on a goroutine of
-// its own: the guest never sees them. A hash and a copy are transfers without a data
+// its own or, of a small file, on the shard's: the guest never sees them. A hash and a copy are transfers without a data
 // connection. Under TYPE I the kernel moves the bytes (sendfile, splice), if both ends are
 // its own.
 type transfer struct {

@@ -59,22 +59,28 @@ func (d *deputy) guard(takeOver func()) {
 	}
 }
 
-// doChores answers the questions of the step that are quick. It returns false once a deputy
-// has taken the shard over; then the caller must not touch it.
+// doChores answers the questions of the step that are quick, but for those that were
+// abandoned or would have to wait for a place. It returns false once a deputy has taken the
+// shard over; then the caller must not touch it.
 func (sh *shard) doChores() bool {
 	for len(sh.chores) > 0 {
 		q := sh.chores[0]
 		sh.chores = slices.Delete(sh.chores, 0, 1)
-		switch {
-		case q.session.asked != q: // abandoned
-			q.answered()
-		case !q.tryEnter():
+		if q.session.asked != q || !q.tryEnter() {
 			q.handOver()
-		case !sh.answer(q):
+		} else if !sh.answer(q) {
 			return false
 		}
 	}
 	return true
+}
+
+// leaveChores has other goroutines answer the questions that are left, if a deputy has taken
+// over: a commit goes on behind the end of the shard.
+func (sh *shard) leaveChores() {
+	for _, q := range sh.chores {
+		q.handOver()
+	}
 }
 
 // answer answers a question here, if that does not take long. It returns false once a

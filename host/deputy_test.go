@@ -117,3 +117,38 @@ func TestQuickQuestions(t *testing.T) {
 		})
 	}
 }
+
+// A commit is done though the session ends in the same step, or the shard while another
+// question hangs.
+func TestCommitsAreDone(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(sh *shard, s *session){
+		"abandoned": func(sh *shard, s *session) {
+			s.abandonQuestion()
+			sh.doChores()
+		},
+		"left": func(sh *shard, _ *session) { sh.leaveChores() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, sh := asker(t, Config{})
+				quick := &tempo{}
+				quick.quick.Store(1 << wasi.FileCommit)
+				done := false
+				commit := func(context.Context) answer {
+					done = true
+					return answer{}
+				}
+				s.pose(questionKey{call: wasi.FileCommit}, task{work: commit, tempo: quick})
+				end(sh, s)
+				synctest.Wait()
+				if !done {
+					t.Error("the commit is not done")
+				}
+				sh.turn()
+				synctest.Wait()
+			})
+		})
+	}
+}

@@ -93,6 +93,7 @@ func (sh *shard) run() {
 			sh.rest(len(sh.spare) > 0)
 		}
 	}
+	sh.leaveChores()
 	sh.poll.End()
 	sh.server.running.Done()
 }

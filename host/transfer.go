@@ -21,9 +21,9 @@ import (
 )
 
 // transfer moves the bytes between an open file and a data connection, on a goroutine of
-// its own or, of a small file, on the shard's: the guest never sees them. A hash and a copy are transfers without a data
-// connection. Under TYPE I the kernel moves the bytes (sendfile, splice), if both ends are
-// its own.
+// its own or, of a small file, on the shard's: the guest never sees them. A hash and a copy
+// are transfers without a data connection. Under TYPE I the kernel moves the bytes
+// (sendfile, splice), if both ends are its own.
 type transfer struct {
 	file      *openFile
 	conn      net.Conn      // nil for a hash or a copy, and where the shard sends or receives

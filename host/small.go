@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"wasiftp/fsbridge"
-	"wasiftp/host/internal/conn"
 )
 
 // smallFile is the content of a small file that was read, and closed, where it was opened.
@@ -125,14 +124,13 @@ func (t *transfer) sendSmall(c *dataConn, handle uint32) (done bool) {
 	if n < size {
 		return false
 	}
-	t.conclude(c.stream, handle, nil)
+	t.conclude(c, handle, nil)
 	return true
 }
 
 // conclude ends a transfer that has no goroutine.
-func (t *transfer) conclude(stream *conn.Stream, handle uint32, err error) {
-	stall := t.file.session.server.config.Limits.StallTime
-	stream.Close(stall, stall)
+func (t *transfer) conclude(c *dataConn, handle uint32, err error) {
+	c.end()
 	t.cancel()
 	t.err, t.duration = err, time.Since(t.began)
 	t.finish(handle)
@@ -141,8 +139,8 @@ func (t *transfer) conclude(stream *conn.Stream, handle uint32, err error) {
 // smallUpload is an upload that the shard receives itself, while it is small and its bytes
 // come without a pause. They are written where the upload is committed.
 type smallUpload struct {
-	stream   *conn.Stream
-	handle   uint32
+	from     *dataConn
+	handle   uint32                // of the file
 	buffer   *[maxSmallUpload]byte // nil before the first byte, and once it is written
 	n        int                   // bytes in buffer
 	patience *time.Timer           // nil before the first pause
@@ -161,7 +159,7 @@ func (t *transfer) receiveSmall(c *dataConn, handle uint32) bool {
 	if !fsbridge.InPlace(t.file.upload) || t.ascii || t.length > 0 || c.tls != nil || c.deflated != nil {
 		return false
 	}
-	t.small = &smallUpload{stream: c.stream, handle: handle}
+	t.small = &smallUpload{from: c, handle: handle}
 	shard := t.file.session.shard
 	if !c.stream.Await(func() { shard.do(t.receive) }) {
 		t.small = nil
@@ -180,7 +178,7 @@ func (t *transfer) receive() {
 		p.buffer = uploadBuffers.Get().(*[maxSmallUpload]byte)
 	}
 	for p.buffer != nil && p.n < maxSmallUpload {
-		n, err := p.stream.Take(p.buffer[p.n:])
+		n, err := p.from.stream.Take(p.buffer[p.n:])
 		p.n += n
 		t.bytes.Add(int64(n))
 		switch {
@@ -193,10 +191,10 @@ func (t *transfer) receive() {
 			t.hurry()
 			return
 		case err == io.EOF:
-			err = nil
-			fallthrough
+			t.conclude(p.from, p.handle, nil)
+			return
 		case err != nil:
-			t.conclude(p.stream, p.handle, err)
+			t.conclude(p.from, p.handle, err)
 			return
 		}
 	}
@@ -206,7 +204,7 @@ func (t *transfer) receive() {
 // hurry has a goroutine receive the rest of the upload.
 func (t *transfer) hurry() {
 	if t.conn == nil && !t.over() {
-		t.depart(t.small.stream, t.small.handle)
+		t.depart(t.small.from, t.small.handle)
 	}
 }
 

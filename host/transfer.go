@@ -80,14 +80,14 @@ func (sh *shard) transferStart(a *wasm.Args) wasi.Errno {
 		c.deflated.Labour = f.session.labour(t.ctx)
 	}
 	if !t.sendSmall(c, handle) && !t.receiveSmall(c, handle) {
-		t.depart(c.stream, handle)
+		t.depart(c, handle)
 	}
 	return wasi.OK
 }
 
 // depart has a goroutine move the bytes.
-func (t *transfer) depart(stream *conn.Stream, handle uint32) {
-	t.conn = stream.Ordinary()
+func (t *transfer) depart(c *dataConn, handle uint32) {
+	t.conn = c.stream.Ordinary()
 	t.file.session.server.work.Go(func() { t.run(handle) })
 }
 
@@ -390,7 +390,7 @@ func (t *transfer) giveUp() {
 	case t.conn != nil:
 		t.conn.SetDeadline(time.Unix(1, 0))
 	case t.small != nil && !t.over():
-		t.conclude(t.small.stream, t.small.handle, errGivenUp)
+		t.conclude(t.small.from, t.small.handle, errGivenUp)
 	}
 }
 

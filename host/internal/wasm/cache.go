@@ -18,7 +18,8 @@ import (
 )
 
 // The cache has an entry for each module: a folder with the code that the runtime has compiled
-// of the metered module, and the module's shell. A start reads no other entry.
+// of the metered module, the module's shell, and the content of its image. A start reads no
+// other entry.
 //
 // The shell is the metered module with functions that only trap. The runtime decodes and
 // validates all code of a module before it looks for its compiled code, and keeps it in
@@ -29,6 +30,7 @@ import (
 
 const (
 	shellName       = "shell"
+	imageName       = "image"
 	sumSuffix       = ".sha256" // of the file with a file's SHA-256
 	temporarySuffix = ".tmp"    // of what is still being made, by the runtime too
 )
@@ -45,6 +47,10 @@ func entryName(module []byte) string {
 // loadEntry makes a program of an entry without damage.
 func loadEntry(dir string, memory int64) (*Program, error) {
 	shell, err := os.ReadFile(filepath.Join(dir, shellName))
+	var content []byte
+	if err == nil {
+		content, err = os.ReadFile(filepath.Join(dir, imageName))
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errIncomplete
 	}
@@ -62,7 +68,7 @@ func loadEntry(dir string, memory int64) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := newProgram(wazero.NewRuntimeConfig().WithCompilationCache(cache), shell, memory)
+	p, err := newProgram(wazero.NewRuntimeConfig().WithCompilationCache(cache), shell, content, memory)
 	if err != nil {
 		cache.Close(context.Background())
 		return nil, err
@@ -83,7 +89,7 @@ func loadEntry(dir string, memory int64) (*Program, error) {
 func codeIn(dir string) (map[string]fs.FileInfo, error) {
 	found := map[string]fs.FileInfo{}
 	return found, eachFile(dir, func(file string) error {
-		if filepath.Base(file) == shellName {
+		if name := filepath.Base(file); name == shellName || name == imageName {
 			return nil
 		}
 		info, err := os.Lstat(file)
@@ -98,6 +104,7 @@ func makeEntry(dir string, module []byte) error {
 	if err != nil {
 		return err
 	}
+	full, content := separated(full)
 	shell := hollow(full)
 	var made [2]string // files of compiled code, in folders of their own
 	for n, module := range [][]byte{full, shell} {
@@ -110,15 +117,17 @@ func makeEntry(dir string, module []byte) error {
 			return err
 		}
 	}
-	if err := os.WriteFile(made[1], shell, 0o600); err != nil {
+	runtime, name := filepath.Split(made[1])
+	image := filepath.Join(runtime, imageName)
+	if err := errors.Join(os.WriteFile(made[1], shell, 0o600), os.WriteFile(image, content, 0o600)); err != nil {
 		return err
 	}
-	runtime, name := filepath.Split(made[1])
 	runtime = filepath.Join(dir, filepath.Base(runtime))
 	if err := os.MkdirAll(runtime, 0o700); err != nil {
 		return err
 	}
-	return errors.Join(publish(made[0], filepath.Join(runtime, name)), publish(made[1], filepath.Join(dir, shellName)))
+	return errors.Join(publish(made[0], filepath.Join(runtime, name)), publish(image, filepath.Join(dir, imageName)),
+		publish(made[1], filepath.Join(dir, shellName)))
 }
 
 // compileInto compiles a module into an empty folder, and returns the file with the code.

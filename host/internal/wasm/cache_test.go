@@ -24,6 +24,7 @@ import (
 var meterSums = []string{
 	"b5c328cf09b67303b07b6f6a25c88d2809d6de2be78c939d085f680d607e068a",
 	"789ac22e4d92950cea7550b4192d6aceb4e6027a062470df889578531619a44c",
+	"b5c328cf09b67303b07b6f6a25c88d2809d6de2be78c939d085f680d607e068a",
 }
 
 // sample has each kind of place at which fuel is burnt or checked.
@@ -152,7 +153,7 @@ func TestShellOnlyTraps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := newProgram(wazero.NewRuntimeConfig(), hollow(module), someMemory)
+	p, err := newProgram(wazero.NewRuntimeConfig(), hollow(module), nil, someMemory)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,10 +20,9 @@ import (
 const fuelName = "wasiftp:fuel"
 
 // meterVersion grows with each change of what metered returns: caches keep its output.
-const meterVersion = 2
+const meterVersion = 3
 
-// metered returns the module with fuel added and data segments joined; initial is the fuel before the host first
-// sets it. It refuses everything that it does not know: an unknown instruction could hide
+// metered returns the module with fuel added; initial is the fuel before the host first sets it. It refuses everything that it does not know: an unknown instruction could hide
 // a loop.
 func metered(module []byte, initial int64) ([]byte, error) {
 	m := &meter{in: decoder{rest: module}, initial: initial}
@@ -40,6 +39,7 @@ const (
 	sectionImport   = 2
 	sectionFunction = 3
 	sectionTable    = 4
+	sectionMemory   = 5
 	sectionGlobal   = 6
 	sectionExport   = 7
 	sectionStart    = 8
@@ -63,7 +63,6 @@ type meter struct {
 	globals   uint64 // how many the module has
 	exported  bool   // the export section is written
 	coded     int    // how many functions' code is written
-	counted   bool   // the data segments' numbers may be used in code
 }
 
 func (m *meter) module() ([]byte, error) {
@@ -133,10 +132,6 @@ func (m *meter) section(id byte, d *decoder) {
 		content = m.elements(d)
 	case sectionCode:
 		content = m.code(d)
-	case sectionData:
-		content = m.segments(d)
-	case sectionCount:
-		m.counted, d.rest = true, nil
 	default:
 		d.rest = nil
 	}

@@ -67,6 +67,10 @@ func (p *Program) Instantiate(imports Importer, patience time.Duration) (*Instan
 		i.memory.Free()
 		return nil, fmt.Errorf("the module does not start: %s", firstLine(err))
 	}
+	if err := p.image.fill(i.memory.of(i.module)); err != nil {
+		i.Close()
+		return nil, fmt.Errorf("there is no memory for an instance: %w", err)
+	}
 	i.step = i.module.ExportedFunction("ftp_step")
 	i.fuel = i.module.ExportedGlobal(fuelName).(api.MutableGlobal)
 	if _, err := i.run("_initialize"); err != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"syscall"
 
+	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 )
 
@@ -28,6 +29,9 @@ func (m *mappedMemory) within(ctx context.Context) context.Context {
 	return experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(
 		func(uint64, uint64) experimental.LinearMemory { return m }))
 }
+
+// of is the memory of the instance to which the runtime gave it.
+func (m *mappedMemory) of(api.Module) []byte { return m.space }
 
 // Reallocate implements [experimental.LinearMemory]: the first size bytes, always at the
 // same address, or nil if there are fewer.

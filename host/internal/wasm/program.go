@@ -35,6 +35,7 @@ type Program struct {
 	compiled wazero.CompiledModule
 	cache    wazero.CompilationCache // nil for none
 	memory   uint64                  // bytes that an instance may have
+	image    *image
 }
 
 // Options say how a program is compiled.
@@ -106,14 +107,16 @@ func compileNew(config wazero.RuntimeConfig, module []byte, memory int64) (*Prog
 	if err != nil {
 		return nil, err
 	}
-	return newProgram(config, module, memory)
+	module, content := separated(module)
+	return newProgram(config, module, content, memory)
 }
 
-// newProgram makes a program of a metered module.
-func newProgram(config wazero.RuntimeConfig, module []byte, memory int64) (*Program, error) {
+// newProgram makes a program of what separated returns.
+func newProgram(config wazero.RuntimeConfig, module, content []byte, memory int64) (*Program, error) {
 	ctx := context.Background()
 	p := &Program{
 		runtime: wazero.NewRuntimeWithConfig(ctx, config.WithMemoryLimitPages(uint32(memory>>16))), memory: uint64(memory),
+		image: newImage(content),
 	}
 	if err := p.prepare(ctx, module); err != nil {
 		p.Close()
@@ -164,6 +167,7 @@ func notValid(err error) error {
 func (p *Program) Close() {
 	ctx := context.Background()
 	p.runtime.Close(ctx)
+	p.image.close()
 	if p.cache != nil {
 		p.cache.Close(ctx)
 	}

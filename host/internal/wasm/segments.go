@@ -1,72 +1,67 @@
 package wasm
 
-import (
-	"cmp"
-	"encoding/binary"
-	"slices"
-)
+// maxImage is how many bytes an image may have. One byte makes a large one, if it stands far
+// behind the others.
+const maxImage = 8 << 20
 
-// segment is a part of the linear memory that the module fills before it starts.
-type segment struct {
-	at   uint64
-	data []byte
+// separated takes the data segments from a metered module, and returns what they make of the
+// memory: the content of an [image]. A module stays as it is if its own code would run before
+// the host could fill the memory, or could use segments by number, or if they are not within
+// the memory, or not at constant addresses: then the runtime judges.
+func separated(module []byte) (without, content []byte) {
+	d := decoder{rest: module[8:]}
+	out := module[:8:8]
+	var memory uint64
+	for len(d.rest) > 0 {
+		section := d.rest
+		id := d.byte()
+		body := decoder{rest: d.bytes(d.uint())}
+		switch id {
+		case sectionStart, sectionCount:
+			return module, nil
+		case sectionMemory:
+			memory = leastMemory(&body)
+		case sectionData:
+			var ok bool
+			if content, ok = contentOf(&body, min(memory, maxImage)); !ok {
+				return module, nil
+			}
+			continue
+		}
+		out = append(out, section[:len(section)-len(d.rest)]...)
+	}
+	return out, content
 }
 
-func (s segment) end() uint64 { return s.at + uint64(len(s.data)) }
-
-// maxGap is how many zeros may stand between two segments that are joined. The runtime keeps
-// about as many bytes for each segment, and 24 more in each instance.
-const maxGap = 64
-
-// segments joins the data segments that follow each other closely. Go's linker leaves out
-// every short run of zeros, and so makes 30,000 of them. Memory is zero before, so that the
-// zeros between can be written too, if no segment lies over another.
-func (m *meter) segments(d *decoder) []byte {
-	content := d.rest
-	segments := plainSegments(d)
-	d.rest = nil
-	if segments == nil || m.counted {
-		return content
+// leastMemory is the size, in bytes, of the one memory that a section declares; 0 if there are
+// others.
+func leastMemory(d *decoder) uint64 {
+	if d.count() != 1 {
+		return 0
 	}
-	slices.SortStableFunc(segments, func(a, b segment) int { return cmp.Compare(a.at, b.at) })
-	var joined []segment
-	var zeros [maxGap]byte
-	for _, s := range segments {
-		last := len(joined) - 1
-		switch {
-		case last >= 0 && s.at < joined[last].end():
-			return content
-		case last >= 0 && s.at-joined[last].end() <= maxGap:
-			gap := zeros[:s.at-joined[last].end()]
-			joined[last].data = append(append(joined[last].data, gap...), s.data...)
-		default:
-			joined = append(joined, segment{s.at, slices.Clone(s.data)})
-		}
-	}
-	out := binary.AppendUvarint(nil, uint64(len(joined)))
-	for _, s := range joined {
-		out = append(appendSigned(append(out, 0, 0x41), int64(int32(s.at))), 0x0b) // active, i32.const, end
-		out = append(binary.AppendUvarint(out, uint64(len(s.data))), s.data...)
-	}
-	return out
+	d.byte() // whether there is a limit
+	return d.uint() << 16
 }
 
-// plainSegments reads the segments of a data section. It returns nil if there is one of
-// another kind than active ones at a constant address: then the runtime judges.
-func plainSegments(d *decoder) []segment {
-	segments := make([]segment, 0, d.count())
-	for range cap(segments) {
-		if d.byte() != 0 || d.byte() != 0x41 {
-			return nil
+// contentOf is the content of a memory of so many bytes, up to the end of the last segment.
+func contentOf(d *decoder, memory uint64) (content []byte, ok bool) {
+	for range d.count() {
+		if d.byte() != 0 || d.byte() != 0x41 { // active, i32.const
+			return nil, false
 		}
-		at := d.address()
+		at := uint64(d.address())
 		if d.byte() != 0x0b {
-			return nil
+			return nil, false
 		}
-		segments = append(segments, segment{uint64(at), d.bytes(d.uint())})
+		data := d.bytes(d.uint())
+		end := at + uint64(len(data))
+		if end > memory {
+			return nil, false
+		}
+		if more := int(end) - len(content); more > 0 {
+			content = append(content, make([]byte, more)...)
+		}
+		copy(content[at:], data)
 	}
-	if d.err != nil || len(d.rest) > 0 {
-		return nil
-	}
-	return segments
+	return content, d.err == nil && len(d.rest) == 0
 }

@@ -55,6 +55,15 @@ func (t *handles) remove(handle uint32) {
 	}
 }
 
+// sessions are the sessions among the objects. They may be removed meanwhile.
+func (t *handles) sessions(yield func(*session) bool) {
+	for _, p := range t.places {
+		if s, ok := p.object.(*session); ok && !yield(s) {
+			return
+		}
+	}
+}
+
 // get finds the object of a handle. It is EBADF if there is none of type T.
 func get[T any](t *handles, handle uint32) (object T, errno wasi.Errno) {
 	if at, ok := t.find(handle); ok {

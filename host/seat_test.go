@@ -415,7 +415,7 @@ func TestThreat36SilenceNeedsNoInstance(t *testing.T) {
 		if rest, err := io.ReadAll(there); string(rest) != "421 Login timed out.\r\n" || err != nil {
 			t.Errorf("%q, %v", rest, err)
 		}
-		if sh.instance != nil || len(sh.sessions)+len(sh.silent) > 0 {
+		if sh.instance != nil || sh.sessions+len(sh.silent) > 0 {
 			t.Error("something is left")
 		}
 	})

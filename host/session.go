@@ -193,7 +193,7 @@ func (s *session) end() {
 	stall := s.server.config.Limits.StallTime
 	s.stream.Close(min(partingTime, stall), stall)
 	s.shard.handles.remove(s.handle)
-	delete(s.shard.sessions, s.handle)
+	s.shard.sessions--
 	s.server.present.remove(s)
 	s.observe(over)
 	s.server.leave(s.shard)

@@ -19,7 +19,7 @@ type shard struct {
 	server   *Server
 	instance *wasm.Instance // nil until a session needs it, and after it trapped
 	handles  handles
-	sessions map[uint32]*session
+	sessions int                 // that the handles have
 	silent   map[uint32]*session // the sessions that the engine does not know yet, as their clients have sent nothing
 	draining bool
 	events   []wasi.Event // of the present step, not yet read by the guest
@@ -45,7 +45,7 @@ type shard struct {
 }
 
 func newShard(s *Server) *shard {
-	return &shard{server: s, sessions: map[uint32]*session{}, silent: map[uint32]*session{}, poll: conn.NewPoll()}
+	return &shard{server: s, silent: map[uint32]*session{}, poll: conn.NewPoll()}
 }
 
 // post queues an event for the guest's next step.
@@ -178,7 +178,7 @@ func (sh *shard) step() {
 	sh.tellClock(now, wall)
 	next, err := sh.instance.Advance(now, len(sh.events))
 	if err != nil {
-		sh.server.config.Logger.Error("an instance failed; its sessions end", "sessions", len(sh.sessions), "err", err)
+		sh.server.config.Logger.Error("an instance failed; its sessions end", "sessions", sh.sessions, "err", err)
 		sh.abandon(replyUnavailable)
 		return
 	}
@@ -190,7 +190,7 @@ func (sh *shard) step() {
 // go to other instances where possible.
 func (sh *shard) weigh() {
 	large := sh.instance.Large()
-	if large && len(sh.sessions) == 0 {
+	if large && sh.sessions == 0 {
 		sh.close()
 		return
 	}
@@ -243,7 +243,7 @@ func (sh *shard) open(conn net.Conn, p *seat, implicit bool) {
 		return
 	}
 	s.handle = handle
-	sh.sessions[handle] = s
+	sh.sessions++
 	sh.server.present.add(s)
 	s.link.session, s.link.handle = handle, handle
 	if implicit {
@@ -339,8 +339,8 @@ func (sh *shard) endSilent(reply string) {
 
 // abandon ends the instance and all sessions that it knows at once, each with reply.
 func (sh *shard) abandon(reply string) {
-	for handle, s := range sh.sessions {
-		if sh.silent[handle] == nil {
+	for s := range sh.handles.sessions {
+		if sh.silent[s.handle] == nil {
 			s.speak()
 			s.stream.Write([]byte(reply))
 			s.end()
@@ -393,7 +393,7 @@ func (s *Server) rehearse() (greeting []byte, err error) {
 	sh.events, sh.queue = sh.queue, nil
 	sh.step()
 	sh.speak()
-	for _, session := range sh.sessions {
+	for session := range sh.handles.sessions {
 		if session.stream.Busy() {
 			b := make([]byte, conn.MaxUnsent)
 			there.SetReadDeadline(time.Now().Add(conn.LingerTime))

@@ -31,18 +31,18 @@ func TestThreat35Memory(t *testing.T) {
 		large.events = []wasi.Event{{Kind: wasi.EventClock}}
 		large.step()
 	}
-	large.sessions[1] = &session{}
+	large.sessions = 1
 	step()
 	first := large.instance
 	if first == nil || s.chooseShard() != calm {
 		t.Fatal("a session is placed where there is a large instance")
 	}
-	delete(large.sessions, 1)
+	large.sessions = 0
 	step()
 	if large.instance != nil || s.chooseShard() != large {
 		t.Error("a large instance outlives its sessions")
 	}
-	large.sessions[1] = &session{}
+	large.sessions = 1
 	if large.ready() != nil || large.instance.Large() {
 		t.Error("the next session gets no small one")
 	}

@@ -13,8 +13,9 @@ import (
 // polled is a socket that an epoll watches.
 type polled struct {
 	epoll   *epoll
-	fd      int // -1 once closed
 	stream  *Stream
+	fd      int32 // -1 once closed
+	place   int32 // in epoll
 	watched bool
 }
 
@@ -33,7 +34,7 @@ func directOf(c net.Conn, p *Poll) direct {
 		return nil
 	}
 	tcp.Close()
-	return &polled{epoll: e, fd: fd}
+	return &polled{epoll: e, fd: int32(fd)}
 }
 
 // copied is a copy of the descriptor of a connection or a listener, -1 if there is none to
@@ -55,7 +56,8 @@ func (d *polled) watch(s *Stream, receives bool) error {
 		events |= unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLPRI
 	}
 	d.stream = s
-	err := d.epoll.add(d.fd, events, d)
+	var err error
+	d.place, err = d.epoll.add(int(d.fd), events, d)
 	d.watched = err == nil
 	return err
 }
@@ -86,7 +88,7 @@ func (d *polled) received(p *byte, size, flags int) (int, error) {
 
 func (d *polled) read(p []byte) (int, error) {
 	if raced {
-		n, err := syscall.Read(d.fd, p)
+		n, err := syscall.Read(int(d.fd), p)
 		if n == 0 && err == nil {
 			err = io.EOF
 		}
@@ -97,7 +99,7 @@ func (d *polled) read(p []byte) (int, error) {
 
 func (d *polled) write(p []byte) (int, error) {
 	if raced {
-		n, err := syscall.Write(d.fd, p)
+		n, err := syscall.Write(int(d.fd), p)
 		return max(n, 0), err
 	}
 	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(d.fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
@@ -126,17 +128,17 @@ func (d *polled) peek() error {
 	return err
 }
 
-func (d *polled) shutdown() error { return unix.Shutdown(d.fd, unix.SHUT_WR) }
+func (d *polled) shutdown() error { return unix.Shutdown(int(d.fd), unix.SHUT_WR) }
 
 func (d *polled) reset() {
-	unix.SetsockoptLinger(d.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	unix.SetsockoptLinger(int(d.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	d.close()
 }
 
 func (d *polled) close() {
 	if d.fd >= 0 {
 		d.forget()
-		unix.Close(d.fd)
+		unix.Close(int(d.fd))
 		d.fd = -1
 	}
 }
@@ -145,7 +147,7 @@ func (d *polled) close() {
 func (d *polled) forget() {
 	if d.watched {
 		d.watched = false
-		d.epoll.remove(d.fd)
+		d.epoll.remove(int(d.fd), d.place)
 	}
 }
 

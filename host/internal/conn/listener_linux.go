@@ -14,6 +14,7 @@ import (
 type listening struct {
 	epoll  *epoll
 	fd     int
+	place  int32 // in epoll
 	notify func()
 }
 
@@ -32,7 +33,8 @@ func directListener(l net.Listener, p *Poll, notify func()) Listener {
 		return nil
 	}
 	d := &listening{epoll: e, fd: fd, notify: notify}
-	if e.add(fd, unix.EPOLLIN, d) != nil {
+	var err error
+	if d.place, err = e.add(fd, unix.EPOLLIN, d); err != nil {
 		unix.Close(fd)
 		return nil
 	}
@@ -58,7 +60,7 @@ func (l *listening) Accept() (*Arrival, error) {
 		fd, from, err := accepted(l.fd)
 		switch err {
 		case 0:
-			return &Arrival{From: from, direct: &polled{epoll: l.epoll, fd: fd}}, nil
+			return &Arrival{From: from, direct: &polled{epoll: l.epoll, fd: int32(fd)}}, nil
 		case unix.EAGAIN:
 			return nil, nil
 		case unix.EBADF, unix.EINVAL, unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
@@ -112,7 +114,7 @@ func (l *listening) Close() {
 	if l.fd < 0 {
 		return
 	}
-	l.epoll.remove(l.fd)
+	l.epoll.remove(l.fd, l.place)
 	unix.Close(l.fd)
 	l.fd = -1
 }

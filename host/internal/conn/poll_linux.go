@@ -27,13 +27,14 @@ type epoll struct {
 	parked atomic.Bool
 
 	mu      sync.Mutex
-	watched map[int32]watch // by descriptor
-	last    int32           // number of a watch
-	ending  bool            // end waits for the last socket
+	watched []watch // by place
+	free    []int32 // places
+	last    int32   // number of a watch
+	ending  bool    // end waits for the last socket
 }
 
-// watch is a socket that is watched. A batch of events may have one of a descriptor that
-// was closed, and opened anew, since: the number tells them apart.
+// watch is a socket that is watched, or a free place if by is nil. A batch of events may
+// have one of a socket whose place has another since: the number tells them apart.
 type watch struct {
 	number int32
 	by     watcher
@@ -52,7 +53,7 @@ func (p *Poll) ready() *epoll {
 		return nil
 	}
 	unix.SetNonblock(fd, true) // so that os.NewFile gives it to Go's poller
-	e := &epoll{fd: fd, file: os.NewFile(uintptr(fd), "epoll"), watched: map[int32]watch{}}
+	e := &epoll{fd: fd, file: os.NewFile(uintptr(fd), "epoll")}
 	if e.raw, err = e.file.SyscallConn(); err != nil {
 		e.file.Close()
 		return nil
@@ -106,9 +107,9 @@ func (e *epoll) glance() {
 	e.woken.Store(false)
 	for _, event := range e.found[:e.n] {
 		e.mu.Lock()
-		w, ok := e.watched[event.Fd]
+		w := e.watched[event.Fd]
 		e.mu.Unlock()
-		if ok && w.number == event.Pad {
+		if w.by != nil && w.number == event.Pad {
 			w.by.seen(event.Events)
 		}
 	}
@@ -123,25 +124,34 @@ func (e *epoll) rouse() {
 }
 
 // add watches a socket for these events, each of which is told of once when it comes about.
-func (e *epoll) add(fd int, events uint32, by watcher) error {
+// It returns the socket's place.
+func (e *epoll) add(fd int, events uint32, by watcher) (place int32, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.last = (e.last + 1) & math.MaxInt32
-	event := unix.EpollEvent{Events: events | unix.EPOLLET, Fd: int32(fd), Pad: e.last}
-	if err := unix.EpollCtl(e.fd, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
-		return err
+	if len(e.free) == 0 {
+		e.free = append(e.free, int32(len(e.watched)))
+		e.watched = append(e.watched, watch{})
 	}
-	e.watched[int32(fd)] = watch{e.last, by}
-	return nil
+	last := len(e.free) - 1
+	place = e.free[last]
+	e.last = (e.last + 1) & math.MaxInt32
+	event := unix.EpollEvent{Events: events | unix.EPOLLET, Fd: place, Pad: e.last} // both numbers are ours to choose
+	if err := unix.EpollCtl(e.fd, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
+		return 0, err
+	}
+	e.free = e.free[:last]
+	e.watched[place] = watch{e.last, by}
+	return place, nil
 }
 
 // remove ends add. Closing the descriptor would not: a copy of it may live on.
-func (e *epoll) remove(fd int) {
+func (e *epoll) remove(fd int, place int32) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	unix.EpollCtl(e.fd, unix.EPOLL_CTL_DEL, fd, nil)
-	delete(e.watched, int32(fd))
-	if e.ending && len(e.watched) == 0 {
+	e.watched[place] = watch{}
+	e.free = append(e.free, place)
+	if e.ending && len(e.free) == len(e.watched) {
 		e.rouse()
 	}
 }
@@ -158,5 +168,5 @@ func (e *epoll) left() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.ending = true
-	return len(e.watched) > 0
+	return len(e.free) < len(e.watched)
 }

@@ -11,13 +11,14 @@ import (
 // collects the garbage of a crowd only when as much again is allocated, or after minutes,
 // and gives back little of it.
 type memory struct {
-	collections uint32 // Go's count of them at the latest look
-	kept        uint64 // bytes that stayed resident when memory was last given back
+	allocated uint64 // bytes in all, at the latest look
+	kept      uint64 // bytes that stayed resident when memory was last given back
 }
 
 const (
-	quietFor     = 20 * time.Second // between two looks
-	worthReclaim = 8 << 20          // bytes
+	quietFor     = 3 * time.Second // between two looks
+	quietly      = 1 << 20         // bytes that a quiet server allocates between them at most
+	worthReclaim = 1 << 20         // bytes
 )
 
 // follow gives back what starting has used, and then memory in quiet times until ctx ends.
@@ -44,14 +45,14 @@ func (m *memory) giveBack() {
 	debug.FreeOSMemory()
 	var now runtime.MemStats
 	runtime.ReadMemStats(&now)
-	m.collections, m.kept = now.NumGC, resident(&now)
+	m.allocated, m.kept = now.TotalAlloc, resident(&now)
 }
 
-// look says whether there is memory worth giving back, and Go has not collected garbage
-// since the last look: a busy server collects, and needs the memory again at once.
+// look says whether there is memory worth giving back, and little was allocated since the
+// last look: a busy server needs the memory again at once.
 func (m *memory) look(now *runtime.MemStats) bool {
-	quiet := now.NumGC == m.collections
-	m.collections = now.NumGC
+	quiet := now.TotalAlloc-m.allocated < quietly
+	m.allocated = now.TotalAlloc
 	return quiet && resident(now) > m.kept+worthReclaim
 }
 

@@ -9,20 +9,19 @@ import (
 // Memory is given back in quiet times, and only if there is enough of it.
 func TestThreat35MemoryComesBack(t *testing.T) {
 	t.Parallel()
-	m := memory{collections: 5, kept: 50 << 20}
+	m := memory{allocated: 500 << 20, kept: 50 << 20}
 	for i, c := range []struct {
-		collections uint32
-		heap        uint64
-		want        bool
+		allocated, heap uint64
+		want            bool
 	}{
-		{9, 200 << 20, false}, // a crowd is at work
-		{9, 200 << 20, true},  // it has gone
-		{9, 57 << 20, false},
-		{12, 300 << 20, false},
-		{13, 300 << 20, false},
-		{13, 59 << 20, true},
+		{900 << 20, 200 << 20, false},     // a crowd is at work
+		{900<<20 + 1000, 200 << 20, true}, // it has gone
+		{901 << 20, 51 << 20, false},
+		{905 << 20, 300 << 20, false},
+		{910 << 20, 300 << 20, false},
+		{910 << 20, 52 << 20, true},
 	} {
-		now := runtime.MemStats{NumGC: c.collections, HeapSys: c.heap + 1<<20, HeapReleased: 1 << 20}
+		now := runtime.MemStats{TotalAlloc: c.allocated, HeapSys: c.heap + 1<<20, HeapReleased: 1 << 20}
 		if got := m.look(&now); got != c.want {
 			t.Errorf("look %d says %t", i, got)
 		}

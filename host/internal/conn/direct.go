@@ -226,8 +226,7 @@ func (s *Stream) becomeOrdinary() {
 	if err != nil {
 		conn = lost{err}
 	}
-	s.direct, s.conn = nil, conn
-	s.try.init(conn)
+	s.direct, s.ordinary = nil, newOrdinary(conn)
 	if s.receives {
 		s.hire()
 	}

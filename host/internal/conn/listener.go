@@ -34,9 +34,10 @@ func (a *Arrival) Close() {
 
 // Stream makes a stream of the connection.
 func (a *Arrival) Stream(owner Owner) *Stream {
-	s := New(a.conn, nil, owner)
-	s.direct = a.direct
-	return s
+	if a.direct == nil {
+		return New(a.conn, nil, owner)
+	}
+	return &Stream{owner: owner, direct: a.direct}
 }
 
 // Addr is the address of a TCP connection's end, the zero value for other networks. An

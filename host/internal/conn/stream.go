@@ -23,34 +23,45 @@ import (
 // Where a poll can watch the socket, there are no goroutines before TLS begins: Read reads
 // from the socket, and the poll says when there are bytes or room.
 type Stream struct {
-	direct direct   // the socket while the poll watches it, else nil
-	conn   net.Conn // nil while direct is not
-	owner  Owner
-	resume chan struct{} // wakes the receiver to go on; nil before Receive, and while direct is not
+	direct    direct // the socket while the poll watches it, else nil
+	*ordinary        // nil while direct is not
+	owner     Owner
 
 	mu       sync.Mutex
-	arrived  []byte // received and not yet taken by the guest: a part of buf
 	readErr  error
-	receives bool   // after Receive
-	drained  bool   // a direct socket has nothing to read until the poll says so
-	careful  bool   // a short read from a direct socket need not have drained it
 	notify   func() // of Await; nil after Ordinary
-	deaf     bool   // the receiver has ended
 	unsent   []byte
 	sending  int // bytes that the flushing goroutine holds
-	flushing bool
-	starved  bool // a write was cut short: EventWritable is owed
 	writeErr error
-	closing  bool
-	over     bool        // the guest has been told that the client ended the connection
 	upgrade  *Upgrade    // for the receiver to carry out; nil for none
-	secured  bool        // TLS is on
-	changed  sync.Cond   // signals that flushing, over or closing has changed
+	changed  *sync.Cond  // signals that flushing, over or closing has changed; nil before the first wait
 	patience *time.Timer // limits a wait for the client; nil before the first
 	shutting sync.Once
 
-	try tryWriter
-	buf *[512]byte // nil before Receive, and while direct is not
+	receives bool // after Receive
+	drained  bool // a direct socket has nothing to read until the poll says so
+	careful  bool // a short read from a direct socket need not have drained it
+	deaf     bool // the receiver has ended
+	flushing bool
+	starved  bool // a write was cut short: EventWritable is owed
+	closing  bool
+	over     bool // the guest has been told that the client ended the connection
+	secured  bool // TLS is on
+}
+
+// ordinary is a connection whose calls wait, so that goroutines make them.
+type ordinary struct {
+	conn    net.Conn
+	resume  chan struct{} // wakes the receiver to go on; nil before Receive
+	buf     *[512]byte    // nil before Receive
+	arrived []byte        // received and not yet taken by the guest: a part of buf
+	try     tryWriter
+}
+
+func newOrdinary(conn net.Conn) *ordinary {
+	o := &ordinary{conn: conn}
+	o.try.init(conn)
+	return o
 }
 
 const (
@@ -79,10 +90,8 @@ type Owner interface {
 // watches none.
 func New(conn net.Conn, poll *Poll, owner Owner) *Stream {
 	s := &Stream{owner: owner}
-	s.changed.L = &s.mu
 	if s.direct = directOf(conn, poll); s.direct == nil {
-		s.conn = conn
-		s.try.init(conn)
+		s.ordinary = newOrdinary(conn)
 	}
 	return s
 }
@@ -191,7 +200,22 @@ func (s *Stream) control(do func(fd uintptr)) {
 // s.mu.
 func (s *Stream) tellOver() {
 	s.over = true
-	s.changed.Broadcast()
+	s.signal()
+}
+
+// signal wakes those who wait for a change. Callers hold s.mu.
+func (s *Stream) signal() {
+	if s.changed != nil {
+		s.changed.Broadcast()
+	}
+}
+
+// await waits for a change. Callers hold s.mu.
+func (s *Stream) await() {
+	if s.changed == nil {
+		s.changed = sync.NewCond(&s.mu)
+	}
+	s.changed.Wait()
 }
 
 // AwaitOver waits until the guest has been told that the client hung up, so that the guest
@@ -206,12 +230,12 @@ func (s *Stream) AwaitOver(within time.Duration) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			late = true
-			s.changed.Broadcast()
+			s.signal()
 		})
 		defer timer.Stop()
 	}
 	for !s.over && !s.closing && (!late || hungUp(s.control)) {
-		s.changed.Wait()
+		s.await()
 	}
 }
 
@@ -356,7 +380,7 @@ func (s *Stream) flush() {
 // flushed takes up that the unsent bytes are sent, or will never be. Callers hold s.mu.
 func (s *Stream) flushed() {
 	s.flushing = false
-	s.changed.Broadcast()
+	s.signal()
 	starved := s.starved
 	s.starved = false
 	if !s.closing {
@@ -402,7 +426,7 @@ func (s *Stream) Close(stall, most time.Duration) {
 		return
 	}
 	s.closing = true
-	s.changed.Broadcast()
+	s.signal()
 	if s.patience != nil {
 		s.patience.Stop()
 	}
@@ -412,15 +436,15 @@ func (s *Stream) Close(stall, most time.Duration) {
 		go s.shut(s.conn) // the close_notify of TLS may have to wait for room
 		s.proceed()
 	case s.flushing:
-		s.await(stall, time.Now().Add(most))
+		s.limit(stall, time.Now().Add(most))
 	default:
 		s.finish()
 	}
 }
 
-// await checks after each stall whether the client has taken any of the unsent bytes. If
+// limit checks after each stall whether the client has taken any of the unsent bytes. If
 // it has not, or if last is past, the flush ends. Callers hold s.mu.
-func (s *Stream) await(stall time.Duration, last time.Time) {
+func (s *Stream) limit(stall time.Duration, last time.Time) {
 	before := s.taken()
 	s.patience = time.AfterFunc(stall, func() {
 		s.mu.Lock()
@@ -428,7 +452,7 @@ func (s *Stream) await(stall time.Duration, last time.Time) {
 		switch {
 		case !s.flushing:
 		case s.taken() > before && time.Now().Before(last):
-			s.await(stall, last)
+			s.limit(stall, last)
 		case s.direct != nil:
 			s.writeErr = os.ErrDeadlineExceeded
 			s.flushed()
@@ -531,7 +555,10 @@ func sever(conn net.Conn) {
 func (s *Stream) SilentEnd() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.arrived) == 0 && (s.readErr != nil || s.direct != nil && s.ended())
+	if s.direct != nil {
+		return s.readErr != nil || s.ended()
+	}
+	return len(s.arrived) == 0 && s.readErr != nil
 }
 
 // Reset breaks a TCP connection off (RST): a plain end would look like the end of the data.

@@ -73,7 +73,7 @@ func (u *Upgrade) apply(conn net.Conn) (_ net.Conn, rest []byte, err error) {
 func (s *Stream) become(u *Upgrade) (n int, err error) {
 	s.mu.Lock()
 	for s.flushing {
-		s.changed.Wait()
+		s.await()
 	}
 	s.mu.Unlock()
 	u.waking.Wait() // else its deadline might replace the handshake's
@@ -110,6 +110,9 @@ func (s *Stream) become(u *Upgrade) (n int, err error) {
 func (s *Stream) State() *tls.ConnectionState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.direct != nil {
+		return nil
+	}
 	under := s.conn
 	if f, ok := under.(*Foreign); ok {
 		under = f.conn

@@ -16,7 +16,7 @@ type memory struct {
 }
 
 const (
-	quietFor     = 3 * time.Second // between two looks
+	quietFor     = 2 * time.Second // between two looks
 	quietly      = 1 << 20         // bytes that a quiet server allocates between them at most
 	worthReclaim = 1 << 20         // bytes
 )

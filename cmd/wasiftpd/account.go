@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"io/fs"
-	"os"
 	"strings"
 
 	"wasiftp/fsbridge"
@@ -115,37 +113,20 @@ func (a *accounts) gone(next *accounts, names map[string]bool) {
 // writes says whether the account may change or make files.
 func (a *account) writes() bool { return a.rights&^(host.ReadOnly|host.RightAdmin) != 0 }
 
-// open makes the [host.Account] of one login. It opens the folder anew by its path, and
-// nobody holds it open between logins: a disk mounted or a folder moved there counts from
-// the next login on. The server enforces the account's rights; a read-only file system
-// for an account that may not write is a second lock.
-func (a *account) open(options fsbridge.DirOptions) (*host.Account, error) {
-	dir, err := openFolder(a.root, options)
+// open makes the [host.Account] of one login. The server enforces the account's rights; a
+// read-only file system for an account that may not write is a second lock.
+func (a *account) open(folders *folders, options fsbridge.DirOptions) (*host.Account, error) {
+	dir, leave, err := folders.enter(a.root, options)
 	if err != nil {
 		return nil, err
 	}
 	own := &host.Account{
-		Name: a.unique, FS: dir, Rights: a.rights, Charset: a.charset, MaxSessions: a.maxSessions, Shared: a.shared, Close: dir.Close,
+		Name: a.unique, FS: dir, Rights: a.rights, Charset: a.charset, MaxSessions: a.maxSessions, Shared: a.shared, Close: leave,
 	}
 	if !a.writes() {
 		own.FS = fsbridge.ReadOnly(dir)
 	}
 	return own, nil
-}
-
-func openFolder(path string, options fsbridge.DirOptions) (*fsbridge.Dir, error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("there is no folder %s", path)
-	case err == nil && !info.IsDir():
-		return nil, fmt.Errorf("%s is a file and no folder", path)
-	}
-	dir, err := fsbridge.OpenDir(path, options)
-	if err != nil {
-		return nil, fmt.Errorf("cannot open the folder: %w", err)
-	}
-	return dir, nil
 }
 
 // find returns the account that a login is for. It fails with [host.ErrDenied] if name,

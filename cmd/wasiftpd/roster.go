@@ -23,6 +23,7 @@ type roster struct {
 	files   []*usersFile // each once
 	current atomic.Pointer[accounts]
 	sweeper *sweeper
+	folders folders
 	slow    bool // a folder hung at the start
 	walled  bool // the process can open no files outside of its wall
 
@@ -150,7 +151,7 @@ func (r *roster) checkFolders(logger *slog.Logger) error {
 	go func() {
 		defer close(checked)
 		for _, path := range slices.Sorted(maps.Keys(folders)) {
-			dir, err := openFolder(path, fsbridge.DirOptions{})
+			dir, err := folderAt(path, fsbridge.DirOptions{})
 			switch {
 			case err == nil:
 				dir.Close()
@@ -180,7 +181,7 @@ func (r *roster) Authenticate(ctx context.Context, login host.Login) (*host.Acco
 	if err := r.checkWall(found.root); err != nil {
 		return nil, err
 	}
-	own, err := found.open(fsbridge.DirOptions{Atomic: r.options.atomic, Sync: r.options.sync})
+	own, err := found.open(&r.folders, fsbridge.DirOptions{Atomic: r.options.atomic, Sync: r.options.sync})
 	if err == nil && found.writes() {
 		r.sweeper.sweep(found.root)
 	}

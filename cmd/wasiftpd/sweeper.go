@@ -60,7 +60,7 @@ func (s *sweeper) sweep(path string) {
 // clear removes the unfinished uploads of a folder. It returns false if the folder can't
 // be opened; a login to it logs the reason.
 func (s *sweeper) clear(path string) bool {
-	dir, err := openFolder(path, fsbridge.DirOptions{})
+	dir, err := folderAt(path, fsbridge.DirOptions{})
 	if err != nil {
 		return false
 	}

@@ -66,10 +66,18 @@ func (a *Access) Able() wasi.Abilities {
 	if c, ok := a.FS.(CreatedFS); ok && c.TellsCreated() {
 		able |= wasi.AbleCreated
 	}
-	if _, err := a.Space("."); err == nil || !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrPermission) {
+	if a.tellsSpace() {
 		able |= wasi.AbleSpace
 	}
 	return able
+}
+
+func (a *Access) tellsSpace() bool {
+	if d, ok := a.FS.(*Dir); ok { // which has asked the disk already
+		return d.counted && a.has(wasi.RightWrite)
+	}
+	_, err := a.Space(".")
+	return !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrPermission)
 }
 
 func ability[T fs.FS](a *Access, able wasi.Abilities) wasi.Abilities {

@@ -43,6 +43,8 @@ type Dir struct {
 	way
 	options DirOptions
 	outside error // os.Root's error for a name that leads out; nil without an os.Root
+	created bool  // the file system of the root knows when files were made
+	counted bool  // that file system knows how much room it has
 
 	// The system calls of uploads; tests replace them.
 	flock               func(file *os.File, exclusive bool) error
@@ -108,14 +110,25 @@ func OpenDir(root string, options DirOptions) (*Dir, error) { return openDir(roo
 // openDir is OpenDir. Without fast, the way is that of os.Root on every system.
 func openDir(name string, options DirOptions, fast bool) (*Dir, error) {
 	d := &Dir{options: options, flock: flock, syncFile: (*os.File).Sync, closeFile: (*os.File).Close}
+	if err := d.findWay(name, fast); err != nil {
+		return nil, err
+	}
+	info, err := d.stat(".")
+	d.created = err == nil && createdOf(info) != 0
+	_, err = d.Space(".")
+	d.counted = !errors.Is(err, errors.ErrUnsupported)
+	return d, nil
+}
+
+func (d *Dir) findWay(name string, fast bool) error {
 	root, err := os.OpenRoot(name)
 	if fast && errors.Is(err, fs.ErrPermission) {
 		if d.way = openUnreadable(name); d.way != nil {
-			return d, nil
+			return nil
 		}
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// os.Root does not export its error for a name that leads out.
 	var escape *fs.PathError
@@ -126,7 +139,7 @@ func openDir(name string, options DirOptions, fast bool) (*Dir, error) {
 	if fast {
 		d.way = fastWay(root)
 	}
-	return d, nil
+	return nil
 }
 
 // Close closes the directory. Files and uploads that are open stay so.
@@ -192,10 +205,7 @@ func (d *Dir) Lstat(name string) (fs.FileInfo, error) { return d.describe("lstat
 
 // TellsCreated is true on Linux if the file system of the root knows when files were made.
 // One that is mounted below may know it or not, whatever that of the root does.
-func (d *Dir) TellsCreated() bool {
-	info, err := d.stat(".")
-	return err == nil && createdOf(info) != 0
-}
+func (d *Dir) TellsCreated() bool { return d.created }
 
 func (d *Dir) describe(op, name string, stat func(string) (fs.FileInfo, error)) (fs.FileInfo, error) {
 	if err := check(op, name); err != nil {

@@ -13,6 +13,8 @@ import (
 // folders are the open folders of the accounts that are logged in. Logins share a folder, and
 // the last one that leaves closes it: thousands of sessions need one descriptor.
 type folders struct {
+	check func(path string) error // is called before a folder is opened
+
 	mu   sync.Mutex
 	open map[folderKey]*openFolder
 }
@@ -40,6 +42,9 @@ func (f *folders) enter(path string, options fsbridge.DirOptions) (dir *fsbridge
 	key := folderKey{path, options}
 	if shared := f.share(key, at); shared != nil {
 		return shared.dir, func() error { return f.leave(key, shared) }, nil
+	}
+	if err := f.check(path); err != nil {
+		return nil, nil, err
 	}
 	if dir, err = folderAt(path, options); err != nil {
 		return nil, nil, err

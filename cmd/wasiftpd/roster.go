@@ -40,6 +40,7 @@ func (o *options) roster(ctx context.Context, files *follower) (*roster, error) 
 		options: o, seed: maphash.MakeSeed(), checks: newChecks(),
 		sweeper: newSweeper(ctx, files.logger),
 	}
+	r.folders.check = r.checkWall
 	var faults []error
 	for _, path := range o.usersFiles() {
 		f := &usersFile{path: path, roster: r}
@@ -176,9 +177,6 @@ func (r *roster) checkFolders(logger *slog.Logger) error {
 func (r *roster) Authenticate(ctx context.Context, login host.Login) (*host.Account, error) {
 	found, err := r.current.Load().find(ctx, login)
 	if err != nil {
-		return nil, err
-	}
-	if err := r.checkWall(found.root); err != nil {
 		return nil, err
 	}
 	own, err := found.open(&r.folders, fsbridge.DirOptions{Atomic: r.options.atomic, Sync: r.options.sync})

@@ -66,7 +66,7 @@ const (
 func (p *passivePort) listener() *listener {
 	s := p.session
 	l := &listener{session: s, port: conn.Addr(p.socket.Addr()).Port(), ranged: p.number > 0}
-	serve := func(socket net.Listener, take func(net.Conn) bool) {
+	serve := func(socket net.Listener, take func(*conn.Arrival) bool) {
 		s.server.work.Go(func() { s.server.acceptAll(socket, take) })
 	}
 	l.socket = conn.Listen(p.socket, s.shard.poll, func() { s.shard.do(l.attend) }, serve)
@@ -334,7 +334,7 @@ func (sh *shard) netAccept(a *wasm.Args) wasi.Errno {
 		s.seat.drop(nil)
 		return errno
 	}
-	c.stream = arrival.Stream(&link{s.shard, s.seat, s.handle, handle})
+	c.stream = arrival.Stream(s.shard.poll, &link{s.shard, s.seat, s.handle, handle})
 	putUint32(a.Bytes(1), handle)
 	return wasi.OK
 }

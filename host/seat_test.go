@@ -39,7 +39,7 @@ func (s *Server) enter(t *testing.T, from string) (*seat, net.Conn, error) {
 	here, there := net.Pipe()
 	t.Cleanup(func() { there.Close() })
 	sh := newShard(s)
-	newSession(sh, here, p)
+	newSession(sh, conn.Arrived(here), p)
 	return p, there, nil
 }
 
@@ -357,7 +357,7 @@ func TestDrainFindsEverySession(t *testing.T) {
 			s.mu.Lock()
 			p, _, _ := s.take(netip.Addr{})
 			s.mu.Unlock()
-			sh.open(here, p, false)
+			sh.open(conn.Arrived(here), p, false)
 			return there
 		}
 		read := func(c net.Conn) <-chan string {
@@ -404,7 +404,7 @@ func TestThreat36SilenceNeedsNoInstance(t *testing.T) {
 		sh := newShard(s)
 		here, there := net.Pipe()
 		defer there.Close()
-		sh.open(here, &seat{server: s, shard: sh, open: 1}, false)
+		sh.open(conn.Arrived(here), &seat{server: s, shard: sh, open: 1}, false)
 		got := make([]byte, len(s.greeting))
 		if _, err := io.ReadFull(there, got); err != nil || string(got) != string(s.greeting) {
 			t.Errorf("%q, %v", got, err)

@@ -3,7 +3,6 @@ package host
 import (
 	"bytes"
 	"encoding/binary"
-	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -60,16 +59,13 @@ type object interface {
 	end()
 }
 
-func newSession(sh *shard, c net.Conn, p *seat) *session {
+func newSession(sh *shard, a *conn.Arrival, p *seat) *session {
 	s := &session{
 		shard: sh, server: sh.server, id: p.id, seat: p, began: time.Now(), link: link{shard: sh, seat: p},
-		client: conn.Addr(c.RemoteAddr()), local: conn.Addr(c.LocalAddr()),
+		client: a.From, local: a.To,
 	}
-	conn.SetUrgentInline(c)
-	if tcp, ok := c.(*net.TCPConn); ok {
-		tcp.SetKeepAlive(true)
-	}
-	s.stream = conn.New(c, sh.poll, &s.link)
+	a.Control()
+	s.stream = a.Stream(sh.poll, &s.link)
 	p.begin(s.stream)
 	return s
 }

@@ -226,8 +226,8 @@ func (sh *shard) ready() error {
 
 // open begins the session of a new control connection. The engine learns of it at once
 // or, if the host knows the greeting, with the client's first bytes.
-func (sh *shard) open(conn net.Conn, p *seat, implicit bool) {
-	s := newSession(sh, conn, p)
+func (sh *shard) open(a *conn.Arrival, p *seat, implicit bool) {
+	s := newSession(sh, a, p)
 	s.implicit = implicit
 	if sh.draining || sh.stopped() {
 		s.refuse(replyShutdown, ErrServerClosed)
@@ -389,7 +389,7 @@ func (s *Server) rehearse() (greeting []byte, err error) {
 	defer sh.stop("")
 	here, there := net.Pipe()
 	defer there.Close()
-	sh.open(here, &seat{server: stage, shard: sh, open: 1}, false)
+	sh.open(conn.Arrived(here), &seat{server: stage, shard: sh, open: 1}, false)
 	sh.events, sh.queue = sh.queue, nil
 	sh.step()
 	sh.speak()

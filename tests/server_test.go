@@ -99,7 +99,7 @@ func listen(t testing.TB, server *host.Server) script.Network {
 
 func listenBy(t testing.TB, ip string, serve func(net.Listener) error) script.Network {
 	t.Helper()
-	v4, err := net.Listen("tcp4", ip+":0")
+	v4, err := host.Listen("tcp4", ip+":0") // and one of Go's below
 	require.NoError(t, err)
 	network := script.Network{IPv4: address(v4)}
 	listeners := []net.Listener{v4}

@@ -75,7 +75,7 @@ func (p *program) serve(o *options) (err error) {
 		if l.implicit {
 			serve = server.ServeTLS
 		}
-		go func() { ended <- fmt.Errorf("cannot go on listening on %v: %w", l.Addr(), serve(l)) }()
+		go func() { ended <- fmt.Errorf("cannot go on listening on %v: %w", l.Addr(), serve(l.Listener)) }()
 	}
 	select {
 	case err := <-ended:
@@ -178,9 +178,7 @@ func listen(addr, flag string) (net.Listener, error) {
 	if host, _, _ := net.SplitHostPort(addr); host == net.IPv4zero.String() {
 		network = "tcp4" // with "tcp" net would listen on the addresses of both families
 	}
-	var config net.ListenConfig
-	config.SetMultipathTCP(false) // MPTCP connections do not tell the zone of a link-local address
-	l, err := config.Listen(context.Background(), network, addr)
+	l, err := host.Listen(network, addr)
 	if err != nil {
 		if op := (*net.OpError)(nil); errors.As(err, &op) {
 			err = op.Err

@@ -12,6 +12,9 @@ import (
 // direct is a socket that a stream uses without goroutines, since a poll watches it. Its
 // calls don't wait; where they would, the error is EAGAIN. Callers hold Stream.mu.
 type direct interface {
+	// join has the poll watch the socket from watch on. It returns false if it cannot.
+	join(poll *Poll) bool
+
 	// watch has the poll tell s when the socket has room or, if receives is set, bytes.
 	watch(s *Stream, receives bool) error
 
@@ -222,17 +225,22 @@ func (s *Stream) Ordinary() net.Conn {
 
 // becomeOrdinary takes the socket from the poll. Callers hold s.mu.
 func (s *Stream) becomeOrdinary() {
-	conn, err := s.direct.ordinary()
-	if err != nil {
-		conn = lost{err}
-	}
-	s.direct, s.ordinary = nil, newOrdinary(conn)
+	s.ordinary, s.direct = newOrdinary(ordinaryOf(s.direct)), nil
 	if s.receives {
 		s.hire()
 	}
 	if s.flushing {
 		go s.flush()
 	}
+}
+
+// ordinaryOf makes a connection of Go's of a socket that is direct no more.
+func ordinaryOf(d direct) net.Conn {
+	conn, err := d.ordinary()
+	if err != nil {
+		return lost{err}
+	}
+	return conn
 }
 
 // lost is a connection that the system had no descriptor for: everything fails.

@@ -12,7 +12,7 @@ import (
 
 // polled is a socket that an epoll watches.
 type polled struct {
-	epoll   *epoll
+	epoll   *epoll // nil before join
 	stream  *Stream
 	fd      int32 // -1 once closed
 	place   int32 // in epoll
@@ -22,11 +22,8 @@ type polled struct {
 // directOf takes a TCP connection from Go's hands; nil leaves it there.
 func directOf(c net.Conn, p *Poll) direct {
 	tcp, ok := c.(*net.TCPConn)
-	if !ok || p == nil {
-		return nil
-	}
-	e := p.ready()
-	if e == nil {
+	d := &polled{}
+	if !ok || !d.join(p) {
 		return nil
 	}
 	fd := copied(tcp)
@@ -34,7 +31,8 @@ func directOf(c net.Conn, p *Poll) direct {
 		return nil
 	}
 	tcp.Close()
-	return &polled{epoll: e, fd: int32(fd)}
+	d.fd = int32(fd)
+	return d
 }
 
 // copied is a copy of the descriptor of a connection or a listener, -1 if there is none to
@@ -43,6 +41,13 @@ func copied(of any) int {
 	n := -1
 	control(of, func(fd uintptr) { n, _ = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
 	return n
+}
+
+func (d *polled) join(p *Poll) bool {
+	if p != nil {
+		d.epoll = p.ready()
+	}
+	return d.epoll != nil
 }
 
 func (d *polled) watch(s *Stream, receives bool) error {

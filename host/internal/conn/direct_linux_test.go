@@ -27,13 +27,34 @@ func (*teller) Parts(*Stream)      {}
 func (*teller) Lingers(*Stream)    {}
 func (t *teller) Closed(*Stream)   { close(t.closed) }
 
+// arrive connects a client to a listener of ListenTCP, or of Go's.
+func arrive(t testing.TB, ours bool) (*Arrival, *net.TCPConn) {
+	t.Helper()
+	listen := net.Listen
+	if ours {
+		listen = ListenTCP
+	}
+	l, err := listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	there, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { there.Close() })
+	a, err := Accept(l)
+	require.NoError(t, err)
+	require.Equal(t, there.LocalAddr().String(), a.From.String())
+	require.Equal(t, there.RemoteAddr().String(), a.To.String())
+	require.Nil(t, a.Foreign())
+	a.Control()
+	return a, there.(*net.TCPConn)
+}
+
 // directOn makes a stream on a direct socket, and returns the client's end too.
 func directOn(t *testing.T) (*Stream, *teller, *net.TCPConn) {
 	t.Helper()
-	here, there := tcpPair(t)
+	a, there := arrive(t, true)
 	g := newTeller()
-	SetUrgentInline(here)
-	s := New(here, pollFor(t), g)
+	s := a.Stream(pollFor(t), g)
 	require.NotNil(t, s.direct)
 	s.Receive()
 	return s, g, there
@@ -200,9 +221,9 @@ func TestDirectBecomesOrdinary(t *testing.T) {
 // A poll ends with its last socket.
 func TestPollEnds(t *testing.T) {
 	t.Parallel()
-	here, there := tcpPair(t)
+	a, there := arrive(t, false)
 	p, g := NewPoll(), newTeller()
-	s := New(here, p, g)
+	s := a.Stream(p, g)
 	s.Receive()
 	p.End()
 	there.Write([]byte("x"))

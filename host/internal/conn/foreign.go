@@ -30,7 +30,7 @@ func Guarded(conn net.Conn, guard func(func() error) error) (*Foreign, error) {
 	return f, f.guard(func() error {
 		f.local, f.remote = conn.LocalAddr(), conn.RemoteAddr()
 		under := Bottom(conn)
-		SetUrgentInline(under)
+		control(under, urgentInline)
 		f.socket.raw, f.socket.foreign = rawConn(under), f
 		return nil
 	})

@@ -2,7 +2,6 @@ package conn
 
 import (
 	"net"
-	"net/netip"
 	"sync"
 )
 
@@ -16,41 +15,6 @@ type Listener interface {
 	Close()
 }
 
-// Arrival is a connection that a Listener has accepted. It is closed, or becomes a stream.
-type Arrival struct {
-	From   netip.AddrPort // an IPv4 address that is mapped into IPv6 becomes that address
-	direct direct         // nil for one of Go's
-	conn   net.Conn
-}
-
-// Close closes the connection unread.
-func (a *Arrival) Close() {
-	if a.direct != nil {
-		a.direct.close()
-	} else {
-		a.conn.Close()
-	}
-}
-
-// Stream makes a stream of the connection.
-func (a *Arrival) Stream(owner Owner) *Stream {
-	if a.direct == nil {
-		return New(a.conn, nil, owner)
-	}
-	return &Stream{owner: owner, direct: a.direct}
-}
-
-// Addr is the address of a TCP connection's end, the zero value for other networks. An
-// IPv4 address that is mapped into IPv6 becomes that address.
-func Addr(a net.Addr) netip.AddrPort {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := tcp.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-}
-
 // mostArrived is how many connections wait for Accept, besides those that wait in the system.
 const mostArrived = 16
 
@@ -58,7 +22,7 @@ const mostArrived = 16
 // has returned nil. If poll can watch it, the goroutine that waits for poll does so. Else
 // serve starts a goroutine that calls take with each connection that l accepts, until take
 // returns false; notify is called there.
-func Listen(l net.Listener, poll *Poll, notify func(), serve func(l net.Listener, take func(net.Conn) bool)) Listener {
+func Listen(l net.Listener, poll *Poll, notify func(), serve func(l net.Listener, take func(*Arrival) bool)) Listener {
 	if direct := directListener(l, poll, notify); direct != nil {
 		return direct
 	}
@@ -79,15 +43,15 @@ type served struct {
 	closed  bool
 }
 
-func (s *served) take(c net.Conn) (more bool) {
+func (s *served) take(a *Arrival) (more bool) {
 	s.mu.Lock()
 	for len(s.arrived) >= mostArrived && !s.closed {
 		s.room.Wait()
 	}
 	if s.closed {
-		c.Close()
+		a.Close()
 	} else {
-		s.arrived = append(s.arrived, &Arrival{From: Addr(c.RemoteAddr()), conn: c})
+		s.arrived = append(s.arrived, a)
 	}
 	closed := s.closed
 	s.mu.Unlock()

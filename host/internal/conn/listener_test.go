@@ -27,12 +27,12 @@ func TestListenersAccept(t *testing.T) {
 				case came <- struct{}{}:
 				default:
 				}
-			}, func(l net.Listener, take func(net.Conn) bool) {
+			}, func(l net.Listener, take func(*Arrival) bool) {
 				go func() {
 					defer close(ended)
 					for {
 						c, err := l.Accept()
-						if err != nil || !take(c) {
+						if err != nil || !take(Arrived(c)) {
 							return
 						}
 					}

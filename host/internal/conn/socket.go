@@ -16,10 +16,6 @@ func Bottom(conn net.Conn) net.Conn {
 	}
 }
 
-// SetUrgentInline leaves TCP urgent data at its place in the stream. A Telnet Synch ends in
-// an urgent byte (RFC 854); from Python's ftplib that byte is a letter of ABOR.
-func SetUrgentInline(conn net.Conn) { control(conn, urgentInline) }
-
 // rawConn is the system's socket of a connection or a listener, nil where there is none.
 func rawConn(of any) syscall.RawConn {
 	if c, ok := of.(syscall.Conn); ok {

@@ -531,14 +531,6 @@ func (s *Stream) Cut(reply string) {
 	}
 }
 
-// Cut ends a connection at once, with a last reply if there is room.
-func Cut(conn net.Conn, reply string) {
-	var try tryWriter
-	try.init(conn)
-	try.write([]byte(reply))
-	sever(conn)
-}
-
 // sever ends a connection without the close_notify of TLS, which might have to wait.
 func sever(conn net.Conn) {
 	for {

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package conn
+
+import "net"
+
+// ListenTCP opens a listener.
+func ListenTCP(network, address string) (net.Listener, error) { return listenTCP(network, address) }

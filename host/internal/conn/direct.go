@@ -27,6 +27,9 @@ type direct interface {
 	close()
 	control(do func(fd uintptr))
 
+	// again makes a direct socket of a connection that ordinary has made; nil if that can't be.
+	again(conn net.Conn) direct
+
 	// ordinary makes a connection of Go's of the socket, which then is no longer direct.
 	ordinary() (net.Conn, error)
 }
@@ -107,14 +110,17 @@ func (s *Stream) take(p []byte) (int, wasi.Errno) {
 	if s.readErr != nil || s.drained || len(p) == 0 {
 		return 0, s.readErrno()
 	}
-	n, err := s.direct.read(p)
-	if err == syscall.EAGAIN {
+	n, err := s.receive(p)
+	switch {
+	case n > 0 && err != nil && err != syscall.EAGAIN:
+		s.careful = true // the next read meets the error again
+	case n > 0:
+	case err == syscall.EAGAIN:
 		s.drained = true
-	} else if err != nil {
+		return 0, wasi.EAGAIN
+	default:
 		s.readErr = err
 		s.tellOver()
-	}
-	if err != nil {
 		return 0, s.readErrno()
 	}
 	if n < len(p) {
@@ -126,6 +132,17 @@ func (s *Stream) take(p []byte) (int, wasi.Errno) {
 		s.patience.Reset(hangUpTime)
 	}
 	return n, wasi.OK
+}
+
+// receive reads from a direct socket, under TLS or in the clear. Bytes under TLS may come with
+// an error.
+func (s *Stream) receive(p []byte) (int, error) {
+	if s.secure == nil {
+		return s.direct.read(p)
+	}
+	n, err := s.secure.read(p)
+	s.push() // TLS may have something to say
+	return n, err
 }
 
 // send writes the unsent bytes to a direct socket, as far as there is room.
@@ -146,7 +163,11 @@ func (s *Stream) send() {
 
 // leave is finish of a direct socket.
 func (s *Stream) leave(heard bool) {
-	if !heard || s.direct.shutdown() != nil || !s.direct.discard() {
+	if s.secure != nil {
+		s.secure.CloseWrite() // the client ends the connection, or LingerTime
+		s.attempt(s.unsent)
+	}
+	if !heard || s.secure == nil && s.direct.shutdown() != nil || !s.direct.discard() {
 		s.shut(nil)
 		return
 	}
@@ -170,7 +191,11 @@ func (s *Stream) drop() {
 
 // sever is Cut of a direct socket.
 func (s *Stream) sever(reply string) {
-	if !s.closing && !s.flushing {
+	switch {
+	case s.closing || s.flushing:
+	case s.secure != nil:
+		s.seal([]byte(reply))
+	default:
 		s.direct.write([]byte(reply))
 	}
 	s.shut(nil)
@@ -225,7 +250,9 @@ func (s *Stream) Ordinary() net.Conn {
 
 // becomeOrdinary takes the socket from the poll. Callers hold s.mu.
 func (s *Stream) becomeOrdinary() {
-	s.ordinary, s.direct = newOrdinary(ordinaryOf(s.direct)), nil
+	former := s.direct
+	s.ordinary, s.direct = newOrdinary(ordinaryOf(former)), nil
+	s.former = former
 	if s.receives {
 		s.hire()
 	}

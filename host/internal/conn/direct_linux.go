@@ -21,18 +21,11 @@ type polled struct {
 
 // directOf takes a TCP connection from Go's hands; nil leaves it there.
 func directOf(c net.Conn, p *Poll) direct {
-	tcp, ok := c.(*net.TCPConn)
 	d := &polled{}
-	if !ok || !d.join(p) {
+	if _, ok := c.(*net.TCPConn); !ok || !d.join(p) {
 		return nil
 	}
-	fd := copied(tcp)
-	if fd < 0 {
-		return nil
-	}
-	tcp.Close()
-	d.fd = int32(fd)
-	return d
+	return d.again(c)
 }
 
 // copied is a copy of the descriptor of a connection or a listener, -1 if there is none to
@@ -48,6 +41,19 @@ func (d *polled) join(p *Poll) bool {
 		d.epoll = p.ready()
 	}
 	return d.epoll != nil
+}
+
+func (d *polled) again(c net.Conn) direct {
+	tcp, ok := c.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	fd := copied(tcp)
+	if fd < 0 {
+		return nil
+	}
+	tcp.Close()
+	return &polled{epoll: d.epoll, fd: int32(fd)}
 }
 
 func (d *polled) watch(s *Stream, receives bool) error {

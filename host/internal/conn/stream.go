@@ -23,8 +23,9 @@ import (
 // Where a poll can watch the socket, there are no goroutines before TLS begins: Read reads
 // from the socket, and the poll says when there are bytes or room.
 type Stream struct {
-	direct    direct // the socket while the poll watches it, else nil
-	*ordinary        // nil while direct is not
+	direct    direct  // the socket while the poll watches it, else nil
+	*ordinary         // nil while direct is not
+	secure    *secure // TLS on direct; nil in the clear
 	owner     Owner
 
 	mu       sync.Mutex
@@ -56,6 +57,7 @@ type ordinary struct {
 	buf     *[512]byte    // nil before Receive
 	arrived []byte        // received and not yet taken by the guest: a part of buf
 	try     tryWriter
+	former  direct // what it was before; nil if it was ordinary ever
 }
 
 func newOrdinary(conn net.Conn) *ordinary {
@@ -132,6 +134,10 @@ func (s *Stream) receiver() {
 			n, err = s.conn.Read(s.buf[:])
 		}
 		s.mu.Lock()
+		if s.direct != nil { // TLS has begun, and the poll goes on
+			s.mu.Unlock()
+			return
+		}
 		if upgrade != nil && err == nil && n == 0 || upgrade == nil && s.upgrade != nil {
 			s.mu.Unlock()
 			continue // bytes from before the upgrade are dropped
@@ -288,6 +294,9 @@ func (s *Stream) Write(p []byte) (int, wasi.Errno) {
 	defer s.mu.Unlock()
 	if s.writeErr != nil {
 		return 0, errno.Of(s.writeErr)
+	}
+	if s.secure != nil {
+		return s.seal(p)
 	}
 	n := 0
 	busy := s.flushing || s.upgrade != nil
@@ -548,7 +557,7 @@ func (s *Stream) SilentEnd() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.direct != nil {
-		return s.readErr != nil || s.ended()
+		return (s.secure == nil || len(s.secure.early) == 0) && (s.readErr != nil || s.ended())
 	}
 	return len(s.arrived) == 0 && s.readErr != nil
 }

@@ -32,7 +32,7 @@ type Upgrade struct {
 func (s *Stream) UpgradeTo(u *Upgrade) wasi.Errno {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing || s.upgrade != nil || s.secured == (u.Config != nil) {
+	if s.closing || s.upgrade != nil || s.secured == (u.Config != nil) || s.secure != nil {
 		return wasi.EINVAL
 	}
 	if s.direct != nil {
@@ -63,6 +63,8 @@ func (u *Upgrade) apply(conn net.Conn) (_ net.Conn, rest []byte, err error) {
 	}
 	if u.Tight {
 		conn = &records{Conn: conn}
+	} else {
+		conn = &wire{Conn: conn}
 	}
 	secure := tls.Server(conn, u.Config)
 	return secure, nil, secure.Handshake()
@@ -99,6 +101,9 @@ func (s *Stream) become(u *Upgrade) (n int, err error) {
 		s.try.init(conn)
 	}
 	conn.SetDeadline(time.Time{})
+	if protected, ok := conn.(*tls.Conn); ok && !s.closing && s.secureOn(protected) {
+		return 0, nil
+	}
 	if len(s.unsent) > 0 {
 		s.flushing = true
 		go s.flush()
@@ -110,6 +115,10 @@ func (s *Stream) become(u *Upgrade) (n int, err error) {
 func (s *Stream) State() *tls.ConnectionState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.secure != nil {
+		state := s.secure.ConnectionState()
+		return &state
+	}
 	if s.direct != nil {
 		return nil
 	}

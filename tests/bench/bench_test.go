@@ -85,7 +85,7 @@ func (c *client) store(name, from string) {
 
 // sparse makes a file of the given size that takes no space on the disk, so that the
 // benchmark measures the server and not the storage.
-func sparse(b *testing.B, dir string, size int64) string {
+func sparse(b testing.TB, dir string, size int64) string {
 	name := filepath.Join(dir, "sparse")
 	file, err := os.Create(name)
 	if err == nil {
@@ -141,7 +141,7 @@ func BenchmarkStore(b *testing.B) {
 
 // memoryDir is a folder in memory if the system has one: a disk would be slower than the
 // server.
-func memoryDir(b *testing.B) string {
+func memoryDir(b testing.TB) string {
 	dir, err := os.MkdirTemp("/dev/shm", "wasiftp-bench-")
 	if err != nil {
 		return b.TempDir()

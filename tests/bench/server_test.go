@@ -53,6 +53,9 @@ func serve(start func(net.Listener, string)) {
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		var usage syscall.Rusage
 		syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
+		if lines.Text() == giveBack {
+			freeMemory()
+		}
 		fmt.Println(usage.Utime.Nano() + usage.Stime.Nano())
 	}
 	os.Exit(0)
@@ -68,6 +71,8 @@ func engineServer(l net.Listener, root string) {
 			return &host.Account{FS: dir, Rights: host.ReadWrite}, nil
 		}),
 		TLS: host.TLS{Config: certificate()},
+		// The zero values of the other limits are none for sessions, addresses and strangers.
+		Limits: host.Limits{IdleTime: 24 * time.Hour, StallTime: 24 * time.Hour},
 	})
 	if err != nil {
 		panic(err)

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -91,7 +92,9 @@ func nativeSession(conn net.Conn, root string) {
 		case "STOR":
 			transfer(func(data net.Conn) error { return nativeStore(data, name) })
 		case "LIST":
-			transfer(func(data net.Conn) error { return nativeList(data, root) })
+			transfer(func(data net.Conn) error { return nativeList(data, root, appendLong) })
+		case "MLSD":
+			transfer(func(data net.Conn) error { return nativeList(data, root, appendFacts) })
 		case "QUIT":
 			say("221 Bye.")
 			return
@@ -144,7 +147,8 @@ func nativeStore(data net.Conn, name string) error {
 	return err
 }
 
-func nativeList(data net.Conn, root string) error {
+// nativeList sends a line for each file, which form appends.
+func nativeList(data net.Conn, root string, form func([]byte, fs.FileInfo) []byte) error {
 	entries, err := os.ReadDir(root)
 	if err != nil {
 		return err
@@ -155,11 +159,24 @@ func nativeList(data net.Conn, root string) error {
 		if err != nil {
 			continue
 		}
-		line := append(out.AvailableBuffer(), info.Mode().String()...)
-		line = append(line, "    1 ftp      ftp      "...)
-		line = strconv.AppendInt(line, info.Size(), 10)
-		line = append(info.ModTime().UTC().AppendFormat(append(line, ' '), "Jan _2 15:04 "), entry.Name()...)
+		line := append(form(out.AvailableBuffer(), info), entry.Name()...)
 		out.Write(append(line, '\r', '\n'))
 	}
 	return out.Flush()
+}
+
+// appendLong appends what LIST says before the name, as ls -l does.
+func appendLong(line []byte, info fs.FileInfo) []byte {
+	line = append(line, info.Mode().String()...)
+	line = append(line, "    1 ftp      ftp      "...)
+	line = strconv.AppendInt(line, info.Size(), 10)
+	return info.ModTime().UTC().AppendFormat(append(line, ' '), "Jan _2 15:04 ")
+}
+
+// appendFacts appends what MLSD says before the name of a file (RFC 3659 §7.2).
+func appendFacts(line []byte, info fs.FileInfo) []byte {
+	line = strconv.AppendInt(append(line, "type=file;size="...), info.Size(), 10)
+	line = info.ModTime().UTC().AppendFormat(append(line, ";modify="...), "20060102150405")
+	line = append(line, ";perm=adfrw;UNIX.mode=0"...)
+	return append(strconv.AppendInt(line, int64(info.Mode().Perm()), 8), "; "...)
 }

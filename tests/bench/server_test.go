@@ -8,6 +8,7 @@ package bench
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -29,6 +31,10 @@ import (
 // own, so that its processor time and memory can be told from the client's.
 const role = "WASIFTP_BENCH_SERVER"
 
+// slowFolder names the environment variable that gives the folder of the user "slow" to the
+// engine's process; without it "slow" has the same folder as everyone.
+const slowFolder = "WASIFTP_BENCH_SLOW"
+
 func TestMain(m *testing.M) {
 	switch os.Getenv(role) {
 	case "engine":
@@ -40,8 +46,9 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// serve runs a server on the folder named by the first argument. It prints its
-// address, then its processor time in ns for every line it reads.
+// serve runs a server on the folder named by the first argument. It prints its address,
+// then a number for every line it reads: how many goroutines there are for "goroutines",
+// its processor time in ns for any other.
 func serve(start func(net.Listener, string)) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -51,6 +58,10 @@ func serve(start func(net.Listener, string)) {
 	start(listener, os.Args[1])
 	fmt.Println(listener.Addr())
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		if lines.Text() == "goroutines" {
+			fmt.Println(runtime.NumGoroutine())
+			continue
+		}
 		var usage syscall.Rusage
 		syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
 		if lines.Text() == giveBack {
@@ -62,13 +73,13 @@ func serve(start func(net.Listener, string)) {
 }
 
 func engineServer(l net.Listener, root string) {
-	dir, err := fsbridge.OpenDir(root, fsbridge.DirOptions{})
-	if err != nil {
-		panic(err)
-	}
+	ordinary, slow := openFolder(root), openFolder(cmp.Or(os.Getenv(slowFolder), root))
 	server, err := host.New(host.Config{
-		Authenticator: host.AuthenticatorFunc(func(context.Context, host.Login) (*host.Account, error) {
-			return &host.Account{FS: dir, Rights: host.ReadWrite}, nil
+		Authenticator: host.AuthenticatorFunc(func(_ context.Context, login host.Login) (*host.Account, error) {
+			if login.User == "slow" {
+				return &host.Account{FS: slow, Rights: host.ReadWrite}, nil
+			}
+			return &host.Account{FS: ordinary, Rights: host.ReadWrite}, nil
 		}),
 		TLS: host.TLS{Config: certificate()},
 		// The zero values of the other limits are none for sessions, addresses and strangers.
@@ -78,6 +89,14 @@ func engineServer(l net.Listener, root string) {
 		panic(err)
 	}
 	go server.Serve(l)
+}
+
+func openFolder(path string) *fsbridge.Dir {
+	dir, err := fsbridge.OpenDir(path, fsbridge.DirOptions{})
+	if err != nil {
+		panic(err)
+	}
+	return dir
 }
 
 // process is a server under measurement.
@@ -118,36 +137,44 @@ func (p *process) line() string {
 	return strings.TrimSpace(line)
 }
 
-// cpu is the processor time the process has used.
-func (p *process) cpu() time.Duration {
-	fmt.Fprintln(p.stdin)
+// ask is the server's number for a line of text, as serve tells.
+func (p *process) ask(line string) int64 {
+	fmt.Fprintln(p.stdin, line)
 	n, err := strconv.ParseInt(p.line(), 10, 64)
 	if err != nil {
 		p.b.Fatal(err)
 	}
-	return time.Duration(n)
+	return n
 }
 
+// cpu is the processor time the process has used.
+func (p *process) cpu() time.Duration { return time.Duration(p.ask("cpu")) }
+
 // resident is the process's memory in bytes.
-func (p *process) resident() int64 {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
+func (p *process) resident() int64 { return p.fact("status", "VmRSS:") << 10 }
+
+// fact is the number behind a word in one of the process's files in /proc.
+func (p *process) fact(file, word string) int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", p.pid, file))
 	if err != nil {
 		p.b.Fatal(err)
 	}
-	_, rest, _ := bytes.Cut(status, []byte("VmRSS:"))
+	_, rest, _ := bytes.Cut(text, []byte("\n"+word))
 	n, err := strconv.ParseInt(strings.Fields(string(rest))[0], 10, 64)
 	if err != nil {
 		p.b.Fatal(err)
 	}
-	return n << 10
+	return n
 }
 
 // client is a control connection, with nothing in it that costs time.
 type client struct {
-	b    testing.TB
-	conn net.Conn
-	in   *bufio.Reader
-	tls  *tls.Config // of protected connections, nil for none
+	b      testing.TB
+	conn   net.Conn
+	in     *bufio.Reader
+	tls    *tls.Config     // of protected connections, nil for none
+	number int             // among the sessions that work at once, from 0
+	times  []time.Duration // of timed commands
 }
 
 func connect(b testing.TB, address string) *client {
@@ -161,9 +188,12 @@ func connect(b testing.TB, address string) *client {
 	return c
 }
 
-func login(b testing.TB, address string) *client {
+func login(b testing.TB, address string) *client { return loginAs(b, address, "u") }
+
+func loginAs(b testing.TB, address, user string) *client {
+	b.Helper()
 	c := connect(b, address)
-	c.command("USER u", "331")
+	c.command("USER "+user, "331")
 	c.command("PASS p", "230")
 	return c
 }
@@ -174,6 +204,14 @@ func (c *client) command(line, code string) string {
 		c.b.Fatal(err)
 	}
 	return c.expect(code)
+}
+
+// timed is command, whose time is added to c.times.
+func (c *client) timed(line, code string) {
+	c.b.Helper()
+	began := time.Now()
+	c.command(line, code)
+	c.times = append(c.times, time.Since(began))
 }
 
 func (c *client) expect(code string) string {

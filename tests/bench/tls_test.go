@@ -50,7 +50,7 @@ const tlsSize = 512 << 20
 func BenchmarkRetrieveTLS(b *testing.B) {
 	root := b.TempDir()
 	sparse(b, root, tlsSize)
-	compareAs(b, loginTLS, root, tlsSize, func(c *client) {
+	contest{root: root, login: loginTLS, size: tlsSize}.run(b, func(c *client) {
 		if n := c.retrieve("sparse"); n != tlsSize {
 			b.Fatalf("got %d bytes", n)
 		}
@@ -60,7 +60,7 @@ func BenchmarkRetrieveTLS(b *testing.B) {
 func BenchmarkStoreTLS(b *testing.B) {
 	root := memoryDir(b)
 	from := sparse(b, b.TempDir(), tlsSize)
-	compareAs(b, loginTLS, root, tlsSize, func(c *client) {
+	contest{root: root, login: loginTLS, size: tlsSize}.run(b, func(c *client) {
 		c.store("upload", from)
 		if info, err := os.Stat(filepath.Join(root, "upload")); err != nil || info.Size() != tlsSize {
 			b.Fatal(info, err)

@@ -230,7 +230,7 @@ func BenchmarkSmall16(b *testing.B) {
 }
 
 // smallRoot is a folder with a small file.
-func smallRoot(b *testing.B) string {
+func smallRoot(b testing.TB) string {
 	root := b.TempDir()
 	sparse(b, root, smallSize)
 	return root

@@ -158,11 +158,12 @@ func TestArchitectureOnePackageNamesWazero(t *testing.T) {
 // Libraries that only tests use must not get into what is shipped.
 func TestArchitectureTestLibraries(t *testing.T) {
 	t.Parallel()
+	libraries := []string{"github.com/stretchr/", "github.com/hanwen/", "gonum.org/"}
 	for _, s := range sources(t) {
 		shipped := !s.isTest() && !strings.HasPrefix(s.folder(), "tests") && s.folder() != "fsbridge/fscontract" &&
 			s.folder() != "module/ftp/ftptest"
 		for _, i := range s.imports {
-			if shipped && (i == "testing" || strings.HasPrefix(i, "github.com/stretchr/")) {
+			if shipped && (i == "testing" || slices.ContainsFunc(libraries, func(l string) bool { return strings.HasPrefix(i, l) })) {
 				t.Errorf("%s imports %s", s.file, i)
 			}
 		}

@@ -38,9 +38,9 @@ const slowFolder = "WASIFTP_BENCH_SLOW"
 func TestMain(m *testing.M) {
 	switch os.Getenv(role) {
 	case "engine":
-		serve(engineServer)
+		serve(host.Listen, engineServer)
 	case "native":
-		serve(nativeServer)
+		serve(net.Listen, nativeServer)
 	default:
 		os.Exit(m.Run())
 	}
@@ -49,11 +49,7 @@ func TestMain(m *testing.M) {
 // serve runs a server on the folder named by the first argument. It prints its address,
 // then a number for every line it reads: how many goroutines there are for "goroutines",
 // its processor time in ns for any other.
-func serve(start func(net.Listener, string)) {
-	listen := net.Listen
-	if os.Getenv(role) == "engine" {
-		listen = host.Listen
-	}
+func serve(listen func(network, address string) (net.Listener, error), start func(net.Listener, string)) {
 	listener, err := listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -111,10 +111,13 @@ func (s *Stream) take(p []byte) (int, wasi.Errno) {
 		return 0, s.readErrno()
 	}
 	n, err := s.receive(p)
+	more := s.careful
 	switch {
-	case n > 0 && err != nil && err != syscall.EAGAIN:
-		s.careful = true // the next read meets the error again
-	case n > 0:
+	case n > 0: // the next read meets an error again
+		more = more || err != nil && err != syscall.EAGAIN
+	case err == errUnread:
+		s.owner.Post(wasi.EventReadable)
+		return 0, wasi.EAGAIN
 	case err == syscall.EAGAIN:
 		s.drained = true
 		return 0, wasi.EAGAIN
@@ -124,7 +127,7 @@ func (s *Stream) take(p []byte) (int, wasi.Errno) {
 		return 0, s.readErrno()
 	}
 	if n < len(p) {
-		if s.drained = !s.careful; s.careful { // there may be more, though the guest takes a short read for the last
+		if s.drained = !more; more { // there may be more, though the guest takes a short read for the last
 			s.owner.Post(wasi.EventReadable)
 		}
 	}
@@ -166,6 +169,7 @@ func (s *Stream) leave(heard bool) {
 	if s.secure != nil {
 		s.secure.CloseWrite() // the client ends the connection, or LingerTime
 		s.attempt(s.unsent)
+		s.unsent = nil
 	}
 	if !heard || s.secure == nil && s.direct.shutdown() != nil || !s.direct.discard() {
 		s.shut(nil)

@@ -2,6 +2,7 @@ package conn
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
 	"os"
 	"syscall"
@@ -15,6 +16,7 @@ import (
 // The handshake is done on an ordinary connection before.
 type secure struct {
 	*tls.Conn
+	wire  *wire
 	early []byte // read before the guest asked
 }
 
@@ -24,7 +26,15 @@ type secure struct {
 type wire struct {
 	net.Conn         // nil with stream
 	stream   *Stream // nil until the handshake is done
+	left     int     // bytes that may yet be read for the guest's present call
 }
+
+// mostRead is how many bytes are read from the socket for a call of the guest: what TLS has
+// for itself among them, such as new keys, takes time but gives the guest nothing.
+const mostRead = 8 << 10
+
+// errUnread says that there may be more to read, but not within this call.
+var errUnread = errors.New("more to read")
 
 // NetConn is the connection beneath.
 func (w *wire) NetConn() net.Conn { return w.Conn }
@@ -34,8 +44,11 @@ func (w *wire) Read(p []byte) (int, error) {
 	if w.stream == nil {
 		return w.Conn.Read(p)
 	}
+	if w.left <= 0 {
+		return 0, os.ErrDeadlineExceeded
+	}
 	n, err := w.stream.direct.read(p)
-	if err == syscall.EAGAIN {
+	if w.left -= n; err == syscall.EAGAIN {
 		err = os.ErrDeadlineExceeded
 	}
 	return n, err
@@ -45,6 +58,9 @@ func (w *wire) Read(p []byte) (int, error) {
 func (w *wire) Write(p []byte) (int, error) {
 	if w.stream == nil {
 		return w.Conn.Write(p)
+	}
+	if len(w.stream.unsent)+len(p) > 2*MaxUnsent { // answers to a client that reads none
+		return 0, syscall.ENOBUFS
 	}
 	w.stream.unsent = append(w.stream.unsent, p...)
 	return len(p), nil
@@ -69,33 +85,47 @@ func (s *Stream) secureOn(conn *tls.Conn) bool {
 	if direct == nil {
 		return false
 	}
-	waits := s.unsent
-	s.direct, s.ordinary, s.secure, s.unsent = direct, nil, &secure{Conn: conn}, nil
+	waits, starved := s.unsent, s.starved
+	s.direct, s.ordinary, s.secure, s.unsent = direct, nil, &secure{Conn: conn, wire: w}, nil
 	w.Conn, w.stream, s.drained = nil, s, false
-	s.seal(waits)
-	early := make([]byte, 512) // TLS may have read more than the handshake
+	if n, _ := s.seal(waits); n < len(waits) && s.writeErr == nil {
+		s.writeErr = syscall.ENOBUFS
+	}
+	if s.starved = starved; starved && !s.flushing {
+		s.flushed()
+	}
+	s.look()
+	return true
+}
+
+// look reads what TLS has read behind the handshake, and has the poll watch the socket.
+func (s *Stream) look() {
+	early := make([]byte, 512)
 	n, err := s.secure.read(early)
 	s.secure.early = early[:n]
-	if err == syscall.EAGAIN {
-		err = direct.watch(s, true)
+	if fault := s.direct.watch(s, true); fault != nil {
+		s.readErr = fault
 	}
-	if s.readErr = err; n > 0 || err != nil {
+	if n > 0 || err != syscall.EAGAIN || s.readErr != nil {
 		s.owner.Post(wasi.EventReadable)
 	}
-	return true
 }
 
 // read reads until p is full or nothing more has come, since TLS may have read more from the
 // socket than it gave.
 func (c *secure) read(p []byte) (n int, err error) {
 	n = copy(p, c.early)
-	c.early = c.early[n:]
+	c.early, c.wire.left = c.early[n:], mostRead
 	for n < len(p) && err == nil {
 		var more int
 		more, err = c.Read(p[n:])
 		n += more
 	}
-	if err == os.ErrDeadlineExceeded {
+	switch {
+	case err != os.ErrDeadlineExceeded:
+	case c.wire.left <= 0:
+		err = errUnread
+	default:
 		err = syscall.EAGAIN
 	}
 	return n, err

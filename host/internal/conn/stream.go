@@ -20,7 +20,7 @@ import (
 // goes straight to the socket while that has room; the rest is kept, and a goroutine
 // flushes it.
 //
-// Where a poll can watch the socket, there are no goroutines before TLS begins: Read reads
+// Where a poll can watch the socket, there are no goroutines but for a handshake: Read reads
 // from the socket, and the poll says when there are bytes or room.
 type Stream struct {
 	direct    direct  // the socket while the poll watches it, else nil

@@ -139,7 +139,12 @@ func (d *polled) peek() error {
 	return err
 }
 
-func (d *polled) shutdown() error { return unix.Shutdown(int(d.fd), unix.SHUT_WR) }
+func (d *polled) shutdown() error {
+	if _, _, errno := unix.RawSyscall(unix.SYS_SHUTDOWN, uintptr(d.fd), unix.SHUT_WR, 0); errno != 0 {
+		return errno
+	}
+	return nil
+}
 
 func (d *polled) reset() {
 	unix.SetsockoptLinger(int(d.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
@@ -149,10 +154,14 @@ func (d *polled) reset() {
 func (d *polled) close() {
 	if d.fd >= 0 {
 		d.forget()
-		unix.Close(int(d.fd))
+		closeSocket(int(d.fd))
 		d.fd = -1
 	}
 }
+
+// closeSocket closes a TCP socket, which doesn't wait, and so need not tell Go's scheduler: that
+// would wake its monitor.
+func closeSocket(fd int) { unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
 // forget ends watch.
 func (d *polled) forget() {

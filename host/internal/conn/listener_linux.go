@@ -65,6 +65,6 @@ func (l *listening) Close() {
 		return
 	}
 	l.epoll.remove(l.fd, l.place)
-	unix.Close(l.fd)
+	closeSocket(l.fd)
 	l.fd = -1
 }

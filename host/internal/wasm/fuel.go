@@ -22,8 +22,8 @@ const fuelName = "wasiftp:fuel"
 // meterVersion grows with each change of what metered returns: caches keep its output.
 const meterVersion = 3
 
-// metered returns the module with fuel added; initial is the fuel before the host first sets it. It refuses everything that it does not know: an unknown instruction could hide
-// a loop.
+// metered returns the module with fuel added; initial is the fuel before the host first sets
+// it. It refuses everything that it does not know: an unknown instruction could hide a loop.
 func metered(module []byte, initial int64) ([]byte, error) {
 	m := &meter{in: decoder{rest: module}, initial: initial}
 	out, err := m.module()

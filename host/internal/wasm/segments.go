@@ -12,6 +12,7 @@ func separated(module []byte) (without, content []byte) {
 	d := decoder{rest: module[8:]}
 	out := module[:8:8]
 	var memory uint64
+	taken := false
 	for len(d.rest) > 0 {
 		section := d.rest
 		id := d.byte()
@@ -23,9 +24,10 @@ func separated(module []byte) (without, content []byte) {
 			memory = leastMemory(&body)
 		case sectionData:
 			var ok bool
-			if content, ok = contentOf(&body, min(memory, maxImage)); !ok {
+			if content, ok = contentOf(&body, min(memory, maxImage)); !ok || taken { // there is one such section
 				return module, nil
 			}
+			taken = true
 			continue
 		}
 		out = append(out, section[:len(section)-len(d.rest)]...)

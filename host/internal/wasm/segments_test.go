@@ -104,7 +104,8 @@ func TestSegmentsAreSeparated(t *testing.T) {
 // Instances share the image until they write to it. What one writes, no other sees.
 func TestImageIsShared(t *testing.T) {
 	t.Parallel()
-	p, err := Compile(withData(wasmtest.Engine(wasmtest.Store64(8, 42)), segment{0, []byte("0123456789")}), Options{Memory: someMemory})
+	module := withData(wasmtest.Engine(wasmtest.Store64(8, 42)), segment{0, []byte("0123456789")})
+	p, err := Compile(module, Options{Memory: someMemory})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,6 +170,7 @@ func TestSegmentsThatStay(t *testing.T) {
 	}{
 		"counted":             {sectionCode, []byte{sectionCount, 1, 2}},
 		"with a first call":   {sectionCode, []byte{sectionStart, 1, wasmtest.Initialize}},
+		"in two sections":     {sectionData, []byte{sectionData, 1, 0}},
 		"under their address": {sectionData, nil},
 	} {
 		at, _ := sectionOf(t, module, c.before)

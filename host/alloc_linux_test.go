@@ -69,9 +69,9 @@ func quiet(t *testing.T, root string) *meek {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := host.New(host.Config{Authenticator: host.AuthenticatorFunc(func(context.Context, host.Login) (*host.Account, error) {
-		return &host.Account{FS: dir, Rights: host.ReadWrite, Close: dir.Close}, nil
-	})})
+	account := host.Account{FS: dir, Rights: host.ReadWrite, Close: dir.Close}
+	authenticate := func(context.Context, host.Login) (*host.Account, error) { return &account, nil }
+	server, err := host.New(host.Config{Authenticator: host.AuthenticatorFunc(authenticate)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,23 +40,28 @@ func (f *folders) enter(path string, options fsbridge.DirOptions) (dir *fsbridge
 		return nil, nil, err
 	}
 	key := folderKey{path, options}
-	if shared := f.share(key, at); shared != nil {
-		return shared.dir, func() error { return f.leave(key, shared) }, nil
+	shared := f.share(key, at)
+	if shared == nil {
+		if err := f.check(path); err != nil {
+			return nil, nil, err
+		}
+		if dir, err = folderAt(path, options); err != nil {
+			return nil, nil, err
+		}
+		shared = &openFolder{dir: dir, at: at, logins: 1}
+		f.keep(key, shared)
 	}
-	if err := f.check(path); err != nil {
-		return nil, nil, err
-	}
-	if dir, err = folderAt(path, options); err != nil {
-		return nil, nil, err
-	}
-	own := &openFolder{dir: dir, at: at, logins: 1}
+	return shared.dir, func() error { return f.leave(key, shared) }, nil
+}
+
+// keep has later logins share a folder.
+func (f *folders) keep(key folderKey, own *openFolder) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.open == nil {
 		f.open = map[folderKey]*openFolder{}
 	}
 	f.open[key] = own
-	return dir, func() error { return f.leave(key, own) }, nil
 }
 
 // share counts one more login to the folder of a key. It returns nil if that is not open, or

@@ -16,7 +16,6 @@ type inode struct {
 
 // inodeOf is the inode of the folder at path; the zero value if it can't be told, which is
 // the same as no other.
-
 func inodeOf(path string) (inode, error) {
 	var stat unix.Statx_t
 	switch err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_INO|unix.STATX_MNT_ID, &stat); err {

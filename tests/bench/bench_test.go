@@ -4,6 +4,7 @@ package bench
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -173,16 +174,12 @@ func (c *client) list(command string) []byte {
 	return text
 }
 
-// sparse makes a file of the given size that takes no space on the disk, so that the
-// benchmark measures the server and not the storage.
+// sparse makes the file "sparse" of that size in a folder, which it makes if there is none.
+// The file takes no space on the disk, so that the benchmark measures the server and not the
+// storage.
 func sparse(b testing.TB, dir string, size int64) string {
 	name := filepath.Join(dir, "sparse")
-	file, err := os.Create(name)
-	if err == nil {
-		err = file.Truncate(size)
-		file.Close()
-	}
-	if err != nil {
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(name, nil, 0o644), os.Truncate(name, size)); err != nil {
 		b.Fatal(err)
 	}
 	return name

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -60,14 +59,7 @@ func measureBeside(b *testing.B, p *process) {
 // readSlowly starts downloads of a large file, each in a session of its own. Half of the
 // clients then read nothing, the others a byte now and then, until the benchmark ends.
 func readSlowly(b *testing.B, p *process, root string, sessions int) {
-	large, err := os.Create(filepath.Join(root, "large"))
-	if err == nil {
-		err = large.Truncate(1 << 30)
-		large.Close()
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
+	sparse(b, filepath.Join(root, "large"), 1<<30)
 	var reading []net.Conn
 	for i := range sessions {
 		c := login(b, p.address)
@@ -75,7 +67,7 @@ func readSlowly(b *testing.B, p *process, root string, sessions int) {
 		c.command("TYPE I", "200")
 		data := c.passiveNarrow()
 		b.Cleanup(func() { data.Close() })
-		c.command("RETR large", "150")
+		c.command("RETR large/sparse", "150")
 		readByte(b, data) // it is under way
 		if i%2 == 0 {
 			reading = append(reading, data)
@@ -139,11 +131,7 @@ func measureBesideDisk(b *testing.B, interval time.Duration) {
 func (d *disk) makeFolders(b testing.TB) {
 	b.Helper()
 	for i := range besideSessions {
-		folder := filepath.Join(d.below, fmt.Sprint(i))
-		if err := os.Mkdir(folder, 0o755); err != nil {
-			b.Fatal(err)
-		}
-		sparse(b, folder, 256<<10)
+		sparse(b, filepath.Join(d.below, fmt.Sprint(i)), 256<<10)
 	}
 }
 

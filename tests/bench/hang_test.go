@@ -108,11 +108,7 @@ const largeSize = 64 << 20
 
 // beginDownload starts a download from the disk, whose data readOn reads.
 func (d *disk) beginDownload(t *testing.T, p *process) *stuck {
-	folder := filepath.Join(d.below, "large")
-	if err := os.Mkdir(folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	sparse(t, folder, largeSize)
+	sparse(t, filepath.Join(d.below, "large"), largeSize)
 	s := &stuck{client: loginAs(t, p.address, "slow"), line: "RETR large/sparse"}
 	s.command("TYPE I", "200")
 	s.data = s.passiveNarrow()

@@ -68,14 +68,10 @@ const (
 )
 
 func makeHoldFiles(t *testing.T, root string) {
-	for name, size := range map[string]int64{"large": holdLarge, "small": holdSmall, "list": 0} {
-		folder := filepath.Join(root, name)
-		if err := os.Mkdir(folder, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if size > 0 {
-			sparse(t, folder, size)
-		}
+	sparse(t, filepath.Join(root, "large"), holdLarge)
+	sparse(t, filepath.Join(root, "small"), holdSmall)
+	if err := os.Mkdir(filepath.Join(root, "list"), 0o755); err != nil {
+		t.Fatal(err)
 	}
 	for i := range holdListed {
 		if err := os.WriteFile(filepath.Join(root, "list", fmt.Sprint(i)), nil, 0o644); err != nil {
@@ -152,7 +148,7 @@ func (p *process) sample() sample {
 		p.b.Fatal(err)
 	}
 	return sample{
-		pss:         p.fact("smaps_rollup", "Pss:") << 10,
+		pss:         p.proportional(),
 		threads:     p.fact("status", "Threads:"),
 		descriptors: int64(len(descriptors)),
 		goroutines:  p.ask("goroutines"),

@@ -12,8 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -179,11 +177,11 @@ func crowds(t *testing.T) []drawn {
 func (p *process) settle() int64 {
 	ticks := time.NewTicker(500 * time.Millisecond)
 	defer ticks.Stop()
-	p.giveBack()
+	p.ask("give back")
 	before := p.proportional()
 	for range 30 {
 		<-ticks.C
-		p.giveBack()
+		p.ask("give back")
 		now := p.proportional()
 		if max(before, now)-min(before, now) <= before/100 {
 			return now
@@ -193,31 +191,6 @@ func (p *process) settle() int64 {
 	return before
 }
 
-// giveBack is the line for serve that makes a server call freeMemory.
-const giveBack = "give back"
-
-// freeMemory gives memory that is free back to the system, as the program does in quiet times.
-func freeMemory() { debug.FreeOSMemory() }
-
-// giveBack makes the process give memory that is free back to the system.
-func (p *process) giveBack() {
-	fmt.Fprintln(p.stdin, giveBack)
-	p.line()
-}
-
-// proportional is the process's memory in bytes (PSS): a page that n processes share counts
-// as an nth.
-func (p *process) proportional() int64 {
-	p.b.Helper()
-	rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.pid))
-	require.NoError(p.b, err)
-	_, rest, _ := strings.Cut(string(rollup), "\nPss:")
-	number, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
-	n, err := strconv.ParseInt(number, 10, 64)
-	require.NoError(p.b, err)
-	return n << 10
-}
-
 const rounds = 3 // each value is the best of so many
 
 // delays are the median and the 99th percentile of the time of NOOP, in µs.
@@ -225,16 +198,11 @@ func delays(t *testing.T, address string) (p50, p99 float64) {
 	p50, p99 = math.Inf(1), math.Inf(1)
 	c := login(t, address)
 	defer c.quit()
-	times := make([]time.Duration, 5000)
 	for range rounds {
-		for i := range times {
-			began := time.Now()
-			c.command("NOOP", "200")
-			times[i] = time.Since(began)
-		}
-		slices.Sort(times)
-		p50 = min(p50, float64(times[len(times)/2])/1e3)
-		p99 = min(p99, float64(times[len(times)*99/100])/1e3)
+		c.times = c.times[:0]
+		c.noops(5000)
+		times := timesOf([]*client{c})
+		p50, p99 = min(p50, percentile(times, 50)), min(p99, percentile(times, 99))
 	}
 	return p50, p99
 }
@@ -259,7 +227,6 @@ func rates(t *testing.T) drawn {
 	for _, n := range sizes(t, "streams", sessionRoom(t), 1, 2, 4, 8, 16, 32) {
 		for ; files < n; files++ {
 			dir := filepath.Join(root, strconv.Itoa(files))
-			require.NoError(t, os.Mkdir(dir, 0o755))
 			sparse(t, dir, size)
 		}
 		for i, server := range servers {

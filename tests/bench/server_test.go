@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -47,8 +48,9 @@ func TestMain(m *testing.M) {
 }
 
 // serve runs a server on the folder named by the first argument. It prints its address,
-// then a number for every line it reads: how many goroutines there are for "goroutines",
-// its processor time in ns for any other.
+// then a number for every line it reads: how many goroutines there are for "goroutines", its
+// processor time in ns for any other. At "give back" free memory goes back to the system, as
+// the program has it in quiet times.
 func serve(listen func(network, address string) (net.Listener, error), start func(net.Listener, string)) {
 	listener, err := listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -58,15 +60,15 @@ func serve(listen func(network, address string) (net.Listener, error), start fun
 	start(listener, os.Args[1])
 	fmt.Println(listener.Addr())
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		if lines.Text() == "goroutines" {
+		switch lines.Text() {
+		case "goroutines":
 			fmt.Println(runtime.NumGoroutine())
 			continue
+		case "give back":
+			debug.FreeOSMemory()
 		}
 		var usage syscall.Rusage
 		syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
-		if lines.Text() == giveBack {
-			freeMemory()
-		}
 		fmt.Println(usage.Utime.Nano() + usage.Stime.Nano())
 	}
 	os.Exit(0)
@@ -152,6 +154,10 @@ func (p *process) cpu() time.Duration { return time.Duration(p.ask("cpu")) }
 
 // resident is the process's memory in bytes.
 func (p *process) resident() int64 { return p.fact("status", "VmRSS:") << 10 }
+
+// proportional is the process's memory in bytes (PSS): a page that n processes share counts
+// as an nth.
+func (p *process) proportional() int64 { return p.fact("smaps_rollup", "Pss:") << 10 }
 
 // fact is the number behind a word in one of the process's files in /proc.
 func (p *process) fact(file, word string) int64 {

@@ -306,9 +306,8 @@ func (p *seat) loggedOut() {
 		if limit > 0 && all.strangers > limit {
 			if gone = all.heavier(p); gone == nil {
 				gone = p
-			} else {
-				s.giveBack(gone)
 			}
+			s.giveBack(gone) // before its client can see the end, and come again
 			gone.evicted = true
 		}
 	}

@@ -200,11 +200,11 @@ func (b beneath) chtimes(name string, mtime time.Time) error {
 }
 
 func (b beneath) parent(dir string) (parent, error) {
-	file, err := b.find(dir, unix.O_DIRECTORY)
+	fd, err := b.openat2(dir, unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
-	return &held{file}, nil
+	return &held{fd}, nil
 }
 
 // list lists the directory by file itself, so that no other directory can have its name by

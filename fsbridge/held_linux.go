@@ -14,15 +14,17 @@ import (
 // held is a [parent] that was opened with O_PATH, so that it need not be readable.
 // All its calls are relative to the descriptor and take one element, so that none
 // leads out of the root.
-type held struct{ dir *os.File }
+type held struct{ fd int } // -1 once closed
 
-func (h *held) Close() error { return h.dir.Close() }
-
-func (h *held) fd() int { return int(h.dir.Fd()) }
+func (h *held) Close() error {
+	fd := h.fd
+	h.fd = -1
+	return unix.Close(fd)
+}
 
 func (h *held) openFile(base string, flag int, perm fs.FileMode) (file *os.File, err error) {
 	err = again(func() error {
-		fd, err := unix.Openat(h.fd(), base, flag|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(perm.Perm()))
+		fd, err := unix.Openat(h.fd, base, flag|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(perm.Perm()))
 		if err == nil {
 			file = os.NewFile(uintptr(fd), base)
 		}
@@ -53,7 +55,7 @@ func (h *held) readlink(base string) (string, error) {
 	for size := 128; ; size *= 2 {
 		target, n := make([]byte, size), 0
 		err := again(func() (err error) {
-			n, err = unix.Readlinkat(h.fd(), base, target)
+			n, err = unix.Readlinkat(h.fd, base, target)
 			return err
 		})
 		if err != nil || n < size {
@@ -63,32 +65,32 @@ func (h *held) readlink(base string) (string, error) {
 }
 
 func (h *held) mkdir(base string, perm fs.FileMode) error {
-	return again(func() error { return unix.Mkdirat(h.fd(), base, uint32(perm.Perm())) })
+	return again(func() error { return unix.Mkdirat(h.fd, base, uint32(perm.Perm())) })
 }
 
 func (h *held) symlink(target, base string) error {
-	return again(func() error { return unix.Symlinkat(target, h.fd(), base) })
+	return again(func() error { return unix.Symlinkat(target, h.fd, base) })
 }
 
 func (h *held) link(base, newBase string) error {
-	return again(func() error { return unix.Linkat(h.fd(), base, h.fd(), newBase, 0) })
+	return again(func() error { return unix.Linkat(h.fd, base, h.fd, newBase, 0) })
 }
 
 func (h *held) rename(base string, to parent, toBase string) error {
-	return again(func() error { return unix.Renameat(h.fd(), base, to.(*held).fd(), toBase) })
+	return again(func() error { return unix.Renameat(h.fd, base, to.(*held).fd, toBase) })
 }
 
 func (h *held) renameNew(base, newBase string) error {
-	return again(func() error { return unix.Renameat2(h.fd(), base, h.fd(), newBase, unix.RENAME_NOREPLACE) })
+	return again(func() error { return unix.Renameat2(h.fd, base, h.fd, newBase, unix.RENAME_NOREPLACE) })
 }
 
 func (h *held) remove(base string) error {
-	err := again(func() error { return unix.Unlinkat(h.fd(), base, 0) })
+	err := again(func() error { return unix.Unlinkat(h.fd, base, 0) })
 	if err == nil {
 		return nil
 	}
 	// If both calls fail, return the error of the one that fits the type of base.
-	if e := again(func() error { return unix.Unlinkat(h.fd(), base, unix.AT_REMOVEDIR) }); e != unix.ENOTDIR {
+	if e := again(func() error { return unix.Unlinkat(h.fd, base, unix.AT_REMOVEDIR) }); e != unix.ENOTDIR {
 		return e
 	}
 	return err
@@ -104,7 +106,7 @@ func (h *held) chtimes(base string, mtime time.Time) error {
 
 func (h *held) hasDefaultACL() bool {
 	size := 0
-	viaProc(h.dir, func(path string) (err error) {
+	viaProc(uintptr(h.fd), func(path string) (err error) {
 		size, err = unix.Getxattr(path, "system.posix_acl_default", nil)
 		return err
 	})
@@ -116,8 +118,8 @@ var errNoProc = errors.New("/proc is not mounted")
 
 // viaProc calls do with a path in /proc that is the open file itself. For a file opened
 // with O_PATH some calls need a path, and any other one could lead elsewhere by now.
-func viaProc(file *os.File, do func(path string) error) error {
-	err := control(file, func(fd uintptr) error { return do("/proc/self/fd/" + strconv.Itoa(int(fd))) })
+func viaProc(fd uintptr, do func(path string) error) error {
+	err := do("/proc/self/fd/" + strconv.Itoa(int(fd)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return errNoProc
 	}
@@ -125,9 +127,8 @@ func viaProc(file *os.File, do func(path string) error) error {
 }
 
 func chmodFile(file *os.File, mode fs.FileMode) error {
-	return viaProc(file, func(path string) error {
-		return again(func() error { return unix.Chmod(path, bitsOf(mode)) })
-	})
+	change := func(path string) error { return again(func() error { return unix.Chmod(path, bitsOf(mode)) }) }
+	return control(file, func(fd uintptr) error { return viaProc(fd, change) })
 }
 
 func chtimesFile(file *os.File, mtime time.Time) error {
@@ -136,7 +137,8 @@ func chtimesFile(file *os.File, mtime time.Time) error {
 		return syscall.EINVAL
 	}
 	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, when}
-	return viaProc(file, func(path string) error {
+	change := func(path string) error {
 		return again(func() error { return unix.UtimesNanoAt(unix.AT_FDCWD, path, times, 0) })
-	})
+	}
+	return control(file, func(fd uintptr) error { return viaProc(fd, change) })
 }

@@ -15,7 +15,7 @@ func (d *Dir) createHidden(name string, flag int, _ int64, perm *fs.FileMode) (*
 	if err != nil {
 		return nil, err
 	}
-	u := &upload{dir: d, perm: perm, exclusive: flag == os.O_EXCL}
+	u := &upload{dir: d, there: old, perm: perm, exclusive: flag == os.O_EXCL}
 	if u.folder, u.base, err = d.parent(name); err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (d *Dir) replaceable(name string, flag int) (info fs.FileInfo, err error) {
 func (u *upload) hide(perm fs.FileMode) (err error) {
 	for range createTries {
 		u.temporary = hiddenPrefix + rand.Text()
-		u.file, err = u.folder.openFile(u.temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL|openFlags, perm)
+		u.file, err = u.folder.openFile(u.temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 		if err != nil {
 			return err
 		}

@@ -35,8 +35,14 @@ import (
 //
 // The upload is an [io.ReaderFrom] that lets the kernel move the bytes.
 func (d *Dir) Create(name string, flag int, offset int64, perm *fs.FileMode) (Upload, error) {
+	up, _, err := d.create(name, flag, offset, perm)
+	return up, err
+}
+
+// create is Create. there describes the file that is there already, nil for none.
+func (d *Dir) create(name string, flag int, offset int64, perm *fs.FileMode) (_ Upload, there fs.FileInfo, err error) {
 	if err := cmp.Or(checkUpload(name, flag, offset), checkHidden("create", name)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	create := d.createInPlace
 	if d.options.Atomic && (flag == os.O_TRUNC || flag == os.O_EXCL) {
@@ -44,9 +50,9 @@ func (d *Dir) Create(name string, flag int, offset int64, perm *fs.FileMode) (Up
 	}
 	up, err := create(name, flag, offset, perm)
 	if err != nil {
-		return nil, d.fault("create", name, err)
+		return nil, nil, d.fault("create", name, err)
 	}
-	return up, nil
+	return up, up.there, nil
 }
 
 // upload is an [Upload] to a file of the operating system.
@@ -54,6 +60,7 @@ type upload struct {
 	dir       *Dir
 	file      *os.File
 	hold      *hold        // nil until the file is locked
+	there     fs.FileInfo  // the file before the upload; nil for none
 	perm      *fs.FileMode // of a new file; nil for what the process's umask leaves
 	truncates bool         // the first byte removes the old content
 	folder    parent       // of the file, held open as it may be renamed; nil if not needed
@@ -182,7 +189,7 @@ func (u *upload) make(name string) (err error) {
 	if u.folder, u.base, err = u.dir.parent(name); err != nil {
 		return err
 	}
-	u.file, err = u.folder.openFile(u.base, os.O_WRONLY|os.O_CREATE|os.O_EXCL|openFlags, u.permissions(nil))
+	u.file, err = u.folder.openFile(u.base, os.O_WRONLY|os.O_CREATE|os.O_EXCL, u.permissions(nil))
 	u.made = err == nil
 	return err
 }
@@ -198,6 +205,7 @@ func (u *upload) lockAndSeek(name string, flag int, offset int64) (err error) {
 	if u.made {
 		return u.setMode(nil)
 	}
+	u.there = u.hold.info
 	switch flag {
 	case os.O_TRUNC:
 		u.truncates = true

@@ -153,7 +153,10 @@ func (d *polled) reset() {
 
 func (d *polled) close() {
 	if d.fd >= 0 {
-		d.forget()
+		if d.watched {
+			d.watched = false
+			d.epoll.vacate(d.place)
+		}
 		closeSocket(int(d.fd))
 		d.fd = -1
 	}

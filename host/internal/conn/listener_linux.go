@@ -40,9 +40,12 @@ func directListener(l net.Listener, p *Poll, notify func()) Listener {
 }
 
 // Accept implements [Listener]. Errors that concern one connection count for nothing
-// (accept(2)).
+// (accept(2)). To accept none takes the system several times as long as to say that none has come.
 func (l *listening) Accept() (*Arrival, error) {
 	for range mostArrived {
+		if !pending(l.fd, unix.POLLIN) {
+			return nil, nil
+		}
 		fd, from, err := accepted(l.fd)
 		switch err {
 		case 0:
@@ -64,7 +67,7 @@ func (l *listening) Close() {
 	if l.fd < 0 {
 		return
 	}
-	l.epoll.remove(l.fd, l.place)
+	l.epoll.vacate(l.place)
 	closeSocket(l.fd)
 	l.fd = -1
 }

@@ -144,11 +144,18 @@ func (e *epoll) add(fd int, events uint32, by watcher) (place int32, err error) 
 	return place, nil
 }
 
-// remove ends add. Closing the descriptor would not: a copy of it may live on.
+// remove ends add for a socket that lives on.
 func (e *epoll) remove(fd int, place int32) {
+	unix.EpollCtl(e.fd, unix.EPOLL_CTL_DEL, fd, nil)
+	e.vacate(place)
+}
+
+// vacate ends add for a socket that is about to be closed, which the system then watches no
+// more. If a copy of it lives on, as in a process that is being started, its events find
+// nobody.
+func (e *epoll) vacate(place int32) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	unix.EpollCtl(e.fd, unix.EPOLL_CTL_DEL, fd, nil)
 	e.watched[place] = watch{}
 	e.free = append(e.free, place)
 	if e.ending && len(e.free) == len(e.watched) {

@@ -45,30 +45,48 @@ func (b beneath) readCached(name string, offset int64, room []byte) (info fs.Fil
 	if b.cache == cacheNone {
 		return nil, 0, false
 	}
-	how := unix.OpenHow{Flags: unix.O_RDONLY | openFlags | unix.O_CLOEXEC, Resolve: resolveCached}
+	fd, errno := b.openNow(name, unix.O_RDONLY|openFlags, resolveCached)
+	if errno != 0 {
+		return nil, 0, false
+	}
+	defer closeNow(fd)
+	return b.readOpen(fd, name, offset, room)
+}
+
+// openNow is openat2 where that does not wait.
+func (b beneath) openNow(name string, flags, resolve uint64) (fd uintptr, errno syscall.Errno) {
+	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: resolve}
 	named := append(append(make([]byte, 0, 256), name...), 0)
-	fd, errno := uintptr(0), unix.ENOENT
+	errno = unix.EBADF
 	b.conn.Control(func(dir uintptr) {
 		fd, _, errno = syscall.RawSyscall6(unix.SYS_OPENAT2, dir, uintptr(unsafe.Pointer(&named[0])), uintptr(unsafe.Pointer(&how)),
 			unix.SizeofOpenHow, 0, 0)
 	})
-	if errno != 0 {
-		return nil, 0, false
-	}
-	defer syscall.RawSyscall(unix.SYS_CLOSE, fd, 0, 0)
-	return b.readOpen(fd, name, offset, room)
+	return fd, errno
 }
+
+func closeNow(fd uintptr) { syscall.RawSyscall(unix.SYS_CLOSE, fd, 0, 0) }
 
 var noPath [1]byte
 
-func (b beneath) readOpen(fd uintptr, name string, offset int64, room []byte) (info fs.FileInfo, n int, ok bool) {
-	described := &fileInfo{name: path.Base(name)}
-	s := &described.statx
+// describeNow describes an open file. It returns nil if that is no regular one.
+func describeNow(fd uintptr, name string) *fileInfo {
+	info := &fileInfo{name: path.Base(name)}
+	s := &info.statx
 	_, _, errno := syscall.RawSyscall6(unix.SYS_STATX, fd, uintptr(unsafe.Pointer(&noPath[0])), unix.AT_EMPTY_PATH,
 		unix.STATX_BASIC_STATS|unix.STATX_BTIME, uintptr(unsafe.Pointer(s)), 0)
 	if errno != 0 || s.Mode&unix.S_IFMT != unix.S_IFREG || s.Size > math.MaxInt64 {
+		return nil
+	}
+	return info
+}
+
+func (b beneath) readOpen(fd uintptr, name string, offset int64, room []byte) (info fs.FileInfo, n int, ok bool) {
+	described := describeNow(fd, name)
+	if described == nil {
 		return nil, 0, false
 	}
+	s := &described.statx
 	left := int64(s.Size) - offset
 	if left < 0 || left >= int64(len(room)) {
 		return nil, 0, false

@@ -292,9 +292,11 @@ func (u *upload) Commit() error {
 // InPlace says whether an upload is that of a [Dir], and others see it while it goes on. Then
 // it takes bytes without waiting for anything but the disk.
 func InPlace(of Upload) bool {
-	u, ok := of.(*upload)
-	return ok && u.temporary == ""
+	u, ok := of.(interface{ inPlace() bool })
+	return ok && u.inPlace()
 }
+
+func (u *upload) inPlace() bool { return u.temporary == "" }
 
 func (u *upload) Abort() error {
 	if err := u.end(); err != nil {

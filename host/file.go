@@ -150,14 +150,11 @@ func (sh *shard) fileOpen(a *wasm.Args) wasi.Errno {
 	if flags&^openFlags != 0 || offset < 0 || offset > 0 && flags&(wasi.OpenTruncate|wasi.OpenExclusive) != 0 {
 		return wasi.EINVAL
 	}
-	if flags == 0 {
-		if f := s.openCached(files, name, offset); f != nil {
-			handle, errno := s.keep(f)
-			putUint32(a.Bytes(4), handle)
-			info, _ := f.reader.Stat()
-			fsbridge.StatOf(info).Put(a.Bytes(5))
-			return errno
-		}
+	if f, stat := s.openCached(files, name, flags, offset); f != nil {
+		handle, errno := s.keep(f)
+		putUint32(a.Bytes(4), handle)
+		stat.Put(a.Bytes(5))
+		return errno
 	}
 	key := questionKey{call: wasi.FileOpen, name: name, flags: flags, number: offset}
 	handle, opened, errno := s.askOpen(key, name, "", func(ctx context.Context, f *openFile) (wasi.Stat, error) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wasiftp/fsbridge"
+	"wasiftp/wasi"
 )
 
 // smallFile is the content of a small file that was read, and closed, where it was opened.
@@ -75,24 +76,47 @@ func (s *Server) small(file fs.File, info fs.FileInfo, offset int64) fs.File {
 	return f
 }
 
-// openCached opens a small download at once, if the system has it in memory; else it returns
-// nil, and the download is to be asked for.
-func (s *session) openCached(files *fsbridge.Access, name string, offset int64) *openFile {
-	if s.asked != nil || !s.settled() || !s.server.threads.open.Try(s.user()) {
-		return nil
+// openCached opens a small download or an upload at once, if that needs nothing but what the
+// system has in memory; else it returns nil, and the file is to be asked for.
+func (s *session) openCached(files *fsbridge.Access, name string, flags uint32, offset int64) (f *openFile, is wasi.Stat) {
+	const store = wasi.OpenWrite | wasi.OpenTruncate
+	if flags != 0 && flags != store || s.asked != nil || !s.settled() || !s.server.threads.open.Try(s.user()) {
+		return nil, is
 	}
-	f := s.server.newSmall()
-	if f != nil {
-		info, n, ok := files.ReadCached(name, offset, f.buffer[:])
-		if ok {
-			f.info = info
-			f.Reset(f.buffer[:n])
-			return &openFile{session: s, user: s.user(), name: name, reader: f}
-		}
-		f.Close()
+	f = &openFile{session: s, user: s.user(), name: name}
+	if flags == store && f.createCached(files, &is) || flags == 0 && f.readCached(files, offset, &is) {
+		return f, is
 	}
 	s.server.threads.open.Leave(s.user())
-	return nil
+	return nil, is
+}
+
+func (f *openFile) readCached(files *fsbridge.Access, offset int64, is *wasi.Stat) bool {
+	small := f.session.server.newSmall()
+	if small == nil {
+		return false
+	}
+	info, n, ok := files.ReadCached(f.name, offset, small.buffer[:])
+	if !ok {
+		small.Close()
+		return false
+	}
+	small.info = info
+	small.Reset(small.buffer[:n])
+	f.reader, *is = small, fsbridge.StatOf(info)
+	return true
+}
+
+func (f *openFile) createCached(files *fsbridge.Access, was *wasi.Stat) bool {
+	upload, there, ok := files.CreateCached(f.name, f.session.permissions(0o666))
+	if !ok {
+		return false
+	}
+	if f.upload = upload; there != nil {
+		*was = fsbridge.StatOf(there)
+	}
+	f.session.server.uploads.add(f)
+	return true
 }
 
 // Stat implements [fs.File].

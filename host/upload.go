@@ -126,6 +126,11 @@ func (sh *shard) fileCommit(a *wasm.Args) wasi.Errno {
 	if f.transfer.err != nil || f.taken.Load() {
 		return wasi.EINVAL // an upload that failed is not whole, whatever the guest says
 	}
+	if f.transfer.small != nil && fsbridge.Cached(f.upload) {
+		errno = errnoOf(f.commit())
+		f.session.disown(a.Handle(0))
+		return errno
+	}
 	key := questionKey{call: wasi.FileCommit, handle: a.Handle(0)}
 	begun := f.committing
 	if begun && (f.session.asked == nil || f.session.asked.key != key) {

@@ -1,0 +1,172 @@
+package fsbridge
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// quickUpload is an upload in place to a file system in memory. While it is written by Write
+// alone, its calls do not wait, and so need not tell Go's scheduler. For all else it becomes
+// an ordinary one.
+type quickUpload struct {
+	upload         // without a file until become
+	fd     uintptr // of the file; closed with -1, as is what upload has
+}
+
+const (
+	closed = ^uintptr(0)
+
+	// mostCut is the size in bytes of the largest file that a quickUpload replaces: to free
+	// more takes long.
+	mostCut = 1 << 20
+
+	// A name leads through no link, and to no other disk.
+	resolveNear = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV
+)
+
+// createCached is [Access.CreateCached].
+func (b beneath) createCached(d *Dir, name string, perm *fs.FileMode) (Upload, fs.FileInfo, bool) {
+	if b.cache != cacheMemory {
+		return nil, nil, false
+	}
+	u := &quickUpload{upload: upload{dir: d, perm: perm}, fd: closed}
+	if u.open(b, name) && u.begin() {
+		return u, u.there, true
+	}
+	u.become()
+	if u.hold != nil {
+		u.leave()
+	} else {
+		u.close()
+	}
+	return nil, nil, false
+}
+
+// open opens the file, or makes it.
+func (u *quickUpload) open(b beneath, name string) bool {
+	u.base = path.Base(name)
+	var errno syscall.Errno
+	if u.fd, errno = b.openNow(name, unix.O_WRONLY|openFlags, resolveNear); errno == 0 {
+		u.truncates = true
+		return true
+	}
+	u.fd = closed
+	if errno != unix.ENOENT {
+		return false
+	}
+	folder, errno := b.openNow(path.Dir(name), unix.O_PATH|unix.O_DIRECTORY, resolveNear)
+	if errno != 0 {
+		return false
+	}
+	u.folder = &held{int(folder)}
+	base := append(append(make([]byte, 0, 256), u.base...), 0)
+	fd, _, errno := syscall.RawSyscall6(unix.SYS_OPENAT, folder, uintptr(unsafe.Pointer(&base[0])),
+		unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, uintptr(u.permissions(nil)), 0, 0)
+	if u.made = errno == 0; u.made {
+		u.fd = fd
+	}
+	return u.made
+}
+
+// begin locks the file, and looks at it.
+func (u *quickUpload) begin() bool {
+	if _, _, errno := syscall.RawSyscall(unix.SYS_FLOCK, u.fd, unix.LOCK_EX|unix.LOCK_NB, 0); errno != 0 {
+		return false // another upload may have the file: do not remove it
+	}
+	u.hold = &hold{}
+	info := describeNow(u.fd, u.base)
+	if info == nil || info.statx.Nlink == 0 || info.statx.Size > mostCut {
+		return false
+	}
+	u.hold.info = info
+	if !u.made {
+		u.there = info
+	} else if u.perm != nil && info.Mode().Perm() != u.permissions(nil) {
+		u.become()
+		return u.setMode(nil) == nil
+	}
+	return true
+}
+
+// become gives the file to upload.
+func (u *quickUpload) become() {
+	if u.fd == closed {
+		return
+	}
+	u.file = os.NewFile(u.fd, u.base)
+	u.fd = closed
+	if u.hold != nil {
+		u.hold.file = u.file
+	}
+}
+
+func (u *quickUpload) cached() bool { return u.fd != closed }
+
+// Write implements [Upload].
+func (u *quickUpload) Write(p []byte) (n int, err error) {
+	if u.fd == closed {
+		return u.upload.Write(p)
+	}
+	if len(p) > 0 {
+		err = u.cut()
+	}
+	for n < len(p) && err == nil {
+		more, _, errno := syscall.RawSyscall(unix.SYS_WRITE, u.fd, uintptr(unsafe.Pointer(unsafe.SliceData(p[n:]))), uintptr(len(p)-n))
+		switch errno {
+		case 0:
+			n += int(more)
+		case unix.EINTR:
+		default:
+			err = errno
+		}
+	}
+	return n, err
+}
+
+// cut is truncate.
+func (u *quickUpload) cut() error {
+	if !u.truncates {
+		return nil
+	}
+	if _, _, errno := syscall.RawSyscall(unix.SYS_FTRUNCATE, u.fd, 0, 0); errno != 0 {
+		return errno
+	}
+	u.truncates = false
+	return nil
+}
+
+// ReadFrom implements [io.ReaderFrom].
+func (u *quickUpload) ReadFrom(r io.Reader) (int64, error) {
+	u.become()
+	return u.upload.ReadFrom(r)
+}
+
+// Commit implements [Upload].
+func (u *quickUpload) Commit() error {
+	if u.fd == closed {
+		return u.upload.Commit()
+	}
+	if err := u.end(); err != nil {
+		return err
+	}
+	err := u.cut()
+	syscall.RawSyscall(unix.SYS_FLOCK, u.fd, unix.LOCK_UN, 0) // see hold.release
+	closeNow(u.fd)
+	u.fd = closed
+	if u.folder != nil {
+		u.folder.Close()
+	}
+	return err
+}
+
+// Abort implements [Upload].
+func (u *quickUpload) Abort() error {
+	u.become()
+	return u.upload.Abort()
+}

@@ -17,8 +17,26 @@ import (
 // grows too large or too slow for the shard.
 func TestSmallUploads(t *testing.T) {
 	t.Parallel()
+	for name, root := range roots(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testSmallUploads(t, root)
+		})
+	}
+}
+
+// roots are directories on disks that the host treats differently.
+func roots(t *testing.T) map[string]string {
+	roots := map[string]string{"disk": t.TempDir()}
+	if memory, err := os.MkdirTemp("/dev/shm", "wasiftp-test-"); err == nil { // on Linux
+		t.Cleanup(func() { os.RemoveAll(memory) })
+		roots["memory"] = memory
+	}
+	return roots
+}
+
+func testSmallUploads(t *testing.T, root string) {
 	const small = 64 << 10
-	root := t.TempDir()
 	_, network := serve(t, host.Config{Authenticator: accounts(openFolder(t, root))})
 	c := login(t, network, "u")
 	for _, pieces := range [][]int{
@@ -62,28 +80,33 @@ func TestSmallUploadsGivenUp(t *testing.T) {
 		"before the first byte": {"", "before"},
 		"behind it":             {"new", "new"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			root := t.TempDir()
-			require.NoError(t, os.WriteFile(root+"/file", []byte("before"), 0o644))
-			_, network := serve(t, host.Config{Authenticator: accounts(openFolder(t, root))})
-			to := login(t, network, "u")
-			d := to.data()
-			require.Equal(t, 150, to.do("STOR file"))
-			io.WriteString(d, c.sent)
-			if c.sent != "" {
-				came := func() bool {
-					got, err := os.ReadFile(root + "/file")
-					return err == nil && string(got) == c.sent
-				}
-				require.Eventually(t, came, 10*time.Second, time.Millisecond)
-			}
-			assert.Equal(t, 426, to.do("ABOR"))
-			assert.Equal(t, 226, to.reply().Code)
-			assert.Equal(t, 213, to.do("SIZE file")) // waits for the upload's end
-			got, err := os.ReadFile(root + "/file")
-			require.NoError(t, err)
-			assert.Equal(t, c.want, string(got))
-		})
+		for disk, root := range roots(t) {
+			t.Run(name+", "+disk, func(t *testing.T) {
+				t.Parallel()
+				testGivenUp(t, root, c.sent, c.want)
+			})
+		}
 	}
+}
+
+func testGivenUp(t *testing.T, root, sent, want string) {
+	require.NoError(t, os.WriteFile(root+"/file", []byte("before"), 0o644))
+	_, network := serve(t, host.Config{Authenticator: accounts(openFolder(t, root))})
+	to := login(t, network, "u")
+	d := to.data()
+	require.Equal(t, 150, to.do("STOR file"))
+	io.WriteString(d, sent)
+	if sent != "" {
+		came := func() bool {
+			got, err := os.ReadFile(root + "/file")
+			return err == nil && string(got) == sent
+		}
+		require.Eventually(t, came, 10*time.Second, time.Millisecond)
+	}
+	assert.Equal(t, 426, to.do("ABOR"))
+	assert.Equal(t, 226, to.reply().Code)
+	assert.Equal(t, 213, to.do("SIZE file")) // waits for the upload's end
+	got, err := os.ReadFile(root + "/file")
+	require.NoError(t, err)
+	assert.Equal(t, want, string(got))
 }

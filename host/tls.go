@@ -2,12 +2,12 @@ package host
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"net"
 	"slices"
+	"time"
 
 	"wasiftp/host/internal/conn"
 	"wasiftp/host/internal/wasm"
@@ -244,7 +244,7 @@ func (c *dataConn) secure(handle uint32, part func(net.Conn, *tls.Config) *tls.C
 	s := c.session
 	policy := &s.server.config.TLS
 	c.shaking = true
-	c.tls = &conn.Closing{Conn: c.stream.Ordinary(), Required: policy.Close == RequireClose}
+	c.tls = &conn.Closing{Conn: c.stream.Waiting(), Required: policy.Close == RequireClose}
 	secure := part(c.tls, config)
 	s.server.work.Go(func() {
 		var early bool
@@ -269,9 +269,9 @@ func (c *dataConn) secure(handle uint32, part func(net.Conn, *tls.Config) *tls.C
 
 // shakeHands does the handshake of a data connection, and applies the policy on resumption.
 func (s *session) shakeHands(c *tls.Conn) error {
-	ctx, cancel := context.WithTimeout(context.Background(), conn.HandshakeTime)
-	defer cancel()
-	err := c.HandshakeContext(ctx)
+	c.SetDeadline(time.Now().Add(conn.HandshakeTime))
+	err := c.Handshake()
+	c.SetDeadline(time.Time{})
 	if err != nil || c.ConnectionState().DidResume {
 		return err
 	}

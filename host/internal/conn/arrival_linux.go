@@ -106,11 +106,14 @@ func accepted(listener int) (fd int, from netip.AddrPort, err unix.Errno) {
 	return int(n), addrOf(&sa), 0
 }
 
-// localOf is the address of a socket's own end.
-func localOf(fd int) netip.AddrPort {
+// localOf and remoteOf are the addresses of a socket's two ends.
+func localOf(fd int) netip.AddrPort  { return nameOf(unix.SYS_GETSOCKNAME, fd) }
+func remoteOf(fd int) netip.AddrPort { return nameOf(unix.SYS_GETPEERNAME, fd) }
+
+func nameOf(call uintptr, fd int) netip.AddrPort {
 	var sa unix.RawSockaddrInet6
 	size := uint32(unsafe.Sizeof(sa))
-	_, _, err := unix.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(fd), uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size)))
+	_, _, err := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size)))
 	if err != 0 {
 		return netip.AddrPort{}
 	}

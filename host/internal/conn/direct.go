@@ -26,9 +26,8 @@ type direct interface {
 	reset()               // breaks the connection off (RST)
 	close()
 	control(do func(fd uintptr))
-
-	// again makes a direct socket of a connection that ordinary has made; nil if that can't be.
-	again(conn net.Conn) direct
+	local() net.Addr // of our end
+	remote() net.Addr
 
 	// ordinary makes a connection of Go's of the socket, which then is no longer direct.
 	ordinary() (net.Conn, error)
@@ -47,6 +46,10 @@ func (s *Stream) seen(e events) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.direct == nil {
+		return
+	}
+	if s.waits {
+		s.signal()
 		return
 	}
 	come := e.bytes || e.urgent || e.end
@@ -107,7 +110,7 @@ func (s *Stream) ended() bool {
 // take is Read on a direct socket. After a short read there is nothing more before the
 // next event: so the guest's second read makes no system call.
 func (s *Stream) take(p []byte) (int, wasi.Errno) {
-	if s.readErr != nil || s.drained || len(p) == 0 {
+	if s.readErr != nil || s.drained || s.upgrade != nil || len(p) == 0 {
 		return 0, s.readErrno()
 	}
 	n, err := s.receive(p)
@@ -150,17 +153,15 @@ func (s *Stream) receive(p []byte) (int, error) {
 
 // send writes the unsent bytes to a direct socket, as far as there is room.
 func (s *Stream) send() {
-	for len(s.unsent) > 0 {
-		n, err := s.direct.write(s.unsent)
+	batch := s.due()
+	for len(batch) > 0 && s.writeErr == nil {
+		n, err := s.direct.write(batch)
 		if err == syscall.EAGAIN {
+			s.undo(batch)
 			return
 		}
-		s.unsent = s.unsent[n:]
-		if s.writeErr = err; err != nil {
-			break
-		}
+		batch, s.writeErr = batch[n:], err
 	}
-	s.unsent = nil
 	s.flushed()
 }
 
@@ -196,7 +197,7 @@ func (s *Stream) drop() {
 // sever is Cut of a direct socket.
 func (s *Stream) sever(reply string) {
 	switch {
-	case s.closing || s.flushing:
+	case s.closing || s.flushing || s.upgrade != nil:
 	case s.secure != nil:
 		s.seal([]byte(reply))
 	default:

@@ -22,10 +22,17 @@ type polled struct {
 // directOf takes a TCP connection from Go's hands; nil leaves it there.
 func directOf(c net.Conn, p *Poll) direct {
 	d := &polled{}
-	if _, ok := c.(*net.TCPConn); !ok || !d.join(p) {
+	tcp, ok := c.(*net.TCPConn)
+	if !ok || !d.join(p) {
 		return nil
 	}
-	return d.again(c)
+	fd := copied(tcp)
+	if fd < 0 {
+		return nil
+	}
+	tcp.Close()
+	d.fd = int32(fd)
+	return d
 }
 
 // copied is a copy of the descriptor of a connection or a listener, -1 if there is none to
@@ -41,19 +48,6 @@ func (d *polled) join(p *Poll) bool {
 		d.epoll = p.ready()
 	}
 	return d.epoll != nil
-}
-
-func (d *polled) again(c net.Conn) direct {
-	tcp, ok := c.(*net.TCPConn)
-	if !ok {
-		return nil
-	}
-	fd := copied(tcp)
-	if fd < 0 {
-		return nil
-	}
-	tcp.Close()
-	return &polled{epoll: d.epoll, fd: int32(fd)}
 }
 
 func (d *polled) watch(s *Stream, receives bool) error {
@@ -187,3 +181,6 @@ func (d *polled) control(do func(fd uintptr)) {
 		do(uintptr(d.fd))
 	}
 }
+
+func (d *polled) local() net.Addr  { return net.TCPAddrFromAddrPort(localOf(int(d.fd))) }
+func (d *polled) remote() net.Addr { return net.TCPAddrFromAddrPort(remoteOf(int(d.fd))) }

@@ -14,7 +14,6 @@ type ordinary struct {
 	buf     *[512]byte    // nil before Receive
 	arrived []byte        // received and not yet taken by the guest: a part of buf
 	try     tryWriter
-	former  direct // what it was before; nil if it was ordinary ever
 }
 
 func newOrdinary(conn net.Conn) *ordinary {
@@ -47,10 +46,6 @@ func (s *Stream) receiver() {
 			n, err = s.conn.Read(s.buf[:])
 		}
 		s.mu.Lock()
-		if s.direct != nil { // TLS has begun, and the poll goes on
-			s.mu.Unlock()
-			return
-		}
 		if upgrade != nil && err == nil && n == 0 || upgrade == nil && s.upgrade != nil {
 			s.mu.Unlock()
 			continue // bytes from before the upgrade are dropped
@@ -142,6 +137,14 @@ func (s *Stream) due() (batch []byte) {
 	return batch
 }
 
+// undo gives back what due has taken and nobody has sent.
+func (s *Stream) undo(batch []byte) {
+	s.unsent = append(batch, s.unsent...)
+	if s.upgrade != nil {
+		s.upgrade.after = len(batch)
+	}
+}
+
 func (s *Stream) part(conn net.Conn, heard bool) {
 	half, ok := conn.(interface{ CloseWrite() error })
 	if !heard || !ok || half.CloseWrite() != nil {
@@ -169,9 +172,7 @@ func (s *Stream) Ordinary() net.Conn {
 
 // becomeOrdinary takes the socket from the poll. Callers hold s.mu.
 func (s *Stream) becomeOrdinary() {
-	former := s.direct
-	s.ordinary, s.direct = newOrdinary(ordinaryOf(former)), nil
-	s.former = former
+	s.ordinary, s.direct = newOrdinary(ordinaryOf(s.direct)), nil
 	if s.receives {
 		s.hire()
 	}

@@ -12,21 +12,22 @@ import (
 	"wasiftp/wasi/errno"
 )
 
-// secure is TLS on a direct socket: a control connection under TLS needs no goroutine either.
-// The handshake is done on an ordinary connection before.
+// secure is TLS on a direct socket: a control connection under TLS needs no goroutine but for
+// its handshake.
 type secure struct {
 	*tls.Conn
 	wire  *wire
 	early []byte // read before the guest asked
 }
 
-// wire is what TLS has beneath it. Its reads don't wait once it has a stream: that there is
-// nothing to read is told as a passed deadline, after which TLS can be read again. What TLS
-// writes then goes to the unsent bytes of the stream. Callers hold Stream.mu.
+// wire is what TLS has beneath it. During the handshake its calls wait. Behind it, reads don't:
+// that there is nothing to read is told as a passed deadline, after which TLS can be read
+// again. What TLS writes then goes to the unsent bytes of the stream. Callers hold Stream.mu
+// then.
 type wire struct {
-	net.Conn         // nil with stream
-	stream   *Stream // nil until the handshake is done
-	left     int     // bytes that may yet be read for the guest's present call
+	*waiting
+	shaken bool // the handshake is done
+	left   int  // bytes that may yet be read for the guest's present call
 }
 
 // mostRead is how many bytes are read from the socket for a call of the guest: what TLS has
@@ -36,15 +37,12 @@ const mostRead = 8 << 10
 // errUnread says that there may be more to read, but not within this call.
 var errUnread = errors.New("more to read")
 
-// NetConn is the connection beneath.
-func (w *wire) NetConn() net.Conn { return w.Conn }
-
 // Read implements [net.Conn].
 func (w *wire) Read(p []byte) (int, error) {
-	if w.stream == nil {
-		return w.Conn.Read(p)
-	}
-	if w.left <= 0 {
+	switch {
+	case !w.shaken:
+		return w.waiting.Read(p)
+	case w.left <= 0:
 		return 0, os.ErrDeadlineExceeded
 	}
 	n, err := w.stream.direct.read(p)
@@ -56,8 +54,8 @@ func (w *wire) Read(p []byte) (int, error) {
 
 // Write implements [net.Conn].
 func (w *wire) Write(p []byte) (int, error) {
-	if w.stream == nil {
-		return w.Conn.Write(p)
+	if !w.shaken {
+		return w.waiting.Write(p)
 	}
 	if len(w.stream.unsent)+len(p) > 2*MaxUnsent { // answers to a client that reads none
 		return 0, syscall.ENOBUFS
@@ -68,45 +66,64 @@ func (w *wire) Write(p []byte) (int, error) {
 
 // SetWriteDeadline implements [net.Conn]: TLS sets one for its last alert.
 func (w *wire) SetWriteDeadline(t time.Time) error {
-	if w.stream == nil {
-		return w.Conn.SetWriteDeadline(t)
+	if w.shaken {
+		return nil
 	}
-	return nil
+	return w.waiting.SetWriteDeadline(t)
 }
 
-// secureOn has the poll watch the socket of a connection whose handshake is done. It returns
-// false if the socket can't be watched. Callers hold s.mu.
-func (s *Stream) secureOn(conn *tls.Conn) bool {
-	w, ok := conn.NetConn().(*wire)
-	if !ok || s.former == nil {
-		return false
+// shake carries out an upgrade of a direct socket to TLS, on a goroutine of its own.
+func (s *Stream) shake(u *Upgrade) {
+	s.mu.Lock()
+	for s.flushing {
+		s.await()
 	}
-	direct := s.former.again(w.Conn)
-	if direct == nil {
-		return false
+	s.waits = true
+	s.mu.Unlock()
+	w := &wire{waiting: &waiting{stream: s}}
+	var secured net.Conn
+	err := u.Guard(func() (err error) {
+		secured, _, err = u.apply(w)
+		return known(err)
+	})
+	w.SetDeadline(time.Time{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.upgrade, s.waits = nil, false
+	switch {
+	case s.closing || s.readErr != nil:
+	case err != nil:
+		s.readErr, s.writeErr = err, err
+		s.owner.Post(wasi.EventReadable)
+		s.tellOver()
+	default:
+		s.secured, w.shaken, s.secure = true, true, &secure{Conn: secured.(*tls.Conn), wire: w}
+		s.sealWaiting()
+		if hungUp(s.control) { // which the poll tells but once
+			s.careful = true
+			s.heed()
+		}
+		s.look()
 	}
+}
+
+// sealWaiting sends what was written during the handshake.
+func (s *Stream) sealWaiting() {
 	waits, starved := s.unsent, s.starved
-	s.direct, s.ordinary, s.secure, s.unsent = direct, nil, &secure{Conn: conn, wire: w}, nil
-	w.Conn, w.stream, s.drained = nil, s, false
+	s.unsent, s.drained = nil, false
 	if n, _ := s.seal(waits); n < len(waits) && s.writeErr == nil {
 		s.writeErr = syscall.ENOBUFS
 	}
 	if s.starved = starved; starved && !s.flushing {
 		s.flushed()
 	}
-	s.look()
-	return true
 }
 
-// look reads what TLS has read behind the handshake, and has the poll watch the socket.
+// look reads what TLS has read behind the handshake.
 func (s *Stream) look() {
 	early := make([]byte, 512)
 	n, err := s.secure.read(early)
-	s.secure.early = early[:n]
-	if fault := s.direct.watch(s, true); fault != nil {
-		s.readErr = fault
-	}
-	if n > 0 || err != syscall.EAGAIN || s.readErr != nil {
+	if s.secure.early = early[:n]; n > 0 || err != syscall.EAGAIN {
 		s.owner.Post(wasi.EventReadable)
 	}
 }

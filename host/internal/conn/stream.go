@@ -48,6 +48,7 @@ type Stream struct {
 	closing  bool
 	over     bool // the guest has been told that the client ended the connection
 	secured  bool // TLS is on
+	waits    bool // goroutines wait for what the poll says: see waiting
 }
 
 const (
@@ -87,10 +88,13 @@ func (s *Stream) Receive() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.receives = true
-	if s.direct == nil {
+	switch {
+	case s.direct == nil:
 		s.hire()
-	} else if s.direct.watch(s, true) != nil {
+	case s.direct.watch(s, true) != nil:
 		s.becomeOrdinary()
+	case s.upgrade != nil:
+		go s.shake(s.upgrade)
 	}
 }
 
@@ -306,6 +310,8 @@ func (s *Stream) Close(stall, most time.Duration) {
 	}
 	s.owner.Parts(s)
 	switch {
+	case s.upgrade != nil && s.direct != nil:
+		s.shut(nil)
 	case s.upgrade != nil:
 		go s.shut(s.conn) // the close_notify of TLS may have to wait for room
 		s.proceed()
@@ -416,7 +422,10 @@ func (s *Stream) SilentEnd() bool {
 
 // Reset breaks a TCP connection off (RST): a plain end would look like the end of the data.
 func Reset(conn net.Conn) {
-	if c, ok := Bottom(conn).(*net.TCPConn); ok {
+	switch c := Bottom(conn).(type) {
+	case *waiting:
+		c.reset()
+	case *net.TCPConn:
 		c.SetLinger(0)
 		c.Close()
 	}

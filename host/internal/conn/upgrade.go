@@ -39,10 +39,18 @@ func (s *Stream) UpgradeTo(u *Upgrade) wasi.Errno {
 		if s.receives { // else the client may speak first
 			s.direct.discard()
 		}
-		s.becomeOrdinary()
+		if u.Tight {
+			s.becomeOrdinary()
+		}
+	}
+	s.upgrade, u.after = u, len(s.unsent)
+	if s.direct != nil {
+		if s.receives {
+			go s.shake(u)
+		}
+		return wasi.OK
 	}
 	s.arrived = nil
-	s.upgrade, u.after = u, len(s.unsent)
 	if s.resume != nil {
 		conn := s.conn
 		u.waking.Go(func() { conn.SetReadDeadline(time.Unix(1, 0)) })
@@ -63,8 +71,6 @@ func (u *Upgrade) apply(conn net.Conn) (_ net.Conn, rest []byte, err error) {
 	}
 	if u.Tight {
 		conn = &records{Conn: conn}
-	} else {
-		conn = &wire{Conn: conn}
 	}
 	secure := tls.Server(conn, u.Config)
 	return secure, nil, secure.Handshake()
@@ -101,9 +107,6 @@ func (s *Stream) become(u *Upgrade) (n int, err error) {
 		s.try.init(conn)
 	}
 	conn.SetDeadline(time.Time{})
-	if protected, ok := conn.(*tls.Conn); ok && !s.closing && s.secureOn(protected) {
-		return 0, nil
-	}
 	if len(s.unsent) > 0 {
 		s.flushing = true
 		go s.flush()

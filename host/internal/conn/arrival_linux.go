@@ -16,6 +16,7 @@ import (
 // to its own poller.
 type listener struct {
 	address net.Addr
+	at      netip.AddrPort // of all connections; not valid if the listener is at every address
 	file    *os.File
 	raw     syscall.RawConn // of file
 }
@@ -39,7 +40,11 @@ func ListenTCP(network, address string) (net.Listener, error) {
 	tcp.Close()
 	setAccepted(fd)
 	urgentInline(uintptr(fd)) // see Control
-	return &listener{address: tcp.Addr(), file: file, raw: raw}, nil
+	l := &listener{address: tcp.Addr(), file: file, raw: raw}
+	if at := Addr(tcp.Addr()); !at.Addr().IsUnspecified() {
+		l.at = at
+	}
+	return l, nil
 }
 
 // arrive is [Accept].
@@ -48,7 +53,9 @@ func (l *listener) arrive() (a *Arrival, err error) {
 		fd, from, errno := accepted(int(socket))
 		switch errno {
 		case 0:
-			a = &Arrival{From: from, To: localOf(fd), direct: &polled{fd: int32(fd)}}
+			if a = (&Arrival{From: from, To: l.at, direct: &polled{fd: int32(fd)}}); !a.To.IsValid() {
+				a.To = localOf(fd)
+			}
 		case unix.EAGAIN:
 			return false
 		default:

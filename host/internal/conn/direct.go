@@ -172,7 +172,7 @@ func (s *Stream) leave(heard bool) {
 		s.attempt(s.unsent)
 		s.unsent = nil
 	}
-	if !heard || s.secure == nil && s.direct.shutdown() != nil || !s.direct.discard() {
+	if !heard || s.secure == nil && s.direct.shutdown() != nil || !s.drained && !s.direct.discard() {
 		s.shut(nil)
 		return
 	}

@@ -23,6 +23,7 @@ var controlChecks = []Check{
 
 	{"net_read", "result", "gives what has arrived, as much as fits, and the rest after that", readsInPieces},
 	{"net_read", "EAGAIN EventReadable", "EAGAIN when there is nothing yet, and EventReadable once there is", readsLater},
+	{"net_read", "EventReadable", "a host that promises ShortReads sends EventReadable after less than fits, too", readsShort},
 	{"net_read", "result", "n 0 is the end of the stream, each time, after all that came before it", readsEnd},
 	{"net_read", "result", "a connection that the client resets ends, be it by an errno", readsReset},
 	{"net_read", "result", "gives all that a client sends, however much faster than it is read", func(c *Trial) {
@@ -88,6 +89,30 @@ func readsLater(c *Trial) {
 		io.WriteString(p.Conn, "line\n")
 		c.Event(wasi.EventReadable, p.Session)
 		c.reads(p.Session, outSize, "line\n")
+	}
+}
+
+func readsShort(c *Trial) {
+	if !c.config().ShortReads {
+		c.T.Skipf(NotOffered + "the configuration does not promise ShortReads")
+	}
+	p := c.watched()
+	if text, errno := c.read(p.Session, outSize); errno != wasi.EAGAIN {
+		c.T.Fatalf("nothing was sent, and net_read gives %q, %v, not EAGAIN", text, errno)
+	}
+	for range 5 {
+		c.Forget()
+		io.WriteString(p.Conn, "line\n")
+		c.Event(wasi.EventReadable, p.Session)
+		if text, errno := c.read(p.Session, outSize); text != "line\n" {
+			c.T.Fatalf("a line was sent, and net_read gives %q, %v", text, errno)
+		}
+	}
+	c.Forget()
+	p.Conn.(*net.TCPConn).CloseWrite()
+	c.Event(wasi.EventReadable, p.Session)
+	if text, errno := c.read(p.Session, outSize); errno != wasi.OK || text != "" {
+		c.T.Errorf("at the end net_read gives %q, %v", text, errno)
 	}
 }
 

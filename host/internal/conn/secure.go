@@ -75,7 +75,7 @@ func (w *wire) SetWriteDeadline(t time.Time) error {
 // shake carries out an upgrade of a direct socket to TLS, on a goroutine of its own.
 func (s *Stream) shake(u *Upgrade) {
 	s.mu.Lock()
-	for s.flushing {
+	for s.flushing && !s.closing && s.readErr == nil {
 		s.await()
 	}
 	s.waits = true

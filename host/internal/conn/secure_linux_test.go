@@ -40,8 +40,7 @@ func secureOn(t *testing.T) (*Stream, *teller, *tls.Conn, *net.TCPConn) {
 func secureOnBy(t *testing.T, beneath func(net.Conn) net.Conn) (*Stream, *teller, *tls.Conn, *net.TCPConn) {
 	t.Helper()
 	s, g, there := directOn(t)
-	require.Equal(t, wasi.OK, s.UpgradeTo(&Upgrade{
-		Config: certificate(t), Reply: []byte("234\r\n"), Guard: func(call func() error) error { return call() }}))
+	upgrade(t, s)
 	reply := make([]byte, 5)
 	_, err := io.ReadFull(there, reply)
 	require.NoError(t, err)
@@ -55,6 +54,12 @@ func secureOnBy(t *testing.T, beneath func(net.Conn) net.Conn) (*Stream, *teller
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+func upgrade(t *testing.T, s *Stream) {
+	t.Helper()
+	require.Equal(t, wasi.OK, s.UpgradeTo(&Upgrade{
+		Config: certificate(t), Reply: []byte("234\r\n"), Guard: func(call func() error) error { return call() }}))
 }
 
 // clientOn shakes hands as the client.

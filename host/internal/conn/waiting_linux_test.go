@@ -125,8 +125,7 @@ func TestSessionEndsDuringItsHandshake(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, g, there := directOn(t)
-			require.Equal(t, wasi.OK, s.UpgradeTo(&Upgrade{
-				Config: certificate(t), Reply: []byte("234\r\n"), Guard: func(call func() error) error { return call() }}))
+			upgrade(t, s)
 			reply := make([]byte, 5)
 			_, err := io.ReadFull(there, reply)
 			require.NoError(t, err)
@@ -137,7 +136,30 @@ func TestSessionEndsDuringItsHandshake(t *testing.T) {
 			rest, _ := io.ReadAll(there)
 			assert.NotContains(t, string(rest), "clear")
 		})
+		t.Run(name+" before it", func(t *testing.T) {
+			t.Parallel()
+			s, g, _ := directOn(t)
+			stuff(s)
+			upgrade(t, s)
+			end(s)
+			<-g.closed
+			ended := func() bool {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				return s.upgrade == nil
+			}
+			require.Eventually(t, ended, 10*time.Second, time.Millisecond, "its goroutine waits for ever")
+		})
 	}
+}
+
+// stuff writes to a stream until it has no room, and returns how many bytes it took.
+func stuff(s *Stream) (sent int) {
+	for !s.Busy() {
+		n, _ := s.Write(bytes.Repeat([]byte("x"), 1000))
+		sent += n
+	}
+	return sent
 }
 
 // What a session is to say before the handshake is sent first, and what it says meanwhile is
@@ -145,13 +167,8 @@ func TestSessionEndsDuringItsHandshake(t *testing.T) {
 func TestHandshakeBehindUnsentBytes(t *testing.T) {
 	t.Parallel()
 	s, g, there := directOn(t)
-	sent := 0
-	for full := false; !full; full = s.Busy() {
-		n, _ := s.Write(bytes.Repeat([]byte("x"), 1000))
-		sent += n
-	}
-	require.Equal(t, wasi.OK, s.UpgradeTo(&Upgrade{
-		Config: certificate(t), Reply: []byte("234\r\n"), Guard: func(call func() error) error { return call() }}))
+	sent := stuff(s)
+	upgrade(t, s)
 	n, errno := s.Write([]byte("behind"))
 	require.True(t, n == 6 && errno == wasi.OK)
 	before := make([]byte, sent+5)

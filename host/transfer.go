@@ -240,7 +240,7 @@ const (
 
 	// TLS and conversion keep a processor busy. After so many bytes they yield to other
 	// goroutines, which would otherwise wait 10 ms for the scheduler to interrupt each.
-	busyPiece = 256 << 10
+	busyPiece = conn.SecurePiece
 )
 
 func (t *transfer) copy(dst io.Writer, src io.Reader) error {
@@ -313,8 +313,8 @@ func (t *transfer) copyPiece(dst io.Writer, src io.Reader, n int64) (int64, erro
 		return t.encrypt(secure, &limited)
 	}
 	if _, ok := src.(*tls.Conn); ok {
-		buf := conn.WorkPieces.Get().(*[conn.WorkPiece]byte)
-		defer conn.WorkPieces.Put(buf)
+		buf := conn.SecurePieces.Get().(*[conn.SecurePiece]byte)
+		defer conn.SecurePieces.Put(buf)
 		return io.CopyBuffer(struct{ io.Writer }{dst}, gathered{&limited}, buf[:])
 	}
 	if r, ok := dst.(io.ReaderFrom); ok {
@@ -344,8 +344,8 @@ func (t *transfer) encrypt(dst *tls.Conn, src io.Reader) (copied int64, err erro
 
 // encryptPiece reads and encrypts as much as fits into a buffer.
 func encryptPiece(dst io.Writer, src io.Reader) (n int, err error) {
-	buf := conn.WorkPieces.Get().(*[conn.WorkPiece]byte)
-	defer conn.WorkPieces.Put(buf)
+	buf := conn.SecurePieces.Get().(*[conn.SecurePiece]byte)
+	defer conn.SecurePieces.Put(buf)
 	n, err = io.ReadFull(src, buf[:])
 	if err == io.ErrUnexpectedEOF {
 		err = io.EOF

@@ -179,8 +179,7 @@ func (r resting) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// WorkPiece is how many bytes of a file are hashed or compressed in one turn, and how many
-// of an upload under TLS are written at a time.
+// WorkPiece is how many bytes of a file are hashed or compressed in one turn.
 const WorkPiece = 128 << 10
 
 // WorkPieces are buffers of that size.

@@ -2,8 +2,15 @@ package conn
 
 import "sync"
 
-// mostGathered is room for a piece of work under TLS, with its records' headers and tags.
-const mostGathered = WorkPiece + WorkPiece/8
+// SecurePiece is how many bytes of a file are encrypted before they are sent, and how many
+// decrypted ones are written at a time.
+const SecurePiece = 256 << 10
+
+// SecurePieces are buffers of that size.
+var SecurePieces = sync.Pool{New: func() any { return new([SecurePiece]byte) }}
+
+// mostGathered is room for such a piece, with its records' headers and tags.
+const mostGathered = SecurePiece + SecurePiece/8
 
 // ciphertexts are buffers of that capacity.
 var ciphertexts = sync.Pool{New: func() any {

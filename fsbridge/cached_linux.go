@@ -45,7 +45,7 @@ func (b beneath) readCached(name string, offset int64, room []byte) (info fs.Fil
 	if b.cache == cacheNone {
 		return nil, 0, false
 	}
-	fd, errno := b.openNow(name, unix.O_RDONLY|openFlags, resolveCached)
+	fd, errno := b.openNow(name, unix.O_RDONLY|openFlags, 0, resolveCached)
 	if errno != 0 {
 		return nil, 0, false
 	}
@@ -54,8 +54,8 @@ func (b beneath) readCached(name string, offset int64, room []byte) (info fs.Fil
 }
 
 // openNow is openat2 where that does not wait.
-func (b beneath) openNow(name string, flags, resolve uint64) (fd uintptr, errno syscall.Errno) {
-	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: resolve}
+func (b beneath) openNow(name string, flags, perm, resolve uint64) (fd uintptr, errno syscall.Errno) {
+	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Mode: perm, Resolve: resolve}
 	named := append(append(make([]byte, 0, 256), name...), 0)
 	errno = unix.EBADF
 	b.conn.Control(func(dir uintptr) {

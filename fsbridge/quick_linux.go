@@ -4,7 +4,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"syscall"
 	"unsafe"
 
@@ -15,7 +14,8 @@ import (
 // alone, its calls do not wait, and so need not tell Go's scheduler. For all else it becomes
 // an ordinary one.
 type quickUpload struct {
-	upload         // without a file until become
+	upload // without file and folder until become
+	name   string
 	fd     uintptr // of the file; closed with -1, as is what upload has
 }
 
@@ -35,8 +35,8 @@ func (b beneath) createCached(d *Dir, name string, perm *fs.FileMode) (Upload, f
 	if b.cache != cacheMemory {
 		return nil, nil, false
 	}
-	u := &quickUpload{upload: upload{dir: d, perm: perm}, fd: closed}
-	if u.open(b, name) && u.begin() {
+	u := &quickUpload{upload: upload{dir: d, perm: perm}, name: name, fd: closed}
+	if u.open(b) && u.begin() {
 		return u, u.there, true
 	}
 	u.become()
@@ -48,30 +48,19 @@ func (b beneath) createCached(d *Dir, name string, perm *fs.FileMode) (Upload, f
 	return nil, nil, false
 }
 
-// open opens the file, or makes it.
-func (u *quickUpload) open(b beneath, name string) bool {
-	u.base = path.Base(name)
-	var errno syscall.Errno
-	if u.fd, errno = b.openNow(name, unix.O_WRONLY|openFlags, resolveNear); errno == 0 {
+// open makes the file, or opens the one that is there.
+func (u *quickUpload) open(b beneath) bool {
+	const flags = unix.O_WRONLY | openFlags
+	fd, errno := b.openNow(u.name, flags|unix.O_CREAT|unix.O_EXCL, uint64(u.permissions(nil)), resolveNear)
+	u.made = errno == 0
+	if errno == unix.EEXIST {
+		fd, errno = b.openNow(u.name, flags, 0, resolveNear)
 		u.truncates = true
-		return true
 	}
-	u.fd = closed
-	if errno != unix.ENOENT {
-		return false
-	}
-	folder, errno := b.openNow(path.Dir(name), unix.O_PATH|unix.O_DIRECTORY, resolveNear)
-	if errno != 0 {
-		return false
-	}
-	u.folder = &held{int(folder)}
-	base := append(append(make([]byte, 0, 256), u.base...), 0)
-	fd, _, errno := syscall.RawSyscall6(unix.SYS_OPENAT, folder, uintptr(unsafe.Pointer(&base[0])),
-		unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, uintptr(u.permissions(nil)), 0, 0)
-	if u.made = errno == 0; u.made {
+	if errno == 0 {
 		u.fd = fd
 	}
-	return u.made
+	return errno == 0
 }
 
 // begin locks the file, and looks at it.
@@ -80,7 +69,7 @@ func (u *quickUpload) begin() bool {
 		return false // another upload may have the file: do not remove it
 	}
 	u.hold = &hold{}
-	info := describeNow(u.fd, u.base)
+	info := describeNow(u.fd, u.name)
 	if info == nil || info.statx.Nlink == 0 || info.statx.Size > mostCut {
 		return false
 	}
@@ -89,18 +78,24 @@ func (u *quickUpload) begin() bool {
 		u.there = info
 	} else if u.perm != nil && info.Mode().Perm() != u.permissions(nil) {
 		u.become()
-		return u.setMode(nil) == nil
+		return u.made && u.setMode(nil) == nil
 	}
 	return true
 }
 
-// become gives the file to upload.
+// become gives the file to upload. Its folder may have been moved by now; then nobody removes
+// the file if no byte comes.
 func (u *quickUpload) become() {
 	if u.fd == closed {
 		return
 	}
-	u.file = os.NewFile(u.fd, u.base)
+	u.file = os.NewFile(u.fd, u.name)
 	u.fd = closed
+	if u.made {
+		if u.folder, u.base, _ = u.dir.parent(u.name); u.folder == nil {
+			u.made = false
+		}
+	}
 	if u.hold != nil {
 		u.hold.file = u.file
 	}
@@ -159,9 +154,6 @@ func (u *quickUpload) Commit() error {
 	syscall.RawSyscall(unix.SYS_FLOCK, u.fd, unix.LOCK_UN, 0) // see hold.release
 	closeNow(u.fd)
 	u.fd = closed
-	if u.folder != nil {
-		u.folder.Close()
-	}
 	return err
 }
 

@@ -54,7 +54,9 @@ func TestCreateCached(t *testing.T) {
 	require.NoError(t, os.Mkdir(root+"/dir", 0o755))
 	require.NoError(t, os.Symlink("file", root+"/link"))
 	require.NoError(t, os.Symlink("dir", root+"/to"))
-	for name, content := range map[string]string{"file": "before", "dir/file": "before", "locked": "", "large": strings.Repeat("x", mostCut+1)} {
+	for name, content := range map[string]string{
+		"file": "before", "dir/file": "before", "locked": "", "large": strings.Repeat("x", mostCut+1),
+	} {
 		require.NoError(t, os.WriteFile(root+"/"+name, []byte(content), 0o644))
 	}
 	locked, err := d.Create("locked", os.O_TRUNC, 0, nil)

@@ -239,11 +239,13 @@ func (l *launched) settled() (kib int) {
 	return kib
 }
 
+// share is the process's memory but for pages of files: of these it has the less the more
+// other servers run, as other tests start and end them.
 func (l *launched) share() (kib int) {
 	l.t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", l.command.Process.Pid))
 	require.NoError(l.t, err)
-	_, rest, _ := strings.Cut(string(b), "\nPss:")
+	_, rest, _ := strings.Cut(string(b), "\nPss_Anon:")
 	_, err = fmt.Sscan(rest, &kib)
 	require.NoError(l.t, err)
 	return kib

@@ -73,6 +73,13 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.Func("max-sessions-per-user", "at most `N` sessions of a user, but for anonymous (default 0)", count(&o.sessionsPerUser))
 	f.Func("idle-timeout", "end sessions after `TIME` without command or data (default 5m)",
 		duration(&o.config.Limits.IdleTime, 1, "90s, 5m or 1h30m"))
+	o.config.Limits.LoginTime = time.Minute
+	f.Func("login-timeout", "end sessions that have not logged in after `TIME` (default 1m)",
+		duration(&o.config.Limits.LoginTime, 1, "30s or 2m"))
+	f.Func("data-timeout", "wait `TIME` for a data connection (default 30s)",
+		duration(&o.config.Limits.DataTime, 1, "30s or 2m"))
+	f.Func("stall-timeout", "abort transfers after `TIME` without a byte (default 5m)",
+		duration(&o.config.Limits.StallTime, 1, "30s or 5m"))
 	o.stopTimeout = 30 * time.Second
 	f.Func("stop-timeout", "at the first Ctrl-C or SIGTERM, wait `TIME` for running transfers\n"+
 		"and then abort them; 0 is for ever (default 30s)", duration(&o.stopTimeout, 0, "30s or 5m, nor 0"))

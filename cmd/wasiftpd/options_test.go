@@ -49,6 +49,9 @@ func TestFlags(t *testing.T) {
 			o.config.Limits.StrangersStart, o.config.Limits.StrangersRate, o.config.Limits.Strangers = 10, 30, 60
 		}},
 		{[]string{"--idle-timeout=90s"}, func(o *options) { o.config.Limits.IdleTime = 90 * time.Second }},
+		{[]string{"--login-timeout=90s"}, func(o *options) { o.config.Limits.LoginTime = 90 * time.Second }},
+		{[]string{"--data-timeout=10s"}, func(o *options) { o.config.Limits.DataTime = 10 * time.Second }},
+		{[]string{"--stall-timeout=1h"}, func(o *options) { o.config.Limits.StallTime = time.Hour }},
 		{[]string{"--stop-timeout=5m"}, func(o *options) { o.stopTimeout = 5 * time.Minute }},
 		{[]string{"--stop-timeout=0"}, func(o *options) { o.stopTimeout = 0 }},
 		{[]string{"--sessions-per-instance=1"}, func(o *options) { o.config.SessionsPerInstance = 1 }},

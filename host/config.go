@@ -58,6 +58,15 @@ type Config struct {
 	// nowhere is still listed as a link.
 	FollowLinks bool
 
+	// Proxies are the networks of proxies that speak for clients by the PROXY protocol
+	// (version 1 or 2); nil is none. A control or data connection from one of them must
+	// begin with a header within 5 seconds, or it is closed. The address in the header is
+	// the client's to everything: limits, the [Authenticator], events, and the check of
+	// data connections. A header from anywhere else is not believed: it is an unknown
+	// command. Passive data connections may come through the proxy, with a header of
+	// their own, or directly from the client. Active ones go directly to the client.
+	Proxies []netip.Prefix
+
 	Limits  Limits
 	Passive Passive
 	TLS     TLS
@@ -307,6 +316,11 @@ func (c *Config) checkPassive(f *faults) {
 	if a := p.PublicAddress.Unmap(); a.IsValid() && (!a.Is4() || a.IsUnspecified()) {
 		f.add("Passive.PublicAddress %v is no IPv4 address of a machine; PASV can announce no other (RFC 959 §4.1.2), "+
 			"and EPSV announces none", a)
+	}
+	for i, network := range c.Proxies {
+		if !network.IsValid() || network.Addr().Is4In6() {
+			f.add("Proxies[%d] (%v) is no network such as 192.0.2.0/24 or 2001:db8::/32", i, network)
+		}
 	}
 	for i, network := range p.LocalNetworks {
 		if !network.IsValid() {

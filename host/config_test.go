@@ -151,6 +151,8 @@ var faulty = map[string]values{
 	"Limits.StepTime": backwards, "Limits.FailureDelay": backwards, "Limits.Threads": negative,
 	"Limits.MemoryPerInstance": {int64(-1), int64(1), int64(minMemory - 1), int64(maxMemory + 1)},
 
+	"Proxies": {[]netip.Prefix{{}}, []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}},
+
 	"Passive.FirstPort": {uint16(1), uint16(65535)}, "Passive.LastPort": {uint16(1), uint16(65535)},
 	"Passive.PublicAddress": {netip.MustParseAddr("2001:db8::1"), netip.IPv4Unspecified(), netip.MustParseAddr("::ffff:0.0.0.0")},
 	"Passive.LocalNetworks": {[]netip.Prefix{{}}, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), {}}},

@@ -41,10 +41,12 @@ type listener struct {
 	timer   *time.Timer
 	until   time.Time // the timer's
 	arrived []*conn.Arrival
-	wanted  bool // the guest has asked for the connection
-	taken   bool // the guest has the connection
-	shut    bool // the port has been given back
-	failing bool // a connection could not be accepted
+	heard   []*conn.Arrival            // of proxies, that nobody has looked at yet
+	proxied map[*conn.Proxied]struct{} // whose header has not come yet
+	wanted  bool                       // the guest has asked for the connection
+	taken   bool                       // the guest has the connection
+	shut    bool                       // the port has been given back
+	failing bool                       // a connection could not be accepted
 	uses    int
 }
 
@@ -103,6 +105,7 @@ func (l *listener) end() {
 		a.Close()
 	}
 	l.arrived, l.handle = nil, 0
+	l.unhear()
 	if l.taken && !l.shut && !l.ranged && l.uses < maxUses && l.session.kept == nil {
 		l.session.kept = l
 		l.limit(keptTime)
@@ -122,6 +125,7 @@ func (s *session) keptPort() *listener {
 	for range maxStrays {
 		stray := l.next()
 		if stray == nil {
+			l.unhear()
 			return l
 		}
 		stray.Close()
@@ -137,6 +141,7 @@ func (l *listener) shutPort() {
 	}
 	l.shut = true
 	l.timer.Stop()
+	l.unhear()
 	l.socket.Close()
 	if l.ranged {
 		l.session.server.ports.giveBack(l.session, l.port)
@@ -195,14 +200,14 @@ func (l *listener) look() {
 func (l *listener) next() *conn.Arrival {
 	s := l.session
 	for range maxStrays {
-		a, err := l.socket.Accept()
+		a, err := l.accept()
 		if err != nil {
 			l.fail(err)
 		}
 		if a == nil {
 			return nil
 		}
-		if wasi.IsClient(s.client.Addr(), a.From.Addr()) || s.server.config.AllowForeignDataAddress {
+		if s.owns(a.From.Addr()) {
 			return a
 		}
 		a.Close()
@@ -433,7 +438,7 @@ func (sh *shard) netDial(a *wasm.Args) wasi.Errno {
 	if !to.IsValid() {
 		return wasi.EINVAL
 	}
-	if to.Port() < wasi.LowestPort || !wasi.IsClient(s.client.Addr(), to.Addr()) && !s.server.config.AllowForeignDataAddress {
+	if to.Port() < wasi.LowestPort || !s.owns(to.Addr()) {
 		s.observe(Event{Kind: DataRefused, Data: to})
 		return wasi.EACCES
 	}
@@ -457,8 +462,8 @@ func (sh *shard) netDial(a *wasm.Args) wasi.Errno {
 func (c *dataConn) dial(ctx context.Context, to netip.AddrPort, handle uint32) {
 	s := c.session
 	dialer := net.Dialer{}
-	if to.Addr().Is4() == s.local.Addr().Is4() {
-		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(s.local.Addr(), 0))
+	if to.Addr().Is4() == s.here().Is4() {
+		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(s.here(), 0))
 	}
 	conn, err := dialer.DialContext(ctx, "tcp", to.String())
 	lost := func() {

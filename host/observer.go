@@ -48,7 +48,7 @@ const (
 	Hashed                            // a file was hashed (HASH, XCRC, …); Err is nil if to the end
 	Copied                            // the server copied Path to To; Err is nil if all of it
 	Linked                            // the symbolic link Path to To was made
-	DataRefused                       // a data connection to or from Data was refused: another host's, or TLS failed (Err)
+	DataRefused                       // a data connection with Data was refused: another host's, or TLS or its header failed (Err)
 	Dropped                           // Count events were dropped here, since the Observer was too slow
 )
 

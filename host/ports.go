@@ -48,7 +48,7 @@ var errNoPort = errors.New("all passive ports are in use, or all that this clien
 // goroutine of its own.
 func (p *ports) open(ctx context.Context, s *session) (*passivePort, error) {
 	if s.server.config.Passive.FirstPort == 0 {
-		socket, err := listenAt(s.local.Addr(), 0)
+		socket, err := listenAt(s.here(), 0)
 		return &passivePort{s, socket, 0}, err
 	}
 	for ctx.Err() == nil {
@@ -56,7 +56,7 @@ func (p *ports) open(ctx context.Context, s *session) (*passivePort, error) {
 		if !ok {
 			return nil, errNoPort
 		}
-		socket, err := listenAt(s.local.Addr(), port)
+		socket, err := listenAt(s.here(), port)
 		if err == nil {
 			return &passivePort{s, socket, port}, nil
 		}
@@ -130,7 +130,7 @@ func (r *portRange) recall(now time.Time) {
 
 // rangeOf is the range at the server's address of the session. Callers hold p.mu.
 func (p *ports) rangeOf(s *session) *portRange {
-	at := s.local.Addr()
+	at := s.here()
 	if r := p.at[at]; r != nil {
 		return r
 	}

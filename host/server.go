@@ -43,6 +43,7 @@ type Server struct {
 	// greeting is the 220 reply that the host sends before the session has an instance;
 	// the instance is made when the client answers. nil: the engine sends the reply.
 	greeting []byte
+	headers  headers
 	turned   chan struct{} // a token for each refused connection that is still open
 
 	mu         sync.Mutex
@@ -191,9 +192,12 @@ func (s *Server) serve(l net.Listener, implicit bool) error {
 		s.mu.Unlock()
 	}()
 	err := s.acceptAll(l, func(a *conn.Arrival) bool {
-		if c := a.Foreign(); c != nil {
+		switch c := a.Foreign(); {
+		case c != nil:
 			go s.acceptForeign(c, implicit)
-		} else {
+		case s.proxied(a.From.Addr()):
+			go s.acceptProxied(a, implicit)
+		default:
 			s.accept(a, implicit)
 		}
 		return true
@@ -212,7 +216,12 @@ func (s *Server) acceptForeign(c net.Conn, implicit bool) {
 		f.Close()
 		return
 	}
-	s.accept(conn.Arrived(f), implicit)
+	a := conn.Arrived(f)
+	if s.proxied(a.From.Addr()) {
+		s.acceptProxied(a, implicit)
+	} else {
+		s.accept(a, implicit)
+	}
 }
 
 // The first pause after a failed accept, which each further failure doubles, and the

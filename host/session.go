@@ -26,7 +26,8 @@ type session struct {
 	link     link
 	strange  atomic.Bool // a data connection did not resume the session's TLS
 	client   netip.AddrPort
-	local    netip.AddrPort
+	local    netip.AddrPort // as the client sees it
+	behind   netip.AddrPort // where its proxy connected to; not valid without a proxy
 	began    time.Time
 	login    atomic.Pointer[login] // nil until logged in
 	utf8     bool                  // the client sent OPTS UTF8 ON
@@ -62,7 +63,7 @@ type object interface {
 func newSession(sh *shard, a *conn.Arrival, p *seat) *session {
 	s := &session{
 		shard: sh, server: sh.server, id: p.id, seat: p, began: time.Now(), link: link{shard: sh, seat: p},
-		client: a.From, local: a.To,
+		client: a.From, local: a.To, behind: a.Behind(),
 	}
 	a.Control()
 	s.stream = a.Stream(sh.poll, &s.link)

@@ -63,6 +63,7 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.Func("passive-ports", "take passive data connections on the ports `A-B` (default any)", o.setPassivePorts)
 	f.Func("public-address", "have clients from outside private networks connect to the\nIPv4 address `ADDR`, that "+
 		"of the NAT", o.setPublicAddress)
+	o.addNetworkTo(f)
 	o.config.Limits.Sessions, o.config.Limits.SessionsPerAddress = 1000, 100
 	f.Func("max-sessions", "at most `N` sessions at a time; 0 is no limit (default 1000)", count(&o.config.Limits.Sessions))
 	f.Func("max-sessions-per-address", "at most `N` sessions of a client address (default 100)",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/netip"
 	"reflect"
 	"testing"
 	"time"
@@ -43,6 +44,10 @@ func TestFlags(t *testing.T) {
 		{[]string{"--users=f"}, func(o *options) { o.usersFile = "f" }},
 		{[]string{"--passive-ports=50000-50099"},
 			func(o *options) { o.config.Passive.FirstPort, o.config.Passive.LastPort = 50000, 50099 }},
+		{[]string{"--proxy-protocol=192.0.2.1/24, 2001:db8::1", "--proxy-protocol", "127.0.0.1"}, func(o *options) {
+			o.config.Proxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::1/128"),
+				netip.MustParsePrefix("127.0.0.1/32")}
+		}},
 		{[]string{"--max-sessions=0"}, func(o *options) { o.config.Limits.Sessions = 0 }},
 		{[]string{"--max-sessions-per-address=8"}, func(o *options) { o.config.Limits.SessionsPerAddress = 8 }},
 		{[]string{"--max-startups=10:30:60"}, func(o *options) {

@@ -13,6 +13,8 @@ type Arrival struct {
 	// is mapped into IPv6 becomes that address.
 	From, To netip.AddrPort
 
+	behind netip.AddrPort // see Behind
+
 	direct direct   // nil for one of Go's
 	conn   net.Conn // nil with direct
 }
@@ -67,12 +69,21 @@ func (a *Arrival) Foreign() net.Conn {
 	return a.conn
 }
 
-// Close closes the connection unread.
+// Close closes the connection unread. It waits for no code of the embedder's.
 func (a *Arrival) Close() {
 	if a.direct != nil {
 		a.direct.close()
 	} else {
-		a.conn.Close()
+		closeSoon(a.conn)
+	}
+}
+
+// closeSoon closes a connection, one of the embedder's own type on another goroutine.
+func closeSoon(c net.Conn) {
+	if _, theirs := c.(*Foreign); theirs {
+		go c.Close()
+	} else {
+		c.Close()
 	}
 }
 

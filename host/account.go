@@ -84,6 +84,12 @@ type Account struct {
 	// MaxSessions bounds the sessions of the account at a time; 0 is no limit.
 	MaxSessions int
 
+	// Rates bound the transfers of all sessions of the account together, and
+	// RatesPerSession those of each; the zero value is no limit. The latest login says
+	// what the rates of an account are. Limits.Rates and Limits.RatesPerSession hold as
+	// well. A negative rate refuses the login.
+	Rates, RatesPerSession Rates
+
 	// Shared says that strangers use the account, like that of anonymous. Processors are
 	// then shared out by account and client address, not by account alone.
 	Shared bool

@@ -138,6 +138,11 @@ type Limits struct {
 	DataTime  time.Duration // to set up a data connection; 0 is 30 seconds
 	StepTime  time.Duration // for one call into an instance, which then counts as hung; 0 is 5 seconds
 
+	// Rates bound the transfers of the whole server, and RatesPerSession those of each
+	// session. Account.Rates bounds those of an account. A transfer that waits for its
+	// turn does not count as stalled.
+	Rates, RatesPerSession Rates
+
 	LoginFailures int           // after which a session ends with 421; 0 is 5
 	FailureDelay  time.Duration // before the reply to the first failed login, doubled for each further one; 0 is 1 second
 
@@ -249,6 +254,12 @@ func (c *Config) checkNumbers(f *faults) {
 	}
 	if int64(c.Limits.LoginFailures) > math.MaxUint32 {
 		f.add("Limits.LoginFailures is %d; at most %d is possible", c.Limits.LoginFailures, uint32(math.MaxUint32))
+	}
+	if err := c.Limits.Rates.Check(); err != nil {
+		f.add("Limits.Rates: %w", err)
+	}
+	if err := c.Limits.RatesPerSession.Check(); err != nil {
+		f.add("Limits.RatesPerSession: %w", err)
 	}
 	c.Limits.MemoryPerInstance = cmp.Or(c.Limits.MemoryPerInstance, 256<<20)
 	if m := c.Limits.MemoryPerInstance; m < minMemory || m > maxMemory {

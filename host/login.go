@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -28,8 +29,12 @@ type login struct {
 	close   func() error                // Account.Close, may be nil
 	users   atomic.Int32                // the session, its questions and its objects that are being closed; the last calls close
 	revoked atomic.Bool
-	tempo   tempo // of the files
-	kept    bool  // the session is over, and its seat counts for the account; guarded by server.mu
+	tempo   tempo          // of the files
+	rates   Rates          // Account.Rates
+	ofAll   meters         // of the account's sessions
+	own     meters         // of this session
+	sharing *accountMeters // whose login this is, nil without rates; guarded by server.mu
+	kept    bool           // the session is over, and its seat counts for the account; guarded by server.mu
 	once    sync.Once
 }
 
@@ -223,6 +228,19 @@ func (s *session) logIn(ctx context.Context, given Login) (*login, error) {
 	}
 }
 
+// limit sets the rates of the account and of its session.
+func (l *login) limit(account *Account) error {
+	if err := account.Rates.Check(); err != nil {
+		return fmt.Errorf("account %q, Rates: %w", l.name, err)
+	}
+	if err := account.RatesPerSession.Check(); err != nil {
+		return fmt.Errorf("account %q, RatesPerSession: %w", l.name, err)
+	}
+	l.rates = account.Rates
+	l.own = newMeters(meters{}, account.RatesPerSession.tighter(l.session.server.config.Limits.RatesPerSession))
+	return nil
+}
+
 // use makes a login of the account, and counts it. If it fails, the account is closed.
 func (s *session) use(account *Account, user string, revocations uint64) (admitted *login, err error) {
 	l := &login{
@@ -237,6 +255,9 @@ func (s *session) use(account *Account, user string, revocations uint64) (admitt
 	}()
 	if account.FS == nil {
 		return nil, errNoFS
+	}
+	if err = l.limit(account); err != nil {
+		return nil, err
 	}
 	if l.names, err = charset.New(cmp.Or(account.Charset, s.server.config.Charset)); err != nil {
 		return nil, err

@@ -35,6 +35,7 @@ type Server struct {
 	smallBytes   atomic.Int64 // of small files that are open
 	downloads    atomic.Int32 // that move bytes without conversion
 	threads      threads
+	meters       meters // of Limits.Rates
 
 	// ending is done once the server accepts no more connections.
 	ending context.Context
@@ -52,6 +53,7 @@ type Server struct {
 	listeners  map[net.Listener]struct{}
 	seats      seats
 	perAccount map[string]int
+	metered    map[string]*accountMeters
 	logins     map[*login]struct{} // all that are counted, also those whose session has not fetched the answer yet
 	lastID     uint64
 	present    present
@@ -116,6 +118,7 @@ func newServer(config Config) *Server {
 		config: config, engineConfig: engineConfig(&config), began: time.Now(), secret: rand.Text(), idle: make(chan struct{}),
 		listeners: map[net.Listener]struct{}{}, seats: newSeats(), perAccount: map[string]int{},
 		logins:  map[*login]struct{}{},
+		metered: map[string]*accountMeters{}, meters: newMeters(meters{}, config.Limits.Rates),
 		uploads: uploads{open: map[uploadKey]*openFile{}},
 		processors: turns.Queue[party]{
 			Places: config.Limits.Processors, PlacesPerKey: config.Limits.ProcessorsPerAccount,
@@ -406,6 +409,7 @@ func (s *Server) admitAccount(l *login, limit int, since uint64) error {
 	}
 	s.perAccount[l.name]++
 	s.logins[l] = struct{}{}
+	s.share(l)
 	s.mu.Unlock()
 	gone.cut()
 	return nil
@@ -415,6 +419,7 @@ func (s *Server) releaseAccount(l *login) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.logins, l)
+	s.unshare(l)
 	if !l.kept {
 		decrement(s.perAccount, l.name)
 	}

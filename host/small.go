@@ -134,7 +134,7 @@ func (f *smallFile) Close() error {
 // has taken otherwise is counted, and the rest is left to run.
 func (t *transfer) sendSmall(c *dataConn, handle uint32) (done bool) {
 	f, ok := t.file.reader.(*smallFile)
-	if !ok || t.ascii || c.tls != nil || c.deflated != nil {
+	if !ok || t.ascii || t.throttle != nil || c.tls != nil || c.deflated != nil {
 		return false
 	}
 	size := f.Len()
@@ -180,7 +180,7 @@ var uploadBuffers = sync.Pool{New: func() any { return new([maxSmallUpload]byte)
 // if the shard cannot. A hidden upload is left to run, which may have to wait before its end
 // counts (see doubt), and so is one to an embedder's storage.
 func (t *transfer) receiveSmall(c *dataConn, handle uint32) bool {
-	if !fsbridge.InPlace(t.file.upload) || t.ascii || t.length > 0 || c.tls != nil || c.deflated != nil {
+	if !fsbridge.InPlace(t.file.upload) || t.ascii || t.throttle != nil || t.length > 0 || c.tls != nil || c.deflated != nil {
 		return false
 	}
 	t.small = &smallUpload{from: c, handle: handle}

@@ -33,6 +33,7 @@ type transfer struct {
 	length    int64          // most bytes of the file; 0 is no limit, but of a copy an empty source
 	hash      hash.Hash      // nil unless the file is hashed
 	algorithm wasi.Algorithm // of the hash
+	throttle  *throttle      // nil for no limit of the rate
 	labour    *labour        // of a hash or a copy; nil where the network sets the pace
 	began     time.Time
 	bytes     atomic.Int64 // bytes that crossed the data connection, or were hashed or copied
@@ -76,6 +77,7 @@ func (sh *shard) transferStart(a *wasm.Args) wasi.Errno {
 	handle := a.Handle(0)
 	t := f.begin(handle, f.doing())
 	t.tls, t.ascii, t.length = c.tls, a.Uint32(2)&wasi.TransferASCII != 0, a.Int64(3)
+	t.throttle = f.session.throttled(f.upload != nil)
 	if c.deflated != nil {
 		c.deflated.Labour = f.session.labour(t.ctx)
 	}
@@ -88,6 +90,7 @@ func (sh *shard) transferStart(a *wasm.Args) wasi.Errno {
 // depart has a goroutine move the bytes.
 func (t *transfer) depart(c *dataConn, handle uint32) {
 	t.conn = c.stream.Ordinary()
+	t.throttle.begin()
 	t.file.session.server.work.Go(func() { t.run(handle) })
 }
 
@@ -115,6 +118,7 @@ func (sh *shard) transferProgress(a *wasm.Args) wasi.Errno {
 func (t *transfer) run(handle uint32) {
 	s := t.file.session
 	t.err = s.guard(filesCode, t.move)
+	t.throttle.end()
 	t.duration = time.Since(t.began)
 	if t.err == nil && t.conn != nil && t.file.upload != nil {
 		var doubt time.Duration
@@ -249,23 +253,28 @@ func (t *transfer) copy(dst io.Writer, src io.Reader) error {
 		most = busyPiece
 	}
 	for t.ctx.Err() == nil {
+		want := t.throttle.wait(t.ctx, piece)
+		if t.ctx.Err() != nil {
+			break
+		}
 		if err := t.labour.beginFor(diskTime); err != nil {
 			return err
 		}
 		if done, err := t.sendBlocking(src); done {
 			return err
 		}
-		began, want := time.Now(), piece
+		began, full := time.Now(), want
 		if t.file.source != nil || t.length > 0 && t.file.upload == nil {
 			want = min(want, t.length-t.bytes.Load())
 		}
 		n, err := t.copyPiece(dst, src, want)
 		t.labour.End()
 		t.bytes.Add(n)
+		t.throttle.moved(n)
 		if err != nil {
 			return err
 		}
-		if n < piece {
+		if n < full {
 			return nil
 		}
 		switch took := time.Since(began); {
@@ -291,7 +300,7 @@ const (
 // sendBlocking has the kernel send the rest of a long download; done says that it has.
 func (t *transfer) sendBlocking(src io.Reader) (done bool, err error) {
 	moved := t.bytes.Load()
-	if moved < longDownload || t.file.upload != nil || t.file.session.server.downloads.Load() < manyDownloads {
+	if moved < longDownload || t.throttle != nil || t.file.upload != nil || t.file.session.server.downloads.Load() < manyDownloads {
 		return false, nil
 	}
 	left := int64(0)
@@ -422,18 +431,28 @@ type counted struct {
 }
 
 func (c counted) Read(p []byte) (int, error) {
+	p = p[:c.t.throttle.wait(c.t.ctx, int64(len(p)))]
 	if c.t.ctx.Err() != nil {
 		return 0, errGivenUp // the deadline of giveUp does not stop expanding bytes that are there already
 	}
 	n, err := c.Conn.Read(p)
 	c.t.bytes.Add(int64(n))
+	c.t.throttle.moved(int64(n))
 	runtime.Gosched() // see busyPiece
 	return n, err
 }
 
-func (c counted) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	c.t.bytes.Add(int64(n))
-	runtime.Gosched() // see busyPiece
+func (c counted) Write(p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		piece := int(c.t.throttle.wait(c.t.ctx, int64(len(p)-n)))
+		if c.t.ctx.Err() != nil {
+			return n, errGivenUp
+		}
+		piece, err = c.Conn.Write(p[n : n+piece])
+		n += piece
+		c.t.bytes.Add(int64(piece))
+		c.t.throttle.moved(int64(piece))
+		runtime.Gosched() // see busyPiece
+	}
 	return n, err
 }

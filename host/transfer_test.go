@@ -19,3 +19,15 @@ func TestDyingTime(t *testing.T) {
 		t.Errorf("the load is %v", load)
 	}
 }
+
+// BenchmarkNoRates is what each transfer pays where no rate is limited: it asks for limits.
+func BenchmarkNoRates(b *testing.B) {
+	s := &session{server: &Server{}}
+	s.login.Store(&login{})
+	b.ReportAllocs()
+	for b.Loop() {
+		if t := s.throttled(true); t != nil || t.wait(nil, 1) != 1 {
+			b.Fatal("there is a limit")
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,8 +26,9 @@ type accounts struct {
 
 	checks *checks
 
-	clientAuth string // what client certificates are for: "require", "login", or "" for nothing
-	perUser    int    // sessions at a time; 0 is no limit
+	clientAuth string     // what client certificates are for: "require", "login", or "" for nothing
+	perUser    int        // sessions at a time; 0 is no limit
+	rates      host.Rates // of each user
 
 	hosts  map[string]*accounts // of virtual hosts, by name
 	suffix string               // "@" and the virtual host, after names in limits and logs; "" for the server
@@ -45,7 +47,7 @@ type account struct {
 func (o *options) fill(a *accounts, users []entry) error {
 	if rights := o.anonymousRights(); rights != 0 {
 		name := "anonymous"
-		a.anonymous = &account{entry: entry{name: name, root: o.root, rights: rights}, unique: name + a.suffix, shared: true}
+		a.anonymous = &account{entry: entry{name: name, root: o.root, rights: rights, rates: a.rates}, unique: name + a.suffix, shared: true}
 	}
 	var faults []error
 	for _, u := range o.users {
@@ -77,6 +79,7 @@ func (a *accounts) add(e entry) error {
 	if _, ok := a.byName[e.name]; ok {
 		return fmt.Errorf("user %q is given twice", e.name)
 	}
+	e.rates = cmp.Or(e.rates, a.rates)
 	a.byName[e.name] = account{entry: e, unique: e.name + a.suffix, maxSessions: a.perUser}
 	if e.secret != nil {
 		a.standIns = append(a.standIns, e.secret)
@@ -122,6 +125,7 @@ func (a *account) open(folders *folders, options fsbridge.DirOptions) (*host.Acc
 	}
 	own := &host.Account{
 		Name: a.unique, FS: dir, Rights: a.rights, Charset: a.charset, MaxSessions: a.maxSessions, Shared: a.shared, Close: leave,
+		Rates: a.rates,
 	}
 	if !a.writes() {
 		own.FS = fsbridge.ReadOnly(dir)

@@ -37,6 +37,7 @@ type options struct {
 	config    host.Config
 
 	sessionsPerUser int
+	ratesPerUser    host.Rates
 	stopTimeout     time.Duration // 0 is no limit
 }
 
@@ -72,6 +73,7 @@ func (o *options) addTo(f *pflag.FlagSet) {
 		"percent are refused of addresses that have most of them:\n"+
 		"`START:RATE:FULL` (default half of --max-sessions:30:all of them)", o.setStartups)
 	f.Func("max-sessions-per-user", "at most `N` sessions of a user, but for anonymous (default 0)", count(&o.sessionsPerUser))
+	o.addRatesTo(f)
 	f.Func("idle-timeout", "end sessions after `TIME` without command or data (default 5m)",
 		duration(&o.config.Limits.IdleTime, 1, "90s, 5m or 1h30m"))
 	o.config.Limits.LoginTime = time.Minute

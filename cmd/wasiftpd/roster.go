@@ -83,6 +83,7 @@ func (r *roster) accounts() (*accounts, error) {
 	o := r.options
 	a := &accounts{
 		byName: map[string]account{}, seed: r.seed, checks: r.checks, clientAuth: o.tls.clientAuthMode(), perUser: o.sessionsPerUser,
+		rates: o.ratesPerUser,
 	}
 	err := o.fill(a, r.users(o))
 	if err == nil {

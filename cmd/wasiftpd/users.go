@@ -49,12 +49,13 @@ type entry struct {
 	secret  secret // nil locks the account
 	root    string // "" is that of --root
 	rights  host.Rights
-	charset string // "" is that of --charset
+	charset string     // "" is that of --charset
+	rates   host.Rates // the zero value is those of --rate-per-user
 }
 
 // same says whether two entries give a user the same account.
 func (e entry) same(other entry) bool {
-	return e.hash == other.hash && e.root == other.root && e.rights == other.rights && e.charset == other.charset
+	return e.hash == other.hash && e.root == other.root && e.rights == other.rights && e.charset == other.charset && e.rates == other.rates
 }
 
 // parseUsers reads a users file. Relative roots count from the folder of path, and faults

@@ -255,12 +255,8 @@ func (c *Config) checkNumbers(f *faults) {
 	if int64(c.Limits.LoginFailures) > math.MaxUint32 {
 		f.add("Limits.LoginFailures is %d; at most %d is possible", c.Limits.LoginFailures, uint32(math.MaxUint32))
 	}
-	if err := c.Limits.Rates.Check(); err != nil {
-		f.add("Limits.Rates: %w", err)
-	}
-	if err := c.Limits.RatesPerSession.Check(); err != nil {
-		f.add("Limits.RatesPerSession: %w", err)
-	}
+	c.Limits.Rates.check(f, "Limits.Rates")
+	c.Limits.RatesPerSession.check(f, "Limits.RatesPerSession")
 	c.Limits.MemoryPerInstance = cmp.Or(c.Limits.MemoryPerInstance, 256<<20)
 	if m := c.Limits.MemoryPerInstance; m < minMemory || m > maxMemory {
 		f.add("Limits.MemoryPerInstance is %d; it must be between %d and %d", m, int64(minMemory), int64(maxMemory))

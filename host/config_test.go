@@ -149,6 +149,8 @@ var faulty = map[string]values{
 	"Limits.LineLength": append(values{maxLine + 1}, negative...), "Limits.LoginFailures": append(values{math.MaxInt}, negative...),
 	"Limits.LoginTime": backwards, "Limits.IdleTime": backwards, "Limits.StallTime": backwards, "Limits.DataTime": backwards,
 	"Limits.StepTime": backwards, "Limits.FailureDelay": backwards, "Limits.Threads": negative,
+	"Limits.Rates.Up": {int64(-1)}, "Limits.Rates.Down": {int64(-1)},
+	"Limits.RatesPerSession.Up": {int64(-1)}, "Limits.RatesPerSession.Down": {int64(math.MinInt64)},
 	"Limits.MemoryPerInstance": {int64(-1), int64(1), int64(minMemory - 1), int64(maxMemory + 1)},
 
 	"Proxies": {[]netip.Prefix{{}}, []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}},

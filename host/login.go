@@ -230,11 +230,11 @@ func (s *session) logIn(ctx context.Context, given Login) (*login, error) {
 
 // limit sets the rates of the account and of its session.
 func (l *login) limit(account *Account) error {
-	if err := account.Rates.Check(); err != nil {
-		return fmt.Errorf("account %q, Rates: %w", l.name, err)
-	}
-	if err := account.RatesPerSession.Check(); err != nil {
-		return fmt.Errorf("account %q, RatesPerSession: %w", l.name, err)
+	var f faults
+	account.Rates.check(&f, "Rates")
+	account.RatesPerSession.check(&f, "RatesPerSession")
+	if len(f) > 0 {
+		return fmt.Errorf("the account %q: %w", l.name, errors.Join(f...))
 	}
 	l.rates = account.Rates
 	l.own = newMeters(meters{}, account.RatesPerSession.tighter(l.session.server.config.Limits.RatesPerSession))

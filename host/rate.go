@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"sync/atomic"
 	"time"
@@ -18,12 +17,14 @@ type Rates struct {
 	Down int64 // of downloads
 }
 
-// Check is the fault of rates; nil for none.
-func (r Rates) Check() error {
-	if r.Up < 0 || r.Down < 0 {
-		return fmt.Errorf("%d bytes a second up and %d down; rates must not be negative", r.Up, r.Down)
+// check adds the faults of rates that are called name.
+func (r Rates) check(f *faults, name string) {
+	if r.Up < 0 {
+		f.add("%s.Up is %d; it must not be negative", name, r.Up)
 	}
-	return nil
+	if r.Down < 0 {
+		f.add("%s.Down is %d; it must not be negative", name, r.Down)
+	}
 }
 
 // tighter is the lower of each two rates.

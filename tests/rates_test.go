@@ -177,8 +177,8 @@ func TestRatesOfModeZ(t *testing.T) {
 func TestNegativeRates(t *testing.T) {
 	t.Parallel()
 	_, err := host.New(host.Config{Limits: host.Limits{Rates: host.Rates{Up: -1}, RatesPerSession: host.Rates{Down: -2}}})
-	assert.ErrorContains(t, err, "Limits.Rates: -1 bytes a second up and 0 down; rates must not be negative")
-	assert.ErrorContains(t, err, "Limits.RatesPerSession: 0 bytes a second up and -2 down")
+	assert.ErrorContains(t, err, "Limits.Rates.Up is -1; it must not be negative")
+	assert.ErrorContains(t, err, "Limits.RatesPerSession.Down is -2; it must not be negative")
 	c := connect(t, throttled(t, host.Limits{}, host.Account{Rates: host.Rates{Up: -1}}, nil))
 	c.do("USER u")
 	assert.Equal(t, 530, c.do("PASS p"))

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode"
 
+	"wasiftp/host/bans"
 	"wasiftp/wasi"
 )
 
@@ -68,6 +69,7 @@ type Config struct {
 	Proxies []netip.Prefix
 
 	Limits  Limits
+	Bans    bans.Policy // who is turned away, and who waits, as logins have failed; see [Server.Bans]
 	Passive Passive
 	TLS     TLS
 
@@ -201,6 +203,11 @@ func (c Config) checked() (Config, error) {
 	c.checkTexts(&f)
 	c.checkPassive(&f)
 	c.TLS.check(&f)
+	if policy, err := c.Bans.Checked(); err != nil {
+		f.add("Bans: %w", err)
+	} else {
+		c.Bans = policy
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -164,6 +164,9 @@ var faulty = map[string]values{
 	"TLS.DataResumption": {IgnoreResumption + 1, DataResumption(math.MaxUint8)},
 	"TLS.Close":          {RequireClose + 1, TLSClose(math.MaxUint8)},
 
+	"Bans.After": negative, "Bans.Window": backwards, "Bans.Time": backwards, "Bans.Longest": backwards, "Bans.Rate": negative,
+	"Bans.Allow": {[]netip.Prefix{{}}}, "Bans.Deny": {[]netip.Prefix{{}}}, "Bans.Remembered": negative,
+
 	"AllowForeignDataAddress": anything,
 	"Module":                  anything, // New tries it
 	"Instances":               negative, "SessionsPerInstance": negative,

@@ -36,7 +36,8 @@
 // The text of an error never reaches a client. An Authenticator's error becomes:
 //
 //	ErrDenied                          530 Login incorrect.
-//	ErrBusy, Account.MaxSessions       421 Too many sessions of this account, try again later.
+//	ErrBusy, Account.MaxSessions,
+//	a ban (Config.Bans)                421 Too many sessions of this account, try again later.
 //	a panic                            451 Logging in failed on the server's side.
 //	any other, no Account, no FS       530 Login incorrect; the error is logged
 //

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"wasiftp/fsbridge"
+	"wasiftp/host/bans"
 	"wasiftp/host/internal/charset"
 	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
@@ -148,9 +149,13 @@ func (sh *shard) authLogin(a *wasm.Args) wasi.Errno {
 	if given.TLS == nil && s.server.config.TLS.Require != TLSOptional || s.failures >= s.server.config.Limits.LoginFailures {
 		return wasi.EACCES
 	}
-	authenticate := func(ctx context.Context) answer { return s.authenticate(ctx, given) }
-	result, errno := s.pose(questionKey{call: wasi.AuthLogin, name: user, to: password},
-		task{authenticate, &s.server.threads.logins, user, &s.server.tempo})
+	key := questionKey{call: wasi.AuthLogin, name: user, to: password}
+	var attempt *bans.Attempt
+	if s.asked == nil || s.asked.key != key {
+		attempt = s.server.bans.Attempt(s.client.Addr(), user+"@"+given.Host)
+	}
+	authenticate := func(ctx context.Context) answer { return s.authenticate(ctx, given, attempt) }
+	result, errno := s.pose(key, task{authenticate, &s.server.threads.logins, user, &s.server.tempo, attempt})
 	if errno == wasi.EACCES {
 		s.failures++
 	}
@@ -179,12 +184,20 @@ func (s *session) logOut() {
 	}
 }
 
-func (s *session) authenticate(ctx context.Context, given Login) answer {
+func (s *session) authenticate(ctx context.Context, given Login, attempt *bans.Attempt) answer {
+	if attempt.Banned() {
+		s.observe(Event{Kind: LoginFailed, User: given.User, Err: bans.ErrBanned})
+		return answer{errno: wasi.EMFILE}
+	}
 	l, err := s.logIn(ctx, given)
 	if err == nil {
+		attempt.Succeeded()
 		return answer{login: l}
 	}
 	s.observe(Event{Kind: LoginFailed, User: given.User, Err: err})
+	if errors.Is(err, ErrDenied) {
+		attempt.Failed()
+	}
 	if _, told := err.(*panicked); told {
 		return answer{errno: wasi.EIO}
 	}

@@ -3,6 +3,8 @@ package host
 import (
 	"net/netip"
 	"time"
+
+	"wasiftp/host/bans"
 )
 
 // Observer gets the events of the server. One goroutine calls Observe, in the order of
@@ -50,6 +52,7 @@ const (
 	Linked                            // the symbolic link Path to To was made
 	DataRefused                       // a data connection with Data was refused: another host's, or TLS or its header failed (Err)
 	Dropped                           // Count events were dropped here, since the Observer was too slow
+	Banned                            // a network is turned away from now on, as Ban says; no event tells of its connections
 )
 
 var eventNames = [...]string{
@@ -57,7 +60,7 @@ var eventNames = [...]string{
 	LoginFailed: "login failed", LoggedOut: "logged out", Downloaded: "downloaded", Uploaded: "uploaded",
 	UploadFailed: "upload failed", Listed: "listed", Made: "made", Deleted: "deleted", Renamed: "renamed",
 	Changed: "changed", Hashed: "hashed", Copied: "copied", Linked: "linked", DataRefused: "data connection refused",
-	Dropped: "events dropped",
+	Dropped: "events dropped", Banned: "banned",
 }
 
 // String returns the kind in lower-case words.
@@ -87,6 +90,7 @@ type Event struct {
 	ASCII    bool          // the transfer converted line ends
 	TLS      bool          // the data connection was under TLS
 	Err      error         // why it failed; never contains a password
+	Ban      *bans.Ban     // of Banned
 
 	// TLSClosed reports that the client of an upload ended TLS with close_notify, so that
 	// nobody can have cut off the end of the file. See [TLS.Close].

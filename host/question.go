@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"wasiftp/host/bans"
 	"wasiftp/host/turns"
 	"wasiftp/wasi"
 )
@@ -31,6 +32,7 @@ type task struct {
 	threads *turns.Queue[string] // where the work needs a place, once what the session has given up is closed; nil for none
 	account string               // the key of threads
 	tempo   *tempo               // nil for work that takes its time
+	attempt *bans.Attempt        // to log in, that the work is; nil for none
 }
 
 // tempo knows which calls are quick, each by the bit of its index in wasi.Table: the last of
@@ -100,7 +102,7 @@ const maxWorking = 4
 
 // ask poses a question about the account's files.
 func (s *session) ask(key questionKey, work func(context.Context) answer) (answer, wasi.Errno) {
-	return s.pose(key, task{work, &s.server.threads.questions, s.user(), s.tempo()})
+	return s.pose(key, task{work: work, threads: &s.server.threads.questions, account: s.user(), tempo: s.tempo()})
 }
 
 // tempo is that of the account's files; nil without a login.
@@ -169,9 +171,12 @@ func (q *question) handOver() {
 	})
 }
 
-// enter waits for a place, but first until ending is closed. It returns false if the
-// question is abandoned meanwhile.
+// enter waits for a place, but first until an attempt to log in may begin and until ending
+// is closed. It returns false if the question is abandoned meanwhile.
 func (q *question) enter(ending <-chan struct{}) bool {
+	if q.attempt.Wait(q.ctx) != nil {
+		return false
+	}
 	if q.threads == nil {
 		return true
 	}
@@ -181,7 +186,11 @@ func (q *question) enter(ending <-chan struct{}) bool {
 		case <-q.ctx.Done():
 		}
 	}
-	return q.threads.Enter(q.ctx, q.account) == nil
+	if q.threads.Enter(q.ctx, q.account) != nil {
+		q.attempt.Leave()
+		return false
+	}
+	return true
 }
 
 // tryEnter is enter without waiting.
@@ -189,7 +198,7 @@ func (q *question) tryEnter() bool {
 	if q.threads == nil {
 		return true
 	}
-	return q.session.settled() && q.threads.Try(q.account)
+	return q.session.settled() && q.attempt.Try() && q.threads.Try(q.account)
 }
 
 // settled says whether all objects that the session has given up are closed.
@@ -209,6 +218,7 @@ func (q *question) do() {
 	if q.session.guard(filesCode, func() error { q.answer = q.work(q.ctx); return nil }) != nil {
 		q.answer = answer{errno: wasi.EIO}
 	}
+	q.attempt.Leave()
 	q.took = time.Since(began)
 	if q.threads != nil {
 		q.threads.Leave(q.account)

@@ -183,7 +183,7 @@ func TestPanicOfAnEmbedder(t *testing.T) {
 		}
 		key := questionKey{call: wasi.AuthLogin, name: "ali"}
 		if errno := ask(key, func(ctx context.Context) answer {
-			return s.authenticate(ctx, Login{User: "ali", Password: "open sesame"})
+			return s.authenticate(ctx, Login{User: "ali", Password: "open sesame"}, nil)
 		}); errno != wasi.EIO {
 			t.Errorf("the authenticator panics: %v", errno)
 		}
@@ -232,7 +232,9 @@ func TestAbandonedLoginGivesItsPlaceBack(t *testing.T) {
 			return &Account{FS: noFiles{}, MaxSessions: 1}, nil
 		})})
 		for range 3 {
-			s.ask(questionKey{call: wasi.AuthLogin}, func(ctx context.Context) answer { return s.authenticate(ctx, Login{User: "ali"}) })
+			s.ask(questionKey{call: wasi.AuthLogin}, func(ctx context.Context) answer {
+				return s.authenticate(ctx, Login{User: "ali"}, nil)
+			})
 			synctest.Wait()
 			sh.turn()
 			if s.asked.answer.errno != wasi.OK {

@@ -35,7 +35,9 @@ func (w *watchedAccount) Authenticate(_ context.Context, l Login) (*Account, err
 // logIn asks for a login and waits for its answer.
 func (w *watchedAccount) logIn(t *testing.T, s *session, sh *shard) answer {
 	t.Helper()
-	s.ask(questionKey{call: wasi.AuthLogin}, func(ctx context.Context) answer { return s.authenticate(ctx, Login{User: "ali"}) })
+	s.ask(questionKey{call: wasi.AuthLogin}, func(ctx context.Context) answer {
+		return s.authenticate(ctx, Login{User: "ali"}, nil)
+	})
 	synctest.Wait()
 	sh.turn()
 	return s.asked.answer

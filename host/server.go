@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"wasiftp/host/bans"
 	"wasiftp/host/internal/conn"
 	"wasiftp/host/internal/wasm"
 	"wasiftp/host/turns"
@@ -27,10 +28,11 @@ type Server struct {
 	began        time.Time
 	queue        *queue           // events and log records for the embedder
 	wall         func() time.Time // nil: time.Now
-	secret       string           // marks the TLS tickets of this server: others may share its ticket keys
-	running      sync.WaitGroup   // the goroutines of the shards
-	work         sync.WaitGroup   // the goroutines that shards start: transfers, file operations
-	revocations  atomic.Uint64    // calls of Revoke
+	bans         *bans.Book
+	secret       string         // marks the TLS tickets of this server: others may share its ticket keys
+	running      sync.WaitGroup // the goroutines of the shards
+	work         sync.WaitGroup // the goroutines that shards start: transfers, file operations
+	revocations  atomic.Uint64  // calls of Revoke
 	processors   turns.Queue[party]
 	smallBytes   atomic.Int64 // of small files that are open
 	downloads    atomic.Int32 // that move bytes without conversion
@@ -125,6 +127,7 @@ func newServer(config Config) *Server {
 		},
 		turned: make(chan struct{}, maxTurned),
 	}
+	s.bans, _ = bans.New(config.Bans, s.tellBan) // the policy is checked
 	s.threads.share(config.Limits.Threads)
 	s.ending, s.end = context.WithCancel(context.Background())
 	return s
@@ -276,6 +279,10 @@ func (s *Server) acceptOne(l net.Listener) (arrival *conn.Arrival, over bool, er
 
 // accept places a new connection in a shard, or refuses it.
 func (s *Server) accept(a *conn.Arrival, implicit bool) {
+	if err := s.bans.Admit(a.From.Addr()); err != nil {
+		s.shutOut(a, err)
+		return
+	}
 	p, err := s.admit(a.From.Addr())
 	if err != nil {
 		s.observe(Event{Kind: Refused, Client: a.From, Server: a.To, Err: err})

@@ -57,6 +57,14 @@ func TestBadInput(t *testing.T) {
 			missing + "|--tls-client-ca"},
 		{[]string{"--tls-cert", cert, "--tls-key", key, "--tls-client-ca", file}, 1, "no certificate in " + file + "|--tls-client-ca"},
 
+		{[]string{"--allow-from", "10.0.0.0/8,example.org"}, 2, "--allow-from|\"example.org\"|192.0.2.0/24"},
+		{[]string{"--deny-from", "10.0.0.0/33"}, 2, "--deny-from|10.0.0.0/33"},
+		{[]string{"--ban-after", "20"}, 2, "--ban-after|\"20\"|20/1m|off"},
+		{[]string{"--ban-after", "0/1m"}, 2, "--ban-after|\"0/1m\""},
+		{[]string{"--ban-after", "20/0s"}, 2, "--ban-after|\"20/0s\""},
+		{[]string{"--ban-time", "0"}, 2, "--ban-time|\"0\""},
+		{[]string{"--max-connection-rate", "-1"}, 2, "--max-connection-rate|\"-1\""},
+
 		{[]string{"--tls", "on"}, 2, "--tls|\"on\"|off, self-signed"},
 		{[]string{"--tls-cert", cert}, 2, cert + " has no key|--tls-key"},
 		{[]string{"--tls-cert", cert, "--tls-key", key, "--tls-key", otherKey}, 2, otherKey + " has no certificate|--tls-cert"},

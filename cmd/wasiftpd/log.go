@@ -51,7 +51,7 @@ var levels = map[host.EventKind]slog.Level{
 	host.Connected: slog.LevelDebug, host.Listed: slog.LevelDebug,
 	host.Refused: slog.LevelWarn, host.LoginFailed: slog.LevelWarn,
 	host.UploadFailed: slog.LevelWarn, host.DataRefused: slog.LevelWarn,
-	host.Dropped: slog.LevelWarn,
+	host.Dropped: slog.LevelWarn, host.Banned: slog.LevelWarn,
 }
 
 // byStranger says whether anybody can cause an event as often as he likes. An anonymous
@@ -77,8 +77,12 @@ func (o observer) Observe(e host.Event) {
 		return
 	}
 	attrs := []slog.Attr{slog.Uint64("session", e.Session), slog.String("client", e.Client.String())}
-	if e.Kind == host.Dropped {
+	switch {
+	case e.Kind == host.Dropped:
 		attrs = []slog.Attr{slog.Int("events", e.Count)}
+	case e.Ban != nil:
+		attrs = []slog.Attr{slog.String("network", e.Ban.Network.String()), slog.Int("failures", e.Ban.Failures),
+			slog.Time("until", e.Ban.Until.Round(time.Second))}
 	}
 	add := func(given bool, a slog.Attr) {
 		if given {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wasiftp/host"
+	"wasiftp/host/bans"
 )
 
 // nasty is what a client may put into a name, and more.
@@ -39,6 +40,9 @@ func TestEvents(t *testing.T) {
 		{host.Event{Kind: host.Renamed, Path: "/a", To: "/b"}, `level=INFO msg=renamed session=7 client=192.0.2.1:4711 path=/a to=/b`},
 		{host.Event{Kind: host.DataRefused, Data: client},
 			`level=WARN msg="data connection refused" session=7 client=192.0.2.1:4711 data=192.0.2.1:4711`},
+		{host.Event{Kind: host.Banned, Ban: &bans.Ban{
+			Network: netip.MustParsePrefix("192.0.2.1/32"), Failures: 21, Until: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		}}, `level=WARN msg=banned network=192.0.2.1/32 failures=21 until=2026-01-02T03:04:05.000Z`},
 		{host.Event{Kind: host.Disconnected, Duration: time.Minute},
 			`level=INFO msg=disconnected session=7 client=192.0.2.1:4711 seconds=60`},
 	} {

@@ -74,6 +74,7 @@ func (o *options) addTo(f *pflag.FlagSet) {
 		"`START:RATE:FULL` (default half of --max-sessions:30:all of them)", o.setStartups)
 	f.Func("max-sessions-per-user", "at most `N` sessions of a user, but for anonymous (default 0)", count(&o.sessionsPerUser))
 	o.addRatesTo(f)
+	o.addBansTo(f)
 	f.Func("idle-timeout", "end sessions after `TIME` without command or data (default 5m)",
 		duration(&o.config.Limits.IdleTime, 1, "90s, 5m or 1h30m"))
 	o.config.Limits.LoginTime = time.Minute

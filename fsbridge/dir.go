@@ -28,6 +28,11 @@ type DirOptions struct {
 	// bytes of the last half minute or so. A hidden upload is on the disk before its
 	// file gets its name: a power failure leaves the whole new file or the old one.
 	Sync bool
+
+	// FilePerm and FolderPerm are the permissions of new files and folders for which none
+	// are asked, whatever the process's umask. 0 is 0o666 and 0o777 less that umask. If
+	// the directory has a default access control list, that decides instead.
+	FilePerm, FolderPerm fs.FileMode
 }
 
 // Dir is a directory of the operating system, and nothing outside it.
@@ -238,9 +243,10 @@ func (d *Dir) Enter(name string) error {
 	return d.fault("enter", name, err)
 }
 
-// Mkdir makes a directory. perm are its permissions, as in [Dir.Create]; nil is 0o777
-// less the process's umask.
+// Mkdir makes a directory. perm are its permissions, as in [Dir.Create]; nil is those of
+// [DirOptions], else 0o777 less the process's umask.
 func (d *Dir) Mkdir(name string, perm *fs.FileMode) error {
+	perm = asked(perm, &d.options.FolderPerm)
 	return d.changeIn("mkdir", name, func(p parent, base string) error {
 		wanted := permissions(perm, 0o777)
 		err := p.mkdir(base, wanted)

@@ -45,6 +45,14 @@ func checkChange(op, name string) error {
 	return &fs.PathError{Op: op, Path: name, Err: err}
 }
 
+// asked is perm or, if none is asked for, own; nil if that is 0.
+func asked(perm, own *fs.FileMode) *fs.FileMode {
+	if perm == nil && *own != 0 {
+		return own
+	}
+	return perm
+}
+
 // permissions are those of a new file or directory: *perm or, if perm is nil, usual.
 func permissions(perm *fs.FileMode, usual fs.FileMode) fs.FileMode {
 	if perm == nil {

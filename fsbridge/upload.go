@@ -30,8 +30,8 @@ import (
 // lists, extended attributes and hard links go with the old file. A symbolic link is
 // itself replaced.
 //
-// perm are the permissions of a new file, whatever the process's umask; nil is 0o666 less
-// the umask. If the directory has a default access control list, that decides instead.
+// perm are the permissions of a new file, whatever the process's umask; nil is those of
+// [DirOptions], else 0o666 less the umask. If the directory has a default access control list, that decides instead.
 //
 // The upload is an [io.ReaderFrom] that lets the kernel move the bytes.
 func (d *Dir) Create(name string, flag int, offset int64, perm *fs.FileMode) (Upload, error) {
@@ -44,6 +44,7 @@ func (d *Dir) create(name string, flag int, offset int64, perm *fs.FileMode) (_ 
 	if err := cmp.Or(checkUpload(name, flag, offset), checkHidden("create", name)); err != nil {
 		return nil, nil, err
 	}
+	perm = asked(perm, &d.options.FilePerm)
 	create := d.createInPlace
 	if d.options.Atomic && (flag == os.O_TRUNC || flag == os.O_EXCL) {
 		create = d.createHidden

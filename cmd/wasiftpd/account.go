@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"strings"
 
 	"wasiftp/fsbridge"
@@ -26,9 +27,10 @@ type accounts struct {
 
 	checks *checks
 
-	clientAuth string     // what client certificates are for: "require", "login", or "" for nothing
-	perUser    int        // sessions at a time; 0 is no limit
-	rates      host.Rates // of each user
+	options    fsbridge.DirOptions // of all folders
+	clientAuth string              // what client certificates are for: "require", "login", or "" for nothing
+	perUser    int                 // sessions at a time; 0 is no limit
+	rates      host.Rates          // of each user
 
 	hosts  map[string]*accounts // of virtual hosts, by name
 	suffix string               // "@" and the virtual host, after names in limits and logs; "" for the server
@@ -50,25 +52,49 @@ func (o *options) fill(a *accounts, users []entry) error {
 		a.anonymous = &account{entry: entry{name: name, root: o.root, rights: rights, rates: a.rates}, unique: name + a.suffix, shared: true}
 	}
 	var faults []error
-	for _, u := range o.users {
-		rights, _ := host.ParseRights(u.rights)
-		if err := a.add(entry{name: u.name, secret: newPlainSecret(u.password), root: o.root, rights: rights}); err != nil {
+	for _, e := range o.flagUsers() {
+		if err := a.add(e); err != nil {
 			faults = append(faults, usageError{fmt.Errorf("--user: %w", err)})
 		}
 	}
-	for _, e := range users {
+	for _, e := range slices.Concat(o.entries, users) {
 		if e.root == "" {
 			e.root = o.root
 		}
-		if err := a.add(e); err != nil {
-			faults = append(faults, fmt.Errorf("%s:%d: %w", o.usersFile, e.line, err))
+		if err := cmp.Or(o.checkEntry(e), a.add(e)); err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", e.place, err))
 		}
 	}
 	return errors.Join(faults...)
 }
 
+// flagUsers are the entries of --user.
+func (o *options) flagUsers() (entries []entry) {
+	for _, u := range o.users {
+		rights, _ := host.ParseRights(u.rights)
+		secret := newPlainSecret(u.password)
+		entries = append(entries, entry{
+			name: u.name, place: "--user", hash: fmt.Sprintf("%x", secret), secret: secret, root: o.root, rights: rights,
+		})
+	}
+	return entries
+}
+
+// checkEntry finds what a user is to have and the server can't give.
+func (o *options) checkEntry(e entry) error {
+	switch {
+	case e.certificate != "" && o.tls.clientCA == "":
+		return fmt.Errorf("user %q is to show a certificate, which needs tls-client-ca", e.name)
+	case !e.locked && e.secret == nil && e.certificate != "" && o.tls.clientAuthMode() != "login":
+		return fmt.Errorf("user %q has no password; only with tls-client-auth = \"login\" a certificate is enough", e.name)
+	case e.admission.tls && !o.tls.on():
+		return fmt.Errorf("user %q needs TLS, which is off; give tls-cert and tls-key, tls-acme, or tls = \"self-signed\"", e.name)
+	}
+	return nil
+}
+
 func (o *options) anonymousRights() host.Rights {
-	if o.anonymous == "" && len(o.users) == 0 && o.usersFile == "" {
+	if o.anonymous == "" && len(o.users)+len(o.entries) == 0 && o.usersFile == "" {
 		return host.ReadOnly
 	}
 	rights, _ := host.ParseRights(o.anonymous) // none for off
@@ -76,11 +102,15 @@ func (o *options) anonymousRights() host.Rights {
 }
 
 func (a *accounts) add(e entry) error {
-	if _, ok := a.byName[e.name]; ok {
-		return fmt.Errorf("user %q is given twice", e.name)
+	if first, ok := a.byName[e.name]; ok {
+		return fmt.Errorf("user %q is given twice, the first time by %s", e.name, first.place)
 	}
 	e.rates = cmp.Or(e.rates, a.rates)
-	a.byName[e.name] = account{entry: e, unique: e.name + a.suffix, maxSessions: a.perUser}
+	own := account{entry: e, unique: e.name + a.suffix, maxSessions: a.perUser}
+	if e.sessions != nil {
+		own.maxSessions = *e.sessions
+	}
+	a.byName[e.name] = own
 	if e.secret != nil {
 		a.standIns = append(a.standIns, e.secret)
 	}
@@ -103,6 +133,9 @@ func (a *accounts) each(visit func(*account)) {
 // gone adds to names the unique names of the users whom next lacks, or has with other
 // settings.
 func (a *accounts) gone(next *accounts, names map[string]bool) {
+	if own := a.anonymous; own != nil && (next.anonymous == nil || !next.anonymous.same(own.entry)) {
+		names[own.unique] = true
+	}
 	for name, own := range a.byName {
 		if now, ok := next.byName[name]; !ok || !now.same(own.entry) {
 			names[own.unique] = true
@@ -119,6 +152,9 @@ func (a *account) writes() bool { return a.rights&^(host.ReadOnly|host.RightAdmi
 // open makes the [host.Account] of one login. The server enforces the account's rights; a
 // read-only file system for an account that may not write is a second lock.
 func (a *account) open(folders *folders, options fsbridge.DirOptions) (*host.Account, error) {
+	if a.umask != nil {
+		options.FilePerm, options.FolderPerm = 0o666&^*a.umask, 0o777&^*a.umask
+	}
 	dir, leave, err := folders.enter(a.root, options)
 	if err != nil {
 		return nil, err
@@ -134,7 +170,8 @@ func (a *account) open(folders *folders, options fsbridge.DirOptions) (*host.Acc
 }
 
 // find returns the account that a login is for. It fails with [host.ErrDenied] if name,
-// password or client certificate is wrong.
+// password or client certificate is wrong, or the user may not log in from there or now.
+// The reason is for the log: the client hears the same words each time, after the same time.
 func (a *accounts) find(ctx context.Context, login host.Login) (*account, error) {
 	if at := a.hosts[login.Host]; at != nil {
 		return at.find(ctx, login)
@@ -144,35 +181,54 @@ func (a *accounts) find(ctx context.Context, login host.Login) (*account, error)
 		return nil, fmt.Errorf("%w: no client certificate was shown", host.ErrDenied)
 	}
 	found, known := a.byName[login.User]
-	if a.clientAuth == "login" && verified && shown == login.User && found.secret != nil {
+	own := cmp.Or(found.certificate, login.User) // the name that counts in place of a password
+	if a.clientAuth == "login" && verified && shown == own && known && !found.closed() {
+		if err := found.refusal(login, shown); err != nil {
+			return nil, err
+		}
 		return &found, nil
 	}
 	if !known && a.anonymous != nil && isAnonymous(login.User) {
 		return a.anonymous, nil
 	}
-	check := found.secret
+	if err := a.checkPassword(ctx, login, found.secret); err != nil {
+		if known && found.closed() && errors.Is(err, host.ErrDenied) {
+			err = errLocked
+		}
+		return nil, err
+	}
+	if err := found.refusal(login, shown); err != nil {
+		return nil, err
+	}
+	return &found, nil
+}
+
+// checkPassword checks a password against a secret. Without one it takes as long, and
+// fails.
+func (a *accounts) checkPassword(ctx context.Context, login host.Login, own secret) error {
+	check := own
 	if check == nil {
 		if len(a.standIns) == 0 {
-			return nil, host.ErrDenied
+			return host.ErrDenied
 		}
 		check = a.standIns[maphash.String(a.seed, login.User)%uint64(len(a.standIns))]
 	}
 	from := network(login.Client.Addr())
 	if err := a.checks.Enter(ctx, from); err != nil {
-		return nil, err
+		return err
 	}
 	defer a.checks.Leave(from)
 	password := login.Password.Reveal()
 	ok, err := check.matches(password)
 	switch {
-	case found.secret == nil, checkPassword(password) != nil:
-		return nil, host.ErrDenied
+	case own == nil, checkPassword(password) != nil:
+		return host.ErrDenied
 	case err != nil:
-		return nil, fmt.Errorf("the password of user %q can't be checked: %w", login.User, err)
+		return fmt.Errorf("the password of user %q can't be checked: %w", login.User, err)
 	case !ok:
-		return nil, host.ErrDenied
+		return host.ErrDenied
 	}
-	return &found, nil
+	return nil
 }
 
 // isAnonymous says whether name is a user name of anonymous FTP (RFC 1635).

@@ -25,8 +25,11 @@ func (p *program) announce(o *options, a *accounts, listeners []listener) {
 	for _, u := range o.users {
 		say("%s may %s %s.", u.name, inWords(a.byName[u.name].rights), o.root)
 	}
+	if len(o.entries) > 0 {
+		say("Users of %s may log in: %d.", o.file, len(o.entries))
+	}
 	if o.usersFile != "" {
-		say("Users of %s may log in: %d.", o.usersFile, len(a.byName)-len(o.users))
+		say("Users of %s may log in: %d.", o.usersFile, len(a.byName)-len(o.users)-len(o.entries))
 	}
 	for _, h := range o.hosts {
 		say("Who names the host %s is served from %s.", h.name, o.forHost(h).root)

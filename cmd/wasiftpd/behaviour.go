@@ -19,7 +19,7 @@ func (o *options) behaviours() []host.Switch {
 }
 
 func (o *options) addBehaviourTo(f *pflag.FlagSet) {
-	does := "where servers differ and some client minds, do as `WORDS` say,\nseparated by commas:"
+	does := "where servers differ and some client minds, do as `WORDS` say,\nseparated by commas; repeatable:"
 	f.Func("behaviour", wordsHelp(does, o.behaviours()), turnOn(o.behaviours(), "is no behaviour"))
 	f.Func("allow", wordsHelp("turn on what `WORDS` say, separated by commas; repeatable:", o.config.Allow.Switches()),
 		turnOn(o.config.Allow.Switches(), "can't be allowed"))

@@ -35,6 +35,8 @@ type program struct {
 	// more; else its next line there would end it. nil leaves that so.
 	ignoreSIGPIPE func()
 
+	environment []string // variables, as in [os.Environ]
+
 	root bool // the program begins as root
 
 	// enclose keeps all threads of the process from opening files outside of a wall;
@@ -72,7 +74,7 @@ func (p *program) command() *cobra.Command {
 	root := p.serveCommand()
 	root.Use = "wasiftpd"
 	root.Long = "wasiftpd serves folders by FTP: without flags the current one, read-only, to anyone on this machine.\n" +
-		"Without a command it does what wasiftpd serve does."
+		"Without a command it does what wasiftpd serve does.\n\n" + settingsHelp
 	root.Example = "  wasiftpd --root /srv/files\n" +
 		"  wasiftpd --listen :2121 --root /srv/files --users /etc/wasiftpd/users --passive-ports 50000-50099"
 	showVersion := root.Flags().Bool("version", false, "print what wasiftpd version prints")
@@ -88,7 +90,8 @@ func (p *program) command() *cobra.Command {
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.SetFlagErrorFunc(flagFault)
-	root.AddCommand(p.serveCommand(), p.passwdCommand(), p.moduleCommand(), p.versionCommand())
+	root.AddCommand(p.serveCommand(), p.passwdCommand(), p.configCommand(), p.checkCommand(), p.moduleCommand(),
+		p.versionCommand())
 	return root
 }
 

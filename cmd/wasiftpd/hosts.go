@@ -78,7 +78,7 @@ func (o *options) forHost(h virtualHost) *options {
 		own.root = h.root
 	}
 	if h.users != "" || h.anonymous != "" {
-		own.users, own.usersFile, own.anonymous = nil, h.users, h.anonymous
+		own.users, own.entries, own.usersFile, own.anonymous = nil, nil, h.users, h.anonymous
 	}
 	return &own
 }

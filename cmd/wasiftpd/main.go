@@ -15,6 +15,7 @@ func main() {
 		hangups:       func() <-chan os.Signal { return catch(syscall.SIGHUP) }, // never comes on Windows
 		ignoreSIGPIPE: func() { signal.Ignore(syscall.SIGPIPE) },
 		enclose:       enclose,
+		environment:   os.Environ(),
 		root:          os.Geteuid() == 0,
 	}
 	os.Exit(p.run(os.Args[1:]...))

@@ -24,14 +24,17 @@ func (o *options) setProxies(list string) error {
 	return nil
 }
 
-// parseNetwork reads a network, or an address, which is a network of one.
-func parseNetwork(s string) (netip.Prefix, error) {
-	network, err := netip.ParsePrefix(s)
-	if addr, bad := netip.ParseAddr(s); bad == nil && addr.Zone() == "" {
-		network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+// parseNetwork reads an address or a network.
+func parseNetwork(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
+		return netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil
 	}
+	network, err := netip.ParsePrefix(text)
 	if err != nil || network.Addr().Is4In6() {
-		return netip.Prefix{}, fmt.Errorf("%q is no network such as 192.0.2.0/24, 2001:db8::/32 or 192.0.2.1", s)
+		return network, fmt.Errorf("%q is no address or network such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32", text)
 	}
-	return network.Masked(), nil
+	if network != network.Masked() {
+		return network, fmt.Errorf("%q has bits behind its length; did you mean %v?", text, network.Masked())
+	}
+	return network, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -20,10 +21,12 @@ import (
 // options are the values of serve's flags. Values that the server takes as they are
 // stand in config.
 type options struct {
+	file      string // the configuration file
 	listen    []string
 	root      string
 	anonymous string // "" is not given
 	users     []user
+	entries   []entry // of [[user]] tables
 	usersFile string
 	hosts     []virtualHost
 	atomic    bool
@@ -48,6 +51,7 @@ type user struct {
 
 func (o *options) addTo(f *pflag.FlagSet) {
 	f.SortFlags = false
+	f.StringVar(&o.file, configFlag, "", "read users, and what no flag and no variable says, from `FILE`")
 	f.Func("listen", "listen on `ADDR`, as in 127.0.0.1:2121, the default; repeatable;\n:2121 is every address of "+
 		"this machine", listenTo(&o.listen))
 	f.StringVar(&o.root, "root", ".", "serve the folder `DIR`")
@@ -96,7 +100,7 @@ func (o *options) addTo(f *pflag.FlagSet) {
 		"with the groups of USER or GROUP alone. That user must be able to\nread files that are to be loaded again")
 	f.Func("landlock", "`off|DIR`: on Linux, no files can be opened but those in served\n"+
 		"folders, those that are loaded again and those beside them. DIR is\nleft open too, for folders that come "+
-		"later; off leaves all open", o.walled.set)
+		"later; repeatable; off leaves\nall open", o.walled.set)
 	f.Func("greeting", "greet clients with `TEXT`", o.setGreeting)
 	f.Func("sessions-per-instance", "at most `N` sessions an instance of the engine; 1 isolates\nmost and costs "+
 		"most, 0 is no limit (default 0)", count(&o.config.SessionsPerInstance))
@@ -110,7 +114,24 @@ func (o *options) addTo(f *pflag.FlagSet) {
 // anchor makes all paths absolute. Files are opened by them again while the server runs,
 // when the current folder may be another.
 func (o *options) anchor() {
-	anchor(&o.root, &o.usersFile, &o.tls.clientCA)
+	if dir, err := os.Getwd(); err == nil {
+		o.anchorAt(dir)
+	}
+}
+
+// anchorAt makes all paths absolute that are relative to dir.
+func (o *options) anchorAt(dir string) {
+	anchor := func(paths ...*string) {
+		for _, path := range paths {
+			if *path != "" && !filepath.IsAbs(*path) {
+				*path = filepath.Join(dir, *path)
+			}
+		}
+	}
+	anchor(&o.file, &o.root, &o.usersFile, &o.module, &o.tls.dir, &o.tls.clientCA)
+	if o.cacheDir != "off" {
+		anchor(&o.cacheDir)
+	}
 	for _, files := range [][]string{o.tls.certs, o.tls.keys, o.walled.extra} {
 		for i := range files {
 			anchor(&files[i])
@@ -120,14 +141,6 @@ func (o *options) anchor() {
 		for i := range hosts {
 			h := &hosts[i]
 			anchor(&h.root, &h.users, &h.cert, &h.key)
-		}
-	}
-}
-
-func anchor(paths ...*string) {
-	for _, path := range paths {
-		if abs, err := filepath.Abs(*path); *path != "" && err == nil {
-			*path = abs
 		}
 	}
 }

@@ -83,7 +83,8 @@ func (r *roster) accounts() (*accounts, error) {
 	o := r.options
 	a := &accounts{
 		byName: map[string]account{}, seed: r.seed, checks: r.checks, clientAuth: o.tls.clientAuthMode(), perUser: o.sessionsPerUser,
-		rates: o.ratesPerUser,
+		rates:   o.ratesPerUser,
+		options: fsbridge.DirOptions{Atomic: o.atomic, Sync: o.sync},
 	}
 	err := o.fill(a, r.users(o))
 	if err == nil {
@@ -121,8 +122,8 @@ func (r *roster) replace(next *accounts) (ended int) {
 	old := r.current.Swap(next)
 	old.gone(next, gone)
 	if r.walled {
-		added := next.folders()
-		maps.DeleteFunc(added, func(path string, _ []string) bool { return old.folders()[path] != nil })
+		added, before := next.folders(), old.folders()
+		maps.DeleteFunc(added, func(path string, _ []string) bool { return before[path] != nil })
 		go r.warnOutside(added, r.sweeper.logger) // a folder may hang
 	}
 	if r.revoke == nil || len(gone) == 0 {
@@ -176,11 +177,12 @@ func (r *roster) checkFolders(logger *slog.Logger) error {
 
 // Authenticate implements [host.Authenticator].
 func (r *roster) Authenticate(ctx context.Context, login host.Login) (*host.Account, error) {
-	found, err := r.current.Load().find(ctx, login)
+	current := r.current.Load()
+	found, err := current.find(ctx, login)
 	if err != nil {
 		return nil, err
 	}
-	own, err := found.open(&r.folders, fsbridge.DirOptions{Atomic: r.options.atomic, Sync: r.options.sync})
+	own, err := found.open(&r.folders, current.options)
 	if err == nil && found.writes() {
 		r.sweeper.sweep(found.root)
 	}

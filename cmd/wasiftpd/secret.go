@@ -39,6 +39,8 @@ var (
 	errHash = errors.New("its second field is no argon2id or bcrypt hash; make the line with wasiftpd passwd, or " +
 		"write * to lock the account")
 
+	errTableHash = errors.New("it is no argon2id or bcrypt hash; wasiftpd passwd prints one between the first two colons of its line")
+
 	// The library would accept a bcrypt cost that it can't compute, and fail at each login.
 	bcryptHash = regexp.MustCompile(`^\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$`)
 
@@ -99,4 +101,21 @@ func checkPassword(password string) error {
 		return errors.New("the password holds a line end or NUL, which no client can send")
 	}
 	return nil
+}
+
+// secrets are several, each of which lets a user in. All are checked, so that the time does
+// not tell which one was right.
+type secrets []secret
+
+func (all secrets) matches(password string) (matched bool, err error) {
+	var faults []error
+	for _, one := range all {
+		ok, err := one.matches(password)
+		matched = matched || ok
+		faults = append(faults, err)
+	}
+	if matched {
+		return true, nil
+	}
+	return false, errors.Join(faults...)
 }

@@ -21,15 +21,22 @@ func (p *program) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve folders by FTP (what wasiftpd does without a command)",
-		Long:  "serve serves folders by FTP.\n\n" + usersFormat,
+		Long:  "serve serves folders by FTP.\n\n" + settingsHelp + "\n\n" + usersFormat,
 		Args:  atMost(0),
-		RunE:  func(*cobra.Command, []string) error { return p.serve(&o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := p.configure(cmd.Flags(), &o)
+			if err != nil {
+				return err
+			}
+			return p.serve(&o, config)
+		},
 	}
-	o.addTo(cmd.Flags())
+	newSettings(cmd.Flags(), &o)
 	return cmd
 }
 
-func (p *program) serve(o *options) (err error) {
+// serve runs the server. config is the configuration file that o was read from, nil for none.
+func (p *program) serve(o *options, config *configFile) (err error) {
 	hangups := p.hangups()
 	if p.ignoreSIGPIPE != nil {
 		p.ignoreSIGPIPE()
@@ -37,7 +44,6 @@ func (p *program) serve(o *options) (err error) {
 	lines := newBacklog(p.stderr, o.logFormat)
 	defer lines.close(flushTime)
 	logger := lines.logger(o.logFormat)
-	o.anchor()
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -45,6 +51,9 @@ func (p *program) serve(o *options) (err error) {
 	roster, err := o.roster(ctx, files)
 	if err != nil {
 		return err
+	}
+	if config != nil {
+		config.follow(roster, files)
 	}
 	if err := o.readTLS(files); err != nil {
 		return err
@@ -150,12 +159,17 @@ type listener struct {
 	implicit bool // TLS comes before the greeting
 }
 
+// addresses are those of the listeners without implicit TLS.
+func (o *options) addresses() []string {
+	if len(o.listen)+len(o.tls.implicit) == 0 {
+		return []string{"127.0.0.1:2121"}
+	}
+	return o.listen
+}
+
 // listenAll opens all listeners or none.
 func (o *options) listenAll() (listeners []listener, err error) {
-	addrs := o.listen
-	if len(addrs) == 0 && len(o.tls.implicit) == 0 {
-		addrs = []string{"127.0.0.1:2121"}
-	}
+	addrs := o.addresses()
 	for i, addr := range slices.Concat(addrs, o.tls.implicit) {
 		implicit := i >= len(addrs)
 		flag := "--listen"

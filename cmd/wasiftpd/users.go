@@ -12,6 +12,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -41,22 +42,38 @@ const charsetSetting = "charset="
 // byteOrderMark begins a file that some editors on Windows have written.
 const byteOrderMark = "\ufeff"
 
-// entry is a line of a users file, or an account of the flags.
+// entry is a line of a users file, a [[user]] table of the configuration file, or an
+// account of the flags. Its zero fields change nothing.
 type entry struct {
-	line    int // in the file, from 1
+	line    int    // in the users file, from 1
+	place   string // where it stands, for faults
 	name    string
-	hash    string // as it stands in the file
-	secret  secret // nil locks the account
+	hash    string // as it stands in the file; several with a blank between them
+	secret  secret // nil is no password
 	root    string // "" is that of --root
 	rights  host.Rights
 	charset string     // "" is that of --charset
 	rates   host.Rates // the zero value is those of --rate-per-user
+
+	// What only [[user]] tables can set.
+	locked      bool
+	sessions    *int         // at a time; nil is --max-sessions-per-user
+	umask       *fs.FileMode // taken from the permissions of what is made; nil is the process's
+	certificate string       // the common name of the client certificate that must be shown; "" is any
+	admission   admission
+	rules       []rule
 }
 
 // same says whether two entries give a user the same account.
 func (e entry) same(other entry) bool {
-	return e.hash == other.hash && e.root == other.root && e.rights == other.rights && e.charset == other.charset && e.rates == other.rates
+	for _, own := range []*entry{&e, &other} {
+		own.line, own.place, own.secret = 0, "", nil // the hash tells secrets apart
+	}
+	return reflect.DeepEqual(e, other)
 }
+
+// closed says whether nothing that a client sends would let the user in.
+func (e *entry) closed() bool { return e.locked || e.secret == nil && e.certificate == "" }
 
 // parseUsers reads a users file. Relative roots count from the folder of path, and faults
 // name path. The error has all faults, a line each.
@@ -79,6 +96,7 @@ func parseUsers(r io.Reader, path string) (entries []entry, err error) {
 			continue
 		}
 		e.line, lines[e.name] = n, n
+		e.place = fmt.Sprintf("%s:%d", path, n)
 		entries = append(entries, e)
 	}
 	if err := scan.Err(); err != nil {
@@ -230,10 +248,14 @@ func (f *usersFile) read(logger *slog.Logger) ([]byte, error) {
 	}
 	content, err := os.ReadFile(f.path)
 	if err == nil && exposed(info) && contentHash(content) != f.last {
-		logger.Warn("everybody on this machine can read or change the users file, which has hashes of passwords; chmod 640 it",
-			"file", f.path)
+		warnOfExposed("users file", f.path, logger)
 	}
 	return content, err
+}
+
+func warnOfExposed(what, path string, logger *slog.Logger) {
+	logger.Warn("everybody on this machine can read or change the "+what+", which has hashes of passwords; chmod 640 it",
+		"file", path)
 }
 
 // exposed says whether everybody on this machine can read or write a file.

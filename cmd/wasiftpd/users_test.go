@@ -116,7 +116,7 @@ func TestUsersFileAllFaults(t *testing.T) {
 	users := write(t, dir, "users", "alice:*::ro\nbob:*:missing:ro\ncarol:*::rw\ndan:*::all\nerin:*::ro\n")
 	_, err := rosterOf(t, "--root", dir, "--user", "erin:secret", "--users", users)
 	want := users + ":4: \"all\" is no right; write " + host.RightsHelp + "\n" +
-		users + ":5: user \"erin\" is given twice"
+		users + ":5: user \"erin\" is given twice, the first time by --user"
 	if err == nil || err.Error() != want {
 		t.Errorf("the faults are\n%v\nwant\n%s", err, want)
 	}

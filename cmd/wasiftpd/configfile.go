@@ -1,0 +1,254 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+	"github.com/spf13/pflag"
+)
+
+const configFlag = "config"
+
+// configFile is the configuration file as it was when it was last loaded.
+type configFile struct {
+	path   string
+	given  map[string][]string // what flags and variables say
+	in     map[string][]string // what the server runs with, of the settings that need a restart
+	roster *roster
+	last   string // the outcome of the latest load: the content's hash or the faults
+	latest []any  // what the latest load has changed, for the log
+}
+
+// liveSettings are those that a reload changes. Whatever else the file says holds from the
+// next start on.
+var liveSettings = []string{"root", "anonymous", "user", "max-sessions-per-user", "atomic-uploads", "sync"}
+
+// configure reads the variables and the configuration file into o, which has the values of
+// the flags in f. It returns nil if there is no such file. The error has all faults.
+func (p *program) configure(f *pflag.FlagSet, o *options) (*configFile, error) {
+	faults := readVariables(f, p.environment)
+	given := map[string][]string{}
+	for _, flag := range settings(f) {
+		if flag.Changed {
+			given[flag.Name] = texts(flag)
+		}
+	}
+	o.anchor()
+	if o.file == "" {
+		return nil, wrongUsage(faults)
+	}
+	c := &configFile{path: o.file, given: given, in: map[string][]string{}}
+	content, err := os.ReadFile(c.path)
+	if err != nil {
+		return nil, wrongUsage(append(faults, fmt.Errorf("cannot read the configuration: %w; give another with --config", err)))
+	}
+	c.last = contentHash(content)
+	read, flags, err := c.parse(content)
+	if err := wrongUsage(append(faults, err)); err != nil {
+		return nil, err
+	}
+	for _, flag := range settings(flags) {
+		c.in[flag.Name] = texts(flag)
+	}
+	*o = *read
+	return c, nil
+}
+
+// wrongUsage joins faults to one error, nil for none.
+func wrongUsage(faults []error) error {
+	if err := errors.Join(faults...); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// parse makes options of what is given and, for all other settings, of the content of the
+// file. Its relative paths count from the folder of the file.
+func (c *configFile) parse(content []byte) (*options, *pflag.FlagSet, error) {
+	o, f := &options{file: c.path}, pflag.NewFlagSet("", pflag.ContinueOnError)
+	newSettings(f, o)
+	for name, values := range c.given {
+		for _, text := range values {
+			if err := set(f, f.Lookup(name), text); err != nil {
+				return nil, nil, fmt.Errorf("--%s: %w", name, err)
+			}
+		}
+	}
+	o.anchor()
+	d, err := parseDocument(c.path, content)
+	if err != nil {
+		return nil, nil, err
+	}
+	users, faults := d.readSettings(f, c.given)
+	o.anchorAt(filepath.Dir(c.path))
+	entries, more := d.readUsers(users)
+	o.entries = entries
+	return o, f, errors.Join(append(faults, more...)...)
+}
+
+// readSettings sets the flags in f to the values of a document, but for those that are
+// given: the values of these are only checked. It returns the [[user]] tables, which have
+// the key of --user.
+func (d *document) readSettings(f *pflag.FlagSet, given map[string][]string) (users []*node, faults []error) {
+	checked := pflag.NewFlagSet("", pflag.ContinueOnError)
+	newSettings(checked, new(options))
+	for _, key := range d.top.fields {
+		flags := f
+		if _, ok := given[key.name]; ok {
+			flags = checked
+		}
+		flag, value := setting(flags, key.name), key.value
+		switch {
+		case key.name == "defaults", key.name == "group": // readUsers reads them
+			continue
+		case flag == nil:
+			faults = append(faults, d.unknownKey(f, key))
+			continue
+		case key.name == "user":
+			value, users = splitUsers(value)
+		}
+		for _, err := range setFrom(flags, flag, value) {
+			faults = append(faults, d.faultOf(key.name, value, err))
+		}
+	}
+	return users, faults
+}
+
+func (d *document) unknownKey(f *pflag.FlagSet, key field) error {
+	known := map[string]bool{"defaults": true, "group": true}
+	for _, flag := range settings(f) {
+		known[flag.Name] = !flag.Hidden
+	}
+	maps.DeleteFunc(known, func(_ string, shown bool) bool { return !shown })
+	return d.fault(key.at, "there is no key %q%s", key.name, didYouMean(nearest(key.name, known)))
+}
+
+// splitUsers parts the values of --user from the [[user]] tables.
+func splitUsers(v *node) (plain *node, tables []*node) {
+	if v.kind == unstable.Table {
+		return &node{at: v.at, kind: unstable.Array}, []*node{v}
+	}
+	if v.kind != unstable.Array {
+		return v, nil
+	}
+	plain = &node{at: v.at, kind: v.kind}
+	for _, item := range v.items {
+		if item.kind == unstable.Table {
+			tables = append(tables, item)
+		} else {
+			plain.items = append(plain.items, item)
+		}
+	}
+	return plain, tables
+}
+
+// setFrom sets a flag to a value of a document.
+func setFrom(f *pflag.FlagSet, flag *pflag.Flag, v *node) (faults []error) {
+	items := []*node{v}
+	if v.kind == unstable.Array {
+		if !repeatable(flag) {
+			return []error{errors.New("it takes one value, no array")}
+		}
+		items = v.items
+	}
+	for _, item := range items {
+		text, ok := item.single()
+		if !ok {
+			faults = append(faults, misplaced{item.at, errors.New("it takes a value, no table")})
+		} else if err := set(f, flag, text); err != nil {
+			faults = append(faults, misplaced{item.at, err})
+		}
+	}
+	return faults
+}
+
+func (c *configFile) label() string   { return "configuration" }
+func (c *configFile) files() []string { return []string{c.path} }
+func (c *configFile) logAttrs() []any { return c.latest }
+
+// follow has the file loaded again when it changes, and warns if it is open to everybody.
+func (c *configFile) follow(r *roster, files *follower) {
+	c.roster = r
+	info, err := os.Stat(c.path)
+	if err != nil || !info.Mode().IsRegular() {
+		return // a pipe, which can't be read again
+	}
+	if exposed(info) && len(r.options.users)+len(r.options.entries) > 0 {
+		warnOfExposed("configuration", c.path, files.logger)
+	}
+	files.all = append(files.all, c)
+}
+
+// load implements [followed].
+func (c *configFile) load(logger *slog.Logger) (changed bool, err error) {
+	content, err := os.ReadFile(c.path)
+	hash := contentHash(content)
+	if err == nil && hash == c.last {
+		return false, nil
+	}
+	if unsettled(c.path) {
+		return false, errUnsettled
+	}
+	if err == nil {
+		err = c.take(content, logger)
+	}
+	if err != nil {
+		hash = err.Error()
+	}
+	changed, c.last = c.last != hash, hash
+	return changed, err
+}
+
+// take makes what the file says now hold, as far as that needs no restart. After a fault
+// nothing has changed.
+func (c *configFile) take(content []byte, logger *slog.Logger) error {
+	read, flags, err := c.parse(content)
+	if err != nil {
+		return err
+	}
+	if err := read.tls.check(); err != nil {
+		return fmt.Errorf("%s: %w", c.path, err)
+	}
+	old := c.roster.options
+	if old.anonymousRights() == 0 && read.anonymousRights() != 0 && read.anonymous == "" {
+		return fmt.Errorf("%s: no user is left, which alone does not let in anonymous ones; say anonymous = \"off\" or \"ro\"", c.path)
+	}
+	next := *old
+	next.root, next.anonymous, next.users, next.entries = read.root, read.anonymous, read.users, read.entries
+	next.sessionsPerUser, next.atomic, next.sync = read.sessionsPerUser, read.atomic, read.sync
+	c.roster.options = &next
+	accounts, err := c.roster.accounts()
+	if err != nil {
+		c.roster.options = old
+		return err
+	}
+	c.latest = append([]any{"file", c.path}, changes(slices.Concat(old.flagUsers(), old.entries),
+		slices.Concat(next.flagUsers(), next.entries))...)
+	if ended := c.roster.replace(accounts); ended > 0 {
+		c.latest = append(c.latest, "sessions ended", ended)
+	}
+	if info, err := os.Stat(c.path); err == nil && exposed(info) && len(next.users)+len(next.entries) > 0 {
+		warnOfExposed("configuration", c.path, logger)
+	}
+	if late := c.needRestart(flags); len(late) > 0 {
+		logger.Warn(strings.Join(late, ", ")+" changed in the configuration and needs a restart", "file", c.path)
+	}
+	return nil
+}
+
+// needRestart lists the settings that the server does not run with.
+func (c *configFile) needRestart(f *pflag.FlagSet) (late []string) {
+	for _, flag := range settings(f) {
+		if !slices.Contains(liveSettings, flag.Name) && !slices.Equal(c.in[flag.Name], texts(flag)) {
+			late = append(late, flag.Name)
+		}
+	}
+	return late
+}

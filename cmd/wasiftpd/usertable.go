@@ -1,0 +1,452 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+
+	"wasiftp/host"
+)
+
+// userSetting is a key of [[user]] tables. A value of the user counts before one of his
+// group, and that before [defaults].
+type userSetting struct {
+	key    string
+	own    bool   // users alone have it, not [defaults] and groups
+	help   string // for the sample; "" is not shown there
+	sample string // a value, as TOML
+	set    func(e *entry, v *node) error
+}
+
+// rule is a table of a user's rules: what the user may do at and below path.
+type rule struct {
+	path   string
+	rights string // "" hides what is there
+}
+
+// mostHashes bounds the hashes of a user, because a login is checked against each.
+const mostHashes = 4
+
+// userSettings are in the order in which they are read: the zone comes before the dates.
+var userSettings = []userSetting{
+	{"password", true, "a hash: wasiftpd passwd prints it. One that begins with * locks the account", `"*"`, one((*entry).addHash)},
+	{"passwords", true, "several hashes, each of which lets the user in", `["*"]`, each((*entry).addHash)},
+	{"root", false, "the user's folder, counted from that of this file. %u is the user's name",
+		`"/srv/%u"`, one((*entry).setRoot)},
+	{"rights", false, host.RightsHelp, `"rw"`, one((*entry).setRights)},
+	{"rules", false, "", `[]`, (*entry).setRules},
+	{"charset", false, "the character set of the user's client, for names of files", `"Shift_JIS"`, one((*entry).setCharset)},
+	{"umask", false, "taken from the permissions of new files and folders, in place of the process's umask",
+		`"027"`, (*entry).setUmask},
+	{"locked", false, "true refuses the user's logins", `false`, flagOf(func(e *entry) *bool { return &e.locked })},
+	{"sessions", false, "at most so many sessions at a time; 0 is no limit", `10`, one((*entry).setSessions)},
+	{"allow_from", false, "the addresses and networks that the user may come from",
+		`["192.0.2.0/24", "2001:db8::/32"]`, each((*entry).addNetwork)},
+	{"time_zone", false, "the zone of the dates, days and hours below (default this machine's)",
+		`"Europe/Berlin"`, one((*entry).setZone)},
+	{"valid_from", false, "the first day, or moment, of the account", `2026-01-01`, one((*entry).setAfter)},
+	{"valid_until", false, "the last day of the account, or the moment of its end", `2030-12-31`, one((*entry).setBefore)},
+	{"weekdays", false, "the days on which the user may log in", `["mon-fri", "sun"]`, each((*entry).addWeekdays)},
+	{"hours", false, "the hours in which the user may log in", `["08:00-17:30", "22:00-02:00"]`, each((*entry).addHours)},
+	{"tls_required", false, "true refuses logins without TLS", `false`, flagOf(func(e *entry) *bool { return &e.admission.tls })},
+	{"certificate", true, "the common name of the client certificate that the user must show; see --tls-client-auth",
+		`"alice"`, one((*entry).setCertificate)},
+}
+
+// one reads a single value.
+func one(set func(*entry, string) error) func(*entry, *node) error {
+	return func(e *entry, v *node) error {
+		text, ok := v.single()
+		if !ok {
+			return errors.New("it takes one value, no array and no table")
+		}
+		return set(e, text)
+	}
+}
+
+// each reads an array of single values, or one of them.
+func each(add func(*entry, string) error) func(*entry, *node) error {
+	return func(e *entry, v *node) error {
+		items := []*node{v}
+		if v.kind == unstable.Array {
+			items = v.items
+		}
+		for _, item := range items {
+			text, ok := item.single()
+			if !ok {
+				return misplaced{item.at, errors.New("it takes an array of single values")}
+			}
+			if err := add(e, text); err != nil {
+				return misplaced{item.at, err}
+			}
+		}
+		if len(items) == 0 {
+			return errors.New("nothing is given; locked = true keeps a user out")
+		}
+		return nil
+	}
+}
+
+func flagOf(target func(*entry) *bool) func(*entry, *node) error {
+	return func(e *entry, v *node) error {
+		if v.kind != unstable.Bool {
+			return errors.New("it is neither true nor false")
+		}
+		*target(e) = v.text == "true"
+		return nil
+	}
+}
+
+func (e *entry) addHash(hash string) error {
+	s, err := parseHash(hash)
+	if err != nil {
+		return errTableHash
+	}
+	e.hash = strings.TrimPrefix(e.hash+" "+hash, " ")
+	all, several := e.secret.(secrets)
+	switch {
+	case s == nil:
+		e.locked = true
+	case e.secret == nil:
+		e.secret = s
+	case len(all) == mostHashes:
+		return fmt.Errorf("a user can have %d passwords at most", mostHashes)
+	case several:
+		e.secret = append(all, s)
+	default:
+		e.secret = secrets{e.secret, s}
+	}
+	return nil
+}
+
+// setRoot reads the folder. Its %u is replaced only if the name leads to no other folder.
+func (e *entry) setRoot(root string) error {
+	if root == "" {
+		return errors.New("nothing is given")
+	}
+	if strings.Contains(root, "%u") {
+		if !isElement(e.name) {
+			return fmt.Errorf("the name of the user %q can't stand for %%u: it would lead to another folder", e.name)
+		}
+		root = strings.ReplaceAll(root, "%u", e.name)
+	}
+	e.root = root
+	return nil
+}
+
+// isElement says whether a name is that of one thing in a folder, on any system.
+func isElement(name string) bool {
+	return name != "." && filepath.IsLocal(name) && !strings.ContainsAny(name, `/\:`) && !strings.ContainsRune(name, 0) &&
+		!strings.HasSuffix(name, ".")
+}
+
+func (e *entry) setRights(text string) (err error) {
+	e.rights, err = host.ParseRights(text)
+	return err
+}
+
+func (e *entry) setCharset(name string) error {
+	e.charset = name
+	return host.CheckCharset(name)
+}
+
+// setRules reads the rules. No file system of ours keeps to them yet, so that a user with
+// rules is refused: without them he could do more than the file says.
+func (e *entry) setRules(v *node) error {
+	for _, item := range v.items {
+		r, err := newRule(item)
+		if err != nil {
+			return err
+		}
+		e.rules = append(e.rules, r)
+	}
+	if v.kind != unstable.Array {
+		return errors.New("it is no array of tables such as {path = \"/in\", rights = \"wo\"}")
+	}
+	return nil
+}
+
+func newRule(v *node) (r rule, err error) {
+	targets := map[string]*string{"path": &r.path, "rights": &r.rights}
+	for _, f := range v.fields {
+		target := targets[f.name]
+		if target == nil {
+			return r, misplaced{f.at, fmt.Errorf("there is no key %q%s", f.name, didYouMean(nearest(f.name, targets)))}
+		}
+		text, ok := f.value.single()
+		if !ok {
+			return r, misplaced{f.at, fmt.Errorf("%s takes one value", f.name)}
+		}
+		*target = text
+	}
+	if !strings.HasPrefix(r.path, "/") || v.get("rights") == nil {
+		return r, misplaced{v.at, errors.New("a rule needs a path that begins with /, and rights")}
+	}
+	if r.rights != "" {
+		if _, err := host.ParseRights(r.rights); err != nil {
+			return r, misplaced{v.get("rights").at, err}
+		}
+	}
+	return r, nil
+}
+
+func (e *entry) setUmask(v *node) error {
+	text, ok := v.text, v.kind == unstable.String
+	if octal, prefixed := strings.CutPrefix(text, "0o"); prefixed && v.kind == unstable.Integer {
+		text, ok = octal, true
+	}
+	bits, err := strconv.ParseUint(text, 8, 9)
+	if !ok || err != nil {
+		return errors.New(`it is no octal number such as "022" or 0o022`)
+	}
+	mask := fs.FileMode(bits)
+	e.umask = &mask
+	return nil
+}
+
+func (e *entry) setSessions(text string) error {
+	e.sessions = new(int)
+	return count(e.sessions)(text)
+}
+
+func (e *entry) addNetwork(text string) error {
+	network, err := parseNetwork(text)
+	e.admission.networks = append(e.admission.networks, network)
+	return err
+}
+
+// zones are those of the files that were read: to load one takes longer than all else.
+var zones sync.Map
+
+func (e *entry) setZone(name string) error {
+	if known, ok := zones.Load(name); ok {
+		e.admission.zone = known.(*time.Location)
+		return nil
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return fmt.Errorf("%q is no time zone such as Europe/Berlin, Local or UTC", name)
+	}
+	zones.Store(name, zone)
+	e.admission.zone = zone
+	return nil
+}
+
+func (e *entry) setAfter(text string) (err error) {
+	e.admission.after, err = parseMoment(text, e.admission.location(), false)
+	return err
+}
+
+func (e *entry) setBefore(text string) (err error) {
+	e.admission.before, err = parseMoment(text, e.admission.location(), true)
+	return err
+}
+
+func (e *entry) addWeekdays(text string) error {
+	days, err := parseWeekdays(text)
+	e.admission.weekdays = append(e.admission.weekdays, days...)
+	return err
+}
+
+func (e *entry) addHours(text string) error {
+	hours, err := parseSpan(text)
+	e.admission.hours = append(e.admission.hours, hours)
+	return err
+}
+
+func (e *entry) setCertificate(name string) error {
+	if name == "" {
+		return errors.New("nothing is given")
+	}
+	e.certificate = name
+	return nil
+}
+
+// userTables are the [[user]], [[group]] and [defaults] tables of a document.
+type userTables struct {
+	*document
+	defaults *node
+	groups   map[string]*node // nil for one with a fault
+	broken   bool             // defaults or a group has a fault, so that users may lack what it says
+	faults   []error
+}
+
+// readUsers makes the entries of a document. users are its [[user]] tables.
+func (d *document) readUsers(users []*node) ([]entry, []error) {
+	t := &userTables{document: d, groups: map[string]*node{}}
+	t.readDefaults()
+	t.readGroups()
+	var entries []entry
+	first := map[string]*node{}
+	for _, u := range users {
+		e, ok := t.entry(u)
+		if before := first[e.name]; ok && before != nil {
+			t.fault(u.at, "user %q is given twice, the first time at %s", e.name, d.place(before.at))
+			continue
+		}
+		if ok {
+			first[e.name] = u
+			entries = append(entries, e)
+		}
+	}
+	return entries, t.faults
+}
+
+func (t *userTables) fault(at int, format string, args ...any) {
+	t.faults = append(t.faults, t.document.fault(at, format, args...))
+}
+
+// readDefaults checks [defaults]. With a fault it counts no more, so that it is told once.
+func (t *userTables) readDefaults() {
+	if defaults := t.top.get("defaults"); defaults != nil && t.isShared(defaults) {
+		t.defaults = defaults
+	}
+}
+
+func (t *userTables) readGroups() {
+	groups := t.top.get("group")
+	if groups == nil {
+		return
+	}
+	if groups.kind != unstable.Array {
+		t.fault(groups.at, "a group is a table with the header [[group]]")
+		return
+	}
+	for _, g := range groups.items {
+		name := g.get("name")
+		switch {
+		case name == nil || name.kind != unstable.String || name.text == "":
+			t.fault(g.at, "the group has no name")
+		case !t.isShared(g, "name"):
+			t.groups[name.text] = nil
+		case t.groups[name.text] != nil:
+			t.fault(g.at, "group %q is given twice, the first time at %s", name.text, t.place(t.groups[name.text].at))
+		default:
+			t.groups[name.text] = g
+		}
+	}
+}
+
+// isShared says whether a table that users share has no fault. extra are its keys that
+// users don't have.
+func (t *userTables) isShared(shared *node, extra ...string) bool {
+	before := len(t.faults)
+	if shared.kind != unstable.Table {
+		t.fault(shared.at, "it is no table")
+		t.broken = true
+		return false
+	}
+	t.checkKeys(shared, true, extra...)
+	trial := entry{name: "name"} // the names of users are checked with the users
+	t.apply(&trial, shared)
+	sound := len(t.faults) == before
+	t.broken = t.broken || !sound
+	return sound
+}
+
+// checkKeys finds unknown keys.
+func (t *userTables) checkKeys(table *node, shared bool, extra ...string) {
+	for _, f := range table.fields {
+		known := slices.Contains(extra, f.name)
+		for _, s := range userSettings {
+			known = known || s.key == f.name && !(shared && s.own)
+		}
+		if known {
+			continue
+		}
+		all := map[string]bool{}
+		for _, s := range userSettings {
+			if !(shared && s.own) {
+				all[s.key] = true
+			}
+		}
+		for _, key := range extra {
+			all[key] = true
+		}
+		t.fault(f.at, "there is no key %q here%s", f.name, didYouMean(nearest(f.name, all)))
+	}
+}
+
+// apply sets an entry to the values of tables. Where several have one, the first counts.
+func (t *userTables) apply(e *entry, tables ...*node) {
+	for _, s := range userSettings {
+		for _, table := range tables {
+			if v := t.valueIn(table, s); v != nil {
+				if err := s.set(e, v); err != nil {
+					t.faults = append(t.faults, t.faultOf(s.key, v, err))
+				}
+				break
+			}
+		}
+	}
+}
+
+func (t *userTables) valueIn(table *node, s userSetting) *node {
+	if table == nil {
+		return nil
+	}
+	return table.get(s.key)
+}
+
+// entry makes the entry of a user. ok is false after a fault.
+func (t *userTables) entry(u *node) (e entry, ok bool) {
+	before := len(t.faults)
+	e.place = t.place(u.at)
+	name := u.get("name")
+	if name == nil || name.kind != unstable.String {
+		t.fault(u.at, "the user has no name")
+		return e, false
+	}
+	e.name = name.text
+	if err := checkName(e.name); err != nil {
+		t.faults = append(t.faults, t.faultOf("name", name, err))
+	}
+	t.checkKeys(u, false, "name", "group")
+	t.apply(&e, u, t.groupOf(u), t.defaults)
+	if e.root != "" && !filepath.IsAbs(e.root) {
+		e.root = filepath.Join(filepath.Dir(t.path), e.root)
+	}
+	if len(t.faults) == before && !t.broken {
+		t.checkWhole(&e, u)
+	}
+	return e, len(t.faults) == before
+}
+
+// groupOf is the group that a user names, nil if he names none.
+func (t *userTables) groupOf(u *node) *node {
+	named := u.get("group")
+	if named == nil {
+		return nil
+	}
+	group, known := t.groups[named.text]
+	if !known || named.kind != unstable.String {
+		t.fault(named.at, "there is no [[group]] %q%s", named.text, didYouMean(nearest(named.text, t.groups)))
+	}
+	return group
+}
+
+// checkWhole finds what a user lacks or has too much of.
+func (t *userTables) checkWhole(e *entry, u *node) {
+	a := e.admission
+	switch {
+	case e.hash == "" && e.certificate == "" && !e.locked:
+		t.fault(u.at, "user %q has no password; give the hash that wasiftpd passwd prints, or locked = true", e.name)
+	case u.get("password") != nil && u.get("passwords") != nil:
+		t.fault(u.get("passwords").at, "user %q has a password and passwords; give one of the two", e.name)
+	case e.rights == 0:
+		t.fault(u.at, "user %q has no rights; give rights here, in the group or in [defaults]: %s", e.name, host.RightsHelp)
+	case !a.before.IsZero() && !a.after.Before(a.before):
+		t.fault(cmp.Or(u.get("valid_until"), u).at, "user %q is never valid: valid_from is not before valid_until", e.name)
+	case len(e.rules) > 0:
+		t.fault(u.at, "user %q has rules, which this version can't keep to; remove them", e.name)
+	}
+}

@@ -44,7 +44,7 @@ func TestFlags(t *testing.T) {
 		{[]string{"--users=f"}, func(o *options) { o.usersFile = "f" }},
 		{[]string{"--passive-ports=50000-50099"},
 			func(o *options) { o.config.Passive.FirstPort, o.config.Passive.LastPort = 50000, 50099 }},
-		{[]string{"--proxy-protocol=192.0.2.1/24, 2001:db8::1", "--proxy-protocol", "127.0.0.1"}, func(o *options) {
+		{[]string{"--proxy-protocol=192.0.2.0/24, 2001:db8::1", "--proxy-protocol", "127.0.0.1"}, func(o *options) {
 			o.config.Proxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::1/128"),
 				netip.MustParsePrefix("127.0.0.1/32")}
 		}},

@@ -132,9 +132,9 @@ func parseMoment(text string, zone *time.Location, ends bool) (time.Time, error)
 		}
 		return day, nil
 	}
-	text = strings.Replace(strings.ToUpper(text), " ", "T", 1)
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04"} {
-		if at, err := time.ParseInLocation(layout, text, zone); err == nil {
+		as := strings.Replace(strings.ToUpper(text), " ", "T", 1) // TOML takes a blank or t
+		if at, err := time.ParseInLocation(layout, as, zone); err == nil {
 			return at, nil
 		}
 	}

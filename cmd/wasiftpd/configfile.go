@@ -72,8 +72,9 @@ func wrongUsage(faults []error) error {
 // parse makes options of what is given and, for all other settings, of the content of the
 // file. Its relative paths count from the folder of the file.
 func (c *configFile) parse(content []byte) (*options, *pflag.FlagSet, error) {
-	o, f := &options{file: c.path}, pflag.NewFlagSet("", pflag.ContinueOnError)
+	o, f := new(options), pflag.NewFlagSet("", pflag.ContinueOnError)
 	newSettings(f, o)
+	o.file = c.path
 	for name, values := range c.given {
 		for _, text := range values {
 			if err := set(f, f.Lookup(name), text); err != nil {

@@ -93,6 +93,7 @@ const sampleUsers = `
 #root = "/srv/cameras/%u"
 #rights = "list,write,mkdir"
 
+# Where there is a [[user]], the key user above must be away.
 #[[user]]
 # Passwords of users are hashes: wasiftpd passwd NAME prints one after the name.
 #name = "alice"

@@ -61,6 +61,13 @@ func setting(f *pflag.FlagSet, key string) *pflag.Flag {
 	return flag
 }
 
+// isSetting says whether a key is that of a setting.
+func isSetting(key string) bool {
+	f := pflag.NewFlagSet("", pflag.ContinueOnError)
+	newSettings(f, new(options))
+	return setting(f, key) != nil
+}
+
 // texts are the values that a setting was set to, nil for none.
 func texts(flag *pflag.Flag) []string { return flag.Value.(*recorder).texts }
 

@@ -372,7 +372,11 @@ func (t *userTables) checkKeys(table *node, shared bool, extra ...string) {
 		for _, key := range extra {
 			all[key] = true
 		}
-		t.fault(f.at, "there is no key %q here%s", f.name, didYouMean(nearest(f.name, all)))
+		hint := didYouMean(nearest(f.name, all))
+		if isSetting(f.name) {
+			hint = "; as a key of the server it comes before all tables"
+		}
+		t.fault(f.at, "there is no key %q here%s", f.name, hint)
 	}
 }
 

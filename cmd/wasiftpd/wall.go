@@ -43,8 +43,8 @@ func (o *options) wall(r *roster, files *follower) wall {
 	w := wall{change: slices.Clone(o.walled.extra)}
 	writable := map[string]bool{}
 	r.current.Load().each(func(own *account) {
-		// The rights in a users file can change while the server runs.
-		writable[own.root] = writable[own.root] || own.writes() || len(r.files) > 0
+		// The rights in a file can change while the server runs.
+		writable[own.root] = writable[own.root] || own.writes() || len(r.files) > 0 || o.file != ""
 	})
 	for root, writes := range writable {
 		within := surroundings(root)

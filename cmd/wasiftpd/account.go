@@ -193,7 +193,7 @@ func (a *accounts) find(ctx context.Context, login host.Login) (*account, error)
 	}
 	if err := a.checkPassword(ctx, login, found.secret); err != nil {
 		if known && found.closed() && errors.Is(err, host.ErrDenied) {
-			err = errLocked
+			err = fmt.Errorf("%w: %s", err, lockedReason)
 		}
 		return nil, err
 	}

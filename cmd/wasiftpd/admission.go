@@ -37,16 +37,24 @@ func (s span) String() string {
 	return fmt.Sprintf("%02d:%02d-%02d:%02d", s.begin/60, s.begin%60, s.end/60, s.end%60)
 }
 
-var errLocked = fmt.Errorf("%w: the account is locked", host.ErrDenied)
+// refusal is why a user whose password was right may not log in. It is [host.ErrDenied].
+type refusal struct{ reason string }
+
+func (r *refusal) Error() string { return "the login is refused: " + r.reason }
+func (r *refusal) Unwrap() error { return host.ErrDenied }
+
+func refuse(format string, args ...any) error { return &refusal{fmt.Sprintf(format, args...)} }
+
+const lockedReason = "the account is locked"
 
 // refusal is why a user whose password was right may not log in all the same, nil if he
 // may. shown is the common name of the client's certificate.
 func (e *entry) refusal(login host.Login, shown string) error {
 	switch {
 	case e.closed():
-		return errLocked
+		return refuse(lockedReason)
 	case e.certificate != "" && shown != e.certificate:
-		return fmt.Errorf("%w: the client certificate is that of %q and not of %q", host.ErrDenied, shown, e.certificate)
+		return refuse("the client certificate is that of %q and not of %q", shown, e.certificate)
 	}
 	return e.admission.refusal(login, time.Now())
 }
@@ -56,17 +64,17 @@ func (a *admission) refusal(login host.Login, now time.Time) error {
 	from := login.Client.Addr().Unmap().WithZone("")
 	switch {
 	case a.tls && login.TLS == nil:
-		return fmt.Errorf("%w: the user must log in under TLS", host.ErrDenied)
+		return refuse("the user must log in under TLS")
 	case len(a.networks) > 0 && !slices.ContainsFunc(a.networks, func(n netip.Prefix) bool { return n.Contains(from) }):
-		return fmt.Errorf("%w: %v is in none of the user's networks", host.ErrDenied, from)
+		return refuse("%v is in none of the user's networks", from)
 	case !a.after.IsZero() && now.Before(a.after):
-		return fmt.Errorf("%w: the account is valid from %s on", host.ErrDenied, a.after.Format(time.RFC3339))
+		return refuse("the account is valid from %s on", a.after.Format(time.RFC3339))
 	case !a.before.IsZero() && !now.Before(a.before):
-		return fmt.Errorf("%w: the account was valid until %s", host.ErrDenied, a.before.Format(time.RFC3339))
+		return refuse("the account was valid until %s", a.before.Format(time.RFC3339))
 	case len(a.weekdays) > 0 && !slices.Contains(a.weekdays, now.Weekday()):
-		return fmt.Errorf("%w: %v is none of the user's days", host.ErrDenied, now.Weekday())
+		return refuse("%v is none of the user's days", now.Weekday())
 	case len(a.hours) > 0 && !slices.ContainsFunc(a.hours, func(s span) bool { return s.has(now.Hour()*60 + now.Minute()) }):
-		return fmt.Errorf("%w: %s is in none of the user's hours", host.ErrDenied, now.Format("15:04"))
+		return refuse("%s is in none of the user's hours", now.Format("15:04"))
 	}
 	return nil
 }

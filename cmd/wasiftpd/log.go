@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"math"
@@ -57,6 +58,9 @@ var levels = map[host.EventKind]slog.Level{
 // byStranger says whether anybody can cause an event as often as he likes. An anonymous
 // user is a stranger too, except for what he does to files.
 func byStranger(e host.Event) bool {
+	if errors.As(e.Err, new(*refusal)) {
+		return false // who knows the password is none
+	}
 	switch e.Kind {
 	case host.Connected, host.Refused, host.LoginFailed, host.DataRefused:
 		return true

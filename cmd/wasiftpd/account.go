@@ -32,6 +32,8 @@ type accounts struct {
 	perUser    int                 // sessions at a time; 0 is no limit
 	rates      host.Rates          // of each user
 
+	sources []source // are asked about other names, in order
+
 	hosts  map[string]*accounts // of virtual hosts, by name
 	suffix string               // "@" and the virtual host, after names in limits and logs; "" for the server
 }
@@ -94,7 +96,7 @@ func (o *options) checkEntry(e entry) error {
 }
 
 func (o *options) anonymousRights() host.Rights {
-	if o.anonymous == "" && len(o.users)+len(o.entries) == 0 && o.usersFile == "" {
+	if o.anonymous == "" && len(o.users)+len(o.entries)+len(o.sources.given) == 0 && o.usersFile == "" {
 		return host.ReadOnly
 	}
 	rights, _ := host.ParseRights(o.anonymous) // none for off
@@ -190,6 +192,9 @@ func (a *accounts) find(ctx context.Context, login host.Login) (*account, error)
 	}
 	if !known && a.anonymous != nil && isAnonymous(login.User) {
 		return a.anonymous, nil
+	}
+	if !known && len(a.sources) > 0 {
+		return a.ask(ctx, login)
 	}
 	if err := a.checkPassword(ctx, login, found.secret); err != nil {
 		if known && found.closed() && errors.Is(err, host.ErrDenied) {

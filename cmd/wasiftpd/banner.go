@@ -31,6 +31,9 @@ func (p *program) announce(o *options, a *accounts, listeners []listener) {
 	if o.usersFile != "" {
 		say("Users of %s may log in: %d.", o.usersFile, len(a.byName)-len(o.users)-len(o.entries))
 	}
+	for _, s := range a.sources {
+		say("Users that %s knows may log in.", s.label())
+	}
 	for _, h := range o.hosts {
 		say("Who names the host %s is served from %s.", h.name, o.forHost(h).root)
 	}

@@ -79,6 +79,7 @@ func (o *options) forHost(h virtualHost) *options {
 	}
 	if h.users != "" || h.anonymous != "" {
 		own.users, own.entries, own.usersFile, own.anonymous = nil, nil, h.users, h.anonymous
+		own.sources.given = nil
 	}
 	return &own
 }
@@ -95,6 +96,9 @@ func (o *options) addHosts(a *accounts, users func(*options) []entry) error {
 			clientAuth: a.clientAuth, perUser: a.perUser, rates: a.rates, suffix: "@" + h.name,
 		}
 		at := o.forHost(h)
+		if len(at.sources.given) > 0 {
+			own.sources = a.sources
+		}
 		if err := at.fill(own, users(at)); err != nil {
 			faults = append(faults, fmt.Errorf("--host %s: %w", h.name, err))
 		}

@@ -57,6 +57,11 @@ func TestBadInput(t *testing.T) {
 			missing + "|--tls-client-ca"},
 		{[]string{"--tls-cert", cert, "--tls-key", key, "--tls-client-ca", file}, 1, "no certificate in " + file + "|--tls-client-ca"},
 
+		{[]string{"--auth-program", missing}, 1, "cannot run " + missing + "|--auth-program"},
+		{[]string{"--auth-program", file}, 1, "cannot run " + file + "|--auth-program"},
+		{[]string{"--auth-http", "ftp://example.org"}, 2, "--auth-http|https://"},
+		{[]string{"--auth-timeout", "0"}, 2, "--auth-timeout|\"0\""},
+		{[]string{"--auth-cache", "-1s"}, 2, "--auth-cache|\"-1s\""},
 		{[]string{"--allow-from", "10.0.0.0/8,example.org"}, 2, "--allow-from|\"example.org\"|192.0.2.0/24"},
 		{[]string{"--deny-from", "10.0.0.0/33"}, 2, "--deny-from|10.0.0.0/33"},
 		{[]string{"--ban-after", "20"}, 2, "--ban-after|\"20\"|20/1m|off"},

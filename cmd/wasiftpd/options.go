@@ -28,6 +28,7 @@ type options struct {
 	users     []user
 	entries   []entry // of [[user]] tables
 	usersFile string
+	sources   sourceOptions
 	hosts     []virtualHost
 	atomic    bool
 	sync      bool
@@ -63,6 +64,7 @@ func (o *options) addTo(f *pflag.FlagSet) {
 		"RIGHTS are ro, rw, wo for a drop box that shows nothing, or some\n"+
 		"of read,list,write,delete,rename,mkdir,admin", o.setUser)
 	f.StringVar(&o.usersFile, "users", "", "let in the users of `FILE`; see wasiftpd passwd")
+	o.addSourcesTo(f)
 	f.Func("host", hostHelp, o.setHost)
 	o.addTLSTo(f)
 	f.Func("passive-ports", "take passive data connections on the ports `A-B` (default any)", o.setPassivePorts)
@@ -136,6 +138,9 @@ func (o *options) anchorAt(dir string) {
 		for i := range files {
 			anchor(&files[i])
 		}
+	}
+	for i := range o.sources.given {
+		anchor(&o.sources.given[i].program)
 	}
 	for _, hosts := range [][]virtualHost{o.hosts, o.tls.hosts} {
 		for i := range hosts {

@@ -53,6 +53,11 @@ func TestFlags(t *testing.T) {
 		{[]string{"--max-startups=10:30:60"}, func(o *options) {
 			o.config.Limits.StrangersStart, o.config.Limits.StrangersRate, o.config.Limits.Strangers = 10, 30, 60
 		}},
+		{[]string{"--auth-http=https://a/b", "--auth-program=p", "--auth-http=http://c"}, func(o *options) {
+			o.sources.given = []sourceOption{{url: "https://a/b"}, {program: "p"}, {url: "http://c"}}
+		}},
+		{[]string{"--auth-timeout=1s"}, func(o *options) { o.sources.timeout = time.Second }},
+		{[]string{"--auth-cache=5m"}, func(o *options) { o.sources.cache = 5 * time.Minute }},
 		{[]string{"--allow-from=10.0.0.0/8, ::1", "--allow-from=192.0.2.1"}, func(o *options) {
 			o.config.Bans.Allow = []netip.Prefix{
 				netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("192.0.2.1/32"),

@@ -21,6 +21,7 @@ type roster struct {
 	seed    maphash.Seed
 	checks  *checks
 	files   []*usersFile // each once
+	sources []source
 	current atomic.Pointer[accounts]
 	sweeper *sweeper
 	folders folders
@@ -41,6 +42,10 @@ func (o *options) roster(ctx context.Context, files *follower) (*roster, error) 
 		sweeper: newSweeper(ctx, files.logger),
 	}
 	r.folders.check = r.checkWall
+	var err error
+	if r.sources, err = o.openSources(files.logger); err != nil {
+		return nil, err
+	}
 	var faults []error
 	for _, path := range o.usersFiles() {
 		f := &usersFile{path: path, roster: r}
@@ -85,6 +90,7 @@ func (r *roster) accounts() (*accounts, error) {
 		byName: map[string]account{}, seed: r.seed, checks: r.checks, clientAuth: o.tls.clientAuthMode(), perUser: o.sessionsPerUser,
 		rates:   o.ratesPerUser,
 		options: fsbridge.DirOptions{Atomic: o.atomic, Sync: o.sync},
+		sources: r.sources,
 	}
 	err := o.fill(a, r.users(o))
 	if err == nil {
@@ -104,7 +110,7 @@ func (r *roster) users(o *options) []entry {
 
 // nobody returns an error if the server, or one of its virtual hosts, has no account.
 func (a *accounts) nobody() error {
-	if a.anonymous == nil && len(a.byName) == 0 {
+	if a.anonymous == nil && len(a.byName)+len(a.sources) == 0 {
 		return errors.New("nobody could log in; give --user, --users or --anonymous ro")
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.hosts)) {

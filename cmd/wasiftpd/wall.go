@@ -18,6 +18,7 @@ import (
 type wall struct {
 	read   []string // folders, and files
 	change []string // folders
+	run    []string // folders and files that programs need; they can be read, too
 }
 
 // wallOptions are the values of --landlock.
@@ -46,6 +47,9 @@ func (o *options) wall(r *roster, files *follower) wall {
 		// The rights in a file can change while the server runs.
 		writable[own.root] = writable[own.root] || own.writes() || len(r.files) > 0 || o.file != ""
 	})
+	if len(o.sources.given) > 0 {
+		writable[o.root] = true // they say what users may do there
+	}
 	for root, writes := range writable {
 		within := surroundings(root)
 		if writes {
@@ -62,7 +66,8 @@ func (o *options) wall(r *roster, files *follower) wall {
 	if o.tls.kept != "" {
 		w.change = append(w.change, o.tls.kept)
 	}
-	if len(o.tls.acme) > 0 {
+	w.run = o.sources.programFiles()
+	if len(o.tls.acme) > 0 || o.sources.anyURL() {
 		w.read = append(w.read, resolverFiles()...)
 	}
 	slices.Sort(w.change)

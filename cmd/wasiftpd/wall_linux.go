@@ -19,6 +19,7 @@ import (
 // device, a pipe or a socket there.
 const (
 	readRights   = landlock.AccessFSSet(llsys.AccessFSReadFile | llsys.AccessFSReadDir)
+	runRights    = readRights | llsys.AccessFSExecute
 	changeRights = readRights | llsys.AccessFSWriteFile | llsys.AccessFSTruncate | llsys.AccessFSRefer |
 		llsys.AccessFSRemoveDir | llsys.AccessFSRemoveFile | llsys.AccessFSMakeDir | llsys.AccessFSMakeReg | llsys.AccessFSMakeSym
 )
@@ -54,7 +55,7 @@ func enclose(w wall) error {
 	for _, set := range []struct {
 		paths  []string
 		rights landlock.AccessFSSet
-	}{{w.read, readRights}, {w.change, changeRights}} {
+	}{{w.read, readRights}, {w.change, changeRights}, {w.run, runRights}} {
 		for _, path := range set.paths {
 			info, err := os.Stat(path)
 			switch {
@@ -62,9 +63,12 @@ func enclose(w wall) error {
 			case info.IsDir():
 				rules = append(rules, landlock.PathAccess(set.rights, path))
 			default:
-				rules = append(rules, landlock.PathAccess(set.rights&llsys.AccessFSReadFile, path))
+				rules = append(rules, landlock.PathAccess(set.rights&(llsys.AccessFSReadFile|llsys.AccessFSExecute), path))
 			}
 		}
+	}
+	if len(w.run) > 0 {
+		rules = append(rules, landlock.PathAccess(llsys.AccessFSReadFile|llsys.AccessFSWriteFile, os.DevNull))
 	}
 	return handled().BestEffort().Restrict(rules...)
 }

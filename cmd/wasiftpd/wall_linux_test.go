@@ -483,3 +483,19 @@ func TestNoWall(t *testing.T) {
 		t.Error("there is a wall")
 	}
 }
+
+// Behind a wall a program that is asked about users runs, with the system's other programs,
+// but it sees no more than the server does.
+func TestAuthProgramBehindWall(t *testing.T) {
+	t.Parallel()
+	needLandlock(t)
+	root, outside := t.TempDir(), write(t, wallFolder(t), "outside", "")
+	program := shellProgram(t, `cat >/dev/null
+cat "`+outside+`" >/dev/null 2>&1 && exit 7
+ls /usr/bin/env >/dev/null || exit 8
+echo '{"result": "ok"}'
+`)
+	tried := behindWalls(t, trial{Args: []string{"--root", root, "--auth-program", program}})
+	d := (&running{t: t, addr: tried.addr, log: tried.log}).dial()
+	d.login("ann", "secret")
+}

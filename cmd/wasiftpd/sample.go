@@ -47,6 +47,12 @@ var examples = map[string]string{
 	"landlock":        `["/srv"]`,
 	"greeting":        `"Welcome."`,
 	"module":          `"wasiftp.wasm"`,
+	"auth-http":       `["https://accounts.example.org/ftp"]`,
+	"auth-program":    `["/usr/local/bin/ftp-login"]`,
+	"auth-cache":      `"30s"`,
+	"proxy-protocol":  `"192.0.2.7"`,
+	"allow-from":      `["192.0.2.0/24"]`,
+	"deny-from":       `["203.0.113.0/24"]`,
 	"cache-dir":       `"/var/cache/wasiftpd"`,
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -51,7 +52,7 @@ func (o *options) addSourcesTo(f *pflag.FlagSet) {
 	s.timeout = 5 * time.Second
 	f.Func("auth-http", "ask `URL` about users that --user and --users don't have: it gets\nJSON by POST and answers in JSON; "+
 		"repeatable, as is --auth-program;\nthey are asked in the order given", s.addURL)
-	f.Func("auth-program", "ask the program `FILE`, by JSON on its stdin and stdout", s.addProgram)
+	f.Func("auth-program", "ask the program `FILE`, by JSON on its stdin and stdout; repeatable", s.addProgram)
 	f.Func("auth-timeout", "wait `TIME` for an answer, and then refuse the login for now\n(default 5s)",
 		duration(&s.timeout, 1, "5s or 500ms"))
 	f.Func("auth-cache", "let users in again for `TIME` without asking (default 0, asks\neach time)",
@@ -169,6 +170,7 @@ func (a *accounts) ask(ctx context.Context, login host.Login) (*account, error) 
 		e, err := s.verify(ctx, login)
 		switch {
 		case err == nil:
+			e.rates = cmp.Or(e.rates, a.rates)
 			return &account{entry: e, unique: e.name + a.suffix, maxSessions: a.perUser}, nil
 		case errors.Is(err, errUnknown):
 			continue

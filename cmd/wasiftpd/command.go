@@ -90,8 +90,8 @@ func (p *program) command() *cobra.Command {
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.SetFlagErrorFunc(flagFault)
-	root.AddCommand(p.serveCommand(), p.passwdCommand(), p.configCommand(), p.checkCommand(), p.moduleCommand(),
-		p.versionCommand())
+	root.AddCommand(p.serveCommand(), p.passwdCommand(), p.importCommand(), p.configCommand(), p.checkCommand(),
+		p.moduleCommand(), p.versionCommand())
 	return root
 }
 

@@ -11,6 +11,9 @@ import (
 	"github.com/go-crypt/crypt/algorithm"
 	"github.com/go-crypt/crypt/algorithm/argon2"
 	"github.com/go-crypt/crypt/algorithm/bcrypt"
+	"github.com/go-crypt/crypt/algorithm/md5crypt"
+	"github.com/go-crypt/crypt/algorithm/scrypt"
+	"github.com/go-crypt/crypt/algorithm/shacrypt"
 )
 
 // secret is what an account's password is checked against. The time of a check depends on
@@ -36,28 +39,47 @@ type hashedSecret struct{ algorithm.Digest }
 func (s hashedSecret) matches(password string) (bool, error) { return s.MatchAdvanced(password) }
 
 var (
-	errHash = errors.New("its second field is no argon2id or bcrypt hash; make the line with wasiftpd passwd, or " +
-		"write * to lock the account")
+	errHash = errors.New("its second field is no hash by argon2id, argon2i, argon2d, bcrypt, scrypt, yescrypt, sha512-crypt, " +
+		"sha256-crypt or md5-crypt; make the line with wasiftpd passwd, or write * to lock the account")
 
 	errTableHash = errors.New("it is no argon2id or bcrypt hash; wasiftpd passwd prints one between the first two colons of its line")
 
 	// The library would accept a bcrypt cost that it can't compute, and fail at each login.
 	bcryptHash = regexp.MustCompile(`^\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$`)
 
-	decodeArgon2id = argon2.DecodeVariant(argon2.VariantID)
-	decodeBcrypt   = bcrypt.DecodeVariant(bcrypt.VariantStandard)
+	decoders = map[string]algorithm.DecodeFunc{
+		"argon2id": argon2.Decode, "argon2i": argon2.Decode, "argon2d": argon2.Decode,
+		"2a": decodeBcrypt, "2b": decodeBcrypt, "2y": decodeBcrypt,
+		"scrypt": scrypt.Decode, "y": scrypt.Decode,
+		"5": shacrypt.Decode, "6": shacrypt.Decode,
+		"1": md5crypt.DecodeVariant(md5crypt.VariantStandard),
+	}
 )
+
+func decodeBcrypt(hash string) (algorithm.Digest, error) {
+	if !bcryptHash.MatchString(hash) {
+		return nil, errHash
+	}
+	return bcrypt.DecodeVariant(bcrypt.VariantStandard)(hash)
+}
 
 // parseHash reads a hash of the users file. A hash that begins with "*" or "!"
 // locks the account, as in /etc/shadow: its secret is nil. The error does not
 // repeat the field, which may be a password in the wrong place.
 func parseHash(hash string) (secret, error) {
-	decode := decodeArgon2id
-	switch {
-	case strings.HasPrefix(hash, "*"), strings.HasPrefix(hash, "!"):
+	if strings.HasPrefix(hash, "*") || strings.HasPrefix(hash, "!") {
 		return nil, nil
-	case bcryptHash.MatchString(hash):
-		decode = decodeBcrypt
+	}
+	parts := strings.SplitN(hash, "$", 3)
+	if len(parts) < 3 || parts[0] != "" {
+		return nil, errHash
+	}
+	if parts[1] == "7" {
+		return parseScrypt7(hash)
+	}
+	decode := decoders[parts[1]]
+	if decode == nil {
+		return nil, errHash
 	}
 	digest, err := decode(hash)
 	if err != nil {

@@ -25,7 +25,9 @@ const usersFormat = `A users file has a line for each user, and # before a comme
 
   NAME:HASH:ROOT:RIGHTS[:charset=CHARSET]
 
-HASH is an argon2id or bcrypt hash; one that begins with * or ! locks the account.
+HASH is a hash by argon2id, as passwd makes, or by another argon2, bcrypt, scrypt,
+yescrypt, sha512-crypt, sha256-crypt or md5-crypt, as import takes over. One that begins
+with * or ! locks the account.
 ROOT is a folder, counted from the file's own; when empty it is that of --root.
 While it does not exist, the user's logins are refused.
 RIGHTS are ` + host.RightsHelp + `;

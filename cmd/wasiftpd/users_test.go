@@ -72,7 +72,7 @@ func TestUsersFileFaults(t *testing.T) {
 		"alice:"+argonHash+"::ro\n"+
 		"alice:"+argonHash+"::ro\n"+
 		"bob:$2b$32"+bcryptHash4[6:]+"::ro\n"+
-		"bob:$argon2i"+argonHash[9:]+"::ro\n"+
+		"bob:$argon2x"+argonHash[9:]+"::ro\n"+
 		"bob:"+strings.Replace(argonHash, "v=19", "v=16", 1)+"::ro\n"+
 		"a\x1b:"+argonHash+"::ro\n"+
 		"carol:*::ro:charset=klingon\n"+

@@ -79,8 +79,8 @@ func (p *program) importUsers(i importer, format, path string) error {
 	if _, err := host.ParseRights(i.rights); err != nil {
 		return usageError{fmt.Errorf("--rights: %w", err)}
 	}
-	if i.root != "" {
-		anchor(&i.root)
+	if abs, err := filepath.Abs(i.root); i.root != "" && err == nil {
+		i.root = abs
 	}
 	i.path = path
 	lines, err := readLines(path)
@@ -162,7 +162,7 @@ func (i *importer) settle(u *userHash) error {
 		return err
 	}
 	if u.root == "" && strings.Contains(i.root, "%u") {
-		if u.name == "." || u.name == ".." || strings.ContainsAny(u.name, `/\`) {
+		if !isFolderName(u.name) {
 			return fmt.Errorf("user %q can have no folder of that name", u.name)
 		}
 		u.root = strings.ReplaceAll(i.root, "%u", u.name)

@@ -130,7 +130,7 @@ func (o *options) anchorAt(dir string) {
 			}
 		}
 	}
-	anchor(&o.file, &o.root, &o.usersFile, &o.module, &o.tls.dir, &o.tls.clientCA)
+	anchor(&o.file, &o.root, &o.usersFile, &o.sources.root, &o.module, &o.tls.dir, &o.tls.clientCA)
 	if o.cacheDir != "off" {
 		anchor(&o.cacheDir)
 	}

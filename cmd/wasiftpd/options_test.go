@@ -56,6 +56,10 @@ func TestFlags(t *testing.T) {
 		{[]string{"--auth-http=https://a/b", "--auth-program=p", "--auth-http=http://c"}, func(o *options) {
 			o.sources.given = []sourceOption{{url: "https://a/b"}, {program: "p"}, {url: "http://c"}}
 		}},
+		{[]string{"--auth-ldap=ldaps://a", "--auth-ldap-dn=uid=%u,dc=a"}, func(o *options) {
+			o.sources.given, o.sources.ldapDN = []sourceOption{{ldap: "ldaps://a"}}, "uid=%u,dc=a"
+		}},
+		{[]string{"--auth-root=/a/%u", "--auth-rights=wo"}, func(o *options) { o.sources.root, o.sources.rights = "/a/%u", "wo" }},
 		{[]string{"--auth-timeout=1s"}, func(o *options) { o.sources.timeout = time.Second }},
 		{[]string{"--auth-cache=5m"}, func(o *options) { o.sources.cache = 5 * time.Minute }},
 		{[]string{"--allow-from=10.0.0.0/8, ::1", "--allow-from=192.0.2.1"}, func(o *options) {

@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,12 +41,15 @@ var errUnknown = errors.New("no such user")
 // sourceOptions are the values of --auth-http, --auth-program and of the flags for both.
 type sourceOptions struct {
 	given   []sourceOption // in the order in which they are asked
+	ldapDN  string         // with %u for the user's name
+	root    string         // of users for whom a source has none, with %u for the name; "" is that of --root
+	rights  string         // of those; "" is ro
 	timeout time.Duration
 	cache   time.Duration // 0 keeps nothing
 }
 
-// sourceOption is a URL or the path of a program.
-type sourceOption struct{ url, program string }
+// sourceOption is one of: a URL, the path of a program, the URL of a directory.
+type sourceOption struct{ url, program, ldap string }
 
 func (o *options) addSourcesTo(f *pflag.FlagSet) {
 	s := &o.sources
@@ -53,6 +57,13 @@ func (o *options) addSourcesTo(f *pflag.FlagSet) {
 	f.Func("auth-http", "ask `URL` about users that --user and --users don't have: it gets\nJSON by POST and answers in JSON; "+
 		"repeatable, as is --auth-program;\nthey are asked in the order given", s.addURL)
 	f.Func("auth-program", "ask the program `FILE`, by JSON on its stdin and stdout; repeatable", s.addProgram)
+	f.Func("auth-ldap", "log users in to the directory at `URL`, repeatable, as in\nldaps://ldap.example.org; ldap: uses STARTTLS unless it is this machine",
+		s.addLDAP)
+	f.Func("auth-ldap-dn", "log them in to the directory as `NAME`, with %u for the user, as in\n"+
+		"uid=%u,ou=people,dc=example,dc=org", s.setDN)
+	f.StringVar(&s.root, "auth-root", "", "the folder `DIR` of users for whom these give none, with %u for the\n"+
+		"user's name (default that of --root)")
+	f.Func("auth-rights", "the `RIGHTS` of users for whom these give none (default ro)", s.setRights)
 	f.Func("auth-timeout", "wait `TIME` for an answer, and then refuse the login for now\n(default 5s)",
 		duration(&s.timeout, 1, "5s or 500ms"))
 	f.Func("auth-cache", "let users in again for `TIME` without asking (default 0, asks\neach time)",
@@ -63,9 +74,15 @@ func (o *options) addSourcesTo(f *pflag.FlagSet) {
 func (o *options) openSources(logger *slog.Logger) (all []source, err error) {
 	for _, given := range o.sources.given {
 		var s source
-		if given.url != "" {
+		switch {
+		case given.url != "":
 			s = newHTTPSource(given.url, o, logger)
-		} else if s, err = newProgramSource(given.program, o); err != nil {
+		case given.ldap != "":
+			s, err = newLDAPSource(given.ldap, o)
+		default:
+			s, err = newProgramSource(given.program, o)
+		}
+		if err != nil {
 			return nil, err
 		}
 		s = &watchedSource{source: s, logger: logger}
@@ -106,8 +123,8 @@ func told(a netip.AddrPort) string {
 type verdict struct {
 	Result  string `json:"result"`  // ok, denied or unknown
 	User    string `json:"user"`    // the name in limits and logs; "" is the one asked about
-	Root    string `json:"root"`    // a folder, counted from that of --root; "" is that one
-	Rights  string `json:"rights"`  // "" is ro
+	Root    string `json:"root"`    // a folder, counted from that of --root; "" is that of --auth-root
+	Rights  string `json:"rights"`  // "" is those of --auth-rights
 	Charset string `json:"charset"` // "" is that of --charset
 }
 
@@ -116,7 +133,7 @@ const maxVerdict = 64 << 10
 
 // readVerdict makes an entry of an answer about user. A key that is not known is a fault,
 // since a slip in one must not widen what a user may do.
-func readVerdict(b []byte, user, root string) (e entry, err error) {
+func readVerdict(b []byte, user string, without usual) (e entry, err error) {
 	v := verdict{User: user}
 	decoder := json.NewDecoder(bytes.NewReader(b))
 	decoder.DisallowUnknownFields()
@@ -135,23 +152,63 @@ func readVerdict(b []byte, user, root string) (e entry, err error) {
 	default:
 		return e, fmt.Errorf(`the result in its answer is %q, not ok, denied or unknown`, v.Result)
 	}
-	if v.Rights == "" {
-		v.Rights = "ro"
+	if e, err = without.given(cmp.Or(v.User, user), v.Root); err != nil {
+		return e, err
 	}
-	if !filepath.IsAbs(v.Root) {
-		v.Root = filepath.Join(root, v.Root)
-	}
-	e = entry{name: v.User, root: v.Root, charset: v.Charset}
-	if e.name == "" {
-		e.name = user
-	}
-	if e.rights, err = host.ParseRights(v.Rights); err != nil {
-		return e, fmt.Errorf("the rights in its answer: %w", err)
+	e.charset = v.Charset
+	if v.Rights != "" {
+		if e.rights, err = host.ParseRights(v.Rights); err != nil {
+			return e, fmt.Errorf("the rights in its answer: %w", err)
+		}
 	}
 	if err := host.CheckCharset(v.Charset); err != nil {
 		return e, fmt.Errorf("the charset in its answer: %w", err)
 	}
 	return e, nil
+}
+
+func (s *sourceOptions) setRights(text string) error {
+	s.rights = text
+	_, err := host.ParseRights(text)
+	return err
+}
+
+// usual is what users have for whom a source gives nothing else.
+type usual struct {
+	base   string // the folder from which others count
+	root   string // with %u for the user's name
+	rights host.Rights
+}
+
+func (o *options) usual() usual {
+	u := usual{base: o.root, root: o.sources.root, rights: host.ReadOnly}
+	if o.sources.rights != "" {
+		u.rights, _ = host.ParseRights(o.sources.rights)
+	}
+	return u
+}
+
+// entry is that of a user for whom a source gives nothing.
+func (u usual) entry(user string) (entry, error) { return u.given(user, "") }
+
+// given is the entry of a user for whom a source gives this root, or "". A name that would
+// lead to the folder of another user is denied.
+func (u usual) given(user, root string) (e entry, err error) {
+	if root == "" {
+		if root = u.root; strings.Contains(root, "%u") && !isFolderName(user) {
+			return e, fmt.Errorf("%w: the name can't be that of a folder", host.ErrDenied)
+		}
+		root = strings.ReplaceAll(root, "%u", user)
+	}
+	if !filepath.IsAbs(root) {
+		root = filepath.Join(u.base, root)
+	}
+	return entry{name: user, root: root, rights: u.rights}, nil
+}
+
+// isFolderName says whether a user's name can be the name of one folder.
+func isFolderName(name string) bool {
+	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, `/\\:`) && !strings.ContainsRune(name, 0)
 }
 
 // newTurns is the queue for a source that answers some logins at a time.
@@ -283,7 +340,7 @@ func (c *cachedSource) keep(key [sha256.Size]byte, e entry) {
 }
 
 func (s *sourceOptions) anyURL() bool {
-	return slices.ContainsFunc(s.given, func(one sourceOption) bool { return one.url != "" })
+	return slices.ContainsFunc(s.given, func(one sourceOption) bool { return one.url+one.ldap != "" })
 }
 
 // programFiles are the files that the programs need, and folders: those of the system from

@@ -18,7 +18,7 @@ import (
 // httpSource asks a URL.
 type httpSource struct {
 	url    *url.URL
-	root   string
+	usual  usual
 	client *http.Client
 	turns  *checks
 }
@@ -43,7 +43,7 @@ func newHTTPSource(text string, o *options, logger *slog.Logger) *httpSource {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = httpAtATime
 	return &httpSource{
-		url: u, root: o.root, turns: newTurns(httpAtATime),
+		url: u, usual: o.usual(), turns: newTurns(httpAtATime),
 		client: &http.Client{
 			Transport: transport, Timeout: o.sources.timeout,
 			// Elsewhere nobody is to get the password.
@@ -91,5 +91,5 @@ func (h *httpSource) verify(ctx context.Context, login host.Login) (e entry, err
 	if err != nil {
 		return e, err
 	}
-	return readVerdict(answer, login.User, h.root)
+	return readVerdict(answer, login.User, h.usual)
 }

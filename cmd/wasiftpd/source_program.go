@@ -17,7 +17,7 @@ import (
 // programSource asks a program, which runs once for each login.
 type programSource struct {
 	path    string
-	root    string
+	usual   usual
 	timeout time.Duration
 	turns   *checks
 	env     []string
@@ -45,7 +45,7 @@ func newProgramSource(path string, o *options) (*programSource, error) {
 		}
 		return nil, fmt.Errorf("cannot run %s: %w; give another program with --auth-program", path, err)
 	}
-	p := &programSource{path: path, root: o.root, timeout: o.sources.timeout, turns: newTurns(programsAtATime)}
+	p := &programSource{path: path, usual: o.usual(), timeout: o.sources.timeout, turns: newTurns(programsAtATime)}
 	// Our own variables may hold passwords.
 	for _, name := range []string{"PATH", "LANG", "LC_ALL", "TZ", "HOME", "SYSTEMROOT"} {
 		if value, ok := os.LookupEnv(name); ok {
@@ -71,7 +71,7 @@ func (p *programSource) verify(ctx context.Context, login host.Login) (e entry, 
 	if err != nil {
 		return e, err
 	}
-	return readVerdict(answer, login.User, p.root)
+	return readVerdict(answer, login.User, p.usual)
 }
 
 // run runs the program, and returns what it has written to stdout.

@@ -170,7 +170,7 @@ func TestVerdicts(t *testing.T) {
 		`{"result": "ok", "rights": "all"}`:     {err: "rights"},
 		`{"result": "ok", "charset": "x"}`:      {err: "charset"},
 	} {
-		e, err := readVerdict([]byte(answer), "ann", root)
+		e, err := readVerdict([]byte(answer), "ann", usual{base: root, rights: host.ReadOnly})
 		if want.err == "" && (err != nil || !e.same(want.e)) || want.err != "" && (err == nil || !strings.Contains(err.Error(), want.err)) {
 			t.Errorf("%s: %+v, %v", answer, e, err)
 		}

@@ -49,6 +49,11 @@ func (o *options) wall(r *roster, files *follower) wall {
 	})
 	if len(o.sources.given) > 0 {
 		writable[o.root] = true // they say what users may do there
+		if root, _, many := strings.Cut(o.sources.root, "%u"); many {
+			writable[filepath.Dir(root)] = true
+		} else if root != "" {
+			writable[root] = true
+		}
 	}
 	for root, writes := range writable {
 		within := surroundings(root)

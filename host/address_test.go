@@ -77,7 +77,7 @@ func TestAnnouncedAddress(t *testing.T) {
 			client: netip.AddrPortFrom(netip.MustParseAddr(c.client), 50_000),
 		}
 		record := make([]byte, wasi.AddrSize)
-		wasi.PutAddr(record, s.announced(7))
+		wasi.PutAddr(record, s.announced(&listener{port: 7}))
 		if got := wasi.GetAddr(record).String(); got != c.want {
 			t.Errorf("%s: %s, not %s", c.name, got, c.want)
 		}

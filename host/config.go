@@ -175,6 +175,13 @@ type Passive struct {
 	// announces the address at which the control connection arrived.
 	PublicAddress netip.Addr
 
+	// PublicAddressFor is asked for the IPv4 address that PASV announces to a client, and
+	// replaces PublicAddress and LocalNetworks; nil asks nobody. The zero value, like any
+	// address other than an IPv4 one, announces the address at which the control
+	// connection arrived. A session uses an answer for up to a minute. Only the session
+	// waits for it; after a panic it gets 425.
+	PublicAddressFor func(client netip.Addr) netip.Addr
+
 	// LocalNetworks are the networks whose clients reach the server without the NAT. To
 	// them PASV announces the address of the control connection. nil is the private,
 	// link-local and loopback networks.

@@ -156,8 +156,9 @@ var faulty = map[string]values{
 	"Proxies": {[]netip.Prefix{{}}, []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}},
 
 	"Passive.FirstPort": {uint16(1), uint16(65535)}, "Passive.LastPort": {uint16(1), uint16(65535)},
-	"Passive.PublicAddress": {netip.MustParseAddr("2001:db8::1"), netip.IPv4Unspecified(), netip.MustParseAddr("::ffff:0.0.0.0")},
-	"Passive.LocalNetworks": {[]netip.Prefix{{}}, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), {}}},
+	"Passive.PublicAddress":    {netip.MustParseAddr("2001:db8::1"), netip.IPv4Unspecified(), netip.MustParseAddr("::ffff:0.0.0.0")},
+	"Passive.PublicAddressFor": anything,
+	"Passive.LocalNetworks":    {[]netip.Prefix{{}}, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), {}}},
 
 	"TLS.Config":         {&tls.Config{}, &tls.Config{Certificates: []tls.Certificate{}}},
 	"TLS.Require":        {TLSForLogin, TLSForControl, TLSForTransfer, TLSForTransfer + 1, TLSRequirement(math.MaxUint8)},

@@ -14,18 +14,6 @@ import (
 	"wasiftp/wasi"
 )
 
-// passivePort is an open port to which nobody has listened yet.
-type passivePort struct {
-	session *session
-	socket  net.Listener
-	number  uint16 // of the range, 0 for none
-}
-
-func (p *passivePort) end() {
-	p.socket.Close()
-	p.session.server.ports.giveBack(p.session, p.number)
-}
-
 // listener waits up to Limits.DataTime for a passive data connection (RFC 959 §4.1.2,
 // PASV). Then its port is given back; a connection that has come stays. Only the shard's
 // goroutine uses it.
@@ -48,6 +36,8 @@ type listener struct {
 	shut    bool                       // the port has been given back
 	failing bool                       // a connection could not be accepted
 	uses    int
+	public  netip.Addr // see announced
+	opened  time.Time
 }
 
 const (
@@ -64,16 +54,6 @@ const (
 	// failPause is how long a listener waits before it accepts again.
 	failPause = 100 * time.Millisecond
 )
-
-func (p *passivePort) listener() *listener {
-	s := p.session
-	l := &listener{session: s, port: conn.Addr(p.socket.Addr()).Port(), ranged: p.number > 0}
-	serve := func(socket net.Listener, take func(*conn.Arrival) bool) {
-		s.server.work.Go(func() { s.server.acceptAll(socket, take) })
-	}
-	l.socket = conn.Listen(p.socket, s.shard.poll, func() { s.shard.do(l.attend) }, serve)
-	return l
-}
 
 // open gives the listener its handle, and begins the wait.
 func (l *listener) open() wasi.Errno {
@@ -106,7 +86,7 @@ func (l *listener) end() {
 	}
 	l.arrived, l.handle = nil, 0
 	l.unhear()
-	if l.taken && !l.shut && !l.ranged && l.uses < maxUses && l.session.kept == nil {
+	if l.taken && !l.shut && l.lasting() && l.session.kept == nil {
 		l.session.kept = l
 		l.limit(keptTime)
 	} else {
@@ -278,26 +258,8 @@ func (sh *shard) netListen(a *wasm.Args) wasi.Errno {
 		return errno
 	}
 	putUint32(a.Bytes(2), l.handle)
-	wasi.PutAddr(a.Bytes(3), s.announced(l.port))
+	wasi.PutAddr(a.Bytes(3), s.announced(l))
 	return wasi.OK
-}
-
-// openPort opens a passive port. Of a range that may have to wait.
-func (s *session) openPort(family uint32) (*passivePort, wasi.Errno) {
-	open := func(ctx context.Context) answer {
-		port, err := s.server.ports.open(ctx, s)
-		if err != nil {
-			s.server.config.Logger.Warn("no passive port", "session", s.id, "client", s.client, "err", err)
-			return answer{errno: errnoOf(err)}
-		}
-		return answer{port: port}
-	}
-	if s.server.config.Passive.FirstPort == 0 {
-		result := open(context.Background())
-		return result.port, result.errno
-	}
-	result, errno := s.pose(questionKey{call: wasi.NetListen, flags: family}, task{work: open})
-	return result.port, errno
 }
 
 // listens reports whether the session has a passive port.
@@ -306,16 +268,6 @@ func (s *session) listens() bool {
 		_, errno := get[*listener](&s.shard.handles, handle)
 		return errno == wasi.OK
 	})
-}
-
-// announced is the address at which this client reaches a passive port.
-func (s *session) announced(port uint16) netip.AddrPort {
-	passive, client := &s.server.config.Passive, s.client.Addr()
-	near := slices.ContainsFunc(passive.LocalNetworks, func(n netip.Prefix) bool { return n.Contains(client) })
-	if passive.LocalNetworks == nil {
-		near = wasi.IsNear(client)
-	}
-	return wasi.Announced(s.local.Addr(), passive.PublicAddress, near, port)
 }
 
 func (sh *shard) netAccept(a *wasm.Args) wasi.Errno {

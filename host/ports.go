@@ -49,7 +49,7 @@ var errNoPort = errors.New("all passive ports are in use, or all that this clien
 func (p *ports) open(ctx context.Context, s *session) (*passivePort, error) {
 	if s.server.config.Passive.FirstPort == 0 {
 		socket, err := listenAt(s.here(), 0)
-		return &passivePort{s, socket, 0}, err
+		return &passivePort{session: s, socket: socket}, err
 	}
 	for ctx.Err() == nil {
 		port, ok := p.take(s)
@@ -58,7 +58,7 @@ func (p *ports) open(ctx context.Context, s *session) (*passivePort, error) {
 		}
 		socket, err := listenAt(s.here(), port)
 		if err == nil {
-			return &passivePort{s, socket, port}, nil
+			return &passivePort{session: s, socket: socket, number: port}, nil
 		}
 		if !ofPort(err) {
 			p.giveBack(s, port)

@@ -233,7 +233,7 @@ func TestThreat37UnusedListener(t *testing.T) {
 			port, _ := sh.server.ports.take(s)
 			socket := quiet{closed: make(chan struct{})}
 			began := time.Now()
-			l := (&passivePort{s, socket, port}).listener()
+			l := (&passivePort{session: s, socket: socket, number: port}).listener()
 			if errno := l.open(); errno != wasi.OK {
 				t.Fatal(errno)
 			}
@@ -293,7 +293,7 @@ func TestThreat41PassiveAcceptGoesOn(t *testing.T) {
 	sh.server.ending, sh.server.end = context.WithCancel(context.Background())
 	s := visitor(sh, "127.0.0.1", "127.0.0.1")
 	fails := []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ECONNABORTED}
-	l := (&passivePort{s, &shaky{Listener: socket, fails: fails}, 0}).listener()
+	l := (&passivePort{session: s, socket: &shaky{Listener: socket, fails: fails}}).listener()
 	if errno := l.open(); errno != wasi.OK {
 		t.Fatal(errno)
 	}

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/certmagic"
 	"github.com/spf13/cobra"
@@ -42,6 +45,12 @@ type program struct {
 	// enclose keeps all threads of the process from opening files outside of a wall;
 	// nil restricts nothing.
 	enclose func(wall) error
+
+	// lookUp finds the addresses of a name; nil asks the system's resolver.
+	lookUp func(ctx context.Context, name string) ([]netip.Addr, error)
+
+	// lookUpAgain tells when names are to be looked up again; nil is each minute.
+	lookUpAgain <-chan time.Time
 
 	// tuneACME changes the configuration of the ACME client; nil changes nothing.
 	tuneACME func(*certmagic.ACMEIssuer)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,6 +29,7 @@ type options struct {
 	usersFile string
 	sources   sourceOptions
 	hosts     []virtualHost
+	public    []publicOption
 	atomic    bool
 	sync      bool
 	module    string
@@ -68,8 +68,6 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.Func("host", hostHelp, o.setHost)
 	o.addTLSTo(f)
 	f.Func("passive-ports", "take passive data connections on the ports `A-B` (default any)", o.setPassivePorts)
-	f.Func("public-address", "have clients from outside private networks connect to the\nIPv4 address `ADDR`, that "+
-		"of the NAT", o.setPublicAddress)
 	o.addNetworkTo(f)
 	o.config.Limits.Sessions, o.config.Limits.SessionsPerAddress = 1000, 100
 	f.Func("max-sessions", "at most `N` sessions at a time; 0 is no limit (default 1000)", count(&o.config.Limits.Sessions))
@@ -193,15 +191,6 @@ func (o *options) setPassivePorts(s string) error {
 		return fmt.Errorf("%q is no range of ports such as 50000-50099", s)
 	}
 	o.config.Passive.FirstPort, o.config.Passive.LastPort = uint16(first), uint16(last)
-	return nil
-}
-
-func (o *options) setPublicAddress(s string) error {
-	addr, err := netip.ParseAddr(s)
-	if err != nil || !addr.Is4() || addr.IsUnspecified() {
-		return fmt.Errorf("%q is no IPv4 address such as 203.0.113.7; PASV can announce no other, and no name", s)
-	}
-	o.config.Passive.PublicAddress = addr
 	return nil
 }
 

@@ -126,9 +126,6 @@ func TestFlags(t *testing.T) {
 			t.Errorf("%q give\n%+v, want\n%+v", test.args, got, want)
 		}
 	}
-	if got := parse(t, "--public-address=203.0.113.7").config.Passive.PublicAddress.String(); got != "203.0.113.7" {
-		t.Errorf("public address %s", got)
-	}
 }
 
 func TestAnonymousRights(t *testing.T) {

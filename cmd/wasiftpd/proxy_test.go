@@ -102,6 +102,18 @@ func TestHAProxy(t *testing.T) {
 	}
 }
 
+// A client can be told to come around the proxy: PASV names the server itself.
+func TestHAProxyForControlAlone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "hello.txt", "Hello, world.\n")
+	s := balance(t, "send-proxy", "--root", dir, "--proxy-protocol", "127.0.0.1", "--public-address", "127.0.0.0/8=127.0.0.2")
+	got := s.curl("127.0.0.5", "--verbose", "--disable-epsv", "--no-ftp-skip-pasv-ip", "ftp://"+s.addr+"/hello.txt")
+	if !strings.Contains(got, "(127,0,0,2,") || !strings.Contains(got, "Hello, world.\n") {
+		t.Errorf("curl says\n%s", got)
+	}
+}
+
 // A proxy that sends no header is told so in the log, and its clients get no session.
 func TestProxyWithoutHeader(t *testing.T) {
 	t.Parallel()

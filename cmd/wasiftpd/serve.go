@@ -65,6 +65,8 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 	}
 	repeated := newRepetitions(logger.Handler())
 	defer repeated.close()
+	public := o.setPublic()
+	public.lookUpAll(ctx, p, logger)
 	server, err := o.newServer(roster, slog.New(repeated))
 	if err != nil {
 		return err
@@ -77,6 +79,9 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 	roster.revoke = server.Revoke
 	roster.sweepAll()
 	go files.follow(ctx, hangups)
+	if o.named() {
+		go public.follow(ctx, p, logger)
+	}
 	go new(memory).follow(ctx)
 	ended := make(chan error, len(listeners))
 	for _, l := range listeners {

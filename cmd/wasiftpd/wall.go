@@ -72,7 +72,7 @@ func (o *options) wall(r *roster, files *follower) wall {
 		w.change = append(w.change, o.tls.kept)
 	}
 	w.run = o.sources.programFiles()
-	if len(o.tls.acme) > 0 || o.sources.anyURL() {
+	if len(o.tls.acme) > 0 || o.sources.anyURL() || o.named() {
 		w.read = append(w.read, resolverFiles()...)
 	}
 	slices.Sort(w.change)

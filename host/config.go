@@ -2,10 +2,12 @@ package host
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
+	"net"
 	"net/netip"
 	"runtime"
 	"strings"
@@ -68,6 +70,21 @@ type Config struct {
 	// their own, or directly from the client. Active ones go directly to the client.
 	Proxies []netip.Prefix
 
+	// ListenData opens each passive port in place of the system's network, for embedders
+	// with a network of their own; nil leaves it to the system. The Addr of the listener
+	// must be a *net.TCPAddr, whose port is what EPSV tells the client. The server closes
+	// the listener when the data connection has come, or is no longer awaited. The context
+	// ends with the wait for the port. After an error, which is logged, the client gets 425.
+	//
+	// Data connections are the client's if their RemoteAddr is the IP address of the
+	// control connection. If the control connection has none, as on a Unix socket or a
+	// net.Pipe, the listener must accept connections of that client alone. Such a session
+	// has passive data connections by EPSV, and without ListenData none.
+	//
+	// With ListenData active data connections (PORT, EPRT) are refused, as they would
+	// leave by the system's network.
+	ListenData func(ctx context.Context, of DataRequest) (net.Listener, error)
+
 	Limits  Limits
 	Bans    bans.Policy // who is turned away, and who waits, as logins have failed; see [Server.Bans]
 	Passive Passive
@@ -96,6 +113,14 @@ type Config struct {
 	// CacheDir is a private directory where the compiled engine is kept, so
 	// that the next start is quick; "" keeps none.
 	CacheDir string
+}
+
+// DataRequest describes the session that wants a passive port. See [Config.ListenData].
+type DataRequest struct {
+	Session        uint64         // its number, as in [Event]
+	User           string         // the account's name
+	Client, Server netip.AddrPort // the ends of the control connection, as in [Event]; zero if they have no IP address
+	Remote, Local  net.Addr       // the same, as methods of the control connection tell them
 }
 
 // Switch is a field of [Behaviour] or [Allow] as a setting that people turn on: Name and
@@ -333,6 +358,9 @@ func (c *Config) checkPassive(f *faults) {
 	p := &c.Passive
 	if (p.FirstPort == 0) != (p.LastPort == 0) || p.FirstPort > p.LastPort {
 		f.add("Passive ports %d to %d (FirstPort, LastPort) are no range", p.FirstPort, p.LastPort)
+	}
+	if c.ListenData != nil && (p.FirstPort != 0 || p.LastPort != 0) {
+		f.add("ListenData chooses the ports itself; FirstPort and LastPort of Passive must be 0")
 	}
 	if a := p.PublicAddress.Unmap(); a.IsValid() && (!a.Is4() || a.IsUnspecified()) {
 		f.add("Passive.PublicAddress %v is no IPv4 address of a machine; PASV can announce no other (RFC 959 §4.1.2), "+

@@ -187,7 +187,7 @@ func (l *listener) next() *conn.Arrival {
 		if a == nil {
 			return nil
 		}
-		if s.owns(a.From.Addr()) {
+		if s.owns(a.From.Addr()) || s.vouched() {
 			return a
 		}
 		a.Close()
@@ -236,14 +236,12 @@ func (sh *shard) netListen(a *wasm.Args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	family := uint32(6)
-	if s.local.Addr().Is4() {
-		family = 4
+	family, errno := s.family(a.Uint32(1))
+	if errno != wasi.OK {
+		return errno
 	}
-	if want := a.Uint32(1); !s.local.IsValid() || want != 0 && want != family {
-		return wasi.EINVAL
-	}
-	if len(s.objects) >= maxOwned || s.server.config.Passive.FirstPort > 0 && s.listens() {
+	scarce := s.server.config.Passive.FirstPort > 0 || s.server.config.ListenData != nil
+	if len(s.objects) >= maxOwned || scarce && s.listens() {
 		return wasi.EMFILE // the engine needs one port a session; of a range it gets no more
 	}
 	l := s.keptPort()
@@ -390,7 +388,7 @@ func (sh *shard) netDial(a *wasm.Args) wasi.Errno {
 	if !to.IsValid() {
 		return wasi.EINVAL
 	}
-	if to.Port() < wasi.LowestPort || !s.owns(to.Addr()) {
+	if s.server.config.ListenData != nil || to.Port() < wasi.LowestPort || !s.owns(to.Addr()) {
 		s.observe(Event{Kind: DataRefused, Data: to})
 		return wasi.EACCES
 	}

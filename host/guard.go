@@ -16,6 +16,8 @@ const (
 	accountCode       = "Account.Close"
 	filesCode         = "FS"
 	tlsCode           = "TLS.Config"
+	listenDataCode    = "Config.ListenData"
+	publicCode        = "Passive.PublicAddressFor"
 	listenerCode      = "net.Listener"
 	connCode          = "net.Conn"
 	revokeCode        = "the function given to Revoke"

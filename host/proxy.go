@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"wasiftp/host/internal/conn"
-	"wasiftp/wasi"
 )
 
 // headers are the connections of proxies whose PROXY header has not come yet.
@@ -146,9 +145,4 @@ func (s *session) here() netip.Addr {
 		return s.behind.Addr()
 	}
 	return s.local.Addr()
-}
-
-// owns reports whether a data connection from an address is of the session's client.
-func (s *session) owns(from netip.Addr) bool {
-	return wasi.IsClient(s.client.Addr(), from) || s.server.config.AllowForeignDataAddress
 }

@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"encoding/binary"
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -28,6 +29,8 @@ type session struct {
 	client   netip.AddrPort
 	local    netip.AddrPort // as the client sees it
 	behind   netip.AddrPort // where its proxy connected to; not valid without a proxy
+	near     net.Addr       // the ends of the control connection for ListenData; nil without it
+	far      net.Addr
 	began    time.Time
 	login    atomic.Pointer[login] // nil until logged in
 	utf8     bool                  // the client sent OPTS UTF8 ON
@@ -64,6 +67,9 @@ func newSession(sh *shard, a *conn.Arrival, p *seat) *session {
 	s := &session{
 		shard: sh, server: sh.server, id: p.id, seat: p, began: time.Now(), link: link{shard: sh, seat: p},
 		client: a.From, local: a.To, behind: a.Behind(),
+	}
+	if s.server.config.ListenData != nil {
+		s.near, s.far = a.Ends()
 	}
 	a.Control()
 	s.stream = a.Stream(sh.poll, &s.link)

@@ -131,6 +131,26 @@ func TestActiveIPv6(t *testing.T) {
 	assert.Regexp(t, `^229 .*\(\|\|\|\d+\|\)$`, c.Do("EPSV 2"))
 }
 
+// A control connection without an IP address has data connections if the host makes them.
+func TestPassiveWithoutAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, ftp.Config{})
+	w.Server = netip.MustParseAddrPort("[::]:0")
+	c := w.LoginAs("u", "p")
+	assert.Equal(t, "425", c.Code("PASV"))
+	assert.Equal(t, "229", c.Code("EPSV"))
+	w.Fault = func(call, _ string) error {
+		if call == "Listen" {
+			return ftp.ErrUnsupported
+		}
+		return nil
+	}
+	for _, command := range []string{"EPSV", "EPSV 1", "EPSV 2", "LPSV"} {
+		reply := c.Do(command)
+		assert.True(t, strings.HasPrefix(reply, "425 ") && strings.Contains(reply, "no TCP connection"), reply)
+	}
+}
+
 func FuzzAddress(f *testing.F) {
 	for _, seed := range seeds(f, "address") {
 		f.Add(seed)

@@ -49,6 +49,8 @@ func (s *session) listen(family int) (netip.AddrPort, error) {
 		return addr, nil
 	case err == ErrAgain:
 		return addr, err
+	case err == ErrUnsupported && s.e.world.LocalAddress(s.handle).Addr().IsUnspecified():
+		return addr, replyNoNetwork
 	case family > 0 && (err == ErrName || err == ErrUnsupported):
 		// The reply names the family that the control connection has (RFC 2428 §3).
 		if family == 6 {

@@ -50,6 +50,7 @@ const (
 	replyOnlyIPv6       = reply("522 Not on this connection, use (2).")
 	replyUseEPSV        = reply("425 PASV is for IPv4 only, use EPSV.")
 	replyNoPort         = reply("425 No data port is free, try again later.")
+	replyNoNetwork      = reply("425 This connection is no TCP connection: no data connection can be made.")
 	replyNeedData       = reply("425 Use PASV or PORT first.")
 	replyNoData         = reply("425 Data connection could not be opened.")
 	replyDataTimeout    = reply("425 Data connection did not come in time.")

@@ -69,6 +69,15 @@ func (a *Arrival) Foreign() net.Conn {
 	return a.conn
 }
 
+// Ends are the addresses of the connection's ends, whatever its network. A PROXY header
+// changes neither.
+func (a *Arrival) Ends() (local, remote net.Addr) {
+	if a.direct != nil {
+		return a.direct.local(), a.direct.remote()
+	}
+	return a.conn.LocalAddr(), a.conn.RemoteAddr()
+}
+
 // Close closes the connection unread. It waits for no code of the embedder's.
 func (a *Arrival) Close() {
 	if a.direct != nil {

@@ -11,7 +11,7 @@ import (
 	"wasiftp/wasi/errno"
 )
 
-// Foreign is a control connection of the embedder's own type: his listener has made it,
+// Foreign is a connection of the embedder's own type: his listener has made it,
 // to count bytes, say, or to read a proxy's header. Each call into it is guarded, and the
 // guest's goroutine waits for none. Its errors become io.EOF, os.ErrDeadlineExceeded or
 // an errno, whose methods are not code of the embedder's.
@@ -74,6 +74,16 @@ func (f *Foreign) CloseWrite() error {
 			return half.CloseWrite()
 		}
 		return errors.ErrUnsupported
+	})
+}
+
+// reset breaks the connection off, where it has a method for that.
+func (f *Foreign) reset() error {
+	return f.guard(func() error {
+		if abrupt, ok := f.conn.(interface{ SetLinger(int) error }); ok {
+			abrupt.SetLinger(0)
+		}
+		return f.conn.Close()
 	})
 }
 

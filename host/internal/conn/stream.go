@@ -421,6 +421,7 @@ func (s *Stream) SilentEnd() bool {
 }
 
 // Reset breaks a TCP connection off (RST): a plain end would look like the end of the data.
+// One of the embedder's own type is broken off if it has net.TCPConn's SetLinger, else closed.
 func Reset(conn net.Conn) {
 	switch c := Bottom(conn).(type) {
 	case *waiting:
@@ -428,5 +429,7 @@ func Reset(conn net.Conn) {
 	case *net.TCPConn:
 		c.SetLinger(0)
 		c.Close()
+	case socket:
+		c.foreign.reset()
 	}
 }

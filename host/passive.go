@@ -149,11 +149,18 @@ func (f *portFault) Error() string { return f.of.Error() }
 
 func (p *ownPort) Addr() net.Addr { return p.address }
 
-// Accept implements [net.Listener]. The embedder's may have any error once it is closed.
+// Accept implements [net.Listener]. Once the embedder's is closed it may do anything: return
+// another error, or none, or panic.
 func (p *ownPort) Accept() (net.Conn, error) {
+	if p.closed.Load() {
+		return nil, net.ErrClosed
+	}
 	c, err := p.Listener.Accept()
-	if err != nil && p.closed.Load() {
-		err = net.ErrClosed
+	if p.closed.Load() {
+		if c != nil {
+			c.Close()
+		}
+		return nil, net.ErrClosed
 	}
 	return c, err
 }

@@ -316,3 +316,41 @@ func TestThreat41PassiveAcceptGoesOn(t *testing.T) {
 	s.kept.shutPort()
 	sh.server.work.Wait()
 }
+
+// odd is a listener of an embedder's whose Accept does something odd once it is closed.
+type odd struct {
+	quiet
+	then  func() (net.Conn, error)
+	calls chan struct{}
+}
+
+func (o odd) Accept() (net.Conn, error) {
+	<-o.closed
+	o.calls <- struct{}{}
+	return o.then()
+}
+
+// Nobody calls Accept of an embedder's listener again and again when it is closed.
+func TestOwnPortEnds(t *testing.T) {
+	t.Parallel()
+	for name, then := range map[string]func() (net.Conn, error){
+		"nothing": func() (net.Conn, error) { return nil, nil },
+		"error":   func() (net.Conn, error) { return nil, syscall.EMFILE },
+		"panic":   func() (net.Conn, error) { panic("closed") },
+	} {
+		sh := newStill(t, Config{})
+		sh.server.ending, sh.server.end = context.WithCancel(t.Context())
+		l := odd{quiet{closed: make(chan struct{})}, then, make(chan struct{}, 100)}
+		port := &ownPort{Listener: l, server: sh.server, address: &net.TCPAddr{Port: 1}}
+		ended := make(chan struct{})
+		go func() {
+			sh.server.acceptAll(port, func(*conn.Arrival) bool { return true })
+			close(ended)
+		}()
+		port.Close()
+		<-ended
+		if n := len(l.calls); n > 1 {
+			t.Errorf("%s: Accept was called %d times", name, n)
+		}
+	}
+}

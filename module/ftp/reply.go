@@ -221,14 +221,18 @@ func replyToTransfer(err error) reply { return replyFrom(err, &transferReplies, 
 // replyToData is the reply to a transfer whose data connection could not be opened.
 func replyToData(err error) reply { return replyFrom(err, &dataReplies, replyNoData) }
 
-// replyToCommit is the reply to an upload that came whole but was not committed. Faults
-// of the data connection or of the range can then only be the storage's.
+// replyToCommit is the reply to an upload that came whole but was not committed: that of a
+// command that names a file, as RFC 959 §5.4 has 550 and 553 for STOR. Faults of the data
+// connection or of the range can then only be the storage's.
 func replyToCommit(err error) reply {
 	switch err {
-	case ErrReset, ErrRefused, ErrName:
+	case ErrReset, ErrRefused, ErrUnsupported:
 		err = ErrStorage
+	case ErrName:
+		return replyBadNewName
 	}
-	return replyToTransfer(err)
+	r := replyFrom(err, &commandReplies, replyTransferFault)
+	return replyFrom(err, &transferReplies, replyFrom(err, &namingReplies, r))
 }
 
 // ofStorage is the error of a transfer whose storage failed with err. Faults of the data

@@ -378,8 +378,9 @@ func TestTransferFaults(t *testing.T) { eachDTP(t, testTransferFaults) }
 
 func testTransferFaults(t *testing.T, newWorld worldMaker) {
 	for fault, code := range map[ftp.Error]string{
-		ftp.ErrNoSpace: "452", ftp.ErrQuota: "552", ftp.ErrStorage: "451", ftp.ErrPermission: "451", ftp.ErrCanceled: "426",
-		ftp.ErrTimeout: "426",
+		ftp.ErrNoSpace: "452", ftp.ErrQuota: "552", ftp.ErrStorage: "451", ftp.ErrPermission: "550", ftp.ErrCanceled: "426",
+		ftp.ErrTimeout: "426", ftp.ErrExist: "553", ftp.ErrNotExist: "553", ftp.ErrName: "553", ftp.ErrIsDir: "553",
+		ftp.ErrBusy: "450", ftp.ErrTooMany: "450", ftp.ErrReset: "451", ftp.ErrRefused: "451", ftp.ErrUnsupported: "451",
 	} {
 		w, c := newWorld.login(t)
 		w.Fault = func(call, _ string) error {

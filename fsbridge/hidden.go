@@ -15,7 +15,7 @@ func (d *Dir) createHidden(name string, flag int, _ int64, perm *fs.FileMode) (*
 	if err != nil {
 		return nil, err
 	}
-	u := &upload{dir: d, there: old, perm: perm, exclusive: flag == os.O_EXCL}
+	u := &upload{dir: d, name: name, there: old, perm: perm, exclusive: flag == os.O_EXCL}
 	if u.folder, u.base, err = d.parent(name); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package fsbridge
 
 import (
+	"bytes"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -69,16 +71,8 @@ func (u *memoryUpload) Commit() error {
 	if old != nil {
 		n = old
 	}
-	before, written := n.data, int64(len(u.data))
-	switch u.flag {
-	case os.O_APPEND:
-		n.data = append(n.data, u.data...)
-	case 0:
-		tail := min(u.offset+written, int64(len(before)))
-		n.data = slices.Concat(before[:u.offset], u.data, before[tail:])
-	default:
-		n.data = u.data
-	}
+	before := n.data
+	n.data = u.content(before)
 	n.mtime = time.Now()
 	u.memory.used += int64(len(n.data) - len(before))
 	if old == nil {
@@ -86,6 +80,36 @@ func (u *memoryUpload) Commit() error {
 		parent.put(path.Base(u.name), n)
 	}
 	return nil
+}
+
+// content is what becomes of a file with the content before.
+func (u *memoryUpload) content(before []byte) []byte {
+	switch u.flag {
+	case os.O_APPEND:
+		return append(before, u.data...)
+	case 0:
+		tail := min(u.offset+int64(len(u.data)), int64(len(before)))
+		return slices.Concat(before[:u.offset], u.data, before[tail:])
+	}
+	return u.data
+}
+
+// Open implements [ReadableUpload].
+func (u *memoryUpload) Open() (io.ReadCloser, error) {
+	u.memory.mu.Lock()
+	defer u.memory.mu.Unlock()
+	if u.ended {
+		return nil, fs.ErrClosed
+	}
+	_, old, err := u.target()
+	if err != nil {
+		return nil, err
+	}
+	var before []byte
+	if old != nil {
+		before = slices.Clip(old.data)
+	}
+	return io.NopCloser(bytes.NewReader(u.content(before))), nil
 }
 
 func (u *memoryUpload) Abort() error {

@@ -14,8 +14,7 @@ import (
 // alone, its calls do not wait, and so need not tell Go's scheduler. For all else it becomes
 // an ordinary one.
 type quickUpload struct {
-	upload // without file and folder until become
-	name   string
+	upload         // without file and folder until become
 	fd     uintptr // of the file; closed with -1, as is what upload has
 }
 
@@ -35,7 +34,7 @@ func (b beneath) createCached(d *Dir, name string, perm *fs.FileMode) (Upload, f
 	if b.cache != cacheMemory {
 		return nil, nil, false
 	}
-	u := &quickUpload{upload: upload{dir: d, perm: perm}, name: name, fd: closed}
+	u := &quickUpload{upload: upload{dir: d, name: name, perm: perm}, fd: closed}
 	if u.open(b) && u.begin() {
 		return u, u.there, true
 	}
@@ -155,6 +154,12 @@ func (u *quickUpload) Commit() error {
 	closeNow(u.fd)
 	u.fd = closed
 	return err
+}
+
+// Open implements [ReadableUpload].
+func (u *quickUpload) Open() (io.ReadCloser, error) {
+	u.become()
+	return u.upload.Open()
 }
 
 // Abort implements [Upload].

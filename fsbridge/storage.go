@@ -60,6 +60,14 @@ type HiddenUpload interface {
 	Hidden() bool
 }
 
+// ReadableUpload is an [Upload] whose content can be read before Commit: what the file will
+// be, with the bytes of before that an upload to a part of it keeps. Open is called between
+// two calls of Write or before Commit, and the reader closed before the next.
+type ReadableUpload interface {
+	Upload
+	Open() (io.ReadCloser, error)
+}
+
 // MkdirFS is a storage that makes directories. Mkdir fails with [fs.ErrExist] when there
 // is a file or directory of that name. perm are the permissions of the directory; if
 // nil, the storage chooses them.

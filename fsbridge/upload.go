@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -59,6 +60,7 @@ func (d *Dir) create(name string, flag int, offset int64, perm *fs.FileMode) (_ 
 // upload is an [Upload] to a file of the operating system.
 type upload struct {
 	dir       *Dir
+	name      string // that Create got
 	file      *os.File
 	hold      *hold        // nil until the file is locked
 	there     fs.FileInfo  // the file before the upload; nil for none
@@ -153,7 +155,7 @@ func (d *Dir) createInPlace(name string, flag int, offset int64, perm *fs.FileMo
 // os.O_TRUNC, which would act before the file is locked, nor os.O_APPEND, which splice
 // refuses.
 func (d *Dir) openInPlace(name string, flag int, offset int64, perm *fs.FileMode) (*upload, error) {
-	u := &upload{dir: d, perm: perm}
+	u := &upload{dir: d, name: name, perm: perm}
 	err := fs.ErrNotExist
 	if flag != os.O_EXCL {
 		u.file, _, err = d.openForWriting(name, 0, 0)
@@ -247,6 +249,45 @@ func (u *upload) setMode(old fs.FileInfo) error {
 	}
 	return err
 }
+
+// Open implements [ReadableUpload]. The reader is an [*os.File] unless the upload is empty and
+// replaces a file, which has its old content until Commit.
+func (u *upload) Open() (io.ReadCloser, error) {
+	if u.truncates {
+		return io.NopCloser(strings.NewReader("")), nil
+	}
+	file, err := u.reopen()
+	if err != nil {
+		return nil, u.dir.fault("open", u.name, err)
+	}
+	return file, nil
+}
+
+// reopen opens the file of the upload for reading.
+func (u *upload) reopen() (file *os.File, err error) {
+	if u.temporary != "" {
+		file, err = u.folder.openFile(u.temporary, os.O_RDONLY, 0)
+	} else {
+		file, _, err = u.dir.openFile(u.name, os.O_RDONLY, 0)
+	}
+	if err != nil {
+		return nil, err
+	}
+	mine, err := u.file.Stat()
+	if err == nil {
+		var info fs.FileInfo
+		if info, err = file.Stat(); err == nil && !os.SameFile(mine, info) {
+			err = errMoved
+		}
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+var errMoved = errors.New("the file of the upload was moved or removed meanwhile")
 
 // Hidden says whether nobody sees the upload before it is committed.
 func (u *upload) Hidden() bool { return u.temporary != "" }

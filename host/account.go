@@ -17,7 +17,8 @@ import (
 // ends.
 //
 // It returns [ErrDenied], or an error that wraps it, for wrong credentials, and [ErrBusy]
-// when it cannot check them now. Any other error is logged, and refuses the login too. An
+// when it cannot check them now. The error of [Refuse] refuses with 421, a code 4yz or 530,
+// and its text. Any other error is logged, and refuses the login too. An
 // unknown user should take as long as a wrong password.
 type Authenticator interface {
 	Authenticate(ctx context.Context, login Login) (*Account, error)
@@ -41,6 +42,7 @@ var ErrBusy = errors.New("too many log in at once")
 
 // Login is one attempt to log in.
 type Login struct {
+	Session  uint64 // its number, as in Event.Session
 	User     string // as sent; may hold any byte but CR, LF and NUL
 	Password Password
 	Host     string // the argument of HOST or, if Config.Hosts has it, the name in the TLS handshake; lower case; "" for none

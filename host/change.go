@@ -10,15 +10,18 @@ import (
 	"wasiftp/wasi"
 )
 
-// change asks for work on a file, and sends the event if that succeeds.
-func (s *session) change(key questionKey, e Event, work func(context.Context) error) wasi.Errno {
-	e.User = s.user()
+// change asks for a change of a file, after the hook, and sends the event if that succeeds.
+func (s *session) change(key questionKey, c Change, work func(context.Context) error) wasi.Errno {
+	user := s.user()
 	_, errno := s.ask(key, func(ctx context.Context) answer {
-		err := work(ctx)
+		err := s.mayChange(ctx, user, c)
 		if err == nil {
-			s.observe(e)
+			err = work(ctx)
 		}
-		return answer{errno: errnoOf(err)}
+		if err == nil {
+			s.observe(Event{Kind: changeEvents[c.Kind], User: user, Path: c.Path, To: c.To})
+		}
+		return failed(err)
 	})
 	return errno
 }
@@ -32,7 +35,8 @@ func (sh *shard) fileMake(a *wasm.Args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	return s.change(questionKey{call: wasi.FileMake, name: name}, Event{Kind: Made, Path: "/" + name}, func(context.Context) error {
+	made := Change{Kind: ChangeMkdir, Path: "/" + name}
+	return s.change(questionKey{call: wasi.FileMake, name: name}, made, func(context.Context) error {
 		return files.Mkdir(name, s.permissions(0o777))
 	})
 }
@@ -50,7 +54,7 @@ func (sh *shard) fileLink(a *wasm.Args) wasi.Errno {
 		return wasi.EACCES
 	}
 	key := questionKey{call: wasi.FileMake, name: name, to: target}
-	return s.change(key, Event{Kind: Linked, Path: "/" + name, To: "/" + target}, func(context.Context) error {
+	return s.change(key, Change{Kind: ChangeLink, Path: "/" + name, To: "/" + target}, func(context.Context) error {
 		return files.Symlink(target, name)
 	})
 }
@@ -60,20 +64,24 @@ func (sh *shard) fileRemove(a *wasm.Args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	kind := a.Uint32(2)
+	kind, gone := a.Uint32(2), Change{Kind: ChangeDelete, Path: "/" + name}
 	remove := func(context.Context) error { return files.Remove(name, kind == wasi.RemoveDir) }
 	switch kind {
-	case wasi.RemoveFile, wasi.RemoveDir:
+	case wasi.RemoveFile:
+	case wasi.RemoveDir:
+		gone.Kind = ChangeRmdir
 	case wasi.RemoveTree:
 		if !sh.server.config.Allow.SiteRmdir {
 			return wasi.EACCES
 		}
-		remove = func(ctx context.Context) error { return files.RemoveTree(ctx, name) }
+		gone.Kind = ChangeRmtree
+		user := s.user()
+		remove = func(ctx context.Context) error { return s.pruning(ctx, user, files, name).RemoveTree(ctx, name) }
 	default:
 		return wasi.EINVAL
 	}
 	key := questionKey{call: wasi.FileRemove, name: name, flags: kind}
-	return s.change(key, Event{Kind: Deleted, Path: "/" + name}, remove)
+	return s.change(key, gone, remove)
 }
 
 func (sh *shard) fileRename(a *wasm.Args) wasi.Errno {
@@ -86,7 +94,7 @@ func (sh *shard) fileRename(a *wasm.Args) wasi.Errno {
 		return wasi.EINVAL
 	}
 	key := questionKey{call: wasi.FileRename, name: from, to: to}
-	return s.change(key, Event{Kind: Renamed, Path: "/" + from, To: "/" + to}, func(ctx context.Context) error {
+	return s.change(key, Change{Kind: ChangeRename, Path: "/" + from, To: "/" + to}, func(ctx context.Context) error {
 		return files.Rename(ctx, from, to)
 	})
 }
@@ -98,16 +106,18 @@ func (sh *shard) fileSet(a *wasm.Args) wasi.Errno {
 		return errno
 	}
 	attribute, value := a.Uint32(2), a.Int64(3)
-	set := func(context.Context) error { return files.Chtimes(name, time.Unix(0, value)) }
+	to := Change{Kind: ChangeTime, Path: "/" + name, Time: time.Unix(0, value)}
+	set := func(context.Context) error { return files.Chtimes(name, to.Time) }
 	switch attribute {
 	case wasi.SetTime:
 	case wasi.SetMode:
-		set = func(context.Context) error { return files.Chmod(name, fsbridge.ModeOf(uint32(value))) }
+		to = Change{Kind: ChangeMode, Path: "/" + name, Mode: fsbridge.ModeOf(uint32(value))}
+		set = func(context.Context) error { return files.Chmod(name, to.Mode) }
 	default:
 		return wasi.EINVAL
 	}
 	key := questionKey{call: wasi.FileSet, name: name, flags: attribute, number: value}
-	return s.change(key, Event{Kind: Changed, Path: "/" + name}, set)
+	return s.change(key, to, set)
 }
 
 func (sh *shard) fileSpace(a *wasm.Args) wasi.Errno {
@@ -117,7 +127,9 @@ func (sh *shard) fileSpace(a *wasm.Args) wasi.Errno {
 	}
 	result, errno := s.ask(questionKey{call: wasi.FileSpace, name: name}, func(context.Context) answer {
 		n, err := files.Space(name)
-		return answer{errno: errnoOf(err), stat: wasi.Stat{Size: uint64(n)}}
+		a := failed(err)
+		a.stat.Size = uint64(n)
+		return a
 	})
 	binary.LittleEndian.PutUint64(a.Bytes(2), result.stat.Size)
 	return errno

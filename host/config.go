@@ -45,6 +45,9 @@ type Config struct {
 	// Greeting is the text of the 220 reply, one line; "" is the engine's own.
 	Greeting string
 
+	// Hooks are asked before files are opened or changed; the zero value asks nobody.
+	Hooks Hooks
+
 	Behaviour Behaviour
 	Allow     Allow
 

@@ -129,7 +129,9 @@ var faulty = map[string]values{
 		[]string{"[1.2.3.4]"}, []string{"b\u00fccher.example"},
 		[]string{strings.Repeat("a", longestHost+1)},
 	},
-	"Greeting": {"a\r\n220 b", "a\nb", "a\r", "a\x00b", "\x1b[2J", "a\tb", "\x7f", "\u0085"},
+	"Hooks.Login": anything, "Hooks.BeforeUpload": anything, "Hooks.BeforeDownload": anything, "Hooks.BeforeChange": anything,
+	"Hooks.BeforeCommit": anything,
+	"Greeting":           {"a\r\n220 b", "a\nb", "a\r", "a\x00b", "\x1b[2J", "a\tb", "\x7f", "\u0085"},
 
 	"Behaviour.ASCIIVerbatim": anything, "Behaviour.NoASCIISize": anything, "Behaviour.MkdirExisting": anything,
 	"Behaviour.MakeParents": anything, "Behaviour.EmptyNLSTFails": anything, "Behaviour.HideDotFiles": anything,

@@ -43,8 +43,12 @@ func (sh *shard) fileCopy(a *wasm.Args) wasi.Errno {
 // openCopy opens both files, and describes the source. Opening the target may empty it, so
 // it must not be the source by another name.
 func (f *openFile) openCopy(ctx context.Context, files *fsbridge.Access, flags uint32) (wasi.Stat, error) {
-	source := &openFile{session: f.session, name: f.from}
-	stat, err := source.openDownload(files, 0)
+	target := "/" + f.name
+	if err := f.session.mayChange(ctx, f.user, Change{Kind: ChangeCopy, Path: "/" + f.from, To: target}); err != nil {
+		return wasi.Stat{}, err
+	}
+	source := &openFile{session: f.session, user: f.user, name: f.from}
+	stat, err := source.openDownload(ctx, files, 0, target)
 	if err != nil {
 		return wasi.Stat{}, err
 	}

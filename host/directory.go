@@ -63,7 +63,7 @@ func (sh *shard) openDirectory(a *wasm.Args) wasi.Errno {
 	result, errno := s.askToOpen(questionKey{call: wasi.FileOpen, name: name, flags: flags}, func(context.Context) answer {
 		listing, err := files.List(name, flags&wasi.OpenNames != 0)
 		if err != nil {
-			return answer{errno: errnoOf(err)}
+			return failed(err)
 		}
 		s.observe(listed)
 		d := &openDir{session: s, user: listed.User, charset: names, listing: listing}

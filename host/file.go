@@ -19,6 +19,7 @@ type openFile struct {
 	session    *session
 	user       string // the account that opened it
 	name       string
+	about      Upload          // what hooks are asked about an upload or a copy
 	reader     fs.File         // of a download or a hash, else nil
 	upload     fsbridge.Upload // of an upload or a copy, else nil
 	source     fs.File         // of a copy: the file that is read, else nil
@@ -108,7 +109,7 @@ func (sh *shard) files(a *wasm.Args) (s *session, files *fsbridge.Access, name s
 	case !ok:
 		return nil, nil, "", wasi.EINVAL
 	}
-	return s, &s.login.Load().files, name, wasi.OK
+	return s, s.login.Load().files.Load(), name, wasi.OK
 }
 
 func (sh *shard) fileStat(a *wasm.Args) wasi.Errno {
@@ -128,7 +129,7 @@ func (sh *shard) fileStat(a *wasm.Args) wasi.Errno {
 	result, errno := s.ask(questionKey{call: wasi.FileStat, name: name, flags: flags}, func(context.Context) answer {
 		info, err := describe()
 		if err != nil {
-			return answer{errno: errnoOf(err)}
+			return failed(err)
 		}
 		return answer{stat: fsbridge.StatOf(info)}
 	})
@@ -161,7 +162,7 @@ func (sh *shard) fileOpen(a *wasm.Args) wasi.Errno {
 		if flags&wasi.OpenWrite != 0 {
 			return f.openUpload(ctx, files, flags, offset)
 		}
-		return f.openDownload(files, offset)
+		return f.openDownload(ctx, files, offset, "")
 	})
 	if errno != wasi.OK {
 		return errno
@@ -184,7 +185,7 @@ func (s *session) askOpen(
 		f := &openFile{session: s, user: user, name: name, from: from}
 		stat, err := open(ctx, f)
 		if err != nil {
-			return answer{errno: errnoOf(err)}
+			return failed(err)
 		}
 		return answer{file: f, stat: stat}
 	})
@@ -214,7 +215,11 @@ func (f *openFile) doing() uint32 {
 	return wasi.DoingDownload
 }
 
-func (f *openFile) openDownload(files *fsbridge.Access, offset int64) (wasi.Stat, error) {
+// openDownload opens the file. to is the target of a copy, "" for none.
+func (f *openFile) openDownload(ctx context.Context, files *fsbridge.Access, offset int64, to string) (wasi.Stat, error) {
+	if err := f.mayDownload(ctx, offset, to); err != nil {
+		return wasi.Stat{}, err
+	}
 	file, info, err := files.Open(f.name, offset)
 	if err != nil {
 		return wasi.Stat{}, err

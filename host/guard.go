@@ -21,6 +21,7 @@ const (
 	listenerCode      = "net.Listener"
 	connCode          = "net.Conn"
 	revokeCode        = "the function given to Revoke"
+	hookCode          = "Hooks"
 )
 
 // panicked is the error of a call that has panicked.

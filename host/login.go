@@ -22,13 +22,14 @@ import (
 type login struct {
 	session *session
 	name    string
-	files   fsbridge.Access
-	umask   atomic.Pointer[fs.FileMode] // of SITE UMASK; nil for none
-	shared  bool                        // Account.Shared
-	names   *charset.Set                // the character set of its clients
-	able    wasi.Abilities              // what the storage can do (wasi.AbleUpload, …)
-	close   func() error                // Account.Close, may be nil
-	users   atomic.Int32                // the session, its questions and its objects that are being closed; the last calls close
+	files   atomic.Pointer[fsbridge.Access] // replaced, never changed
+	cancel  context.CancelFunc              // of the context that the storage got; nil for none
+	umask   atomic.Pointer[fs.FileMode]     // of SITE UMASK; nil for none
+	shared  bool                            // Account.Shared
+	names   *charset.Set                    // the character set of its clients
+	able    wasi.Abilities                  // what the storage can do (wasi.AbleUpload, …)
+	close   func() error                    // Account.Close, may be nil
+	users   atomic.Int32                    // the session, its questions and its objects that are being closed; the last calls close
 	revoked atomic.Bool
 	tempo   tempo          // of the files
 	rates   Rates          // Account.Rates
@@ -42,6 +43,7 @@ type login struct {
 // release ends the login.
 func (l *login) release() {
 	l.once.Do(func() {
+		l.endContext()
 		l.session.server.releaseAccount(l)
 		l.leave()
 	})
@@ -75,7 +77,7 @@ func (l *login) closeAccount() {
 // and the control connection is under TLS where that is required.
 func (s *session) can(right Rights) bool {
 	l := s.login.Load()
-	if l == nil || l.files.Rights&right != right || l.revoked.Load() {
+	if l == nil || l.files.Load().Rights&right != right || l.revoked.Load() {
 		return false
 	}
 	return s.server.config.TLS.Require < TLSForControl || s.stream.Protected()
@@ -107,8 +109,14 @@ func (sh *shard) authHost(a *wasm.Args) wasi.Errno {
 		}
 	}
 	s.abandonQuestion() // a login under way would be for the host before
-	s.host = name
+	s.nameHost(name)
 	return wasi.OK
+}
+
+// nameHost sets the virtual host.
+func (s *session) nameHost(name string) {
+	s.host = name
+	s.named.Store(&name)
 }
 
 // at is the virtual host of a session: the argument of HOST or, without it, the name in the
@@ -145,9 +153,13 @@ func (sh *shard) authLogin(a *wasm.Args) wasi.Errno {
 		return wasi.EINVAL
 	}
 	user, password := a.String(1), a.String(2)
-	given := Login{User: user, Password: Password(password), Host: s.at(), Client: s.client, Server: s.local, TLS: s.stream.State()}
+	given := Login{Session: s.id, User: user, Password: Password(password), Host: s.at(), Client: s.client, Server: s.local, TLS: s.stream.State()}
 	if given.TLS == nil && s.server.config.TLS.Require != TLSOptional || s.failures >= s.server.config.Limits.LoginFailures {
 		return wasi.EACCES
+	}
+	s.named.Store(&given.Host)
+	if given.TLS != nil && !s.stream.Protected() {
+		s.sealed.Store(uint32(given.TLS.Version)<<16 | uint32(given.TLS.CipherSuite))
 	}
 	key := questionKey{call: wasi.AuthLogin, name: user, to: password}
 	var attempt *bans.Attempt
@@ -170,7 +182,7 @@ func (sh *shard) authLogin(a *wasm.Args) wasi.Errno {
 	s.login.Store(result.login)
 	s.seat.loggedIn()
 	s.observe(Event{Kind: LoggedIn})
-	putUint32(a.Bytes(3), uint32(result.login.files.Rights))
+	putUint32(a.Bytes(3), uint32(result.login.files.Load().Rights))
 	putUint32(a.Bytes(4), uint32(result.login.able))
 	return wasi.OK
 }
@@ -200,6 +212,9 @@ func (s *session) authenticate(ctx context.Context, given Login, attempt *bans.A
 	}
 	if _, told := err.(*panicked); told {
 		return answer{errno: wasi.EIO}
+	}
+	if r := refusalOf(err); r != nil {
+		return answer{errno: r.loginErrno(), refused: r.loginVerdict()}
 	}
 	if errors.Is(err, errAccountFull) || errors.Is(err, ErrBusy) {
 		return answer{errno: wasi.EMFILE}
@@ -234,7 +249,7 @@ func (s *session) logIn(ctx context.Context, given Login) (*login, error) {
 		if account == nil {
 			return nil, errNoFS
 		}
-		l, err := s.use(account, given.User, revocations)
+		l, err := s.use(ctx, account, given.User, revocations)
 		if err != errRevoked || ctx.Err() != nil {
 			return l, err
 		}
@@ -255,19 +270,19 @@ func (l *login) limit(account *Account) error {
 }
 
 // use makes a login of the account, and counts it. If it fails, the account is closed.
-func (s *session) use(account *Account, user string, revocations uint64) (admitted *login, err error) {
+func (s *session) use(ctx context.Context, account *Account, user string, revocations uint64) (admitted *login, err error) {
 	l := &login{
 		session: s, name: cmp.Or(account.Name, user), shared: account.Shared, close: account.Close,
-		files: fsbridge.Access{FS: account.FS, Rights: account.Rights, FollowLinks: s.server.config.FollowLinks},
 	}
 	l.enter()
 	defer func() {
 		if admitted == nil {
+			l.endContext()
 			l.leave()
 		}
 	}()
-	if account.FS == nil {
-		return nil, errNoFS
+	if err = l.bind(fsbridge.Access{FS: account.FS, Rights: account.Rights, FollowLinks: s.server.config.FollowLinks}); err != nil {
+		return nil, err
 	}
 	if err = l.limit(account); err != nil {
 		return nil, err
@@ -275,7 +290,10 @@ func (s *session) use(account *Account, user string, revocations uint64) (admitt
 	if l.names, err = charset.New(cmp.Or(account.Charset, s.server.config.Charset)); err != nil {
 		return nil, err
 	}
-	if err = s.guard(filesCode, func() error { l.able = l.files.Able(); return nil }); err != nil {
+	if err = s.guard(filesCode, func() error { l.able = l.files.Load().Able(); return nil }); err != nil {
+		return nil, err
+	}
+	if err = s.mayLogin(ctx, l.name); err != nil {
 		return nil, err
 	}
 	if err = s.server.admitAccount(l, account.MaxSessions, revocations); err != nil {

@@ -34,7 +34,7 @@ type EventKind uint8
 // The kinds of events.
 const (
 	Connected    EventKind = 1 + iota // a session began
-	Disconnected                      // a session ended; User is set if logged in; Err if another client got its place
+	Disconnected                      // a session ended; User is set if logged in; Err if another client got its place, or Session.Close ended it
 	Refused                           // a connection got no session; Err is the limit that is reached, or what failed
 	LoggedIn                          // User is the account's name
 	LoginFailed                       // User is the argument of USER; Err says why
@@ -51,6 +51,7 @@ const (
 	Copied                            // the server copied Path to To; Err is nil if all of it
 	Linked                            // the symbolic link Path to To was made
 	DataRefused                       // a data connection with Data was refused: another host's, or TLS or its header failed (Err)
+	Forbidden                         // a hook refused Path, or Path and To, before anything was opened or changed; Err is its error
 	Dropped                           // Count events were dropped here, since the Observer was too slow
 	Banned                            // a network is turned away from now on, as Ban says; no event tells of its connections
 )
@@ -60,7 +61,7 @@ var eventNames = [...]string{
 	LoginFailed: "login failed", LoggedOut: "logged out", Downloaded: "downloaded", Uploaded: "uploaded",
 	UploadFailed: "upload failed", Listed: "listed", Made: "made", Deleted: "deleted", Renamed: "renamed",
 	Changed: "changed", Hashed: "hashed", Copied: "copied", Linked: "linked", DataRefused: "data connection refused",
-	Dropped: "events dropped", Banned: "banned",
+	Forbidden: "forbidden", Dropped: "events dropped", Banned: "banned",
 }
 
 // String returns the kind in lower-case words.
@@ -80,17 +81,22 @@ type Event struct {
 	Session  uint64 // number of the session, from 1 for the life of the server; 0 for none
 	Client   netip.AddrPort
 	Server   netip.AddrPort // the address that the client connected to
+	Host     string         // as Login.Host
 	User     string
 	Path     string // absolute, as the account sees it
 	To       string // the new path of Renamed, the copy of Copied, the target of Linked
 	Data     netip.AddrPort
-	Bytes    int64         // bytes that crossed the data connection, or were hashed or copied
+	Bytes    int64         // bytes that crossed the data connection, or were hashed or copied; of Disconnected: of all files
 	Count    int           // number of events that were Dropped
 	Duration time.Duration // of a transfer, or of the whole session
 	ASCII    bool          // the transfer converted line ends
 	TLS      bool          // the data connection was under TLS
 	Err      error         // why it failed; never contains a password
 	Ban      *bans.Ban     // of Banned
+
+	// TLSVersion and CipherSuite are those of the control connection, as in
+	// [tls.ConnectionState]; 0 in the clear.
+	TLSVersion, CipherSuite uint16
 
 	// TLSClosed reports that the client of an upload ended TLS with close_notify, so that
 	// nobody can have cut off the end of the file. See [TLS.Close].

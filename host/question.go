@@ -72,6 +72,8 @@ type answer struct {
 	dir   *openDir
 	login *login
 	port  *passivePort
+
+	refused *verdict // how the embedder's code has refused; nil if it hasn't
 }
 
 // discard releases what an answer holds that the guest has not fetched.
@@ -121,7 +123,7 @@ func (s *session) pose(key questionKey, t task) (answer, wasi.Errno) {
 			q.waits = true
 			return answer{}, wasi.EAGAIN
 		}
-		s.asked = nil
+		s.asked, s.verdict = nil, q.answer.refused
 		q.user.leave()
 		return q.answer, q.answer.errno
 	}
@@ -145,6 +147,7 @@ func (s *session) foresee(key questionKey, t task) {
 // begin has a task done for the question that is asked from now on.
 func (s *session) begin(key questionKey, t task) *question {
 	s.working++
+	s.verdict = nil
 	q := &question{task: t, session: s, key: key, user: s.login.Load()}
 	q.ctx, q.cancel = context.WithCancel(context.Background())
 	q.user.enter()

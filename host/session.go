@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"net"
 	"net/netip"
@@ -32,17 +33,23 @@ type session struct {
 	near     net.Addr       // the ends of the control connection for ListenData; nil without it
 	far      net.Addr
 	began    time.Time
-	login    atomic.Pointer[login] // nil until logged in
-	utf8     bool                  // the client sent OPTS UTF8 ON
-	host     string                // the argument of HOST, "" for none
-	failures int                   // refused logins
-	asked    *question             // the call whose answer the guest waits for, nil for none
-	working  int                   // goroutines that answer questions
-	dialing  int                   // goroutines that dial
-	objects  []uint32              // handles of the objects that the session owns
-	hashing  sync.Mutex            // held by the goroutine that hashes a file: one at a time
+	login    atomic.Pointer[login]  // nil until logged in
+	utf8     bool                   // the client sent OPTS UTF8 ON
+	host     string                 // the argument of HOST, "" for none
+	failures int                    // refused logins
+	asked    *question              // the call whose answer the guest waits for, nil for none
+	working  int                    // goroutines that answer questions
+	dialing  int                    // goroutines that dial
+	objects  []uint32               // handles of the objects that the session owns
+	named    atomic.Pointer[string] // the virtual host, for other goroutines; nil for none
+	sealed   atomic.Uint32          // TLS of the embedder's beneath the session: version << 16 | suite; 0 for none
+	sent     atomic.Int64           // bytes of downloads that have ended
+	received atomic.Int64           // bytes of uploads that have ended
+	expelled error                  // why Session.Close has ended the session; nil if it hasn't
+	hashing  sync.Mutex             // held by the goroutine that hashes a file: one at a time
 	doing    atomic.Pointer[activity]
 	kept     *listener     // the passive port for the next transfer, nil for none
+	verdict  *verdict      // takes the place of the engine's next reply; nil for none
 	said     []byte        // replies that leave together once the engine has nothing to do; nil for none
 	ending   chan struct{} // closed once every object given up so far is closed; nil if none was
 
@@ -110,7 +117,11 @@ func (s *session) user() string {
 // observe sends an event of the session to the Observer. Callers set the user of an event
 // that may come after the logout.
 func (s *session) observe(e Event) {
-	e.Session, e.Client, e.Server = s.id, s.client, s.local
+	if s.server.config.Observer == nil {
+		return
+	}
+	e.Session, e.Client, e.Server, e.Host = s.id, s.client, s.local, s.hostName()
+	e.TLSVersion, e.CipherSuite = s.cipher()
 	if e.User == "" {
 		e.User = s.user()
 	}
@@ -190,7 +201,8 @@ func (s *session) end() {
 	}
 	s.abandonQuestion()
 	s.speak()
-	over := Event{Kind: Disconnected, User: s.user(), Duration: time.Since(s.began), Err: s.seat.reason()}
+	over := Event{Kind: Disconnected, User: s.user(), Duration: time.Since(s.began), Err: cmp.Or(s.expelled, s.seat.reason()),
+		Bytes: s.sent.Load() + s.received.Load()}
 	s.seat.keep(s.login.Load())
 	s.logout()
 	stall := s.server.config.Limits.StallTime
@@ -272,6 +284,17 @@ const (
 // say takes replies of the engine's. They wait until the engine has nothing more to do: so
 // the reply at the beginning and that at the end of a short transfer leave in one write.
 func (s *session) say(p []byte) (int, wasi.Errno) {
+	if s.verdict != nil {
+		n, errno := s.pronounce(p)
+		if errno != wasi.OK || n == len(p) {
+			return n, errno
+		}
+		more, errno := s.say(p[n:])
+		if n > 0 {
+			errno = wasi.OK
+		}
+		return n + more, errno
+	}
 	known := 0
 	if s.greeting != nil {
 		known = s.repeated(p)

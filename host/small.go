@@ -80,6 +80,9 @@ func (s *Server) small(file fs.File, info fs.FileInfo, offset int64) fs.File {
 // system has in memory; else it returns nil, and the file is to be asked for.
 func (s *session) openCached(files *fsbridge.Access, name string, flags uint32, offset int64) (f *openFile, is wasi.Stat) {
 	const store = wasi.OpenWrite | wasi.OpenTruncate
+	if hooks := &s.server.config.Hooks; hooks.BeforeUpload != nil && flags != 0 || hooks.BeforeDownload != nil && flags == 0 {
+		return nil, is
+	}
 	if flags != 0 && flags != store || s.asked != nil || !s.settled() || !s.server.threads.open.Try(s.user()) {
 		return nil, is
 	}
@@ -115,6 +118,7 @@ func (f *openFile) createCached(files *fsbridge.Access, was *wasi.Stat) bool {
 	if f.upload = upload; there != nil {
 		*was = fsbridge.StatOf(there)
 	}
+	f.about = Upload{Path: "/" + f.name}
 	f.session.server.uploads.add(f)
 	return true
 }

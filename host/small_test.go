@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"io"
 	"io/fs"
 	"os"
@@ -102,7 +103,7 @@ func TestSmallUploadOnFullDisk(t *testing.T) {
 	s.server.threads.open.Try("")
 	f := &openFile{session: s, upload: to}
 	f.transfer = &transfer{file: f, small: &smallUpload{buffer: new([maxSmallUpload]byte), n: 10}, finished: make(chan struct{})}
-	assert.ErrorIs(t, f.commit(), syscall.ENOSPC)
+	assert.ErrorIs(t, f.commit(context.Background()), syscall.ENOSPC)
 	assert.Equal(t, [2]int{1, 0}, [2]int{to.aborted, to.committed})
 	assert.NoError(t, f.transfer.store(), "the bytes are written twice")
 }

@@ -201,7 +201,7 @@ func (sh *shard) netTLS(a *wasm.Args) wasi.Errno {
 // startTLS puts the control connection under TLS (RFC 4217 §4). Bytes received before the
 // handshake are discarded, so that nobody on the way can insert a command (CVE-2011-1575).
 func (s *session) startTLS(reply []byte) wasi.Errno {
-	s.host = "" // HOST came in the clear
+	s.nameHost("") // HOST came in the clear
 	s.speak()
 	return s.stream.UpgradeTo(s.server.protection(s.id, slices.Clone(reply)))
 }
@@ -212,7 +212,7 @@ func (s *session) stopTLS(reply []byte) wasi.Errno {
 	if !config.Allow.CCC || config.TLS.Require >= TLSForControl {
 		return wasi.EACCES
 	}
-	s.host = s.at() // the name in the handshake is lost with TLS
+	s.nameHost(s.at()) // the name in the handshake is lost with TLS
 	s.speak()
 	return s.stream.UpgradeTo(&conn.Upgrade{Reply: slices.Clone(reply), Lenient: config.TLS.Close != RequireClose,
 		Guard: s.server.guardTLS})

@@ -138,6 +138,13 @@ func (t *transfer) run(handle uint32) {
 // finish tells how the transfer ended.
 func (t *transfer) finish(handle uint32) {
 	s := t.file.session
+	switch {
+	case t.hash != nil || t.file.source != nil:
+	case t.file.upload == nil:
+		s.sent.Add(t.bytes.Load())
+	default:
+		s.received.Add(t.bytes.Load())
+	}
 	close(t.finished)
 	switch {
 	case t.hash != nil:

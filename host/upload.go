@@ -82,6 +82,13 @@ func (f *openFile) yield() {
 
 func (f *openFile) openUpload(ctx context.Context, files *fsbridge.Access, flags uint32, offset int64) (wasi.Stat, error) {
 	under := &f.session.server.uploads
+	f.about = Upload{Path: "/" + f.name, Offset: offset, Append: flags&wasi.OpenAppend != 0, Exclusive: flags&wasi.OpenExclusive != 0}
+	if f.from != "" {
+		f.about.From = "/" + f.from
+	}
+	if err := f.mayUpload(ctx); err != nil {
+		return wasi.Stat{}, err
+	}
 	stat, err := f.create(files, flags, offset)
 	if errors.Is(err, syscall.EBUSY) && under.takeOver(ctx, f) {
 		stat, err = f.create(files, flags, offset)
@@ -126,8 +133,8 @@ func (sh *shard) fileCommit(a *wasm.Args) wasi.Errno {
 	if f.transfer.err != nil || f.taken.Load() {
 		return wasi.EINVAL // an upload that failed is not whole, whatever the guest says
 	}
-	if f.transfer.small != nil && fsbridge.Cached(f.upload) {
-		errno = errnoOf(f.commit())
+	if f.transfer.small != nil && fsbridge.Cached(f.upload) && f.session.server.config.Hooks.BeforeCommit == nil {
+		errno = errnoOf(f.commit(context.Background()))
 		f.session.disown(a.Handle(0))
 		return errno
 	}
@@ -136,7 +143,7 @@ func (sh *shard) fileCommit(a *wasm.Args) wasi.Errno {
 	if begun && (f.session.asked == nil || f.session.asked.key != key) {
 		return wasi.EBUSY // the guest has asked something else since, and the commit goes on
 	}
-	commit := func(context.Context) answer { return answer{errno: errnoOf(f.commit())} }
+	commit := func(ctx context.Context) answer { return failed(f.commit(ctx)) }
 	_, errno = f.session.pose(key, task{work: commit, tempo: f.session.tempo()})
 	switch {
 	case errno == wasi.EAGAIN:
@@ -148,9 +155,13 @@ func (sh *shard) fileCommit(a *wasm.Args) wasi.Errno {
 }
 
 // commit makes the upload final, and sends the event.
-func (f *openFile) commit() error {
+func (f *openFile) commit(ctx context.Context) error {
 	err := f.session.guard(filesCode, func() error {
-		if err := f.transfer.store(); err != nil {
+		err := f.transfer.store()
+		if err == nil {
+			err = f.mayCommit(ctx)
+		}
+		if err != nil {
 			f.upload.Abort()
 			return err
 		}

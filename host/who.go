@@ -35,6 +35,13 @@ func (p *present) remove(s *session) {
 	}
 }
 
+// all are the sessions of this moment.
+func (p *present) all() []*session {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.sessions)
+}
+
 // page appends records of the sessions numbered above after, as many as fit, with names in
 // the reader's character set. It returns false if not even one fits.
 func (p *present) page(b []byte, after uint64, names *charset.Set) (page []byte, ok bool) {

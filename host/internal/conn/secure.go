@@ -98,6 +98,7 @@ func (s *Stream) shake(u *Upgrade) {
 		s.tellOver()
 	default:
 		s.secured, w.shaken, s.secure = true, true, &secure{Conn: secured.(*tls.Conn), wire: w}
+		s.cipher = cipherOf(secured)
 		s.sealWaiting()
 		if hungUp(s.control) { // which the poll tells but once
 			s.careful = true

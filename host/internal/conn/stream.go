@@ -39,10 +39,11 @@ type Stream struct {
 	patience *time.Timer // limits a wait for the client; nil before the first
 	shutting sync.Once
 
-	receives bool // after Receive
-	drained  bool // a direct socket has nothing to read until the poll says so
-	careful  bool // a short read from a direct socket need not have drained it
-	deaf     bool // the receiver has ended
+	cipher   [2]uint16 // of Cipher
+	receives bool      // after Receive
+	drained  bool      // a direct socket has nothing to read until the poll says so
+	careful  bool      // a short read from a direct socket need not have drained it
+	deaf     bool      // the receiver has ended
 	flushing bool
 	starved  bool // a write was cut short: EventWritable is owed
 	closing  bool

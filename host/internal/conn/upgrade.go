@@ -102,7 +102,7 @@ func (s *Stream) become(u *Upgrade) (n int, err error) {
 		s.writeErr = err
 		return 0, err
 	}
-	s.conn, s.secured = conn, u.Config != nil
+	s.conn, s.secured, s.cipher = conn, u.Config != nil, cipherOf(conn)
 	if !s.secured {
 		s.try.init(conn)
 	}
@@ -112,6 +112,23 @@ func (s *Stream) become(u *Upgrade) (n int, err error) {
 		go s.flush()
 	}
 	return copy(s.buf[:], rest), nil
+}
+
+// Cipher is the version and the cipher suite of TLS that an upgrade has begun, 0 in the clear.
+// It never waits.
+func (s *Stream) Cipher() (version, suite uint16) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cipher[0], s.cipher[1]
+}
+
+// cipherOf is the Cipher of a connection after its handshake.
+func cipherOf(c net.Conn) (cipher [2]uint16) {
+	if secure, ok := c.(*tls.Conn); ok {
+		state := secure.ConnectionState()
+		cipher = [2]uint16{state.Version, state.CipherSuite}
+	}
+	return cipher
 }
 
 // State describes the TLS connection; it is nil in the clear.

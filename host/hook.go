@@ -1,0 +1,237 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"time"
+
+	"wasiftp/fsbridge"
+)
+
+// Hooks are asked before something happens, and may refuse it. A nil field allows all. The
+// host asks them itself, whatever command of a client, or fault of the engine, leads there.
+//
+// A hook that returns nil allows. The error of [Refuse] refuses with that code and text. Any
+// other error refuses with the reply that the same error of a storage gets (see the package's
+// documentation). A panic is logged, and refuses with 451. The client learns nothing else of
+// an error.
+//
+// Hooks are called from many goroutines at a time. A hook that hangs holds up the session
+// that it is asked about, and keeps one of [Limits.Threads] busy. ctx ends with that session,
+// and also when the client gives the command up. What the account has no right to do is
+// refused behind the hook, so a hook may be asked about it.
+//
+// There are no hooks for what has happened: the [Observer] hears of all that, and with
+// [Config.SyncObserver] before the reply is sent.
+type Hooks struct {
+	// Login is asked when the credentials are right and before the session gets the account.
+	// Session.Account names that, but Session.Rights are still zero. Here, and only here, Refuse
+	// may say 421, which ends the session. 5yz counts as a failed login, and becomes 530.
+	Login func(ctx context.Context, s Session) error
+
+	// BeforeUpload is asked before a file is opened for writing: by STOR, APPE, STOU and as
+	// the target of a copy.
+	BeforeUpload func(ctx context.Context, s Session, u Upload) error
+
+	// BeforeDownload is asked before a file is opened for reading: by RETR, a hash and as
+	// the source of a copy.
+	BeforeDownload func(ctx context.Context, s Session, d Download) error
+
+	// BeforeChange is asked about all other changes, and about a copy as a whole. A file can
+	// be renamed or linked to another name, of which BeforeUpload and BeforeDownload are not
+	// asked: who judges by names needs this hook as well.
+	BeforeChange func(ctx context.Context, s Session, c Change) error
+
+	// BeforeCommit is asked when all bytes of an upload or a copy have come, before the
+	// storage commits them. If it refuses, the upload is aborted. Of a hidden upload
+	// (Upload.Hidden) nothing is then left. Others have seen an upload in place, and the
+	// storage decides how much of that remains.
+	BeforeCommit func(ctx context.Context, s Session, u Upload) error
+}
+
+// Upload is an upload that a hook is asked about.
+type Upload struct {
+	Path      string // absolute, as the account sees it; it may hold any byte but NUL
+	From      string // the source of a copy, else ""
+	Offset    int64  // in bytes, of REST
+	Append    bool   // APPE, or a copy that is appended (COMB)
+	Exclusive bool   // STOU: it must replace no file
+
+	// Bytes is how many have come, and Hidden says that nobody sees the upload before it is
+	// committed. Before BeforeCommit both are zero.
+	Bytes  int64
+	Hidden bool
+
+	content fsbridge.Upload // nil before BeforeCommit
+}
+
+// Open opens the file as it will be once it is committed, until BeforeCommit returns. For a
+// [*fsbridge.Dir] the reader is an *os.File, unless the upload is empty. The error is
+// [errors.ErrUnsupported] in other hooks than BeforeCommit, and if the storage's uploads are
+// no [fsbridge.ReadableUpload].
+func (u Upload) Open() (io.ReadCloser, error) {
+	if r, ok := u.content.(fsbridge.ReadableUpload); ok {
+		return r.Open()
+	}
+	return nil, errors.ErrUnsupported
+}
+
+// Download is a file that is about to be read.
+type Download struct {
+	Path   string // absolute, as the account sees it
+	To     string // the target of a copy, else ""
+	Offset int64  // in bytes, of REST
+}
+
+// ChangeKind says what a [Change] does.
+type ChangeKind uint8
+
+// The kinds of changes.
+const (
+	ChangeMkdir  ChangeKind = 1 + iota // make the directory Path
+	ChangeLink                         // make the symbolic link Path, which leads to To
+	ChangeDelete                       // delete the file Path
+	ChangeRmdir                        // delete the empty directory Path
+	ChangeRmtree                       // delete Path with all that is in it; asked again about each file and directory in it
+	ChangeRename                       // rename Path to To
+	ChangeTime                         // set the time of Path to Time
+	ChangeMode                         // set the permission bits of Path to Mode
+	ChangeCopy                         // copy Path to To; BeforeDownload, BeforeUpload and BeforeCommit are asked too
+)
+
+var changeNames = [...]string{
+	ChangeMkdir: "mkdir", ChangeLink: "link", ChangeDelete: "delete", ChangeRmdir: "rmdir", ChangeRmtree: "rmtree",
+	ChangeRename: "rename", ChangeTime: "time", ChangeMode: "mode", ChangeCopy: "copy",
+}
+
+// String returns the kind as one lower-case word.
+func (k ChangeKind) String() string {
+	if int(k) < len(changeNames) && changeNames[k] != "" {
+		return changeNames[k]
+	}
+	return "unknown"
+}
+
+// changeEvents are the events of changes that were made. Those of a copy are sent at its end.
+var changeEvents = [...]EventKind{
+	ChangeMkdir: Made, ChangeLink: Linked, ChangeDelete: Deleted, ChangeRmdir: Deleted, ChangeRmtree: Deleted,
+	ChangeRename: Renamed, ChangeTime: Changed, ChangeMode: Changed,
+}
+
+// Change is a change that a hook is asked about. Path and To are absolute, as the account
+// sees them, and may hold any byte but NUL.
+type Change struct {
+	Kind ChangeKind
+	Path string
+	To   string      // of ChangeRename, ChangeLink and ChangeCopy
+	Time time.Time   // of ChangeTime
+	Mode fs.FileMode // of ChangeMode
+}
+
+// consult asks a hook, and sends the event about a refusal. e has the names.
+func (s *session) consult(e Event, hook func() error) error {
+	err := s.guard(hookCode, hook)
+	if err != nil {
+		e.Kind, e.Err = Forbidden, err
+		s.observe(e)
+	}
+	return err
+}
+
+// mayLogin asks Login about the account user.
+func (s *session) mayLogin(ctx context.Context, user string) error {
+	hook := s.server.config.Hooks.Login
+	if hook == nil {
+		return nil
+	}
+	return s.guard(hookCode, func() error { return hook(ctx, s.described(user)) })
+}
+
+// mayChange asks BeforeChange.
+func (s *session) mayChange(ctx context.Context, user string, c Change) error {
+	hook := s.server.config.Hooks.BeforeChange
+	if hook == nil {
+		return nil
+	}
+	return s.consult(Event{User: user, Path: c.Path, To: c.To}, func() error { return hook(ctx, s.described(user), c) })
+}
+
+// mayDownload asks BeforeDownload about a file. to is the target of a copy, "" for none.
+func (f *openFile) mayDownload(ctx context.Context, offset int64, to string) error {
+	s, hook := f.session, f.session.server.config.Hooks.BeforeDownload
+	if hook == nil {
+		return nil
+	}
+	d := Download{Path: "/" + f.name, To: to, Offset: offset}
+	return s.consult(Event{User: f.user, Path: d.Path, To: to}, func() error { return hook(ctx, s.described(f.user), d) })
+}
+
+// mayUpload asks BeforeUpload about the file.
+func (f *openFile) mayUpload(ctx context.Context) error {
+	s, hook := f.session, f.session.server.config.Hooks.BeforeUpload
+	if hook == nil {
+		return nil
+	}
+	return s.consult(Event{User: f.user, Path: f.about.Path}, func() error { return hook(ctx, s.described(f.user), f.about) })
+}
+
+// mayCommit asks BeforeCommit about the upload, all of which has been written.
+func (f *openFile) mayCommit(ctx context.Context) error {
+	s, hook := f.session, f.session.server.config.Hooks.BeforeCommit
+	if hook == nil {
+		return nil
+	}
+	u := f.about
+	u.Bytes, u.content = f.transfer.bytes.Load(), f.upload
+	if hidden, ok := f.upload.(fsbridge.HiddenUpload); ok {
+		u.Hidden = hidden.Hidden()
+	}
+	return s.guard(hookCode, func() error { return hook(ctx, s.described(f.user), u) })
+}
+
+// prunes are the files of an account that removes a tree: BeforeChange is asked about each
+// file in it. The tree's top was asked about before.
+type prunes struct {
+	fsbridge.RemoveFS
+	top string
+	may func(name string) error
+}
+
+// pruning returns files whose RemoveTree asks BeforeChange about all below top.
+func (s *session) pruning(ctx context.Context, user string, files *fsbridge.Access, top string) *fsbridge.Access {
+	storage, ok := files.FS.(fsbridge.RemoveFS)
+	if s.server.config.Hooks.BeforeChange == nil || !ok {
+		return files
+	}
+	asking := *files
+	asking.FS = prunes{storage, top, func(name string) error {
+		return s.mayChange(ctx, user, Change{Kind: ChangeRmtree, Path: "/" + name})
+	}}
+	return &asking
+}
+
+// Remove implements [fsbridge.RemoveFS].
+func (p prunes) Remove(name string) error {
+	if name != p.top {
+		if err := p.may(name); err != nil {
+			return err
+		}
+	}
+	return p.RemoveFS.Remove(name)
+}
+
+// ReadDir implements [fs.ReadDirFS].
+func (p prunes) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(p.RemoveFS, name) }
+
+// Lstat implements [fs.ReadLinkFS].
+func (p prunes) Lstat(name string) (fs.FileInfo, error) {
+	if links, ok := p.RemoveFS.(fs.ReadLinkFS); ok {
+		return links.Lstat(name)
+	}
+	return fs.Stat(p.RemoveFS, name)
+}
+
+// ReadLink implements [fs.ReadLinkFS].
+func (p prunes) ReadLink(name string) (string, error) { return fs.ReadLink(p.RemoveFS, name) }

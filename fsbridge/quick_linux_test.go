@@ -47,6 +47,21 @@ func TestQuickUploadContract(t *testing.T) {
 	fscontract.Run(t, func(t *testing.T) fscontract.FS { return quick{testDir(t, memoryRoot(t), DirOptions{}, true)} })
 }
 
+func TestQuickUploadIsReadable(t *testing.T) {
+	t.Parallel()
+	q := quick{testDir(t, memoryRoot(t), DirOptions{}, true)}
+	for _, content := range []string{"content", "", "x"} {
+		u, err := q.Create("file", os.O_TRUNC, 0, nil)
+		require.NoError(t, err)
+		require.True(t, Cached(u))
+		_, err = io.WriteString(u, content)
+		require.NoError(t, err)
+		assert.Equal(t, content, read(t, u))
+		require.NoError(t, u.Commit())
+		assert.Equal(t, content, get(t, q.Dir, "file"))
+	}
+}
+
 func TestCreateCached(t *testing.T) {
 	t.Parallel()
 	root := memoryRoot(t)

@@ -253,7 +253,10 @@ func (u *upload) setMode(old fs.FileInfo) error {
 // Open implements [ReadableUpload]. The reader is an [*os.File] unless the upload is empty and
 // replaces a file, which has its old content until Commit.
 func (u *upload) Open() (io.ReadCloser, error) {
-	if u.truncates {
+	switch {
+	case u.ended:
+		return nil, fs.ErrClosed
+	case u.truncates:
 		return io.NopCloser(strings.NewReader("")), nil
 	}
 	file, err := u.reopen()

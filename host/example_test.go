@@ -8,7 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"log"
+	"net"
+	"net/textproto"
 	"os"
+	"strings"
 	"testing/fstest"
 
 	"wasiftp/fsbridge"
@@ -97,6 +100,113 @@ func ExampleCreateFS() {
 	io.WriteString(upload, "good morning")
 	upload.Commit()
 	// Output: hello.txt says "good morning"
+}
+
+// A hook scans each upload before anybody can see it: Atomic hides it until it is committed.
+func ExampleHooks() {
+	root, err := os.MkdirTemp("", "scanned")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(root)
+	dir, err := fsbridge.OpenDir(root, fsbridge.DirOptions{Atomic: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer dir.Close()
+	scan := func(_ context.Context, s host.Session, u host.Upload) error {
+		file, err := u.Open()
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		content, err := io.ReadAll(file)
+		if bytes.Contains(content, []byte("virus")) {
+			return host.Refuse(550, "A virus is in "+u.Path)
+		}
+		return err
+	}
+	server, address := serve(host.Config{
+		Authenticator: accounts{"u": {"p", host.Account{FS: dir, Rights: host.ReadWrite}}},
+		Hooks:         host.Hooks{BeforeCommit: scan},
+	})
+	defer server.Close()
+
+	client := dial(address)
+	defer client.Close()
+	client.Cmd("USER u")
+	client.Cmd("PASS p")
+	client.Cmd("EPSV")
+	var port string
+	for _, code := range []int{220, 331, 230, 229} {
+		_, text, err := client.ReadResponse(code)
+		if err != nil {
+			log.Fatal(err)
+		}
+		port = strings.Trim(text[strings.Index(text, "(")+1:], "|)")
+	}
+	client.Cmd("STOR letter.doc")
+	data, err := net.Dial("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		log.Fatal(err)
+	}
+	io.WriteString(data, "a virus")
+	data.Close()
+	client.ReadResponse(150)
+	code, text, _ := client.ReadResponse(226)
+	left, _ := os.ReadDir(root)
+	fmt.Println(code, text)
+	fmt.Println(len(left), "files")
+	// Output:
+	// 550 A virus is in /letter.doc
+	// 0 files
+}
+
+// serve runs a server on a port of this machine.
+func serve(config host.Config) (server *host.Server, address string) {
+	server, err := host.New(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	listener, err := host.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	go server.Serve(listener)
+	return server, listener.Addr().String()
+}
+
+// dial is a client.
+func dial(address string) *textproto.Conn {
+	client, err := textproto.Dial("tcp", address)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return client
+}
+
+// Who is there, and how to end a session.
+func ExampleServer_Sessions() {
+	server, address := serve(host.Config{
+		Authenticator: accounts{"u": {"p", host.Account{FS: fstest.MapFS{}, Rights: host.ReadOnly}}},
+	})
+	defer server.Close()
+	client := dial(address)
+	defer client.Close()
+	client.Cmd("USER u")
+	client.Cmd("PASS p")
+	for _, code := range []int{220, 331, 230} {
+		client.ReadResponse(code)
+	}
+	for _, s := range server.Sessions() {
+		fmt.Println(s.Number, s.Account, s.Client.Addr(), s.Doing == "")
+		s.SetRights(0) // from the next command on
+		s.Close("Come back after the maintenance.")
+	}
+	fmt.Println(client.ReadLine())
+	// Output:
+	// 1 u 127.0.0.1 true
+	// 421 Come back after the maintenance. <nil>
 }
 
 // An Observer learns of every upload that is complete.

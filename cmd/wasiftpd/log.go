@@ -51,7 +51,7 @@ type observer struct{ *slog.Logger }
 var levels = map[host.EventKind]slog.Level{
 	host.Connected: slog.LevelDebug, host.Listed: slog.LevelDebug,
 	host.Refused: slog.LevelWarn, host.LoginFailed: slog.LevelWarn,
-	host.UploadFailed: slog.LevelWarn, host.DataRefused: slog.LevelWarn,
+	host.UploadFailed: slog.LevelWarn, host.DataRefused: slog.LevelWarn, host.Forbidden: slog.LevelWarn,
 	host.Dropped: slog.LevelWarn, host.Banned: slog.LevelWarn,
 }
 

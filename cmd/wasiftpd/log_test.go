@@ -38,6 +38,8 @@ func TestEvents(t *testing.T) {
 		{host.Event{Kind: host.UploadFailed, Path: "/a", Bytes: 1},
 			`level=WARN msg="upload failed" session=7 client=192.0.2.1:4711 path=/a bytes=1 seconds=0 complete=false`},
 		{host.Event{Kind: host.Renamed, Path: "/a", To: "/b"}, `level=INFO msg=renamed session=7 client=192.0.2.1:4711 path=/a to=/b`},
+		{host.Event{Kind: host.Forbidden, User: "alice", Path: "/a", To: "/b", Err: host.Refuse(553, "No.")},
+			`level=WARN msg=forbidden session=7 client=192.0.2.1:4711 user=alice path=/a to=/b err="refused with 553 No."`},
 		{host.Event{Kind: host.DataRefused, Data: client},
 			`level=WARN msg="data connection refused" session=7 client=192.0.2.1:4711 data=192.0.2.1:4711`},
 		{host.Event{Kind: host.Banned, Ban: &bans.Ban{

@@ -19,30 +19,34 @@
 // # Goroutines
 //
 // These are called by many goroutines at a time, also for one session, and must be safe
-// for concurrent use: the Authenticator, the methods of a storage, and callbacks of
-// TLS.Config. An open file, directory or upload gets one call at a time, though not always
+// for concurrent use: the Authenticator, the [Hooks], the methods of a storage, and callbacks
+// of TLS.Config. An open file, directory or upload gets one call at a time, though not always
 // from the same goroutine. Account.Close is called once, by a goroutine of its own.
 //
 // One goroutine calls the Observer and the Logger's handler, in the order of events. With
 // [Config.SyncObserver] many call the Observer. Accept is called by the goroutine that
 // called Serve, and the function given to Revoke by the one that called Revoke.
 //
-// A call of an Authenticator or a storage that hangs holds up its own session, and keeps
+// A call of an Authenticator, a hook or a storage that hangs holds up its own session, and keeps
 // one of [Limits.Threads] busy. A panic is logged with its stack and becomes the error of
 // that call.
 //
 // # Errors and replies
 //
-// The text of an error never reaches a client. An Authenticator's error becomes:
+// The text of an error never reaches a client, but for that of [Refuse], which has a code and
+// a text of one's own. Hooks, storages, uploads and an Authenticator may return it. An
+// Authenticator's error becomes:
 //
 //	ErrDenied                          530 Login incorrect.
 //	ErrBusy, Account.MaxSessions,
 //	a ban (Config.Bans)                421 Too many sessions of this account, try again later.
+//	ErrBusy, Account.MaxSessions       421 Too many sessions of this account, try again later.
+//	Refuse, of Hooks.Login too         421, 4yz or 530 with the text given
 //	a panic                            451 Logging in failed on the server's side.
 //	any other, no Account, no FS       530 Login incorrect; the error is logged
 //
-// A storage's error becomes the reply of the first line that [errors.Is] finds. The second
-// code is that of STOR, APPE, STOU, RNTO and other commands that name a new file:
+// An error of a storage or a hook becomes the reply of the first line that [errors.Is] finds.
+// The second code is that of STOR, APPE, STOU, RNTO and other commands that name a new file:
 //
 //	ENOTDIR, EISDIR, ENOTEMPTY         550, 553
 //	EXDEV                              553 That name is on another disk: copy there, then delete.
@@ -60,8 +64,9 @@
 //	errors.ErrUnsupported, no method   504 The storage cannot do that.
 //	any other, a panic                 451 Storage failed.
 //
-// An error while bytes move, or of Commit, is 452 or 552 by the same lines, else 451. While
-// bytes move, some errors count as another's: ECONNRESET, EPIPE and timeouts as the data
+// An error of Commit has the same lines, with the second code; but errors.ErrUnsupported and
+// those of networks are 451. While bytes move it is 452 or 552 by the same lines, else 451, and
+// some errors count as another's: ECONNRESET, EPIPE and timeouts as the data
 // connection's (426), fs.ErrInvalid as that of more bytes than a RANG has (554).
 //
 // # Events
@@ -69,7 +74,7 @@
 // A session is [Connected], perhaps [LoggedIn] and [LoggedOut], and at its end
 // [Disconnected]; a connection that gets no session is [Refused]. Each RETR that opens a
 // file ends in one [Downloaded], and each upload in one [Uploaded] or [UploadFailed].
-// Uploaded comes after Commit and before the reply is sent, UploadFailed after Abort.
+// What a hook refuses before it begins is [Forbidden]. Uploaded comes after Commit and before the reply is sent, UploadFailed after Abort.
 // Work that goes on when a session ends is told of after Disconnected: a login, a change,
 // a file that is closed or committed.
 package host

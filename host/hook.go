@@ -47,7 +47,8 @@ type Hooks struct {
 	// BeforeCommit is asked when all bytes of an upload or a copy have come, before the
 	// storage commits them. If it refuses, the upload is aborted. Of a hidden upload
 	// (Upload.Hidden) nothing is then left. Others have seen an upload in place, and the
-	// storage decides how much of that remains.
+	// storage decides how much of that remains. It is not asked about an upload that is
+	// aborted, whose bytes may stay in place too.
 	BeforeCommit func(ctx context.Context, s Session, u Upload) error
 }
 

@@ -281,7 +281,8 @@ func (s *session) use(ctx context.Context, account *Account, user string, revoca
 			l.leave()
 		}
 	}()
-	if err = l.bind(fsbridge.Access{FS: account.FS, Rights: account.Rights, FollowLinks: s.server.config.FollowLinks}); err != nil {
+	files := fsbridge.Access{FS: account.FS, Rights: account.Rights, FollowLinks: s.server.config.FollowLinks}
+	if err = l.bind(files); err != nil {
 		return nil, err
 	}
 	if err = l.limit(account); err != nil {

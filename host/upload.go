@@ -82,7 +82,8 @@ func (f *openFile) yield() {
 
 func (f *openFile) openUpload(ctx context.Context, files *fsbridge.Access, flags uint32, offset int64) (wasi.Stat, error) {
 	under := &f.session.server.uploads
-	f.about = Upload{Path: "/" + f.name, Offset: offset, Append: flags&wasi.OpenAppend != 0, Exclusive: flags&wasi.OpenExclusive != 0}
+	f.about = Upload{Path: "/" + f.name, Offset: offset}
+	f.about.Append, f.about.Exclusive = flags&wasi.OpenAppend != 0, flags&wasi.OpenExclusive != 0
 	if f.from != "" {
 		f.about.From = "/" + f.from
 	}

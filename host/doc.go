@@ -74,7 +74,8 @@
 // A session is [Connected], perhaps [LoggedIn] and [LoggedOut], and at its end
 // [Disconnected]; a connection that gets no session is [Refused]. Each RETR that opens a
 // file ends in one [Downloaded], and each upload in one [Uploaded] or [UploadFailed].
-// What a hook refuses before it begins is [Forbidden]. Uploaded comes after Commit and before the reply is sent, UploadFailed after Abort.
+// What a hook refuses before it begins is [Forbidden]. Uploaded comes after Commit and before
+// the reply is sent, UploadFailed after Abort.
 // Work that goes on when a session ends is told of after Disconnected: a login, a change,
 // a file that is closed or committed.
 package host

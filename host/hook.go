@@ -19,8 +19,9 @@ import (
 // an error.
 //
 // Hooks are called from many goroutines at a time. A hook that hangs holds up the session
-// that it is asked about, and keeps one of [Limits.Threads] busy. ctx ends with that session,
-// and also when the client gives the command up. What the account has no right to do is
+// that it is asked about, and keeps one of [Limits.Threads] busy. ctx ends with that session.
+// But while a command waits for a hook other than BeforeCommit, the engine does not see that
+// the client has hung up: give a hook that asks others a time-out. What the account has no right to do is
 // refused behind the hook, so a hook may be asked about it.
 //
 // There are no hooks for what has happened: the [Observer] hears of all that, and with

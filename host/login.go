@@ -153,7 +153,8 @@ func (sh *shard) authLogin(a *wasm.Args) wasi.Errno {
 		return wasi.EINVAL
 	}
 	user, password := a.String(1), a.String(2)
-	given := Login{Session: s.id, User: user, Password: Password(password), Host: s.at(), Client: s.client, Server: s.local, TLS: s.stream.State()}
+	given := Login{Session: s.id, User: user, Password: Password(password), Host: s.at(), TLS: s.stream.State()}
+	given.Client, given.Server = s.client, s.local
 	if given.TLS == nil && s.server.config.TLS.Require != TLSOptional || s.failures >= s.server.config.Limits.LoginFailures {
 		return wasi.EACCES
 	}

@@ -29,7 +29,8 @@ const (
 // from any method of a storage or an upload that a client's command leads to. code is 400 to
 // 599: 450 and 451 say that the client may try again, 452 that there is no room, 552 that a
 // limit is reached, 553 that the name is not allowed, 550 all else. Refuse panics for another
-// code. 421 becomes 451 where it is not a login that is refused, for no other ends the session.
+// code. While bytes move, what a storage returns is 451, but for 452 and 552, and without the
+// text. 421 becomes 451 where it is not a login that is refused, for no other ends the session.
 //
 // text is one line of up to 400 bytes. What is behind them is cut off, and control characters
 // become spaces; "" is "Refused.".

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -126,7 +127,8 @@ func TestHookReadsTheWholeFile(t *testing.T) {
 	}
 }
 
-// judge is what hooks were asked; they refuse all that has forbidden in its name.
+// judge is what hooks were asked; they refuse all that has forbidden in its name, and panic
+// at panic.
 type judge struct {
 	mu   sync.Mutex
 	list []string
@@ -136,6 +138,9 @@ func (a *judge) rule(s host.Session, what string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.list = append(a.list, what)
+	if strings.Contains(what, "panic") {
+		panic(what)
+	}
 	if s.Account != "u" || s.Number == 0 || !s.Client.IsValid() {
 		return errors.New("the session is not described")
 	}
@@ -193,6 +198,7 @@ func TestHookOfEachCommand(t *testing.T) {
 	}{
 		{"RETR file", 226, "download /file"},
 		{"RETR forbidden", 553, "download /forbidden"},
+		{"RETR panic", 451, "download /panic"},
 		{"HASH file", 213, "download /file"},
 		{"XCRC forbidden", 553, "download /forbidden"},
 		{"STOR new", 226, "upload /new, commit /new"},
@@ -201,6 +207,7 @@ func TestHookOfEachCommand(t *testing.T) {
 		{"APPE forbidden", 553, "upload /forbidden"},
 		{"STOU unique", 226, "upload /unique, commit /unique"},
 		{"STOU forbidden-new", 553, "upload /forbidden-new"},
+		{"MKD panic", 451, "mkdir /panic"},
 		{"MKD made", 257, "mkdir /made"},
 		{"MKD forbidden-made", 553, "mkdir /forbidden-made"},
 		{"RMD empty", 250, "rmdir /empty"},
@@ -284,7 +291,7 @@ func TestHookOfEachCommand(t *testing.T) {
 // errors have the codes of a storage's, and their text stays here.
 func TestHookCodes(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
+	tests := []struct {
 		want string
 		err  error // nil: the hook panics
 	}{
@@ -295,33 +302,44 @@ func TestHookCodes(t *testing.T) {
 		{"550 é?", host.Refuse(550, "é\xff")}, {"550 Refused.", host.Refuse(550, "")},
 		{"550 " + strings.Repeat("x", 400), host.Refuse(550, strings.Repeat("x", 4000))},
 		{"550", fs.ErrPermission}, {"553", fs.ErrExist}, {"451", errors.New("secret")}, {"451", nil},
-	} {
-		hook := func(context.Context, host.Session, host.Upload) error {
-			if test.err == nil {
+	}
+	hook := func(when string) func(context.Context, host.Session, host.Upload) error {
+		return func(_ context.Context, _ host.Session, u host.Upload) error {
+			n, err := strconv.Atoi(strings.TrimPrefix(u.Path, "/"+when))
+			if err != nil {
+				return nil
+			}
+			if tests[n].err == nil {
 				panic("secret")
 			}
-			return test.err
+			return tests[n].err
 		}
-		for _, hooks := range []host.Hooks{{BeforeUpload: hook}, {BeforeCommit: hook}} {
-			_, network := serve(t, host.Config{Authenticator: accounts(fsbridge.NewMemory()), Hooks: hooks})
-			c := login(t, network, "u")
+	}
+	_, network := serve(t, host.Config{Authenticator: accounts(fsbridge.NewMemory()), Hooks: host.Hooks{
+		BeforeUpload: hook("upload"), BeforeCommit: hook("commit"),
+	}})
+	c := login(t, network, "u")
+	for n, test := range tests {
+		for _, when := range []string{"upload", "commit"} {
 			d := c.data()
-			r := c.say("STOR f")
+			name := when + strconv.Itoa(n)
+			r := c.say("STOR " + name)
+			assert.Equal(t, when == "commit", r.Code == 150)
 			if r.Code == 150 {
 				io.WriteString(d, "content")
 				d.Close()
 				r = c.reply()
 			}
 			if len(test.want) == 3 {
-				assert.Equal(t, test.want, fmt.Sprint(r.Code))
+				assert.Equal(t, test.want, strconv.Itoa(r.Code))
 			} else {
 				assert.Equal(t, test.want, fullText(r))
 			}
 			assert.NotContains(t, r.Text(), "secret")
-			assert.Equal(t, 550, c.do("SIZE f"))
-			c.alive()
+			assert.Equal(t, 550, c.do("SIZE "+name))
 		}
 	}
+	c.alive()
 	assert.Panics(t, func() { host.Refuse(226, "It is done.") })
 }
 
@@ -363,37 +381,65 @@ func TestCommitCodes(t *testing.T) {
 	}
 }
 
-// A hook that hangs holds up its own session only, and ends with that.
+// A hook that hangs holds up its own session only, and its context ends with that, whoever
+// ends it.
 func TestHookHangs(t *testing.T) {
 	t.Parallel()
-	hung, ended := make(chan struct{}), make(chan struct{})
+	byHost := func(_ *talk, s host.Session) { s.Close("You hang.") }
+	byClient := func(c *talk, _ host.Session) { c.control.Close() }
+	for _, test := range []struct {
+		name, line string
+		end        func(*talk, host.Session)
+	}{
+		{"upload", "STOR hang", byHost}, {"download", "RETR hang", byHost}, {"change", "DELE hang", byHost},
+		{"commit", "STOR hang", byHost}, {"commit", "STOR hang", byClient},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			testHookHangs(t, test.name, test.line, test.end)
+		})
+	}
+}
+
+func testHookHangs(t *testing.T, name, line string, end func(*talk, host.Session)) {
+	hung, ended := make(chan host.Session), make(chan struct{})
+	hang := func(ctx context.Context, s host.Session, path string) error {
+		if path != "/hang" {
+			return nil
+		}
+		hung <- s
+		<-ctx.Done()
+		close(ended)
+		return ctx.Err()
+	}
+	var hooks host.Hooks
+	switch name {
+	case "upload":
+		hooks.BeforeUpload = func(ctx context.Context, s host.Session, u host.Upload) error { return hang(ctx, s, u.Path) }
+	case "commit":
+		hooks.BeforeCommit = func(ctx context.Context, s host.Session, u host.Upload) error { return hang(ctx, s, u.Path) }
+	case "download":
+		hooks.BeforeDownload = func(ctx context.Context, s host.Session, d host.Download) error { return hang(ctx, s, d.Path) }
+	case "change":
+		hooks.BeforeChange = func(ctx context.Context, s host.Session, c host.Change) error { return hang(ctx, s, c.Path) }
+	}
 	files := fsbridge.NewMemory()
-	server, network := serve(t, host.Config{Authenticator: accounts(files), Instances: 1, Hooks: host.Hooks{
-		BeforeCommit: func(ctx context.Context, _ host.Session, u host.Upload) error {
-			if u.Path != "/hang" {
-				return nil
-			}
-			close(hung)
-			<-ctx.Done()
-			close(ended)
-			return ctx.Err()
-		},
-	}})
+	_, network := serve(t, host.Config{Authenticator: accounts(files), Instances: 1, Hooks: hooks})
 	c, other := login(t, network, "u"), login(t, network, "u")
 	d := c.data()
-	require.Equal(t, 150, c.do("STOR hang"))
-	d.Close()
-	<-hung
-	assert.Equal(t, 226, other.store("STOR f", "content"))
-	for _, s := range server.Sessions() {
-		if s.Doing == "upload" {
-			s.Close("You hang.")
-		}
+	c.send(line + "\r\n")
+	if name == "commit" {
+		require.Equal(t, 150, c.reply().Code)
+		d.Close()
 	}
-	assert.Equal(t, "421 You hang.", fullText(c.reply()))
-	c.ended()
+	s := <-hung
+	assert.Equal(t, name == "commit", s.Doing == "upload")
+	assert.Equal(t, 226, other.store("STOR f", "content"))
+	end(c, s)
 	<-ended
-	eventually(t, "the upload is aborted", func() bool { return len(inMemory(t, files)) == 1 })
+	if name == "commit" {
+		eventually(t, "the upload is aborted", func() bool { return len(inMemory(t, files)) == 1 })
+	}
 	other.alive()
 }
 

@@ -34,7 +34,7 @@ type EventKind uint8
 // The kinds of events.
 const (
 	Connected    EventKind = 1 + iota // a session began
-	Disconnected                      // a session ended; User is set if logged in; Err if not by its client: its place was needed, or Session.Close
+	Disconnected                      // a session ended; User is set if logged in; Err if its place was needed, or by Session.Close
 	Refused                           // a connection got no session; Err is the limit that is reached, or what failed
 	LoggedIn                          // User is the account's name
 	LoginFailed                       // User is the argument of USER; Err says why

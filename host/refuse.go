@@ -137,6 +137,9 @@ func (r *refusal) loginVerdict() *verdict {
 
 // failed is the answer to a question whose work ended with err, which may be nil.
 func failed(err error) answer {
+	if err == nil {
+		return answer{}
+	}
 	a := answer{errno: errnoOf(err)}
 	if r := refusalOf(err); r != nil {
 		a.refused = r.verdict()

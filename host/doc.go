@@ -40,7 +40,6 @@
 //	ErrDenied                          530 Login incorrect.
 //	ErrBusy, Account.MaxSessions,
 //	a ban (Config.Bans)                421 Too many sessions of this account, try again later.
-//	ErrBusy, Account.MaxSessions       421 Too many sessions of this account, try again later.
 //	Refuse, of Hooks.Login too         421, 4yz or 530 with the text given
 //	a panic                            451 Logging in failed on the server's side.
 //	any other, no Account, no FS       530 Login incorrect; the error is logged

@@ -65,6 +65,8 @@ func TestBadInput(t *testing.T) {
 		{[]string{"--auth-ldap", "ldaps://example.org"}, 2, "--auth-ldap needs --auth-ldap-dn"},
 		{[]string{"--auth-ldap-dn", "uid=ann"}, 2, "--auth-ldap-dn|%u"},
 		{[]string{"--auth-ldap-dn", "%u"}, 2, "--auth-ldap-dn|%u"},
+		{[]string{"--auth-sql", "mysql://a:b@example.org/c"}, 2, "--auth-sql|postgres://|sqlite:FILE"},
+		{[]string{"--auth-sql", "sqlite:"}, 2, "--auth-sql|sqlite:FILE"},
 		{[]string{"--auth-rights", "all"}, 2, "--auth-rights|\"all\""},
 		{[]string{"--auth-timeout", "0"}, 2, "--auth-timeout|\"0\""},
 		{[]string{"--auth-cache", "-1s"}, 2, "--auth-cache|\"-1s\""},

@@ -138,7 +138,7 @@ func (o *options) anchorAt(dir string) {
 		}
 	}
 	for i := range o.sources.given {
-		anchor(&o.sources.given[i].program)
+		anchor(&o.sources.given[i].program, &o.sources.given[i].sqlite)
 	}
 	for _, hosts := range [][]virtualHost{o.hosts, o.tls.hosts} {
 		for i := range hosts {

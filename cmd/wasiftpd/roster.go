@@ -43,7 +43,7 @@ func (o *options) roster(ctx context.Context, files *follower) (*roster, error) 
 	}
 	r.folders.check = r.checkWall
 	var err error
-	if r.sources, err = o.openSources(files.logger); err != nil {
+	if r.sources, err = o.openSources(files.logger, r.checks); err != nil {
 		return nil, err
 	}
 	var faults []error

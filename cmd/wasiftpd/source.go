@@ -42,14 +42,15 @@ var errUnknown = errors.New("no such user")
 type sourceOptions struct {
 	given   []sourceOption // in the order in which they are asked
 	ldapDN  string         // with %u for the user's name
+	query   string         // of databases; "" is usualQuery
 	root    string         // of users for whom a source has none, with %u for the name; "" is that of --root
 	rights  string         // of those; "" is ro
 	timeout time.Duration
 	cache   time.Duration // 0 keeps nothing
 }
 
-// sourceOption is one of: a URL, the path of a program, the URL of a directory.
-type sourceOption struct{ url, program, ldap string }
+// sourceOption is one of: a URL, the path of a program, the URL of a directory, a database.
+type sourceOption struct{ url, program, ldap, postgres, sqlite string }
 
 func (o *options) addSourcesTo(f *pflag.FlagSet) {
 	s := &o.sources
@@ -61,6 +62,9 @@ func (o *options) addSourcesTo(f *pflag.FlagSet) {
 		s.addLDAP)
 	f.Func("auth-ldap-dn", "log them in to the directory as `NAME`, with %u for the user, as in\n"+
 		"uid=%u,ou=people,dc=example,dc=org", s.setDN)
+	f.Func("auth-sql", "find users in the database at `URL`, as in\npostgres://ftp@db.example.org/accounts or sqlite:FILE", s.addSQL)
+	f.StringVar(&s.query, "auth-sql-query", "", "by the `QUERY`, in which $1 is the user's name; its columns are hash,\n"+
+		"and root, rights and charset, which may be missing\n(default "+usualQuery+")")
 	f.StringVar(&s.root, "auth-root", "", "the folder `DIR` of users for whom these give none, with %u for the\n"+
 		"user's name (default that of --root)")
 	f.Func("auth-rights", "the `RIGHTS` of users for whom these give none (default ro)", s.setRights)
@@ -71,7 +75,7 @@ func (o *options) addSourcesTo(f *pflag.FlagSet) {
 }
 
 // openSources makes the sources of the flags.
-func (o *options) openSources(logger *slog.Logger) (all []source, err error) {
+func (o *options) openSources(logger *slog.Logger, checks *checks) (all []source, err error) {
 	for _, given := range o.sources.given {
 		var s source
 		switch {
@@ -79,8 +83,10 @@ func (o *options) openSources(logger *slog.Logger) (all []source, err error) {
 			s = newHTTPSource(given.url, o, logger)
 		case given.ldap != "":
 			s, err = newLDAPSource(given.ldap, o)
-		default:
+		case given.program != "":
 			s, err = newProgramSource(given.program, o)
+		default:
+			s, err = newSQLSource(given, o, checks)
 		}
 		if err != nil {
 			return nil, err
@@ -340,7 +346,7 @@ func (c *cachedSource) keep(key [sha256.Size]byte, e entry) {
 }
 
 func (s *sourceOptions) anyURL() bool {
-	return slices.ContainsFunc(s.given, func(one sourceOption) bool { return one.url+one.ldap != "" })
+	return slices.ContainsFunc(s.given, func(one sourceOption) bool { return one.url+one.ldap+one.postgres != "" })
 }
 
 // programFiles are the files that the programs need, and folders: those of the system from

@@ -272,7 +272,7 @@ func TestAuthHTTPInTheClear(t *testing.T) {
 	} {
 		var log strings.Builder
 		o := parse(t, "--auth-http", url)
-		if _, err := o.openSources(slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+		if _, err := o.openSources(slog.New(slog.NewTextHandler(&log, nil)), newChecks()); err != nil {
 			t.Error(err)
 		}
 		if got := strings.Contains(log.String(), "in the clear"); got != warns || strings.Contains(log.String(), "topsecret") {

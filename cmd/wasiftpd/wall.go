@@ -71,6 +71,11 @@ func (o *options) wall(r *roster, files *follower) wall {
 	if o.tls.kept != "" {
 		w.change = append(w.change, o.tls.kept)
 	}
+	for _, given := range o.sources.given {
+		if given.sqlite != "" {
+			w.change = append(w.change, filepath.Dir(given.sqlite)) // beside it are its journals
+		}
+	}
 	w.run = o.sources.programFiles()
 	if len(o.tls.acme) > 0 || o.sources.anyURL() || o.named() {
 		w.read = append(w.read, resolverFiles()...)

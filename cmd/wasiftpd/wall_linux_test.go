@@ -499,3 +499,12 @@ echo '{"result": "ok"}'
 	d := (&running{t: t, addr: tried.addr, log: tried.log}).dial()
 	d.login("ann", "secret")
 }
+
+// Behind a wall the server opens a database anew, with its journal.
+func TestAuthSQLiteBehindWall(t *testing.T) {
+	t.Parallel()
+	needLandlock(t)
+	tried := behindWalls(t, trial{Args: []string{"--root", t.TempDir(), "--auth-sql", "sqlite:" + newSQLite(t)}})
+	d := (&running{t: t, addr: tried.addr, log: tried.log}).dial()
+	d.login("ann", "secret")
+}

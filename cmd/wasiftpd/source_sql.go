@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"wasiftp/host"
+)
+
+// sqlSource has users in a table of a database.
+type sqlSource struct {
+	db      *sql.DB
+	name    string
+	query   string
+	usual   usual
+	timeout time.Duration
+	turns   *checks // for the database
+	checks  *checks // for the processors
+
+	// standIn is the secret of the latest user. The password of an unknown one is checked
+	// against it, so that it takes as long.
+	standIn atomic.Pointer[secret]
+}
+
+// queriesAtATime is how many connections to the database there are at a time.
+const queriesAtATime = 8
+
+// usualQuery is the default of --auth-sql-query.
+const usualQuery = "SELECT hash, root, rights FROM users WHERE name = $1"
+
+const sqlitePrefix = "sqlite:"
+
+func (s *sourceOptions) addSQL(text string) error {
+	if file, ok := strings.CutPrefix(text, sqlitePrefix); ok && file != "" {
+		s.given = append(s.given, sourceOption{sqlite: file})
+		return nil
+	}
+	if _, err := pgx.ParseConfig(text); err != nil || !strings.HasPrefix(text, "postgres://") && !strings.HasPrefix(text, "postgresql://") {
+		// Not repeated: it may hold a password.
+		return errors.New("it is no URL such as postgres://ftp@db.example.org/accounts, and not sqlite:FILE")
+	}
+	s.given = append(s.given, sourceOption{postgres: text})
+	return nil
+}
+
+// newSQLSource opens a database, but does not connect to it yet.
+func newSQLSource(given sourceOption, o *options, checks *checks) (*sqlSource, error) {
+	s := &sqlSource{
+		query: o.sources.query, usual: o.usual(), timeout: o.sources.timeout, turns: newTurns(queriesAtATime), checks: checks,
+	}
+	if s.query == "" {
+		s.query = usualQuery
+	}
+	hash, err := hashPassword("nobody's")
+	if err != nil {
+		return nil, err
+	}
+	first, err := parseHash(hash)
+	if err != nil {
+		return nil, err
+	}
+	s.standIn.Store(&first)
+	if given.postgres != "" {
+		config, err := pgx.ParseConfig(given.postgres) // reads files, as the wall is not up yet
+		if err != nil {
+			return nil, err
+		}
+		u := url.URL{Scheme: "postgres", Host: config.Host, Path: config.Database}
+		s.name, s.db = u.String(), stdlib.OpenDB(*config)
+	} else {
+		// A wrong path must not make an empty database.
+		u := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(given.sqlite), RawQuery: "mode=ro&_pragma=busy_timeout(5000)"}
+		s.name = given.sqlite
+		if s.db, err = sql.Open("sqlite", u.String()); err != nil {
+			return nil, err
+		}
+	}
+	s.db.SetMaxOpenConns(queriesAtATime)
+	s.db.SetMaxIdleConns(2)
+	s.db.SetConnMaxIdleTime(time.Minute)
+	return s, nil
+}
+
+func (s *sqlSource) label() string { return s.name }
+
+func (s *sqlSource) verify(ctx context.Context, login host.Login) (e entry, err error) {
+	if strings.ContainsRune(login.User, 0) || strings.ToValidUTF8(login.User, "") != login.User {
+		return e, errUnknown // PostgreSQL would refuse the query
+	}
+	hash, e, err := s.find(ctx, login)
+	if err != nil && err != errUnknown {
+		return e, err
+	}
+	check := *s.standIn.Load()
+	locked := true
+	if err == nil && hash != "" {
+		own, fault := parseHash(hash)
+		if fault != nil {
+			return e, fmt.Errorf("the hash of user %q is none that is known; wasiftpd passwd makes one", login.User)
+		}
+		if own != nil {
+			locked, check = false, own
+			s.standIn.Store(&own)
+		}
+	}
+	from := network(login.Client.Addr())
+	if err := s.checks.Enter(ctx, from); err != nil {
+		return e, err
+	}
+	defer s.checks.Leave(from)
+	ok, fault := check.matches(login.Password.Reveal())
+	switch {
+	case err != nil:
+		return e, err
+	case fault != nil:
+		return e, fmt.Errorf("the password of user %q can't be checked: %w", login.User, fault)
+	case locked || !ok:
+		return e, host.ErrDenied
+	}
+	return e, nil
+}
+
+// find finds a user in the database, and his hash.
+func (s *sqlSource) find(ctx context.Context, login host.Login) (hash string, e entry, err error) {
+	from := network(login.Client.Addr())
+	if err := s.turns.Enter(ctx, from); err != nil {
+		return "", e, err
+	}
+	defer s.turns.Leave(from)
+	limited, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	rows, err := s.db.QueryContext(limited, s.query, login.User)
+	if err != nil {
+		return "", e, err
+	}
+	defer rows.Close()
+	names, err := rows.Columns()
+	if err != nil {
+		return "", e, err
+	}
+	if !rows.Next() {
+		if err = rows.Err(); err == nil {
+			err = errUnknown
+		}
+		return "", e, err
+	}
+	row := map[string]*sql.NullString{}
+	var values []any
+	for _, name := range names {
+		row[name] = &sql.NullString{}
+		values = append(values, row[name])
+	}
+	if err := rows.Scan(values...); err != nil {
+		return "", e, err
+	}
+	if rows.Next() {
+		return "", e, fmt.Errorf("there is more than one row for user %q", login.User)
+	}
+	return s.entryOf(row, login.User)
+}
+
+// entryOf makes an entry of a row.
+func (s *sqlSource) entryOf(row map[string]*sql.NullString, user string) (hash string, e entry, err error) {
+	take := func(name string) string {
+		value := row[name]
+		delete(row, name)
+		if value == nil {
+			return ""
+		}
+		return value.String
+	}
+	if row["hash"] == nil {
+		return "", e, errors.New("the query gives no column named hash")
+	}
+	hash = take("hash")
+	if e, err = s.usual.given(user, take("root")); err != nil {
+		return "", e, err
+	}
+	if rights := take("rights"); rights != "" {
+		if e.rights, err = host.ParseRights(rights); err != nil {
+			return "", e, fmt.Errorf("the rights of user %q: %w", user, err)
+		}
+	}
+	e.charset = take("charset")
+	if err := host.CheckCharset(e.charset); err != nil {
+		return "", e, fmt.Errorf("the charset of user %q: %w", user, err)
+	}
+	for name := range row {
+		return "", e, fmt.Errorf("the query gives a column %q, which is none of hash, root, rights and charset", name)
+	}
+	return hash, e, nil
+}

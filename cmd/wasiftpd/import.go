@@ -176,8 +176,8 @@ func (i *importer) settle(u *userHash) error {
 		return err
 	}
 	if _, err := parseHash(u.hash); err != nil {
-		return fmt.Errorf("the hash of user %q is by none of argon2, bcrypt, scrypt, yescrypt, sha512-crypt, sha256-crypt and md5-crypt; "+
-			"set a new password", u.name)
+		return fmt.Errorf("the hash of user %q is by none of argon2, bcrypt, scrypt, yescrypt, sha512-crypt, sha256-crypt "+
+			"and md5-crypt; set a new password", u.name)
 	}
 	return nil
 }

@@ -45,7 +45,8 @@ func TestImportPureFTPd(t *testing.T) {
 	r, errs := imported(t, "pure-ftpd", file, "--rights", "rw")
 	r.lets(t, "ann", "secret", host.ReadWrite)
 	r.lets(t, "bob", "secret", host.ReadWrite)
-	want := "Left out: " + file + `:2: the upload rate of user "bob"` + "\nLeft out: " + file + `:2: the sessions at a time of user "bob"` +
+	want := "Left out: " + file + `:2: the upload rate of user "bob"` +
+		"\nLeft out: " + file + `:2: the sessions at a time of user "bob"` +
 		"\nLeft out: " + file + `:2: the hours of user "bob"` + "\n"
 	if errs != want {
 		t.Errorf("it says\n%s, want\n%s", errs, want)
@@ -78,9 +79,11 @@ func TestImportVsftpd(t *testing.T) {
 func TestImportPasswd(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	passwd := write(t, dir, "passwd", "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1::/:/bin/false\nann:x:1000:1000:Ann,,,:"+dir+":/bin/sh\n"+
+	passwd := write(t, dir, "passwd", "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1::/:/bin/false\n"+
+		"ann:x:1000:1000:Ann,,,:"+dir+":/bin/sh\n"+
 		"open:x:1001:1001::/:/bin/sh\nbob:"+foreign["bcrypt"]+":1002:1002::"+dir+":/bin/sh\n")
-	shadow := write(t, dir, "shadow", "root:"+foreign["yescrypt"]+":1::::::\ndaemon:*:1::::::\nann:"+foreign["yescrypt"]+":1:0:99999:7:::\n"+
+	shadow := write(t, dir, "shadow", "root:"+foreign["yescrypt"]+":1::::::\ndaemon:*:1::::::\n"+
+		"ann:"+foreign["yescrypt"]+":1:0:99999:7:::\n"+
 		"open::1::::::\n")
 	r, errs := imported(t, "passwd", passwd, "--shadow", shadow)
 	r.lets(t, "ann", "secret", host.ReadOnly)
@@ -88,7 +91,9 @@ func TestImportPasswd(t *testing.T) {
 	if all := r.current.Load().byName; len(all) != 2 {
 		t.Errorf("the users are %v", all)
 	}
-	for _, want := range []string{`:1: user "root", who is root`, `:4: user "open", who has no password`, ": 1 users who are locked"} {
+	for _, want := range []string{
+		`:1: user "root", who is root`, `:4: user "open", who has no password`, ": 1 users who are locked",
+	} {
 		if !strings.Contains(errs, want) {
 			t.Errorf("it does not say %s:\n%s", want, errs)
 		}
@@ -99,7 +104,8 @@ func TestImportPasswd(t *testing.T) {
 func TestImportFaults(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	pure := write(t, dir, "pure", "ann:"+foreign["bcrypt"]+":1:1::/srv\nann:"+foreign["bcrypt"]+":1:1::/srv\nbob\ncat:topsecret:1:1::/srv\n"+
+	pure := write(t, dir, "pure", "ann:"+foreign["bcrypt"]+":1:1::/srv\n"+
+		"ann:"+foreign["bcrypt"]+":1:1::/srv\nbob\ncat:topsecret:1:1::/srv\n"+
 		"dan:"+foreign["bcrypt"]+":1:1::srv\n:"+foreign["bcrypt"]+":1:1::/srv\n")
 	passwd := write(t, dir, "passwd", "ann:x:1:1::/:/bin/sh\nbob:x:one:1::/:/bin/sh\ncat:x\n")
 	vsftpd := write(t, dir, "vsftpd", "ann\n\nbob\n")
@@ -114,7 +120,8 @@ func TestImportFaults(t *testing.T) {
 			pure + `:5: the folder "srv" of user "dan"`, pure + ":6: the user's name is missing", "nothing is printed",
 		}},
 		{[]string{"passwd", passwd, "--shadow", write(t, dir, "shadow", "zoe\n")}, 1, []string{
-			"shadow:1: it is not", passwd + `:1: user "ann" has no line in `, passwd + `:2: "one" is no number`, passwd + ":3: it has 2 fields",
+			"shadow:1: it is not", passwd + `:1: user "ann" has no line in `,
+			passwd + `:2: "one" is no number`, passwd + ":3: it has 2 fields",
 		}},
 		{[]string{"vsftpd", vsftpd}, 1, []string{vsftpd + ":2: the password is empty", vsftpd + ":3: a user without"}},
 		{[]string{"pure-ftpd", database}, 1, []string{database + ": it is no text"}},

@@ -51,6 +51,8 @@ var examples = map[string]string{
 	"auth-program":    `["/usr/local/bin/ftp-login"]`,
 	"auth-ldap":       `["ldaps://ldap.example.org"]`,
 	"auth-ldap-dn":    `"uid=%u,ou=people,dc=example,dc=org"`,
+	"auth-sql":        `["postgres://ftp@db.example.org/accounts"]`,
+	"auth-sql-query":  `"SELECT password, root, rights, charset FROM users WHERE name = $1"`,
 	"auth-root":       `"/srv/%u"`,
 	"auth-cache":      `"30s"`,
 	"proxy-protocol":  `"192.0.2.7"`,

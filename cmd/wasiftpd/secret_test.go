@@ -34,7 +34,8 @@ func TestHashesOfOthers(t *testing.T) {
 
 func TestHashByArgon2i(t *testing.T) {
 	t.Parallel()
-	s, err := parseHash("$argon2i$v=19$m=256,t=2,p=1$c29tZXNhbHQ$iekCn0Y3spW+sCcFanM2xBT63UP2sghkUoHLIUpWRS8") // of argon2's own test.c
+	// Of argon2's own test.c.
+	s, err := parseHash("$argon2i$v=19$m=256,t=2,p=1$c29tZXNhbHQ$iekCn0Y3spW+sCcFanM2xBT63UP2sghkUoHLIUpWRS8")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +48,8 @@ func TestNoHashes(t *testing.T) {
 	t.Parallel()
 	for _, hash := range []string{
 		"", "secret", "$", "$$", "$6", "$6$", "$6$salt", "$6$salt$", "$1$salt", "$gy$j9T$a$b", "abJnggxhB/yWI", "$7$", "$7$C", "$3$$x",
-		"$7$zU..../....salt$SgDhJBZvaSDBMst5B70Nz13SP83yo8VuHlxDcyI3x22", "$7$C...../....salt$SgDhJBZvaSDBMst5B70Nz13SP83yo8VuHlxDcyI3x22",
+		"$7$zU..../....salt$SgDhJBZvaSDBMst5B70Nz13SP83yo8VuHlxDcyI3x22",
+		"$7$C...../....salt$SgDhJBZvaSDBMst5B70Nz13SP83yo8VuHlxDcyI3x22",
 		"$7$CU..../....salt$short", "$7$CU..../....salt", "$7$C!..../....salt$SgDhJBZvaSDBMst5B70Nz13SP83yo8VuHlxDcyI3x22",
 		"{SHA}x", "$y$$$", "$scrypt$ln=1$a", "$2y$99$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a",
 	} {

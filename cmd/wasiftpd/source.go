@@ -58,11 +58,11 @@ func (o *options) addSourcesTo(f *pflag.FlagSet) {
 	f.Func("auth-http", "ask `URL` about users that --user and --users don't have: it gets\nJSON by POST and answers in JSON; "+
 		"repeatable, as is --auth-program;\nthey are asked in the order given", s.addURL)
 	f.Func("auth-program", "ask the program `FILE`, by JSON on its stdin and stdout; repeatable", s.addProgram)
-	f.Func("auth-ldap", "log users in to the directory at `URL`, repeatable, as in\nldaps://ldap.example.org; ldap: uses STARTTLS unless it is this machine",
-		s.addLDAP)
+	f.Func("auth-ldap", "log users in to the directory at `URL`, repeatable, as in\n"+
+		"ldaps://ldap.example.org; ldap: uses STARTTLS unless it is this machine", s.addLDAP)
 	f.Func("auth-ldap-dn", "log them in to the directory as `NAME`, with %u for the user, as in\n"+
 		"uid=%u,ou=people,dc=example,dc=org", s.setDN)
-	f.Func("auth-sql", "find users in the database at `URL`, as in\npostgres://ftp@db.example.org/accounts or sqlite:FILE", s.addSQL)
+	f.Func("auth-sql", "find users in the database at `URL`, repeatable, as in\npostgres://ftp@db.example.org/accounts or sqlite:FILE", s.addSQL)
 	f.StringVar(&s.query, "auth-sql-query", "", "by the `QUERY`, in which $1 is the user's name; its columns are hash,\n"+
 		"and root, rights and charset, which may be missing\n(default "+usualQuery+")")
 	f.StringVar(&s.root, "auth-root", "", "the folder `DIR` of users for whom these give none, with %u for the\n"+

@@ -46,7 +46,8 @@ func (s *sourceOptions) addSQL(text string) error {
 		s.given = append(s.given, sourceOption{sqlite: file})
 		return nil
 	}
-	if _, err := pgx.ParseConfig(text); err != nil || !strings.HasPrefix(text, "postgres://") && !strings.HasPrefix(text, "postgresql://") {
+	_, err := pgx.ParseConfig(text)
+	if err != nil || !strings.HasPrefix(text, "postgres://") && !strings.HasPrefix(text, "postgresql://") {
 		// Not repeated: it may hold a password.
 		return errors.New("it is no URL such as postgres://ftp@db.example.org/accounts, and not sqlite:FILE")
 	}
@@ -80,7 +81,9 @@ func newSQLSource(given sourceOption, o *options, checks *checks) (*sqlSource, e
 		s.name, s.db = u.String(), stdlib.OpenDB(*config)
 	} else {
 		// A wrong path must not make an empty database.
-		u := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(given.sqlite), RawQuery: "mode=ro&_pragma=busy_timeout(5000)"}
+		u := url.URL{
+			Scheme: "file", OmitHost: true, Path: filepath.ToSlash(given.sqlite), RawQuery: "mode=ro&_pragma=busy_timeout(5000)",
+		}
 		s.name = given.sqlite
 		if s.db, err = sql.Open("sqlite", u.String()); err != nil {
 			return nil, err

@@ -132,7 +132,8 @@ func TestAuthCache(t *testing.T) {
 		user, password string
 		asked          int32
 	}{
-		{"ann", "secret", 1}, {"ann", "secret", 1}, {"ann", "wrong", 2}, {"ann", "wrong", 3}, {"zoe", "secret", 4}, {"ann", "secret", 4},
+		{"ann", "secret", 1}, {"ann", "secret", 1}, {"ann", "wrong", 2}, {"ann", "wrong", 3},
+		{"zoe", "secret", 4}, {"ann", "secret", 4},
 	} {
 		r.login(c.user, c.password)
 		if got := l.asked.Load(); got != c.asked {

@@ -414,16 +414,16 @@ func TestLastUserOfConfiguration(t *testing.T) {
 // FuzzConfiguration reads files. A fault has a place, and a file without one is read the same
 // way twice.
 func FuzzConfiguration(f *testing.F) {
-	var sample bytes.Buffer
-	if err := writeSample(&sample); err != nil {
-		f.Fatal(err)
-	}
-	bare := regexp.MustCompile(`(?m)^#(\S)`).ReplaceAllString(sample.String(), "$1")
-	for _, seed := range []string{
-		sample.String(), bare, userTable("a", "rights = 'ro'\nrules = [{path = '/', rights = ''}]"), "user = ['a:b', {name = 'x'}]",
+	seeds := []string{
+		userTable("a", "rights = 'ro'\nrules = [{path = '/', rights = ''}]"), "user = ['a:b', {name = 'x'}]",
 		"a.b.c = [{x = 1}, [2, 3]]", "[[user]]\n[user.rules]\n[[user.rules]]", "group = [1]", "[[a.b]]\n[a.b.c]\nd = 1", "\ufeffsync = true",
-		"defaults.rights = 'ro'",
-	} {
+		"defaults.rights = 'ro'", "[[group]]\nname = 'g'\n[[user]]\nname = 'a'\ngroup = 'g'\npassword = '*'\nrights = 'ro'",
+		"listen = [':1']\ntls-min = 1.2\nidle-timeout = '5m'\nmax-sessions = 0x10",
+	}
+	for _, s := range userSettings { // short ones: the fuzzer takes a minute to shorten a long one
+		seeds = append(seeds, "[[user]]\nname = 'a'\n"+s.key+" = "+s.sample)
+	}
+	for _, seed := range seeds {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {

@@ -41,7 +41,8 @@ func TestConfigurationPrecedence(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	folder(t, filepath.Join(dir, "sub"))
-	file := write(t, dir, "wasiftpd.toml", "greeting = 'of the file'\nroot = 'sub'\nallow = ['site-copy', 'comb']\nmax-sessions = 7\n")
+	file := write(t, dir, "wasiftpd.toml", "greeting = 'of the file'\nroot = 'sub'\nallow = ['site-copy', 'comb']\n"+
+		"max-sessions = 7\n")
 	for _, test := range []struct {
 		greeting    string
 		environment []string
@@ -134,7 +135,8 @@ func TestConfigurationFaults(t *testing.T) {
 		{"[[group]]\nrights = 'ro'", `1:3: the group has no name`},
 		{"[[group]]\nname = 'x'\n[[group]]\nname = 'x'", `3:3: group "x" is given twice, the first time at FILE:1:3`},
 		{"[[group]]\nname = 'x'\nroof = 1", `3:1: there is no key "roof" here; did you mean root?`},
-		{userTable("a", "group = 'cams'\nrights = 'ro'") + "[[group]]\nname = 'cam'", `4:9: there is no [[group]] "cams"; did you mean cam?`},
+		{userTable("a", "group = 'cams'\nrights = 'ro'") + "[[group]]\nname = 'cam'",
+			`4:9: there is no [[group]] "cams"; did you mean cam?`},
 		{"[[user]]\npassword = '*'", `1:3: the user has no name`},
 		{"[[user]]\nname = 3", `1:3: the user has no name`},
 		{"[[user]]\nname = 'a:b'\npassword = '*'", `2:8: name: a user's name can't hold a colon`},
@@ -143,7 +145,8 @@ func TestConfigurationFaults(t *testing.T) {
 		{"[[user]]\nname = 'a'\npasswords = ['*', 'x']", `3:19: passwords: it is no argon2id or bcrypt hash`},
 		{userTable("a", "passwords = ['*']\nrights = 'ro'"), `4:1: user "a" has a password and passwords`},
 		{userTable("a", "passwrd = 3"), `4:1: there is no key "passwrd" here; did you mean password?`},
-		{userTable("a", "rights = 'ro'\nlisten = ':1'"), `5:1: there is no key "listen" here; as a key of the server it comes before all tables`},
+		{userTable("a", "rights = 'ro'\nlisten = ':1'"),
+			`5:1: there is no key "listen" here; as a key of the server it comes before all tables`},
 		{userTable("a", ""), `1:3: user "a" has no rights`},
 		{userTable("a", "rights = 'all'"), `4:10: rights: "all" is no right`},
 		{userTable("a", "rights = ['ro']"), `4:1: rights: it takes one value`},
@@ -164,10 +167,17 @@ func TestConfigurationFaults(t *testing.T) {
 		{userTable("a", "time_zone = 'Mars'"), `4:13: time_zone: "Mars" is no time zone`},
 		{userTable("a", "rights = 'ro'\ntls_required = true"), `1:3: user "a" needs TLS, which is off`},
 		{userTable("a", "rights = 'ro'\ncertificate = 'x'"), `1:3: user "a" is to show a certificate, which needs tls-client-ca`},
+		{userTable("a", "rules = [{path = 'x', rights = ''}]"), `4:18: rules: path: the path does not begin with /`},
+		{userTable("a", "rules = [{path = '/x', rights = 'x'}]"), `4:33: rules: rights: "x" is no right`},
+		{userTable("a", "rules = [{path = '/x', rights = '', max = '1X'}]"), `4:43: rules: max: "1X" is no number`},
 		{userTable("a", "rules = [{path = '/x'}]"), `4:10: rules: a rule needs a path`},
+		{userTable("a", "rules = [{path = 'x', rights = ''}]"), `4:18: rules: path: the path does not begin with /`},
+		{userTable("a", "rules = [{path = '/x', rights = 'x'}]"), `4:33: rules: rights: "x" is no right`},
+		{userTable("a", "rules = [{path = '/x', rights = '', max = '1X'}]"), `4:43: rules: max: "1X" is no number`},
 		{userTable("a", "rules = [{pat = '/x'}]"), `4:11: rules: there is no key "pat"; did you mean path?`},
 		{userTable("a", "rights = 'ro'\nrules = [{path = '/x', rights = ''}]"), `1:3: user "a" has rules, which this version`},
-		{userTable("é", "rights = 'ro'") + userTable("é", "rights = 'ro'"), `5:3: user "é" is given twice, the first time at FILE:1:3`},
+		{userTable("é", "rights = 'ro'") + userTable("é", "rights = 'ro'"),
+			`5:3: user "é" is given twice, the first time at FILE:1:3`},
 		{"user = ['a:secret']\nroot = '.'\nanonymous='off'\nusers = 'users'", `1: user "a" is given twice, the first time by --user`},
 	} {
 		dir := t.TempDir()
@@ -209,7 +219,8 @@ func TestConfigurationFaults(t *testing.T) {
 // All faults come together: those of variables, keys and tables.
 func TestConfigurationAllFaults(t *testing.T) {
 	t.Parallel()
-	file := write(t, t.TempDir(), "wasiftpd.toml", "lisen = 1\ntls-min = 1.1\n"+userTable("a", "right = 'ro'\nhours = '1'")+"[defaults]\nrights = 'ro'")
+	file := write(t, t.TempDir(), "wasiftpd.toml", "lisen = 1\ntls-min = 1.1\n"+
+		userTable("a", "right = 'ro'\nhours = '1'")+"[defaults]\nrights = 'ro'")
 	environment := []string{"WASIFTPD_LISTN=:1", "WASIFTPD_SYNC=maybe", "WASIFTPD_LISTEN=:1,:2"}
 	_, errs := exits(t, 2, environment, "check", "--config", file)
 	for _, want := range []string{
@@ -264,7 +275,8 @@ func TestConfigurationInHelp(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"check", "--help"}} {
 		out, _ := exits(t, 0, nil, args...)
-		if !strings.Contains(out, "WASIFTPD_TLS_MIN") || !strings.Contains(out, "--config FILE") || strings.Contains(out, "(default [])") {
+		if !strings.Contains(out, "WASIFTPD_TLS_MIN") || !strings.Contains(out, "--config FILE") ||
+			strings.Contains(out, "(default [])") {
 			t.Errorf("%q says\n%s", args, out)
 		}
 	}
@@ -283,7 +295,8 @@ func TestConfigurationPreview(t *testing.T) {
 	for _, name := range []string{"alice", "bob"} {
 		folder(t, filepath.Join(dir, name))
 	}
-	file := write(t, dir, "wasiftpd.toml", fmt.Sprintf("listen = [%q]\nimplicit-listen = [':990']\ntls-cert = [%q]\ntls-key = [%q]\n"+
+	file := write(t, dir, "wasiftpd.toml", fmt.Sprintf("listen = [%q]\nimplicit-listen = [':990']\n"+
+		"tls-cert = [%q]\ntls-key = [%q]\n"+
 		"tls-require = 'login'\npassive-ports = '50000-50001'\npublic-address = '203.0.113.7'\nroot = '.'\n"+
 		"host = ['b.example.org,anonymous=ro']\n"+
 		"cache-dir = 'cache'\n[defaults]\nrights = 'rw'\nroot = '%%u'\nsessions = 3\n", taken.Addr(), cert, key)+
@@ -321,7 +334,7 @@ func TestConfigurationReload(t *testing.T) {
 		folder(t, filepath.Join(dir, name))
 		write(t, filepath.Join(dir, name), "in "+name, "")
 	}
-	head := "root = 'one'\nanonymous = 'ro'\n"
+	const head = "root = 'one'\nanonymous = 'ro'\n"
 	file := write(t, dir, "wasiftpd.toml", head+"user = ['plain:secret', 'other:secret', "+
 		inline("same", ", root = 'one'")+inline("gone", "")+inline("less", ", rights = 'rw'")+"]\n[defaults]\nrights = 'rw'\n")
 	users := write(t, dir, "users", "filed:"+bcryptHash4+":two:ro\n")
@@ -357,7 +370,8 @@ func TestConfigurationReload(t *testing.T) {
 	s.refused("gone", "secret")
 
 	// Without a hangup: another root.
-	write(t, dir, "wasiftpd.toml", "root = 'two'\n"+userTable("same", "root = 'one'\nrights = 'rw'")+userTable("new", "rights = 'rw'"))
+	write(t, dir, "wasiftpd.toml", "root = 'two'\n"+userTable("same", "root = 'one'\nrights = 'rw'")+
+		userTable("new", "rights = 'rw'"))
 	s.log.until(`removed="less, other, plain"`)
 	if text := s.admitted("new", "secret").do(213, "SIZE in two"); text != "0" {
 		t.Errorf("the new root has a file of %s bytes", text)
@@ -411,12 +425,31 @@ func TestLastUserOfConfiguration(t *testing.T) {
 	s.refused("bob", "secret")
 }
 
+// A user may move between the users file and the configuration, both of which change at once.
+func TestUserMovesBetweenFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	line, table := "bob:"+bcryptHash4+"::ro\n", userTable("bob", "rights = 'ro'")
+	file, users := write(t, dir, "wasiftpd.toml", "anonymous = 'off'\n"), write(t, dir, "users", line)
+	s := start(t, "--config", file, "--users", users, "--root", dir)
+	s.admitted("bob", "secret")
+	write(t, dir, "wasiftpd.toml", "anonymous = 'off'\n"+table)
+	write(t, dir, "users", "carol:*::ro\n")
+	s.log.until(`file=` + file + ` added=bob`)
+	s.admitted("bob", "secret")
+	write(t, dir, "users", line)
+	write(t, dir, "wasiftpd.toml", "anonymous = 'off'\n")
+	s.log.until(`file=` + users + ` added=bob removed=carol`)
+	s.admitted("bob", "secret")
+}
+
 // FuzzConfiguration reads files. A fault has a place, and a file without one is read the same
 // way twice.
 func FuzzConfiguration(f *testing.F) {
 	seeds := []string{
 		userTable("a", "rights = 'ro'\nrules = [{path = '/', rights = ''}]"), "user = ['a:b', {name = 'x'}]",
-		"a.b.c = [{x = 1}, [2, 3]]", "[[user]]\n[user.rules]\n[[user.rules]]", "group = [1]", "[[a.b]]\n[a.b.c]\nd = 1", "\ufeffsync = true",
+		"a.b.c = [{x = 1}, [2, 3]]", "[[user]]\n[user.rules]\n[[user.rules]]", "group = [1]",
+		"[[a.b]]\n[a.b.c]\nd = 1", "\ufeffsync = true",
 		"defaults.rights = 'ro'", "[[group]]\nname = 'g'\n[[user]]\nname = 'a'\ngroup = 'g'\npassword = '*'\nrights = 'ro'",
 		"listen = [':1']\ntls-min = 1.2\nidle-timeout = '5m'\nmax-sessions = 0x10",
 	}
@@ -453,9 +486,11 @@ func FuzzConfiguration(f *testing.F) {
 func BenchmarkConfiguration(b *testing.B) {
 	dir := b.TempDir()
 	var content strings.Builder
-	content.WriteString("[defaults]\nrights = 'rw'\ntime_zone = 'Europe/Berlin'\n[[group]]\nname = 'cameras'\nroot = 'users/%u'\nhours = '08:00-18:00'\n")
+	content.WriteString("[defaults]\nrights = 'rw'\ntime_zone = 'Europe/Berlin'\n" +
+		"[[group]]\nname = 'cameras'\nroot = 'users/%u'\nhours = '08:00-18:00'\n")
 	for i := range 10_000 {
-		fmt.Fprintf(&content, "[[user]]\nname = 'user%d'\npassword = '%s'\ngroup = 'cameras'\nallow_from = ['192.0.2.0/24']\n", i, argonHash)
+		fmt.Fprintf(&content, "[[user]]\nname = 'user%d'\npassword = '%s'\ngroup = 'cameras'\n"+
+			"allow_from = ['192.0.2.0/24']\n", i, argonHash)
 		if err := os.MkdirAll(filepath.Join(dir, "users", fmt.Sprint("user", i)), 0o755); err != nil {
 			b.Fatal(err)
 		}

@@ -163,6 +163,26 @@ func (n *node) single() (text string, ok bool) {
 	return n.text, true
 }
 
+// values are the items of an array, or the value itself.
+func (n *node) values() []*node {
+	if n.kind == unstable.Array {
+		return n.items
+	}
+	return []*node{n}
+}
+
+// texts stores the texts of an array of single values, or of one of them.
+func (n *node) texts(target *[]string) error {
+	for _, item := range n.values() {
+		text, ok := item.single()
+		if !ok {
+			return errors.New("it takes an array of single values")
+		}
+		*target = append(*target, text)
+	}
+	return nil
+}
+
 // place is where an offset is, as PATH:LINE:COLUMN, both from 1.
 func (d *document) place(at int) string {
 	line, found := slices.BinarySearch(d.lines, at)

@@ -113,7 +113,8 @@ func (f *follower) watchFolder(dir string) {
 func (f *follower) reload(asked bool) (done bool) {
 	f.watch()
 	done = true
-	told := false
+	told, loaded := false, false
+	var failed []followed
 	for _, one := range f.all {
 		changed, err := one.load(f.logger)
 		switch {
@@ -124,17 +125,32 @@ func (f *follower) reload(asked bool) (done bool) {
 			continue
 		case err == nil:
 			f.logger.Info(one.label()+" loaded", one.logAttrs()...)
+			loaded = true
 		default:
+			failed = append(failed, one)
 			for fault := range strings.SplitSeq(err.Error(), "\n") {
 				f.logger.Warn("the old "+one.label()+" stays", "err", fault)
 			}
 		}
 		told = true
 	}
+	if loaded {
+		f.retry(failed)
+	}
 	if asked && done && !told {
 		f.logger.Info("no file has changed since it was loaded")
 	}
 	return done
+}
+
+// retry loads again what failed before another file was loaded: a user may have moved from
+// one file to the other.
+func (f *follower) retry(failed []followed) {
+	for _, one := range failed {
+		if changed, err := one.load(f.logger); changed && err == nil {
+			f.logger.Info(one.label()+" loaded", one.logAttrs()...)
+		}
+	}
 }
 
 // warnUnreadable warns of the files that the process can't load again as user, the one of

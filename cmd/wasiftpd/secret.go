@@ -42,7 +42,7 @@ var (
 	errHash = errors.New("its second field is no hash by argon2id, argon2i, argon2d, bcrypt, scrypt, yescrypt, sha512-crypt, " +
 		"sha256-crypt or md5-crypt; make the line with wasiftpd passwd, or write * to lock the account")
 
-	errTableHash = errors.New("it is no argon2id or bcrypt hash; wasiftpd passwd prints one between the first two colons of its line")
+	errTableHash = errors.New("it is no argon2id or bcrypt hash; wasiftpd passwd prints one, between the first two colons")
 
 	// The library would accept a bcrypt cost that it can't compute, and fail at each login.
 	bcryptHash = regexp.MustCompile(`^\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$`)

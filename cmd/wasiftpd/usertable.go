@@ -27,10 +27,13 @@ type userSetting struct {
 	set    func(e *entry, v *node) error
 }
 
-// rule is a table of a user's rules: what the user may do at and below path.
+// rule is a table of a user's rules: other rights, and limits of uploads, for what a pattern
+// names and what is below.
 type rule struct {
-	path   string
-	rights string // "" hides what is there
+	Pattern        string
+	Rights         host.Rights // none hides it
+	Accept, Refuse []string    // patterns of names; no Accept takes all
+	MaxSize        int64       // of a file, in bytes; 0 is no limit
 }
 
 // mostHashes bounds the hashes of a user, because a login is checked against each.
@@ -76,11 +79,7 @@ func one(set func(*entry, string) error) func(*entry, *node) error {
 // each reads an array of single values, or one of them.
 func each(add func(*entry, string) error) func(*entry, *node) error {
 	return func(e *entry, v *node) error {
-		items := []*node{v}
-		if v.kind == unstable.Array {
-			items = v.items
-		}
-		for _, item := range items {
+		for _, item := range v.values() {
 			text, ok := item.single()
 			if !ok {
 				return misplaced{item.at, errors.New("it takes an array of single values")}
@@ -89,7 +88,7 @@ func each(add func(*entry, string) error) func(*entry, *node) error {
 				return misplaced{item.at, err}
 			}
 		}
-		if len(items) == 0 {
+		if len(v.values()) == 0 {
 			return errors.New("nothing is given; locked = true keeps a user out")
 		}
 		return nil
@@ -175,26 +174,43 @@ func (e *entry) setRules(v *node) error {
 	return nil
 }
 
+// ruleKeys are the keys of a rule. All but path and rights can be left out.
+var ruleKeys = map[string]func(r *rule, v *node) error{
+	"path": func(r *rule, v *node) error {
+		if r.Pattern = v.text; !strings.HasPrefix(r.Pattern, "/") {
+			return errors.New("the path does not begin with /")
+		}
+		return nil
+	},
+	"rights": func(r *rule, v *node) (err error) {
+		if v.text != "" || v.kind != unstable.String {
+			r.Rights, err = host.ParseRights(v.text)
+		}
+		return err
+	},
+	"accept": func(r *rule, v *node) error { return v.texts(&r.Accept) },
+	"refuse": func(r *rule, v *node) error { return v.texts(&r.Refuse) },
+	"max": func(r *rule, v *node) (err error) {
+		text, _ := v.single()
+		if r.MaxSize, err = strconv.ParseInt(text, 10, 64); err != nil || r.MaxSize <= 0 {
+			return fmt.Errorf("%q is no number of bytes", text)
+		}
+		return nil
+	},
+}
+
 func newRule(v *node) (r rule, err error) {
-	targets := map[string]*string{"path": &r.path, "rights": &r.rights}
 	for _, f := range v.fields {
-		target := targets[f.name]
-		if target == nil {
-			return r, misplaced{f.at, fmt.Errorf("there is no key %q%s", f.name, didYouMean(nearest(f.name, targets)))}
+		set, known := ruleKeys[f.name]
+		if !known {
+			return r, misplaced{f.at, fmt.Errorf("there is no key %q%s", f.name, didYouMean(nearest(f.name, ruleKeys)))}
 		}
-		text, ok := f.value.single()
-		if !ok {
-			return r, misplaced{f.at, fmt.Errorf("%s takes one value", f.name)}
+		if err := set(&r, f.value); err != nil {
+			return r, misplaced{f.value.at, fmt.Errorf("%s: %w", f.name, err)}
 		}
-		*target = text
 	}
-	if !strings.HasPrefix(r.path, "/") || v.get("rights") == nil {
+	if r.Pattern == "" || v.get("rights") == nil {
 		return r, misplaced{v.at, errors.New("a rule needs a path that begins with /, and rights")}
-	}
-	if r.rights != "" {
-		if _, err := host.ParseRights(r.rights); err != nil {
-			return r, misplaced{v.get("rights").at, err}
-		}
 	}
 	return r, nil
 }

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+
+	"wasiftp/host"
+)
+
+// userSetting is a key of [[user]] tables. A value of the user counts before one of his
+// group, and that before [defaults].
+type userSetting struct {
+	key    string
+	own    bool   // users alone have it, not [defaults] and groups
+	help   string // for the sample; "" is not shown there
+	sample string // a value, as TOML
+	set    func(e *entry, v *node) error
+}
+
+// rule is a table of a user's rules: other rights, and limits of uploads, for what a pattern
+// names and what is below.
+type rule struct {
+	Pattern        string
+	Rights         host.Rights // none hides it
+	Accept, Refuse []string    // patterns of names; no Accept takes all
+	MaxSize        int64       // of a file, in bytes; 0 is no limit
+}
+
+// mostHashes bounds the hashes of a user, because a login is checked against each.
+const mostHashes = 4
+
+// userSettings are in the order in which they are read: the zone comes before the dates.
+var userSettings = []userSetting{
+	{"password", true, "a hash: wasiftpd passwd prints it. One that begins with * locks the account", `"*"`, one((*entry).addHash)},
+	{"passwords", true, "several hashes, each of which lets the user in", `["*"]`, each((*entry).addHash)},
+	{"root", false, "the user's folder, counted from that of this file. %u is the user's name",
+		`"/srv/%u"`, one((*entry).setRoot)},
+	{"rights", false, host.RightsHelp, `"rw"`, one((*entry).setRights)},
+	{"rules", false, "", `[]`, (*entry).setRules},
+	{"charset", false, "the character set of the user's client, for names of files", `"Shift_JIS"`, one((*entry).setCharset)},
+	{"umask", false, "taken from the permissions of new files and folders, in place of the process's umask",
+		`"027"`, (*entry).setUmask},
+	{"locked", false, "true refuses the user's logins", `false`, flagOf(func(e *entry) *bool { return &e.locked })},
+	{"sessions", false, "at most so many sessions at a time; 0 is no limit", `10`, one((*entry).setSessions)},
+	{"allow_from", false, "the addresses and networks that the user may come from",
+		`["192.0.2.0/24", "2001:db8::/32"]`, each((*entry).addNetwork)},
+	{"time_zone", false, "the zone of the dates, days and hours below (default this machine's)",
+		`"Europe/Berlin"`, one((*entry).setZone)},
+	{"valid_from", false, "the first day, or moment, of the account", `2026-01-01`, one((*entry).setAfter)},
+	{"valid_until", false, "the last day of the account, or the moment of its end", `2030-12-31`, one((*entry).setBefore)},
+	{"weekdays", false, "the days on which the user may log in", `["mon-fri", "sun"]`, each((*entry).addWeekdays)},
+	{"hours", false, "the hours in which the user may log in", `["08:00-17:30", "22:00-02:00"]`, each((*entry).addHours)},
+	{"tls_required", false, "true refuses logins without TLS", `false`, flagOf(func(e *entry) *bool { return &e.admission.tls })},
+	{"certificate", true, "the common name of the client certificate that the user must show; see --tls-client-auth",
+		`"alice"`, one((*entry).setCertificate)},
+}
+
+// one reads a single value.
+func one(set func(*entry, string) error) func(*entry, *node) error {
+	return func(e *entry, v *node) error {
+		text, ok := v.single()
+		if !ok {
+			return errors.New("it takes one value, no array and no table")
+		}
+		return set(e, text)
+	}
+}
+
+// each reads an array of single values, or one of them.
+func each(add func(*entry, string) error) func(*entry, *node) error {
+	return func(e *entry, v *node) error {
+		for _, item := range v.values() {
+			text, ok := item.single()
+			if !ok {
+				return misplaced{item.at, errors.New("it takes an array of single values")}
+			}
+			if err := add(e, text); err != nil {
+				return misplaced{item.at, err}
+			}
+		}
+		if len(v.values()) == 0 {
+			return errors.New("nothing is given; locked = true keeps a user out")
+		}
+		return nil
+	}
+}
+
+func flagOf(target func(*entry) *bool) func(*entry, *node) error {
+	return func(e *entry, v *node) error {
+		if v.kind != unstable.Bool {
+			return errors.New("it is neither true nor false")
+		}
+		*target(e) = v.text == "true"
+		return nil
+	}
+}
+
+func (e *entry) addHash(hash string) error {
+	s, err := parseHash(hash)
+	if err != nil {
+		return errTableHash
+	}
+	e.hash = strings.TrimPrefix(e.hash+" "+hash, " ")
+	all, several := e.secret.(secrets)
+	switch {
+	case s == nil:
+		e.locked = true
+	case e.secret == nil:
+		e.secret = s
+	case len(all) == mostHashes:
+		return fmt.Errorf("a user can have %d passwords at most", mostHashes)
+	case several:
+		e.secret = append(all, s)
+	default:
+		e.secret = secrets{e.secret, s}
+	}
+	return nil
+}
+
+// setRoot reads the folder. Its %u is replaced only if the name leads to no other folder.
+func (e *entry) setRoot(root string) error {
+	if root == "" {
+		return errors.New("nothing is given")
+	}
+	if strings.Contains(root, "%u") {
+		if !isElement(e.name) {
+			return fmt.Errorf("the name of the user %q can't stand for %%u: it would lead to another folder", e.name)
+		}
+		root = strings.ReplaceAll(root, "%u", e.name)
+	}
+	e.root = root
+	return nil
+}
+
+// isElement says whether a name is that of one thing in a folder, on any system.
+func isElement(name string) bool {
+	return name != "." && filepath.IsLocal(name) && !strings.ContainsAny(name, `/\:`) && !strings.ContainsRune(name, 0) &&
+		!strings.HasSuffix(name, ".")
+}
+
+func (e *entry) setRights(text string) (err error) {
+	e.rights, err = host.ParseRights(text)
+	return err
+}
+
+func (e *entry) setCharset(name string) error {
+	e.charset = name
+	return host.CheckCharset(name)
+}
+
+// setRules reads the rules. No file system of ours keeps to them yet, so that a user with
+// rules is refused: without them he could do more than the file says.
+func (e *entry) setRules(v *node) error {
+	for _, item := range v.items {
+		r, err := newRule(item)
+		if err != nil {
+			return err
+		}
+		e.rules = append(e.rules, r)
+	}
+	if v.kind != unstable.Array {
+		return errors.New("it is no array of tables such as {path = \"/in\", rights = \"wo\"}")
+	}
+	return nil
+}
+
+// ruleKeys are the keys of a rule. All but path and rights can be left out.
+var ruleKeys = map[string]func(r *rule, v *node) error{
+	"path": func(r *rule, v *node) error {
+		if r.Pattern = v.text; !strings.HasPrefix(r.Pattern, "/") {
+			return errors.New("the path does not begin with /")
+		}
+		return nil
+	},
+	"rights": func(r *rule, v *node) (err error) {
+		if v.text != "" || v.kind != unstable.String {
+			r.Rights, err = host.ParseRights(v.text)
+		}
+		return err
+	},
+	"accept": func(r *rule, v *node) error { return v.texts(&r.Accept) },
+	"refuse": func(r *rule, v *node) error { return v.texts(&r.Refuse) },
+	"max": func(r *rule, v *node) (err error) {
+		text, _ := v.single()
+		if r.MaxSize, err = strconv.ParseInt(text, 10, 64); err != nil || r.MaxSize <= 0 {
+			return fmt.Errorf("%q is no number of bytes", text)
+		}
+		return nil
+	},
+}
+
+func newRule(v *node) (r rule, err error) {
+	for _, f := range v.fields {
+		set, known := ruleKeys[f.name]
+		if !known {
+			return r, misplaced{f.at, fmt.Errorf("there is no key %q%s", f.name, didYouMean(nearest(f.name, ruleKeys)))}
+		}
+		if err := set(&r, f.value); err != nil {
+			return r, misplaced{f.value.at, fmt.Errorf("%s: %w", f.name, err)}
+		}
+	}
+	if r.Pattern == "" || v.get("rights") == nil {
+		return r, misplaced{v.at, errors.New("a rule needs a path that begins with /, and rights")}
+	}
+	return r, nil
+}
+
+func (e *entry) setUmask(v *node) error {
+	text, ok := v.text, v.kind == unstable.String
+	if octal, prefixed := strings.CutPrefix(text, "0o"); prefixed && v.kind == unstable.Integer {
+		text, ok = octal, true
+	}
+	bits, err := strconv.ParseUint(text, 8, 9)
+	if !ok || err != nil {
+		return errors.New(`it is no octal number such as "022" or 0o022`)
+	}
+	mask := fs.FileMode(bits)
+	e.umask = &mask
+	return nil
+}
+
+func (e *entry) setSessions(text string) error {
+	e.sessions = new(int)
+	return count(e.sessions)(text)
+}
+
+func (e *entry) addNetwork(text string) error {
+	network, err := parseNetwork(text)
+	e.admission.networks = append(e.admission.networks, network)
+	return err
+}
+
+// zones are those of the files that were read: to load one takes longer than all else.
+var zones sync.Map
+
+func (e *entry) setZone(name string) error {
+	if known, ok := zones.Load(name); ok {
+		e.admission.zone = known.(*time.Location)
+		return nil
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return fmt.Errorf("%q is no time zone such as Europe/Berlin, Local or UTC", name)
+	}
+	zones.Store(name, zone)
+	e.admission.zone = zone
+	return nil
+}
+
+func (e *entry) setAfter(text string) (err error) {
+	e.admission.after, err = parseMoment(text, e.admission.location(), false)
+	return err
+}
+
+func (e *entry) setBefore(text string) (err error) {
+	e.admission.before, err = parseMoment(text, e.admission.location(), true)
+	return err
+}
+
+func (e *entry) addWeekdays(text string) error {
+	days, err := parseWeekdays(text)
+	e.admission.weekdays = append(e.admission.weekdays, days...)
+	return err
+}
+
+func (e *entry) addHours(text string) error {
+	hours, err := parseSpan(text)
+	e.admission.hours = append(e.admission.hours, hours)
+	return err
+}
+
+func (e *entry) setCertificate(name string) error {
+	if name == "" {
+		return errors.New("nothing is given")
+	}
+	e.certificate = name
+	return nil
+}
+

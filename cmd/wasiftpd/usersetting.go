@@ -284,4 +284,3 @@ func (e *entry) setCertificate(name string) error {
 	e.certificate = name
 	return nil
 }
-

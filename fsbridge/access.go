@@ -22,32 +22,24 @@ import (
 // Besides the errors of FS, a method returns [fs.ErrPermission] if a right is missing,
 // [fs.ErrInvalid] for a name that is not a [ValidName], and [errors.ErrUnsupported] if FS
 // lacks the method.
+//
+// With Rules, a file to which the account has no right at all is hidden: the error is
+// [fs.ErrNotExist], whether there is one or not. Only the folders that lead to a file with
+// rights can be entered and, if that has the right to list, be listed: such a listing shows
+// nothing else. An account with Rules goes through no symbolic link, and makes none.
 type Access struct {
 	FS     fs.FS       // must not be nil
-	Rights wasi.Rights // zero allows Stat and Enter of directories only
+	Rights wasi.Rights // where no rule holds; zero allows Stat and Enter of directories only
+	Rules  *Rules      // nil for none
 
 	// FollowLinks makes listings describe the targets of symbolic links.
 	FollowLinks bool
 }
 
-// may checks that the account has a right, and that the names are valid.
-func (a *Access) may(right wasi.Rights, names ...string) error {
-	if !a.has(right) {
-		return fs.ErrPermission
-	}
-	for _, name := range names {
-		if !ValidName(name) {
-			return fs.ErrInvalid
-		}
-	}
-	return nil
-}
-
-func (a *Access) has(right wasi.Rights) bool { return a.Rights&right == right }
-
-// ask is may for a method of T. It returns the storage as a T, or ErrUnsupported.
-func ask[T fs.FS](a *Access, right wasi.Rights, names ...string) (storage T, err error) {
-	if err := a.may(right, names...); err != nil {
+// ask returns the storage as a T, or ErrUnsupported, if err, the result of a check, is nil.
+func ask[T fs.FS](a *Access, err error) (T, error) {
+	var storage T
+	if err != nil {
 		return storage, err
 	}
 	storage, ok := a.FS.(T)
@@ -62,7 +54,10 @@ func ask[T fs.FS](a *Access, right wasi.Rights, names ...string) (storage T, err
 func (a *Access) Able() wasi.Abilities {
 	able := ability[CreateFS](a, wasi.AbleUpload) | ability[MkdirFS](a, wasi.AbleMkdir) |
 		ability[ChtimesFS](a, wasi.AbleTimes) | ability[ChmodFS](a, wasi.AbleModes|wasi.AbleUmask) |
-		ability[SymlinkFS](a, wasi.AbleSymlink) | ability[RemoveFS](a, wasi.AbleTree)
+		ability[RemoveFS](a, wasi.AbleTree)
+	if a.Rules == nil {
+		able |= ability[SymlinkFS](a, wasi.AbleSymlink)
+	}
 	if c, ok := a.FS.(CreatedFS); ok && c.TellsCreated() {
 		able |= wasi.AbleCreated
 	}
@@ -73,10 +68,16 @@ func (a *Access) Able() wasi.Abilities {
 }
 
 func (a *Access) tellsSpace() bool {
-	if d, ok := a.FS.(*Dir); ok { // which has asked the disk already
-		return d.counted && a.has(wasi.RightWrite)
+	if a.Anywhere()&wasi.RightWrite == 0 {
+		return false
 	}
-	_, err := a.Space(".")
+	if d, ok := a.FS.(*Dir); ok { // which has asked the disk already
+		return d.counted
+	}
+	storage, err := ask[SpaceFS](a, nil)
+	if err == nil {
+		_, err = storage.Space(".")
+	}
 	return !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrPermission)
 }
 
@@ -90,14 +91,21 @@ func ability[T fs.FS](a *Access, able wasi.Abilities) wasi.Abilities {
 // Stat describes a file; with link, a symbolic link itself. It describes directories to
 // every account, for CWD, but files only to one that may list or read.
 func (a *Access) Stat(name string, link bool) (fs.FileInfo, error) {
-	if err := a.may(0, name); err != nil {
-		return nil, err
+	check := a.may
+	if !link {
+		check = a.mayFollow
+	}
+	if err := check(0, name); err != nil {
+		return nil, a.veiled(name, err)
 	}
 	info, err := a.describe(name, link)
-	if err == nil && !info.IsDir() && !a.has(wasi.RightList) && !a.has(wasi.RightRead) {
-		return nil, fs.ErrPermission
+	switch {
+	case err != nil:
+		return nil, a.veiled(name, err)
+	case !info.IsDir() && a.RightsTo(name)&(wasi.RightList|wasi.RightRead) == 0:
+		return nil, a.veiled(name, fs.ErrPermission)
 	}
-	return info, err
+	return info, nil
 }
 
 // describe is Stat without a check of rights.
@@ -124,7 +132,7 @@ func (a *Access) Enter(name string) (fs.FileInfo, error) {
 
 // Open opens a file for a download that begins at offset, in bytes.
 func (a *Access) Open(name string, offset int64) (file fs.File, info fs.FileInfo, err error) {
-	if err := a.may(wasi.RightRead, name); err != nil {
+	if err := a.mayFollow(wasi.RightRead, name); err != nil {
 		return nil, nil, err
 	}
 	opened, err := a.FS.Open(name)
@@ -165,14 +173,21 @@ func skip(file fs.File, offset int64) error {
 // Create opens an upload as [CreateFS] does. there describes the file that is there
 // already, nil for none. Without the right to delete, an upload makes a new file or adds
 // to the end of an old one, but neither replaces nor overwrites anything. An offset beyond
-// the end of the file is [syscall.EINVAL].
+// the end of the file is [syscall.EINVAL]. A name that a rule refuses is [fs.ErrInvalid]. A
+// Write past a rule's largest size is [syscall.EFBIG], and so is a Commit after it.
 func (a *Access) Create(name string, flag int, offset int64, perm *fs.FileMode) (upload Upload, there fs.FileInfo, err error) {
-	storage, err := ask[CreateFS](a, wasi.RightWrite, name)
+	storage, err := ask[CreateFS](a, a.mayFollow(wasi.RightWrite, name))
 	if err != nil {
 		return nil, nil, err
 	}
-	if d, ok := a.FS.(*Dir); ok && a.has(wasi.RightDelete) {
-		return d.create(name, flag, offset, perm) // it sees what is there, and there is nothing to forbid
+	rights, rule := a.rule(name)
+	if err := a.takes(rule, name); err != nil {
+		return nil, nil, err
+	}
+	deletes := rights&wasi.RightDelete != 0
+	if d, ok := a.FS.(*Dir); ok && deletes {
+		upload, there, err = d.create(name, flag, offset, perm) // it sees what is there, and there is nothing to forbid
+		return rule.within(upload, flag, offset, there, err)
 	}
 	var size int64
 	if info, err := fs.Stat(a.FS, name); err == nil {
@@ -180,7 +195,7 @@ func (a *Access) Create(name string, flag int, offset int64, perm *fs.FileMode) 
 			return nil, there, syscall.EISDIR
 		}
 	}
-	onlyNew := flag == os.O_TRUNC && !a.has(wasi.RightDelete)
+	onlyNew := flag == os.O_TRUNC && !deletes
 	switch {
 	case onlyNew:
 		flag = os.O_EXCL
@@ -188,7 +203,7 @@ func (a *Access) Create(name string, flag int, offset int64, perm *fs.FileMode) 
 		offset = 0
 	case flag == 0 && offset > size:
 		return nil, there, syscall.EINVAL
-	case flag == 0 && offset < size && !a.has(wasi.RightDelete):
+	case flag == 0 && offset < size && !deletes:
 		return nil, there, fs.ErrPermission
 	}
 	upload, err = storage.Create(name, flag, offset, perm)
@@ -198,26 +213,29 @@ func (a *Access) Create(name string, flag int, offset int64, perm *fs.FileMode) 
 	case err == nil && upload == nil:
 		err = errNoUpload
 	}
-	return upload, there, err
+	return rule.within(upload, flag, offset, there, err)
 }
 
 var errNoUpload = errors.New("the storage made no upload")
 
 // Mkdir makes a directory.
 func (a *Access) Mkdir(name string, perm *fs.FileMode) error {
-	storage, err := ask[MkdirFS](a, wasi.RightMkdir, name)
+	storage, err := ask[MkdirFS](a, a.may(wasi.RightMkdir, name))
 	if err != nil {
 		return err
 	}
 	return storage.Mkdir(name, perm)
 }
 
-// Symlink makes a symbolic link.
+// Symlink makes a symbolic link. An account with Rules may make none: others would follow it
+// to what is hidden from the account.
 func (a *Access) Symlink(target, name string) error {
-	storage, err := ask[SymlinkFS](a, wasi.RightWrite, target, name)
+	storage, err := ask[SymlinkFS](a, a.may(wasi.RightWrite, target, name))
 	switch {
 	case err != nil:
 		return err
+	case a.Rules != nil:
+		return fs.ErrPermission
 	case target == "." || name == ".":
 		return fs.ErrInvalid
 	}
@@ -235,19 +253,21 @@ func (a *Access) Remove(name string, dir bool) error {
 }
 
 // RemoveTree removes a directory and all that is in it, one by one. It stops when ctx ends
-// or the storage refuses to remove a file: what has been removed by then is gone.
+// or the storage refuses to remove a file: what has been removed by then is gone. It needs
+// the right to delete each file, and stops at the first without. A hidden file stays: its
+// directory is then not empty.
 func (a *Access) RemoveTree(ctx context.Context, name string) error {
 	storage, err := a.removes(name, true)
 	if err != nil {
 		return err
 	}
-	return removeTree(ctx, storage, name)
+	return a.removeTree(ctx, storage, name)
 }
 
 // removes checks that a file or, with dir, a directory may be removed. RemoveFS makes no
 // difference between them. An account that may delete a file may learn its type.
 func (a *Access) removes(name string, dir bool) (RemoveFS, error) {
-	storage, err := ask[RemoveFS](a, wasi.RightDelete, name)
+	storage, err := ask[RemoveFS](a, a.may(wasi.RightDelete, name))
 	if err != nil {
 		return nil, err
 	}
@@ -265,19 +285,22 @@ func (a *Access) removes(name string, dir bool) (RemoveFS, error) {
 	return storage, nil
 }
 
-func removeTree(ctx context.Context, storage RemoveFS, name string) error {
+func (a *Access) removeTree(ctx context.Context, storage RemoveFS, name string) error {
 	entries, err := fs.ReadDir(storage, name)
 	for _, entry := range entries {
 		if err != nil || ctx.Err() != nil {
 			break
 		}
-		if below := path.Join(name, entry.Name()); entry.Type().IsDir() {
-			err = removeTree(ctx, storage, below)
+		below := path.Join(name, entry.Name())
+		if err = a.may(wasi.RightDelete, below); err != nil {
+			// It stays.
+		} else if entry.Type().IsDir() {
+			err = a.removeTree(ctx, storage, below)
 		} else {
 			err = storage.Remove(below)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
-			err = nil // removed meanwhile
+			err = nil // removed meanwhile, or hidden
 		}
 	}
 	if err = cmp.Or(err, ctx.Err()); err != nil {
@@ -288,18 +311,27 @@ func removeTree(ctx context.Context, storage RemoveFS, name string) error {
 
 // Rename renames a file or a directory. Without the right to delete, it replaces nothing.
 // It moves a file to another disk only with all the rights to read, write and delete.
+//
+// With Rules, the right to rename is needed to both names. The new name must have no right
+// that the old one lacks, and its rule must take the file. A directory
+// is moved only where no rule names anything below its old or its new name, other than
+// rules such as "/**/*.jpg" which hold wherever it is.
 func (a *Access) Rename(ctx context.Context, from, to string) error {
-	storage, err := ask[RenameFS](a, wasi.RightRename, from, to)
+	storage, err := ask[RenameFS](a, a.may(wasi.RightRename, from, to))
 	switch {
 	case err != nil:
 		return err
 	case from == "." || to == ".":
 		return fs.ErrInvalid
 	}
-	if _, err := a.describe(to, true); err == nil && !a.has(wasi.RightDelete) && from != to {
+	if _, err := a.describe(to, true); err == nil && a.RightsTo(to)&wasi.RightDelete == 0 && from != to {
 		return fs.ErrPermission
 	}
-	if !a.has(wasi.RightRead | wasi.RightWrite | wasi.RightDelete) {
+	if err := a.renames(from, to); err != nil {
+		return err
+	}
+	const all = wasi.RightRead | wasi.RightWrite | wasi.RightDelete
+	if a.RightsTo(from)&a.RightsTo(to)&all != all {
 		ended, end := context.WithCancel(ctx)
 		end()
 		ctx = ended
@@ -309,7 +341,7 @@ func (a *Access) Rename(ctx context.Context, from, to string) error {
 
 // Chtimes sets a file's modification time.
 func (a *Access) Chtimes(name string, mtime time.Time) error {
-	storage, err := ask[ChtimesFS](a, wasi.RightWrite, name)
+	storage, err := ask[ChtimesFS](a, a.mayFollow(wasi.RightWrite, name))
 	if err != nil {
 		return err
 	}
@@ -318,7 +350,7 @@ func (a *Access) Chtimes(name string, mtime time.Time) error {
 
 // Chmod sets a file's permission bits.
 func (a *Access) Chmod(name string, mode fs.FileMode) error {
-	storage, err := ask[ChmodFS](a, wasi.RightWrite, name)
+	storage, err := ask[ChmodFS](a, a.mayFollow(wasi.RightWrite, name))
 	if err != nil {
 		return err
 	}
@@ -327,7 +359,7 @@ func (a *Access) Chmod(name string, mode fs.FileMode) error {
 
 // Space is how many bytes an upload to a directory could have.
 func (a *Access) Space(name string) (int64, error) {
-	storage, err := ask[SpaceFS](a, wasi.RightWrite, name)
+	storage, err := ask[SpaceFS](a, a.mayFollow(wasi.RightWrite, name))
 	if err != nil {
 		return 0, err
 	}

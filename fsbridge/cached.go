@@ -34,7 +34,8 @@ func (a *Access) ReadCached(name string, offset int64, room []byte) (info fs.Fil
 // wait either, nor does Commit, while [Cached] says so.
 func (a *Access) CreateCached(name string, perm *fs.FileMode) (up Upload, there fs.FileInfo, ok bool) {
 	c, d := a.cacher(wasi.RightWrite|wasi.RightDelete, name)
-	if c == nil || d.options != (DirOptions{}) || checkUpload(name, os.O_TRUNC, 0) != nil || checkHidden("create", name) != nil {
+	if c == nil || d.options.Atomic || d.options.Sync || checkUpload(name, os.O_TRUNC, 0) != nil ||
+		checkHidden("create", name) != nil {
 		return nil, nil, false
 	}
 	return c.createCached(d, name, perm)
@@ -44,7 +45,10 @@ func (a *Access) CreateCached(name string, perm *fs.FileMode) (up Upload, there 
 // without the rights.
 func (a *Access) cacher(rights wasi.Rights, name string) (cacher, *Dir) {
 	d, ok := a.FS.(*Dir)
-	if !ok || a.may(rights, name) != nil {
+	if !ok || a.allows(rights, name) != nil {
+		return nil, nil
+	}
+	if _, rule := a.rule(name); rights&wasi.RightWrite != 0 && rule.limits() {
 		return nil, nil
 	}
 	c, _ := d.way.(cacher)

@@ -33,6 +33,13 @@ type DirOptions struct {
 	// are asked, whatever the process's umask. 0 is 0o666 and 0o777 less that umask. If
 	// the directory has a default access control list, that decides instead.
 	FilePerm, FolderPerm fs.FileMode
+
+	// NoLinks refuses names that go through a symbolic link, with an error that is
+	// [fs.ErrPermission]. Links can still be described, made, renamed and removed. An
+	// account with [Rules] goes through no link of any storage: with NoLinks, looking
+	// for links costs nothing, and on Linux no link that somebody makes during a call is
+	// followed either.
+	NoLinks bool
 }
 
 // Dir is a directory of the operating system, and nothing outside it.
@@ -50,6 +57,7 @@ type Dir struct {
 	outside error // os.Root's error for a name that leads out; nil without an os.Root
 	created bool  // the file system of the root knows when files were made
 	counted bool  // that file system knows how much room it has
+	folds   bool  // that file system takes names without regard to case
 
 	// The system calls of uploads; tests replace them.
 	flock               func(file *os.File, exclusive bool) error
@@ -66,6 +74,10 @@ type way interface {
 	chmod(name string, mode fs.FileMode) error
 	chtimes(name string, mtime time.Time) error
 	parent(dir string) (parent, error)
+
+	// withoutLinks is the same way, which fails with errLinked instead of following a
+	// symbolic link.
+	withoutLinks() way
 
 	// list lists a directory. file is the same one, open for reading; closing the lister
 	// does not close it.
@@ -98,6 +110,7 @@ type parent interface {
 
 var (
 	errOutside = refusal("leads out of the root")
+	errLinked  = refusal("goes through a symbolic link")
 	errThrough = refusal("its directory is reached through a symbolic link")
 	errSpecial = refusal("neither a file nor a directory")
 )
@@ -118,6 +131,10 @@ func openDir(name string, options DirOptions, fast bool) (*Dir, error) {
 	if err := d.findWay(name, fast); err != nil {
 		return nil, err
 	}
+	if options.NoLinks {
+		d.way = d.way.withoutLinks()
+	}
+	d.folds = foldsNames(name)
 	info, err := d.stat(".")
 	d.created = err == nil && createdOf(info) != 0
 	_, err = d.Space(".")
@@ -140,7 +157,7 @@ func (d *Dir) findWay(name string, fast bool) error {
 	if _, err := root.Lstat(".."); errors.As(err, &escape) {
 		d.outside = escape.Err
 	}
-	d.way = walk{root}
+	d.way = walk{root: root}
 	if fast {
 		d.way = fastWay(root)
 	}
@@ -211,6 +228,14 @@ func (d *Dir) Lstat(name string) (fs.FileInfo, error) { return d.describe("lstat
 // TellsCreated is true on Linux if the file system of the root knows when files were made.
 // One that is mounted below may know it or not, whatever that of the root does.
 func (d *Dir) TellsCreated() bool { return d.created }
+
+// NoLinks is that of [DirOptions].
+func (d *Dir) NoLinks() bool { return d.options.NoLinks }
+
+// FoldsNames is true on Windows and macOS, and on Linux for a root on FAT, NTFS, HFS or a
+// disk of Windows on the network. Disks that are mounted below the root do not count, nor do
+// single folders of ext4 that ignore case.
+func (d *Dir) FoldsNames() bool { return d.folds }
 
 func (d *Dir) describe(op, name string, stat func(string) (fs.FileInfo, error)) (fs.FileInfo, error) {
 	if err := check(op, name); err != nil {

@@ -23,7 +23,7 @@ func fastWay(root *os.Root) way {
 			return w
 		}
 	}
-	return walk{root}
+	return walk{root: root}
 }
 
 // openUnreadable opens a root that may be entered but not read, which os.Root cannot
@@ -40,7 +40,7 @@ func openUnreadable(name string) way {
 // closes file and returns nil. root may be nil.
 func openBeneath(file *os.File, root *os.Root) way {
 	if conn, err := file.SyscallConn(); err == nil {
-		b := beneath{walk: walk{root}, file: file, conn: conn}
+		b := beneath{walk: walk{root: root}, file: file, conn: conn}
 		conn.Control(func(fd uintptr) { b.cache = cacheOf(int(fd)) })
 		if fd, err := b.openat2(".", unix.O_PATH, 0); err == nil {
 			unix.Close(fd)
@@ -59,7 +59,14 @@ type beneath struct {
 	file *os.File        // the root
 	conn syscall.RawConn // of file; keeps it open during a call
 
+	straight bool // follow no link
+
 	cache cache
+}
+
+func (b beneath) withoutLinks() way {
+	b.straight, b.walk.straight = true, true
+	return b
 }
 
 func (b beneath) close() error {
@@ -78,6 +85,9 @@ func (b beneath) openat2(name string, flag int, perm fs.FileMode) (int, error) {
 	fd, err := b.openat2By(unix.RESOLVE_NO_SYMLINKS, name, flag, perm)
 	if err != unix.ELOOP {
 		return fd, err
+	}
+	if b.straight {
+		return -1, errLinked
 	}
 	follow := flag&(unix.O_NOFOLLOW|unix.O_EXCL) == 0
 	if follow && leadsToHidden(b, name) {

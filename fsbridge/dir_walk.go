@@ -13,35 +13,101 @@ import (
 )
 
 // walk is the [way] of os.Root.
-type walk struct{ root *os.Root }
+type walk struct {
+	root     *os.Root
+	straight bool // follow no link
+}
+
+func (w walk) withoutLinks() way {
+	w.straight = true
+	return w
+}
+
+// refuse fails if name leads to an unfinished upload, or goes through a symbolic link and
+// none is to be followed. With O_EXCL in flag, the last element is not followed anyway.
+func (w walk) refuse(name string, flag int) error {
+	switch {
+	case !w.straight && leadsToHidden(w, name):
+		return fs.ErrNotExist
+	case w.straight && flag&os.O_EXCL != 0:
+		return refuseLinks(w.root, path.Dir(name))
+	case w.straight:
+		return refuseLinks(w.root, name)
+	}
+	return nil
+}
+
+// lstater describes a file, which may be a symbolic link.
+type lstater interface {
+	Lstat(name string) (fs.FileInfo, error)
+}
+
+// refuseLinks fails with errLinked if an element of name is a symbolic link. What is missing
+// is none.
+func refuseLinks(in lstater, name string) error {
+	for end := 1; end <= len(name); end++ {
+		if end < len(name) && name[end] != '/' {
+			continue
+		}
+		info, err := in.Lstat(name[:end])
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		case info.Mode().Type() == fs.ModeSymlink:
+			return errLinked
+		}
+	}
+	return nil
+}
 
 func (w walk) open(name string, flag int, perm fs.FileMode) (*os.File, error) {
-	if leadsToHidden(w, name) {
-		return nil, fs.ErrNotExist
+	if err := w.refuse(name, flag); err != nil {
+		return nil, err
 	}
 	return w.root.OpenFile(name, flag, perm)
 }
 
 func (w walk) stat(name string) (fs.FileInfo, error) {
-	if leadsToHidden(w, name) {
-		return nil, fs.ErrNotExist
+	if err := w.refuse(name, 0); err != nil {
+		return nil, err
 	}
 	return w.root.Stat(name)
 }
 
-func (w walk) lstat(name string) (fs.FileInfo, error) { return w.root.Lstat(name) }
-func (w walk) readlink(name string) (string, error)   { return w.root.Readlink(name) }
+func (w walk) lstat(name string) (fs.FileInfo, error) {
+	if err := w.refuseParents(name); err != nil {
+		return nil, err
+	}
+	return w.root.Lstat(name)
+}
+
+func (w walk) readlink(name string) (string, error) {
+	if err := w.refuseParents(name); err != nil {
+		return "", err
+	}
+	return w.root.Readlink(name)
+}
+
+// refuseParents is refuse for a name whose last element is not followed.
+func (w walk) refuseParents(name string) error {
+	if !w.straight {
+		return nil
+	}
+	return refuseLinks(w.root, path.Dir(name))
+}
 
 func (w walk) chmod(name string, mode fs.FileMode) error {
-	if leadsToHidden(w, name) {
-		return fs.ErrNotExist
+	if err := w.refuse(name, 0); err != nil {
+		return err
 	}
 	return w.root.Chmod(name, mode)
 }
 
 func (w walk) chtimes(name string, mtime time.Time) error {
-	if leadsToHidden(w, name) {
-		return fs.ErrNotExist
+	if err := w.refuse(name, 0); err != nil {
+		return err
 	}
 	return w.root.Chtimes(name, time.Time{}, mtime)
 }
@@ -63,7 +129,14 @@ func (w walk) list(name string, file *os.File) (lister, error) {
 }
 
 // opendir opens "dir/." because OpenRoot("pipe") would wait for a writer.
-func (w walk) opendir(dir string) (*os.Root, error) { return w.root.OpenRoot(dir + "/.") }
+func (w walk) opendir(dir string) (*os.Root, error) {
+	if w.straight {
+		if err := refuseLinks(w.root, dir); err != nil {
+			return nil, err
+		}
+	}
+	return w.root.OpenRoot(dir + "/.")
+}
 
 // rootLister is the [lister] of package os, with the directory open once more as a root.
 type rootLister struct {

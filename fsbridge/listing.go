@@ -18,6 +18,9 @@ type Listing struct {
 	entries   entries
 	name      string
 	namesOnly bool
+	uneven    bool // rules tell entries apart
+	passage   bool // only what leads to files with rights is shown
+	denied    uint32
 }
 
 // Entry is an entry of a directory.
@@ -43,15 +46,16 @@ type entries interface {
 // List opens a directory to list it. With namesOnly, Next has the storage describe
 // nothing.
 func (a *Access) List(name string, namesOnly bool) (*Listing, error) {
-	if err := a.may(wasi.RightList, name); err != nil {
-		return nil, err
-	}
-	info, err := fs.Stat(a.FS, name)
+	uneven, passage, err := a.lists(name)
 	if err != nil {
 		return nil, err
 	}
-	if !info.IsDir() {
-		return nil, syscall.ENOTDIR
+	info, err := fs.Stat(a.FS, name)
+	if err == nil && !info.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	if err != nil {
+		return nil, a.veiled(name, err)
 	}
 	file, err := a.FS.Open(name)
 	if err != nil {
@@ -62,7 +66,28 @@ func (a *Access) List(name string, namesOnly bool) (*Listing, error) {
 		file.Close()
 		return nil, errors.ErrUnsupported
 	}
-	return &Listing{info, a, read, name, namesOnly}, nil
+	l := &Listing{Info: info, access: a, entries: read, name: name, namesOnly: namesOnly, uneven: uneven, passage: passage}
+	if a.Rules != nil && !uneven {
+		l.denied = a.denied(name)
+	}
+	return l, nil
+}
+
+// lists checks that a directory may be listed. uneven says that not one rule, or none, holds
+// for all entries; passage, that the account has no right to the directory itself.
+func (a *Access) lists(name string) (uneven, passage bool, err error) {
+	if a.Rules == nil {
+		return false, false, a.may(wasi.RightList, name)
+	}
+	if err := a.mayFollow(0, name); err != nil {
+		return false, false, a.veiled(name, err)
+	}
+	rights := a.RightsTo(name)
+	passage = rights == 0
+	if rights&wasi.RightList == 0 && !(passage && a.leads(name, wasi.RightList)) {
+		return false, false, fs.ErrPermission
+	}
+	return passage || !a.uniform(name), passage, nil
 }
 
 // entriesOf reads an open directory; ok is false if file is none. The directory of a [Dir]
@@ -88,13 +113,21 @@ func (l *Listing) Next() (Entry, error) {
 		if err != nil {
 			return Entry{}, err
 		}
-		if l.namesOnly {
+		shown, onlyFolder := l.shows(name)
+		if !shown {
+			continue
+		}
+		if l.namesOnly && !onlyFolder {
 			return Entry{Name: name}, nil
 		}
 		stat, err := l.entries.describe(name)
-		if err != nil {
+		if err != nil || onlyFolder && stat.Mode&wasi.TypeMask != wasi.TypeDir {
 			continue
 		}
+		if l.namesOnly {
+			return Entry{Name: name}, nil
+		}
+		stat.Mode |= l.deniedTo(name)
 		entry := Entry{Stat: stat, Name: name}
 		if stat.Mode&wasi.TypeMask == wasi.TypeLink {
 			l.follow(&entry)
@@ -103,8 +136,30 @@ func (l *Listing) Next() (Entry, error) {
 	}
 }
 
-// follow asks the storage where a symbolic link leads.
+// shows reports whether the listing shows an entry, and whether only if that is a directory.
+func (l *Listing) shows(name string) (shown, onlyFolder bool) {
+	switch {
+	case !l.uneven:
+		return true, false
+	case l.passage:
+		return l.access.listed(path.Join(l.name, name))
+	}
+	return l.access.shown(path.Join(l.name, name))
+}
+
+func (l *Listing) deniedTo(name string) uint32 {
+	if !l.uneven {
+		return l.denied
+	}
+	return l.access.denied(path.Join(l.name, name))
+}
+
+// follow asks the storage where a symbolic link leads. An account with rules does not learn
+// it: the target may be hidden.
 func (l *Listing) follow(link *Entry) {
+	if l.access.Rules != nil {
+		return
+	}
 	name := path.Join(l.name, link.Name)
 	if links, ok := l.access.FS.(fs.ReadLinkFS); ok {
 		link.Target, _ = links.ReadLink(name)

@@ -3,7 +3,7 @@ package fsbridge
 import "io/fs"
 
 // ReadOnly is fsys without the methods that change it: it has Open, Stat, Lstat, Enter,
-// ReadLink and TellsCreated only. If fsys has no symbolic links, neither has it.
+// ReadLink, TellsCreated, NoLinks and FoldsNames only. If fsys has no symbolic links, neither has it.
 func ReadOnly(fsys fs.FS) fs.FS { return readOnly{fsys} }
 
 type readOnly struct{ fsys fs.FS }
@@ -16,6 +16,13 @@ func (r readOnly) ReadLink(name string) (string, error)   { return fs.ReadLink(r
 func (r readOnly) TellsCreated() bool {
 	c, ok := r.fsys.(CreatedFS)
 	return ok && c.TellsCreated()
+}
+
+func (r readOnly) NoLinks() bool { return goesThroughNone(r.fsys) }
+
+func (r readOnly) FoldsNames() bool {
+	f, ok := r.fsys.(FoldingFS)
+	return ok && f.FoldsNames()
 }
 
 // Enter is that of fsys. If fsys has none, every directory can be entered.

@@ -53,7 +53,7 @@ func (d *Dir) parent(name string) (p parent, base string, err error) {
 // whether do follows a link that is the last element.
 func within[T any](d *Dir, name string, follow bool, do func(name string) (T, error)) (T, error) {
 	result, err := do(name)
-	if err == nil || !d.leadsOut(err) {
+	if err == nil || !d.leadsOut(err) || d.options.NoLinks {
 		return result, err
 	}
 	resolved, fault := resolve(d.way, name, follow)

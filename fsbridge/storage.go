@@ -121,6 +121,12 @@ type CreatedFS interface {
 	TellsCreated() bool
 }
 
+// NoLinksFS is a storage whose methods go through no symbolic link if NoLinks is true.
+type NoLinksFS interface {
+	fs.FS
+	NoLinks() bool
+}
+
 // SymlinkFS is a storage that makes symbolic links.
 type SymlinkFS interface {
 	fs.FS

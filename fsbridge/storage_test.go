@@ -55,6 +55,19 @@ func TestDirContract(t *testing.T) {
 	}
 }
 
+// A Dir that goes through no link keeps the contract, on either way.
+func TestNoLinksContract(t *testing.T) {
+	t.Parallel()
+	for name, fast := range map[string]bool{"openat2": true, "os.Root": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fscontract.Run(t, func(t *testing.T) fscontract.FS {
+				return testDir(t, t.TempDir(), DirOptions{NoLinks: true}, fast)
+			})
+		})
+	}
+}
+
 func TestMemoryContract(t *testing.T) {
 	t.Parallel()
 	fscontract.Run(t, func(*testing.T) fscontract.FS { return NewMemory() })

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/netip"
 
+	"wasiftp/fsbridge"
 	"wasiftp/wasi"
 )
 
@@ -76,8 +77,16 @@ type Account struct {
 	FS fs.FS
 
 	// Rights say what the account may do with FS. The server enforces them, whatever FS
-	// itself allows. Zero allows nothing but to log in.
+	// itself allows. Zero allows nothing but to log in, and what Rules allow.
 	Rights Rights
+
+	// Rules are rights to single folders and files, and limits of uploads there; nil for
+	// none. Where none of them holds, Rights do. [fsbridge.CompileRules] makes them once for
+	// all logins, and reports a fault in a pattern then.
+	//
+	// An account with rules goes through no symbolic link of FS. Open a folder with
+	// [fsbridge.DirOptions].NoLinks for it.
+	Rules *fsbridge.Rules
 
 	// Charset is the character set of the account's clients, like Config.Charset, which
 	// "" stands for.

@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"io/fs"
 	"syscall"
 
 	"wasiftp/fsbridge"
@@ -57,7 +56,7 @@ func (f *openFile) openCopy(ctx context.Context, files *fsbridge.Access, flags u
 			source.reader.Close()
 		}
 	}()
-	if isSame(files.FS, source.reader, f.name) {
+	if files.SameFile(source.reader, f.name) {
 		return wasi.Stat{}, syscall.EINVAL
 	}
 	open := uint32(wasi.OpenWrite | wasi.OpenTruncate)
@@ -69,14 +68,4 @@ func (f *openFile) openCopy(ctx context.Context, files *fsbridge.Access, flags u
 	}
 	f.source = source.reader
 	return stat, nil
-}
-
-// isSame reports whether name leads to the open file.
-func isSame(fsys fs.FS, file fs.File, name string) bool {
-	info, err := file.Stat()
-	if err != nil {
-		return false
-	}
-	other, err := fs.Stat(fsys, name)
-	return err == nil && fsbridge.SameFile(info, other)
 }

@@ -131,7 +131,7 @@ func (sh *shard) fileStat(a *wasm.Args) wasi.Errno {
 		if err != nil {
 			return failed(err)
 		}
-		return answer{stat: fsbridge.StatOf(info)}
+		return answer{stat: files.Record(name, info)}
 	})
 	result.stat.Put(a.Bytes(3))
 	return errno

@@ -73,11 +73,11 @@ func (l *login) closeAccount() {
 	}
 }
 
-// can reports whether the session is logged in with this right, the account is not revoked,
-// and the control connection is under TLS where that is required.
+// can reports whether the session is logged in with this right to some path at least, the
+// account is not revoked, and the control connection is under TLS where that is required.
 func (s *session) can(right Rights) bool {
 	l := s.login.Load()
-	if l == nil || l.files.Load().Rights&right != right || l.revoked.Load() {
+	if l == nil || l.files.Load().Anywhere()&right != right || l.revoked.Load() {
 		return false
 	}
 	return s.server.config.TLS.Require < TLSForControl || s.stream.Protected()
@@ -183,7 +183,7 @@ func (sh *shard) authLogin(a *wasm.Args) wasi.Errno {
 	s.login.Store(result.login)
 	s.seat.loggedIn()
 	s.observe(Event{Kind: LoggedIn})
-	putUint32(a.Bytes(3), uint32(result.login.files.Load().Rights))
+	putUint32(a.Bytes(3), uint32(result.login.files.Load().Anywhere()))
 	putUint32(a.Bytes(4), uint32(result.login.able))
 	return wasi.OK
 }
@@ -282,7 +282,7 @@ func (s *session) use(ctx context.Context, account *Account, user string, revoca
 			l.leave()
 		}
 	}()
-	files := fsbridge.Access{FS: account.FS, Rights: account.Rights, FollowLinks: s.server.config.FollowLinks}
+	files := fsbridge.Access{FS: account.FS, Rights: account.Rights, Rules: account.Rules, FollowLinks: s.server.config.FollowLinks}
 	if err = l.bind(files); err != nil {
 		return nil, err
 	}

@@ -89,15 +89,30 @@ const (
 	DoingCopy
 )
 
-// File types, in the upper half of a stat record's mode; the lower half has the
+// File types, in bits 16 to 19 of a stat record's mode; the lower half has the
 // permission bits: nine, set-user-ID (04000), set-group-ID (02000), sticky (01000).
 const (
 	TypeRegular = 0 << 16
 	TypeDir     = 1 << 16
 	TypeLink    = 2 << 16
 	TypeOther   = 3 << 16
-	TypeMask    = 0xffff << 16
+	TypeMask    = 0xf << 16
 )
+
+// Bits 20 to 26 of a stat record's mode are those rights of auth_login that the account
+// lacks to this one file, the right 1 in bit 20. file_stat and file_list tell them. A host
+// without rules for single files leaves them zero.
+const (
+	DeniedMask = 0x7f << 20
+)
+
+const deniedShift = 20
+
+// Denied are the bits of a mode for rights that the account lacks to a file.
+func Denied(rights Rights) uint32 { return uint32(rights) << deniedShift & DeniedMask }
+
+// Denied are the rights that the account lacks to the file, of those that it has elsewhere.
+func (s *Stat) Denied() Rights { return Rights(s.Mode & DeniedMask >> deniedShift) }
 
 // Sizes of the fixed records, in bytes. All numbers are little-endian.
 const (
@@ -179,7 +194,7 @@ func GetAddr(b []byte) netip.AddrPort {
 
 // Stat describes a file.
 //
-//	0 i64 mtime (ns since 1970) · 8 u64 size · 16 u32 mode (type and permissions) · 20 u32 links
+//	0 i64 mtime (ns since 1970) · 8 u64 size · 16 u32 mode (type, permissions and denied rights) · 20 u32 links
 //	24 i64 created (ns since 1970, 0 for not known)
 type Stat struct {
 	ModTime int64

@@ -32,6 +32,9 @@ type accounts struct {
 	perUser    int                 // sessions at a time; 0 is no limit
 	rates      host.Rates          // of each user
 
+	everyone []fsbridge.Rule                 // of --rule
+	common   map[host.Rights]*fsbridge.Rules // of the users without rules of their own
+
 	sources []source // are asked about other names, in order
 
 	hosts  map[string]*accounts // of virtual hosts, by name
@@ -44,6 +47,7 @@ type account struct {
 	unique      string // the name with the suffix of its virtual host
 	maxSessions int    // at a time; 0 is no limit
 	shared      bool   // by strangers, who need no password
+	ruled       *fsbridge.Rules
 }
 
 // fill adds to a the accounts of the flags, and those of users, the entries of o's
@@ -51,7 +55,9 @@ type account struct {
 func (o *options) fill(a *accounts, users []entry) error {
 	if rights := o.anonymousRights(); rights != 0 {
 		name := "anonymous"
-		a.anonymous = &account{entry: entry{name: name, root: o.root, rights: rights, rates: a.rates}, unique: name + a.suffix, shared: true}
+		own := entry{name: name, root: o.root, rights: rights, rates: a.rates}
+		ruled, _ := a.rule(&own) // those of --rule, which have been checked
+		a.anonymous = &account{entry: own, unique: name + a.suffix, shared: true, ruled: ruled}
 	}
 	var faults []error
 	for _, e := range o.flagUsers() {
@@ -108,7 +114,11 @@ func (a *accounts) add(e entry) error {
 		return fmt.Errorf("user %q is given twice, the first time by %s", e.name, first.place)
 	}
 	e.rates = cmp.Or(e.rates, a.rates)
-	own := account{entry: e, unique: e.name + a.suffix, maxSessions: a.perUser}
+	ruled, err := a.rule(&e)
+	if err != nil {
+		return err
+	}
+	own := account{entry: e, unique: e.name + a.suffix, maxSessions: a.perUser, ruled: ruled}
 	if e.sessions != nil {
 		own.maxSessions = *e.sessions
 	}
@@ -149,7 +159,13 @@ func (a *accounts) gone(next *accounts, names map[string]bool) {
 }
 
 // writes says whether the account may change or make files.
-func (a *account) writes() bool { return a.rights&^(host.ReadOnly|host.RightAdmin) != 0 }
+func (a *account) writes() bool {
+	rights := a.rights
+	for _, r := range a.rules {
+		rights |= r.Rights
+	}
+	return rights&^(host.ReadOnly|host.RightAdmin) != 0
+}
 
 // open makes the [host.Account] of one login. The server enforces the account's rights; a
 // read-only file system for an account that may not write is a second lock.
@@ -157,13 +173,14 @@ func (a *account) open(folders *folders, options fsbridge.DirOptions) (*host.Acc
 	if a.umask != nil {
 		options.FilePerm, options.FolderPerm = 0o666&^*a.umask, 0o777&^*a.umask
 	}
+	options.NoLinks = a.ruled != nil
 	dir, leave, err := folders.enter(a.root, options)
 	if err != nil {
 		return nil, err
 	}
 	own := &host.Account{
-		Name: a.unique, FS: dir, Rights: a.rights, Charset: a.charset, MaxSessions: a.maxSessions, Shared: a.shared, Close: leave,
-		Rates: a.rates,
+		Name: a.unique, FS: dir, Rights: a.rights, Rules: a.ruled, Charset: a.charset, MaxSessions: a.maxSessions,
+		Shared: a.shared, Close: leave, Rates: a.rates,
 	}
 	if !a.writes() {
 		own.FS = fsbridge.ReadOnly(dir)

@@ -140,7 +140,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"--public-address", "lan=10.0.0.1"}, 2, "--public-address|\"lan\"|192.0.2.0/24"},
 		{[]string{"--public-address", "2001:db8::/32=10.0.0.1"}, 2, "--public-address|IPv4 network"},
 		{[]string{"--public-address", "192.0.2.1", "--public-address", "a.example.org"}, 2, "--public-address|a.example.org|second"},
-		{[]string{"--public-address", "10.1.0.0/8=192.0.2.1", "--public-address", "10.0.0.0/8=192.0.2.2"}, 2, "--public-address|second"},
+		{[]string{"--public-address", "10.0.0.0/8=192.0.2.1", "--public-address", "10.0.0.0/8=192.0.2.2"}, 2, "--public-address|second"},
 		{[]string{"--public-address", "::1"}, 2, "--public-address|IPv4"},
 		{[]string{"--proxy-protocol", "10.0.0.0/8,proxy"}, 2, "--proxy-protocol|\"proxy\"|192.0.2.0/24"},
 		{[]string{"--proxy-protocol", "10.0.0.0/33"}, 2, "--proxy-protocol|\"10.0.0.0/33\""},

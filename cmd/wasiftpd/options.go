@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"wasiftp/fsbridge"
 	"wasiftp/host"
 )
 
@@ -25,7 +26,8 @@ type options struct {
 	root      string
 	anonymous string // "" is not given
 	users     []user
-	entries   []entry // of [[user]] tables
+	entries   []entry         // of [[user]] tables
+	rules     []fsbridge.Rule // for all users
 	usersFile string
 	sources   sourceOptions
 	hosts     []virtualHost
@@ -65,6 +67,7 @@ func (o *options) addTo(f *pflag.FlagSet) {
 		"of read,list,write,delete,rename,mkdir,admin", o.setUser)
 	f.StringVar(&o.usersFile, "users", "", "let in the users of `FILE`; see wasiftpd passwd")
 	o.addSourcesTo(f)
+	f.Func("rule", ruleHelp, o.setRule)
 	f.Func("host", hostHelp, o.setHost)
 	o.addTLSTo(f)
 	f.Func("passive-ports", "take passive data connections on the ports `A-B` (default any)", o.setPassivePorts)

@@ -102,15 +102,18 @@ func (o *options) preview(to io.Writer, a *accounts) error {
 		}
 		fmt.Fprintf(w, "listen\t%s\t%s\n", addr, how)
 	}
-	if passive := o.config.Passive; passive.FirstPort != 0 || passive.PublicAddress.IsValid() {
-		ports, addr := "any port", "the address that the client connected to"
+	if passive := o.config.Passive; passive.FirstPort != 0 || len(o.public) > 0 {
+		ports, addrs := "any port", []string{}
 		if passive.FirstPort != 0 {
 			ports = fmt.Sprintf("%d-%d", passive.FirstPort, passive.LastPort)
 		}
-		if passive.PublicAddress.IsValid() {
-			addr = passive.PublicAddress.String()
+		for _, p := range o.public {
+			addrs = append(addrs, p.String())
 		}
-		fmt.Fprintf(w, "passive\t%s\t%s\n", ports, addr)
+		if len(addrs) == 0 {
+			addrs = []string{"the address that the client connected to"}
+		}
+		fmt.Fprintf(w, "passive\t%s\t%s\n", ports, strings.Join(addrs, ", "))
 	}
 	o.previewCertificates(w)
 	previewAccounts(w, "", a)

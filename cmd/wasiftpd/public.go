@@ -26,6 +26,18 @@ type publicOption struct {
 	name    string
 }
 
+// String is the value as it was given.
+func (p publicOption) String() string {
+	said := p.name
+	if p.addr.IsValid() {
+		said = p.addr.String()
+	}
+	if p.network.IsValid() {
+		said = p.network.String() + "=" + said
+	}
+	return said
+}
+
 func (o *options) setPublicAddress(s string) error {
 	var p publicOption
 	said := s

@@ -88,7 +88,7 @@ func (r *roster) accounts() (*accounts, error) {
 	o := r.options
 	a := &accounts{
 		byName: map[string]account{}, seed: r.seed, checks: r.checks, clientAuth: o.tls.clientAuthMode(), perUser: o.sessionsPerUser,
-		rates:   o.ratesPerUser,
+		rates: o.ratesPerUser, everyone: o.rules,
 		options: fsbridge.DirOptions{Atomic: o.atomic, Sync: o.sync},
 		sources: r.sources,
 	}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"wasiftp/fsbridge"
 	"wasiftp/host"
 	"wasiftp/host/turns"
 )
@@ -233,8 +234,9 @@ func (a *accounts) ask(ctx context.Context, login host.Login) (*account, error) 
 		e, err := s.verify(ctx, login)
 		switch {
 		case err == nil:
-			e.rates = cmp.Or(e.rates, a.rates)
-			return &account{entry: e, unique: e.name + a.suffix, maxSessions: a.perUser}, nil
+			e.rates, e.rules = cmp.Or(e.rates, a.rates), a.rulesFor(&e)
+			ruled, err := fsbridge.CompileRules(e.rules)
+			return &account{entry: e, unique: e.name + a.suffix, maxSessions: a.perUser, ruled: ruled}, err
 		case errors.Is(err, errUnknown):
 			continue
 		case errors.Is(err, host.ErrDenied), errors.Is(err, host.ErrBusy), ctx.Err() != nil:

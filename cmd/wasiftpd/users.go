@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 
+	"wasiftp/fsbridge"
 	"wasiftp/host"
 )
 
@@ -63,7 +64,7 @@ type entry struct {
 	umask       *fs.FileMode // taken from the permissions of what is made; nil is the process's
 	certificate string       // the common name of the client certificate that must be shown; "" is any
 	admission   admission
-	rules       []rule
+	rules       []fsbridge.Rule
 }
 
 // same says whether two entries give a user the same account.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2/unstable"
 
+	"wasiftp/fsbridge"
 	"wasiftp/host"
 )
 
@@ -25,15 +26,6 @@ type userSetting struct {
 	set    func(e *entry, v *node) error
 }
 
-// rule is a table of a user's rules: other rights, and limits of uploads, for what a pattern
-// names and what is below.
-type rule struct {
-	Pattern        string
-	Rights         host.Rights // none hides it
-	Accept, Refuse []string    // patterns of names; no Accept takes all
-	MaxSize        int64       // of a file, in bytes; 0 is no limit
-}
-
 // mostHashes bounds the hashes of a user, because a login is checked against each.
 const mostHashes = 4
 
@@ -44,7 +36,8 @@ var userSettings = []userSetting{
 	{"root", false, "the user's folder, counted from that of this file. %u is the user's name",
 		`"/srv/%u"`, one((*entry).setRoot)},
 	{"rights", false, host.RightsHelp, `"rw"`, one((*entry).setRights)},
-	{"rules", false, "", `[]`, (*entry).setRules},
+	{"rules", false, "other rights for folders: the rule of the nearest folder holds. rights = \"\" hides it;\nmax, accept and refuse limit uploads",
+		`[{path = "/archive/**", rights = "ro"}, {path = "/in", rights = "wo", max = "20M", refuse = ["*.exe"]}]`, (*entry).setRules},
 	{"charset", false, "the character set of the user's client, for names of files", `"Shift_JIS"`, one((*entry).setCharset)},
 	{"umask", false, "taken from the permissions of new files and folders, in place of the process's umask",
 		`"027"`, (*entry).setUmask},
@@ -156,8 +149,7 @@ func (e *entry) setCharset(name string) error {
 	return host.CheckCharset(name)
 }
 
-// setRules reads the rules. No file system of ours keeps to them yet, so that a user with
-// rules is refused: without them he could do more than the file says.
+// setRules reads the rules.
 func (e *entry) setRules(v *node) error {
 	for _, item := range v.items {
 		r, err := newRule(item)
@@ -173,31 +165,29 @@ func (e *entry) setRules(v *node) error {
 }
 
 // ruleKeys are the keys of a rule. All but path and rights can be left out.
-var ruleKeys = map[string]func(r *rule, v *node) error{
-	"path": func(r *rule, v *node) error {
+var ruleKeys = map[string]func(r *fsbridge.Rule, v *node) error{
+	"path": func(r *fsbridge.Rule, v *node) error {
 		if r.Pattern = v.text; !strings.HasPrefix(r.Pattern, "/") {
 			return errors.New("the path does not begin with /")
 		}
 		return nil
 	},
-	"rights": func(r *rule, v *node) (err error) {
+	"rights": func(r *fsbridge.Rule, v *node) (err error) {
 		if v.text != "" || v.kind != unstable.String {
 			r.Rights, err = host.ParseRights(v.text)
 		}
 		return err
 	},
-	"accept": func(r *rule, v *node) error { return v.texts(&r.Accept) },
-	"refuse": func(r *rule, v *node) error { return v.texts(&r.Refuse) },
-	"max": func(r *rule, v *node) (err error) {
+	"accept": func(r *fsbridge.Rule, v *node) error { return v.texts(&r.Accept) },
+	"refuse": func(r *fsbridge.Rule, v *node) error { return v.texts(&r.Refuse) },
+	"max": func(r *fsbridge.Rule, v *node) (err error) {
 		text, _ := v.single()
-		if r.MaxSize, err = strconv.ParseInt(text, 10, 64); err != nil || r.MaxSize <= 0 {
-			return fmt.Errorf("%q is no number of bytes", text)
-		}
-		return nil
+		r.MaxSize, err = parseSize(text)
+		return err
 	},
 }
 
-func newRule(v *node) (r rule, err error) {
+func newRule(v *node) (r fsbridge.Rule, err error) {
 	for _, f := range v.fields {
 		set, known := ruleKeys[f.name]
 		if !known {
@@ -209,6 +199,9 @@ func newRule(v *node) (r rule, err error) {
 	}
 	if r.Pattern == "" || v.get("rights") == nil {
 		return r, misplaced{v.at, errors.New("a rule needs a path that begins with /, and rights")}
+	}
+	if _, err := fsbridge.CompileRules([]fsbridge.Rule{r}); err != nil {
+		return r, misplaced{v.at, err}
 	}
 	return r, nil
 }

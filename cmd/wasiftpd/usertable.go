@@ -189,7 +189,5 @@ func (t *userTables) checkWhole(e *entry, u *node) {
 		t.fault(u.at, "user %q has no rights; give rights here, in the group or in [defaults]: %s", e.name, host.RightsHelp)
 	case !a.before.IsZero() && !a.after.Before(a.before):
 		t.fault(cmp.Or(u.get("valid_until"), u).at, "user %q is never valid: valid_from is not before valid_until", e.name)
-	case len(e.rules) > 0:
-		t.fault(u.at, "user %q has rules, which this version can't keep to; remove them", e.name)
 	}
 }

@@ -18,7 +18,8 @@ const (
 // factNames are the names of the facts, in the order of the constants and of the output.
 var factNames = [...]string{"type", "size", "modify", "create", "perm", "UNIX.mode"}
 
-// appendFacts appends the picked facts of a file, each ended by ";".
+// appendFacts appends the picked facts of a file, each ended by ";". rights are those of the
+// account, of which it may lack some to this file.
 func appendFacts(b []byte, picked facts, info *FileInfo, rights Rights) []byte {
 	if picked&factType != 0 {
 		b = append(appendType(append(b, "type="...), info.Type), ';')
@@ -34,7 +35,7 @@ func appendFacts(b []byte, picked facts, info *FileInfo, rights Rights) []byte {
 		b = append(appendTime(append(b, "create="...), info.Created), ';')
 	}
 	if picked&factPerm != 0 {
-		b = append(appendPerm(append(b, "perm="...), info.Type, rights), ';')
+		b = append(appendPerm(append(b, "perm="...), info.Type, rights&^info.Denied), ';')
 	}
 	if picked&factMode != 0 {
 		b = append(appendOctal(append(b, "UNIX.mode=0"...), info.Mode), ';')
@@ -50,12 +51,13 @@ type factStyle struct {
 	made   [Other + 1]madeFacts // by the file's type
 }
 
-// madeFacts are the facts that depend on a file's type and mode alone.
+// madeFacts are the facts that depend on a file's type, mode and denied rights alone.
 type madeFacts struct {
-	ready bool
-	mode  uint32
-	front []byte // those that come first
-	back  []byte // those that come last, and the space behind them
+	ready  bool
+	mode   uint32
+	denied Rights
+	front  []byte // those that come first
+	back   []byte // those that come last, and the space behind them
 }
 
 // begin sets what a listing writes.
@@ -77,8 +79,8 @@ const (
 // append appends the facts of a file, and a space.
 func (s *factStyle) append(b []byte, info *FileInfo) []byte {
 	m := &s.made[min(info.Type, Other)]
-	if !m.ready || m.mode != info.Mode {
-		m.ready, m.mode = true, info.Mode
+	if !m.ready || m.mode != info.Mode || m.denied != info.Denied {
+		m.ready, m.mode, m.denied = true, info.Mode, info.Denied
 		m.front = appendFacts(m.front[:0], s.picked&frontFacts, info, s.rights)
 		m.back = append(appendFacts(m.back[:0], s.picked&backFacts, info, s.rights), ' ')
 	}

@@ -9,6 +9,7 @@ import (
 
 	"wasiftp/module/ftp"
 	"wasiftp/module/ftp/ftptest"
+	"wasiftp/wasi"
 )
 
 func TestListOptions(t *testing.T) {
@@ -121,6 +122,21 @@ func TestFacts(t *testing.T) {
 	reader := w.LoginAs("ro", "p")
 	assert.Contains(t, reader.Do("MLST hello.txt"), "perm=r;")
 	assert.Contains(t, reader.Do("MLST sub"), "perm=el;")
+}
+
+// The perm fact leaves out what is denied for a file, however alike the files of a folder are.
+func TestFactsOfDeniedRights(t *testing.T) {
+	t.Parallel()
+	w, c := login(t)
+	for name, denied := range map[string]ftp.Rights{"a": 0, "b": wasi.RightWrite, "c": wasi.RightWrite | wasi.RightDelete, "d": 0} {
+		w.Put("rules/"+name, "").Denied = denied
+	}
+	w.Files["rules"].Denied = wasi.RightMkdir
+	c.Do("OPTS MLST perm;")
+	content, _ := c.Get("MLSD rules")
+	assert.Equal(t, "perm=rawdf; a\r\nperm=rdf; b\r\nperm=rf; c\r\nperm=rawdf; d\r\n", content)
+	assert.Contains(t, c.Do("MLST rules"), "perm=elcdpf;")
+	assert.Contains(t, c.Do("MLST rules/c"), "perm=rf;")
 }
 
 // TestThreat20Names: a name cannot begin a line or a fact of its own (CVE-2024-48208), and

@@ -144,7 +144,8 @@ type FileInfo struct {
 	Type    FileType
 	Mode    uint32 // the permission bits: nine, set-user-ID, set-group-ID, sticky
 	Links   uint32
-	Created int64 // ns since 1970; 0 if it is not known
+	Created int64  // ns since 1970; 0 if it is not known
+	Denied  Rights // those of the account that it lacks to this file
 }
 
 var fileTypes = [...]FileType{
@@ -155,7 +156,7 @@ var fileTypes = [...]FileType{
 func FileInfoOf(s wasi.Stat) FileInfo {
 	return FileInfo{
 		ModTime: s.ModTime, Size: s.Size, Type: fileTypes[s.Mode>>16&3], Mode: s.Mode & 0o7777, Links: s.Links,
-		Created: s.Created,
+		Created: s.Created, Denied: s.Denied(),
 	}
 }
 

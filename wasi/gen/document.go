@@ -141,7 +141,7 @@ func (b *boundary) numbers() string {
 	var out []string
 	for _, about := range []string{
 		"Flags of file_stat", "Kinds of file_remove", "Parts of net_tls", "Attributes of", "Algorithms of", "Sides of",
-		"Abilities of", "Doings of", "File types",
+		"Abilities of", "Doings of", "File types", "Bits 20 to 26",
 	} {
 		block := b.block(about)
 		out = append(out, block.Doc.Text()+"\n"+b.constants(block))

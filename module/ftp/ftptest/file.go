@@ -17,7 +17,8 @@ type File struct {
 	ModTime int64
 	Created int64 // 0 if it is not known
 	Mode    uint32
-	Target  string // of a link
+	Target  string     // of a link
+	Denied  ftp.Rights // those of the account that it lacks to this file
 }
 
 // openFile is a file that is open for a transfer, a hash or a copy.
@@ -72,7 +73,9 @@ func (w *World) Content(name string) (content string, ok bool) {
 }
 
 func (f *File) info() ftp.FileInfo {
-	return ftp.FileInfo{ModTime: f.ModTime, Size: uint64(len(f.Data)), Type: f.Type, Mode: f.Mode, Links: 1, Created: f.Created}
+	return ftp.FileInfo{
+		ModTime: f.ModTime, Size: uint64(len(f.Data)), Type: f.Type, Mode: f.Mode, Links: 1, Created: f.Created, Denied: f.Denied,
+	}
 }
 
 // begin begins a call on a file: it checks the name, waits and checks the right.

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"wasiftp/fsbridge"
+	"wasiftp/host"
+)
+
+const ruleHelp = "for all users, leave only `PATH RIGHTS` of their rights below PATH, none\n" +
+	"to hide it; repeatable. '/in/*.jpg list', '/**/.git none'.\n" +
+	"max=SIZE, accept=NAMES and refuse=NAMES behind the rights limit\n" +
+	"uploads: '/in rw max=20M refuse=*.exe,*.js'"
+
+// parseRule reads a rule: a pattern, rights, and limits of uploads. A pattern may have
+// spaces in it.
+func parseRule(text string) (r fsbridge.Rule, err error) {
+	words, left := strings.Fields(text), text
+	for len(words) > 0 {
+		key, value, limit := strings.Cut(words[len(words)-1], "=")
+		if !limit || strings.Contains(key, "/") {
+			break
+		}
+		if err := setLimit(&r, key, value); err != nil {
+			return r, fmt.Errorf("rule %q: %w", text, err)
+		}
+		left = left[:strings.LastIndex(left, words[len(words)-1])]
+		words = words[:len(words)-1]
+	}
+	if len(words) < 2 {
+		return r, fmt.Errorf("rule %q is no PATH RIGHTS such as '/archive/** ro', with none to hide a path", text)
+	}
+	rights := words[len(words)-1]
+	r.Pattern = strings.TrimSpace(left[:strings.LastIndex(left, rights)])
+	if rights != "none" {
+		if r.Rights, err = host.ParseRights(rights); err != nil {
+			return r, fmt.Errorf("rule %q: %w, or none", text, err)
+		}
+	}
+	_, err = fsbridge.CompileRules([]fsbridge.Rule{r})
+	return r, err
+}
+
+// setLimit sets a limit of uploads.
+func setLimit(r *fsbridge.Rule, key, value string) (err error) {
+	switch key {
+	case "max":
+		r.MaxSize, err = parseSize(value)
+	case "accept":
+		r.Accept = append(r.Accept, strings.Split(value, ",")...)
+	case "refuse":
+		r.Refuse = append(r.Refuse, strings.Split(value, ",")...)
+	default:
+		err = fmt.Errorf("%q is none of max, accept, refuse", key)
+	}
+	return err
+}
+
+// parseSize reads a number of bytes, 1 or more. K, M, G and T behind it are powers of 1,024.
+func parseSize(text string) (int64, error) {
+	number, shift := text, 0
+	if at := strings.IndexAny(text, "KMGT"); at == len(text)-1 && at > 0 {
+		number, shift = text[:at], 10*(1+strings.IndexByte("KMGT", text[at]))
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n <= 0 || n > (1<<63-1)>>shift {
+		return 0, fmt.Errorf("%q is no size in bytes such as 500000, 64K or 20M", text)
+	}
+	return n << shift, nil
+}
+
+func (o *options) setRule(text string) error {
+	r, err := parseRule(text)
+	if err == nil {
+		o.rules = append(o.rules, r)
+	}
+	return err
+}
+
+// rulesFor are all rules of an account. Those for all users give it no right that it lacks.
+func (a *accounts) rulesFor(e *entry) (rules []fsbridge.Rule) {
+	for _, r := range a.everyone {
+		r.Rights &= e.rights
+		rules = append(rules, r)
+	}
+	return append(rules, e.rules...)
+}
+
+// rule gives an entry all rules of its account, and compiles them. Users without rules of
+// their own share them: there may be thousands.
+func (a *accounts) rule(e *entry) (*fsbridge.Rules, error) {
+	shared, own := a.common[e.rights], len(e.rules) > 0
+	e.rules = a.rulesFor(e)
+	if shared != nil && !own {
+		return shared, nil
+	}
+	ruled, err := fsbridge.CompileRules(e.rules)
+	if err != nil {
+		return nil, fmt.Errorf("user %q: %w", e.name, err)
+	}
+	if !own && ruled != nil {
+		if a.common == nil {
+			a.common = map[host.Rights]*fsbridge.Rules{}
+		}
+		a.common[e.rights] = ruled
+	}
+	return ruled, nil
+}

@@ -34,6 +34,10 @@ type Access struct {
 
 	// FollowLinks makes listings describe the targets of symbolic links.
 	FollowLinks bool
+
+	// Quota bounds what the account stores; nil bounds nothing. What no call of Access
+	// changes is not counted.
+	Quota Quota
 }
 
 // ask returns the storage as a T, or ErrUnsupported, if err, the result of a check, is nil.
@@ -72,12 +76,15 @@ func (a *Access) tellsSpace() bool {
 		return false
 	}
 	if d, ok := a.FS.(*Dir); ok { // which has asked the disk already
-		return d.counted
+		if a.Quota == nil || d.counted {
+			return d.counted
+		}
 	}
 	storage, err := ask[SpaceFS](a, nil)
 	if err == nil {
 		_, err = storage.Space(".")
 	}
+	_, err = a.space(0, err)
 	return !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrPermission)
 }
 
@@ -176,6 +183,20 @@ func skip(file fs.File, offset int64) error {
 // the end of the file is [syscall.EINVAL]. A name that a rule refuses is [fs.ErrInvalid]. A
 // Write past a rule's largest size is [syscall.EFBIG], and so is a Commit after it.
 func (a *Access) Create(name string, flag int, offset int64, perm *fs.FileMode) (upload Upload, there fs.FileInfo, err error) {
+	if a.Quota == nil {
+		return a.create(name, flag, offset, perm)
+	}
+	a.Quota.Lock() // two that begin at once must not both take the file for one that was there
+	defer a.Quota.Unlock()
+	upload, there, err = a.create(name, flag, offset, perm)
+	if err == nil {
+		upload, err = a.counted(upload, there, name, flag, offset)
+	}
+	return upload, there, err
+}
+
+// create is Create without a quota.
+func (a *Access) create(name string, flag int, offset int64, perm *fs.FileMode) (upload Upload, there fs.FileInfo, err error) {
 	storage, err := ask[CreateFS](a, a.mayFollow(wasi.RightWrite, name))
 	if err != nil {
 		return nil, nil, err
@@ -224,7 +245,7 @@ func (a *Access) Mkdir(name string, perm *fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	return storage.Mkdir(name, perm)
+	return a.makes(func() error { return storage.Mkdir(name, perm) })
 }
 
 // Symlink makes a symbolic link. An account with Rules may make none: others would follow it
@@ -239,7 +260,7 @@ func (a *Access) Symlink(target, name string) error {
 	case target == "." || name == ".":
 		return fs.ErrInvalid
 	}
-	return storage.Symlink(target, name)
+	return a.makes(func() error { return storage.Symlink(target, name) })
 }
 
 // Remove removes a file or, with dir, an empty directory. It removes a symbolic link, not
@@ -281,6 +302,9 @@ func (a *Access) removes(name string, dir bool) (RemoveFS, error) {
 		return nil, syscall.ENOTDIR
 	case !dir && info.IsDir():
 		return nil, syscall.EISDIR
+	}
+	if a.Quota != nil {
+		return removing{storage, a}, nil
 	}
 	return storage, nil
 }
@@ -336,7 +360,7 @@ func (a *Access) Rename(ctx context.Context, from, to string) error {
 		end()
 		ctx = ended
 	}
-	return storage.Rename(ctx, from, to)
+	return a.rename(ctx, storage, from, to)
 }
 
 // Chtimes sets a file's modification time.
@@ -361,8 +385,8 @@ func (a *Access) Chmod(name string, mode fs.FileMode) error {
 func (a *Access) Space(name string) (int64, error) {
 	storage, err := ask[SpaceFS](a, a.mayFollow(wasi.RightWrite, name))
 	if err != nil {
-		return 0, err
+		return a.space(0, err)
 	}
 	n, err := storage.Space(name)
-	return max(n, 0), err
+	return a.space(max(n, 0), err)
 }

@@ -38,7 +38,17 @@ func (a *Access) CreateCached(name string, perm *fs.FileMode) (up Upload, there 
 		checkHidden("create", name) != nil {
 		return nil, nil, false
 	}
-	return c.createCached(d, name, perm)
+	if a.Quota == nil {
+		return c.createCached(d, name, perm)
+	}
+	a.Quota.Lock()
+	defer a.Quota.Unlock()
+	if up, there, ok = c.createCached(d, name, perm); ok {
+		var err error
+		up, err = a.counted(up, there, name, os.O_TRUNC, 0)
+		ok = err == nil // else Create meets the error again
+	}
+	return up, there, ok
 }
 
 // cacher is the way of a Dir that can use what the system has in memory; nil for none, and

@@ -220,6 +220,18 @@ type limitedUpload struct {
 	room int64 // bytes that may yet come; below 0 once more have come
 }
 
+// openUpload reads what an upload has so far, if its storage can.
+func openUpload(up Upload) (io.ReadCloser, error) {
+	if r, ok := up.(ReadableUpload); ok {
+		return r.Open()
+	}
+	return nil, errors.ErrUnsupported
+}
+
+// Open implements [ReadableUpload].
+func (u *limitedUpload) Open() (io.ReadCloser, error) { return openUpload(u.Upload) }
+
+// Hidden implements [HiddenUpload].
 func (u *limitedUpload) Hidden() bool {
 	h, ok := u.Upload.(HiddenUpload)
 	return ok && h.Hidden()

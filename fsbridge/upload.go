@@ -70,6 +70,8 @@ type upload struct {
 	base      string       // the name of the complete file in folder
 	temporary string       // the name in folder until Commit; "" for an upload in place
 	made      bool         // in place: this upload has made the file
+	removed   bool         // in place: and removed it again
+	perhaps   bool         // in place: this upload may have made the file
 	exclusive bool         // hidden: it must replace no file
 	ended     bool
 }
@@ -165,6 +167,7 @@ func (d *Dir) openInPlace(name string, flag int, offset int64, perm *fs.FileMode
 		if errors.Is(err, fs.ErrExist) && flag != os.O_EXCL {
 			// Somebody has made it meanwhile, or name is a link to a missing file.
 			u.file, _, err = d.openForWriting(name, os.O_CREATE, u.permissions(nil))
+			u.perhaps = true
 		}
 	}
 	if err == nil && u.folder == nil && d.options.Sync {
@@ -369,6 +372,33 @@ func (u *upload) removeEmpty() {
 		return
 	}
 	if there, err := u.folder.lstat(u.base); err == nil && os.SameFile(info, there) {
-		u.folder.remove(u.base)
+		u.removed = u.folder.remove(u.base) == nil
+	}
+}
+
+// replaced implements [sized]. Where it is not known it says that there was no file, so that
+// too much is counted rather than too little.
+func (u *upload) replaced() fs.FileInfo {
+	if u.perhaps {
+		return nil
+	}
+	return u.there
+}
+
+func (u *upload) leftNothing() bool { return u.removed }
+
+func (u *upload) sizeNow() (size int64, linked bool) {
+	info, err := u.file.Stat()
+	if err != nil {
+		return 0, false
+	}
+	return info.Size(), linksOf(info) > 0
+}
+
+// flushAhead has the bytes of a hidden upload on the disk before Commit, which has then
+// little to do.
+func (u *upload) flushAhead() {
+	if u.temporary != "" {
+		u.dir.flush(u.file)
 	}
 }

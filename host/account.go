@@ -95,6 +95,11 @@ type Account struct {
 	// MaxSessions bounds the sessions of the account at a time; 0 is no limit.
 	MaxSessions int
 
+	// Quota bounds what the account stores; nil bounds nothing. Each login of an account
+	// must give the same one. wasiftp/host/quota has one that keeps its counts in a
+	// folder.
+	Quota Quota
+
 	// Rates bound the transfers of all sessions of the account together, and
 	// RatesPerSession those of each; the zero value is no limit. The latest login says
 	// what the rates of an account are. Limits.Rates and Limits.RatesPerSession hold as
@@ -113,6 +118,9 @@ type Account struct {
 	// logged.
 	Close func() error
 }
+
+// Quota counts what an account stores, and bounds it. See [fsbridge.Quota].
+type Quota = fsbridge.Quota
 
 // Rights is a set of the rights below. See [wasi.Rights].
 type Rights = wasi.Rights

@@ -282,7 +282,8 @@ func (s *session) use(ctx context.Context, account *Account, user string, revoca
 			l.leave()
 		}
 	}()
-	files := fsbridge.Access{FS: account.FS, Rights: account.Rights, Rules: account.Rules, FollowLinks: s.server.config.FollowLinks}
+	files := fsbridge.Access{FS: account.FS, Rights: account.Rights, Rules: account.Rules, FollowLinks: s.server.config.FollowLinks,
+		Quota: account.Quota}
 	if err = l.bind(files); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"wasiftp/fsbridge"
 	"wasiftp/host"
+	"wasiftp/host/quota"
 )
 
 // accounts are those who may log in, as the flags and the users files define them at one
@@ -31,6 +32,7 @@ type accounts struct {
 	clientAuth string              // what client certificates are for: "require", "login", or "" for nothing
 	perUser    int                 // sessions at a time; 0 is no limit
 	rates      host.Rates          // of each user
+	quota      quota.Limits        // of each user
 
 	everyone []fsbridge.Rule                 // of --rule
 	common   map[host.Rights]*fsbridge.Rules // of the users without rules of their own
@@ -55,7 +57,7 @@ type account struct {
 func (o *options) fill(a *accounts, users []entry) error {
 	if rights := o.anonymousRights(); rights != 0 {
 		name := "anonymous"
-		own := entry{name: name, root: o.root, rights: rights, rates: a.rates}
+		own := entry{name: name, root: o.root, rights: rights, rates: a.rates, quota: a.quota}
 		ruled, _ := a.rule(&own) // those of --rule, which have been checked
 		a.anonymous = &account{entry: own, unique: name + a.suffix, shared: true, ruled: ruled}
 	}
@@ -113,7 +115,7 @@ func (a *accounts) add(e entry) error {
 	if first, ok := a.byName[e.name]; ok {
 		return fmt.Errorf("user %q is given twice, the first time by %s", e.name, first.place)
 	}
-	e.rates = cmp.Or(e.rates, a.rates)
+	e.rates, e.quota = cmp.Or(e.rates, a.rates), cmp.Or(e.quota, a.quota)
 	ruled, err := a.rule(&e)
 	if err != nil {
 		return err

@@ -100,7 +100,7 @@ func (p *program) command() *cobra.Command {
 	root.SetErr(p.stderr)
 	root.SetFlagErrorFunc(flagFault)
 	root.AddCommand(p.serveCommand(), p.passwdCommand(), p.importCommand(), p.configCommand(), p.checkCommand(),
-		p.moduleCommand(), p.versionCommand())
+		p.quotaCommand(), p.moduleCommand(), p.versionCommand())
 	return root
 }
 

@@ -93,7 +93,7 @@ func (o *options) addHosts(a *accounts, users func(*options) []entry) error {
 	for _, h := range o.hosts {
 		own := &accounts{
 			byName: map[string]account{}, seed: a.seed, checks: a.checks,
-			clientAuth: a.clientAuth, perUser: a.perUser, rates: a.rates, everyone: a.everyone, suffix: "@" + h.name,
+			clientAuth: a.clientAuth, perUser: a.perUser, rates: a.rates, quota: a.quota, everyone: a.everyone, suffix: "@" + h.name,
 		}
 		at := o.forHost(h)
 		if len(at.sources.given) > 0 {

@@ -16,6 +16,7 @@ import (
 
 	"wasiftp/fsbridge"
 	"wasiftp/host"
+	"wasiftp/host/quota"
 )
 
 // options are the values of serve's flags. Values that the server takes as they are
@@ -44,6 +45,8 @@ type options struct {
 
 	sessionsPerUser int
 	ratesPerUser    host.Rates
+	quotaPerUser    quota.Limits
+	stateDir        string        // "" is the usual one
 	stopTimeout     time.Duration // 0 is no limit
 }
 
@@ -82,6 +85,7 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.Func("max-sessions-per-user", "at most `N` sessions of a user, but for anonymous (default 0)", count(&o.sessionsPerUser))
 	o.addRatesTo(f)
 	o.addBansTo(f)
+	o.addQuotasTo(f)
 	f.Func("idle-timeout", "end sessions after `TIME` without command or data (default 5m)",
 		duration(&o.config.Limits.IdleTime, 1, "90s, 5m or 1h30m"))
 	o.config.Limits.LoginTime = time.Minute
@@ -131,7 +135,7 @@ func (o *options) anchorAt(dir string) {
 			}
 		}
 	}
-	anchor(&o.file, &o.root, &o.usersFile, &o.sources.root, &o.module, &o.tls.dir, &o.tls.clientCA)
+	anchor(&o.file, &o.root, &o.usersFile, &o.sources.root, &o.module, &o.tls.dir, &o.tls.clientCA, &o.stateDir)
 	if o.cacheDir != "off" {
 		anchor(&o.cacheDir)
 	}

@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"wasiftp/host/quota"
 )
 
 // place is a folder for files that outlive the process, or the reason why there is none.
@@ -60,7 +62,7 @@ func privateDir(given string, usual []place, logger *slog.Logger) (string, error
 }
 
 // ourFiles are the names of all files and folders that we make in a private folder.
-var ourFiles = []string{"compiled", ownCertificate, "acme"}
+var ourFiles = []string{"compiled", ownCertificate, "acme", quota.File, quota.File + "-wal", quota.File + "-shm"}
 
 // usable says why a folder can't be used. One that already has some of our files need
 // not be writable.

@@ -25,6 +25,7 @@ type roster struct {
 	current atomic.Pointer[accounts]
 	sweeper *sweeper
 	folders folders
+	quotas  quotas
 	slow    bool // a folder hung at the start
 	walled  bool // the process can open no files outside of its wall
 
@@ -39,7 +40,7 @@ type roster struct {
 func (o *options) roster(ctx context.Context, files *follower) (*roster, error) {
 	r := &roster{
 		options: o, seed: maphash.MakeSeed(), checks: newChecks(),
-		sweeper: newSweeper(ctx, files.logger),
+		sweeper: newSweeper(ctx, files.logger), quotas: quotas{dir: o.stateDir, logger: files.logger},
 	}
 	r.folders.check = r.checkWall
 	var err error
@@ -88,7 +89,7 @@ func (r *roster) accounts() (*accounts, error) {
 	o := r.options
 	a := &accounts{
 		byName: map[string]account{}, seed: r.seed, checks: r.checks, clientAuth: o.tls.clientAuthMode(), perUser: o.sessionsPerUser,
-		rates: o.ratesPerUser, everyone: o.rules,
+		rates: o.ratesPerUser, quota: o.quotaPerUser, everyone: o.rules,
 		options: fsbridge.DirOptions{Atomic: o.atomic, Sync: o.sync},
 		sources: r.sources,
 	}
@@ -188,8 +189,13 @@ func (r *roster) Authenticate(ctx context.Context, login host.Login) (*host.Acco
 	if err != nil {
 		return nil, err
 	}
+	bound, err := r.quotas.of(found)
+	if err != nil {
+		return nil, err
+	}
 	own, err := found.open(&r.folders, current.options)
 	if err == nil && found.writes() {
+		own.Quota = bound
 		r.sweeper.sweep(found.root)
 	}
 	return own, err

@@ -53,6 +53,7 @@ var examples = map[string]string{
 	"auth-ldap-dn":    `"uid=%u,ou=people,dc=example,dc=org"`,
 	"auth-sql":        `["postgres://ftp@db.example.org/accounts"]`,
 	"auth-sql-query":  `"SELECT password, root, rights, charset FROM users WHERE name = $1"`,
+	"state-dir":       `"/var/lib/wasiftpd"`,
 	"rule":            `["/**/.git none"]`,
 	"auth-root":       `"/srv/%u"`,
 	"auth-cache":      `"30s"`,

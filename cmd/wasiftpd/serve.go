@@ -71,7 +71,11 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 	if err != nil {
 		return err
 	}
+	defer roster.quotas.close()
 	defer server.Close()
+	if err := roster.quotas.ready(roster.current.Load()); err != nil {
+		return err
+	}
 	p.raise(o, roster, files)
 	interrupts := p.interrupts() // until now there was nothing to wait for
 	p.announce(o, roster.current.Load(), listeners)

@@ -234,7 +234,7 @@ func (a *accounts) ask(ctx context.Context, login host.Login) (*account, error) 
 		e, err := s.verify(ctx, login)
 		switch {
 		case err == nil:
-			e.rates, e.rules = cmp.Or(e.rates, a.rates), a.rulesFor(&e)
+			e.rates, e.quota, e.rules = cmp.Or(e.rates, a.rates), cmp.Or(e.quota, a.quota), a.rulesFor(&e)
 			ruled, err := fsbridge.CompileRules(e.rules)
 			return &account{entry: e, unique: e.name + a.suffix, maxSessions: a.perUser, ruled: ruled}, err
 		case errors.Is(err, errUnknown):

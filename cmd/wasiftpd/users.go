@@ -19,6 +19,7 @@ import (
 
 	"wasiftp/fsbridge"
 	"wasiftp/host"
+	"wasiftp/host/quota"
 )
 
 // usersFormat describes the users file in help texts.
@@ -55,8 +56,9 @@ type entry struct {
 	secret  secret // nil is no password
 	root    string // "" is that of --root
 	rights  host.Rights
-	charset string     // "" is that of --charset
-	rates   host.Rates // the zero value is those of --rate-per-user
+	charset string       // "" is that of --charset
+	rates   host.Rates   // the zero value is those of --rate-per-user
+	quota   quota.Limits // the zero value is that of --quota-per-user
 
 	// What only [[user]] tables can set.
 	locked      bool

@@ -68,6 +68,9 @@ func (o *options) wall(r *roster, files *follower) wall {
 			w.read = append(w.read, placesOf(file)...)
 		}
 	}
+	if r.quotas.kept != "" {
+		w.change = append(w.change, r.quotas.kept)
+	}
 	if o.tls.kept != "" {
 		w.change = append(w.change, o.tls.kept)
 	}

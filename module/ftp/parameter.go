@@ -135,5 +135,24 @@ func (s *session) rangVerb(arg []byte) error {
 	return nil
 }
 
-// superfluousVerb is ALLO: the storage need not be told of a file's size (RFC 959 §4.1.3).
-func (s *session) superfluousVerb([]byte) error { return replySuperfluous }
+// alloVerb is ALLO (RFC 959 §4.1.3). The storage need not be told of a file's size, but a client
+// that asks hears before the upload that there is not so much room.
+func (s *session) alloVerb(arg []byte) error {
+	word, _, _ := bytes.Cut(arg, []byte{' '})
+	size, ok := parseOffset(word)
+	if !ok || s.e.spacer == nil || s.rights&wasi.RightWrite == 0 || s.able&wasi.AbleSpace == 0 {
+		return replySuperfluous
+	}
+	name, err := s.resolve(nil)
+	if err != nil {
+		return err
+	}
+	room, err := s.e.spacer.Space(s.handle, name)
+	switch {
+	case err == ErrAgain:
+		return err
+	case err == nil && uint64(size) > room:
+		return replyQuota
+	}
+	return replySuperfluous
+}

@@ -153,7 +153,7 @@ var verbs = []Verb{
 		Feature: "RANG STREAM", useful: (*session).transfers, Section: "draft-bryan-ftp-range §3",
 		run: (*session).rangVerb},
 	{Name: "ALLO", Syntax: "<sp> bytes", Argument: OptionalArgument, Neutral: true, Section: "RFC 959 §4.1.3",
-		run: (*session).superfluousVerb},
+		run: (*session).alloVerb},
 	{Name: "ABOR", AtOnce: true, Interrupts: true, Section: "RFC 959 §4.1.3", run: (*session).aborVerb},
 	{Name: "LIST", Syntax: "[<sp> -adFRrStU] [<sp> pathname or pattern]", Argument: OptionalPathname,
 		Right: wasi.RightList, Section: "RFC 959 §4.1.3", run: (*session).listVerb},

@@ -13,6 +13,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -20,12 +21,14 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"wasiftp/fsbridge"
 	"wasiftp/host"
+	"wasiftp/host/quota"
 )
 
 // role makes the test binary a server instead: each side is a process of its
@@ -81,7 +84,14 @@ func engineServer(l net.Listener, root string) {
 			if login.User == "slow" {
 				return &host.Account{FS: slow, Rights: host.ReadWrite}, nil
 			}
-			return &host.Account{FS: ordinary, Rights: host.ReadWrite}, nil
+			account := &host.Account{FS: ordinary, Rights: host.ReadWrite}
+			if login.User == bounded {
+				var err error
+				account.Quota, err = counts().Account(bounded, quota.Limits{Bytes: 1 << 50, Files: 1 << 40},
+					func() (fs.FS, func() error, error) { return ordinary, func() error { return nil }, nil })
+				return account, err
+			}
+			return account, nil
 		}),
 		TLS: host.TLS{Config: certificate()},
 		// The zero values of the other limits are none for sessions, addresses and strangers.
@@ -92,6 +102,21 @@ func engineServer(l net.Listener, root string) {
 	}
 	go server.Serve(l)
 }
+
+// bounded is a user with a quota that is never used up.
+const bounded = "bounded"
+
+// counts keeps the counts of quotas in a folder that is removed when the client is done.
+var counts = sync.OnceValue(func() *quota.Store {
+	store, err := quota.Open(os.Getenv(countsFolder), nil)
+	if err != nil {
+		panic(err)
+	}
+	return store
+})
+
+// countsFolder names the environment variable that gives the folder of quotas' counts.
+const countsFolder = "WASIFTP_BENCH_COUNTS"
 
 func openFolder(path string) *fsbridge.Dir {
 	dir, err := fsbridge.OpenDir(path, fsbridge.DirOptions{})

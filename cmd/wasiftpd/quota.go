@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"wasiftp/fsbridge"
+	"wasiftp/host/quota"
+)
+
+func (o *options) addQuotasTo(f *pflag.FlagSet) {
+	f.Func("quota-per-user", "each user stores at most `BYTES[:FILES]` in its folder, as in 10G or\n"+
+		"10G:100000; folders and links are files too, 0 is no limit (default 0)", quotaTo(&o.quotaPerUser))
+	f.StringVar(&o.stateDir, "state-dir", "", "keep the counts of quotas in `DIR`\n"+
+		"(default wasiftpd in your configuration folder, else systemd's\nstate folder, else /var/lib/wasiftpd)")
+}
+
+// quotaTo reads BYTES[:FILES] into target.
+func quotaTo(target *quota.Limits) func(string) error {
+	return func(s string) error {
+		bytes, files, both := strings.Cut(s, ":")
+		if !both {
+			files = "0"
+		}
+		var l quota.Limits
+		if size(&l.Bytes)(bytes) != nil || size(&l.Files)(files) != nil {
+			return fmt.Errorf("%q is no BYTES[:FILES] such as 10G or 500M:20000", s)
+		}
+		*target = l
+		return nil
+	}
+}
+
+// quotas are the counts of all users, which are opened when the first user needs one.
+type quotas struct {
+	dir    string // given, or "" for the usual one
+	logger *slog.Logger
+
+	mu    sync.Mutex
+	kept  string       // the folder, "" until it is opened
+	store *quota.Store // nil until it is opened
+}
+
+func (q *quotas) open() (*quota.Store, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.store != nil {
+		return q.store, nil
+	}
+	dir, err := stateDir(q.dir, q.logger)
+	if err == nil {
+		q.store, err = quota.Open(dir, func(err error) { q.logger.Error("quotas", "err", err) })
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w; choose another folder with --state-dir, and restart the server", err)
+	}
+	q.kept = dir
+	return q.store, nil
+}
+
+// stateDir is the private folder for what outlives the process.
+func stateDir(given string, logger *slog.Logger) (string, error) {
+	dir, err := privateDir(given, usualPlaces(os.UserConfigDir, "STATE_DIRECTORY", "/var/lib"), logger)
+	if err != nil {
+		return "", fmt.Errorf("there is no private folder for the counts of quotas: %w", err)
+	}
+	return dir, nil
+}
+
+func (q *quotas) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.store != nil {
+		if err := q.store.Close(); err != nil {
+			q.logger.Error("quotas", "err", err)
+		}
+	}
+}
+
+// of is the quota of an account; nil is none.
+func (q *quotas) of(a *account) (fsbridge.Quota, error) {
+	if a.quota == (quota.Limits{}) || !a.writes() {
+		return nil, nil
+	}
+	store, err := q.open()
+	if err != nil {
+		return nil, err
+	}
+	return store.Account(a.unique, a.quota, func() (fs.FS, func() error, error) { return measured(a.root) })
+}
+
+// measured opens a folder whose content is to be counted.
+func measured(root string) (fs.FS, func() error, error) {
+	dir, err := folderAt(root, fsbridge.DirOptions{})
+	if err != nil {
+		return nil, nil, err
+	}
+	return dir, dir.Close, nil
+}
+
+// ready opens the counts, if an account needs them, while the process may open all files.
+func (q *quotas) ready(a *accounts) (err error) {
+	needed := false
+	a.each(func(own *account) { needed = needed || own.quota != quota.Limits{} && own.writes() })
+	if needed {
+		_, err = q.open()
+	}
+	return err
+}
+
+func (p *program) quotaCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "quota", Short: "Show or count anew what users store",
+		Long: "quota is about users who have a quota. A server may run meanwhile.",
+		Args: atMost(0), RunE: func(cmd *cobra.Command, _ []string) error {
+			return usageError{errors.New("say quota show or quota scan; see wasiftpd quota --help")}
+		}}
+	var show struct{ dir string }
+	shows := &cobra.Command{Use: "show", Short: "Print what each user stores", Args: atMost(0),
+		Long: "show prints the bytes and files of each user that has logged in with a quota.",
+		RunE: func(*cobra.Command, []string) error { return p.showQuotas(show.dir) }}
+	shows.Flags().StringVar(&show.dir, "state-dir", "", "the folder `DIR` of serve --state-dir")
+	var o options
+	scans := &cobra.Command{Use: "scan [USER]...", Short: "Count anew what users store",
+		Long: "scan counts what is in the folders of the users, or of all, and takes the flags that serve was given:\n" +
+			"they say who has which folder and a quota.",
+		RunE: func(cmd *cobra.Command, names []string) error { return p.scanQuotas(cmd.Context(), &o, names) }}
+	o.addTo(scans.Flags())
+	cmd.AddCommand(shows, scans)
+	return cmd
+}
+
+func (p *program) showQuotas(given string) error {
+	dir, err := stateDir(given, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	rows, err := quota.Show(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("no quota was counted in %s; choose the server's folder with --state-dir", dir)
+	}
+	if err != nil {
+		return err
+	}
+	out := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, r := range rows {
+		note := ""
+		if !r.Counted {
+			note = " (not counted since the server crashed)"
+		}
+		fmt.Fprintf(out, "%d bytes\t%d files\t  %s%s\n", r.Bytes, r.Files, r.Account, note)
+	}
+	return out.Flush()
+}
+
+func (p *program) scanQuotas(ctx context.Context, o *options, names []string) error {
+	o.anchor()
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	logger := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	r, err := o.roster(ctx, &follower{logger: logger, unwatched: map[string]bool{}})
+	if err != nil {
+		return err
+	}
+	dir, err := stateDir(o.stateDir, logger)
+	if err != nil {
+		return err
+	}
+	wanted := map[string]bool{}
+	for _, name := range names {
+		wanted[name] = true
+	}
+	var faults []error
+	scanned := 0
+	r.current.Load().each(func(own *account) {
+		if own.quota == (quota.Limits{}) || !own.writes() || len(names) > 0 && !wanted[own.unique] {
+			return
+		}
+		delete(wanted, own.unique)
+		scanned++
+		faults = append(faults, p.scanQuota(ctx, dir, own))
+	})
+	for _, name := range names {
+		if wanted[name] {
+			faults = append(faults, usageError{fmt.Errorf("user %q has no quota, or may not write", name)})
+		}
+	}
+	if scanned == 0 && len(names) == 0 {
+		return usageError{errors.New("no user has a quota; give the flags of serve, such as --quota-per-user")}
+	}
+	return errors.Join(faults...)
+}
+
+func (p *program) scanQuota(ctx context.Context, dir string, own *account) error {
+	fsys, shut, err := measured(own.root)
+	if err != nil {
+		return fmt.Errorf("user %s: %w", own.unique, err)
+	}
+	defer shut()
+	found, exact, err := quota.Count(ctx, dir, own.unique, fsys)
+	if err != nil {
+		return err
+	}
+	note := ""
+	if !exact {
+		note = ", or less: files changed meanwhile"
+	}
+	_, err = fmt.Fprintf(p.stdout, "%s: %d bytes, %d files%s\n", own.unique, found.Bytes, found.Files, note)
+	return err
+}

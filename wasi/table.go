@@ -176,7 +176,8 @@ var Table = [importCount]Import{
 	NetListen: {"net_listen", "sockets", []Param{{"session", Handle}, {"family", Uint32}, {"listener", RetUint32},
 		{"addr", RetAddr}},
 		"may wait: opens a passive data port for this session's client; family is 0 for the control connection's " +
-			"own, 4 or 6; addr is what to announce; EINVAL for a family that this connection cannot have"},
+			"own, 4 or 6; addr is what to announce; EINVAL for a family that this connection cannot have; " +
+			"ENOSYS when the connection is no TCP connection"},
 	NetAccept: {"net_accept", "sockets", []Param{{"listener", Handle}, {"conn", RetUint32}},
 		"takes the client's data connection; EAGAIN while it has not come (EventReadable on the listener follows); " +
 			"EBUSY when several came, and none may be trusted"},

@@ -665,3 +665,18 @@ func TestContextFS(t *testing.T) {
 	require.Equal(t, 331, c.do("USER u"))
 	assert.Equal(t, 530, c.do("PASS p"))
 }
+
+// unready is a storage whose WithContext panics.
+type unready struct{ fs.FS }
+
+func (unready) WithContext(context.Context) fs.FS { panic("not for you") }
+
+// TestThreat39ContextFS: a login whose storage panics is refused, and the session goes on.
+func TestThreat39ContextFS(t *testing.T) {
+	t.Parallel()
+	_, network := serve(t, host.Config{Authenticator: accounts(unready{fsbridge.NewMemory()})})
+	c := connect(t, network)
+	require.Equal(t, 331, c.do("USER u"))
+	assert.Equal(t, 451, c.do("PASS p"))
+	assert.Equal(t, 331, c.do("USER u"))
+}

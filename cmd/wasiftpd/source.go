@@ -63,7 +63,8 @@ func (o *options) addSourcesTo(f *pflag.FlagSet) {
 		"ldaps://ldap.example.org; ldap: uses STARTTLS unless it is this machine", s.addLDAP)
 	f.Func("auth-ldap-dn", "log them in to the directory as `NAME`, with %u for the user, as in\n"+
 		"uid=%u,ou=people,dc=example,dc=org", s.setDN)
-	f.Func("auth-sql", "find users in the database at `URL`, repeatable, as in\npostgres://ftp@db.example.org/accounts or sqlite:FILE", s.addSQL)
+	f.Func("auth-sql", "find users in the database at `URL`, repeatable, as in\n"+
+		"postgres://ftp@db.example.org/accounts or sqlite:FILE", s.addSQL)
 	f.StringVar(&s.query, "auth-sql-query", "", "by the `QUERY`, in which $1 is the user's name; its columns are hash,\n"+
 		"and root, rights and charset, which may be missing\n(default "+usualQuery+")")
 	f.StringVar(&s.root, "auth-root", "", "the folder `DIR` of users for whom these give none, with %u for the\n"+

@@ -36,7 +36,8 @@ var userSettings = []userSetting{
 	{"root", false, "the user's folder, counted from that of this file. %u is the user's name",
 		`"/srv/%u"`, one((*entry).setRoot)},
 	{"rights", false, host.RightsHelp, `"rw"`, one((*entry).setRights)},
-	{"rules", false, "other rights for folders: the rule of the nearest folder holds. rights = \"\" hides it;\nmax, accept and refuse limit uploads",
+	{"rules", false, "other rights for folders: the rule of the nearest folder holds. rights = \"\" hides it;\n" +
+		"max, accept and refuse limit uploads",
 		`[{path = "/archive/**", rights = "ro"}, {path = "/in", rights = "wo", max = "20M", refuse = ["*.exe"]}]`, (*entry).setRules},
 	{"charset", false, "the character set of the user's client, for names of files", `"Shift_JIS"`, one((*entry).setCharset)},
 	{"umask", false, "taken from the permissions of new files and folders, in place of the process's umask",

@@ -26,7 +26,7 @@ func BenchmarkNoRates(b *testing.B) {
 	s.login.Store(&login{})
 	b.ReportAllocs()
 	for b.Loop() {
-		if t := s.throttled(true); t != nil || t.wait(nil, 1) != 1 {
+		if t := s.throttled(true); t != nil || t.wait(b.Context(), 1) != 1 {
 			b.Fatal("there is a limit")
 		}
 	}

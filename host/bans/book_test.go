@@ -78,7 +78,7 @@ func TestBanAfterFailures(t *testing.T) {
 		if waited, banned := s.try("192.0.2.2", "ann", true); waited > 0 || banned {
 			t.Errorf("the user waits %v elsewhere; banned: %v", waited, banned)
 		}
-		if len(s.told) != 1 || s.told[0].Failures != 21 || s.told[0].Until.Sub(time.Now()).Round(time.Second) != 10*time.Minute {
+		if len(s.told) != 1 || s.told[0].Failures != 21 || time.Until(s.told[0].Until).Round(time.Second) != 10*time.Minute {
 			t.Errorf("%+v is told", s.told)
 		}
 		if list := s.Bans(); len(list) != 1 || list[0].Refused != 2 {
@@ -194,7 +194,7 @@ func TestBansGrow(t *testing.T) {
 			if len(list) != 1 || list[0].Until.Sub(list[0].From) != want*time.Hour {
 				t.Fatalf("%+v, want %v hours", list, int(want))
 			}
-			time.Sleep(list[0].Until.Sub(time.Now()))
+			time.Until(time.Sleep(list[0].Until))
 		}
 		time.Sleep(3 * time.Hour)
 		s.fail(2, "192.0.2.1", "ann")

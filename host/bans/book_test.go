@@ -194,7 +194,7 @@ func TestBansGrow(t *testing.T) {
 			if len(list) != 1 || list[0].Until.Sub(list[0].From) != want*time.Hour {
 				t.Fatalf("%+v, want %v hours", list, int(want))
 			}
-			time.Until(time.Sleep(list[0].Until))
+			time.Sleep(time.Until(list[0].Until))
 		}
 		time.Sleep(3 * time.Hour)
 		s.fail(2, "192.0.2.1", "ann")

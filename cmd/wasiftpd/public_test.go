@@ -13,7 +13,8 @@ import (
 func TestPublicAddressOfAClient(t *testing.T) {
 	t.Parallel()
 	plain := parse(t, "--public-address=203.0.113.7")
-	if plain.setPublic(); plain.config.Passive.PublicAddress.String() != "203.0.113.7" || plain.config.Passive.PublicAddressFor != nil {
+	plain.setPublic()
+	if p := plain.config.Passive; p.PublicAddress.String() != "203.0.113.7" || p.PublicAddressFor != nil {
 		t.Errorf("one address for all is %+v", plain.config.Passive)
 	}
 	none := parse(t)

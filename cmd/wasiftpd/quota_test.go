@@ -124,11 +124,12 @@ func TestQuotaAfterCrash(t *testing.T) {
 func TestQuotaCommandFaults(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"no quota was counted in":          {"quota", "show", "--state-dir", t.TempDir()},
-		"no user has a quota":              {"quota", "scan", "--user=u:p:rw", "--state-dir", t.TempDir()},
-		`user "v" has no quota`:            {"quota", "scan", "v", "--user=u:p:rw", "--quota-per-user=1M", "--state-dir", t.TempDir()},
-		"say quota show or quota scan":     {"quota"},
-		"choose another folder with --sta": {"--listen=127.0.0.1:0", "--user=u:p:rw", "--quota-per-user=1M", "--state-dir", write(t, t.TempDir(), "f", "")},
+		"no quota was counted in":      {"quota", "show", "--state-dir", t.TempDir()},
+		"no user has a quota":          {"quota", "scan", "--user=u:p:rw", "--state-dir", t.TempDir()},
+		`user "v" has no quota`:        {"quota", "scan", "v", "--user=u:p:rw", "--quota-per-user=1M", "--state-dir", t.TempDir()},
+		"say quota show or quota scan": {"quota"},
+		"choose another folder with --sta": {"--listen=127.0.0.1:0", "--user=u:p:rw", "--quota-per-user=1M",
+			"--state-dir", write(t, t.TempDir(), "f", "")},
 	} {
 		code, _, stderr := run(t, nil, args...)
 		if code == 0 || !strings.Contains(stderr, want) {

@@ -15,7 +15,8 @@ import (
 var sqlUsers = []string{
 	"CREATE TABLE users (name TEXT PRIMARY KEY, hash TEXT, root TEXT, rights TEXT)",
 	"INSERT INTO users VALUES ('ann', '" + foreign["bcrypt"] + "', NULL, 'rw'), ('bob', '" + bcryptHash4 + "', 'bob', NULL), " +
-		"('lock', '*', NULL, NULL), ('none', NULL, NULL, NULL), ('bad', 'secret', NULL, NULL), ('odd', '" + bcryptHash4 + "', NULL, 'all')",
+		"('lock', '*', NULL, NULL), ('none', NULL, NULL, NULL), ('bad', 'secret', NULL, NULL), " +
+		"('odd', '" + bcryptHash4 + "', NULL, 'all')",
 }
 
 func fillUsers(t *testing.T, db *sql.DB) {

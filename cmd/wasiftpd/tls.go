@@ -51,7 +51,8 @@ func (o *options) addTLSTo(f *pflag.FlagSet) {
 		"made once (default off)", oneOf(&t.own, "off", "self-signed"))
 	f.StringArrayVar(&t.certs, "tls-cert", nil, "protect them with the certificate in `FILE`, PEM with its "+
 		"chain;\nrepeatable, and the name the client asks for picks one")
-	f.StringArrayVar(&t.keys, "tls-key", nil, "its key is in `FILE`; repeatable. Both are loaded again when they\nchange, and on SIGHUP")
+	f.StringArrayVar(&t.keys, "tls-key", nil, "its key is in `FILE`; repeatable. Both are loaded again when they\n"+
+		"change, and on SIGHUP")
 	f.Func("tls-acme", "have a certificate for `HOST` issued by Let's Encrypt, whose terms\n"+
 		"you accept by this, and renewed; repeatable. Port 80 or 443 of\nthis machine must be free, and open to "+
 		"the world", t.setACME)

@@ -95,7 +95,9 @@ func read(db interface {
 }
 
 // set writes what was found, if nothing has changed since before, or anyway.
-func set(ctx context.Context, db *sql.DB, account string, found *fsbridge.Usage, before written, anyway bool) (exact bool, err error) {
+func set(
+	ctx context.Context, db *sql.DB, account string, found *fsbridge.Usage, before written, anyway bool,
+) (exact bool, err error) {
 	now, err := read(db, account)
 	if exact = now == before; err != nil || !exact && !anyway {
 		return false, err

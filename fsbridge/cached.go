@@ -31,24 +31,15 @@ func (a *Access) ReadCached(name string, offset int64, room []byte) (info fs.Fil
 // and has changed nothing, if that is not to be had, whatever the reason; then
 // [Access.Create] is to be called. So far only Linux makes files in this way, only those of
 // its file systems in memory, and only in a [*Dir] itself. A Write to the upload does not
-// wait either, nor does Commit, while [Cached] says so.
+// wait either, nor does Commit, while [Cached] says so. An account with a Quota has no such
+// uploads: its lock may be held while another session waits for a disk.
 func (a *Access) CreateCached(name string, perm *fs.FileMode) (up Upload, there fs.FileInfo, ok bool) {
 	c, d := a.cacher(wasi.RightWrite|wasi.RightDelete, name)
-	if c == nil || d.options.Atomic || d.options.Sync || checkUpload(name, os.O_TRUNC, 0) != nil ||
+	if c == nil || a.Quota != nil || d.options.Atomic || d.options.Sync || checkUpload(name, os.O_TRUNC, 0) != nil ||
 		checkHidden("create", name) != nil {
 		return nil, nil, false
 	}
-	if a.Quota == nil {
-		return c.createCached(d, name, perm)
-	}
-	a.Quota.Lock()
-	defer a.Quota.Unlock()
-	if up, there, ok = c.createCached(d, name, perm); ok {
-		var err error
-		up, err = a.counted(up, there, name, os.O_TRUNC, 0)
-		ok = err == nil // else Create meets the error again
-	}
-	return up, there, ok
+	return c.createCached(d, name, perm)
 }
 
 // cacher is the way of a Dir that can use what the system has in memory; nil for none, and

@@ -162,17 +162,6 @@ func (u *quickUpload) Open() (io.ReadCloser, error) {
 	return u.upload.Open()
 }
 
-func (u *quickUpload) sizeNow() (size int64, linked bool) {
-	if u.fd == closed {
-		return u.upload.sizeNow()
-	}
-	info := describeNow(u.fd, u.name)
-	if info == nil {
-		return 0, false
-	}
-	return info.Size(), info.statx.Nlink > 0
-}
-
 // Abort implements [Upload].
 func (u *quickUpload) Abort() error {
 	u.become()

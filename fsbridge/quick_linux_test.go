@@ -103,6 +103,7 @@ func TestCreateCached(t *testing.T) {
 		{all, "large", nil, "", false},
 		{Access{FS: d, Rights: wasi.RightWrite}, "file", nil, "", false},
 		{Access{FS: d, Rights: wasi.RightRead | wasi.RightDelete}, "file", nil, "", false},
+		{Access{FS: d, Rights: all.Rights, Quota: &tally{limit: Usage{100, 100}}}, "file", nil, "", false},
 		{Access{FS: overriding{d}, Rights: all.Rights}, "file", nil, "", false},
 		{Access{FS: testDir(t, root, DirOptions{Atomic: true}, true), Rights: all.Rights}, "file", nil, "", false},
 		{Access{FS: testDir(t, root, DirOptions{Sync: true}, true), Rights: all.Rights}, "file", nil, "", false},

@@ -102,8 +102,6 @@ func bytesOf(info fs.FileInfo) int64 {
 
 func (u *countedUpload) inPlace() bool { return InPlace(u.Upload) }
 
-func (u *countedUpload) cached() bool { return Cached(u.Upload) }
-
 // Hidden implements [HiddenUpload].
 func (u *countedUpload) Hidden() bool {
 	hidden, ok := u.Upload.(HiddenUpload)

@@ -107,11 +107,8 @@ func (c counting) right(what string) {
 
 func (c counting) create(name string, flag int, offset int64) Upload {
 	c.t.Helper()
-	if up, _, ok := c.CreateCached(name, nil); ok && flag == os.O_TRUNC {
-		return up
-	} else if ok {
-		up.Abort()
-	}
+	_, _, cached := c.CreateCached(name, nil)
+	require.False(c.t, cached, "it would wait for the quota's lock")
 	up, _, err := c.Create(name, flag, offset, nil)
 	require.NoError(c.t, err)
 	return up

@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
+	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/cobra"
 
 	"wasiftp/host"
@@ -20,17 +22,18 @@ func (p *program) importCommand() *cobra.Command {
 	var i importer
 	cmd := &cobra.Command{
 		Use:   "import FORMAT FILE",
-		Short: "Print the lines of a users file for the users of another server",
-		Long: "import prints the lines of a users file for the users in FILE. FORMAT is one of\n\n" +
-			"  pure-ftpd  pureftpd.passwd, of pure-pw and puredb\n" +
+		Short: "Print [[user]] tables, or lines of a users file, for the users of another server",
+		Long: "import prints [[user]] tables of the configuration file for the users in FILE. FORMAT is one of\n\n" +
+			"  pure-ftpd  the pureftpd.passwd of pure-pw, with quotas, rates, sessions, hours and\n" +
+			"             client networks; not the database that pure-pw mkdb makes of it\n" +
 			"  proftpd    an AuthUserFile, of ftpasswd\n" +
 			"  vsftpd     the text that virtual users are made of: a line with a name, a line\n" +
 			"             with a password, and so on; the passwords are hashed\n" +
 			"  passwd     /etc/passwd, with the hashes of --shadow; root and locked users are\n" +
 			"             left out\n\n" +
-			"Hashes are taken as they are. What a users file has no place for is left out, and told.\n" +
-			"After a fault nothing is printed. The lines should be readable to you alone:\n\n" +
-			"  (umask 077; wasiftpd import pure-ftpd /etc/pure-ftpd/pureftpd.passwd --rights rw > users)",
+			"Hashes are taken as they are. What has no place in the tables is left out, and told.\n" +
+			"After a fault nothing is printed. The output should be readable to you alone:\n\n" +
+			"  (umask 077; wasiftpd import pure-ftpd /etc/pure-ftpd/pureftpd.passwd --rights rw >> wasiftpd.toml)",
 		Args: atMost(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
@@ -44,6 +47,8 @@ func (p *program) importCommand() *cobra.Command {
 	f.StringVar(&i.root, "root", "", "the folder `DIR` of users for whom FILE has none, counted from the\n"+
 		"current one; %u in it is the name (default that of wasiftpd --root)")
 	f.StringVar(&i.shadow, "shadow", "/etc/shadow", "for passwd, the hashes are in `FILE`")
+	f.BoolVar(&i.lines, "users-file", false, "print lines for the file of --users, which has no place for quotas,\n"+
+		"rates, sessions, hours and networks")
 	f.BoolVar(&i.skip, "skip-faulty", false, "leave out lines with a fault, and tell of them only")
 	return cmd
 }
@@ -51,18 +56,45 @@ func (p *program) importCommand() *cobra.Command {
 // importer reads the users of another server.
 type importer struct {
 	rights, root, shadow string
+	lines                bool // are printed, and no tables
 	skip                 bool
 
 	path    string
-	users   []userHash
+	users   []importedUser
 	faults  []error
-	dropped []string // what has no place in a users file, with its place in path
+	dropped []string // what has no place here, with its place in path
 }
 
-// userHash is a user whose line is to be printed.
-type userHash struct {
-	userLine
-	hash string
+// importedUser is the [[user]] table of a user.
+type importedUser struct {
+	Name      string   `toml:"name"`
+	Password  string   `toml:"password"` // a hash
+	Root      string   `toml:"root,omitempty"`
+	Rights    string   `toml:"rights"`
+	Sessions  int      `toml:"sessions,omitempty"`
+	Rate      string   `toml:"rate,omitempty"`
+	Quota     string   `toml:"quota,omitempty"`
+	AllowFrom []string `toml:"allow_from,omitempty"`
+	Hours     []string `toml:"hours,omitempty"`
+}
+
+// line is what a users file has a place for.
+func (u *importedUser) line() userLine { return userLine{name: u.Name, root: u.Root, rights: u.Rights} }
+
+// limits are what a users file has no place for.
+func (u *importedUser) limits() (names []string) {
+	for _, limit := range []struct {
+		name  string
+		given bool
+	}{
+		{"sessions at a time", u.Sessions != 0}, {"rate", u.Rate != ""}, {"quota", u.Quota != ""},
+		{"client networks", u.AllowFrom != nil}, {"hours", u.Hours != nil},
+	} {
+		if limit.given {
+			names = append(names, limit.name)
+		}
+	}
+	return names
 }
 
 // formats are the words for the formats of FILE.
@@ -99,12 +131,12 @@ func (p *program) importUsers(i importer, format, path string) error {
 	for _, fault := range i.faults {
 		fmt.Fprintf(p.stderr, "Left out: %v\n", fault)
 	}
-	var text bytes.Buffer
-	for _, u := range i.users {
-		fmt.Fprintln(&text, u.line(u.hash))
+	text, err := i.output()
+	if err == nil {
+		_, err = p.stdout.Write(text)
 	}
-	if _, err := p.stdout.Write(text.Bytes()); err != nil {
-		return fmt.Errorf("cannot print the lines: %w", err)
+	if err != nil {
+		return fmt.Errorf("cannot print the users: %w", err)
 	}
 	if f, ok := p.stdout.(*os.File); ok {
 		p.warnOfHashes(f.Stat())
@@ -112,10 +144,29 @@ func (p *program) importUsers(i importer, format, path string) error {
 	return nil
 }
 
+// output is the tables or the lines.
+func (i *importer) output() ([]byte, error) {
+	var text bytes.Buffer
+	if i.lines {
+		for _, u := range i.users {
+			l := u.line()
+			fmt.Fprintln(&text, l.line(u.Password))
+		}
+		return text.Bytes(), nil
+	}
+	err := toml.NewEncoder(&text).Encode(struct {
+		Users []importedUser `toml:"user,omitempty"`
+	}{i.users})
+	return text.Bytes(), err
+}
+
 func readLines(path string) (lines []string, err error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
+	}
+	if bytes.HasPrefix(content, []byte("PDB2")) {
+		return nil, fmt.Errorf("%s: it is the database that pure-pw mkdb makes; give the passwd file that it was made of", path)
 	}
 	if bytes.ContainsRune(content, 0) {
 		return nil, fmt.Errorf("%s: it is no text; give the text that the database was made of", path)
@@ -142,75 +193,62 @@ func (i *importer) drop(n int, format string, args ...any) {
 	i.dropped = append(i.dropped, fmt.Sprintf("%s:%d: ", i.path, n)+fmt.Sprintf(format, args...))
 }
 
-// add takes over the user of line n. home may be "".
-func (i *importer) add(n int, name, hash, home string) {
-	u := userHash{userLine{name: name, root: home, rights: i.rights}, hash}
+// dropOwners tells of the uid and gid of all users.
+func (i *importer) dropOwners() {
+	if len(i.users) > 0 {
+		i.dropped = append(i.dropped, i.path+": each uid and gid: all files belong to the user that the server runs as")
+	}
+}
+
+// add takes over the user of line n. His root may be "".
+func (i *importer) add(n int, u importedUser) {
+	u.Rights = i.rights
 	err := i.settle(&u)
-	if err == nil && slices.ContainsFunc(i.users, func(other userHash) bool { return other.name == name }) {
-		err = fmt.Errorf("user %q is there twice", name)
+	if err == nil && slices.ContainsFunc(i.users, func(other importedUser) bool { return other.Name == u.Name }) {
+		err = fmt.Errorf("user %q is there twice", u.Name)
 	}
 	if err != nil {
 		i.fault(n, err)
 		return
 	}
+	if i.lines {
+		for _, limit := range u.limits() {
+			i.drop(n, "the %s of user %q", limit, u.Name)
+		}
+	}
 	i.users = append(i.users, u)
 }
 
 // settle checks a user, and gives him the root that he lacks.
-func (i *importer) settle(u *userHash) error {
-	if err := checkName(u.name); err != nil {
+func (i *importer) settle(u *importedUser) error {
+	if err := checkName(u.Name); err != nil {
 		return err
 	}
-	if u.root == "" && strings.Contains(i.root, "%u") {
-		if !isFolderName(u.name) {
-			return fmt.Errorf("user %q can have no folder of that name", u.name)
+	switch {
+	case u.Root == "" && strings.Contains(i.root, "%u"):
+		if !isFolderName(u.Name) {
+			return fmt.Errorf("user %q can have no folder of that name", u.Name)
 		}
-		u.root = strings.ReplaceAll(i.root, "%u", u.name)
-	} else if u.root == "" {
-		u.root = i.root
+		u.Root = strings.ReplaceAll(i.root, "%u", u.Name)
+	case u.Root == "":
+		u.Root = i.root
+	case strings.Contains(u.Root, "%u") && !i.lines:
+		return fmt.Errorf("the folder %q of user %q holds %%u, which would stand for the name; rename it", u.Root, u.Name)
 	}
-	if u.root != "" && !filepath.IsAbs(u.root) {
-		return fmt.Errorf("the folder %q of user %q is not absolute", u.root, u.name)
+	if u.Root != "" && !filepath.IsAbs(u.Root) {
+		return fmt.Errorf("the folder %q of user %q is not absolute", u.Root, u.Name)
 	}
-	if err := u.userLine.check(); err != nil {
+	if !i.lines && !(utf8.ValidString(u.Name) && utf8.ValidString(u.Root)) {
+		return fmt.Errorf("the name or the folder of user %q is no UTF-8, which TOML takes alone; rename it", u.Name)
+	}
+	line := u.line()
+	if err := line.check(); err != nil {
 		return err
 	}
-	if _, err := parseHash(u.hash); err != nil {
+	u.Root = line.root
+	if _, err := parseHash(u.Password); err != nil {
 		return fmt.Errorf("the hash of user %q is by none of argon2, bcrypt, scrypt, yescrypt, sha512-crypt, sha256-crypt "+
-			"and md5-crypt; set a new password", u.name)
-	}
-	return nil
-}
-
-// pureFields are the fields of a line of pure-pw after the home, which a users file has no
-// place for.
-var pureFields = []string{
-	"upload rate", "download rate", "upload ratio", "download ratio", "sessions at a time", "quota in files", "quota in bytes",
-	"server addresses allowed", "server addresses refused", "client addresses allowed", "client addresses refused", "hours",
-}
-
-// pureFTPd reads lines account:hash:uid:gid:gecos:home:… and then pureFields.
-func (i *importer) pureFTPd(lines []string) error {
-	for at, line := range lines {
-		if emptyLine(line) {
-			continue
-		}
-		fields := strings.Split(line, ":")
-		if len(fields) < 6 {
-			i.fault(at+1, fmt.Errorf("it has %d fields, and a line of pure-pw 6 at least", len(fields)))
-			continue
-		}
-		// A home that ends in /./ says that the user sees no more than that, as here.
-		home := strings.TrimSuffix(fields[5], "/./")
-		if fields[5] == "/./" {
-			home = "/"
-		}
-		i.add(at+1, fields[0], fields[1], home)
-		for f, value := range fields[6:] {
-			if f < len(pureFields) && value != "" && value != "0" {
-				i.drop(at+1, "the %s of user %q", pureFields[f], fields[0])
-			}
-		}
+			"and md5-crypt; set a new password", u.Name)
 	}
 	return nil
 }
@@ -232,9 +270,10 @@ func (i *importer) proFTPD(lines []string) error {
 			continue
 		}
 		if fields, ok := i.accountFields(at+1, line); ok {
-			i.add(at+1, fields[0], fields[1], fields[5])
+			i.add(at+1, importedUser{Name: fields[0], Password: fields[1], Root: fields[5]})
 		}
 	}
+	i.dropOwners()
 	return nil
 }
 
@@ -256,7 +295,7 @@ func (i *importer) vsftpd(lines []string) error {
 		if err != nil {
 			return err
 		}
-		i.add(at+1, lines[at], hash, "")
+		i.add(at+1, importedUser{Name: lines[at], Password: hash})
 	}
 	return nil
 }
@@ -301,7 +340,7 @@ func (i *importer) passwd(lines []string) error {
 		case hash[0] == '*' || hash[0] == '!':
 			locked++
 		default:
-			i.add(at+1, fields[0], hash, fields[5])
+			i.add(at+1, importedUser{Name: fields[0], Password: hash, Root: fields[5]})
 		}
 	}
 	if locked > 0 {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"wasiftp/host"
+	"wasiftp/host/quota"
 )
 
 func (p *program) checkCommand() *cobra.Command {
@@ -187,6 +189,8 @@ func (a *account) notes() []string {
 	zone := a.admission.location().String()
 	add(a.closed(), "locked")
 	add(a.maxSessions > 0, "sessions %d", a.maxSessions)
+	add(a.rates != host.Rates{}, "rate %s:%s", sizeText(a.rates.Up), sizeText(a.rates.Down))
+	add(a.quota != quota.Limits{}, "quota %s:%s", sizeText(a.quota.Bytes), strconv.FormatInt(a.quota.Files, 10))
 	add(a.charset != "", "charset %s", a.charset)
 	if a.umask != nil {
 		add(true, "umask %03o", *a.umask)

@@ -56,3 +56,12 @@ func size(target *int64) func(string) error {
 		return nil
 	}
 }
+
+// sizeText writes a number of bytes as [size] reads it.
+func sizeText(n int64) string {
+	at := 0
+	for ; n > 0 && n%1024 == 0 && at < len(sizeUnits); at++ {
+		n /= 1024
+	}
+	return strconv.FormatInt(n, 10) + []string{"", "k", "M", "G", "T"}[at]
+}

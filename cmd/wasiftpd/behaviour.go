@@ -31,10 +31,14 @@ func (o *options) addBehaviourTo(f *pflag.FlagSet) {
 }
 
 func (o *options) setCharset(name string) error {
+	o.config.Charset = name
+	return checkCharset(name)
+}
+
+func checkCharset(name string) error {
 	if err := host.CheckCharset(name); err != nil {
 		return fmt.Errorf("%w; give one such as Windows-1252 or Shift_JIS", err)
 	}
-	o.config.Charset = name
 	return nil
 }
 

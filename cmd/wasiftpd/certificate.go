@@ -25,13 +25,13 @@ type pair struct {
 	warnedOf          atomic.Pointer[x509.Certificate] // nil while current is valid by the clock
 }
 
-// loadCertificates loads all pairs, or returns the fault of the first that can't be used.
+// loadCertificates loads all pairs, or those before the first that can't be used, and its fault.
 func loadCertificates(certFiles, keyFiles []string, logger *slog.Logger) (certificates, error) {
 	var c certificates
 	for i := range certFiles {
 		p := &pair{certFile: certFiles[i], keyFile: keyFiles[i], logger: logger}
 		if _, err := p.load(logger); err != nil {
-			return nil, err
+			return c, err
 		}
 		c = append(c, p)
 	}

@@ -40,11 +40,13 @@ func (c *clientCA) load(*slog.Logger) (changed bool, err error) {
 func (c *clientCA) read() (*x509.CertPool, string, error) {
 	content, err := os.ReadFile(c.file)
 	if err != nil {
-		return nil, "", fmt.Errorf("cannot read the clients' CA: %w; give another with --tls-client-ca", err)
+		return nil, "", blame("tls-client-ca", c.file,
+			fmt.Errorf("cannot read the clients' CA: %w; give another with --tls-client-ca", err))
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(content) {
-		return nil, "", fmt.Errorf("there is no certificate in %s; give another file with --tls-client-ca", c.file)
+		return nil, "", blame("tls-client-ca", c.file,
+			fmt.Errorf("there is no certificate in %s; give another file with --tls-client-ca", c.file))
 	}
 	return pool, contentHash(content), nil
 }

@@ -22,8 +22,9 @@ type configFile struct {
 	given  map[string][]string // what flags and variables say
 	in     map[string][]string // what the server runs with, of the settings that need a restart
 	roster *roster
-	last   string // the outcome of the latest load: the content's hash or the faults
-	latest []any  // what the latest load has changed, for the log
+	read   *document // the latest that was parsed
+	last   string    // the outcome of the latest load: the content's hash or the faults
+	latest []any     // what the latest load has changed, for the log
 }
 
 // liveSettings are those that a reload changes. Whatever else the file says holds from the
@@ -87,6 +88,7 @@ func (c *configFile) parse(content []byte) (*options, *pflag.FlagSet, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	c.read = d
 	users, faults := d.readSettings(f, c.given)
 	o.anchorAt(filepath.Dir(c.path))
 	entries, more := d.readUsers(users)
@@ -114,6 +116,9 @@ func (d *document) readSettings(f *pflag.FlagSet, given map[string][]string) (us
 			continue
 		case key.name == "user":
 			value, users = splitUsers(value)
+		}
+		if len(users) > 0 && key.name == "user" && len(value.items) == 0 {
+			continue
 		}
 		for _, err := range setFrom(flags, flag, value) {
 			faults = append(faults, d.faultOf(key.name, value, err))
@@ -152,22 +157,41 @@ func splitUsers(v *node) (plain *node, tables []*node) {
 
 // setFrom sets a flag to a value of a document.
 func setFrom(f *pflag.FlagSet, flag *pflag.Flag, v *node) (faults []error) {
-	items := []*node{v}
-	if v.kind == unstable.Array {
-		if !repeatable(flag) {
-			return []error{errors.New("it takes one value, no array")}
-		}
-		items = v.items
+	switch {
+	case v.kind == unstable.Array && !repeatable(flag):
+		return []error{errors.New("it takes one value, no array")}
+	case v.kind == unstable.Array && len(v.items) == 0:
+		return []error{fmt.Errorf("nothing is given; give a value as in %s = %s, or leave the setting out", flag.Name, example(flag))}
 	}
-	for _, item := range items {
-		text, ok := item.single()
-		if !ok {
-			faults = append(faults, misplaced{item.at, errors.New("it takes a value, no table")})
-		} else if err := set(f, flag, text); err != nil {
+	for _, item := range v.values() {
+		text, err := settingText(flag, item)
+		if err == nil {
+			err = set(f, flag, text)
+		}
+		if err != nil {
 			faults = append(faults, misplaced{item.at, err})
 		}
 	}
 	return faults
+}
+
+// settingText is the text of a value for a flag. A number is one for settings whose example
+// begins with a digit.
+func settingText(flag *pflag.Flag, v *node) (string, error) {
+	text, ok := v.single()
+	number := v.kind == unstable.Integer || v.kind == unstable.Float && !strings.Contains(text, "n") // inf and nan
+	switch {
+	case !ok:
+		return "", errors.New("it takes a value, no table")
+	case takesBool(flag):
+		if v.kind != unstable.Bool {
+			return "", errors.New("it takes true or false, without quotes")
+		}
+	case v.kind == unstable.String, number && strings.IndexAny(strings.TrimLeft(example(flag), `["`), "0123456789") == 0:
+	default:
+		return "", fmt.Errorf("it takes text in quotes, as in %s = %s", flag.Name, example(flag))
+	}
+	return text, nil
 }
 
 func (c *configFile) label() string   { return "configuration" }
@@ -215,7 +239,7 @@ func (c *configFile) take(content []byte, logger *slog.Logger) error {
 		return err
 	}
 	if err := read.tls.check(); err != nil {
-		return fmt.Errorf("%s: %w", c.path, err)
+		return c.placed(err)
 	}
 	old := c.roster.options
 	if old.anonymousRights() == 0 && read.anonymousRights() != 0 && read.anonymous == "" {

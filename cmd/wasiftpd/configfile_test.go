@@ -116,7 +116,7 @@ func TestConfigurationFaults(t *testing.T) {
 		{"help = true", `1:1: there is no key "help"`},
 		{"max-sessions = -1", `1:16: max-sessions: "-1" is no whole number`},
 		{"'max-sessions' = 1.5", `1:18: max-sessions: "1.5" is no whole number`},
-		{"sync = 'yes'", `1:8: sync: "yes" is neither true nor false`},
+		{"sync = 'yes'", `1:8: sync: it takes true or false, without quotes`},
 		{"idle-timeout = 90", `1:16: idle-timeout: "90" is no length of time such as`},
 		{"anonymous = ['ro']", `1:1: anonymous: it takes one value, no array`},
 		{"root = {a = 1}", `1:8: root: it takes a value, no table`},
@@ -155,7 +155,7 @@ func TestConfigurationFaults(t *testing.T) {
 		{userTable("a", "charset = 'klingon'"), `4:11: charset: "klingon"`},
 		{userTable("a", "umask = 22"), `4:9: umask: it is no octal number`},
 		{userTable("a", "umask = '1777'"), `4:9: umask: it is no octal number`},
-		{userTable("a", "locked = 'no'"), `4:10: locked: it is neither true nor false`},
+		{userTable("a", "locked = 'no'"), `4:10: locked: it takes true or false, without quotes`},
 		{userTable("a", "sessions = -1"), `4:12: sessions: "-1" is no whole number`},
 		{userTable("a", "allow_from = ['192.0.2.1', '192.0.2.1/24']"), `4:28: allow_from: "192.0.2.1/24" has bits behind its length; ` +
 			`did you mean 192.0.2.0/24?`},

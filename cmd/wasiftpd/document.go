@@ -39,6 +39,9 @@ type field struct {
 
 // parseDocument reads a TOML file. Its error has the place of the first fault.
 func parseDocument(path string, content []byte) (*document, error) {
+	if bytes.HasPrefix(content, []byte("\xff\xfe")) || bytes.HasPrefix(content, []byte("\xfe\xff")) {
+		return nil, fmt.Errorf("%s:1:1: the file is in UTF-16; save it in UTF-8", path)
+	}
 	content = bytes.TrimPrefix(content, []byte(byteOrderMark))
 	d := &document{path: path, content: content, lines: []int{0}, top: &node{kind: unstable.Table}}
 	for at, b := range content {
@@ -171,14 +174,13 @@ func (n *node) values() []*node {
 	return []*node{n}
 }
 
-// texts stores the texts of an array of single values, or of one of them.
+// texts stores the texts of an array of strings, or of one of them.
 func (n *node) texts(target *[]string) error {
 	for _, item := range n.values() {
-		text, ok := item.single()
-		if !ok {
-			return errors.New("it takes an array of single values")
+		if item.kind != unstable.String {
+			return misplaced{item.at, errors.New("it takes text in quotes, or an array of that")}
 		}
-		*target = append(*target, text)
+		*target = append(*target, item.text)
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ func (o *options) setHost(s string) error {
 func nonEmpty(target *string) func(string) error {
 	return func(s string) error {
 		if s == "" {
-			return errors.New("nothing is given")
+			return errors.New("nothing is given; give a path, or leave the key out")
 		}
 		*target = s
 		return nil

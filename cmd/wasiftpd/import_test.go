@@ -194,7 +194,8 @@ func TestImportFaults(t *testing.T) {
 			pure + `:9: user "gil": field 12 is "x" and no whole number`,
 			pure + `:10: user "hal": he may come from a.example.org,b, which is no network such as 192.0.2.0/24`,
 			pure + `:11: user "ike": "00:09-25:00" are no hours`, pure + `:12: user "joe": the hours are "day"`,
-			pure + `:13: it has 20 fields, and a line of pure-pw 6 to 18`, pure + `:14: the name or the folder of user "k\xe9" is no UTF-8`, "nothing is printed",
+			pure + `:13: it has 20 fields, and a line of pure-pw 6 to 18`,
+			pure + `:14: the name or the folder of user "k\xe9" is no UTF-8`, "nothing is printed",
 		}},
 		{[]string{"passwd", passwd, "--shadow", write(t, dir, "shadow", "zoe\n")}, 1, []string{
 			"shadow:1: it is not", passwd + `:1: user "ann" has no line in `,

@@ -146,7 +146,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"--proxy-protocol", "10.0.0.0/33"}, 2, "--proxy-protocol|\"10.0.0.0/33\""},
 		{[]string{"--proxy-protocol", "fe80::1%eth0"}, 2, "--proxy-protocol|\"fe80::1%eth0\""},
 		{[]string{"--proxy-protocol", "::ffff:10.0.0.0/104"}, 2, "--proxy-protocol|192.0.2.0/24"},
-		{[]string{"--proxy-protocol", ""}, 2, "--proxy-protocol|192.0.2.0/24"},
+		{[]string{"--proxy-protocol", ""}, 2, "--proxy-protocol|nothing|NETWORKS"},
 		{[]string{"--max-sessions", "-1"}, 2, "--max-sessions|\"-1\""},
 		{[]string{"--max-sessions-per-address", "many"}, 2, "--max-sessions-per-address|\"many\""},
 		{[]string{"--max-startups", "60"}, 2, "--max-startups|\"60\"|100:30:1000"},

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/spf13/pflag"
 
@@ -108,7 +107,7 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.Func("landlock", "`off|DIR`: on Linux, no files can be opened but those in served\n"+
 		"folders, those that are loaded again and those beside them. DIR is\nleft open too, for folders that come "+
 		"later; repeatable; off leaves\nall open", o.walled.set)
-	f.Func("greeting", "greet clients with `TEXT`", o.setGreeting)
+	f.StringVar(&o.config.Greeting, "greeting", "", "greet clients with `TEXT`")
 	f.Func("sessions-per-instance", "at most `N` sessions an instance of the engine; 1 isolates\nmost and costs "+
 		"most, 0 is no limit (default 0)", count(&o.config.SessionsPerInstance))
 	f.StringVar(&o.module, "module", "", "run the engine in `FILE`, not the one built in")
@@ -228,14 +227,6 @@ func duration(target *time.Duration, least time.Duration, examples string) func(
 	}
 }
 
-func (o *options) setGreeting(s string) error {
-	if strings.ContainsFunc(s, unicode.IsControl) {
-		return errors.New("the greeting must be one line without control characters")
-	}
-	o.config.Greeting = s
-	return nil
-}
-
 func oneOf(target *string, choices ...string) func(string) error {
 	return func(s string) error {
 		if !slices.Contains(choices, s) {
@@ -250,7 +241,7 @@ func count(target *int) func(string) error {
 	return func(s string) error {
 		n, err := strconv.ParseUint(s, 10, 31)
 		if err != nil {
-			return fmt.Errorf("%q is no whole number, 0 or more", s)
+			return fmt.Errorf("%q is no whole number from 0 to %d", s, math.MaxInt32)
 		}
 		*target = int(n)
 		return nil

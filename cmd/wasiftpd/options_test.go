@@ -59,8 +59,8 @@ func TestFlags(t *testing.T) {
 		{[]string{"--auth-ldap=ldaps://a", "--auth-ldap-dn=uid=%u,dc=a"}, func(o *options) {
 			o.sources.given, o.sources.ldapDN = []sourceOption{{ldap: "ldaps://a"}}, "uid=%u,dc=a"
 		}},
-		{[]string{"--auth-sql=sqlite:f", "--auth-sql=postgres://a/b", "--auth-sql-query=SELECT 1"}, func(o *options) {
-			o.sources.given, o.sources.query = []sourceOption{{sqlite: "f"}, {postgres: "postgres://a/b"}}, "SELECT 1"
+		{[]string{"--auth-sql=sqlite:f", "--auth-sql=postgres://a/b", "--auth-sql-query=SELECT $1"}, func(o *options) {
+			o.sources.given, o.sources.query = []sourceOption{{sqlite: "f"}, {postgres: "postgres://a/b"}}, "SELECT $1"
 		}},
 		{[]string{"--auth-root=/a/%u", "--auth-rights=wo"}, func(o *options) { o.sources.root, o.sources.rights = "/a/%u", "wo" }},
 		{[]string{"--auth-timeout=1s"}, func(o *options) { o.sources.timeout = time.Second }},

@@ -36,7 +36,7 @@ func (p *program) checkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.check(&o, config)
+			return config.placed(p.check(&o, config))
 		},
 	}
 	newSettings(cmd.Flags(), &o)
@@ -56,7 +56,8 @@ func (p *program) check(o *options, config *configFile) error {
 	if err == nil && o.runAs != "" {
 		faults = append(faults, r.checkFolders(files.logger))
 	}
-	faults = append(faults, o.readTLS(files), o.checkRunAs(), o.checkModule())
+	faults = append(faults, o.readTLS(files), o.checkRunAs(), o.checkModule(),
+		checkDir("tls-dir", o.tls.dir), checkDir("state-dir", o.stateDir))
 	if err := wrongUsage(faults); err != nil {
 		return err
 	}
@@ -68,7 +69,15 @@ func (o *options) checkRunAs() error {
 		return nil
 	}
 	if _, err := parseIdentity(o.runAs); err != nil {
-		return fmt.Errorf("--run-as: %w", err)
+		return blame("run-as", o.runAs, fmt.Errorf("--run-as: %w", err))
+	}
+	return nil
+}
+
+// checkDir finds that a folder for our files, which the start makes if it is missing, can't be one.
+func checkDir(key, dir string) error {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return blame(key, dir, fmt.Errorf("%s is a file and no folder; choose another with --%s", dir, key))
 	}
 	return nil
 }
@@ -82,7 +91,7 @@ func (o *options) checkModule() error {
 		_, err = host.Inspect(code)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot run the engine in %s: %w; give another with --module", o.module, err)
+		return blame("module", o.module, fmt.Errorf("cannot run the engine in %s: %w; give another with --module", o.module, err))
 	}
 	return nil
 }

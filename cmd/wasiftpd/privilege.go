@@ -35,10 +35,10 @@ func (p *program) open(ctx context.Context, o *options, r *roster, files *follow
 func (p *program) leaveRoot(o *options, r *roster, files *follower) (listeners []listener, err error) {
 	user, err := parseIdentity(o.runAs)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("--run-as: %w", err)}
+		return nil, usageError{blame("run-as", o.runAs, fmt.Errorf("--run-as: %w", err))}
 	}
 	if os.Geteuid() != 0 {
-		return nil, errors.New("only root can become another user; start it as root, or without --run-as")
+		return nil, blame("run-as", o.runAs, errors.New("only root can become another user; start it as root, or without --run-as"))
 	}
 	if listeners, err = o.listenAll(); err != nil {
 		return nil, err

@@ -62,7 +62,7 @@ func (q *quotas) open() (*quota.Store, error) {
 		q.store, err = quota.Open(dir, func(err error) { q.logger.Error("quotas", "err", err) })
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w; choose another folder with --state-dir, and restart the server", err)
+		return nil, blame("state-dir", q.dir, fmt.Errorf("%w; choose another folder with --state-dir, and restart the server", err))
 	}
 	q.kept = dir
 	return q.store, nil
@@ -132,9 +132,15 @@ func (p *program) quotaCommand() *cobra.Command {
 	var o options
 	scans := &cobra.Command{Use: "scan [USER]...", Short: "Count anew what users store",
 		Long: "scan counts what is in the folders of the users, or of all, and takes the flags that serve was given:\n" +
-			"they say who has which folder and a quota.",
-		RunE: func(cmd *cobra.Command, names []string) error { return p.scanQuotas(cmd.Context(), &o, names) }}
-	o.addTo(scans.Flags())
+			"they, or the file of --config, say who has which folder and a quota.",
+		RunE: func(cmd *cobra.Command, names []string) error {
+			config, err := p.configure(cmd.Flags(), &o)
+			if err != nil {
+				return err
+			}
+			return config.placed(p.scanQuotas(cmd.Context(), &o, names))
+		}}
+	newSettings(scans.Flags(), &o)
 	cmd.AddCommand(shows, scans)
 	return cmd
 }
@@ -163,7 +169,6 @@ func (p *program) showQuotas(given string) error {
 }
 
 func (p *program) scanQuotas(ctx context.Context, o *options, names []string) error {
-	o.anchor()
 	if ctx == nil {
 		ctx = context.Background()
 	}

@@ -21,7 +21,7 @@ func TestQuotaFlag(t *testing.T) {
 			t.Errorf("%s: %+v", text, o.quotaPerUser)
 		}
 	}
-	for _, text := range []string{"", ":5", "1:", "1:2:3", "-1", "ten"} {
+	for _, text := range []string{":5", "1:", "1:2:3", "-1", "ten"} {
 		code, _, stderr := run(t, nil, "--quota-per-user="+text)
 		if code != exitUsage || !strings.Contains(stderr, "--quota-per-user: ") || !strings.Contains(stderr, "500M:20000") {
 			t.Errorf("%q: exit code %d, %s", text, code, stderr)

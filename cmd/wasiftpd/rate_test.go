@@ -22,7 +22,7 @@ func TestRates(t *testing.T) {
 			t.Errorf("%s: %+v, %+v and %+v", text, l.Rates, l.RatesPerSession, o.ratesPerUser)
 		}
 	}
-	for _, text := range []string{"", ":", "1:", ":1", "1:2:3", "-1", "M", "10X", "10 M", "9999999999T", "1.5M"} {
+	for _, text := range []string{":", "1:", ":1", "1:2:3", "-1", "M", "10X", "10 M", "9999999999T", "1.5M"} {
 		code, _, stderr := run(t, nil, "--rate-per-user="+text)
 		if code != exitUsage || !strings.Contains(stderr, "--rate-per-user: ") || !strings.Contains(stderr, "512k:10M") {
 			t.Errorf("%q: exit code %d, %s", text, code, stderr)

@@ -116,7 +116,7 @@ func (a *accounts) nobody() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.hosts)) {
 		if err := a.hosts[name].nobody(); err != nil {
-			return fmt.Errorf("--host %s: %w", name, err)
+			return blame("host", name, fmt.Errorf("--host %s: %w", name, err))
 		}
 	}
 	return nil
@@ -166,7 +166,7 @@ func (r *roster) checkFolders(logger *slog.Logger) error {
 			case err == nil:
 				dir.Close()
 			case path == root && len(folders) == 1:
-				checked <- fmt.Errorf("%w; choose a folder with --root", err)
+				checked <- blame("root", root, fmt.Errorf("%w; choose a folder with --root", err))
 			default:
 				logger.Warn("a folder can't be opened; until it can be, its users are refused", "users", listed(folders[path]), "err", err)
 			}

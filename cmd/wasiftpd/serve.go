@@ -28,7 +28,7 @@ func (p *program) serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.serve(&o, config)
+			return config.placed(p.serve(&o, config))
 		},
 	}
 	newSettings(cmd.Flags(), &o)
@@ -148,7 +148,7 @@ func (o *options) newServer(r *roster, logger *slog.Logger) (*host.Server, error
 	var err error
 	if o.module != "" {
 		if config.Module, err = os.ReadFile(o.module); err != nil {
-			return nil, fmt.Errorf("cannot read the module: %w; give another with --module", err)
+			return nil, blame("module", o.module, fmt.Errorf("cannot read the module: %w; give another with --module", err))
 		}
 	}
 	if config.CacheDir, err = openCache(o.cacheDir, logger); err != nil {
@@ -157,7 +157,7 @@ func (o *options) newServer(r *roster, logger *slog.Logger) (*host.Server, error
 	}
 	server, err := host.New(config)
 	if err != nil && o.module != "" {
-		err = fmt.Errorf("cannot run the engine in %s: %w; give another with --module", o.module, err)
+		err = blame("module", o.module, fmt.Errorf("cannot run the engine in %s: %w; give another with --module", o.module, err))
 	}
 	return server, err
 }
@@ -181,14 +181,14 @@ func (o *options) listenAll() (listeners []listener, err error) {
 	addrs := o.addresses()
 	for i, addr := range slices.Concat(addrs, o.tls.implicit) {
 		implicit := i >= len(addrs)
-		flag := "--listen"
+		key := "listen"
 		if implicit {
-			flag = "--implicit-listen"
+			key = "implicit-listen"
 		}
-		l, err := listen(addr, flag)
+		l, err := listen(addr, "--"+key)
 		if err != nil {
 			closeAll(listeners)
-			return nil, err
+			return nil, blame(key, addr, err)
 		}
 		listeners = append(listeners, listener{l, implicit})
 	}

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/pflag"
 )
@@ -20,22 +23,52 @@ wasiftpd check says what the server would do.`
 // recorder is the value of a flag that remembers the texts it was set to.
 type recorder struct {
 	pflag.Value
+	flag  *pflag.Flag
 	texts []string
 }
 
 func (r *recorder) Set(text string) error {
-	err := r.Value.Set(text)
+	err := r.vet(text)
+	if err == nil {
+		err = r.Value.Set(text)
+	}
 	if err == nil {
 		r.texts = append(r.texts, text)
 	}
 	return err
 }
 
+// vet finds what no setting takes. The values of user and auth-sql-query may hold some
+// control characters, and their own Set says which.
+func (r *recorder) vet(text string) error {
+	_, err := strconv.ParseBool(text)
+	switch {
+	case takesBool(r.flag) && err != nil:
+		return fmt.Errorf("%q is neither true nor false", text)
+	case text == "":
+		placeholder, _ := pflag.UnquoteUsage(r.flag)
+		return fmt.Errorf("nothing is given; give %s, or leave the setting out", placeholder)
+	case r.flag.Name != "user" && r.flag.Name != "auth-sql-query":
+		return checkLine(text)
+	}
+	return nil
+}
+
+// checkLine refuses control characters, which would tear lines of the log and paths apart.
+func checkLine(text string) error {
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		return errors.New("it holds a line end or another control character; leave that out")
+	}
+	return nil
+}
+
+func takesBool(flag *pflag.Flag) bool { return strings.HasPrefix(flag.Value.Type(), "bool") }
+
 // newSettings adds the flags of serve to f, for o.
 func newSettings(f *pflag.FlagSet, o *options) {
 	o.addTo(f)
 	f.VisitAll(func(flag *pflag.Flag) {
-		flag.Value = &recorder{Value: flag.Value}
+		flag.Value = &recorder{Value: flag.Value, flag: flag}
 		if flag.DefValue == "[]" {
 			flag.DefValue = "" // else help would show it: pflag knows an empty list by the type of its value
 		}
@@ -81,9 +114,6 @@ func set(f *pflag.FlagSet, flag *pflag.Flag, text string) error {
 	err := f.Set(flag.Name, text)
 	if err == nil {
 		return nil
-	}
-	if strings.HasPrefix(flag.Value.Type(), "bool") {
-		return fmt.Errorf("%q is neither true nor false", text)
 	}
 	if invalid, ok := err.(*pflag.InvalidValueError); ok {
 		return invalid.Unwrap()

@@ -65,8 +65,8 @@ func (o *options) addSourcesTo(f *pflag.FlagSet) {
 		"uid=%u,ou=people,dc=example,dc=org", s.setDN)
 	f.Func("auth-sql", "find users in the database at `URL`, repeatable, as in\n"+
 		"postgres://ftp@db.example.org/accounts or sqlite:FILE", s.addSQL)
-	f.StringVar(&s.query, "auth-sql-query", "", "by the `QUERY`, in which $1 is the user's name; its columns are hash,\n"+
-		"and root, rights and charset, which may be missing\n(default "+usualQuery+")")
+	f.Func("auth-sql-query", "by the `QUERY`, in which $1 is the user's name; its columns are hash,\n"+
+		"and root, rights and charset, which may be missing\n(default "+usualQuery+")", s.setQuery)
 	f.StringVar(&s.root, "auth-root", "", "the folder `DIR` of users for whom these give none, with %u for the\n"+
 		"user's name (default that of --root)")
 	f.Func("auth-rights", "the `RIGHTS` of users for whom these give none (default ro)", s.setRights)

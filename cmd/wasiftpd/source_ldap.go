@@ -48,7 +48,8 @@ func (s *sourceOptions) setDN(text string) error {
 
 func newLDAPSource(text string, o *options) (*ldapSource, error) {
 	if o.sources.ldapDN == "" {
-		return nil, usageError{errors.New("--auth-ldap needs --auth-ldap-dn, such as uid=%u,ou=people,dc=example,dc=org")}
+		return nil, usageError{blame("auth-ldap", text, errors.New("--auth-ldap needs --auth-ldap-dn, such as "+
+			"uid=%u,ou=people,dc=example,dc=org"))}
 	}
 	u, _ := url.Parse(text) // as addLDAP did
 	return &ldapSource{

@@ -30,9 +30,6 @@ const programsAtATime = 8
 const dyingTime = time.Second
 
 func (s *sourceOptions) addProgram(path string) error {
-	if path == "" {
-		return errors.New("nothing is given")
-	}
 	s.given = append(s.given, sourceOption{program: path})
 	return nil
 }
@@ -43,7 +40,7 @@ func newProgramSource(path string, o *options) (*programSource, error) {
 		if fault := (*exec.Error)(nil); errors.As(err, &fault) {
 			err = fault.Err
 		}
-		return nil, fmt.Errorf("cannot run %s: %w; give another program with --auth-program", path, err)
+		return nil, blame("auth-program", path, fmt.Errorf("cannot run %s: %w; give another program with --auth-program", path, err))
 	}
 	p := &programSource{path: path, usual: o.usual(), timeout: o.sources.timeout, turns: newTurns(programsAtATime)}
 	// Our own variables may hold passwords.

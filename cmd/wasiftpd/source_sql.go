@@ -55,6 +55,14 @@ func (s *sourceOptions) addSQL(text string) error {
 	return nil
 }
 
+func (s *sourceOptions) setQuery(query string) error {
+	if !strings.Contains(query, "$1") || strings.ContainsRune(query, 0) {
+		return errors.New("it does not ask for the user's name by $1, as in " + usualQuery)
+	}
+	s.query = query
+	return nil
+}
+
 // newSQLSource opens a database, but does not connect to it yet.
 func newSQLSource(given sourceOption, o *options, checks *checks) (*sqlSource, error) {
 	s := &sqlSource{

@@ -89,7 +89,7 @@ func TestAuthSQLQuery(t *testing.T) {
 		"SELECT name FROM users WHERE name = $1":                    host.ErrBusy,
 		"SELECT hash, name FROM users WHERE name = $1":              host.ErrBusy,
 		"SELECT hash FROM users WHERE name >= $1":                   host.ErrBusy,
-		"SELECT nonsense": host.ErrBusy,
+		"SELECT nonsense WHERE name = $1":                           host.ErrBusy,
 	} {
 		r := openAccounts(t, "--root", t.TempDir(), "--auth-sql", "sqlite:"+newSQLite(t), "--auth-sql-query", query)
 		if _, err := r.login("ann", "secret"); !errors.Is(err, want) {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/url"
@@ -123,27 +124,29 @@ func (t *tlsOptions) check() error {
 	n := min(len(t.certs), len(t.keys))
 	switch {
 	case len(t.certs) > n:
-		return fmt.Errorf("the certificate %s has no key; give --tls-key for each --tls-cert, in the same order", t.certs[n])
+		return blame("tls-cert", t.certs[n],
+			fmt.Errorf("the certificate %s has no key; give --tls-key for each --tls-cert, in the same order", t.certs[n]))
 	case len(t.keys) > n:
-		return fmt.Errorf("the key %s has no certificate; give --tls-cert for each --tls-key, in the same order", t.keys[n])
+		return blame("tls-key", t.keys[n],
+			fmt.Errorf("the key %s has no certificate; give --tls-cert for each --tls-key, in the same order", t.keys[n]))
 	case t.own != "" && n+len(t.acme) > 0, n > 0 && len(t.acme) > 0, len(t.hosts) > 0 && (t.own == "off" || len(t.acme) > 0):
 		return errors.New("--tls, --tls-cert and --tls-acme exclude each other, and --tls off and --tls-acme the " +
 			"cert of --host; give one")
 	case t.acmeCA != "" && len(t.acme) == 0:
-		return errors.New("--tls-acme-ca needs --tls-acme")
+		return blame("tls-acme-ca", t.acmeCA, errors.New("--tls-acme-ca needs --tls-acme"))
 	case t.clientAuth != "" && t.clientCA == "":
-		return errors.New("--tls-client-auth needs --tls-client-ca")
+		return blame("tls-client-auth", t.clientAuth, errors.New("--tls-client-auth needs --tls-client-ca"))
 	}
 	for _, f := range []struct {
 		name  string
 		given bool
 	}{
-		{"--implicit-listen", len(t.implicit) > 0},
-		{"--tls-require", t.require != "" && t.require != "off"},
-		{"--tls-client-ca", t.clientCA != ""},
+		{"implicit-listen", len(t.implicit) > 0},
+		{"tls-require", t.require != "" && t.require != "off"},
+		{"tls-client-ca", t.clientCA != ""},
 	} {
 		if f.given && !t.on() {
-			return fmt.Errorf("%s needs TLS; give --tls-cert and --tls-key, --tls-acme, or --tls self-signed", f.name)
+			return blame(f.name, "", fmt.Errorf("--%s needs TLS; give --tls-cert and --tls-key, --tls-acme, or --tls self-signed", f.name))
 		}
 	}
 	return nil
@@ -162,7 +165,7 @@ func (o *options) readTLS(files *follower) error {
 	}
 	loaded, err := loadCertificates(certs, keys, files.logger)
 	if err != nil {
-		return err
+		return t.blameFor(len(loaded), err)
 	}
 	t.loaded = loaded
 	for i, h := range t.hosts {
@@ -184,6 +187,19 @@ func (o *options) readTLS(files *follower) error {
 	}
 	files.all = append(files.all, t.issuers)
 	return nil
+}
+
+// blameFor is a fault of the certificate at an index of those of --tls-cert and --host.
+func (t *tlsOptions) blameFor(at int, err error) error {
+	if at >= len(t.certs) {
+		host := t.hosts[at-len(t.certs)].name
+		return blame("host", host, fmt.Errorf("%w; give others in --host %s", err, host))
+	}
+	key, path := "tls-cert", t.certs[at]
+	if fault := (*fs.PathError)(nil); errors.As(err, &fault) && fault.Path == t.keys[at] && fault.Path != path {
+		key, path = "tls-key", t.keys[at]
+	}
+	return blame(key, path, fmt.Errorf("%w; give another with --%s", err, key))
 }
 
 // setUpTLS writes TLS into the server's configuration. It comes after the change of the
@@ -260,7 +276,8 @@ func (t *tlsOptions) privateDir(logger *slog.Logger) (string, error) {
 		}
 	}
 	if err != nil {
-		return "", fmt.Errorf("there is no private folder for certificates: %w; choose one with --tls-dir", err)
+		return "", blame("tls-dir", t.dir,
+			fmt.Errorf("there is no private folder for certificates: %w; choose one with --tls-dir", err))
 	}
 	t.kept = dir
 	return dir, nil

@@ -158,7 +158,7 @@ func (f *usersFile) logAttrs() []any { return f.latest }
 func (f *usersFile) begin(logger *slog.Logger) error {
 	content, err := f.read(logger)
 	if err != nil {
-		return fmt.Errorf("cannot read the users file: %w; give another with --users", err)
+		return blame("users", f.path, fmt.Errorf("cannot read the users file: %w; give another with --users", err))
 	}
 	f.last = contentHash(content)
 	f.entries, err = parseUsers(bytes.NewReader(content), f.path)

@@ -34,12 +34,12 @@ var userSettings = []userSetting{
 	{"password", true, "a hash: wasiftpd passwd prints it. One that begins with * locks the account", `"*"`, one((*entry).addHash)},
 	{"passwords", true, "several hashes, each of which lets the user in", `["*"]`, each((*entry).addHash)},
 	{"root", false, "the user's folder, counted from that of this file. %u is the user's name",
-		`"/srv/%u"`, one((*entry).setRoot)},
-	{"rights", false, host.RightsHelp, `"rw"`, one((*entry).setRights)},
+		`"/srv/%u"`, text((*entry).setRoot)},
+	{"rights", false, host.RightsHelp, `"rw"`, text((*entry).setRights)},
 	{"rules", false, "other rights for folders: the rule of the nearest folder holds. rights = \"\" hides it;\n" +
 		"max, accept and refuse limit uploads",
 		`[{path = "/archive/**", rights = "ro"}, {path = "/in", rights = "wo", max = "20M", refuse = ["*.exe"]}]`, (*entry).setRules},
-	{"charset", false, "the character set of the user's client, for names of files", `"Shift_JIS"`, one((*entry).setCharset)},
+	{"charset", false, "the character set of the user's client, for names of files", `"Shift_JIS"`, text((*entry).setCharset)},
 	{"umask", false, "taken from the permissions of new files and folders, in place of the process's umask",
 		`"027"`, (*entry).setUmask},
 	{"locked", false, "true refuses the user's logins", `false`, flagOf(func(e *entry) *bool { return &e.locked })},
@@ -51,14 +51,14 @@ var userSettings = []userSetting{
 	{"allow_from", false, "the addresses and networks that the user may come from",
 		`["192.0.2.0/24", "2001:db8::/32"]`, each((*entry).addNetwork)},
 	{"time_zone", false, "the zone of the dates, days and hours below (default this machine's)",
-		`"Europe/Berlin"`, one((*entry).setZone)},
+		`"Europe/Berlin"`, text((*entry).setZone)},
 	{"valid_from", false, "the first day, or moment, of the account", `2026-01-01`, one((*entry).setAfter)},
 	{"valid_until", false, "the last day of the account, or the moment of its end", `2030-12-31`, one((*entry).setBefore)},
 	{"weekdays", false, "the days on which the user may log in", `["mon-fri", "sun"]`, each((*entry).addWeekdays)},
 	{"hours", false, "the hours in which the user may log in", `["08:00-17:30", "22:00-02:00"]`, each((*entry).addHours)},
 	{"tls_required", false, "true refuses logins without TLS", `false`, flagOf(func(e *entry) *bool { return &e.admission.tls })},
 	{"certificate", true, "the common name of the client certificate that the user must show; see --tls-client-auth",
-		`"alice"`, one((*entry).setCertificate)},
+		`"alice"`, text((*entry).setCertificate)},
 }
 
 // one reads a single value.
@@ -69,6 +69,19 @@ func one(set func(*entry, string) error) func(*entry, *node) error {
 			return errors.New("it takes one value, no array and no table")
 		}
 		return set(e, text)
+	}
+}
+
+// text reads a string.
+func text(set func(*entry, string) error) func(*entry, *node) error {
+	return func(e *entry, v *node) error {
+		if v.kind != unstable.String {
+			return errors.New("it takes one value, text in quotes")
+		}
+		if err := checkLine(v.text); err != nil {
+			return err
+		}
+		return set(e, v.text)
 	}
 }
 
@@ -94,7 +107,7 @@ func each(add func(*entry, string) error) func(*entry, *node) error {
 func flagOf(target func(*entry) *bool) func(*entry, *node) error {
 	return func(e *entry, v *node) error {
 		if v.kind != unstable.Bool {
-			return errors.New("it is neither true nor false")
+			return errors.New("it takes true or false, without quotes")
 		}
 		*target(e) = v.text == "true"
 		return nil
@@ -126,7 +139,7 @@ func (e *entry) addHash(hash string) error {
 // setRoot reads the folder. Its %u is replaced only if the name leads to no other folder.
 func (e *entry) setRoot(root string) error {
 	if root == "" {
-		return errors.New("nothing is given")
+		return errors.New("nothing is given; give a folder, or leave the key out")
 	}
 	if strings.Contains(root, "%u") {
 		if !isElement(e.name) {
@@ -151,7 +164,7 @@ func (e *entry) setRights(text string) (err error) {
 
 func (e *entry) setCharset(name string) error {
 	e.charset = name
-	return host.CheckCharset(name)
+	return checkCharset(name)
 }
 
 // setRules reads the rules.
@@ -277,7 +290,7 @@ func (e *entry) addHours(text string) error {
 
 func (e *entry) setCertificate(name string) error {
 	if name == "" {
-		return errors.New("nothing is given")
+		return errors.New("nothing is given; give the common name of a certificate, or leave the key out")
 	}
 	e.certificate = name
 	return nil

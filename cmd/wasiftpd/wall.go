@@ -28,12 +28,9 @@ type wallOptions struct {
 }
 
 func (o *wallOptions) set(s string) error {
-	switch {
-	case s == "":
-		return errors.New("nothing is given")
-	case s == "off":
+	if s == "off" {
 		o.off = true
-	default:
+	} else {
 		o.extra = append(o.extra, s)
 	}
 	return nil

@@ -29,7 +29,11 @@ func turnOn(words []host.Switch, fault string) func(string) error {
 		for said := range strings.SplitSeq(list, ",") {
 			at := slices.IndexFunc(words, func(w host.Switch) bool { return w.Name == strings.TrimSpace(said) })
 			if at < 0 {
-				return fmt.Errorf("%q %s; see wasiftpd --help", said, fault)
+				known := map[string]bool{}
+				for _, w := range words {
+					known[w.Name] = true
+				}
+				return fmt.Errorf("%q %s%s; see wasiftpd --help", said, fault, didYouMean(nearest(said, known)))
 			}
 			*words[at].On = true
 		}

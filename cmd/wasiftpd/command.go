@@ -101,6 +101,7 @@ func (p *program) command() *cobra.Command {
 	root.SetFlagErrorFunc(flagFault)
 	root.AddCommand(p.serveCommand(), p.passwdCommand(), p.importCommand(), p.configCommand(), p.checkCommand(),
 		p.quotaCommand(), p.moduleCommand(), p.versionCommand())
+	groupFlags(root)
 	return root
 }
 

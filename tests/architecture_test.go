@@ -75,7 +75,8 @@ var floors = map[string][]string{
 // arrows list, for some packages, all of our packages that they may import: fewer than
 // their floor may.
 var arrows = map[string][]string{
-	"cmd/wasiftpd":          {"host", "host/bans", "host/quota", "host/turns", "module", "fsbridge"},
+	"cmd/wasiftpd":          {"cmd/wasiftpd/doctor", "host", "host/bans", "host/quota", "host/turns", "module", "fsbridge"},
+	"cmd/wasiftpd/doctor":   nil,
 	"host/bans":             nil,
 	"host/turns":            nil,
 	"host/wasmtest":         {"wasi"},

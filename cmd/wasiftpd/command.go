@@ -70,6 +70,9 @@ func (p *program) run(args ...string) int {
 	if err == nil {
 		return 0
 	}
+	if err == errFaults {
+		return exitFailure
+	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		fmt.Fprintf(p.stderr, "wasiftpd: %s\n", line)
 	}
@@ -99,7 +102,7 @@ func (p *program) command() *cobra.Command {
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.SetFlagErrorFunc(flagFault)
-	root.AddCommand(p.serveCommand(), p.passwdCommand(), p.importCommand(), p.configCommand(), p.checkCommand(),
+	root.AddCommand(p.serveCommand(), p.passwdCommand(), p.importCommand(), p.configCommand(), p.checkCommand(), p.doctorCommand(),
 		p.quotaCommand(), p.moduleCommand(), p.versionCommand())
 	groupFlags(root)
 	return root

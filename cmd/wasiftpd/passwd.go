@@ -175,11 +175,7 @@ func withLine(text, name, line string) (with string, replaced bool) {
 func (p *program) readPassword() (string, error) {
 	fd, ok := terminal(p.stdin)
 	if !ok {
-		line, err := bufio.NewReader(p.stdin).ReadString('\n')
-		if err != nil && err != io.EOF {
-			return "", fmt.Errorf("cannot read the password: %w", err)
-		}
-		return strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"), nil
+		return p.passwordLine()
 	}
 	first, err := p.ask(fd, "Password: ")
 	if err != nil {
@@ -190,6 +186,15 @@ func (p *program) readPassword() (string, error) {
 		err = errors.New("the two passwords differ; nothing was changed")
 	}
 	return first, err
+}
+
+// passwordLine reads a line of stdin, which may lack its end.
+func (p *program) passwordLine() (string, error) {
+	line, err := bufio.NewReader(p.stdin).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return "", fmt.Errorf("cannot read the password: %w", err)
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"), nil
 }
 
 // ask reads a line without echo. It catches interrupts, because they would leave the

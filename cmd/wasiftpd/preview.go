@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"math/bits"
 	"os"
@@ -47,7 +48,17 @@ func (p *program) checkCommand() *cobra.Command {
 func (p *program) check(o *options, config *configFile) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	files := &follower{logger: newLogger(p.stderr, o.logFormat), unwatched: map[string]bool{}}
+	r, err := o.inspect(ctx, config, newLogger(p.stderr, o.logFormat))
+	if err != nil {
+		return err
+	}
+	return o.preview(p.stdout, r.current.Load())
+}
+
+// inspect reads all that the options name, as a start does, and returns all faults. It logs
+// what the start would warn of.
+func (o *options) inspect(ctx context.Context, config *configFile, logger *slog.Logger) (*roster, error) {
+	files := &follower{logger: logger, unwatched: map[string]bool{}}
 	r, err := o.roster(ctx, files)
 	faults := []error{err}
 	if err == nil && config != nil {
@@ -58,10 +69,7 @@ func (p *program) check(o *options, config *configFile) error {
 	}
 	faults = append(faults, o.readTLS(files), o.checkRunAs(), o.checkModule(),
 		checkDir("tls-dir", o.tls.dir), checkDir("state-dir", o.stateDir))
-	if err := wrongUsage(faults); err != nil {
-		return err
-	}
-	return o.preview(p.stdout, r.current.Load())
+	return r, wrongUsage(faults)
 }
 
 func (o *options) checkRunAs() error {

@@ -72,6 +72,11 @@ func usable(dir string) error {
 			return nil
 		}
 	}
+	return writable(dir)
+}
+
+// writable says why no file can be made in a folder.
+func writable(dir string) error {
 	f, err := os.CreateTemp(dir, newPrefix+"*")
 	if err != nil {
 		return err

@@ -22,7 +22,14 @@ var (
 	warm     sync.Once
 )
 
+// asProgram is a variable that makes the tests' binary the program itself, for tests that need
+// it in a process of its own.
+const asProgram = "RUN_AS_WASIFTPD"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
 	dir, err := os.MkdirTemp("", "wasiftpd")
 	if err != nil {
 		panic(err)
@@ -102,7 +109,8 @@ func start(t *testing.T, args ...string) *running {
 	return program{}.start(t, append([]string{"--listen", "127.0.0.1:0"}, args...)...)
 }
 
-func (p program) start(t *testing.T, args ...string) *running {
+// warmUp fills the cache of compiled code.
+func warmUp(t *testing.T) {
 	t.Helper()
 	warm.Do(func() {
 		server, err := host.New(host.Config{CacheDir: cacheDir})
@@ -111,6 +119,11 @@ func (p program) start(t *testing.T, args ...string) *running {
 		}
 		server.Close()
 	})
+}
+
+func (p program) start(t *testing.T, args ...string) *running {
+	t.Helper()
+	warmUp(t)
 	s := &running{
 		t: t, out: newOutput(), log: newOutput(),
 		signal: make(chan os.Signal, 2), hangup: make(chan os.Signal), exit: make(chan int, 1),

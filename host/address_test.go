@@ -72,7 +72,7 @@ func TestAnnouncedAddress(t *testing.T) {
 	} {
 		sh := newStill(t, Config{Passive: c.passive})
 		s := &session{
-			shard: sh, server: sh.server,
+			shard: sh, server: sh.server, config: sh.server.current(),
 			local:  netip.AddrPortFrom(netip.MustParseAddr(c.local), 21),
 			client: netip.AddrPortFrom(netip.MustParseAddr(c.client), 50_000),
 		}

@@ -50,7 +50,7 @@ func (sh *shard) fileLink(a *wasm.Args) wasi.Errno {
 	switch {
 	case !ok:
 		return wasi.EINVAL
-	case !sh.server.config.Allow.SiteSymlink:
+	case !s.config.Allow.SiteSymlink:
 		return wasi.EACCES
 	}
 	key := questionKey{call: wasi.FileMake, name: name, to: target}
@@ -71,7 +71,7 @@ func (sh *shard) fileRemove(a *wasm.Args) wasi.Errno {
 	case wasi.RemoveDir:
 		gone.Kind = ChangeRmdir
 	case wasi.RemoveTree:
-		if !sh.server.config.Allow.SiteRmdir {
+		if !s.config.Allow.SiteRmdir {
 			return wasi.EACCES
 		}
 		gone.Kind = ChangeRmtree

@@ -17,7 +17,7 @@ func (sh *shard) fileCopy(a *wasm.Args) wasi.Errno {
 		return errno
 	}
 	to, ok := s.name(a, 2)
-	flags, allow := a.Uint32(3), sh.server.config.Allow
+	flags, allow := a.Uint32(3), s.config.Allow
 	switch {
 	case !ok || from == to || flags&^wasi.CopyAppend != 0:
 		return wasi.EINVAL

@@ -57,7 +57,7 @@ const (
 
 // open gives the listener its handle, and begins the wait.
 func (l *listener) open() wasi.Errno {
-	l.limit(l.session.server.config.Limits.DataTime)
+	l.limit(l.session.config.Limits.DataTime)
 	handle, errno := l.session.own(l)
 	if errno != wasi.OK {
 		l.shutPort()
@@ -202,7 +202,7 @@ func (l *listener) next() *conn.Arrival {
 func (l *listener) fail(err error) {
 	s := l.session
 	if !l.failing {
-		s.server.config.Logger.Warn("no data connection accepted; trying again", "session", s.id, "client", s.client, "err", err)
+		s.server.logger.Warn("no data connection accepted; trying again", "session", s.id, "client", s.client, "err", err)
 	}
 	l.failing = true
 	time.AfterFunc(failPause, func() { s.shard.do(l.attend) })
@@ -220,7 +220,7 @@ func (l *listener) take() (*conn.Arrival, wasi.Errno) {
 		}
 		if !l.wanted {
 			l.wanted = true
-			l.limit(l.session.server.config.Limits.DataTime)
+			l.limit(l.session.config.Limits.DataTime)
 		}
 		return nil, wasi.EAGAIN
 	case 1:
@@ -240,7 +240,7 @@ func (sh *shard) netListen(a *wasm.Args) wasi.Errno {
 	if errno != wasi.OK {
 		return errno
 	}
-	scarce := s.server.config.Passive.FirstPort > 0 || s.server.config.ListenData != nil
+	scarce := s.config.Passive.FirstPort > 0 || s.config.ListenData != nil
 	if len(s.objects) >= maxOwned || scarce && s.listens() {
 		return wasi.EMFILE // the engine needs one port a session; of a range it gets no more
 	}
@@ -312,7 +312,7 @@ func (c *dataConn) usable() wasi.Errno {
 		return wasi.EBADF
 	case c.shaking:
 		return wasi.EBUSY
-	case c.tls == nil && c.session.server.config.TLS.Require == TLSForTransfer:
+	case c.tls == nil && c.session.config.TLS.Require == TLSForTransfer:
 		return wasi.EACCES
 	}
 	return wasi.OK
@@ -325,7 +325,7 @@ func (c *dataConn) end() {
 		c.cancel()
 	}
 	if c.stream != nil {
-		stall := c.session.server.config.Limits.StallTime
+		stall := c.session.config.Limits.StallTime
 		c.stream.Close(stall, stall)
 	}
 }
@@ -357,7 +357,7 @@ func (sh *shard) netDeflate(a *wasm.Args) wasi.Errno {
 		level = defaultLevel
 	}
 	c.deflated = &conn.Deflated{
-		Conn: c.stream.Ordinary(), Level: level, Stall: sh.server.config.Limits.StallTime,
+		Conn: c.stream.Ordinary(), Level: level, Stall: c.session.config.Limits.StallTime,
 		Labour: c.session.labour(context.Background()),
 	}
 	c.connected(c.deflated, a.Handle(0))
@@ -388,14 +388,14 @@ func (sh *shard) netDial(a *wasm.Args) wasi.Errno {
 	if !to.IsValid() {
 		return wasi.EINVAL
 	}
-	if s.server.config.ListenData != nil || to.Port() < wasi.LowestPort || !s.owns(to.Addr()) {
+	if s.config.ListenData != nil || to.Port() < wasi.LowestPort || !s.owns(to.Addr()) {
 		s.observe(Event{Kind: DataRefused, Data: to})
 		return wasi.EACCES
 	}
 	if s.dialing >= maxOwned || !s.seat.hold() { // attempts whose handle was closed count until they end
 		return wasi.EMFILE
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), s.server.config.Limits.DataTime)
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.Limits.DataTime)
 	c := &dataConn{session: s, cancel: cancel}
 	handle, errno := s.own(c)
 	if errno != wasi.OK {

@@ -45,7 +45,7 @@ func (s *Server) guard(whose string, of *session, call func() error) (err error)
 		if of != nil {
 			about = append([]any{"session", of.id, "client", of.client}, about...)
 		}
-		s.config.Logger.Error("panic in the embedder's code", about...)
+		s.logger.Error("panic in the embedder's code", about...)
 	}()
 	return call()
 }

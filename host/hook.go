@@ -144,7 +144,7 @@ func (s *session) consult(e Event, hook func() error) error {
 
 // mayLogin asks Login about the account user.
 func (s *session) mayLogin(ctx context.Context, user string) error {
-	hook := s.server.config.Hooks.Login
+	hook := s.config.Hooks.Login
 	if hook == nil {
 		return nil
 	}
@@ -153,7 +153,7 @@ func (s *session) mayLogin(ctx context.Context, user string) error {
 
 // mayChange asks BeforeChange.
 func (s *session) mayChange(ctx context.Context, user string, c Change) error {
-	hook := s.server.config.Hooks.BeforeChange
+	hook := s.config.Hooks.BeforeChange
 	if hook == nil {
 		return nil
 	}
@@ -162,7 +162,7 @@ func (s *session) mayChange(ctx context.Context, user string, c Change) error {
 
 // mayDownload asks BeforeDownload about a file. to is the target of a copy, "" for none.
 func (f *openFile) mayDownload(ctx context.Context, offset int64, to string) error {
-	s, hook := f.session, f.session.server.config.Hooks.BeforeDownload
+	s, hook := f.session, f.session.config.Hooks.BeforeDownload
 	if hook == nil {
 		return nil
 	}
@@ -172,7 +172,7 @@ func (f *openFile) mayDownload(ctx context.Context, offset int64, to string) err
 
 // mayUpload asks BeforeUpload about the file.
 func (f *openFile) mayUpload(ctx context.Context) error {
-	s, hook := f.session, f.session.server.config.Hooks.BeforeUpload
+	s, hook := f.session, f.session.config.Hooks.BeforeUpload
 	if hook == nil {
 		return nil
 	}
@@ -181,7 +181,7 @@ func (f *openFile) mayUpload(ctx context.Context) error {
 
 // mayCommit asks BeforeCommit about the upload, all of which has been written.
 func (f *openFile) mayCommit(ctx context.Context) error {
-	s, hook := f.session, f.session.server.config.Hooks.BeforeCommit
+	s, hook := f.session, f.session.config.Hooks.BeforeCommit
 	if hook == nil {
 		return nil
 	}
@@ -204,7 +204,7 @@ type prunes struct {
 // pruning returns files whose RemoveTree asks BeforeChange about all below top.
 func (s *session) pruning(ctx context.Context, user string, files *fsbridge.Access, top string) *fsbridge.Access {
 	storage, ok := files.FS.(fsbridge.RemoveFS)
-	if s.server.config.Hooks.BeforeChange == nil || !ok {
+	if s.config.Hooks.BeforeChange == nil || !ok {
 		return files
 	}
 	asking := *files

@@ -36,7 +36,7 @@ func newCrew(t *testing.T, processors int) *crew {
 }
 
 func (c *crew) session(account string) *session {
-	s := &session{shard: c.shard, server: c.shard.server, seat: c.shard.seat()}
+	s := &session{shard: c.shard, server: c.shard.server, config: c.shard.server.current(), seat: c.shard.seat()}
 	s.login.Store(&login{session: s, name: account})
 	return s
 }

@@ -69,7 +69,7 @@ func (l *login) closeAccount() {
 	defer server.threads.questions.Leave(l.name)
 	err := l.session.guard(accountCode, l.close)
 	if _, told := err.(*panicked); err != nil && !told {
-		server.config.Logger.Warn("an account was not closed", "session", l.session.id, "user", l.name, "err", err)
+		server.logger.Warn("an account was not closed", "session", l.session.id, "user", l.name, "err", err)
 	}
 }
 
@@ -80,7 +80,7 @@ func (s *session) can(right Rights) bool {
 	if l == nil || l.files.Load().Anywhere()&right != right || l.revoked.Load() {
 		return false
 	}
-	return s.server.config.TLS.Require < TLSForControl || s.stream.Protected()
+	return s.config.TLS.Require < TLSForControl || s.stream.Protected()
 }
 
 func (s *session) logout() {
@@ -101,7 +101,7 @@ func (sh *shard) authHost(a *wasm.Args) wasi.Errno {
 	}
 	name := strings.ToLower(strings.TrimSuffix(a.String(1), "."))
 	if name != "" {
-		if !s.server.hasHost(name) {
+		if !s.config.hasHost(name) {
 			return wasi.ENOENT
 		}
 		if state := s.stream.State(); state != nil && state.ServerName != "" && !strings.EqualFold(state.ServerName, name) {
@@ -125,16 +125,15 @@ func (s *session) at() string {
 	if s.host != "" {
 		return s.host
 	}
-	if state := s.stream.State(); state != nil && s.server.config.Hosts != nil && s.server.hasHost(state.ServerName) {
+	if state := s.stream.State(); state != nil && s.config.Hosts != nil && s.config.hasHost(state.ServerName) {
 		return strings.ToLower(state.ServerName)
 	}
 	return ""
 }
 
 // hasHost reports whether HOST accepts name.
-func (s *Server) hasHost(name string) bool {
-	hosts := s.config.Hosts
-	return hosts == nil || slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, name) })
+func (c *Config) hasHost(name string) bool {
+	return c.Hosts == nil || slices.ContainsFunc(c.Hosts, func(h string) bool { return strings.EqualFold(h, name) })
 }
 
 // authLogin logs the session in, or out.
@@ -155,7 +154,7 @@ func (sh *shard) authLogin(a *wasm.Args) wasi.Errno {
 	user, password := a.String(1), a.String(2)
 	given := Login{Session: s.id, User: user, Password: Password(password), Host: s.at(), TLS: s.stream.State()}
 	given.Client, given.Server = s.client, s.local
-	if given.TLS == nil && s.server.config.TLS.Require != TLSOptional || s.failures >= s.server.config.Limits.LoginFailures {
+	if given.TLS == nil && s.config.TLS.Require != TLSOptional || s.failures >= s.config.Limits.LoginFailures {
 		return wasi.EACCES
 	}
 	s.named.Store(&given.Host)
@@ -221,7 +220,7 @@ func (s *session) authenticate(ctx context.Context, given Login, attempt *bans.A
 		return answer{errno: wasi.EMFILE}
 	}
 	if !errors.Is(err, ErrDenied) && ctx.Err() == nil {
-		s.server.config.Logger.Error("the authenticator failed", "session", s.id, "client", s.client, "user", given.User, "err", err)
+		s.server.logger.Error("the authenticator failed", "session", s.id, "client", s.client, "user", given.User, "err", err)
 	}
 	return answer{errno: wasi.EACCES}
 }
@@ -234,14 +233,14 @@ var (
 // logIn asks the authenticator, and counts the session as one of the account's. It asks
 // again if Revoke was called meanwhile: the answer may be older than that.
 func (s *session) logIn(ctx context.Context, given Login) (*login, error) {
-	if s.server.config.Authenticator == nil {
+	if s.config.Authenticator == nil {
 		return nil, ErrDenied
 	}
 	for {
 		revocations := s.server.revocations.Load()
 		var account *Account
 		err := s.guard(authenticatorCode, func() (err error) {
-			account, err = s.server.config.Authenticator.Authenticate(ctx, given)
+			account, err = s.config.Authenticator.Authenticate(ctx, given)
 			return err
 		})
 		if err != nil {
@@ -266,7 +265,7 @@ func (l *login) limit(account *Account) error {
 		return fmt.Errorf("the account %q: %w", l.name, errors.Join(f...))
 	}
 	l.rates = account.Rates
-	l.own = newMeters(meters{}, account.RatesPerSession.tighter(l.session.server.config.Limits.RatesPerSession))
+	l.own = newMeters(meters{}, account.RatesPerSession.tighter(l.session.config.Limits.RatesPerSession))
 	return nil
 }
 
@@ -282,7 +281,7 @@ func (s *session) use(ctx context.Context, account *Account, user string, revoca
 			l.leave()
 		}
 	}()
-	files := fsbridge.Access{FS: account.FS, Rights: account.Rights, Rules: account.Rules, FollowLinks: s.server.config.FollowLinks,
+	files := fsbridge.Access{FS: account.FS, Rights: account.Rights, Rules: account.Rules, FollowLinks: s.config.FollowLinks,
 		Quota: account.Quota}
 	if err = l.bind(files); err != nil {
 		return nil, err
@@ -290,7 +289,7 @@ func (s *session) use(ctx context.Context, account *Account, user string, revoca
 	if err = l.limit(account); err != nil {
 		return nil, err
 	}
-	if l.names, err = charset.New(cmp.Or(account.Charset, s.server.config.Charset)); err != nil {
+	if l.names, err = charset.New(cmp.Or(account.Charset, s.config.Charset)); err != nil {
 		return nil, err
 	}
 	if err = s.guard(filesCode, func() error { l.able = l.files.Load().Able(); return nil }); err != nil {

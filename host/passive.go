@@ -44,15 +44,15 @@ func (p *passivePort) listener() *listener {
 
 // lasting reports whether a port may be kept for the session's next transfer.
 func (l *listener) lasting() bool {
-	fresh := l.session.server.config.Passive.PublicAddressFor == nil || time.Since(l.opened) < publicTime
-	return !l.ranged && l.session.server.config.ListenData == nil && l.uses < maxUses && fresh
+	fresh := l.session.config.Passive.PublicAddressFor == nil || time.Since(l.opened) < publicTime
+	return !l.ranged && l.session.config.ListenData == nil && l.uses < maxUses && fresh
 }
 
 // family is the address family of the session's passive ports: that of the control
 // connection. A session without one has ports of ListenData only, of whatever family.
 func (s *session) family(want uint32) (family uint32, errno wasi.Errno) {
 	switch local := s.local.Addr(); {
-	case !local.IsValid() && s.server.config.ListenData == nil:
+	case !local.IsValid() && s.config.ListenData == nil:
 		return 0, wasi.ENOSYS
 	case !local.IsValid():
 		return want, wasi.OK
@@ -70,7 +70,7 @@ func (s *session) family(want uint32) (family uint32, errno wasi.Errno) {
 // openPort opens a passive port. That may have to wait if the port is of a range, or if the
 // embedder's code is asked.
 func (s *session) openPort(family uint32) (*passivePort, wasi.Errno) {
-	config := &s.server.config
+	config := s.config
 	if config.Passive.FirstPort == 0 && config.Passive.PublicAddressFor == nil && config.ListenData == nil {
 		result := s.passive(context.Background())
 		return result.port, result.errno
@@ -82,7 +82,7 @@ func (s *session) openPort(family uint32) (*passivePort, wasi.Errno) {
 // passive answers with a passive port.
 func (s *session) passive(ctx context.Context) answer {
 	open := s.server.ports.open
-	if s.server.config.ListenData != nil {
+	if s.config.ListenData != nil {
 		open = openOwn
 	}
 	port, err := open(ctx, s)
@@ -92,7 +92,7 @@ func (s *session) passive(ctx context.Context) answer {
 		}
 	}
 	if err != nil {
-		s.server.config.Logger.Warn("no passive port", "session", s.id, "client", s.client, "err", err)
+		s.server.logger.Warn("no passive port", "session", s.id, "client", s.client, "err", err)
 		return answer{errno: errnoOf(err)}
 	}
 	return answer{port: port}
@@ -118,7 +118,7 @@ func openOwn(ctx context.Context, s *session) (*passivePort, error) {
 	}
 	port := &ownPort{server: s.server}
 	err := s.guard(listenDataCode, func() (err error) {
-		if port.Listener, err = s.server.config.ListenData(ctx, of); err != nil {
+		if port.Listener, err = s.config.ListenData(ctx, of); err != nil {
 			return err
 		}
 		if port.Listener == nil {
@@ -192,7 +192,7 @@ func (s *Server) known(take func(*conn.Arrival) bool) func(*conn.Arrival) bool {
 // public is the address that Passive.PublicAddressFor has for the client; not valid for
 // none.
 func (s *session) public() (public netip.Addr, err error) {
-	ask := s.server.config.Passive.PublicAddressFor
+	ask := s.config.Passive.PublicAddressFor
 	if ask == nil || !s.local.Addr().Is4() {
 		return netip.Addr{}, nil
 	}
@@ -205,7 +205,7 @@ func (s *session) public() (public netip.Addr, err error) {
 
 // announced is the address at which this client reaches a passive port.
 func (s *session) announced(l *listener) netip.AddrPort {
-	passive, client := &s.server.config.Passive, s.client.Addr()
+	passive, client := &s.config.Passive, s.client.Addr()
 	if passive.PublicAddressFor != nil {
 		return wasi.Announced(s.local.Addr(), l.public, false, l.port)
 	}
@@ -218,9 +218,9 @@ func (s *session) announced(l *listener) netip.AddrPort {
 
 // vouched reports whether ListenData answers for the session's data connections: nobody can
 // compare their addresses with that of a control connection that has none.
-func (s *session) vouched() bool { return s.server.config.ListenData != nil && !s.client.IsValid() }
+func (s *session) vouched() bool { return s.config.ListenData != nil && !s.client.IsValid() }
 
 // owns reports whether a data connection from an address is of the session's client.
 func (s *session) owns(from netip.Addr) bool {
-	return wasi.IsClient(s.client.Addr(), from) || s.server.config.AllowForeignDataAddress
+	return wasi.IsClient(s.client.Addr(), from) || s.config.AllowForeignDataAddress
 }

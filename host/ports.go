@@ -18,7 +18,12 @@ import (
 // ports are the ports from Passive.FirstPort to LastPort, at each address of the server.
 type ports struct {
 	mu sync.Mutex
-	at map[netip.Addr]*portRange
+	at map[portsKey]*portRange
+}
+
+type portsKey struct {
+	server      netip.Addr
+	first, last uint16
 }
 
 // portRange is the range at one address of the server. A client address gets a share of
@@ -47,7 +52,7 @@ var errNoPort = errors.New("all passive ports are in use, or all that this clien
 // the system's choice. Of a range it may have to try many ports, so callers run it on a
 // goroutine of its own.
 func (p *ports) open(ctx context.Context, s *session) (*passivePort, error) {
-	if s.server.config.Passive.FirstPort == 0 {
+	if s.config.Passive.FirstPort == 0 {
 		socket, err := listenAt(s.here(), 0)
 		return &passivePort{session: s, socket: socket}, err
 	}
@@ -128,9 +133,10 @@ func (r *portRange) recall(now time.Time) {
 	}
 }
 
-// rangeOf is the range at the server's address of the session. Callers hold p.mu.
+// rangeOf is the range of the session's configuration, at its address of the server. Callers hold p.mu.
 func (p *ports) rangeOf(s *session) *portRange {
-	at := s.here()
+	passive := &s.config.Passive
+	at := portsKey{s.here(), passive.FirstPort, passive.LastPort}
 	if r := p.at[at]; r != nil {
 		return r
 	}
@@ -142,9 +148,8 @@ func (p *ports) rangeOf(s *session) *portRange {
 		}
 	}
 	if p.at == nil {
-		p.at = map[netip.Addr]*portRange{}
+		p.at = map[portsKey]*portRange{}
 	}
-	passive := &s.server.config.Passive
 	size := int(passive.LastPort-passive.FirstPort) + 1
 	r := &portRange{free: make([]uint16, size), shares: turns.Shares[netip.Addr]{Places: size, Spare: eighth(size)}}
 	for i := range r.free {

@@ -21,7 +21,7 @@ import (
 func visitor(sh *shard, client, local string) *session {
 	p := sh.seat()
 	return &session{
-		shard: sh, server: sh.server, seat: p, stream: conn.New(nil, nil, &link{shard: sh, seat: p}),
+		shard: sh, server: sh.server, config: sh.server.current(), seat: p, stream: conn.New(nil, nil, &link{shard: sh, seat: p}),
 		client: netip.AddrPortFrom(netip.MustParseAddr(client), 50_000), local: netip.AddrPortFrom(netip.MustParseAddr(local), 21),
 	}
 }
@@ -118,7 +118,7 @@ func portsAt(t *testing.T, sh *shard, size uint16, local string) *session {
 		t.Skipf("%s is not to be had here: %v", local, err)
 	}
 	l.Close()
-	passive := &sh.server.config.Passive
+	passive := &sh.server.current().Passive
 	passive.FirstPort, passive.LastPort = 47_000, 47_000+size-1
 	return visitor(sh, "127.0.0.1", local)
 }

@@ -62,7 +62,7 @@ func (h *headers) leave(place *list.Element) bool {
 // proxied reports whether connections from an address begin with a PROXY header.
 func (s *Server) proxied(from netip.Addr) bool {
 	from = from.WithZone("") // which a network has none of
-	return slices.ContainsFunc(s.config.Proxies, func(n netip.Prefix) bool { return n.Contains(from) })
+	return slices.ContainsFunc(s.current().Proxies, func(n netip.Prefix) bool { return n.Contains(from) })
 }
 
 // acceptProxied is accept for a control connection of a proxy. It waits for the header.

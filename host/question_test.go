@@ -16,7 +16,10 @@ func asker(t *testing.T, config Config) (*session, *shard) {
 	t.Helper()
 	sh := newStill(t, config)
 	p := sh.seat()
-	s := &session{shard: sh, server: sh.server, seat: p, handle: 7, stream: conn.New(nil, nil, &link{shard: sh, seat: p})}
+	s := &session{
+		shard: sh, server: sh.server, config: sh.server.current(), seat: p, handle: 7,
+		stream: conn.New(nil, nil, &link{shard: sh, seat: p}),
+	}
 	return s, sh
 }
 

@@ -167,7 +167,7 @@ func (s *Server) deliver() {
 }
 
 func (s *Server) tellObserver(e *Event) {
-	s.guard(observerCode, nil, func() error { s.config.Observer.Observe(*e); return nil })
+	s.guard(observerCode, nil, func() error { s.current().Observer.Observe(*e); return nil })
 }
 
 // log has the embedder's handler write a record.

@@ -10,8 +10,9 @@ import (
 
 // newTeller is a server with a queue and nothing else.
 func newTeller(observer Observer, logger *slog.Logger) *Server {
-	s := &Server{config: Config{Observer: observer}, queue: newQueue(logger.Handler())}
-	s.config.Logger = slog.New(queued{s.queue, s.queue.handler})
+	s := &Server{queue: newQueue(logger.Handler())}
+	s.setup.Store(&setup{Config: Config{Observer: observer}})
+	s.logger = slog.New(queued{s.queue, s.queue.handler})
 	go s.deliver()
 	return s
 }
@@ -50,11 +51,11 @@ func TestThreat40QueueIsBounded(t *testing.T) {
 				for range c.total {
 					s.observe(Event{Kind: Uploaded, Path: c.path})
 				}
-				s.config.Logger.Info("too late")
+				s.logger.Info("too late")
 				close(p.gate)
 				synctest.Wait()
 				s.observe(Event{Kind: Disconnected})
-				s.config.Logger.Info("in time")
+				s.logger.Info("in time")
 				s.queue.close(closeTime)
 				if len(p.told) != 1+c.fit+2 {
 					t.Fatalf("%d events are told", len(p.told))
@@ -136,7 +137,7 @@ func TestThreat40LogThatFails(t *testing.T) {
 			return log.Write(p)
 		}), nil)))
 		say := func(word string) {
-			s.config.Logger.Info(word)
+			s.logger.Info(word)
 			synctest.Wait()
 		}
 		say("one")

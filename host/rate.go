@@ -62,6 +62,9 @@ func newMeters(old meters, r Rates) meters {
 
 func newMeter(old *meter, perSecond int64) *meter {
 	if perSecond == 0 {
+		if old != nil {
+			old.limiter.SetLimit(rate.Inf) // for the transfers under way
+		}
 		return nil
 	}
 	if old == nil {
@@ -127,7 +130,7 @@ type throttle struct {
 // throttled has the rates that a transfer of the session keeps to: the server's, its account's and
 // its own.
 func (s *session) throttled(upload bool) *throttle {
-	all := [3]*meter{s.server.meters.of(upload)}
+	all := [3]*meter{s.server.current().meters.of(upload)}
 	if l := s.login.Load(); l != nil {
 		all[1], all[2] = l.ofAll.of(upload), l.own.of(upload)
 	}
@@ -137,7 +140,7 @@ func (s *session) throttled(upload bool) *throttle {
 			continue
 		}
 		if p == nil {
-			p = &throttle{stall: s.server.config.Limits.StallTime}
+			p = &throttle{stall: s.config.Limits.StallTime}
 		}
 		p.meters = append(p.meters, m)
 	}

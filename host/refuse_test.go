@@ -20,7 +20,7 @@ func speaker(t *testing.T) (*session, net.Conn) {
 	t.Cleanup(func() { there.Close() })
 	sh := newStill(t, Config{})
 	p := sh.seat()
-	s := &session{shard: sh, server: sh.server, seat: p, handle: 7}
+	s := &session{shard: sh, server: sh.server, config: sh.server.current(), seat: p, handle: 7}
 	s.stream = conn.New(here, nil, &link{shard: sh, seat: p})
 	t.Cleanup(func() { s.stream.Close(0, 0) })
 	return s, there

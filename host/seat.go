@@ -27,6 +27,7 @@ type seat struct {
 	server  *Server
 	shard   *shard
 	id      uint64 // of the session
+	config  *setup // of the session
 	address netip.Addr
 	site    netip.Addr    // not valid for IPv4
 	control *conn.Stream  // nil until the session is opened
@@ -77,29 +78,29 @@ func (p *seat) source() netip.Addr { return cmp.Or(p.site, p.address) }
 // to make room: the caller cuts their connections once it has released s.mu, which it
 // holds.
 func (s *Server) take(client netip.Addr) (p *seat, gone []*seat, err error) {
-	l, all := &s.config.Limits, &s.seats
-	p = &seat{server: s, open: 1, address: addressKey(client)}
+	l, all := &s.current().Limits, &s.seats
+	p = &seat{server: s, config: s.current(), open: 1, address: addressKey(client)}
 	if client.Is6() {
 		p.site = network(client, 48)
 	}
-	room := func(taken, limit int, among func(*seat) bool) bool {
-		if limit == 0 || taken < limit {
-			return true
-		}
-		q := all.lingerer(among)
-		if q != nil {
+	room := func(taken func() int, limit int, among func(*seat) bool) bool {
+		for limit > 0 && taken() >= limit { // more than one too many once SetConfig has lowered the limit
+			q := all.lingerer(among)
+			if q == nil {
+				return false
+			}
 			s.giveBack(q)
 			gone = append(gone, q)
 		}
-		return q != nil
+		return true
 	}
 	ofAddress := func(q *seat) bool { return q.address == p.address }
 	ofSite := func(q *seat) bool { return q.site == p.site }
-	if !room(all.addresses[p.address], l.SessionsPerAddress, ofAddress) ||
-		p.site.IsValid() && !room(all.sites[p.site]/sitesShare, l.SessionsPerAddress, ofSite) {
+	if !room(func() int { return all.addresses[p.address] }, l.SessionsPerAddress, ofAddress) ||
+		p.site.IsValid() && !room(func() int { return all.sites[p.site] / sitesShare }, l.SessionsPerAddress, ofSite) {
 		return nil, gone, errTooManyFromHere
 	}
-	full := !room(all.taken, l.Sessions, func(*seat) bool { return true })
+	full := !room(func() int { return all.taken }, l.Sessions, func(*seat) bool { return true })
 	crowded := full || l.Strangers > 0 && all.strangers >= l.Strangers
 	if crowded || all.dropsEarly(l) {
 		switch q := all.heavier(p); {
@@ -299,7 +300,7 @@ func (p *seat) loggedIn() {
 func (p *seat) loggedOut() {
 	s := p.server
 	s.mu.Lock()
-	all, limit := &s.seats, s.config.Limits.Strangers
+	all, limit := &s.seats, s.current().Limits.Strangers
 	var gone *seat
 	if !p.given && p.strange == nil {
 		all.estrange(p)

@@ -235,7 +235,7 @@ func TestThreat34SeatOutlivesSession(t *testing.T) {
 			t.Fatal(err)
 		}
 		sh := newShard(s)
-		e := &session{shard: sh, server: s, seat: p, stream: p.control}
+		e := &session{shard: sh, server: s, config: s.current(), seat: p, stream: p.control}
 		l := &login{session: e, name: "ali"}
 		if err := s.admitAccount(l, 1, 0); err != nil {
 			t.Fatal(err)
@@ -349,7 +349,7 @@ func TestDrainFindsEverySession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newLimited(t, Limits{})
-		s.greeting = []byte("220 hello\r\n")
+		s.current().briefing.greeting = []byte("220 hello\r\n")
 		sh := newShard(s)
 		sh.reserved = 3
 		open := func() net.Conn {
@@ -400,13 +400,13 @@ func TestThreat36SilenceNeedsNoInstance(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newLimited(t, Limits{LoginTime: time.Minute})
-		s.greeting = []byte("220 hello\r\n")
+		s.current().briefing.greeting = []byte("220 hello\r\n")
 		sh := newShard(s)
 		here, there := net.Pipe()
 		defer there.Close()
-		sh.open(conn.Arrived(here), &seat{server: s, shard: sh, open: 1}, false)
-		got := make([]byte, len(s.greeting))
-		if _, err := io.ReadFull(there, got); err != nil || string(got) != string(s.greeting) {
+		sh.open(conn.Arrived(here), &seat{server: s, shard: sh, config: s.current(), open: 1}, false)
+		got := make([]byte, len(s.current().briefing.greeting))
+		if _, err := io.ReadFull(there, got); err != nil || string(got) != string(s.current().briefing.greeting) {
 			t.Errorf("%q, %v", got, err)
 		}
 		time.Sleep(time.Minute)
@@ -437,7 +437,7 @@ func TestRehearsal(t *testing.T) {
 	t.Parallel()
 	s := newLimited(t, Limits{})
 	s.program = handmade(t, nil)
-	if greeting, err := s.rehearse(); greeting != nil || err != nil {
+	if greeting, err := s.rehearse(s.current()); greeting != nil || err != nil {
 		t.Errorf("a dumb engine greets with %q, %v", greeting, err)
 	}
 	config, err := Config{Greeting: "hello"}.checked()
@@ -450,7 +450,7 @@ func TestRehearsal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer real.program.Close()
-	if greeting, err := real.rehearse(); string(greeting) != "220 hello\r\n" || err != nil {
+	if greeting, err := real.rehearse(real.current()); string(greeting) != "220 hello\r\n" || err != nil {
 		t.Errorf("%q, %v", greeting, err)
 	}
 }

@@ -22,37 +22,35 @@ import (
 
 // Server is an FTP server. Its methods may be called from any goroutine.
 type Server struct {
-	config       Config
-	program      *wasm.Program
-	engineConfig []byte
-	began        time.Time
-	queue        *queue           // events and log records for the embedder
-	wall         func() time.Time // nil: time.Now
-	bans         *bans.Book
-	secret       string         // marks the TLS tickets of this server: others may share its ticket keys
-	running      sync.WaitGroup // the goroutines of the shards
-	work         sync.WaitGroup // the goroutines that shards start: transfers, file operations
-	revocations  atomic.Uint64  // calls of Revoke
-	processors   turns.Queue[party]
-	smallBytes   atomic.Int64 // of small files that are open
-	downloads    atomic.Int32 // that move bytes without conversion
-	threads      threads
-	meters       meters // of Limits.Rates
+	setup       atomic.Pointer[setup]
+	logger      *slog.Logger
+	program     *wasm.Program
+	began       time.Time
+	queue       *queue           // events and log records for the embedder
+	wall        func() time.Time // nil: time.Now
+	bans        *bans.Book
+	secret      string         // marks the TLS tickets of this server: others may share its ticket keys
+	running     sync.WaitGroup // the goroutines of the shards
+	work        sync.WaitGroup // the goroutines that shards start: transfers, file operations
+	revocations atomic.Uint64  // calls of Revoke
+	processors  turns.Queue[party]
+	smallBytes  atomic.Int64 // of small files that are open
+	downloads   atomic.Int32 // that move bytes without conversion
+	threads     threads
 
 	// ending is done once the server accepts no more connections.
 	ending context.Context
 	end    context.CancelFunc
 
-	// greeting is the 220 reply that the host sends before the session has an instance;
-	// the instance is made when the client answers. nil: the engine sends the reply.
-	greeting []byte
-	headers  headers
-	turned   chan struct{} // a token for each refused connection that is still open
+	headers headers
+	turned  chan struct{} // a token for each refused connection that is still open
+
+	changing sync.Mutex // one call of SetConfig at a time
 
 	mu         sync.Mutex
 	state      serverState
 	shards     []*shard
-	listeners  map[net.Listener]struct{}
+	listeners  map[net.Listener]bool // for implicit TLS
 	seats      seats
 	perAccount map[string]int
 	metered    map[string]*accountMeters
@@ -94,12 +92,13 @@ func New(config Config) (*Server, error) {
 	s := newServer(config)
 	s.queue = queue
 	go s.deliver()
-	if s.program, err = compile(&s.config); err != nil {
+	if s.program, err = compile(&s.current().Config); err != nil {
 		s.queue.close(closeTime)
 		return nil, err
 	}
 	if config.SessionsPerInstance > 0 {
-		s.greeting, err = s.rehearse()
+		now := s.current()
+		now.briefing.greeting, err = s.rehearse(now)
 	} else {
 		first := newShard(s)
 		if err = first.ready(); err == nil {
@@ -117,16 +116,19 @@ func New(config Config) (*Server, error) {
 // newServer makes a server without a program.
 func newServer(config Config) *Server {
 	s := &Server{
-		config: config, engineConfig: engineConfig(&config), began: time.Now(), secret: rand.Text(), idle: make(chan struct{}),
-		listeners: map[net.Listener]struct{}{}, seats: newSeats(), perAccount: map[string]int{},
+		logger: config.Logger, began: time.Now(), secret: rand.Text(), idle: make(chan struct{}),
+		listeners: map[net.Listener]bool{}, seats: newSeats(), perAccount: map[string]int{},
 		logins:  map[*login]struct{}{},
-		metered: map[string]*accountMeters{}, meters: newMeters(meters{}, config.Limits.Rates),
+		metered: map[string]*accountMeters{},
 		uploads: uploads{open: map[uploadKey]*openFile{}},
 		processors: turns.Queue[party]{
 			Places: config.Limits.Processors, PlacesPerKey: config.Limits.ProcessorsPerAccount,
 		},
 		turned: make(chan struct{}, maxTurned),
 	}
+	s.setup.Store(&setup{
+		Config: config, briefing: &briefing{record: engineConfig(&config)}, meters: newMeters(meters{}, config.Limits.Rates),
+	})
 	s.bans, _ = bans.New(config.Bans, s.tellBan) // the policy is checked
 	s.threads.share(config.Limits.Threads)
 	s.ending, s.end = context.WithCancel(context.Background())
@@ -146,10 +148,10 @@ func engineConfig(c *Config) []byte {
 }
 
 func (s *Server) observe(e Event) {
-	if s.config.Observer == nil {
+	if s.current().Observer == nil {
 		return
 	}
-	if e.Time = time.Now(); s.config.SyncObserver {
+	if e.Time = time.Now(); s.current().SyncObserver {
 		s.tellObserver(&e)
 	} else {
 		s.queue.observe(e)
@@ -176,10 +178,6 @@ func (s *Server) Serve(l net.Listener) error { return s.serve(l, false) }
 // ServeTLS is [Server.Serve] for implicit TLS: the handshake comes before the greeting
 // (by custom on port 990). Without a TLS.Config it closes l and returns an error.
 func (s *Server) ServeTLS(l net.Listener) error {
-	if s.config.TLS.Config == nil {
-		l.Close()
-		return errNoTLS
-	}
 	return s.serve(l, true)
 }
 
@@ -190,7 +188,11 @@ func (s *Server) serve(l net.Listener, implicit bool) error {
 		s.mu.Unlock()
 		return ErrServerClosed
 	}
-	s.listeners[l] = struct{}{}
+	if implicit && s.current().TLS.Config == nil {
+		s.mu.Unlock()
+		return errNoTLS
+	}
+	s.listeners[l] = implicit
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
@@ -256,7 +258,7 @@ func (s *Server) acceptAll(l net.Listener, take func(*conn.Arrival) bool) error 
 			return err
 		}
 		s.guard(listenerCode, nil, func() error {
-			s.config.Logger.Warn("no connection accepted; trying again", "address", l.Addr().String(), "pause", pause, "err", err)
+			s.logger.Warn("no connection accepted; trying again", "address", l.Addr().String(), "pause", pause, "err", err)
 			return nil
 		})
 		select {
@@ -356,14 +358,19 @@ const (
 // more are allowed. Callers hold s.mu.
 func (s *Server) chooseShard() *shard {
 	var best *shard
-	limit := s.config.SessionsPerInstance
+	now, instances := s.current(), 0
+	limit := now.SessionsPerInstance
 	for _, sh := range s.shards {
+		if sh.briefing != now.briefing {
+			continue
+		}
+		instances++
 		full := limit > 0 && sh.reserved >= limit
 		if !full && (best == nil || sh.before(best)) {
 			best = sh
 		}
 	}
-	if best == nil || limit == 0 && best.busy() && len(s.shards) < s.config.Instances {
+	if best == nil || limit == 0 && best.busy() && instances < now.Instances {
 		best = newShard(s)
 		s.start(best)
 	}
@@ -385,15 +392,13 @@ func (sh *shard) before(other *shard) bool {
 }
 
 // leave counts a session of the shard as over. With SessionsPerInstance set the last one
-// ends the shard, so that no later session gets its instance.
+// ends the shard, so that no later session gets its instance, as it does if SetConfig was
+// called.
 func (s *Server) leave(sh *shard) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sh.reserved--
-	if sh.reserved == 0 && s.config.SessionsPerInstance > 0 {
-		s.shards = slices.DeleteFunc(s.shards, func(other *shard) bool { return other == sh })
-		sh.do(func() { sh.stop("") })
-	}
+	s.retire(sh)
 }
 
 func (s *Server) nobodyLeft() { s.idleOnce.Do(func() { close(s.idle) }) }
@@ -481,9 +486,9 @@ func (s *Server) Close() error {
 	}
 	stopped := waited(&s.running, closeTime)
 	if !stopped {
-		s.config.Logger.Error("an instance hangs; closed without it")
+		s.logger.Error("an instance hangs; closed without it")
 	} else if !waited(&s.work, closeTime) {
-		s.config.Logger.Error("a file system hangs; closed without it")
+		s.logger.Error("a file system hangs; closed without it")
 	}
 	s.hangUp()
 	s.queue.close(closeTime)

@@ -21,6 +21,7 @@ import (
 type session struct {
 	shard    *shard
 	server   *Server
+	config   *setup // it began with this one
 	id       uint64
 	handle   uint32
 	seat     *seat
@@ -72,10 +73,10 @@ type object interface {
 
 func newSession(sh *shard, a *conn.Arrival, p *seat) *session {
 	s := &session{
-		shard: sh, server: sh.server, id: p.id, seat: p, began: time.Now(), link: link{shard: sh, seat: p},
+		shard: sh, server: sh.server, config: p.config, id: p.id, seat: p, began: time.Now(), link: link{shard: sh, seat: p},
 		client: a.From, local: a.To, behind: a.Behind(),
 	}
-	if s.server.config.ListenData != nil {
+	if s.config.ListenData != nil {
 		s.near, s.far = a.Ends()
 	}
 	a.Control()
@@ -117,7 +118,7 @@ func (s *session) user() string {
 // observe sends an event of the session to the Observer. Callers set the user of an event
 // that may come after the logout.
 func (s *session) observe(e Event) {
-	if s.server.config.Observer == nil {
+	if s.config.Observer == nil {
 		return
 	}
 	e.Session, e.Client, e.Server, e.Host = s.id, s.client, s.local, s.hostName()
@@ -205,7 +206,7 @@ func (s *session) end() {
 		Bytes: s.sent.Load() + s.received.Load()}
 	s.seat.keep(s.login.Load())
 	s.logout()
-	stall := s.server.config.Limits.StallTime
+	stall := s.config.Limits.StallTime
 	s.stream.Close(min(partingTime, stall), stall)
 	s.shard.handles.remove(s.handle)
 	s.shard.sessions--

@@ -17,6 +17,7 @@ import (
 // goroutines use only post and do, and the fields with a lock.
 type shard struct {
 	server   *Server
+	briefing *briefing      // of its instance
 	instance *wasm.Instance // nil until a session needs it, and after it trapped
 	handles  handles
 	sessions int                 // that the handles have
@@ -45,7 +46,7 @@ type shard struct {
 }
 
 func newShard(s *Server) *shard {
-	return &shard{server: s, silent: map[uint32]*session{}, poll: conn.NewPoll()}
+	return &shard{server: s, briefing: s.current().briefing, silent: map[uint32]*session{}, poll: conn.NewPoll()}
 }
 
 // post queues an event for the guest's next step.
@@ -178,7 +179,7 @@ func (sh *shard) step() {
 	sh.tellClock(now, wall)
 	next, err := sh.instance.Advance(now, len(sh.events))
 	if err != nil {
-		sh.server.config.Logger.Error("an instance failed; its sessions end", "sessions", sh.sessions, "err", err)
+		sh.server.logger.Error("an instance failed; its sessions end", "sessions", sh.sessions, "err", err)
 		sh.abandon(replyUnavailable)
 		return
 	}
@@ -211,11 +212,11 @@ func (sh *shard) ready() error {
 	if sh.instance != nil {
 		return nil
 	}
-	i, err := sh.server.program.Instantiate(sh, sh.server.config.Limits.StepTime)
+	i, err := sh.server.program.Instantiate(sh, sh.server.current().Limits.StepTime)
 	if err != nil {
 		return err
 	}
-	if err := i.Start(len(sh.server.engineConfig)); err != nil {
+	if err := i.Start(len(sh.briefing.record)); err != nil {
 		i.Close()
 		return err
 	}
@@ -233,7 +234,7 @@ func (sh *shard) open(a *conn.Arrival, p *seat, implicit bool) {
 		s.refuse(replyShutdown, ErrServerClosed)
 		return
 	}
-	if sh.server.greeting == nil && !sh.serves(s) {
+	if sh.briefing.greeting == nil && !sh.serves(s) {
 		s.refuse(replyUnavailable, errNoInstance)
 		return
 	}
@@ -247,9 +248,9 @@ func (sh *shard) open(a *conn.Arrival, p *seat, implicit bool) {
 	sh.server.present.add(s)
 	s.link.session, s.link.handle = handle, handle
 	if implicit {
-		s.stream.UpgradeTo(sh.server.protection(s.id, nil))
+		s.stream.UpgradeTo(s.protection(nil))
 	}
-	if sh.server.greeting != nil {
+	if sh.briefing.greeting != nil {
 		sh.greet(s)
 	} else {
 		sh.post(s.opened())
@@ -264,7 +265,7 @@ const replyUnavailable = "421 Service not available, closing control connection.
 func (sh *shard) serves(s *session) bool {
 	err := sh.ready()
 	if err != nil {
-		sh.server.config.Logger.Error("no instance for a session", "session", s.id, "err", err)
+		sh.server.logger.Error("no instance for a session", "session", s.id, "err", err)
 	}
 	return err == nil
 }
@@ -281,9 +282,9 @@ func (s *session) opened() wasi.Event {
 // greet sends the greeting for the engine, and limits the wait for the client's first bytes.
 func (sh *shard) greet(s *session) {
 	sh.silent[s.handle] = s
-	s.greeting = sh.server.greeting
+	s.greeting = sh.briefing.greeting
 	s.stream.Write(s.greeting)
-	limits := &sh.server.config.Limits
+	limits := &s.config.Limits
 	s.patience = time.AfterFunc(min(limits.LoginTime, limits.IdleTime), func() {
 		sh.do(func() {
 			if sh.silent[s.handle] == s {
@@ -376,8 +377,8 @@ func (sh *shard) stop(reply string) {
 // rehearse returns the engine's first reply to a session without a client, on a server of
 // its own. It returns nil if that is no 220 (RFC 959 §5.4): then only the engine can send
 // it.
-func (s *Server) rehearse() (greeting []byte, err error) {
-	config := s.config
+func (s *Server) rehearse(of *setup) (greeting []byte, err error) {
+	config := of.Config
 	config.Observer, config.Logger = nil, slog.New(slog.DiscardHandler)
 	stage := newServer(config)
 	defer stage.end()
@@ -389,7 +390,7 @@ func (s *Server) rehearse() (greeting []byte, err error) {
 	defer sh.stop("")
 	here, there := net.Pipe()
 	defer there.Close()
-	sh.open(conn.Arrived(here), &seat{server: stage, shard: sh, open: 1}, false)
+	sh.open(conn.Arrived(here), &seat{server: stage, shard: sh, config: stage.current(), open: 1}, false)
 	sh.events, sh.queue = sh.queue, nil
 	sh.step()
 	sh.speak()
@@ -449,7 +450,7 @@ var imports = [len(wasi.Table)]func(*shard, *wasm.Args) wasi.Errno{
 }
 
 func (sh *shard) configRead(a *wasm.Args) wasi.Errno {
-	config := sh.server.engineConfig
+	config := sh.briefing.record
 	if len(a.Bytes(0)) < len(config) {
 		return wasi.EINVAL
 	}

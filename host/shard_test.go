@@ -16,8 +16,8 @@ func TestThreat35Memory(t *testing.T) {
 	const pages = most>>16 + 1
 	s := &Server{
 		program: handmadeWithin(t, 2*most, wasmtest.Body(wasmtest.GrowMemory(pages), wasmtest.Drop)), began: time.Now(),
-		config: Config{Instances: 2, Limits: Limits{StepTime: time.Minute}},
 	}
+	s.setup.Store(&setup{Config: Config{Instances: 2, Limits: Limits{StepTime: time.Minute}}, briefing: &briefing{}})
 	calm, large := newShard(s), newShard(s)
 	calm.reserved, large.reserved = 2, 1
 	s.shards = []*shard{calm, large}
@@ -68,7 +68,8 @@ func TestInstancesByNeed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := &Server{began: time.Now(), config: Config{Instances: 2}}
+			s := &Server{began: time.Now()}
+			s.setup.Store(&setup{Config: Config{Instances: 2}})
 			first := newShard(s)
 			first.reserved = c.sessions
 			now, _ := s.clock()
@@ -92,7 +93,8 @@ func TestInstancesByNeed(t *testing.T) {
 // A step makes the shard busy.
 func TestBusyAfterAStep(t *testing.T) {
 	t.Parallel()
-	s := &Server{program: handmade(t, nil), began: time.Now(), config: Config{Limits: Limits{StepTime: time.Minute}}}
+	s := &Server{program: handmade(t, nil), began: time.Now()}
+	s.setup.Store(&setup{Config: Config{Limits: Limits{StepTime: time.Minute}}, briefing: &briefing{}})
 	sh := newShard(s)
 	if err := sh.ready(); err != nil {
 		t.Fatal(err)

@@ -80,7 +80,7 @@ func (s *Server) small(file fs.File, info fs.FileInfo, offset int64) fs.File {
 // system has in memory; else it returns nil, and the file is to be asked for.
 func (s *session) openCached(files *fsbridge.Access, name string, flags uint32, offset int64) (f *openFile, is wasi.Stat) {
 	const store = wasi.OpenWrite | wasi.OpenTruncate
-	if hooks := &s.server.config.Hooks; hooks.BeforeUpload != nil && flags != 0 || hooks.BeforeDownload != nil && flags == 0 {
+	if hooks := &s.config.Hooks; hooks.BeforeUpload != nil && flags != 0 || hooks.BeforeDownload != nil && flags == 0 {
 		return nil, is
 	}
 	if flags != 0 && flags != store || s.asked != nil || !s.settled() || !s.server.threads.open.Try(s.user()) {

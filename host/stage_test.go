@@ -21,14 +21,17 @@ func newStill(t *testing.T, config Config) *shard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &Server{config: config, began: time.Now(), seats: newSeats(), perAccount: map[string]int{},
+	server := &Server{logger: config.Logger, began: time.Now(), seats: newSeats(), perAccount: map[string]int{},
 		logins: map[*login]struct{}{}}
+	server.setup.Store(&setup{Config: config, briefing: &briefing{}})
 	server.threads.share(16)
 	return newShard(server)
 }
 
 // seat is the seat of a session of the shard.
-func (sh *shard) seat() *seat { return &seat{server: sh.server, shard: sh, open: 1} }
+func (sh *shard) seat() *seat {
+	return &seat{server: sh.server, shard: sh, config: sh.server.current(), open: 1}
+}
 
 // turn runs the duties that are due on the shard's goroutine, and returns the events for the
 // guest.

@@ -83,28 +83,28 @@ var (
 	dataProtocols    = []string{"ftp-data", "ftp"}
 )
 
-// protection is the change of the control connection of session id to TLS, after a reply
+// protection is the change of the control connection to TLS, after a reply
 // in the clear. Its tickets carry the session's mark. It accepts no ticket, so that whoever
 // holds one has gone through this very handshake.
-func (s *Server) protection(id uint64, reply []byte) *conn.Upgrade {
-	config := s.bound(s.config.TLS.Config, id, controlProtocols, tickets{
+func (s *session) protection(reply []byte) *conn.Upgrade {
+	config := s.bound(s.config.TLS.Config, controlProtocols, tickets{
 		mark: func(tls.ConnectionState) bool { return true },
 		take: func(*tls.SessionState) bool { return false },
 	})
-	return &conn.Upgrade{Config: config, Reply: reply, Tight: s.config.Allow.CCC, Guard: s.guardTLS}
+	return &conn.Upgrade{Config: config, Reply: reply, Tight: s.config.Allow.CCC, Guard: s.server.guardTLS}
 }
 
-// dataTLS is the configuration for a data connection of session id. Only a connection that
+// dataTLS is the configuration for a data connection of the session. Only a connection that
 // resumed gets a ticket with the mark: a thief who is refused could come back with it.
 //
 // With TLS 1.3 a ticket lies unread in the client's socket when the client of an upload,
 // which has nothing to read, closes it. The system then sends a reset, and the upload
 // fails. So an upload gets a ticket only where its client needs one for the next
 // connection.
-func (s *Server) dataTLS(id uint64, upload bool) *tls.Config {
-	return s.bound(s.config.TLS.Config, id, dataProtocols, tickets{
+func (s *session) dataTLS(upload bool) *tls.Config {
+	return s.bound(s.config.TLS.Config, dataProtocols, tickets{
 		mark: func(state tls.ConnectionState) bool { return state.DidResume },
-		take: func(session *tls.SessionState) bool { return s.issued(session, id) },
+		take: func(session *tls.SessionState) bool { return s.server.issued(session, s.id) },
 		none: upload && s.config.TLS.DataResumption != RequireResumption,
 	})
 }
@@ -116,16 +116,16 @@ type tickets struct {
 	none bool                           // no ticket is issued with TLS 1.3
 }
 
-// bound is config with these protocols, and with tickets bound to session id. So is every
+// bound is config with these protocols, and with tickets bound to the session. So is every
 // configuration that its GetConfigForClient returns.
-func (s *Server) bound(config *tls.Config, id uint64, protocols []string, t tickets) *tls.Config {
+func (s *session) bound(config *tls.Config, protocols []string, t tickets) *tls.Config {
 	c, keys := config.Clone(), s.config.TLS.Config
 	if len(c.NextProtos) == 0 {
 		c.NextProtos = protocols
 	}
 	c.WrapSession = func(state tls.ConnectionState, session *tls.SessionState) ([]byte, error) {
 		if t.mark(state) {
-			session.Extra = append(session.Extra, s.ticketMark(id))
+			session.Extra = append(session.Extra, s.server.ticketMark(s.id))
 		}
 		return keys.EncryptTicket(state, session)
 	}
@@ -147,7 +147,7 @@ func (s *Server) bound(config *tls.Config, id uint64, protocols []string, t tick
 			case err != nil:
 				return nil, err
 			case picked != nil:
-				return s.bound(picked, id, protocols, t), nil
+				return s.bound(picked, protocols, t), nil
 			}
 		}
 		if t.none && startsAnew(hello, c) {
@@ -184,7 +184,7 @@ func (sh *shard) netTLS(a *wasm.Args) wasi.Errno {
 	switch {
 	case !control && errno != wasi.OK, control && part == wasi.TLSClient, !control && part == wasi.TLSEnd:
 		return wasi.EBADF
-	case sh.server.config.TLS.Config == nil:
+	case control && s.config.TLS.Config == nil, !control && c.session.config.TLS.Config == nil:
 		return wasi.ENOSYS
 	case part > wasi.TLSEnd, control && len(reply) > maxLine, !control && len(reply) > 0:
 		return wasi.EINVAL
@@ -195,7 +195,7 @@ func (sh *shard) netTLS(a *wasm.Args) wasi.Errno {
 	case control:
 		return s.startTLS(reply)
 	}
-	return c.secure(a.Handle(0), tls.Server, sh.server.dataTLS(c.session.id, c.session.uploading()))
+	return c.secure(a.Handle(0), tls.Server, c.session.dataTLS(c.session.uploading()))
 }
 
 // startTLS puts the control connection under TLS (RFC 4217 §4). Bytes received before the
@@ -203,12 +203,12 @@ func (sh *shard) netTLS(a *wasm.Args) wasi.Errno {
 func (s *session) startTLS(reply []byte) wasi.Errno {
 	s.nameHost("") // HOST came in the clear
 	s.speak()
-	return s.stream.UpgradeTo(s.server.protection(s.id, slices.Clone(reply)))
+	return s.stream.UpgradeTo(s.protection(slices.Clone(reply)))
 }
 
 // stopTLS ends TLS on the control connection (RFC 4217 §6, CCC).
 func (s *session) stopTLS(reply []byte) wasi.Errno {
-	config := &s.server.config
+	config := s.config
 	if !config.Allow.CCC || config.TLS.Require >= TLSForControl {
 		return wasi.EACCES
 	}
@@ -224,7 +224,7 @@ func (s *Server) guardTLS(call func() error) error { return s.guard(tlsCode, nil
 // joinTLS puts a data connection to another server under TLS, as its TLS client (SSCN, CPSV).
 // Only our client knows which server that is, so no name can be checked.
 func (c *dataConn) joinTLS(handle uint32) wasi.Errno {
-	allow, of := c.session.server.config.Allow, c.session.server.config.TLS.Config
+	allow, of := c.session.config.Allow, c.session.config.TLS.Config
 	if !allow.SSCN && !allow.CPSV {
 		return wasi.EACCES
 	}
@@ -242,7 +242,7 @@ func (c *dataConn) secure(handle uint32, part func(net.Conn, *tls.Config) *tls.C
 		return wasi.EBUSY
 	}
 	s := c.session
-	policy := &s.server.config.TLS
+	policy := &s.config.TLS
 	c.shaking = true
 	c.tls = &conn.Closing{Conn: c.stream.Waiting(), Required: policy.Close == RequireClose}
 	secure := part(c.tls, config)
@@ -275,12 +275,12 @@ func (s *session) shakeHands(c *tls.Conn) error {
 	if err != nil || c.ConnectionState().DidResume {
 		return err
 	}
-	switch s.server.config.TLS.DataResumption {
+	switch s.config.TLS.DataResumption {
 	case RequireResumption:
 		return errNotResumed
 	case PreferResumption:
 		if !s.strange.Swap(true) {
-			s.server.config.Logger.Info(errNotResumed.Error(), "session", s.id, "client", s.client)
+			s.server.logger.Info(errNotResumed.Error(), "session", s.id, "client", s.client)
 		}
 	}
 	return nil

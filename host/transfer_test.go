@@ -22,7 +22,7 @@ func TestDyingTime(t *testing.T) {
 
 // BenchmarkNoRates is what each transfer pays where no rate is limited: it asks for limits.
 func BenchmarkNoRates(b *testing.B) {
-	s := &session{server: &Server{}}
+	s := &session{server: newServer(Config{})}
 	s.login.Store(&login{})
 	b.ReportAllocs()
 	for b.Loop() {

@@ -134,7 +134,7 @@ func (sh *shard) fileCommit(a *wasm.Args) wasi.Errno {
 	if f.transfer.err != nil || f.taken.Load() {
 		return wasi.EINVAL // an upload that failed is not whole, whatever the guest says
 	}
-	if f.transfer.small != nil && fsbridge.Cached(f.upload) && f.session.server.config.Hooks.BeforeCommit == nil {
+	if f.transfer.small != nil && fsbridge.Cached(f.upload) && f.session.config.Hooks.BeforeCommit == nil {
 		errno = errnoOf(f.commit(context.Background()))
 		f.session.disown(a.Handle(0))
 		return errno

@@ -156,7 +156,7 @@ func (a *accounts) gone(next *accounts, names map[string]bool) {
 		}
 	}
 	for host, at := range a.hosts {
-		at.gone(next.hosts[host], names)
+		at.gone(cmp.Or(next.hosts[host], &accounts{}), names)
 	}
 }
 

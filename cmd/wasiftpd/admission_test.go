@@ -17,7 +17,7 @@ import (
 func admissionOf(t *testing.T, keys string) admission {
 	t.Helper()
 	c := &configFile{path: filepath.Join(t.TempDir(), "wasiftpd.toml")}
-	o, _, err := c.parse([]byte(userTable("a", "rights = 'ro'\ntime_zone = 'Europe/Berlin'\n"+keys)))
+	o, _, err := c.parse([]byte(userTable("a", "rights = 'ro'\ntime_zone = 'Europe/Berlin'\n"+keys)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

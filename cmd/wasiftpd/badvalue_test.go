@@ -197,7 +197,7 @@ func badInFile(t *testing.T, flag *pflag.Flag, bad badValue) {
 			"LF": "# é\n" + line + "\n", "CRLF": "# é\r\n" + line + "\r\n", "BOM": "\ufeff\n" + line,
 		} {
 			c := &configFile{path: "/etc/wasiftpd.toml"}
-			_, _, err := c.parse([]byte(content))
+			_, _, err := c.parse([]byte(content), nil)
 			checkFault(t, line+" in a file with "+name, err, fmt.Sprintf("/etc/wasiftpd.toml:2:%d: %s: ", column, flag.Name), bad.hint)
 		}
 	}
@@ -267,7 +267,7 @@ var badUserValues = map[string][]badValue{
 	"rights":    {{`"all"`, "ro, rw"}, {`""`, "ro, rw"}, {`7`, "quotes"}, {`"ro\n"`, "control"}},
 	"rules": {
 		{`"/in ro"`, "array of tables"}, {`[{path = "x", rights = ""}]`, "begin with /"},
-		{`[{path = "/"}]`, "rights"}, {`[3]`, "path"}, {`[{path = "/", rights = "", max = -1}]`, "20M"},
+		{`[{path = "/"}]`, "rights"}, {`[3]`, "path"}, {`[{path = "/", rights = "", max = -1}]`, "10M"},
 		{`[{path = "/", rights = "", accept = [3]}]`, "quotes"}, {`[{path = "/", rights = 3}]`, "ro, rw"},
 	},
 	"charset": {{`"klingon"`, "Windows-1252"}, {`1252`, "quotes"}},
@@ -316,7 +316,7 @@ func TestBadUserValues(t *testing.T) {
 				}
 			}
 			c := &configFile{path: "/etc/wasiftpd.toml"}
-			_, _, err := c.parse([]byte(file))
+			_, _, err := c.parse([]byte(file), nil)
 			begin := fmt.Sprintf("/etc/wasiftpd.toml:2:%d: ", len(key)+4)
 			if err != nil && !strings.HasPrefix(err.Error(), begin) { // within the value, at the key, or at the table
 				begin = "/etc/wasiftpd.toml:2:"
@@ -337,7 +337,7 @@ func TestBadUserValues(t *testing.T) {
 				}
 				for _, header := range []string{"[defaults]\n", "[[group]]\nname = 'g'\n"} {
 					line := strings.Count(header, "\n") + 1
-					_, _, err := c.parse([]byte(header + key + " = " + bad.value + "\n"))
+					_, _, err := c.parse([]byte(header+key+" = "+bad.value+"\n"), nil)
 					checkFault(t, header+key+" = "+bad.value, err, fmt.Sprintf("/etc/wasiftpd.toml:%d:", line), bad.hint)
 				}
 			}
@@ -367,7 +367,7 @@ func TestBadDocuments(t *testing.T) {
 		"greeting = \"\"\"\na\"\"\"\nlisen = 1": "3:1: there is no key",
 	} {
 		c := &configFile{path: "/etc/wasiftpd.toml"}
-		_, _, err := c.parse([]byte(content))
+		_, _, err := c.parse([]byte(content), nil)
 		checkFault(t, content, err, "/etc/wasiftpd.toml:"+want, "")
 	}
 	for _, file := range []string{t.TempDir(), filepath.Join(t.TempDir(), "missing")} {

@@ -1,15 +1,22 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
+	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"wasiftp/host/bans"
+	"wasiftp/host/bans/banstore"
 )
 
 // usualBan is the default of --ban-after: an office behind one address may mistype more
@@ -23,7 +30,8 @@ func (o *options) addBansTo(f *pflag.FlagSet) {
 		"repeatable (default all)", networksTo(&p.Allow))
 	f.Func("deny-from", "take none from `NETWORKS`, even if --allow-from has them; repeatable", networksTo(&p.Deny))
 	f.Func("ban-after", "ban an address when more than N logins from it have failed within\nTIME, as `N/TIME|off` says; "+
-		"before that they take ever longer.\nAddresses of this machine are banned for a minute at most\n(default 20/1m)", o.setBanAfter)
+		"before that they take ever longer.\nAddresses of this machine are banned for a minute at most. If given,\n"+
+		"bans are kept in --state-dir over restarts (default 20/1m)", o.setBanAfter)
 	f.Func("ban-time", "the first ban of an address lasts `TIME`, and each further one twice\nas long, up to a day (default 10m)",
 		duration(&p.Time, 1, "90s, 10m or 1h30m"))
 	f.Func("max-connection-rate", "at most `N` connections a second of a client address; 0 is no limit\n(default 0)", count(&p.Rate))
@@ -33,9 +41,9 @@ func (o *options) addBansTo(f *pflag.FlagSet) {
 func networksTo(target *[]netip.Prefix) func(string) error {
 	return func(s string) error {
 		for text := range strings.SplitSeq(s, ",") {
-			network, ok := bans.ParseNetwork(strings.TrimSpace(text))
-			if !ok {
-				return fmt.Errorf("%q is no network such as 192.0.2.0/24, and no address such as 192.0.2.7", text)
+			network, err := parseNetwork(strings.TrimSpace(text))
+			if err != nil {
+				return err
 			}
 			*target = append(*target, network)
 		}
@@ -45,7 +53,7 @@ func networksTo(target *[]netip.Prefix) func(string) error {
 
 func (o *options) setBanAfter(s string) error {
 	p := &o.config.Bans
-	if s == "off" {
+	if o.keepsBans = s != "off"; !o.keepsBans {
 		p.After = 0
 		return nil
 	}
@@ -57,4 +65,130 @@ func (o *options) setBanAfter(s string) error {
 	}
 	p.After, p.Window = int(n), within
 	return nil
+}
+
+// keptBans are the bans of a server as they outlive it.
+type keptBans struct {
+	state  *state
+	book   *bans.Book
+	logger *slog.Logger
+
+	mu    sync.Mutex
+	store *banstore.Store // nil until options ask for it
+}
+
+// ready opens the store of bans if o asks for it. A fault is logged: the server bans all the
+// same, and must not be kept down by a disk.
+func (k *keptBans) ready(o *options) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !o.keepsBans || k.store != nil {
+		return
+	}
+	dir, err := k.state.open()
+	if err == nil {
+		k.store, err = banstore.Open(dir, k.book, func(err error) { k.logger.Error("bans", "err", err) })
+	}
+	if err != nil {
+		k.logger.Error("bans end with the server", "err", err)
+	}
+}
+
+func (k *keptBans) close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.store != nil {
+		if err := k.store.Close(); err != nil {
+			k.logger.Error("bans", "err", err)
+		}
+	}
+}
+
+// defaultBan is how long bans add bans.
+const defaultBan = 24 * time.Hour
+
+func (p *program) bansCommand() *cobra.Command {
+	var dir string
+	lasts := defaultBan
+	cmd := &cobra.Command{Use: "bans", Short: "List bans, begin or end them", Args: atMost(0),
+		Long: "bans lists the networks that a server with --ban-after has banned, and until when. The commands below end and\n" +
+			"begin bans. A server that runs takes them within a second.",
+		RunE: func(*cobra.Command, []string) error { return p.listBans(dir) }}
+	cmd.PersistentFlags().StringVar(&dir, "state-dir", "", "the folder `DIR` of serve --state-dir")
+	ends := &cobra.Command{Use: "clear ADDRESS|NETWORK|all", Short: "End the bans of an address, a network, or all",
+		Args: oneArgument, Long: "clear ends the bans of a network, of its parts, and of those that it is a part of.",
+		RunE: func(_ *cobra.Command, args []string) error { return p.clearBans(dir, args[0]) }}
+	begins := &cobra.Command{Use: "add ADDRESS|NETWORK", Short: "Ban an address or a network", Args: oneArgument,
+		Long: "add bans an address or a network. Sessions that are there stay.",
+		RunE: func(_ *cobra.Command, args []string) error { return p.addBan(dir, args[0], lasts) }}
+	begins.Flags().Func("for", "ban it for `TIME` (default 24h)", duration(&lasts, 1, "90s, 10m or 1h30m"))
+	cmd.AddCommand(ends, begins)
+	return cmd
+}
+
+func oneArgument(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usageError{fmt.Errorf("an argument is missing; see %s --help", cmd.CommandPath())}
+	}
+	return atMost(1)(cmd, args)
+}
+
+func (p *program) listBans(given string) error {
+	dir, err := stateDir(given, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	list, err := banstore.List(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("no server keeps bans in %s; choose the server's folder with --state-dir", dir)
+	}
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	for _, b := range list {
+		why := "by hand"
+		if b.Failures > 0 {
+			why = fmt.Sprintf("%d failures, ban %d", b.Failures, b.Nth)
+		}
+		fmt.Fprintf(w, "%v\tuntil %s\t%s\n", b.Network, b.Until.Format(time.RFC3339), why)
+	}
+	return w.Flush()
+}
+
+func (p *program) clearBans(given, text string) error {
+	networks := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+	if text != "all" {
+		network, err := parseNetwork(text)
+		if err != nil {
+			return usageError{err}
+		}
+		networks = []netip.Prefix{network}
+	}
+	dir, err := stateDir(given, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	sum := 0
+	for _, network := range networks {
+		ended, err := banstore.Clear(dir, network)
+		if err != nil {
+			return err
+		}
+		sum += ended
+	}
+	_, err = fmt.Fprintf(p.stdout, "bans ended: %d\n", sum)
+	return err
+}
+
+func (p *program) addBan(given, text string, lasts time.Duration) error {
+	network, err := parseNetwork(text)
+	if err != nil {
+		return usageError{err}
+	}
+	dir, err := stateDir(given, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	return banstore.Add(dir, network, lasts)
 }

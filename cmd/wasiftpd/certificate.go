@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -22,6 +23,7 @@ type pair struct {
 	current           atomic.Pointer[tls.Certificate]
 	last              string // the outcome of the latest load: the content's hash or the fault
 	logger            *slog.Logger
+	looked            sync.Once                        // at who can read the key
 	warnedOf          atomic.Pointer[x509.Certificate] // nil while current is valid by the clock
 }
 

@@ -40,7 +40,7 @@ func besieged(t *testing.T, test func(*testing.T, *siege)) {
 	r := openAccounts(t, "--root", t.TempDir(), "--anonymous", "ro")
 	synctest.Test(t, func(t *testing.T) {
 		s := &siege{r, &heldSecret{answer: make(chan bool)}, map[string]error{}}
-		alice := entry{name: "alice", root: r.options.root, rights: host.ReadOnly, secret: s.secret}
+		alice := entry{name: "alice", root: r.options.Load().root, rights: host.ReadOnly, secret: s.secret}
 		if err := r.current.Load().add(alice); err != nil {
 			t.Fatal(err)
 		}

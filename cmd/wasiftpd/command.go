@@ -103,7 +103,7 @@ func (p *program) command() *cobra.Command {
 	root.SetErr(p.stderr)
 	root.SetFlagErrorFunc(flagFault)
 	root.AddCommand(p.serveCommand(), p.passwdCommand(), p.importCommand(), p.configCommand(), p.checkCommand(), p.doctorCommand(),
-		p.quotaCommand(), p.moduleCommand(), p.versionCommand())
+		p.quotaCommand(), p.bansCommand(), p.moduleCommand(), p.versionCommand())
 	groupFlags(root)
 	return root
 }

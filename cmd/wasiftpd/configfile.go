@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -22,14 +23,22 @@ type configFile struct {
 	given  map[string][]string // what flags and variables say
 	in     map[string][]string // what the server runs with, of the settings that need a restart
 	roster *roster
+	beside *follower // of all files
 	read   *document // the latest that was parsed
 	last   string    // the outcome of the latest load: the content's hash or the faults
 	latest []any     // what the latest load has changed, for the log
+
+	// reconfigure has the server go on with other options; nil while there is no server.
+	reconfigure func(*options) error
 }
 
-// liveSettings are those that a reload changes. Whatever else the file says holds from the
-// next start on.
-var liveSettings = []string{"root", "anonymous", "user", "max-sessions-per-user", "atomic-uploads", "sync"}
+// restartSettings are those that hold from the next start on. A reload changes all others.
+var restartSettings = []string{
+	"listen", "implicit-listen", "tls", "tls-acme", "tls-acme-ca", "tls-dir",
+	"auth-http", "auth-program", "auth-ldap", "auth-ldap-dn", "auth-sql", "auth-sql-query", "auth-root", "auth-rights",
+	"auth-timeout", "auth-cache",
+	"state-dir", "run-as", "landlock", "sessions-per-instance", "module", "cache-dir", "log-format",
+}
 
 // configure reads the variables and the configuration file into o, which has the values of
 // the flags in f. It returns nil if there is no such file. The error has all faults.
@@ -51,7 +60,7 @@ func (p *program) configure(f *pflag.FlagSet, o *options) (*configFile, error) {
 		return nil, wrongUsage(append(faults, fmt.Errorf("cannot read the configuration: %w; give another with --config", err)))
 	}
 	c.last = contentHash(content)
-	read, flags, err := c.parse(content)
+	read, flags, err := c.parse(content, nil)
 	if err := wrongUsage(append(faults, err)); err != nil {
 		return nil, err
 	}
@@ -71,29 +80,47 @@ func wrongUsage(faults []error) error {
 }
 
 // parse makes options of what is given and, for all other settings, of the content of the
-// file. Its relative paths count from the folder of the file.
-func (c *configFile) parse(content []byte) (*options, *pflag.FlagSet, error) {
+// file. Its relative paths count from the folder of the file. The settings in kept have the
+// values there, whatever the file says.
+func (c *configFile) parse(content []byte, kept map[string][]string) (*options, *pflag.FlagSet, error) {
 	o, f := new(options), pflag.NewFlagSet("", pflag.ContinueOnError)
 	newSettings(f, o)
 	o.file = c.path
-	for name, values := range c.given {
-		for _, text := range values {
-			if err := set(f, f.Lookup(name), text); err != nil {
-				return nil, nil, fmt.Errorf("--%s: %w", name, err)
+	if err := setAll(f, c.given); err != nil {
+		return nil, nil, err
+	}
+	o.anchor()
+	given := maps.Clone(c.given)
+	for name, values := range kept {
+		if _, ok := given[name]; !ok {
+			given[name] = values
+			if err := setAll(f, map[string][]string{name: values}); err != nil {
+				return nil, nil, err
 			}
 		}
 	}
-	o.anchor()
 	d, err := parseDocument(c.path, content)
 	if err != nil {
 		return nil, nil, err
 	}
 	c.read = d
-	users, faults := d.readSettings(f, c.given)
+	users, faults := d.readSettings(f, given)
 	o.anchorAt(filepath.Dir(c.path))
 	entries, more := d.readUsers(users)
 	o.entries = entries
 	return o, f, errors.Join(append(faults, more...)...)
+}
+
+// setAll sets flags to values that they have had before.
+func setAll(f *pflag.FlagSet, all map[string][]string) error {
+	for name, values := range all {
+		for _, text := range values {
+			if err := set(f, f.Lookup(name), text); err != nil {
+				return fmt.Errorf("--%s: %w", name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // readSettings sets the flags in f to the values of a document, but for those that are
@@ -200,12 +227,12 @@ func (c *configFile) logAttrs() []any { return c.latest }
 
 // follow has the file loaded again when it changes, and warns if it is open to everybody.
 func (c *configFile) follow(r *roster, files *follower) {
-	c.roster = r
+	c.roster, c.beside = r, files
 	info, err := os.Stat(c.path)
 	if err != nil || !info.Mode().IsRegular() {
 		return // a pipe, which can't be read again
 	}
-	if exposed(info) && len(r.options.users)+len(r.options.entries) > 0 {
+	if exposed(info) && r.options.Load().hashes() {
 		warnOfExposed("configuration", c.path, files.logger)
 	}
 	files.all = append(files.all, c)
@@ -234,46 +261,92 @@ func (c *configFile) load(logger *slog.Logger) (changed bool, err error) {
 // take makes what the file says now hold, as far as that needs no restart. After a fault
 // nothing has changed.
 func (c *configFile) take(content []byte, logger *slog.Logger) error {
-	read, flags, err := c.parse(content)
+	next, late, err := c.parseAgain(content)
 	if err != nil {
 		return err
 	}
-	if err := read.tls.check(); err != nil {
-		return c.placed(err)
-	}
-	old := c.roster.options
-	if old.anonymousRights() == 0 && read.anonymousRights() != 0 && read.anonymous == "" {
+	r, old := c.roster, c.roster.options.Load()
+	if old.anonymousRights() == 0 && next.anonymousRights() != 0 && next.anonymous == "" {
 		return fmt.Errorf("%s: no user is left, which alone does not let in anonymous ones; say anonymous = \"off\" or \"ro\"", c.path)
 	}
-	next := *old
-	next.root, next.anonymous, next.users, next.entries = read.root, read.anonymous, read.users, read.entries
-	next.sessionsPerUser, next.atomic, next.sync = read.sessionsPerUser, read.atomic, read.sync
-	c.roster.options = &next
-	accounts, err := c.roster.accounts()
-	if err != nil {
-		c.roster.options = old
+	users, accounts, err := c.prepare(old, next, logger)
+	if err = c.placed(err); err != nil {
+		if r.walled && errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w; files that were not in use at the start may be out of reach (--landlock) until a restart", err)
+		}
 		return err
 	}
+	r.options.Store(next)
+	r.files = users
+	c.beside.all = slices.Concat(r.followed(), []followed{c}, next.tls.followed())
 	c.latest = append([]any{"file", c.path}, changes(slices.Concat(old.flagUsers(), old.entries),
 		slices.Concat(next.flagUsers(), next.entries))...)
-	if ended := c.roster.replace(accounts); ended > 0 {
+	if ended := r.replace(accounts); ended > 0 {
 		c.latest = append(c.latest, "sessions ended", ended)
 	}
-	if info, err := os.Stat(c.path); err == nil && exposed(info) && len(next.users)+len(next.entries) > 0 {
+	if info, err := os.Stat(c.path); err == nil && exposed(info) && next.hashes() {
 		warnOfExposed("configuration", c.path, logger)
 	}
-	if late := c.needRestart(flags); len(late) > 0 {
+	if len(late) > 0 {
 		logger.Warn(strings.Join(late, ", ")+" changed in the configuration and needs a restart", "file", c.path)
 	}
 	return nil
 }
 
-// needRestart lists the settings that the server does not run with.
-func (c *configFile) needRestart(f *pflag.FlagSet) (late []string) {
-	for _, flag := range settings(f) {
-		if !slices.Contains(liveSettings, flag.Name) && !slices.Equal(c.in[flag.Name], texts(flag)) {
-			late = append(late, flag.Name)
+// prepare does all for a change of the options that may fail. The last of it has the server
+// go on with the next options.
+func (c *configFile) prepare(old, next *options, logger *slog.Logger) ([]*usersFile, *accounts, error) {
+	r := c.roster
+	next.tls.inUse = old.tls.inUse
+	if err := next.readTLS(logger); err != nil {
+		return nil, nil, err
+	}
+	users, err := r.readUsers(next, logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	accounts, err := r.accounts(next, users)
+	if err == nil {
+		err = r.quotas.ready(accounts)
+	}
+	if err == nil && c.reconfigure != nil {
+		err = c.reconfigure(next)
+	}
+	return users, accounts, err
+}
+
+// parseAgain is parse with the settings that need a restart as they were at the start. late
+// are those of them that are another in the file.
+func (c *configFile) parseAgain(content []byte) (next *options, late []string, err error) {
+	next, flags, err := c.parse(content, nil)
+	if err == nil {
+		err = next.tls.check()
+	}
+	if err != nil {
+		return nil, nil, c.named(c.placed(err))
+	}
+	kept := map[string][]string{}
+	for _, name := range restartSettings {
+		if kept[name] = c.in[name]; !slices.Equal(kept[name], texts(flags.Lookup(name))) {
+			late = append(late, name)
 		}
 	}
-	return late
+	if len(late) == 0 {
+		return next, nil, nil
+	}
+	if next, _, err = c.parse(content, kept); err == nil {
+		err = next.tls.check()
+	}
+	if err != nil {
+		err = fmt.Errorf("%s needs a restart, and with what it was: %w", strings.Join(late, ", "), c.named(c.placed(err)))
+	}
+	return next, late, err
+}
+
+// named has a fault tell the file, if it does not.
+func (c *configFile) named(err error) error {
+	if strings.HasPrefix(err.Error(), c.path) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", c.path, err)
 }

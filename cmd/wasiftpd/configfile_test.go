@@ -87,7 +87,7 @@ func TestConfigurationHasAllSettings(t *testing.T) {
 			continue
 		}
 		c := &configFile{path: "wasiftpd.toml"}
-		_, byFile, err := c.parse([]byte(flag.Name + " = " + value))
+		_, byFile, err := c.parse([]byte(flag.Name+" = "+value), nil)
 		if err != nil {
 			t.Error(err)
 			continue
@@ -169,7 +169,7 @@ func TestConfigurationFaults(t *testing.T) {
 		{userTable("a", "rights = 'ro'\ncertificate = 'x'"), `1:3: user "a" is to show a certificate, which needs tls-client-ca`},
 		{userTable("a", "rules = [{path = 'x', rights = ''}]"), `4:18: rules: path: the path does not begin with /`},
 		{userTable("a", "rules = [{path = '/x', rights = 'x'}]"), `4:33: rules: rights: "x" is no right`},
-		{userTable("a", "rules = [{path = '/x', rights = '', max = '1X'}]"), `4:43: rules: max: "1X" is no size`},
+		{userTable("a", "rules = [{path = '/x', rights = '', max = '1X'}]"), `4:43: rules: max: "1X" is no number of bytes such as 4096, 512k, 10M or 1G`},
 		{userTable("a", "rules = [{path = '/x'}]"), `4:10: rules: a rule needs a path`},
 		{userTable("a", "rules = [{pat = '/x'}]"), `4:11: rules: there is no key "pat"; did you mean path?`},
 		{userTable("a", "rights = 'ro'\nrules = [{path = '/x[', rights = ''}]"), `5:10: rules: `},
@@ -249,7 +249,7 @@ func TestConfigurationSample(t *testing.T) {
 		bare = strings.Replace(bare, key, "\n#", 1)
 	}
 	c := &configFile{path: filepath.Join(dir, "bare.toml")}
-	o, f, err := c.parse([]byte(bare))
+	o, f, err := c.parse([]byte(bare), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,14 +342,15 @@ func TestConfigurationReload(t *testing.T) {
 	}
 	sessions["less"].do(257, "MKD made")
 
-	write(t, dir, "wasiftpd.toml", "root = 'one'\nanonymous = 'off'\nlisten = ':1'\nidle-timeout = '7m'\nmax-sessions = 3\n"+
+	write(t, dir, "wasiftpd.toml", "root = 'one'\nanonymous = 'off'\nlisten = ':1'\nlog-format = 'json'\n"+
+		"sessions-per-instance = 3\n"+
 		"user = ['plain:secret', 'other:changed', "+
 		inline("same", ", root = 'one'")+inline("less", ", rights = 'ro'")+inline("new", "")+"]\n[defaults]\nrights = 'rw'\n")
 	s.hangup <- os.Interrupt
 	log := s.log.until(`msg="configuration loaded"`)
 	for _, want := range []string{
 		"file=" + file, "added=new", "removed=gone", `changed="less, other"`, `"sessions ended"=4`,
-		`msg="max-sessions, idle-timeout changed in the configuration and needs a restart"`,
+		`msg="sessions-per-instance, log-format changed in the configuration and needs a restart"`,
 	} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log has no %s:\n%s", want, log)
@@ -458,7 +459,7 @@ func FuzzConfiguration(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
 		c := &configFile{path: "/fuzz/file.toml"}
-		first, _, err := c.parse(content)
+		first, _, err := c.parse(content, nil)
 		if err != nil {
 			for line := range strings.SplitSeq(err.Error(), "\n") {
 				if !strings.HasPrefix(line, "/fuzz/file.toml:") {
@@ -467,7 +468,7 @@ func FuzzConfiguration(f *testing.F) {
 			}
 			return
 		}
-		again, _, err := c.parse(content)
+		again, _, err := c.parse(content, nil)
 		if err != nil || len(first.entries) != len(again.entries) {
 			t.Fatalf("read again: %v", err)
 		}

@@ -114,7 +114,6 @@ func (f *follower) reload(asked bool) (done bool) {
 	f.watch()
 	done = true
 	told, loaded := false, false
-	var failed []followed
 	for _, one := range f.all {
 		changed, err := one.load(f.logger)
 		switch {
@@ -127,7 +126,6 @@ func (f *follower) reload(asked bool) (done bool) {
 			f.logger.Info(one.label()+" loaded", one.logAttrs()...)
 			loaded = true
 		default:
-			failed = append(failed, one)
 			for fault := range strings.SplitSeq(err.Error(), "\n") {
 				f.logger.Warn("the old "+one.label()+" stays", "err", fault)
 			}
@@ -135,7 +133,8 @@ func (f *follower) reload(asked bool) (done bool) {
 		told = true
 	}
 	if loaded {
-		f.retry(failed)
+		f.watch() // the configuration may name other files now
+		f.retry()
 	}
 	if asked && done && !told {
 		f.logger.Info("no file has changed since it was loaded")
@@ -143,10 +142,10 @@ func (f *follower) reload(asked bool) (done bool) {
 	return done
 }
 
-// retry loads again what failed before another file was loaded: a user may have moved from
-// one file to the other.
-func (f *follower) retry(failed []followed) {
-	for _, one := range failed {
+// retry loads again what may have failed before another file was loaded, as a user may have
+// moved from one file to the other, or have changed before it was watched.
+func (f *follower) retry() {
+	for _, one := range f.all {
 		if changed, err := one.load(f.logger); changed && err == nil {
 			f.logger.Info(one.label()+" loaded", one.logAttrs()...)
 		}

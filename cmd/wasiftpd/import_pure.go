@@ -3,11 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
-
-	"wasiftp/host/bans"
 )
 
 // The fields of a line of pure-pw, as README.Virtual-Users of Pure-FTPd lists them. Those
@@ -116,8 +115,11 @@ func (i *importer) pureNetworks(n int, name, list string) (networks []string, er
 	}
 	for client := range strings.SplitSeq(list, ",") {
 		client = strings.TrimSpace(client)
-		network, ok := bans.ParseNetwork(client)
-		if !ok {
+		if p, err := netip.ParsePrefix(client); err == nil {
+			client = p.Masked().String()
+		}
+		network, err := parseNetwork(client)
+		if err != nil {
 			i.drop(n, "%q, from where user %q may come: it is no network", client, name)
 			continue
 		}

@@ -20,7 +20,7 @@ func imported(t *testing.T, args ...string) (*roster, string) {
 		t.Fatalf("exit code %d: %s", code, errs)
 	}
 	c := &configFile{path: filepath.Join(t.TempDir(), "wasiftpd.toml")}
-	o, _, err := c.parse([]byte(out))
+	o, _, err := c.parse([]byte(out), nil)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

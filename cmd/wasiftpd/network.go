@@ -29,10 +29,10 @@ func (o *options) setProxies(list string) error {
 
 // parseNetwork reads an address or a network.
 func parseNetwork(text string) (netip.Prefix, error) {
-	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
-		return netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil
-	}
 	network, err := netip.ParsePrefix(text)
+	if addr, single := netip.ParseAddr(text); single == nil && addr.Zone() == "" {
+		network, err = netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil
+	}
 	if err != nil || network.Addr().Is4In6() {
 		return network, fmt.Errorf("%q is no address or network such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32", text)
 	}

@@ -47,7 +47,11 @@ type options struct {
 	quotaPerUser    quota.Limits
 	stateDir        string        // "" is the usual one
 	stopTimeout     time.Duration // 0 is no limit
+	keepsBans       bool          // over restarts
 }
+
+// hashes says whether the options hold passwords of users, or hashes of them.
+func (o *options) hashes() bool { return len(o.users)+len(o.entries) > 0 }
 
 // user is an account of --user.
 type user struct {

@@ -70,11 +70,13 @@ func TestFlags(t *testing.T) {
 				netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("192.0.2.1/32"),
 			}
 		}},
-		{[]string{"--deny-from=10.1.2.3/16"}, func(o *options) {
+		{[]string{"--deny-from=10.1.0.0/16"}, func(o *options) {
 			o.config.Bans.Deny = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}
 		}},
 		{[]string{"--ban-after=off"}, func(o *options) { o.config.Bans.After = 0 }},
-		{[]string{"--ban-after=3/1h"}, func(o *options) { o.config.Bans.After, o.config.Bans.Window = 3, time.Hour }},
+		{[]string{"--ban-after=3/1h"}, func(o *options) {
+			o.config.Bans.After, o.config.Bans.Window, o.keepsBans = 3, time.Hour, true
+		}},
 		{[]string{"--ban-time=1h"}, func(o *options) { o.config.Bans.Time = time.Hour }},
 		{[]string{"--max-connection-rate=9"}, func(o *options) { o.config.Bans.Rate = 9 }},
 		{[]string{"--idle-timeout=90s"}, func(o *options) { o.config.Limits.IdleTime = 90 * time.Second }},

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"wasiftp/host/bans/banstore"
 	"wasiftp/host/quota"
 )
 
@@ -62,7 +63,8 @@ func privateDir(given string, usual []place, logger *slog.Logger) (string, error
 }
 
 // ourFiles are the names of all files and folders that we make in a private folder.
-var ourFiles = []string{"compiled", ownCertificate, "acme", quota.File, quota.File + "-wal", quota.File + "-shm"}
+var ourFiles = []string{"compiled", ownCertificate, "acme", quota.File, quota.File + "-wal", quota.File + "-shm",
+	banstore.File, banstore.File + "-wal", banstore.File + "-shm", banstore.File + banstore.Aside}
 
 // usable says why a folder can't be used. One that already has some of our files need
 // not be writable.

@@ -17,14 +17,14 @@ func (p *program) open(ctx context.Context, o *options, r *roster, files *follow
 	if o.runAs != "" {
 		listeners, err := p.leaveRoot(o, r, files)
 		if err == nil {
-			err = p.setUpTLS(ctx, o, files)
+			err = p.setUpTLS(ctx, o, files.logger)
 		}
 		return listeners, err
 	}
 	if p.root {
 		files.logger.Warn("the server stays root; give it a user with --run-as")
 	}
-	if err := p.setUpTLS(ctx, o, files); err != nil {
+	if err := p.setUpTLS(ctx, o, files.logger); err != nil {
 		return nil, err
 	}
 	return o.listenAll()
@@ -69,6 +69,7 @@ func (id *identity) entrustAll(o *options, logger *slog.Logger) {
 		flag   string
 	}{
 		{o.cacheDir != "off", o.cacheDir, usualCaches(), "--cache-dir"},
+		{o.needsState(), o.stateDir, usualStates(), "--state-dir"},
 		{o.tls.own == "self-signed" || len(o.tls.acme) > 0, o.tls.dir, o.tls.usual(), "--tls-dir"},
 	} {
 		dir, given := folder.given, folder.given != ""

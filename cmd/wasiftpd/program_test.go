@@ -86,11 +86,14 @@ func (o *output) Write(p []byte) (int, error) {
 const ended = "\x00"
 
 // until waits for part, or the server's end, and returns all that was written.
-func (o *output) until(part string) string {
+func (o *output) until(part string) string { return o.untilTimes(part, 1) }
+
+// untilTimes is until for the nth time that part is written.
+func (o *output) untilTimes(part string, n int) string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for {
-		if text := o.text.String(); strings.Contains(text, part) || strings.Contains(text, ended) {
+		if text := o.text.String(); strings.Count(text, part) >= n || strings.Contains(text, ended) {
 			return text
 		}
 		o.more.Wait()

@@ -184,6 +184,54 @@ func (p *publicAddress) take(found []netip.Addr, err error, logger *slog.Logger)
 	logger.Info("public address", "name", p.name, "address", now.String())
 }
 
+// lookUps look up the names of the options that the server has now. The zero addresses are
+// none.
+type lookUps struct {
+	program *program
+	logger  *slog.Logger
+	all     publicAddresses
+	end     func() // nil while nothing is followed
+}
+
+// setUp has the server announce the public addresses of o. It looks up the names that it
+// does not know yet.
+func (l *lookUps) setUp(ctx context.Context, o *options) {
+	before := l.all
+	l.all = o.setPublic()
+	var fresh publicAddresses
+	for i, p := range l.all {
+		known := slices.IndexFunc(before, func(other *publicAddress) bool { return other.publicOption == p.publicOption })
+		if known >= 0 {
+			l.all[i] = before[known]
+		} else {
+			fresh = append(fresh, p)
+		}
+	}
+	fresh.lookUpAll(ctx, l.program, l.logger)
+}
+
+// follow looks the names up again and again, until ctx ends or stop is called.
+func (l *lookUps) follow(ctx context.Context) {
+	if !slices.ContainsFunc(l.all, func(p *publicAddress) bool { return p.name != "" }) {
+		return
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	l.end = func() { cancel(); <-done }
+	go func() {
+		defer close(done)
+		l.all.follow(ctx, l.program, l.logger)
+	}()
+}
+
+// stop ends follow.
+func (l *lookUps) stop() {
+	if l.end != nil {
+		l.end()
+		l.end = nil
+	}
+}
+
 // follow looks the names up again and again until ctx ends.
 func (all publicAddresses) follow(ctx context.Context, p *program, logger *slog.Logger) {
 	again := p.lookUpAgain

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -21,7 +20,7 @@ import (
 func (o *options) addQuotasTo(f *pflag.FlagSet) {
 	f.Func("quota-per-user", "each user stores at most `BYTES[:FILES]` in its folder, as in 10G or\n"+
 		"10G:100000; folders and links are files too, 0 is no limit (default 0)", quotaTo(&o.quotaPerUser))
-	f.StringVar(&o.stateDir, "state-dir", "", "keep the counts of quotas in `DIR`\n"+
+	f.StringVar(&o.stateDir, "state-dir", "", "keep the counts of quotas, and bans, in `DIR`\n"+
 		"(default wasiftpd in your configuration folder, else systemd's\nstate folder, else /var/lib/wasiftpd)")
 }
 
@@ -43,11 +42,10 @@ func quotaTo(target *quota.Limits) func(string) error {
 
 // quotas are the counts of all users, which are opened when the first user needs one.
 type quotas struct {
-	dir    string // given, or "" for the usual one
+	state  *state
 	logger *slog.Logger
 
 	mu    sync.Mutex
-	kept  string       // the folder, "" until it is opened
 	store *quota.Store // nil until it is opened
 }
 
@@ -57,24 +55,14 @@ func (q *quotas) open() (*quota.Store, error) {
 	if q.store != nil {
 		return q.store, nil
 	}
-	dir, err := stateDir(q.dir, q.logger)
+	dir, err := q.state.open()
 	if err == nil {
 		q.store, err = quota.Open(dir, func(err error) { q.logger.Error("quotas", "err", err) })
 	}
 	if err != nil {
-		return nil, blame("state-dir", q.dir, fmt.Errorf("%w; choose another folder with --state-dir, and restart the server", err))
+		return nil, blame("state-dir", q.state.given, err)
 	}
-	q.kept = dir
 	return q.store, nil
-}
-
-// stateDir is the private folder for what outlives the process.
-func stateDir(given string, logger *slog.Logger) (string, error) {
-	dir, err := privateDir(given, usualPlaces(os.UserConfigDir, "STATE_DIRECTORY", "/var/lib"), logger)
-	if err != nil {
-		return "", fmt.Errorf("there is no private folder for the counts of quotas: %w", err)
-	}
-	return dir, nil
 }
 
 func (q *quotas) close() {

@@ -128,7 +128,7 @@ func TestQuotaCommandFaults(t *testing.T) {
 		"no user has a quota":          {"quota", "scan", "--user=u:p:rw", "--state-dir", t.TempDir()},
 		`user "v" has no quota`:        {"quota", "scan", "v", "--user=u:p:rw", "--quota-per-user=1M", "--state-dir", t.TempDir()},
 		"say quota show or quota scan": {"quota"},
-		"choose another folder with --sta": {"--listen=127.0.0.1:0", "--user=u:p:rw", "--quota-per-user=1M",
+		"choose one with --state-dir": {"--listen=127.0.0.1:0", "--user=u:p:rw", "--quota-per-user=1M",
 			"--state-dir", write(t, t.TempDir(), "f", "")},
 	} {
 		code, _, stderr := run(t, nil, args...)

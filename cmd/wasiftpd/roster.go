@@ -17,7 +17,7 @@ import (
 
 // roster has the current accounts. It is the server's [host.Authenticator].
 type roster struct {
-	options *options
+	options atomic.Pointer[options]
 	seed    maphash.Seed
 	checks  *checks
 	files   []*usersFile // each once
@@ -25,6 +25,7 @@ type roster struct {
 	current atomic.Pointer[accounts]
 	sweeper *sweeper
 	folders folders
+	state   *state
 	quotas  quotas
 	slow    bool // a folder hung at the start
 	walled  bool // the process can open no files outside of its wall
@@ -39,25 +40,21 @@ type roster struct {
 // accounts' folders.
 func (o *options) roster(ctx context.Context, files *follower) (*roster, error) {
 	r := &roster{
-		options: o, seed: maphash.MakeSeed(), checks: newChecks(),
-		sweeper: newSweeper(ctx, files.logger), quotas: quotas{dir: o.stateDir, logger: files.logger},
+		seed: maphash.MakeSeed(), checks: newChecks(),
+		sweeper: newSweeper(ctx, files.logger), state: &state{given: o.stateDir, logger: files.logger},
 	}
+	r.quotas = quotas{state: r.state, logger: files.logger}
+	r.options.Store(o)
 	r.folders.check = r.checkWall
 	var err error
 	if r.sources, err = o.openSources(files.logger, r.checks); err != nil {
 		return nil, err
 	}
-	var faults []error
-	for _, path := range o.usersFiles() {
-		f := &usersFile{path: path, roster: r}
-		r.files = append(r.files, f)
-		faults = append(faults, f.begin(files.logger))
-		if f.regular() {
-			files.all = append(files.all, f)
-		}
-	}
-	first, err := r.accounts()
-	if err := errors.Join(append(faults, err)...); err != nil {
+	var faults error
+	r.files, faults = r.readUsers(o, files.logger)
+	files.all = append(files.all, r.followed()...)
+	first, err := r.accounts(o, r.files)
+	if err := errors.Join(faults, err); err != nil {
 		return nil, err
 	}
 	if err := first.nobody(); err != nil {
@@ -84,29 +81,53 @@ func (o *options) usersFiles() (paths []string) {
 	return paths
 }
 
-// accounts makes the accounts of the flags and of the users files as they were loaded.
-func (r *roster) accounts() (*accounts, error) {
-	o := r.options
+// readUsers loads the users files that o names, but for those that are loaded already. If
+// some have faults it returns what it could read all the same.
+func (r *roster) readUsers(o *options, logger *slog.Logger) (all []*usersFile, err error) {
+	var faults []error
+	for _, path := range o.usersFiles() {
+		at := slices.IndexFunc(r.files, func(f *usersFile) bool { return f.path == path })
+		if at >= 0 {
+			all = append(all, r.files[at])
+			continue
+		}
+		f := &usersFile{path: path, roster: r}
+		all = append(all, f)
+		faults = append(faults, f.begin(logger))
+	}
+	return all, errors.Join(faults...)
+}
+
+// followed are the users files that can be loaded again.
+func (r *roster) followed() (all []followed) {
+	for _, f := range r.files {
+		if f.regular() {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// accounts makes the accounts of the flags and of users files as they were loaded.
+func (r *roster) accounts(o *options, files []*usersFile) (*accounts, error) {
+	users := func(o *options) []entry {
+		at := slices.IndexFunc(files, func(f *usersFile) bool { return f.path == o.usersFile })
+		if at < 0 {
+			return nil
+		}
+		return files[at].entries
+	}
 	a := &accounts{
 		byName: map[string]account{}, seed: r.seed, checks: r.checks, clientAuth: o.tls.clientAuthMode(), perUser: o.sessionsPerUser,
 		rates: o.ratesPerUser, quota: o.quotaPerUser, everyone: o.rules,
 		options: fsbridge.DirOptions{Atomic: o.atomic, Sync: o.sync},
 		sources: r.sources,
 	}
-	err := o.fill(a, r.users(o))
+	err := o.fill(a, users(o))
 	if err == nil {
-		err = o.addHosts(a, r.users)
+		err = o.addHosts(a, users)
 	}
 	return a, err
-}
-
-// users are the entries of the users file that o names.
-func (r *roster) users(o *options) []entry {
-	at := slices.IndexFunc(r.files, func(f *usersFile) bool { return f.path == o.usersFile })
-	if at < 0 {
-		return nil
-	}
-	return r.files[at].entries
 }
 
 // nobody returns an error if the server, or one of its virtual hosts, has no account.
@@ -153,7 +174,7 @@ const checkTime = 5 * time.Second
 // checkFolders warns of the folders that can't be opened at the start, for they may come
 // later. Only that of --root is a fault, and only if all accounts have it.
 func (r *roster) checkFolders(logger *slog.Logger) error {
-	root, folders := r.options.root, r.current.Load().folders()
+	root, folders := r.options.Load().root, r.current.Load().folders()
 	if folders[root] == nil {
 		folders[root] = []string{"nobody"} // so that a slip in --root is warned of
 	}

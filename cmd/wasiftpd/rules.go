@@ -1,8 +1,8 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"wasiftp/fsbridge"
@@ -47,7 +47,7 @@ func parseRule(text string) (r fsbridge.Rule, err error) {
 func setLimit(r *fsbridge.Rule, key, value string) (err error) {
 	switch key {
 	case "max":
-		r.MaxSize, err = parseSize(value)
+		err = setMaxSize(r, value)
 	case "accept":
 		r.Accept = append(r.Accept, strings.Split(value, ",")...)
 	case "refuse":
@@ -58,17 +58,12 @@ func setLimit(r *fsbridge.Rule, key, value string) (err error) {
 	return err
 }
 
-// parseSize reads a number of bytes, 1 or more. K, M, G and T behind it are powers of 1,024.
-func parseSize(text string) (int64, error) {
-	number, shift := text, 0
-	if at := strings.IndexAny(text, "KMGT"); at == len(text)-1 && at > 0 {
-		number, shift = text[:at], 10*(1+strings.IndexByte("KMGT", text[at]))
+func setMaxSize(r *fsbridge.Rule, text string) error {
+	err := size(&r.MaxSize)(text)
+	if err == nil && r.MaxSize == 0 {
+		err = errors.New("max is 0; give a size such as 20M, or rights without write to refuse all uploads")
 	}
-	n, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || n <= 0 || n > (1<<63-1)>>shift {
-		return 0, fmt.Errorf("%q is no size in bytes such as 500000, 64K or 20M", text)
-	}
-	return n << shift, nil
+	return err
 }
 
 func (o *options) setRule(text string) error {

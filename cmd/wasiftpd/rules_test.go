@@ -36,9 +36,9 @@ func TestParseRule(t *testing.T) {
 		"/in[ ro":             `rule "/in[": "in[" is no pattern`,
 		"/in admin":           `rule "/in": only read`,
 		"/in ro size=1":       `"size" is none of max, accept, refuse`,
-		"/in ro max=1X":       `"1X" is no size`,
-		"/in ro max=0":        `"0" is no size`,
-		"/in ro max=9999999T": `is no size`,
+		"/in ro max=1X":       `"1X" is no number of bytes`,
+		"/in ro max=0":        `max is 0; give a size such as 20M`,
+		"/in ro max=9999999T": `is no number of bytes`,
 		"/in ro accept=":      `an element is ""`,
 	} {
 		if _, err := parseRule(text); err == nil || !strings.Contains(err.Error(), want) {

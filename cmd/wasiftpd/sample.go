@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -126,6 +127,9 @@ func writeSample(w io.Writer) error {
 		}
 		_, usage := pflag.UnquoteUsage(flag)
 		writeComment(&b, usage)
+		if slices.Contains(restartSettings, flag.Name) {
+			writeComment(&b, "A change needs a restart.")
+		}
 		fmt.Fprintf(&b, "#%s = %s\n\n", flag.Name, example(flag))
 	}
 	b.WriteString(strings.TrimPrefix(sampleUsers, "\n"))

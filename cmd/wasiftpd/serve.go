@@ -55,37 +55,60 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 	if config != nil {
 		config.follow(roster, files)
 	}
-	if err := o.readTLS(files); err != nil {
+	if err := o.readTLS(logger); err != nil {
 		return err
 	}
+	files.all = append(files.all, o.tls.followed()...)
 	listeners, err := p.open(ctx, o, roster, files)
 	defer closeAll(listeners)
 	if err != nil {
 		return err
 	}
+	if o.tls.ours != nil {
+		files.all = append(files.all, o.tls.ours)
+	}
 	repeated := newRepetitions(logger.Handler())
 	defer repeated.close()
-	public := o.setPublic()
-	public.lookUpAll(ctx, p, logger)
+	public := &lookUps{program: p, logger: logger}
+	public.setUp(ctx, o)
 	server, err := o.newServer(roster, slog.New(repeated))
 	if err != nil {
 		return err
 	}
+	kept := &keptBans{state: roster.state, book: server.Bans(), logger: logger}
+	defer kept.close()
 	defer roster.quotas.close()
 	defer server.Close()
 	if err := roster.quotas.ready(roster.current.Load()); err != nil {
 		return err
 	}
+	kept.ready(o)
 	p.raise(o, roster, files)
 	interrupts := p.interrupts() // until now there was nothing to wait for
 	p.announce(o, roster.current.Load(), listeners)
 
 	roster.revoke = server.Revoke
 	roster.sweepAll()
-	go files.follow(ctx, hangups)
-	if o.named() {
-		go public.follow(ctx, p, logger)
+	public.follow(ctx)
+	if config != nil {
+		config.reconfigure = func(next *options) error {
+			if err := p.setUpTLS(ctx, next, logger); err != nil {
+				return err
+			}
+			public.stop()
+			defer public.follow(ctx)
+			public.setUp(ctx, next)
+			err := server.SetConfig(next.hostConfig(roster, slog.New(repeated)))
+			if err != nil {
+				public.setUp(ctx, roster.options.Load())
+			}
+			if err == nil {
+				kept.ready(next)
+			}
+			return err
+		}
 	}
+	go files.follow(ctx, hangups)
 	go new(memory).follow(ctx)
 	ended := make(chan error, len(listeners))
 	for _, l := range listeners {
@@ -100,7 +123,7 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 		return err
 	case <-interrupts:
 	}
-	return p.stop(o, server, interrupts, logger)
+	return p.stop(roster.options.Load(), server, interrupts, logger)
 }
 
 // stop lets running transfers finish, until another interrupt or for the time of
@@ -142,9 +165,15 @@ func (p *program) say(text string) {
 	}
 }
 
-func (o *options) newServer(r *roster, logger *slog.Logger) (*host.Server, error) {
+// hostConfig is the configuration of the server, but for what holds from its start on.
+func (o *options) hostConfig(r *roster, logger *slog.Logger) host.Config {
 	config := o.config
 	config.Authenticator, config.Observer, config.Logger = r, observer{logger}, logger
+	return config
+}
+
+func (o *options) newServer(r *roster, logger *slog.Logger) (*host.Server, error) {
+	config := o.hostConfig(r, logger)
 	var err error
 	if o.module != "" {
 		if config.Module, err = os.ReadFile(o.module); err != nil {

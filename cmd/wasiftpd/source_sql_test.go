@@ -66,7 +66,7 @@ func sqlLogins(t *testing.T, r *roster) {
 		}
 	}
 	e, err := r.current.Load().ask(context.Background(), host.Login{User: "bob", Password: "secret"})
-	if err != nil || e.root != filepath.Join(r.options.root, "bob") || e.rights != host.ReadOnly {
+	if err != nil || e.root != filepath.Join(r.options.Load().root, "bob") || e.rights != host.ReadOnly {
 		t.Errorf("%+v, %v", e, err)
 	}
 }

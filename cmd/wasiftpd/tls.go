@@ -9,9 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -38,12 +36,32 @@ type tlsOptions struct {
 	clientAuth string        // "require", "login" or "" when not given
 	hosts      []virtualHost // those with a certificate
 
-	// What is set up from the flags.
+	inUse
+}
+
+// inUse is what was set up from the flags about TLS. A reload goes on with it.
+type inUse struct {
 	loaded      certificates   // those of certs, and then those of hosts
 	issuers     *clientCA      // of clients' certificates; nil asks for none
 	kept        string         // our private folder for certificates; "" is none
-	fingerprint string         // that of our self-signed certificate; "" is none
+	ours        *pair          // our self-signed certificate; nil is none
+	fingerprint string         // that of ours; "" is none
 	challenges  []net.Listener // for ACME, opened while the process was root
+	issued      getCertificate // those by ACME; nil is none
+}
+
+// followed are the files with certificates.
+func (t *tlsOptions) followed() (all []followed) {
+	for _, p := range t.loaded {
+		all = append(all, p)
+	}
+	if t.issuers != nil {
+		all = append(all, t.issuers)
+	}
+	if t.ours != nil {
+		all = append(all, t.ours)
+	}
+	return all
 }
 
 func (o *options) addTLSTo(f *pflag.FlagSet) {
@@ -152,41 +170,65 @@ func (t *tlsOptions) check() error {
 	return nil
 }
 
-// readTLS checks the flags, loads the files that they name, and adds these to files. It
+// readTLS checks the flags, and loads the files that they name, but for those in use. It
 // comes before the change of the user, since only root may be able to read keys.
-func (o *options) readTLS(files *follower) error {
+func (o *options) readTLS(logger *slog.Logger) error {
 	t := &o.tls
 	if err := t.check(); err != nil {
 		return usageError{err}
 	}
-	certs, keys := slices.Clone(t.certs), slices.Clone(t.keys)
-	for _, h := range t.hosts {
-		certs, keys = append(certs, h.cert), append(keys, h.key)
+	var loaded certificates
+	add := func(cert, key, host string) error {
+		p, err := t.pair(cert, key, host, logger)
+		if err != nil {
+			return t.blameFor(len(loaded), err)
+		}
+		loaded = append(loaded, p)
+		return nil
 	}
-	loaded, err := loadCertificates(certs, keys, files.logger)
-	if err != nil {
-		return t.blameFor(len(loaded), err)
-	}
-	t.loaded = loaded
-	for i, h := range t.hosts {
-		p := loaded[len(t.certs)+i]
-		p.host = h.name
-		if err := p.current.Load().Leaf.VerifyHostname(h.name); err != nil {
-			files.logger.Warn("the certificate is not the host's, and will not be shown", "host", h.name, "err", err)
+	for i, cert := range t.certs {
+		if err := add(cert, t.keys[i], ""); err != nil {
+			return err
 		}
 	}
-	for _, p := range loaded {
-		files.all = append(files.all, p)
+	for _, h := range t.hosts {
+		if err := add(h.cert, h.key, h.name); err != nil {
+			return err
+		}
 	}
+	t.loaded = loaded
 	if t.clientCA == "" {
+		t.issuers = nil
+		return nil
+	}
+	if t.issuers != nil && t.issuers.file == t.clientCA {
 		return nil
 	}
 	t.issuers = &clientCA{file: t.clientCA}
-	if _, err := t.issuers.load(files.logger); err != nil {
-		return err
+	_, err := t.issuers.load(logger)
+	return err
+}
+
+// pair is the certificate of two files for a virtual host, "" for any: the one in use, else
+// it is loaded.
+func (t *tlsOptions) pair(cert, key, host string, logger *slog.Logger) (*pair, error) {
+	for _, p := range t.loaded {
+		if p.certFile == cert && p.keyFile == key && p.host == host {
+			return p, nil
+		}
 	}
-	files.all = append(files.all, t.issuers)
-	return nil
+	loaded, err := loadCertificates([]string{cert}, []string{key}, logger)
+	if err != nil {
+		return nil, err
+	}
+	p := loaded[0]
+	p.host = host
+	if host != "" {
+		if err := p.current.Load().Leaf.VerifyHostname(host); err != nil {
+			logger.Warn("the certificate is not the host's, and will not be shown", "host", host, "err", err)
+		}
+	}
+	return p, nil
 }
 
 // blameFor is a fault of the certificate at an index of those of --tls-cert and --host.
@@ -204,12 +246,12 @@ func (t *tlsOptions) blameFor(at int, err error) error {
 
 // setUpTLS writes TLS into the server's configuration. It comes after the change of the
 // user, who must own the certificates that we keep. Issued ones are renewed until ctx ends.
-func (p *program) setUpTLS(ctx context.Context, o *options, files *follower) error {
+func (p *program) setUpTLS(ctx context.Context, o *options, logger *slog.Logger) error {
 	t := &o.tls
 	if !t.on() {
 		return nil
 	}
-	get, err := p.certificateSource(ctx, o, files)
+	get, err := p.certificateSource(ctx, o, logger)
 	if err != nil {
 		return err
 	}
@@ -242,28 +284,41 @@ func (p *program) setUpTLS(ctx context.Context, o *options, files *follower) err
 // getCertificate is [tls.Config]'s GetCertificate.
 type getCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 
-func (p *program) certificateSource(ctx context.Context, o *options, files *follower) (getCertificate, error) {
-	t, logger := &o.tls, files.logger
-	if len(t.acme) > 0 {
-		return p.acmeCertificates(ctx, t, logger)
-	}
+func (p *program) certificateSource(ctx context.Context, o *options, logger *slog.Logger) (get getCertificate, err error) {
+	t := &o.tls
 	for _, p := range t.loaded {
-		warnOfReaders("key", p.keyFile, logger)
+		p.looked.Do(func() { warnOfReaders("key", p.keyFile, logger) })
 	}
-	if t.own != "self-signed" {
+	switch {
+	case len(t.acme) > 0 && t.issued == nil:
+		t.issued, err = p.acmeCertificates(ctx, t, logger)
+		return t.issued, err
+	case len(t.acme) > 0:
+		return t.issued, nil
+	case t.own != "self-signed":
 		return t.loaded.get, nil
 	}
+	if t.ours == nil {
+		if err := o.loadOurs(logger); err != nil {
+			return nil, err
+		}
+	}
+	return withRenewal(append(certificates{t.ours}, t.loaded...).get, t.ours, o.config.Passive.PublicAddress, logger), nil
+}
+
+// loadOurs loads our self-signed certificate, after it has made it if there is none.
+func (o *options) loadOurs(logger *slog.Logger) error {
+	t := &o.tls
 	file, err := t.selfSigned(o.config.Passive.PublicAddress, logger)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	own, err := loadCertificates([]string{file}, []string{file}, logger)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	files.all = append(files.all, own[0])
-	t.fingerprint = fingerprint(own[0].current.Load())
-	return withRenewal(append(own, t.loaded...).get, own[0], o.config.Passive.PublicAddress, logger), nil
+	t.ours, t.fingerprint = own[0], fingerprint(own[0].current.Load())
+	return nil
 }
 
 // privateDir returns the private folder for our certificates, after a check that nobody
@@ -284,7 +339,7 @@ func (t *tlsOptions) privateDir(logger *slog.Logger) (string, error) {
 }
 
 func (t *tlsOptions) usual() []place {
-	return usualPlaces(os.UserConfigDir, "STATE_DIRECTORY", "/var/lib")
+	return usualStates()
 }
 
 // shownName is the common name of a client's certificate, if it was verified.

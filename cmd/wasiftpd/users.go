@@ -189,7 +189,7 @@ func (f *usersFile) take(content []byte) error {
 	entries, err := parseUsers(bytes.NewReader(content), f.path)
 	old := f.entries
 	f.entries = entries
-	next, more := f.roster.accounts()
+	next, more := f.roster.accounts(f.roster.options.Load(), f.roster.files)
 	if err := errors.Join(err, more); err != nil {
 		f.entries = old
 		return err

@@ -200,7 +200,7 @@ var ruleKeys = map[string]func(r *fsbridge.Rule, v *node) error{
 	"refuse": func(r *fsbridge.Rule, v *node) error { return v.texts(&r.Refuse) },
 	"max": func(r *fsbridge.Rule, v *node) (err error) {
 		text, _ := v.single()
-		r.MaxSize, err = parseSize(text)
+		err = setMaxSize(r, text)
 		return err
 	},
 }

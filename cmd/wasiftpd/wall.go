@@ -65,8 +65,13 @@ func (o *options) wall(r *roster, files *follower) wall {
 			w.read = append(w.read, placesOf(file)...)
 		}
 	}
-	if r.quotas.kept != "" {
-		w.change = append(w.change, r.quotas.kept)
+	if o.needsState() {
+		dir, err := r.state.open()
+		if err != nil {
+			files.logger.Warn("quotas and bans that a reload turns on need a restart", "err", err)
+		} else {
+			w.change = append(w.change, dir)
+		}
 	}
 	if o.tls.kept != "" {
 		w.change = append(w.change, o.tls.kept)
@@ -77,7 +82,7 @@ func (o *options) wall(r *roster, files *follower) wall {
 		}
 	}
 	w.run = o.sources.programFiles()
-	if len(o.tls.acme) > 0 || o.sources.anyURL() || o.named() {
+	if len(o.tls.acme) > 0 || o.sources.anyURL() || o.named() || o.file != "" {
 		w.read = append(w.read, resolverFiles()...)
 	}
 	slices.Sort(w.change)

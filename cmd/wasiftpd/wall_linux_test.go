@@ -469,7 +469,7 @@ func TestNoWall(t *testing.T) {
 	t.Parallel()
 	var text bytes.Buffer
 	logger := newLogger(&text, "text")
-	r := &roster{options: &options{}, slow: true}
+	r := &roster{slow: true}
 	r.current.Store(&accounts{})
 	p := program{enclose: func(wall) error { return errors.New("not here") }}
 	p.raise(&options{}, r, &follower{logger: logger})

@@ -18,6 +18,7 @@ import (
 // many goroutines.
 type Book struct {
 	told  func(Ban)
+	kept  Keeper // nil keeps nothing
 	began time.Time
 	seed  maphash.Seed
 
@@ -39,6 +40,23 @@ type Ban struct {
 	Failures int // failed logins that it came of; 0 for a ban by [Book.Add]
 	Nth      int // which one of the network it is, from 1
 	Refused  int // connections and logins that were refused because of it
+}
+
+// Keeper keeps bans beyond the life of a book. Its methods are called while the book is
+// locked: they must return at once, and not call the book.
+type Keeper interface {
+	// Put is told of a ban that begins, in place of the one that its network may have had.
+	Put(Ban)
+
+	// Drop is told of a network whose ban, in force or over, is forgotten.
+	Drop(netip.Prefix)
+}
+
+// Keep has a keeper told of all bans from now on; nil tells none.
+func (b *Book) Keep(k Keeper) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.kept = k
 }
 
 // record is the latest ban of a network, which may be over.
@@ -160,12 +178,23 @@ func (b *Book) ban(network netip.Prefix, failures int, now time.Duration) Ban {
 		nth = before.Nth + 1
 	}
 	loopback := network.Addr().IsLoopback() || network.Contains(netip.IPv6Loopback())
-	b.enter(network, failures, nth, b.policy.lasts(nth, loopback), now)
-	return b.bans.of[network].Ban
+	return b.begin(network, failures, nth, b.policy.lasts(nth, loopback), now)
+}
+
+// begin begins a ban, of which the keeper is told.
+func (b *Book) begin(network netip.Prefix, failures, nth int, lasts, now time.Duration) Ban {
+	from := time.Now() // the clock may have been set since the book began
+	ban := Ban{Network: network, From: from, Until: from.Add(lasts), Failures: failures, Nth: nth}
+	b.enter(ban, now+lasts)
+	if b.kept != nil {
+		b.kept.Put(ban)
+	}
+	return ban
 }
 
 // enter writes a ban into the book, and forgets the one that ends first if it is full.
-func (b *Book) enter(network netip.Prefix, failures, nth int, lasts, now time.Duration) {
+func (b *Book) enter(ban Ban, until time.Duration) {
+	network := ban.Network
 	if _, known := b.bans.of[network]; !known && len(b.bans.of) >= b.policy.Remembered {
 		var first netip.Prefix
 		for other, r := range b.bans.of {
@@ -173,17 +202,44 @@ func (b *Book) enter(network netip.Prefix, failures, nth int, lasts, now time.Du
 				first = other
 			}
 		}
-		b.bans.drop(first)
+		b.forget(first)
 	}
-	begins := b.began.Add(now)
-	b.bans.put(network, &record{
-		Ban:   Ban{Network: network, From: begins, Until: begins.Add(lasts), Failures: failures, Nth: nth},
-		until: now + lasts,
-	})
+	b.bans.put(network, &record{Ban: ban, until: until})
 	for other, e := range b.sources.of {
 		if network.Overlaps(other) {
 			wake(e.Value.(*row[netip.Prefix, *source]).value)
 		}
+	}
+}
+
+func (b *Book) forget(network netip.Prefix) {
+	b.bans.drop(network)
+	if b.kept != nil {
+		b.kept.Drop(network)
+	}
+}
+
+// Restore enters a ban that a keeper has kept, in place of the one that the network may
+// have. No clock is believed: a ban lasts no longer from now on than it was to last at all,
+// and one by failures no longer than Policy.Longest. One that is over only counts for the
+// length of the next. Restore ignores what can't be a ban.
+func (b *Book) Restore(ban Ban) {
+	lasts := ban.Until.Sub(ban.From)
+	if !ban.Network.IsValid() || lasts <= 0 || lasts > longest || ban.Nth < 1 || ban.Failures < 0 {
+		return
+	}
+	ban.Network = plainNetwork(ban.Network)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if ban.Failures > 0 {
+		lasts = min(lasts, b.policy.Longest)
+	}
+	left := min(time.Until(ban.Until), lasts)
+	if left > 0 {
+		ban.Until = time.Now().Add(left)
+	}
+	if left+b.policy.Longest > 0 {
+		b.enter(ban, b.now()+left)
 	}
 }
 
@@ -214,7 +270,7 @@ func (b *Book) Add(network netip.Prefix, lasts time.Duration) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.enter(plainNetwork(network), 0, 1, lasts, b.now())
+	b.begin(plainNetwork(network), 0, 1, lasts, b.now())
 	return nil
 }
 
@@ -233,7 +289,7 @@ func (b *Book) Clear(network netip.Prefix) (ended int) {
 			if now < r.until {
 				ended++
 			}
-			b.bans.drop(other)
+			b.forget(other)
 		}
 	}
 	for other, e := range b.sources.of {

@@ -1,9 +1,6 @@
 package bans
 
-import (
-	"net/netip"
-	"strings"
-)
+import "net/netip"
 
 // networks is a map of networks. An address is found in it however many there are.
 type networks[V any] struct {
@@ -91,21 +88,3 @@ func shareOf(i int) int {
 // siteShare is that of an IPv6 /48. One customer may have it, or a hoster whose customers
 // have a /64 each.
 const siteShare = 4
-
-// ParseNetwork reads a network, as in 192.0.2.0/24, or an address, which is a network of its
-// own. It clears the bits behind the prefix; ok is false for any other text.
-func ParseNetwork(text string) (network netip.Prefix, ok bool) {
-	if strings.Contains(text, "/") {
-		p, err := netip.ParsePrefix(text)
-		if err != nil {
-			return p, false
-		}
-		return plainNetwork(p), true
-	}
-	a, err := netip.ParseAddr(text)
-	if err != nil {
-		return network, false
-	}
-	a = plain(a)
-	return netip.PrefixFrom(a, a.BitLen()), true
-}

@@ -7,15 +7,13 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"net/url"
 	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver
-
 	"wasiftp/fsbridge"
+	"wasiftp/host/internal/database"
 )
 
 // File is the name of the database in its folder.
@@ -24,7 +22,6 @@ const File = "quota.db"
 const (
 	flushTime = 500 * time.Millisecond // after which a change is written down
 	lookTime  = 2 * time.Second        // between two looks for what others have written
-	busyTime  = 5 * time.Second        // to wait for another process that writes
 )
 
 const schema = `
@@ -77,20 +74,8 @@ func Open(dir string, fail func(error)) (*Store, error) {
 }
 
 func open(dir string) (*sql.DB, error) {
-	path, err := filepath.Abs(filepath.Join(dir, File))
+	db, err := database.Open(filepath.Join(dir, File), schema)
 	if err != nil {
-		return nil, err
-	}
-	at := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: url.Values{"_pragma": {
-		fmt.Sprintf("busy_timeout(%d)", busyTime.Milliseconds()), "journal_mode(WAL)", "synchronous(NORMAL)",
-	}, "_txlock": {"immediate"}}.Encode()}
-	db, err := sql.Open("sqlite", at.String())
-	if err != nil {
-		return nil, fault(dir, err)
-	}
-	db.SetMaxOpenConns(1)
-	if _, err := db.Exec(schema); err != nil {
-		db.Close()
 		return nil, fault(dir, err)
 	}
 	return db, nil

@@ -31,15 +31,32 @@ func (a *Access) ReadCached(name string, offset int64, room []byte) (info fs.Fil
 // and has changed nothing, if that is not to be had, whatever the reason; then
 // [Access.Create] is to be called. So far only Linux makes files in this way, only those of
 // its file systems in memory, and only in a [*Dir] itself. A Write to the upload does not
-// wait either, nor does Commit, while [Cached] says so. An account with a Quota has no such
-// uploads: its lock may be held while another session waits for a disk.
+// wait either if [Cached] has said so, nor does Commit or Abort. An account with a Quota has no
+// such upload while another session holds its lock: that may wait for a disk.
 func (a *Access) CreateCached(name string, perm *fs.FileMode) (up Upload, there fs.FileInfo, ok bool) {
 	c, d := a.cacher(wasi.RightWrite|wasi.RightDelete, name)
-	if c == nil || a.Quota != nil || d.options.Atomic || d.options.Sync || checkUpload(name, os.O_TRUNC, 0) != nil ||
+	if c == nil || d.options.Atomic || d.options.Sync || checkUpload(name, os.O_TRUNC, 0) != nil ||
 		checkHidden("create", name) != nil {
 		return nil, nil, false
 	}
-	return c.createCached(d, name, perm)
+	_, rule := a.rule(name)
+	if a.takes(rule, name) != nil {
+		return nil, nil, false
+	}
+	if a.Quota != nil {
+		if !a.Quota.TryLock() {
+			return nil, nil, false
+		}
+		defer a.Quota.Unlock()
+	}
+	if up, there, ok = c.createCached(d, name, perm); !ok {
+		return nil, nil, false
+	}
+	up, there, err := rule.within(up, os.O_TRUNC, 0, there, nil)
+	if err == nil && a.Quota != nil {
+		up, err = a.counted(up, there, name, os.O_TRUNC, 0)
+	}
+	return up, there, err == nil // else Create meets the error again
 }
 
 // cacher is the way of a Dir that can use what the system has in memory; nil for none, and
@@ -49,16 +66,16 @@ func (a *Access) cacher(rights wasi.Rights, name string) (cacher, *Dir) {
 	if !ok || a.allows(rights, name) != nil {
 		return nil, nil
 	}
-	if _, rule := a.rule(name); rights&wasi.RightWrite != 0 && rule.limits() {
-		return nil, nil
-	}
 	c, _ := d.way.(cacher)
 	return c, d
 }
 
-// Cached says whether an upload is one of [Access.CreateCached], and has been used by its
-// Write alone.
-func Cached(of Upload) bool {
-	c, ok := of.(interface{ cached() bool })
-	return ok && c.cached()
+// Cached says whether the next calls of an upload's Write, Commit and Abort wait for nothing:
+// it is one of [Access.CreateCached], has been used by its Write alone, and no other session
+// holds the lock of its quota. That lock is then held until done is called, after those calls.
+func Cached(of Upload) (done func(), ok bool) {
+	if c, is := of.(interface{ cached() (func(), bool) }); is {
+		return c.cached()
+	}
+	return nil, false
 }

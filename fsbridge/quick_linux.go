@@ -100,7 +100,18 @@ func (u *quickUpload) become() {
 	}
 }
 
-func (u *quickUpload) cached() bool { return u.fd != closed }
+func (u *quickUpload) cached() (done func(), ok bool) { return func() {}, u.fd != closed }
+
+func (u *quickUpload) sizeNow() (size int64, linked bool) {
+	if u.fd == closed {
+		return u.upload.sizeNow()
+	}
+	info := describeNow(u.fd, u.name)
+	if info == nil {
+		return 0, false
+	}
+	return info.Size(), info.statx.Nlink > 0
+}
 
 // Write implements [Upload].
 func (u *quickUpload) Write(p []byte) (n int, err error) {

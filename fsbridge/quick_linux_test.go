@@ -53,13 +53,23 @@ func TestQuickUploadIsReadable(t *testing.T) {
 	for _, content := range []string{"content", "", "x"} {
 		u, err := q.Create("file", os.O_TRUNC, 0, nil)
 		require.NoError(t, err)
-		require.True(t, Cached(u))
+		_, cached := Cached(u)
+		require.True(t, cached)
 		_, err = io.WriteString(u, content)
 		require.NoError(t, err)
 		assert.Equal(t, content, read(t, u))
 		require.NoError(t, u.Commit())
 		assert.Equal(t, content, get(t, q.Dir, "file"))
 	}
+}
+
+// ruled are rules of one, for all that is there.
+func ruled(t *testing.T, r Rule) *Rules {
+	t.Helper()
+	r.Pattern = "/"
+	rules, err := CompileRules([]Rule{r})
+	require.NoError(t, err)
+	return rules
 }
 
 func TestCreateCached(t *testing.T) {
@@ -79,6 +89,8 @@ func TestCreateCached(t *testing.T) {
 	defer locked.Abort()
 	all := Access{FS: d, Rights: wasi.RightWrite | wasi.RightDelete}
 	perm := fs.FileMode(0o640)
+	busy, free := &tally{limit: Usage{100, 100}}, &tally{limit: Usage{100, 100}}
+	busy.Lock()
 	for _, c := range []struct {
 		access Access
 		name   string
@@ -103,7 +115,11 @@ func TestCreateCached(t *testing.T) {
 		{all, "large", nil, "", false},
 		{Access{FS: d, Rights: wasi.RightWrite}, "file", nil, "", false},
 		{Access{FS: d, Rights: wasi.RightRead | wasi.RightDelete}, "file", nil, "", false},
-		{Access{FS: d, Rights: all.Rights, Quota: &tally{limit: Usage{100, 100}}}, "file", nil, "", false},
+		{Access{FS: d, Rights: all.Rights, Quota: &tally{limit: Usage{100, 100}}}, "file", nil, "after", true},
+		{Access{FS: d, Rights: all.Rights, Quota: &tally{limit: Usage{100, 0}}}, "none", nil, "", false},
+		{Access{FS: d, Rights: all.Rights, Quota: busy}, "file", nil, "", false},
+		{Access{FS: d, Rules: ruled(t, Rule{Rights: all.Rights, MaxSize: 100}), Quota: free}, "file", nil, "after", true},
+		{Access{FS: d, Rules: ruled(t, Rule{Rights: all.Rights, Refuse: []string{"f*"}})}, "file", nil, "", false},
 		{Access{FS: overriding{d}, Rights: all.Rights}, "file", nil, "", false},
 		{Access{FS: testDir(t, root, DirOptions{Atomic: true}, true), Rights: all.Rights}, "file", nil, "", false},
 		{Access{FS: testDir(t, root, DirOptions{Sync: true}, true), Rights: all.Rights}, "file", nil, "", false},
@@ -118,18 +134,24 @@ func TestCreateCached(t *testing.T) {
 		} else {
 			assert.EqualValues(t, len(c.before), there.Size())
 		}
-		assert.True(t, InPlace(up) && Cached(up))
+		assert.True(t, InPlace(up))
+		done, cached := Cached(up)
+		assert.True(t, cached)
 		_, _, twice := c.access.CreateCached(c.name, nil)
 		assert.False(t, twice, "it is locked")
 		_, err := io.WriteString(up, "after")
 		require.NoError(t, err)
 		require.NoError(t, up.Commit())
+		done()
 		assert.ErrorIs(t, up.Commit(), fs.ErrClosed)
 		got, err := os.ReadFile(root + "/" + c.name)
 		require.NoError(t, err)
 		assert.Equal(t, "after", string(got))
 	}
 	assert.NoFileExists(t, root+"/missing")
+	assert.NoFileExists(t, root+"/none")
+	assert.Equal(t, Usage{0, 0}, free.used)
+	assert.Equal(t, Usage{0, 0}, free.reserved)
 }
 
 // A new file has the permissions that were asked for, whatever the process's umask.

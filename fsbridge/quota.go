@@ -34,6 +34,7 @@ type Quota interface {
 	Left() (bytes, files int64)
 
 	sync.Locker
+	TryLock() bool // locks if that needs no wait, as [sync.Mutex] does
 }
 
 // quotaPiece is how many bytes an upload reserves at a time, ahead of writing them.
@@ -61,6 +62,9 @@ type countedUpload struct {
 	wrote  int64
 	took   int64 // bytes reserved
 	made   int64 // files reserved
+	locked bool  // the lock is held for the next calls, see Cached
+
+	settled bool // Commit or Abort was called
 }
 
 // counted makes an upload count. The quota is locked. there is the file that is there already, nil for none.
@@ -101,6 +105,30 @@ func bytesOf(info fs.FileInfo) int64 {
 }
 
 func (u *countedUpload) inPlace() bool { return InPlace(u.Upload) }
+
+func (u *countedUpload) cached() (done func(), ok bool) {
+	if _, ok = Cached(u.Upload); !ok || !u.quota.TryLock() {
+		return nil, false
+	}
+	u.locked = true
+	return func() {
+		u.locked = false
+		u.quota.Unlock()
+	}, true
+}
+
+// lock locks the quota, and unlock unlocks it, unless it is locked for several calls.
+func (u *countedUpload) lock() {
+	if !u.locked {
+		u.quota.Lock()
+	}
+}
+
+func (u *countedUpload) unlock() {
+	if !u.locked {
+		u.quota.Unlock()
+	}
+}
 
 // Hidden implements [HiddenUpload].
 func (u *countedUpload) Hidden() bool {
@@ -160,8 +188,8 @@ func (u *countedUpload) writePiece(p []byte) (int, error) {
 // cut writes the first bytes in place of a file's old content. The room of that is free from
 // then on. If there is not enough, the old content stays.
 func (u *countedUpload) cut(p []byte) (n int, err error) {
-	u.quota.Lock()
-	defer u.quota.Unlock()
+	u.lock()
+	defer u.unlock()
 	p = p[:min(len(p), quotaPiece)]
 	size, linked := u.place.sizeNow()
 	missing := int64(len(p))
@@ -279,8 +307,12 @@ func (u *countedUpload) Abort() error { return u.settle(u.Upload.Abort, false) }
 // settle ends the upload, and counts what is there then. empties says that the end removes
 // the content of the file.
 func (u *countedUpload) settle(end func() error, empties bool) error {
-	u.quota.Lock()
-	defer u.quota.Unlock()
+	u.lock()
+	defer u.unlock()
+	if u.settled {
+		return end() // an error: what is there was counted the first time
+	}
+	u.settled = true
 	defer u.quota.Release(u.took, u.made)
 	if u.place == nil {
 		return u.settleHidden(end)

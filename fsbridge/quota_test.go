@@ -107,8 +107,11 @@ func (c counting) right(what string) {
 
 func (c counting) create(name string, flag int, offset int64) Upload {
 	c.t.Helper()
-	_, _, cached := c.CreateCached(name, nil)
-	require.False(c.t, cached, "it would wait for the quota's lock")
+	if up, _, ok := c.CreateCached(name, nil); ok && flag == os.O_TRUNC {
+		return up
+	} else if ok {
+		require.NoError(c.t, up.Abort())
+	}
 	up, _, err := c.Create(name, flag, offset, nil)
 	require.NoError(c.t, err)
 	return up
@@ -118,6 +121,12 @@ func (c counting) create(name string, flag int, offset int64) Upload {
 func (c counting) store(name string, flag int, offset, n int64, from bool) error {
 	c.t.Helper()
 	up := c.create(name, flag, offset)
+	if done, ok := Cached(up); ok && !from {
+		assert.False(c.t, c.quota.TryLock(), "another session could change what is there")
+		defer done()
+	} else if ok {
+		done()
+	}
 	content := bytes.Repeat([]byte("x"), int(n))
 	var err error
 	if r, ok := up.(io.ReaderFrom); ok && from {
@@ -128,7 +137,27 @@ func (c counting) store(name string, flag int, offset, n int64, from bool) error
 	if err != nil {
 		return errors.Join(err, up.Abort())
 	}
-	return up.Commit()
+	err = up.Commit()
+	assert.Error(c.t, up.Abort(), "twice")
+	return err
+}
+
+// A session that holds the lock of the quota, as its disk hangs, keeps nobody waiting who
+// must not wait.
+func TestQuotaIsLockedMeanwhile(t *testing.T) {
+	eachCounting(t, Usage{1000, 10}, func(t *testing.T, c counting) {
+		c.quota.Lock()
+		_, _, ok := c.CreateCached("file", nil)
+		assert.False(t, ok)
+		c.quota.Unlock()
+		up := c.create("file", os.O_TRUNC, 0)
+		c.quota.Lock()
+		_, ok = Cached(up)
+		assert.False(t, ok)
+		c.quota.Unlock()
+		require.NoError(t, up.Commit())
+		c.right("afterwards")
+	})
 }
 
 func TestQuotaCountsEachChange(t *testing.T) {
@@ -186,6 +215,8 @@ func TestQuotaCountsAbortedUploads(t *testing.T) {
 					_, err := up.Write(make([]byte, n))
 					require.NoError(t, err)
 					require.NoError(t, up.Abort())
+					require.Error(t, up.Abort())
+					require.Error(t, up.Commit())
 					c.right("aborted")
 				}
 			}

@@ -231,6 +231,10 @@ func openUpload(up Upload) (io.ReadCloser, error) {
 // Open implements [ReadableUpload].
 func (u *limitedUpload) Open() (io.ReadCloser, error) { return openUpload(u.Upload) }
 
+func (u *limitedUpload) inPlace() bool { return InPlace(u.Upload) }
+
+func (u *limitedUpload) cached() (done func(), ok bool) { return Cached(u.Upload) }
+
 // Hidden implements [HiddenUpload].
 func (u *limitedUpload) Hidden() bool {
 	h, ok := u.Upload.(HiddenUpload)

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -185,6 +186,11 @@ func (p *throttle) wait(ctx context.Context, n int64) int64 {
 		n = min(n, m.piece(p.stall))
 	}
 	return n
+}
+
+// spares says whether n bytes are no more than a piece that may move at once.
+func (p *throttle) spares(n int64) bool {
+	return p == nil || !slices.ContainsFunc(p.meters, func(m *meter) bool { return n > m.piece(p.stall) || m.debt() > 0 })
 }
 
 // moved counts the bytes of a piece.

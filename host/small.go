@@ -138,17 +138,21 @@ func (f *smallFile) Close() error {
 // has taken otherwise is counted, and the rest is left to run.
 func (t *transfer) sendSmall(c *dataConn, handle uint32) (done bool) {
 	f, ok := t.file.reader.(*smallFile)
-	if !ok || t.ascii || t.throttle != nil || c.tls != nil || c.deflated != nil {
+	if !ok || t.ascii || c.tls != nil || c.deflated != nil {
 		return false
 	}
 	size := f.Len()
 	if t.length > 0 {
 		size = int(min(int64(size), t.length))
 	}
+	if !t.throttle.spares(int64(size)) {
+		return false
+	}
 	at := int(f.Size()) - f.Len()
 	n := c.stream.Try(f.buffer[at : at+size])
 	f.Seek(int64(n), io.SeekCurrent)
 	t.bytes.Add(int64(n))
+	t.throttle.moved(int64(n))
 	if n < size {
 		return false
 	}
@@ -184,7 +188,8 @@ var uploadBuffers = sync.Pool{New: func() any { return new([maxSmallUpload]byte)
 // if the shard cannot. A hidden upload is left to run, which may have to wait before its end
 // counts (see doubt), and so is one to an embedder's storage.
 func (t *transfer) receiveSmall(c *dataConn, handle uint32) bool {
-	if !fsbridge.InPlace(t.file.upload) || t.ascii || t.throttle != nil || t.length > 0 || c.tls != nil || c.deflated != nil {
+	if !fsbridge.InPlace(t.file.upload) || t.ascii || t.length > 0 || c.tls != nil || c.deflated != nil ||
+		!t.throttle.spares(maxSmallUpload) {
 		return false
 	}
 	t.small = &smallUpload{from: c, handle: handle}
@@ -209,6 +214,7 @@ func (t *transfer) receive() {
 		n, err := p.from.stream.Take(p.buffer[p.n:])
 		p.n += n
 		t.bytes.Add(int64(n))
+		t.throttle.moved(int64(n))
 		switch {
 		case err == syscall.EAGAIN:
 			if p.patience == nil {

@@ -134,10 +134,14 @@ func (sh *shard) fileCommit(a *wasm.Args) wasi.Errno {
 	if f.transfer.err != nil || f.taken.Load() {
 		return wasi.EINVAL // an upload that failed is not whole, whatever the guest says
 	}
-	if f.transfer.small != nil && fsbridge.Cached(f.upload) && f.session.config.Hooks.BeforeCommit == nil {
-		errno = errnoOf(f.commit(context.Background()))
-		f.session.disown(a.Handle(0))
-		return errno
+	if f.transfer.small != nil && f.session.config.Hooks.BeforeCommit == nil && !f.committing {
+		if done, ok := fsbridge.Cached(f.upload); ok {
+			err := f.complete(context.Background())
+			done()
+			f.concluded(err)
+			f.session.disown(a.Handle(0))
+			return errnoOf(err)
+		}
 	}
 	key := questionKey{call: wasi.FileCommit, handle: a.Handle(0)}
 	begun := f.committing
@@ -157,7 +161,14 @@ func (sh *shard) fileCommit(a *wasm.Args) wasi.Errno {
 
 // commit makes the upload final, and sends the event.
 func (f *openFile) commit(ctx context.Context) error {
-	err := f.session.guard(filesCode, func() error {
+	err := f.complete(ctx)
+	f.concluded(err)
+	return err
+}
+
+// complete makes the upload final, or aborts it.
+func (f *openFile) complete(ctx context.Context) error {
+	return f.session.guard(filesCode, func() error {
 		err := f.transfer.store()
 		if err == nil {
 			err = f.mayCommit(ctx)
@@ -168,11 +179,14 @@ func (f *openFile) commit(ctx context.Context) error {
 		}
 		return f.upload.Commit()
 	})
+}
+
+// concluded sends the event of an upload that is final.
+func (f *openFile) concluded(err error) {
 	f.closeOnce.Do(func() {
 		defer f.session.server.threads.open.Leave(f.user)
 		f.over(err)
 	})
-	return err
 }
 
 // over sends the event that ends an upload or a copy. Then another upload may begin.

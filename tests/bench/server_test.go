@@ -79,19 +79,19 @@ func serve(listen func(network, address string) (net.Listener, error), start fun
 
 func engineServer(l net.Listener, root string) {
 	ordinary, slow := openFolder(root), openFolder(cmp.Or(os.Getenv(slowFolder), root))
+	ruled := sync.OnceValues(func() (map[string]*host.Account, error) { return ruledAccounts(root) })
 	server, err := host.New(host.Config{
 		Authenticator: host.AuthenticatorFunc(func(_ context.Context, login host.Login) (*host.Account, error) {
-			if login.User == "slow" {
+			switch login.User {
+			case "slow":
 				return &host.Account{FS: slow, Rights: host.ReadWrite}, nil
+			case bounded, capped:
+				accounts, err := ruled()
+				return accounts[login.User], err
+			case throttle:
+				return &host.Account{FS: ordinary, Rights: host.ReadWrite, Rates: host.Rates{Up: 1 << 50, Down: 1 << 50}}, nil
 			}
-			account := &host.Account{FS: ordinary, Rights: host.ReadWrite}
-			if login.User == bounded {
-				var err error
-				account.Quota, err = counts().Account(bounded, quota.Limits{Bytes: 1 << 50, Files: 1 << 40},
-					func() (fs.FS, func() error, error) { return ordinary, func() error { return nil }, nil })
-				return account, err
-			}
-			return account, nil
+			return &host.Account{FS: ordinary, Rights: host.ReadWrite}, nil
 		}),
 		TLS: host.TLS{Config: certificate()},
 		// The zero values of the other limits are none for sessions, addresses and strangers.
@@ -103,17 +103,32 @@ func engineServer(l net.Listener, root string) {
 	go server.Serve(l)
 }
 
-// bounded is a user with a quota that is never used up.
-const bounded = "bounded"
-
-// counts keeps the counts of quotas in a folder that is removed when the client is done.
-var counts = sync.OnceValue(func() *quota.Store {
+// ruledAccounts are those of bounded and of capped. Their counts are in a folder that is removed
+// when the client is done.
+func ruledAccounts(root string) (map[string]*host.Account, error) {
+	dir, err := fsbridge.OpenDir(root, fsbridge.DirOptions{NoLinks: true})
+	if err != nil {
+		return nil, err
+	}
 	store, err := quota.Open(os.Getenv(countsFolder), nil)
 	if err != nil {
-		panic(err)
+		return nil, err
 	}
-	return store
-})
+	accounts := map[string]*host.Account{}
+	for user, most := range map[string]int64{bounded: 0, capped: 1 << 30} {
+		account := &host.Account{FS: dir, Rights: host.ReadWrite}
+		if account.Rules, err = fsbridge.CompileRules(rulesOfBounded(most)); err != nil {
+			return nil, err
+		}
+		account.Quota, err = store.Account(user, quota.Limits{Bytes: 1 << 50, Files: 1 << 40},
+			func() (fs.FS, func() error, error) { return dir, func() error { return nil }, nil })
+		if err != nil {
+			return nil, err
+		}
+		accounts[user] = account
+	}
+	return accounts, nil
+}
 
 // countsFolder names the environment variable that gives the folder of quotas' counts.
 const countsFolder = "WASIFTP_BENCH_COUNTS"

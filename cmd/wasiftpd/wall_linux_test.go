@@ -138,6 +138,7 @@ type tried struct {
 	log      *output
 	in       io.Writer
 	out      *bufio.Scanner
+	process  *os.Process
 	addr     string
 	implicit string
 }
@@ -164,8 +165,9 @@ func behindWalls(t *testing.T, try trial) *tried {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
+	s.process = command.Process
 	t.Cleanup(func() {
-		command.Process.Kill()
+		s.process.Kill()
 		command.Wait()
 		s.log.Write([]byte(ended))
 		if t.Failed() {

@@ -34,8 +34,8 @@ type accounts struct {
 	rates      host.Rates          // of each user
 	quota      quota.Limits        // of each user
 
-	everyone []fsbridge.Rule                 // of --rule
-	common   map[host.Rights]*fsbridge.Rules // of the users without rules of their own
+	everyone []fsbridge.Rule  // of --rule
+	common   map[ruling]ruled // of those that have been read
 
 	sources []source // are asked about other names, in order
 

@@ -480,14 +480,18 @@ func FuzzConfiguration(f *testing.F) {
 	})
 }
 
-// BenchmarkConfiguration starts with 10,000 users, whose group has rules and a quota, and loads
+// BenchmarkConfiguration starts with 10,000 users, whose group has 100 rules and a quota, and loads
 // them again when one has changed.
 func BenchmarkConfiguration(b *testing.B) {
 	dir := b.TempDir()
 	var content strings.Builder
 	content.WriteString("[defaults]\nrights = 'rw'\ntime_zone = 'Europe/Berlin'\n" +
 		"[[group]]\nname = 'cameras'\nroot = 'users/%u'\nhours = '08:00-18:00'\nquota = '10G:100000'\n" +
-		"rules = [{path = '/archive/**', rights = 'ro'}, {path = '/in/*.jpg', rights = 'write', max = '10M'}]\n")
+		"rules = [\n")
+	for i := range 100 {
+		fmt.Fprintf(&content, "{path = '/archive-%d/*.jpg', rights = 'ro', max = '10M'},\n", i)
+	}
+	content.WriteString("]\n")
 	for i := range 10_000 {
 		fmt.Fprintf(&content, "[[user]]\nname = 'user%d'\npassword = '%s'\ngroup = 'cameras'\n"+
 			"allow_from = ['192.0.2.0/24']\n", i, argonHash)

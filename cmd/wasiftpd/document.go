@@ -11,6 +11,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"wasiftp/fsbridge"
 )
 
 // document is a TOML file whose keys and values know where they stand.
@@ -23,11 +25,12 @@ type document struct {
 
 // node is a value of a document.
 type node struct {
-	at     int           // its offset; that of the key for arrays
-	kind   unstable.Kind // unstable.Table for tables of all spellings, unstable.Array for arrays of tables too
-	text   string        // of a string what it holds, of other single values what is written
-	fields []field       // of a table
-	items  []*node       // of an array
+	at     int             // its offset; that of the key for arrays
+	kind   unstable.Kind   // unstable.Table for tables of all spellings, unstable.Array for arrays of tables too
+	text   string          // of a string what it holds, of other single values what is written
+	fields []field         // of a table
+	items  []*node         // of an array
+	rules  []fsbridge.Rule // that setRules has read from an array: thousands of users may share it
 }
 
 // field is a key of a table with its value.

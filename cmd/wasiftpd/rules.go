@@ -76,6 +76,9 @@ func (o *options) setRule(text string) error {
 
 // rulesFor are all rules of an account. Those for all users give it no right that it lacks.
 func (a *accounts) rulesFor(e *entry) (rules []fsbridge.Rule) {
+	if len(a.everyone) == 0 {
+		return e.rules
+	}
 	for _, r := range a.everyone {
 		r.Rights &= e.rights
 		rules = append(rules, r)
@@ -83,23 +86,37 @@ func (a *accounts) rulesFor(e *entry) (rules []fsbridge.Rule) {
 	return append(rules, e.rules...)
 }
 
-// rule gives an entry all rules of its account, and compiles them. Users without rules of
-// their own share them: there may be thousands.
+// ruling is what the rules of an account are made of.
+type ruling struct {
+	rights host.Rights
+	own    *fsbridge.Rule // the first one of its own, or of its group; nil for none
+}
+
+// ruled are the rules of accounts, ready to be looked up.
+type ruled struct {
+	rules    []fsbridge.Rule
+	compiled *fsbridge.Rules
+}
+
+// rule gives an entry all rules of its account, and compiles them. Users of a group, and those
+// without rules of their own, share them: there may be thousands.
 func (a *accounts) rule(e *entry) (*fsbridge.Rules, error) {
-	shared, own := a.common[e.rights], len(e.rules) > 0
-	e.rules = a.rulesFor(e)
-	if shared != nil && !own {
-		return shared, nil
+	from := ruling{e.rights, nil}
+	if len(e.rules) > 0 {
+		from.own = &e.rules[0]
 	}
-	ruled, err := fsbridge.CompileRules(e.rules)
+	if shared, ok := a.common[from]; ok {
+		e.rules = shared.rules
+		return shared.compiled, nil
+	}
+	e.rules = a.rulesFor(e)
+	compiled, err := fsbridge.CompileRules(e.rules)
 	if err != nil {
 		return nil, fmt.Errorf("user %q: %w", e.name, err)
 	}
-	if !own && ruled != nil {
-		if a.common == nil {
-			a.common = map[host.Rights]*fsbridge.Rules{}
-		}
-		a.common[e.rights] = ruled
+	if a.common == nil {
+		a.common = map[ruling]ruled{}
 	}
-	return ruled, nil
+	a.common[from] = ruled{e.rules, compiled}
+	return compiled, nil
 }

@@ -169,13 +169,18 @@ func (e *entry) setCharset(name string) error {
 
 // setRules reads the rules.
 func (e *entry) setRules(v *node) error {
-	for _, item := range v.items {
-		r, err := newRule(item)
-		if err != nil {
-			return err
+	if v.rules == nil {
+		var rules []fsbridge.Rule
+		for _, item := range v.items {
+			r, err := newRule(item)
+			if err != nil {
+				return err
+			}
+			rules = append(rules, r)
 		}
-		e.rules = append(e.rules, r)
+		v.rules = rules
 	}
+	e.rules = v.rules
 	if v.kind != unstable.Array {
 		return errors.New("it is no array of tables such as {path = \"/in\", rights = \"wo\"}")
 	}

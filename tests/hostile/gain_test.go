@@ -253,7 +253,8 @@ func TestThreat46AccountNeedsTLS(t *testing.T) {
 	})
 	p := s.puppet()
 	p.Poke(kit.TextAt, []byte("usersecret"))
-	login := kit.Numbers(wasi.AuthLogin, p.Session, p.At(kit.TextAt), 4, p.At(kit.TextAt+4), 6, p.At(kit.ResultAt), p.At(kit.Result2At))
+	login := kit.Numbers(wasi.AuthLogin, p.Session, p.At(kit.TextAt), 4, p.At(kit.TextAt+4), 6, p.At(kit.ResultAt),
+		p.At(kit.Result2At))
 	if errno := p.Login("user", "secret"); errno != wasi.EACCES {
 		t.Errorf("in the clear: %v", errno)
 	}

@@ -132,6 +132,24 @@ func TestCount(t *testing.T) {
 	require.ErrorIs(t, put(access, "large", 101), syscall.EDQUOT)
 }
 
+// What another process has counted before the store's first look is found by it.
+func TestFirstLook(t *testing.T) {
+	t.Parallel()
+	state := t.TempDir()
+	s := opened(t, state)
+	a, _ := of(t, s, Limits{}, fsbridge.NewMemory())
+	require.NoError(t, s.Flush())
+	s.end() // no look but the one below
+	s.work.Wait()
+	db, err := open(state)
+	require.NoError(t, err)
+	defer db.Close()
+	_, err = db.Exec(`UPDATE usage SET bytes = 900`)
+	require.NoError(t, err)
+	require.NoError(t, s.look())
+	assert.EqualValues(t, 900, a.Usage().Bytes)
+}
+
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	_, err := Open(filepath.Join(t.TempDir(), "missing"), nil)

@@ -44,6 +44,8 @@ type Store struct {
 	db   *sql.DB
 	fail func(error)
 
+	version int64 // of the database, as the last look found it
+
 	ending context.Context
 	end    context.CancelFunc
 	work   sync.WaitGroup
@@ -62,12 +64,16 @@ func Open(dir string, fail func(error)) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	var version int64
 	_, err = db.Exec(`UPDATE usage SET counted = 0 WHERE (SELECT running FROM server); UPDATE server SET running = 1`)
+	if err == nil {
+		err = db.QueryRow(`PRAGMA data_version`).Scan(&version)
+	}
 	if err != nil {
 		db.Close()
 		return nil, fault(dir, err)
 	}
-	s := &Store{db: db, fail: fail, wake: make(chan struct{}, 1), accounts: map[string]*Account{}}
+	s := &Store{db: db, version: version, fail: fail, wake: make(chan struct{}, 1), accounts: map[string]*Account{}}
 	s.ending, s.end = context.WithCancel(context.Background())
 	s.work.Go(s.keep)
 	return s, nil
@@ -140,13 +146,12 @@ func (s *Store) tell(err error) {
 func (s *Store) keep() {
 	look := time.NewTicker(lookTime)
 	defer look.Stop()
-	var version int64
 	for {
 		select {
 		case <-s.ending.Done():
 			return
 		case <-look.C:
-			s.tell(s.look(&version))
+			s.tell(s.look())
 			continue
 		case <-s.wake:
 		}
@@ -160,9 +165,9 @@ func (s *Store) keep() {
 }
 
 // look reads the counts again if another process has changed any.
-func (s *Store) look(version *int64) error {
-	before := *version
-	if err := s.db.QueryRow(`PRAGMA data_version`).Scan(version); err != nil || *version == before || before == 0 {
+func (s *Store) look() error {
+	before := s.version
+	if err := s.db.QueryRow(`PRAGMA data_version`).Scan(&s.version); err != nil || s.version == before {
 		return err
 	}
 	for _, a := range s.all() {

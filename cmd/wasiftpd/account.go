@@ -27,8 +27,12 @@ type accounts struct {
 	seed     maphash.Seed
 
 	checks *checks
+	codes  *totpUses // of users with a TOTP secret
 
-	options    fsbridge.DirOptions // of all folders
+	rehasher *rehasher // nil leaves hashes as they are
+
+	options    *options            // of the server
+	dirs       fsbridge.DirOptions // of all folders
 	clientAuth string              // what client certificates are for: "require", "login", or "" for nothing
 	perUser    int                 // sessions at a time; 0 is no limit
 	rates      host.Rates          // of each user
@@ -204,7 +208,7 @@ func (a *accounts) find(ctx context.Context, login host.Login) (*account, error)
 	found, known := a.byName[login.User]
 	own := cmp.Or(found.certificate, login.User) // the name that counts in place of a password
 	if a.clientAuth == "login" && verified && shown == own && known && !found.closed() {
-		if err := found.refusal(login, shown); err != nil {
+		if err := a.admit(&found, login, shown); err != nil {
 			return nil, err
 		}
 		return &found, nil
@@ -213,23 +217,36 @@ func (a *accounts) find(ctx context.Context, login host.Login) (*account, error)
 		return a.anonymous, nil
 	}
 	if !known && len(a.sources) > 0 {
-		return a.ask(ctx, login)
+		return a.ask(ctx, login, shown)
 	}
-	if err := a.checkPassword(ctx, login, found.secret); err != nil {
+	password, _ := found.totp.split(login.Password.Reveal())
+	if err := a.checkPassword(ctx, login, password, found.secret); err != nil {
 		if known && found.closed() && errors.Is(err, host.ErrDenied) {
 			err = fmt.Errorf("%w: %s", err, lockedReason)
 		}
 		return nil, err
 	}
-	if err := found.refusal(login, shown); err != nil {
+	if err := a.admit(&found, login, shown); err != nil {
 		return nil, err
 	}
+	a.rehasher.offer(&found, password)
 	return &found, nil
+}
+
+// admit checks whatever is to be checked besides the password. shown is the common name of
+// the client's certificate. The code comes last: one that was good is used up for others.
+func (a *accounts) admit(own *account, login host.Login, shown string) error {
+	err := own.refusal(login, shown)
+	if err == nil && own.totp != "" {
+		_, code := own.totp.split(login.Password.Reveal())
+		err = a.codes.check(own.totp, code, own.unique, login.Client.Addr())
+	}
+	return err
 }
 
 // checkPassword checks a password against a secret. Without one it takes as long, and
 // fails.
-func (a *accounts) checkPassword(ctx context.Context, login host.Login, own secret) error {
+func (a *accounts) checkPassword(ctx context.Context, login host.Login, password string, own secret) error {
 	check := own
 	if check == nil {
 		if len(a.standIns) == 0 {
@@ -242,7 +259,6 @@ func (a *accounts) checkPassword(ctx context.Context, login host.Login, own secr
 		return err
 	}
 	defer a.checks.Leave(from)
-	password := login.Password.Reveal()
 	ok, err := check.matches(password)
 	switch {
 	case own == nil, checkPassword(password) != nil:

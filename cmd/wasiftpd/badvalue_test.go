@@ -34,6 +34,8 @@ var badValues = map[string][]badValue{
 	"auth-sql-query": {{`"SELECT hash FROM users"`, "$1"}, {`"$1\u0000"`, "$1"}},
 	"auth-root":      {{`""`, "DIR"}},
 	"auth-rights":    {{`"RW"`, "ro, rw"}},
+	"auth-group":     {{`""`, "NAME"}},
+	"rehash":         {},
 	"auth-timeout":   {{`"5"`, "5s"}, {`"0"`, "5s"}, {`"-1s"`, "5s"}, {`"9999999h"`, "5s"}},
 	"auth-cache":     {{`"x"`, "30s"}, {`"-1s"`, "30s"}, {`-1`, "30s"}},
 	"rule": {
@@ -264,6 +266,7 @@ var badUserValues = map[string][]badValue{
 	},
 	"passwords": {{`["x"]`, "wasiftpd passwd"}, {`[]`, "locked = true"}, {`[[]]`, "single values"}},
 	"root":      {{`""`, "give a folder"}, {`3`, "quotes"}, {`"a\u0000"`, "control"}},
+	"totp":      {{`""`, "wasiftpd totp"}, {`"secret!"`, "base32"}, {`3`, "quotes"}, {`"a\u0000"`, "control"}},
 	"rights":    {{`"all"`, "ro, rw"}, {`""`, "ro, rw"}, {`7`, "quotes"}, {`"ro\n"`, "control"}},
 	"rules": {
 		{`"/in ro"`, "array of tables"}, {`[{path = "x", rights = ""}]`, "begin with /"},

@@ -102,8 +102,8 @@ func (p *program) command() *cobra.Command {
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.SetFlagErrorFunc(flagFault)
-	root.AddCommand(p.serveCommand(), p.passwdCommand(), p.importCommand(), p.configCommand(), p.checkCommand(), p.doctorCommand(),
-		p.quotaCommand(), p.bansCommand(), p.moduleCommand(), p.versionCommand())
+	root.AddCommand(p.serveCommand(), p.passwdCommand(), p.totpCommand(), p.importCommand(), p.configCommand(), p.checkCommand(),
+		p.doctorCommand(), p.quotaCommand(), p.bansCommand(), p.moduleCommand(), p.versionCommand())
 	groupFlags(root)
 	return root
 }

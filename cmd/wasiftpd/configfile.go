@@ -34,7 +34,7 @@ type configFile struct {
 
 // restartSettings are those that hold from the next start on. A reload changes all others.
 var restartSettings = []string{
-	"listen", "implicit-listen", "tls", "tls-acme", "tls-acme-ca", "tls-dir",
+	"rehash", "listen", "implicit-listen", "tls", "tls-acme", "tls-acme-ca", "tls-dir",
 	"auth-http", "auth-program", "auth-ldap", "auth-ldap-dn", "auth-sql", "auth-sql-query", "auth-root", "auth-rights",
 	"auth-timeout", "auth-cache",
 	"state-dir", "run-as", "landlock", "sessions-per-instance", "module", "cache-dir", "log-format",
@@ -106,8 +106,8 @@ func (c *configFile) parse(content []byte, kept map[string][]string) (*options, 
 	c.read = d
 	users, faults := d.readSettings(f, given)
 	o.anchorAt(filepath.Dir(c.path))
-	entries, more := d.readUsers(users)
-	o.entries = entries
+	var more []error
+	o.entries, o.groups, more = d.readUsers(users)
 	return o, f, errors.Join(append(faults, more...)...)
 }
 
@@ -265,6 +265,7 @@ func (c *configFile) take(content []byte, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	c.roster.rehasher.mark(next.entries)
 	r, old := c.roster, c.roster.options.Load()
 	if old.anonymousRights() == 0 && next.anonymousRights() != 0 && next.anonymous == "" {
 		return fmt.Errorf("%s: no user is left, which alone does not let in anonymous ones; say anonymous = \"off\" or \"ro\"", c.path)
@@ -307,7 +308,7 @@ func (c *configFile) prepare(old, next *options, logger *slog.Logger) ([]*usersF
 	}
 	accounts, err := r.accounts(next, users)
 	if err == nil {
-		err = r.quotas.ready(accounts)
+		err = r.quotas.ready(accounts, next)
 	}
 	if err == nil && c.reconfigure != nil {
 		err = c.reconfigure(next)

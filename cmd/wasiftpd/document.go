@@ -27,8 +27,10 @@ type document struct {
 type node struct {
 	at     int             // its offset; that of the key for arrays
 	kind   unstable.Kind   // unstable.Table for tables of all spellings, unstable.Array for arrays of tables too
+	length int             // of what is written of a single value, in bytes
 	text   string          // of a string what it holds, of other single values what is written
 	fields []field         // of a table
+	cell   bool            // it is a text of a database, and may stand for true or false
 	items  []*node         // of an array
 	rules  []fsbridge.Rule // that setRules has read from an array: thousands of users may share it
 }
@@ -151,7 +153,7 @@ func newNode(from *unstable.Node, at int) *node {
 			n.put(parts.Node())
 		}
 	default:
-		n.at, n.text = int(from.Raw.Offset), string(from.Data)
+		n.at, n.length, n.text = int(from.Raw.Offset), int(from.Raw.Length), string(from.Data)
 	}
 	return n
 }

@@ -92,7 +92,7 @@ func (o *options) addHosts(a *accounts, users func(*options) []entry) error {
 	var faults []error
 	for _, h := range o.hosts {
 		own := &accounts{
-			byName: map[string]account{}, seed: a.seed, checks: a.checks,
+			byName: map[string]account{}, seed: a.seed, checks: a.checks, codes: a.codes, rehasher: a.rehasher, options: o,
 			clientAuth: a.clientAuth, perUser: a.perUser, rates: a.rates, quota: a.quota, everyone: a.everyone, suffix: "@" + h.name,
 		}
 		at := o.forHost(h)

@@ -226,7 +226,7 @@ func (i *importer) settle(u *importedUser) error {
 	}
 	switch {
 	case u.Root == "" && strings.Contains(i.root, "%u"):
-		if !isFolderName(u.Name) {
+		if !isElement(u.Name) {
 			return fmt.Errorf("user %q can have no folder of that name", u.Name)
 		}
 		u.Root = strings.ReplaceAll(i.root, "%u", u.Name)

@@ -58,7 +58,7 @@ var levels = map[host.EventKind]slog.Level{
 // byStranger says whether anybody can cause an event as often as he likes. An anonymous
 // user is a stranger too, except for what he does to files.
 func byStranger(e host.Event) bool {
-	if errors.As(e.Err, new(*refusal)) {
+	if errors.As(e.Err, new(*refusal)) || errors.As(e.Err, new(answerFault)) {
 		return false // who knows the password is none
 	}
 	switch e.Kind {

@@ -26,9 +26,11 @@ type options struct {
 	root      string
 	anonymous string // "" is not given
 	users     []user
-	entries   []entry         // of [[user]] tables
-	rules     []fsbridge.Rule // for all users
+	entries   []entry          // of [[user]] tables
+	groups    map[string]*node // the [[group]] tables, by name
+	rules     []fsbridge.Rule  // for all users
 	usersFile string
+	rehash    bool
 	sources   sourceOptions
 	hosts     []virtualHost
 	public    []publicOption
@@ -72,6 +74,8 @@ func (o *options) addTo(f *pflag.FlagSet) {
 		"RIGHTS are ro, rw, wo for a drop box that shows nothing, or some\n"+
 		"of read,list,write,delete,rename,mkdir,admin", o.setUser)
 	f.StringVar(&o.usersFile, "users", "", "let in the users of `FILE`; see wasiftpd passwd")
+	f.BoolVar(&o.rehash, "rehash", false, "when users log in, make hashes that are weaker than those of\npasswd anew by argon2id, "+
+		"in the file that they stand in")
 	o.addSourcesTo(f)
 	f.Func("rule", ruleHelp, o.setRule)
 	f.Func("host", hostHelp, o.setHost)

@@ -121,21 +121,34 @@ func (p *program) warnOfHashes(info fs.FileInfo, err error) {
 }
 
 // setLine replaces a user's line in a users file, or appends it, and leaves all else as
-// it is. done says which of the two. At all times the file is there as a whole; a new one
-// is readable to us alone.
+// it is. done says which of the two. The secret of the user's codes stays.
 func setLine(file, name, line string) (done string, err error) {
-	if real, err := filepath.EvalSymlinks(file); err == nil {
-		file = real // the link stays
+	err = changeFile(file, func(text string) (string, error) {
+		own := line
+		if old, known := lineOf(text, name); known {
+			if _, settings := cutSettings(old); settings[totpSetting] != "" {
+				own += ":" + totpSetting + settings[totpSetting]
+			}
+		}
+		with, replaced := withLine(text, name, own)
+		done = "added to"
+		if replaced {
+			done = "changed in"
+		}
+		return with, nil
+	})
+	return done, err
+}
+
+// lineOf is the first line of a user in the text of a users file.
+func lineOf(text, name string) (line string, known bool) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(strings.TrimPrefix(line, byteOrderMark))
+		if who, _, _ := strings.Cut(line, ":"); who == name {
+			return line, true
+		}
 	}
-	content, err := os.ReadFile(file)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
-	}
-	text, replaced := withLine(string(content), name, line)
-	if replaced {
-		return "changed in", replaceFile(file, []byte(text))
-	}
-	return "added to", replaceFile(file, []byte(text))
+	return "", false
 }
 
 // withLine returns the text of a users file with a user's line replaced, or appended.

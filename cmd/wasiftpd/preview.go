@@ -214,6 +214,7 @@ func (a *account) notes() []string {
 	}
 	add(len(a.admission.networks) > 0, "from %v", a.admission.networks)
 	add(a.admission.tls, "TLS required")
+	add(a.totp != "", "code behind the password")
 	add(a.certificate != "", "certificate %q", a.certificate)
 	add(!a.admission.after.IsZero(), "from %s on", a.admission.after.Format(time.RFC3339))
 	add(!a.admission.before.IsZero(), "until %s", a.admission.before.Format(time.RFC3339))

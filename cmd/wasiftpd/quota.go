@@ -97,8 +97,12 @@ func measured(root string) (fs.FS, func() error, error) {
 }
 
 // ready opens the counts, if an account needs them, while the process may open all files.
-func (q *quotas) ready(a *accounts) (err error) {
-	needed := false
+// Sources may give a quota to anybody, if that is prepared by --state-dir or a group.
+func (q *quotas) ready(a *accounts, o *options) (err error) {
+	needed := len(o.sources.given) > 0 && (o.quotaPerUser != quota.Limits{} || q.state.given != "")
+	for _, group := range o.groups {
+		needed = needed || len(o.sources.given) > 0 && group.get("quota") != nil
+	}
 	a.each(func(own *account) { needed = needed || own.quota != quota.Limits{} && own.writes() })
 	if needed {
 		_, err = q.open()

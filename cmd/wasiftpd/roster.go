@@ -17,18 +17,20 @@ import (
 
 // roster has the current accounts. It is the server's [host.Authenticator].
 type roster struct {
-	options atomic.Pointer[options]
-	seed    maphash.Seed
-	checks  *checks
-	files   []*usersFile // each once
-	sources []source
-	current atomic.Pointer[accounts]
-	sweeper *sweeper
-	folders folders
-	state   *state
-	quotas  quotas
-	slow    bool // a folder hung at the start
-	walled  bool // the process can open no files outside of its wall
+	options  atomic.Pointer[options]
+	seed     maphash.Seed
+	checks   *checks
+	codes    *totpUses
+	rehasher *rehasher    // nil leaves hashes as they are
+	files    []*usersFile // each once
+	sources  []source
+	current  atomic.Pointer[accounts]
+	sweeper  *sweeper
+	folders  folders
+	state    *state
+	quotas   quotas
+	slow     bool // a folder hung at the start
+	walled   bool // the process can open no files outside of its wall
 
 	// revoke ends the sessions of the accounts that gone is true for, and returns their
 	// number; nil while there is no server.
@@ -40,12 +42,12 @@ type roster struct {
 // accounts' folders.
 func (o *options) roster(ctx context.Context, files *follower) (*roster, error) {
 	r := &roster{
-		seed: maphash.MakeSeed(), checks: newChecks(),
+		seed: maphash.MakeSeed(), checks: newChecks(), codes: newTOTPUses(),
 		sweeper: newSweeper(ctx, files.logger), state: &state{given: o.stateDir, logger: files.logger},
 	}
 	r.quotas = quotas{state: r.state, logger: files.logger}
 	r.options.Store(o)
-	r.folders.check = r.checkWall
+	r.folders.check, r.rehasher = r.checkWall, newRehasher(ctx, o, files.logger)
 	var err error
 	if r.sources, err = o.openSources(files.logger, r.checks); err != nil {
 		return nil, err
@@ -118,12 +120,15 @@ func (r *roster) accounts(o *options, files []*usersFile) (*accounts, error) {
 		return files[at].entries
 	}
 	a := &accounts{
-		byName: map[string]account{}, seed: r.seed, checks: r.checks, clientAuth: o.tls.clientAuthMode(), perUser: o.sessionsPerUser,
-		rates: o.ratesPerUser, quota: o.quotaPerUser, everyone: o.rules,
-		options: fsbridge.DirOptions{Atomic: o.atomic, Sync: o.sync},
+		byName: map[string]account{}, seed: r.seed, checks: r.checks, codes: r.codes, rehasher: r.rehasher,
+		clientAuth: o.tls.clientAuthMode(), perUser: o.sessionsPerUser, rates: o.ratesPerUser, quota: o.quotaPerUser, everyone: o.rules,
+		options: o, dirs: fsbridge.DirOptions{Atomic: o.atomic, Sync: o.sync},
 		sources: r.sources,
 	}
-	err := o.fill(a, users(o))
+	err := o.checkGroup()
+	if err == nil {
+		err = o.fill(a, users(o))
+	}
 	if err == nil {
 		err = o.addHosts(a, users)
 	}
@@ -214,7 +219,7 @@ func (r *roster) Authenticate(ctx context.Context, login host.Login) (*host.Acco
 	if err != nil {
 		return nil, err
 	}
-	own, err := found.open(&r.folders, current.options)
+	own, err := found.open(&r.folders, current.dirs)
 	if err == nil && found.writes() {
 		own.Quota = bound
 		r.sweeper.sweep(found.root)

@@ -57,6 +57,7 @@ var examples = map[string]string{
 	"state-dir":       `"/var/lib/wasiftpd"`,
 	"rule":            `["/**/.git none"]`,
 	"auth-root":       `"/srv/%u"`,
+	"auth-group":      `"cameras"`,
 	"auth-cache":      `"30s"`,
 	"proxy-protocol":  `"192.0.2.7"`,
 	"allow-from":      `["192.0.2.0/24"]`,

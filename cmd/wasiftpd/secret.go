@@ -42,7 +42,7 @@ var (
 	errHash = errors.New("its second field is no hash by argon2id, argon2i, argon2d, bcrypt, scrypt, yescrypt, sha512-crypt, " +
 		"sha256-crypt or md5-crypt; make the line with wasiftpd passwd, or write * to lock the account")
 
-	errTableHash = errors.New("it is no argon2id or bcrypt hash; wasiftpd passwd prints one, between the first two colons")
+	errTableHash = errors.New("it is no hash that is known; wasiftpd passwd prints one, between the first two colons")
 
 	// The library would accept a bcrypt cost that it can't compute, and fail at each login.
 	bcryptHash = regexp.MustCompile(`^\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$`)
@@ -88,10 +88,16 @@ func parseHash(hash string) (secret, error) {
 	return hashedSecret{digest}, nil
 }
 
-// hashPassword makes a hash for the users file. The cost is OWASP's for argon2id, 40 ms
-// and 19 MiB, and no higher, because cameras log in once a file, day and night.
+// The cost of our hashes is OWASP's for argon2id, 40 ms and 19 MiB, and no higher, because
+// cameras log in once a file, day and night.
+const (
+	hashMemory = 19 * 1024 // in KiB
+	hashPasses = 2
+)
+
+// hashPassword makes a hash for the users file.
 func hashPassword(password string) (string, error) {
-	hasher, err := argon2.New(argon2.WithVariantID(), argon2.WithM(19*1024), argon2.WithT(2), argon2.WithP(1))
+	hasher, err := argon2.New(argon2.WithVariantID(), argon2.WithM(hashMemory), argon2.WithT(hashPasses), argon2.WithP(1))
 	if err != nil {
 		return "", err
 	}

@@ -79,7 +79,7 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 	defer kept.close()
 	defer roster.quotas.close()
 	defer server.Close()
-	if err := roster.quotas.ready(roster.current.Load()); err != nil {
+	if err := roster.quotas.ready(roster.current.Load(), o); err != nil {
 		return err
 	}
 	kept.ready(o)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/hmac"
@@ -10,12 +9,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,7 +29,7 @@ type source interface {
 	// verify checks user name and password. It returns errUnknown for a user whom the source
 	// does not have, [host.ErrDenied] for one who may not log in so, and any other error if
 	// it can't tell now.
-	verify(ctx context.Context, login host.Login) (entry, error)
+	verify(ctx context.Context, login host.Login) (answer, error)
 
 	label() string // names it for people
 }
@@ -46,6 +43,7 @@ type sourceOptions struct {
 	query   string         // of databases; "" is usualQuery
 	root    string         // of users for whom a source has none, with %u for the name; "" is that of --root
 	rights  string         // of those; "" is ro
+	group   string         // whose settings users have for whom a source names none; "" is none
 	timeout time.Duration
 	cache   time.Duration // 0 keeps nothing
 }
@@ -66,10 +64,12 @@ func (o *options) addSourcesTo(f *pflag.FlagSet) {
 	f.Func("auth-sql", "find users in the database at `URL`, repeatable, as in\n"+
 		"postgres://ftp@db.example.org/accounts or sqlite:FILE", s.addSQL)
 	f.Func("auth-sql-query", "by the `QUERY`, in which $1 is the user's name; its columns are hash,\n"+
-		"and root, rights and charset, which may be missing\n(default "+usualQuery+")", s.setQuery)
+		"and keys of users, such as root and rights, which may be missing\n(default "+usualQuery+")", s.setQuery)
 	f.StringVar(&s.root, "auth-root", "", "the folder `DIR` of users for whom these give none, with %u for the\n"+
 		"user's name (default that of --root)")
 	f.Func("auth-rights", "the `RIGHTS` of users for whom these give none (default ro)", s.setRights)
+	f.StringVar(&s.group, "auth-group", "", "the group `NAME` of users for whom these name none, a [[group]] of the\n"+
+		"configuration file")
 	f.Func("auth-timeout", "wait `TIME` for an answer, and then refuse the login for now\n(default 5s)",
 		duration(&s.timeout, 1, "5s or 500ms"))
 	f.Func("auth-cache", "let users in again for `TIME` without asking (default 0, asks\neach time)",
@@ -127,96 +127,54 @@ func told(a netip.AddrPort) string {
 	return a.String()
 }
 
-// verdict is what a source answers, in JSON.
-type verdict struct {
-	Result  string `json:"result"`  // ok, denied or unknown
-	User    string `json:"user"`    // the name in limits and logs; "" is the one asked about
-	Root    string `json:"root"`    // a folder, counted from that of --root; "" is that of --auth-root
-	Rights  string `json:"rights"`  // "" is those of --auth-rights
-	Charset string `json:"charset"` // "" is that of --charset
-}
-
-// maxVerdict is the longest answer of a source, in bytes.
-const maxVerdict = 64 << 10
-
-// readVerdict makes an entry of an answer about user. A key that is not known is a fault,
-// since a slip in one must not widen what a user may do.
-func readVerdict(b []byte, user string, without usual) (e entry, err error) {
-	v := verdict{User: user}
-	decoder := json.NewDecoder(bytes.NewReader(b))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&v); err != nil {
-		return e, fmt.Errorf("its answer is not the JSON that it should be: %w", err)
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return e, errors.New("something follows the JSON of its answer")
-	}
-	switch v.Result {
-	case "ok":
-	case "denied":
-		return e, host.ErrDenied
-	case "unknown":
-		return e, errUnknown
-	default:
-		return e, fmt.Errorf(`the result in its answer is %q, not ok, denied or unknown`, v.Result)
-	}
-	if e, err = without.given(cmp.Or(v.User, user), v.Root); err != nil {
-		return e, err
-	}
-	e.charset = v.Charset
-	if v.Rights != "" {
-		if e.rights, err = host.ParseRights(v.Rights); err != nil {
-			return e, fmt.Errorf("the rights in its answer: %w", err)
-		}
-	}
-	if err := host.CheckCharset(v.Charset); err != nil {
-		return e, fmt.Errorf("the charset in its answer: %w", err)
-	}
-	return e, nil
-}
-
 func (s *sourceOptions) setRights(text string) error {
 	s.rights = text
 	_, err := host.ParseRights(text)
 	return err
 }
 
-// usual is what users have for whom a source gives nothing else.
-type usual struct {
-	base   string // the folder from which others count
-	root   string // with %u for the user's name
-	rights host.Rights
-}
-
-func (o *options) usual() usual {
-	u := usual{base: o.root, root: o.sources.root, rights: host.ReadOnly}
-	if o.sources.rights != "" {
-		u.rights, _ = host.ParseRights(o.sources.rights)
+// usual gives an entry the root and the rights that its source leaves open. A name that
+// would lead to the folder of another user is denied.
+func (o *options) usual(e entry) (entry, error) {
+	if e.root == "" && o.sources.root == "" {
+		e.root = o.root
 	}
-	return u
-}
-
-// entry is that of a user for whom a source gives nothing.
-func (u usual) entry(user string) (entry, error) { return u.given(user, "") }
-
-// given is the entry of a user for whom a source gives this root, or "". A name that would
-// lead to the folder of another user is denied.
-func (u usual) given(user, root string) (e entry, err error) {
-	if root == "" {
-		if root = u.root; strings.Contains(root, "%u") && !isFolderName(user) {
-			return e, fmt.Errorf("%w: the name can't be that of a folder", host.ErrDenied)
+	if e.root == "" {
+		if err := e.setRoot(o.sources.root); err != nil {
+			return e, fmt.Errorf("%w: %w", host.ErrDenied, err)
 		}
-		root = strings.ReplaceAll(root, "%u", user)
 	}
-	if !filepath.IsAbs(root) {
-		root = filepath.Join(u.base, root)
+	if e.rights == 0 && o.sources.rights == "" {
+		e.rights = host.ReadOnly
 	}
-	return entry{name: user, root: root, rights: u.rights}, nil
+	if e.rights == 0 {
+		e.rights, _ = host.ParseRights(o.sources.rights)
+	}
+	return e, nil
 }
 
-// isFolderName says whether a user's name can be the name of one folder.
-func isFolderName(name string) bool {
-	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, `/\\:`) && !strings.ContainsRune(name, 0)
+// sourceRoots are the folders that sources can give to users by name, with %u.
+func (o *options) sourceRoots() (roots []string) {
+	if o.sources.root != "" {
+		roots = append(roots, o.sources.root)
+	}
+	for _, group := range o.groups {
+		if root := group.get("root"); root != nil && filepath.IsAbs(root.text) {
+			roots = append(roots, root.text)
+		} else if root != nil {
+			roots = append(roots, filepath.Join(filepath.Dir(o.file), root.text))
+		}
+	}
+	return roots
+}
+
+// checkGroup finds a group of --auth-group that is not there.
+func (o *options) checkGroup() error {
+	if name := o.sources.group; name != "" && o.groups[name] == nil {
+		return usageError{blame("auth-group", name, fmt.Errorf("--auth-group: there is no [[group]] %q in the configuration file%s",
+			name, didYouMean(nearest(name, o.groups))))}
+	}
+	return nil
 }
 
 // newTurns is the queue for a source that answers some logins at a time.
@@ -227,17 +185,23 @@ func newTurns(places int) *checks {
 // ask asks the sources in order about a user that the flags and the users file don't have.
 // The first one that knows the user decides. One that can't tell ends the login: the next
 // might let in somebody whom that one has locked out.
-func (a *accounts) ask(ctx context.Context, login host.Login) (*account, error) {
+func (a *accounts) ask(ctx context.Context, login host.Login, shown string) (*account, error) {
 	if checkPassword(login.Password.Reveal()) != nil {
 		return nil, host.ErrDenied // LDAP, for one, lets everybody in without a password
 	}
 	for _, s := range a.sources {
-		e, err := s.verify(ctx, login)
+		found, err := s.verify(ctx, login)
+		if err == nil {
+			own, err := a.accountOf(found)
+			if err == nil {
+				err = a.admit(own, login, shown)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", s.label(), err)
+			}
+			return own, nil
+		}
 		switch {
-		case err == nil:
-			e.rates, e.quota, e.rules = cmp.Or(e.rates, a.rates), cmp.Or(e.quota, a.quota), a.rulesFor(&e)
-			ruled, err := fsbridge.CompileRules(e.rules)
-			return &account{entry: e, unique: e.name + a.suffix, maxSessions: a.perUser, ruled: ruled}, err
 		case errors.Is(err, errUnknown):
 			continue
 		case errors.Is(err, host.ErrDenied), errors.Is(err, host.ErrBusy), ctx.Err() != nil:
@@ -246,6 +210,24 @@ func (a *accounts) ask(ctx context.Context, login host.Login) (*account, error) 
 		return nil, unanswered{fmt.Errorf("%s does not tell who may log in: %w", s.label(), err)}
 	}
 	return nil, host.ErrDenied
+}
+
+// accountOf is the account of a user whom a source has let in.
+func (a *accounts) accountOf(found answer) (*account, error) {
+	e, err := a.options.entryOf(found)
+	if err != nil {
+		return nil, err
+	}
+	e.rates, e.quota, e.rules = cmp.Or(e.rates, a.rates), cmp.Or(e.quota, a.quota), a.rulesFor(&e)
+	ruled, err := fsbridge.CompileRules(e.rules)
+	if err != nil {
+		return nil, answerFault{e.name, err}
+	}
+	own := &account{entry: e, unique: e.name + a.suffix, maxSessions: a.perUser, ruled: ruled}
+	if e.sessions != nil {
+		own.maxSessions = *e.sessions
+	}
+	return own, nil
 }
 
 // unanswered is the error of a source that can't tell. To the server it is [host.ErrBusy].
@@ -262,8 +244,8 @@ type watchedSource struct {
 	failed atomic.Bool
 }
 
-func (w *watchedSource) verify(ctx context.Context, login host.Login) (entry, error) {
-	e, err := w.source.verify(ctx, login)
+func (w *watchedSource) verify(ctx context.Context, login host.Login) (answer, error) {
+	found, err := w.source.verify(ctx, login)
 	switch {
 	case err == nil, errors.Is(err, errUnknown), errors.Is(err, host.ErrDenied):
 		if w.failed.Swap(false) {
@@ -274,7 +256,7 @@ func (w *watchedSource) verify(ctx context.Context, login host.Login) (entry, er
 		w.logger.Error("a source of accounts does not answer; until it does, its users are refused for now",
 			"source", w.label(), "err", err)
 	}
-	return e, err
+	return found, err
 }
 
 // maxCached is how many logins a cache keeps.
@@ -288,34 +270,34 @@ type cachedSource struct {
 	key  []byte
 
 	mu    sync.Mutex
-	known map[[sha256.Size]byte]cachedEntry
+	known map[[sha256.Size]byte]cachedAnswer
 }
 
-type cachedEntry struct {
-	entry
+type cachedAnswer struct {
+	answer
 	until time.Time
 }
 
 func newCachedSource(s source, keep time.Duration) *cachedSource {
-	return &cachedSource{source: s, time: keep, key: []byte(rand.Text()), known: map[[sha256.Size]byte]cachedEntry{}}
+	return &cachedSource{source: s, time: keep, key: []byte(rand.Text()), known: map[[sha256.Size]byte]cachedAnswer{}}
 }
 
-func (c *cachedSource) verify(ctx context.Context, login host.Login) (entry, error) {
+func (c *cachedSource) verify(ctx context.Context, login host.Login) (answer, error) {
 	key, err := c.keyOf(login)
 	if err != nil {
-		return entry{}, err
+		return answer{}, err
 	}
 	c.mu.Lock()
 	found, ok := c.known[key]
 	c.mu.Unlock()
 	if ok && time.Now().Before(found.until) {
-		return found.entry, nil
+		return found.answer, nil
 	}
-	e, err := c.source.verify(ctx, login)
+	given, err := c.source.verify(ctx, login)
 	if err == nil {
-		c.keep(key, e)
+		c.keep(key, given)
 	}
-	return e, err
+	return given, err
 }
 
 func (c *cachedSource) keyOf(login host.Login) (key [sha256.Size]byte, err error) {
@@ -328,7 +310,7 @@ func (c *cachedSource) keyOf(login host.Login) (key [sha256.Size]byte, err error
 
 // keep keeps an entry. If there are too many it forgets those that are too old or, if there
 // are none, any.
-func (c *cachedSource) keep(key [sha256.Size]byte, e entry) {
+func (c *cachedSource) keep(key [sha256.Size]byte, a answer) {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -345,7 +327,7 @@ func (c *cachedSource) keep(key [sha256.Size]byte, e entry) {
 		}
 		delete(c.known, old)
 	}
-	c.known[key] = cachedEntry{e, now.Add(c.time)}
+	c.known[key] = cachedAnswer{a, now.Add(c.time)}
 }
 
 func (s *sourceOptions) anyURL() bool {

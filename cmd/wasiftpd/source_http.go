@@ -18,7 +18,6 @@ import (
 // httpSource asks a URL.
 type httpSource struct {
 	url    *url.URL
-	usual  usual
 	client *http.Client
 	turns  *checks
 }
@@ -43,7 +42,7 @@ func newHTTPSource(text string, o *options, logger *slog.Logger) *httpSource {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = httpAtATime
 	return &httpSource{
-		url: u, usual: o.usual(), turns: newTurns(httpAtATime),
+		url: u, turns: newTurns(httpAtATime),
 		client: &http.Client{
 			Transport: transport, Timeout: o.sources.timeout,
 			// Elsewhere nobody is to get the password.
@@ -59,19 +58,19 @@ func isLocal(name string) bool {
 
 func (h *httpSource) label() string { return h.url.Redacted() }
 
-func (h *httpSource) verify(ctx context.Context, login host.Login) (e entry, err error) {
+func (h *httpSource) verify(ctx context.Context, login host.Login) (a answer, err error) {
 	asked, err := questionOf(login)
 	if err != nil {
-		return e, err
+		return a, err
 	}
 	from := network(login.Client.Addr())
 	if err := h.turns.Enter(ctx, from); err != nil {
-		return e, err
+		return a, err
 	}
 	defer h.turns.Leave(from)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url.String(), bytes.NewReader(asked))
 	if err != nil {
-		return e, err
+		return a, err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json")
@@ -81,15 +80,15 @@ func (h *httpSource) verify(ctx context.Context, login host.Login) (e entry, err
 		if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
 			err = fmt.Errorf("no answer within %v", h.client.Timeout)
 		}
-		return e, err
+		return a, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return e, fmt.Errorf("it answers with status %d, not 200", response.StatusCode)
+		return a, fmt.Errorf("it answers with status %d, not 200", response.StatusCode)
 	}
-	answer, err := io.ReadAll(io.LimitReader(response.Body, maxVerdict))
+	said, err := io.ReadAll(io.LimitReader(response.Body, maxVerdict))
 	if err != nil {
-		return e, err
+		return a, err
 	}
-	return readVerdict(answer, login.User, h.usual)
+	return readVerdict(said, login.User)
 }

@@ -19,7 +19,6 @@ import (
 type ldapSource struct {
 	url     *url.URL
 	dn      string // with %u for the user's name
-	usual   usual
 	timeout time.Duration
 	turns   *checks
 }
@@ -53,40 +52,37 @@ func newLDAPSource(text string, o *options) (*ldapSource, error) {
 	}
 	u, _ := url.Parse(text) // as addLDAP did
 	return &ldapSource{
-		url: u, dn: o.sources.ldapDN, usual: o.usual(), timeout: o.sources.timeout, turns: newTurns(bindsAtATime),
+		url: u, dn: o.sources.ldapDN, timeout: o.sources.timeout, turns: newTurns(bindsAtATime),
 	}, nil
 }
 
 func (l *ldapSource) label() string { return l.url.String() }
 
-func (l *ldapSource) verify(ctx context.Context, login host.Login) (e entry, err error) {
-	if e, err = l.usual.entry(login.User); err != nil {
-		return e, err
-	}
+func (l *ldapSource) verify(ctx context.Context, login host.Login) (a answer, err error) {
 	from := network(login.Client.Addr())
 	if err := l.turns.Enter(ctx, from); err != nil {
-		return e, err
+		return a, err
 	}
 	defer l.turns.Leave(from)
 	c, err := l.dial(ctx)
 	if err != nil {
-		return e, err
+		return a, err
 	}
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
 	err = c.Bind(strings.ReplaceAll(l.dn, "%u", ldap.EscapeDN(login.User)), login.Password.Reveal())
 	switch {
 	case err == nil:
-		return e, nil
+		return answer{user: login.User}, nil
 	case ctx.Err() != nil:
-		return e, ctx.Err()
+		return a, ctx.Err()
 	case ldap.IsErrorAnyOf(err, ldap.LDAPResultInvalidCredentials, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInvalidDNSyntax):
-		return e, errUnknown // a directory does not tell a wrong password from a wrong name
+		return a, errUnknown // a directory does not tell a wrong password from a wrong name
 	case ldap.IsErrorAnyOf(err, ldap.LDAPResultConstraintViolation, ldap.LDAPResultInsufficientAccessRights,
 		ldap.LDAPResultUnwillingToPerform, ldap.LDAPResultInappropriateAuthentication):
-		return e, fmt.Errorf("%w: %w", host.ErrDenied, err)
+		return a, fmt.Errorf("%w: %w", host.ErrDenied, err)
 	}
-	return e, err
+	return a, err
 }
 
 // dial connects to the directory, by TLS unless it is on this machine.

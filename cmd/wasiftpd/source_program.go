@@ -17,7 +17,6 @@ import (
 // programSource asks a program, which runs once for each login.
 type programSource struct {
 	path    string
-	usual   usual
 	timeout time.Duration
 	turns   *checks
 	env     []string
@@ -42,7 +41,7 @@ func newProgramSource(path string, o *options) (*programSource, error) {
 		}
 		return nil, blame("auth-program", path, fmt.Errorf("cannot run %s: %w; give another program with --auth-program", path, err))
 	}
-	p := &programSource{path: path, usual: o.usual(), timeout: o.sources.timeout, turns: newTurns(programsAtATime)}
+	p := &programSource{path: path, timeout: o.sources.timeout, turns: newTurns(programsAtATime)}
 	// Our own variables may hold passwords.
 	for _, name := range []string{"PATH", "LANG", "LC_ALL", "TZ", "HOME", "SYSTEMROOT"} {
 		if value, ok := os.LookupEnv(name); ok {
@@ -54,21 +53,21 @@ func newProgramSource(path string, o *options) (*programSource, error) {
 
 func (p *programSource) label() string { return p.path }
 
-func (p *programSource) verify(ctx context.Context, login host.Login) (e entry, err error) {
+func (p *programSource) verify(ctx context.Context, login host.Login) (a answer, err error) {
 	asked, err := questionOf(login)
 	if err != nil {
-		return e, err
+		return a, err
 	}
 	from := network(login.Client.Addr())
 	if err := p.turns.Enter(ctx, from); err != nil {
-		return e, err
+		return a, err
 	}
 	defer p.turns.Leave(from)
-	answer, err := p.run(ctx, append(asked, '\n'))
+	said, err := p.run(ctx, append(asked, '\n'))
 	if err != nil {
-		return e, err
+		return a, err
 	}
-	return readVerdict(answer, login.User, p.usual)
+	return readVerdict(said, login.User)
 }
 
 // run runs the program, and returns what it has written to stdout.

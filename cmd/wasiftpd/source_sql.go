@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pelletier/go-toml/v2/unstable"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"wasiftp/host"
@@ -23,7 +24,6 @@ type sqlSource struct {
 	db      *sql.DB
 	name    string
 	query   string
-	usual   usual
 	timeout time.Duration
 	turns   *checks // for the database
 	checks  *checks // for the processors
@@ -66,7 +66,7 @@ func (s *sourceOptions) setQuery(query string) error {
 // newSQLSource opens a database, but does not connect to it yet.
 func newSQLSource(given sourceOption, o *options, checks *checks) (*sqlSource, error) {
 	s := &sqlSource{
-		query: o.sources.query, usual: o.usual(), timeout: o.sources.timeout, turns: newTurns(queriesAtATime), checks: checks,
+		query: o.sources.query, timeout: o.sources.timeout, turns: newTurns(queriesAtATime), checks: checks,
 	}
 	if s.query == "" {
 		s.query = usualQuery
@@ -105,110 +105,99 @@ func newSQLSource(given sourceOption, o *options, checks *checks) (*sqlSource, e
 
 func (s *sqlSource) label() string { return s.name }
 
-func (s *sqlSource) verify(ctx context.Context, login host.Login) (e entry, err error) {
+func (s *sqlSource) verify(ctx context.Context, login host.Login) (a answer, err error) {
 	if strings.ContainsRune(login.User, 0) || strings.ToValidUTF8(login.User, "") != login.User {
-		return e, errUnknown // PostgreSQL would refuse the query
+		return a, errUnknown // PostgreSQL would refuse the query
 	}
-	hash, e, err := s.find(ctx, login)
+	hash, a, err := s.find(ctx, login)
 	if err != nil && err != errUnknown {
-		return e, err
+		return a, err
 	}
 	check := *s.standIn.Load()
 	locked := true
 	if err == nil && hash != "" {
 		own, fault := parseHash(hash)
 		if fault != nil {
-			return e, fmt.Errorf("the hash of user %q is none that is known; wasiftpd passwd makes one", login.User)
+			return a, fmt.Errorf("the hash of user %q is none that is known; wasiftpd passwd makes one", login.User)
 		}
 		if own != nil {
 			locked, check = false, own
 			s.standIn.Store(&own)
 		}
 	}
+	password := login.Password.Reveal()
+	if err == nil {
+		if password, err = a.password(password); err != nil {
+			return a, err
+		}
+	}
 	from := network(login.Client.Addr())
 	if err := s.checks.Enter(ctx, from); err != nil {
-		return e, err
+		return a, err
 	}
 	defer s.checks.Leave(from)
-	ok, fault := check.matches(login.Password.Reveal())
+	ok, fault := check.matches(password)
 	switch {
 	case err != nil:
-		return e, err
+		return a, err
 	case fault != nil:
-		return e, fmt.Errorf("the password of user %q can't be checked: %w", login.User, fault)
-	case locked || !ok:
-		return e, host.ErrDenied
+		return a, fmt.Errorf("the password of user %q can't be checked: %w", login.User, fault)
+	case locked || !ok || password == "":
+		return a, host.ErrDenied
 	}
-	return e, nil
+	return a, nil
 }
 
 // find finds a user in the database, and his hash.
-func (s *sqlSource) find(ctx context.Context, login host.Login) (hash string, e entry, err error) {
+func (s *sqlSource) find(ctx context.Context, login host.Login) (hash string, a answer, err error) {
 	from := network(login.Client.Addr())
 	if err := s.turns.Enter(ctx, from); err != nil {
-		return "", e, err
+		return "", a, err
 	}
 	defer s.turns.Leave(from)
 	limited, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	rows, err := s.db.QueryContext(limited, s.query, login.User)
 	if err != nil {
-		return "", e, err
+		return "", a, err
 	}
 	defer rows.Close()
-	names, err := rows.Columns()
+	columns, err := rows.ColumnTypes()
 	if err != nil {
-		return "", e, err
+		return "", a, err
 	}
 	if !rows.Next() {
 		if err = rows.Err(); err == nil {
 			err = errUnknown
 		}
-		return "", e, err
+		return "", a, err
 	}
-	row := map[string]*sql.NullString{}
-	var values []any
-	for _, name := range names {
-		row[name] = &sql.NullString{}
-		values = append(values, row[name])
+	values, targets := make([]any, len(columns)), []any{}
+	for i := range values {
+		targets = append(targets, &values[i])
 	}
-	if err := rows.Scan(values...); err != nil {
-		return "", e, err
+	if err := rows.Scan(targets...); err != nil {
+		return "", a, err
 	}
 	if rows.Next() {
-		return "", e, fmt.Errorf("there is more than one row for user %q", login.User)
+		return "", a, fmt.Errorf("there is more than one row for user %q", login.User)
 	}
-	return s.entryOf(row, login.User)
+	return rowAnswer(columns, values, login.User)
 }
 
-// entryOf makes an entry of a row.
-func (s *sqlSource) entryOf(row map[string]*sql.NullString, user string) (hash string, e entry, err error) {
-	take := func(name string) string {
-		value := row[name]
-		delete(row, name)
-		if value == nil {
-			return ""
-		}
-		return value.String
-	}
-	if row["hash"] == nil {
-		return "", e, errors.New("the query gives no column named hash")
-	}
-	hash = take("hash")
-	if e, err = s.usual.given(user, take("root")); err != nil {
-		return "", e, err
-	}
-	if rights := take("rights"); rights != "" {
-		if e.rights, err = host.ParseRights(rights); err != nil {
-			return "", e, fmt.Errorf("the rights of user %q: %w", user, err)
+// rowAnswer makes an answer of a row. The names of its columns are the keys of users, but for
+// hash.
+func rowAnswer(columns []*sql.ColumnType, values []any, user string) (hash string, a answer, err error) {
+	a = answer{user: user, table: &node{kind: unstable.Table}}
+	hashed := false
+	for i, column := range columns {
+		hashed = hashed || column.Name() == "hash"
+		if value := cellNode(values[i], column.DatabaseTypeName()); value != nil {
+			a.table.add(column.Name(), 0, value)
 		}
 	}
-	e.charset = take("charset")
-	if err := host.CheckCharset(e.charset); err != nil {
-		return "", e, fmt.Errorf("the charset of user %q: %w", user, err)
+	if !hashed {
+		return "", a, errors.New("the query gives no column named hash")
 	}
-	for name := range row {
-		return "", e, fmt.Errorf("the query gives a column %q, which is none of hash, root, rights and charset", name)
-	}
-	return hash, e, nil
+	return a.table.take("hash"), a, nil
 }

@@ -65,7 +65,7 @@ func sqlLogins(t *testing.T, r *roster) {
 			t.Errorf("a password is told: %v", err)
 		}
 	}
-	e, err := r.current.Load().ask(context.Background(), host.Login{User: "bob", Password: "secret"})
+	e, err := r.current.Load().ask(context.Background(), host.Login{User: "bob", Password: "secret"}, "")
 	if err != nil || e.root != filepath.Join(r.options.Load().root, "bob") || e.rights != host.ReadOnly {
 		t.Errorf("%+v, %v", e, err)
 	}

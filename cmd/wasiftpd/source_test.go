@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +18,9 @@ import (
 	"testing"
 	"time"
 
+	"wasiftp/fsbridge"
 	"wasiftp/host"
+	"wasiftp/host/quota"
 )
 
 // ledger answers questions as a source does, by HTTP.
@@ -45,7 +48,7 @@ func newLedger(t *testing.T, dir string) *ledger {
 		case q.Password != "secret":
 			fmt.Fprint(w, `{"result": "denied"}`)
 		default:
-			json.NewEncoder(w).Encode(verdict{Result: "ok", Root: dir, Rights: "rw"})
+			json.NewEncoder(w).Encode(map[string]any{"result": "ok", "root": dir, "rights": "rw", "charset": "", "sessions": nil})
 		}
 	}))
 	t.Cleanup(l.Close)
@@ -143,7 +146,7 @@ func TestAuthCache(t *testing.T) {
 	old := newCachedSource(nil, -time.Second)
 	old.source = r.sources[0]
 	for range maxCached + 10 {
-		old.keep([32]byte([]byte(fmt.Sprintf("%032d", len(old.known)))), entry{})
+		old.keep([32]byte([]byte(fmt.Sprintf("%032d", len(old.known)))), answer{})
 	}
 	if n := len(old.known); n > maxCached {
 		t.Errorf("%d are kept", n)
@@ -153,31 +156,55 @@ func TestAuthCache(t *testing.T) {
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
-	for answer, want := range map[string]struct {
+	three, mask := 3, os.FileMode(0o027)
+	for said, want := range map[string]struct {
 		e   entry
 		err string // a part of the error
 	}{
-		`{"result": "ok"}`: {entry{name: "ann", root: root, rights: host.ReadOnly}, ""},
+		`{"result": "ok"}`: {entry{name: "ann", root: root, rights: host.ReadOnly, elsewhere: true}, ""},
+		`{"result": "ok", "root": null, "rights": ""}`: {entry{name: "ann", root: root, rights: host.ReadOnly, elsewhere: true}, ""},
 		`{"result": "ok", "user": "ANN", "root": "a", "rights": "rw", "charset": "Big5"}`: {
-			entry{name: "ANN", root: filepath.Join(root, "a"), rights: host.ReadWrite, charset: "Big5"}, ""},
-		`{"result": "denied", "root": "/"}`:     {err: host.ErrDenied.Error()},
-		`{"result": "unknown"}`:                 {err: errUnknown.Error()},
-		`{"result": "OK"}`:                      {err: `"OK"`},
-		`{}`:                                    {err: `""`},
-		``:                                      {err: "JSON"},
-		`true`:                                  {err: "JSON"},
-		`{"result": "ok"} {"result": "denied"}`: {err: "follows"},
-		`{"result": "ok", "right": "ro"}`:       {err: `"right"`},
-		`{"result": "ok", "rights": "all"}`:     {err: "rights"},
-		`{"result": "ok", "charset": "x"}`:      {err: "charset"},
+			entry{name: "ANN", root: filepath.Join(root, "a"), rights: host.ReadWrite, charset: "Big5", elsewhere: true}, ""},
+		`{"result": "ok", "root": "homes/%u", "sessions": 3, "locked": true, "quota": "1k:5", "allow_from": ["192.0.2.1"]}`: {entry{
+			name: "ann", root: filepath.Join(root, "homes/ann"), rights: host.ReadOnly, elsewhere: true, locked: true, sessions: &three,
+			quota:     quota.Limits{Bytes: 1024, Files: 5},
+			admission: admission{networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}},
+		}, ""},
+		`{"result": "ok", "rules": [{"path": "/in", "rights": "", "max": "1K"}], "umask": "027"}`: {entry{name: "ann", root: root,
+			rights: host.ReadOnly, elsewhere: true, rules: []fsbridge.Rule{{Pattern: "/in", MaxSize: 1024}}, umask: &mask}, ""},
+		`{"result": "ok", "user": "..", "root": "/srv/%u"}`: {err: host.ErrDenied.Error()},
+		`{"result": "ok", "sessions": "many"}`:              {err: `user "ann" has a fault: sessions: `},
+		`{"result": "ok", "rules": [{"path": "in"}]}`:       {err: "rules: path: "},
+		`{"result": "ok", "locked": 1}`:                     {err: "locked: "},
+		`{"result": "ok", "locked": true, "locked": false}`: {err: `"locked" is given twice`},
+		`{"result": "ok", "totp": "x"}`:                     {err: "totp: "},
+		`{"result": "ok", "password": "*"}`:                 {err: `no key "password"`},
+		`{"result": "ok", "group": "g"}`:                    {err: `group: there is no [[group]] "g"`},
+		`{"result": "ok", "allow_from": [null]}`:            {err: "allow_from: "},
+		`{"result": "ok", "allow_from": [[]]}`:              {err: "allow_from: "},
+		`{"result": ["ok"]}`:                                {err: `""`},
+		`{"result": "denied", "root": "/"}`:                 {err: host.ErrDenied.Error()},
+		`{"result": "unknown"}`:                             {err: errUnknown.Error()},
+		`{"result": "OK"}`:                                  {err: `"OK"`},
+		`{}`:                                                {err: `""`},
+		``:                                                  {err: "JSON"},
+		`true`:                                              {err: "JSON"},
+		`{"result": "ok"} {"result": "denied"}`:             {err: "follows"},
+		`{"result": "ok", "right": "ro"}`:                   {err: `"right"`},
+		`{"result": "ok", "rights": "all"}`:                 {err: "rights"},
+		`{"result": "ok", "charset": "x"}`:                  {err: "charset"},
 	} {
-		e, err := readVerdict([]byte(answer), "ann", usual{base: root, rights: host.ReadOnly})
+		found, err := readVerdict([]byte(said), "ann")
+		var e entry
+		if err == nil {
+			e, err = (&options{root: root}).entryOf(found)
+		}
 		wrong := err != nil || !e.same(want.e)
 		if want.err != "" {
 			wrong = err == nil || !strings.Contains(err.Error(), want.err)
 		}
 		if wrong {
-			t.Errorf("%s: %+v, %v", answer, e, err)
+			t.Errorf("%s: %+v, %v", said, e, err)
 		}
 	}
 }

@@ -41,5 +41,5 @@ func usualStates() []place { return usualPlaces(os.UserConfigDir, "STATE_DIRECTO
 // needsState says whether the server may need the folder: a configuration file may ask for it
 // later.
 func (o *options) needsState() bool {
-	return o.keepsBans || o.file != "" || o.quotaPerUser != quota.Limits{}
+	return o.keepsBans || o.file != "" || o.quotaPerUser != quota.Limits{} || len(o.sources.given) > 0 && o.stateDir != ""
 }

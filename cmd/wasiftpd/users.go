@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ import (
 // usersFormat describes the users file in help texts.
 const usersFormat = `A users file has a line for each user, and # before a comment:
 
-  NAME:HASH:ROOT:RIGHTS[:charset=CHARSET]
+  NAME:HASH:ROOT:RIGHTS[:charset=CHARSET][:totp=SECRET]
 
 HASH is a hash by argon2id, as passwd makes, or by another argon2, bcrypt, scrypt,
 yescrypt, sha512-crypt, sha256-crypt or md5-crypt, as import takes over. One that begins
@@ -36,12 +37,19 @@ RIGHTS are ` + host.RightsHelp + `;
 wo is to put files and make folders, and see none; admin is to see who is there, by
 SITE WHO.
 CHARSET is for the names of files, in place of that of --charset.
+SECRET makes the codes that follow the password; see wasiftpd totp.
 
 The file is loaded again when it changes, and on SIGHUP; one with a fault in it is
 not, and what was loaded before stays. Sessions of a user who is gone, locked or
 changed in any way end after the transfer that they are at.`
 
-const charsetSetting = "charset="
+// The settings that may follow the rights of a line, in the order in which they are written.
+const (
+	charsetSetting = "charset="
+	totpSetting    = "totp="
+)
+
+var lineSettings = []string{charsetSetting, totpSetting}
 
 // byteOrderMark begins a file that some editors on Windows have written.
 const byteOrderMark = "\ufeff"
@@ -53,6 +61,8 @@ type entry struct {
 	place   string // where it stands, for faults
 	name    string
 	hash    string // as it stands in the file; several with a blank between them
+	was     string // the hash in the file before it was made anew by --rehash; "" is none
+	file    string // that holds the hash, "" is none
 	secret  secret // nil is no password
 	root    string // "" is that of --root
 	rights  host.Rights
@@ -60,7 +70,10 @@ type entry struct {
 	rates   host.Rates   // the zero value is those of --rate-per-user
 	quota   quota.Limits // the zero value is that of --quota-per-user
 
-	// What only [[user]] tables can set.
+	totp totpKey // of the code behind the password; "" is none
+
+	// What only [[user]] tables and the answers of sources can set.
+	elsewhere   bool // a source has checked the password
 	locked      bool
 	sessions    *int         // at a time; nil is --max-sessions-per-user
 	umask       *fs.FileMode // taken from the permissions of what is made; nil is the process's
@@ -72,13 +85,16 @@ type entry struct {
 // same says whether two entries give a user the same account.
 func (e entry) same(other entry) bool {
 	for _, own := range []*entry{&e, &other} {
-		own.line, own.place, own.secret = 0, "", nil // the hash tells secrets apart
+		own.line, own.place, own.file, own.secret = 0, "", "", nil // the hash tells secrets apart
+		own.hash, own.was = cmp.Or(own.was, own.hash), ""
 	}
 	return reflect.DeepEqual(e, other)
 }
 
 // closed says whether nothing that a client sends would let the user in.
-func (e *entry) closed() bool { return e.locked || e.secret == nil && e.certificate == "" }
+func (e *entry) closed() bool {
+	return e.locked || e.secret == nil && e.certificate == "" && !e.elsewhere
+}
 
 // parseUsers reads a users file. Relative roots count from the folder of path, and faults
 // name path. The error has all faults, a line each.
@@ -101,7 +117,7 @@ func parseUsers(r io.Reader, path string) (entries []entry, err error) {
 			continue
 		}
 		e.line, lines[e.name] = n, n
-		e.place = fmt.Sprintf("%s:%d", path, n)
+		e.place, e.file = fmt.Sprintf("%s:%d", path, n), path
 		entries = append(entries, e)
 	}
 	if err := scan.Err(); err != nil {
@@ -113,14 +129,17 @@ func parseUsers(r io.Reader, path string) (entries []entry, err error) {
 // parseEntry reads a line. It takes the fields after the root from the end of the line,
 // because a root may hold colons (C:\data).
 func parseEntry(line, dir string) (e entry, err error) {
+	line, settings := cutSettings(line)
 	name, rest, _ := strings.Cut(line, ":")
 	hash, rest, _ := strings.Cut(rest, ":")
-	if at := strings.LastIndexByte(rest, ':'); at >= 0 && strings.HasPrefix(rest[at+1:], charsetSetting) {
-		e.charset, rest = rest[at+1+len(charsetSetting):], rest[:at]
-	}
 	last := strings.LastIndexByte(rest, ':')
 	if last < 0 {
-		return e, errors.New("it is not NAME:HASH:ROOT:RIGHTS[:charset=CHARSET]")
+		return e, errors.New("it is not NAME:HASH:ROOT:RIGHTS[:charset=CHARSET][:totp=SECRET]")
+	}
+	for _, key := range lineSettings {
+		if strings.HasPrefix(rest[last+1:], key) { // not repeated: it may be a secret
+			return e, fmt.Errorf("%s is given twice", key)
+		}
 	}
 	e.name, e.root = name, rest[:last]
 	if e.root != "" && !filepath.IsAbs(e.root) {
@@ -133,11 +152,41 @@ func parseEntry(line, dir string) (e entry, err error) {
 		return e, err
 	}
 	e.hash = hash
+	e.charset = settings[charsetSetting]
+	if secret, given := settings[totpSetting]; given {
+		if e.totp, err = parseTOTP(secret); err != nil {
+			return e, err
+		}
+	}
 	if err := host.CheckCharset(e.charset); err != nil {
 		return e, err
 	}
 	e.rights, err = host.ParseRights(rest[last+1:])
 	return e, err
+}
+
+// cutSettings parts a line into the fields up to the rights and the settings behind them.
+func cutSettings(line string) (bare string, settings map[string]string) {
+	settings = map[string]string{}
+	for {
+		at := strings.LastIndexByte(line, ':')
+		key, value, _ := strings.Cut(line[at+1:], "=")
+		key += "="
+		if _, again := settings[key]; at < 0 || again || !slices.Contains(lineSettings, key) {
+			return line, settings
+		}
+		line, settings[key] = line[:at], value
+	}
+}
+
+// joinSettings makes a line of what cutSettings returns.
+func joinSettings(bare string, settings map[string]string) string {
+	for _, key := range lineSettings {
+		if value, given := settings[key]; given {
+			bare += ":" + key + value
+		}
+	}
+	return bare
 }
 
 // usersFile is a users file as it was when it was last loaded.
@@ -187,6 +236,7 @@ func (f *usersFile) load(logger *slog.Logger) (changed bool, err error) {
 
 func (f *usersFile) take(content []byte) error {
 	entries, err := parseUsers(bytes.NewReader(content), f.path)
+	f.roster.rehasher.mark(entries)
 	old := f.entries
 	f.entries = entries
 	next, more := f.roster.accounts(f.roster.options.Load(), f.roster.files)

@@ -33,6 +33,8 @@ const mostHashes = 4
 var userSettings = []userSetting{
 	{"password", true, "a hash: wasiftpd passwd prints it. One that begins with * locks the account", `"*"`, one((*entry).addHash)},
 	{"passwords", true, "several hashes, each of which lets the user in", `["*"]`, each((*entry).addHash)},
+	{"totp", true, "the secret of the code that follows the password; wasiftpd totp makes one",
+		`"JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"`, text((*entry).setTOTP)},
 	{"root", false, "the user's folder, counted from that of this file. %u is the user's name",
 		`"/srv/%u"`, text((*entry).setRoot)},
 	{"rights", false, host.RightsHelp, `"rw"`, text((*entry).setRights)},
@@ -106,10 +108,11 @@ func each(add func(*entry, string) error) func(*entry, *node) error {
 
 func flagOf(target func(*entry) *bool) func(*entry, *node) error {
 	return func(e *entry, v *node) error {
-		if v.kind != unstable.Bool {
+		on, err := strconv.ParseBool(v.text)
+		if v.kind != unstable.Bool && !v.cell || err != nil {
 			return errors.New("it takes true or false, without quotes")
 		}
-		*target(e) = v.text == "true"
+		*target(e) = on
 		return nil
 	}
 }
@@ -136,6 +139,8 @@ func (e *entry) addHash(hash string) error {
 	return nil
 }
 
+var errNoElement = errors.New("can't stand for %u: it would lead to another folder")
+
 // setRoot reads the folder. Its %u is replaced only if the name leads to no other folder.
 func (e *entry) setRoot(root string) error {
 	if root == "" {
@@ -143,7 +148,7 @@ func (e *entry) setRoot(root string) error {
 	}
 	if strings.Contains(root, "%u") {
 		if !isElement(e.name) {
-			return fmt.Errorf("the name of the user %q can't stand for %%u: it would lead to another folder", e.name)
+			return fmt.Errorf("the name of the user %q %w", e.name, errNoElement)
 		}
 		root = strings.ReplaceAll(root, "%u", e.name)
 	}

@@ -19,8 +19,9 @@ type userTables struct {
 	faults   []error
 }
 
-// readUsers makes the entries of a document. users are its [[user]] tables.
-func (d *document) readUsers(users []*node) ([]entry, []error) {
+// readUsers makes the entries of a document, and finds its groups. users are its [[user]]
+// tables.
+func (d *document) readUsers(users []*node) ([]entry, map[string]*node, []error) {
 	t := &userTables{document: d, groups: map[string]*node{}}
 	t.readDefaults()
 	t.readGroups()
@@ -37,7 +38,7 @@ func (d *document) readUsers(users []*node) ([]entry, []error) {
 			entries = append(entries, e)
 		}
 	}
-	return entries, t.faults
+	return entries, t.groups, t.faults
 }
 
 func (t *userTables) fault(at int, format string, args ...any) {
@@ -143,7 +144,7 @@ func (t *userTables) valueIn(table *node, s userSetting) *node {
 // entry makes the entry of a user. ok is false after a fault.
 func (t *userTables) entry(u *node) (e entry, ok bool) {
 	before := len(t.faults)
-	e.place = t.place(u.at)
+	e.place, e.file = t.place(u.at), t.path
 	name := u.get("name")
 	if name == nil || name.kind != unstable.String {
 		t.fault(u.at, "the user has no name")

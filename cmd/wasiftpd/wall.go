@@ -46,10 +46,12 @@ func (o *options) wall(r *roster, files *follower) wall {
 	})
 	if len(o.sources.given) > 0 {
 		writable[o.root] = true // they say what users may do there
-		if root, _, many := strings.Cut(o.sources.root, "%u"); many {
-			writable[filepath.Dir(root)] = true
-		} else if root != "" {
-			writable[root] = true
+		for _, given := range o.sourceRoots() {
+			if root, _, many := strings.Cut(given, "%u"); many {
+				writable[filepath.Dir(root)] = true
+			} else {
+				writable[given] = true
+			}
 		}
 	}
 	for root, writes := range writable {
@@ -63,6 +65,14 @@ func (o *options) wall(r *roster, files *follower) wall {
 	for _, one := range files.all {
 		for _, file := range one.files() {
 			w.read = append(w.read, placesOf(file)...)
+		}
+	}
+	if o.rehash {
+		for _, file := range append(o.usersFiles(), o.file) {
+			// A new file takes the old one's place.
+			if file != "" {
+				w.change = append(w.change, slices.DeleteFunc(placesOf(file)[1:], tooBroad)...)
+			}
 		}
 	}
 	if o.needsState() {

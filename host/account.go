@@ -47,6 +47,7 @@ type Login struct {
 	User     string // as sent; may hold any byte but CR, LF and NUL
 	Password Password
 	Host     string // the argument of HOST or, if Config.Hosts has it, the name in the TLS handshake; lower case; "" for none
+	Program  string // as Session.Program
 	Client   netip.AddrPort
 	Server   netip.AddrPort       // the address that the client connected to
 	TLS      *tls.ConnectionState // of the control connection, nil in the clear

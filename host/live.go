@@ -14,13 +14,20 @@ import (
 // Session describes a session as it was at some moment. Its methods act on the session
 // itself; they do nothing once that is over, nor do those of the zero value.
 type Session struct {
-	Number      uint64 // from 1 for the life of the server, as in Event.Session
-	Account     string // the account's name; "" until logged in
-	Rights      Rights // of the account; zero until logged in
-	Client      netip.AddrPort
-	Server      netip.AddrPort // the address that the client connected to
-	Host        string         // as Login.Host
-	Began       time.Time
+	Number  uint64 // from 1 for the life of the server, as in Event.Session
+	Account string // the account's name; "" until logged in
+	Rights  Rights // of the account; zero until logged in
+	Client  netip.AddrPort
+	Server  netip.AddrPort // the address that the client connected to
+	Host    string         // as Login.Host
+	Began   time.Time
+
+	// Program is what the client calls its own program (CLNT), "" if it says nothing; mostly it
+	// says so behind the login. At most 128 bytes are kept, all of them printed: a question mark
+	// is in the place of any other character. Who wants to be taken for another program just
+	// says so.
+	Program string
+
 	TLSVersion  uint16 // of the control connection, as in [tls.ConnectionState]; 0 in the clear
 	CipherSuite uint16 // likewise
 
@@ -55,7 +62,8 @@ func (s *Server) Sessions() []Session {
 func (s *session) described(user string) Session {
 	d := Session{
 		Number: s.id, Account: user, Client: s.client, Server: s.local, Host: s.hostName(), Began: s.began,
-		Sent: s.sent.Load(), Received: s.received.Load(), of: s,
+		Program: s.programName(),
+		Sent:    s.sent.Load(), Received: s.received.Load(), of: s,
 	}
 	d.TLSVersion, d.CipherSuite = s.cipher()
 	if l := s.login.Load(); l != nil {
@@ -122,9 +130,9 @@ func (s *session) expel(reason string) {
 // anew. Transfers and commands under way go on; the next command has the new rights. It
 // returns false, and changes nothing, if the session is not logged in.
 //
-// Rights that are taken away are gone at once. The engine keeps the rights of the login in
-// mind for what it says (FEAT, the perm fact of MLSD), and refuses COMB, MFF and SITE WHO by
-// them: for these, a right that is added counts from the next login.
+// With a [Config.Module] of an older ABI version than 6, whose engine learns rights at the login
+// only, a right that is added counts from the next login on for COMB, MFF, SITE WHO, FEAT and the
+// perm fact of MLSD.
 func (s Session) SetRights(rights Rights) bool {
 	if s.of == nil {
 		return false
@@ -135,6 +143,7 @@ func (s Session) SetRights(rights Rights) bool {
 		changed := *old
 		changed.Rights = rights
 		if l.files.CompareAndSwap(old, &changed) {
+			s.of.tellRights()
 			return true
 		}
 	}

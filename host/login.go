@@ -36,7 +36,8 @@ type login struct {
 	ofAll   meters         // of the account's sessions
 	own     meters         // of this session
 	sharing *accountMeters // whose login this is, nil without rates; guarded by server.mu
-	kept    bool           // the session is over, and its seat counts for the account; guarded by server.mu
+	next    *login         // that SetAccount has put in its place; guarded by server.mu
+	kept    bool           // its seat, or the login in its place, counts for the account; guarded by server.mu
 	once    sync.Once
 }
 
@@ -153,7 +154,7 @@ func (sh *shard) authLogin(a *wasm.Args) wasi.Errno {
 	}
 	user, password := a.String(1), a.String(2)
 	given := Login{Session: s.id, User: user, Password: Password(password), Host: s.at(), TLS: s.stream.State()}
-	given.Client, given.Server = s.client, s.local
+	given.Client, given.Server, given.Program = s.client, s.local, s.programName()
 	if given.TLS == nil && s.config.TLS.Require != TLSOptional || s.failures >= s.config.Limits.LoginFailures {
 		return wasi.EACCES
 	}
@@ -270,15 +271,36 @@ func (l *login) limit(account *Account) error {
 }
 
 // use makes a login of the account, and counts it. If it fails, the account is closed.
-func (s *session) use(ctx context.Context, account *Account, user string, revocations uint64) (admitted *login, err error) {
+func (s *session) use(ctx context.Context, account *Account, user string, revocations uint64) (*login, error) {
+	l, err := s.prepare(account, user)
+	if err != nil {
+		return nil, err
+	}
+	if err = s.mayLogin(ctx, l.name); err == nil {
+		err = s.server.admitAccount(l, account.MaxSessions, revocations)
+	}
+	if err != nil {
+		l.drop()
+		return nil, err
+	}
+	return l, nil
+}
+
+// drop closes the account of a login that was never counted.
+func (l *login) drop() {
+	l.endContext()
+	l.leave()
+}
+
+// prepare makes a login of the account. If it fails, the account is closed.
+func (s *session) prepare(account *Account, user string) (prepared *login, err error) {
 	l := &login{
 		session: s, name: cmp.Or(account.Name, user), shared: account.Shared, close: account.Close,
 	}
 	l.enter()
 	defer func() {
-		if admitted == nil {
-			l.endContext()
-			l.leave()
+		if prepared == nil {
+			l.drop()
 		}
 	}()
 	files := fsbridge.Access{FS: account.FS, Rights: account.Rights, Rules: account.Rules, FollowLinks: s.config.FollowLinks,
@@ -293,12 +315,6 @@ func (s *session) use(ctx context.Context, account *Account, user string, revoca
 		return nil, err
 	}
 	if err = s.guard(filesCode, func() error { l.able = l.files.Load().Able(); return nil }); err != nil {
-		return nil, err
-	}
-	if err = s.mayLogin(ctx, l.name); err != nil {
-		return nil, err
-	}
-	if err = s.server.admitAccount(l, account.MaxSessions, revocations); err != nil {
 		return nil, err
 	}
 	return l, nil

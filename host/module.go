@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"wasiftp/host/internal/wasm"
-	"wasiftp/wasi"
 )
 
 // Version is the version of this library and of the program, as in CHANGELOG.md.
@@ -38,9 +37,10 @@ type ModuleInfo struct {
 // Inspect describes a module. If this package cannot run it, the error says why in one
 // sentence. Inspect runs the module's own start-up code.
 func Inspect(module []byte) (ModuleInfo, error) {
-	if err := wasm.Check(module, minMemory); err != nil {
+	version, err := wasm.Check(module, minMemory)
+	if err != nil {
 		return ModuleInfo{}, err
 	}
 	sum := sha256.Sum256(module)
-	return ModuleInfo{SHA256: hex.EncodeToString(sum[:]), ABIVersion: wasi.ABIVersion, Size: len(module)}, nil
+	return ModuleInfo{SHA256: hex.EncodeToString(sum[:]), ABIVersion: version, Size: len(module)}, nil
 }

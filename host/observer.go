@@ -82,6 +82,7 @@ type Event struct {
 	Client   netip.AddrPort
 	Server   netip.AddrPort // the address that the client connected to
 	Host     string         // as Login.Host
+	Program  string         // as Session.Program
 	User     string
 	Path     string // absolute, as the account sees it
 	To       string // the new path of Renamed, the copy of Copied, the target of Linked

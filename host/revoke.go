@@ -32,10 +32,14 @@ func (s *Server) Revoke(gone func(account string) bool) int {
 	return n
 }
 
-// revoke ends the rights of a login. It returns false if they have ended already.
+// revoke ends the rights of a login, or of the one in its place. It returns false if they have
+// ended already.
 func (s *Server) revoke(l *login) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for l.next != nil {
+		l = l.next
+	}
 	if _, in := s.logins[l]; !in || l.revoked.Swap(true) {
 		return false
 	}

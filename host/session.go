@@ -43,6 +43,9 @@ type session struct {
 	dialing  int                    // goroutines that dial
 	objects  []uint32               // handles of the objects that the session owns
 	named    atomic.Pointer[string] // the virtual host, for other goroutines; nil for none
+	program  atomic.Pointer[string] // the name of the client's program; nil for none
+	unheard  atomic.Bool            // other rights of the account than those that the engine knows
+	heard    int64                  // the shard's step in which the engine learnt of others; see shard.ran
 	sealed   atomic.Uint32          // TLS of the embedder's beneath the session: version << 16 | suite; 0 for none
 	sent     atomic.Int64           // bytes of downloads that have ended
 	received atomic.Int64           // bytes of uploads that have ended
@@ -52,6 +55,7 @@ type session struct {
 	kept     *listener     // the passive port for the next transfer, nil for none
 	verdict  *verdict      // takes the place of the engine's next reply; nil for none
 	said     []byte        // replies that leave together once the engine has nothing to do; nil for none
+	former   []*login      // those before SetAccount, while files of theirs may be open
 	ending   chan struct{} // closed once every object given up so far is closed; nil if none was
 
 	// For a session that the engine does not know yet, as its client has sent nothing.
@@ -123,6 +127,7 @@ func (s *session) observe(e Event) {
 	}
 	e.Session, e.Client, e.Server, e.Host = s.id, s.client, s.local, s.hostName()
 	e.TLSVersion, e.CipherSuite = s.cipher()
+	e.Program = s.programName()
 	if e.User == "" {
 		e.User = s.user()
 	}
@@ -160,16 +165,24 @@ func (s *session) disown(handle uint32) {
 	if at := slices.Index(s.objects, handle); at >= 0 {
 		s.objects = slices.Delete(s.objects, at, at+1)
 	}
+	s.partFormer()
 }
 
 // afterwards runs giveUp on a goroutine of its own. The session's next question waits until
 // that is done: a client that tries again at once must not find its file in use by itself.
 func (s *session) afterwards(giveUp func()) {
-	before, done, user := s.ending, make(chan struct{}), s.login.Load()
+	before, done := s.ending, make(chan struct{})
 	s.ending = done
-	user.enter()
+	users := append(slices.Clone(s.former), s.login.Load())
+	for _, user := range users {
+		user.enter()
+	}
 	s.server.work.Go(func() {
-		defer user.leave()
+		defer func() {
+			for _, user := range users {
+				user.leave()
+			}
+		}()
 		defer close(done)
 		giveUp()
 		if before != nil {
@@ -201,11 +214,14 @@ func (s *session) end() {
 		s.kept = nil
 	}
 	s.abandonQuestion()
+	s.partFormer()
 	s.speak()
 	over := Event{Kind: Disconnected, User: s.user(), Duration: time.Since(s.began), Err: cmp.Or(s.expelled, s.seat.reason()),
 		Bytes: s.sent.Load() + s.received.Load()}
-	s.seat.keep(s.login.Load())
-	s.logout()
+	if l := s.login.Swap(nil); l != nil {
+		s.seat.keep(l)
+		l.release()
+	}
 	stall := s.config.Limits.StallTime
 	s.stream.Close(min(partingTime, stall), stall)
 	s.shard.handles.remove(s.handle)
@@ -253,6 +269,12 @@ func (sh *shard) netRead(a *wasm.Args) wasi.Errno {
 	s, errno := sh.session(a)
 	if errno != wasi.OK {
 		return errno
+	}
+	if s.unheard.Load() && s.heard != sh.ran.Load() {
+		// The next command must find the engine with the rights of now: it reads on in the next
+		// step, behind the event that tells them.
+		sh.post(wasi.Event{Kind: wasi.EventReadable, Session: s.handle, Handle: s.handle})
+		return wasi.EAGAIN
 	}
 	n, errno := s.stream.Read(a.Bytes(1))
 	putUint32(a.Bytes(2), uint32(n))

@@ -463,6 +463,9 @@ func (sh *shard) eventsRead(a *wasm.Args) wasi.Errno {
 	buf := a.Bytes(0)
 	n := min(len(buf)/wasi.EventSize, len(sh.events))
 	for i, e := range sh.events[:n] {
+		if e.Kind == wasi.EventRights {
+			e.Value = sh.rightsOf(e.Session)
+		}
 		e.Put(buf[i*wasi.EventSize:])
 	}
 	sh.events = sh.events[n:]

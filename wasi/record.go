@@ -15,6 +15,7 @@ const (
 	EventDrain               // no new work: Session, or for 0 all, end with 421 once they are idle
 	EventClock               // the wall clock is at Value with this step, in ns since 1970, signed
 	EventHangup              // the client of Session has hung up, though what it sent before is not read yet
+	EventRights              // from now on the account of Session has the rights in the lower half of Value, and in the upper its abilities
 )
 
 // Flags of file_stat, file_copy and transfer_start.
@@ -42,6 +43,13 @@ const (
 	TLSServer = 0
 	TLSClient = 1
 	TLSEnd    = 2
+)
+
+// What session_names is told by its parameter on.
+const (
+	NamesOther  = 0 // names are in the character set of the account's clients
+	NamesUTF8   = 1 // names are UTF-8
+	NameProgram = 2 // the name of the client's program
 )
 
 // Attributes of file_set.
@@ -145,6 +153,12 @@ func (e Event) Put(b []byte) {
 	binary.LittleEndian.PutUint32(b[12:], 0)
 	binary.LittleEndian.PutUint64(b[16:], e.Value)
 }
+
+// RightsValue is the Value of an [EventRights].
+func RightsValue(rights Rights, able Abilities) uint64 { return uint64(able)<<32 | uint64(rights) }
+
+// Rights are what the Value of an [EventRights] says.
+func (e Event) Rights() (Rights, Abilities) { return Rights(uint32(e.Value)), Abilities(e.Value >> 32) }
 
 // GetEvent reads the event in the first EventSize bytes of b.
 func GetEvent(b []byte) Event {

@@ -13,7 +13,11 @@ const Namespace = "ftphost"
 
 // ABIVersion is the result of the guest's export ftp_abi_version. It grows by
 // one whenever a host or a guest built before the change would misbehave.
-const ABIVersion = 5
+const ABIVersion = 6
+
+// OldestABIVersion is that of the oldest guest which a host can serve: one of version 5 fails
+// at an [EventRights], and must get none.
+const OldestABIVersion = 5
 
 // Exports are the functions that a guest exports, besides its memory.
 var Exports = []Export{
@@ -218,7 +222,8 @@ var Table = [importCount]Import{
 		{"n", RetUint32}},
 		"has names be UTF-8 from now on (on 1), or in the character set of the account's clients again (on 0); buf " +
 			"gets the n bytes by which a name is written now that was name before; EINVAL when it is none, buf is " +
-			"too small or on another number; ENOSYS when names are what they are"},
+			"too small or on another number; on 2 changes nothing of that: name is what the client calls its own " +
+			"program (CLNT), of any bytes, and n is 0; ENOSYS when names are what they are, or nobody wants to know"},
 	SessionList: {"session_list", "sessions", []Param{{"session", Handle}, {"after", Int64}, {"buf", Out}, {"n", RetUint32}},
 		"fills buf with whole session records of the host's sessions numbered above after, in order; n is in " +
 			"bytes, 0 at the end; EACCES without the right of an administrator, EINVAL when buf has no room for " +

@@ -95,6 +95,7 @@ func (o observer) Observe(e host.Event) {
 	}
 	transfer := e.Kind == host.Downloaded || e.Kind == host.Uploaded || e.Kind == host.UploadFailed || e.Kind == host.Copied
 	add(e.User != "", slog.String("user", e.User))
+	add(e.Kind == host.Disconnected && e.Program != "", slog.String("program", e.Program)) // known by then, and said once
 	add(e.Path != "", slog.String("path", e.Path))
 	add(e.To != "", slog.String("to", e.To))
 	add(e.Data.IsValid(), slog.String("data", e.Data.String()))

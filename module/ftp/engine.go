@@ -45,8 +45,9 @@ type Engine struct {
 	treeRemover   TreeRemover
 	copier        Copier
 
-	namer   Namer   // nil: names are the same with and without UTF-8
-	enterer Enterer // nil: every directory can be entered
+	namer    Namer        // nil: names are the same with and without UTF-8
+	enterer  Enterer      // nil: every directory can be entered
+	programs ProgramNamer // nil: nobody wants to know the clients' programs
 
 	now      int64 // the time by a clock that is never set; limits of time count by it
 	ahead    int64 // how far the wall clock is ahead of now
@@ -92,6 +93,7 @@ func New(world World, config Config) *Engine {
 	}
 	e.namer, _ = world.(Namer)
 	e.enterer, _ = world.(Enterer)
+	e.programs, _ = world.(ProgramNamer)
 	behaviour, allow := &config.Behaviour, &config.Allow
 	detect(e, &e.hasher, !behaviour.NoHash, NeedHash)
 	detect(e, &e.deflater, !behaviour.NoModeZ, NeedDeflate)

@@ -13,6 +13,7 @@ const (
 	EventDrain                         // Session, or for 0 every session, is to end with 421 once it is idle
 	EventClock                         // the wall clock shows Time in this step
 	EventHangup                        // the client of Session has hung up; what it sent before may be unread yet
+	EventRights                        // the account of Session has Rights and Able from now on
 )
 
 // Event is one thing that happened. Events of a session that is gone, and of
@@ -25,4 +26,6 @@ type Event struct {
 	Bytes   uint64
 	Time    int64 // of EventClock, in ns since 1970
 	Secure  bool  // of EventOpen: the control connection is under TLS already
+	Rights  Rights
+	Able    Abilities
 }

@@ -145,7 +145,14 @@ func (s *session) systVerb([]byte) error { return replySystem }
 
 func (s *session) noopVerb([]byte) error { return replyOK }
 
-func (s *session) clntVerb([]byte) error { return replyClient }
+// clntVerb tells the world the name of the client's program. The engine itself does not act
+// on it.
+func (s *session) clntVerb(program []byte) error {
+	if s.e.programs != nil && len(program) > 0 {
+		s.e.programs.NameProgram(s.handle, program)
+	}
+	return replyClient
+}
 
 // csidVerb: client and server tell their names, and neither acts on them.
 func (s *session) csidVerb([]byte) error { return replyServer }

@@ -88,6 +88,10 @@ func (s *session) handleEvent(event *Event) {
 		s.drained = true
 	case EventHangup:
 		s.hungUp()
+	case EventRights:
+		if s.login == loginDone {
+			s.rights, s.able = event.Rights, event.Able
+		}
 	case EventTransfer:
 		if event.Handle == s.transfer.file && s.transfer.state == transferMoving && s.transfer.dtp == nil {
 			s.transferred(event.Err, event.Bytes)

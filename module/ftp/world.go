@@ -223,6 +223,12 @@ type Namer interface {
 	Names(session Handle, utf8 bool, name, b []byte) ([]byte, error)
 }
 
+// ProgramNamer is a [World] that wants to know with which programs its clients come.
+type ProgramNamer interface {
+	// NameProgram tells what the client calls its own program (CLNT), which is any bytes.
+	NameProgram(session Handle, program []byte)
+}
+
 // TLSStopper is a [World] that can end TLS before the control connection ends
 // (CCC).
 type TLSStopper interface {

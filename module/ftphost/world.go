@@ -24,6 +24,7 @@ var (
 	_ ftp.Transferer    = (*imports)(nil)
 	_ ftp.TLSStopper    = (*imports)(nil)
 	_ ftp.Namer         = (*imports)(nil)
+	_ ftp.ProgramNamer  = (*imports)(nil)
 	_ ftp.TLSJoiner     = (*imports)(nil)
 	_ ftp.Hasher        = (*imports)(nil)
 	_ ftp.Deflater      = (*imports)(nil)
@@ -57,8 +58,12 @@ func readEvents(dst []ftp.Event, buf []byte) int {
 	for i := range dst[:n] {
 		e := wasi.GetEvent(buf[i*wasi.EventSize:])
 		to := &dst[i]
-		to.Kind, to.Session, to.Handle = eventKinds[e.Kind], ftp.Handle(e.Session), ftp.Handle(e.Handle)
+		to.Kind, to.Session, to.Handle = 0, ftp.Handle(e.Session), ftp.Handle(e.Handle)
+		if int(e.Kind) < len(eventKinds) { // a later host may have others, which the engine ignores
+			to.Kind = eventKinds[e.Kind]
+		}
 		to.Bytes, to.Time, to.Secure = e.Value, int64(e.Value), e.Kind == wasi.EventOpen && e.Value == 1
+		to.Rights, to.Able = e.Rights()
 		to.Err = fault(uint32(e.Errno))
 	}
 	return int(n)
@@ -67,7 +72,7 @@ func readEvents(dst []ftp.Event, buf []byte) int {
 var eventKinds = [...]ftp.EventKind{
 	wasi.EventOpen: ftp.EventOpen, wasi.EventReadable: ftp.EventReadable, wasi.EventWritable: ftp.EventWritable,
 	wasi.EventReady: ftp.EventReady, wasi.EventTransfer: ftp.EventTransfer, wasi.EventDrain: ftp.EventDrain,
-	wasi.EventClock: ftp.EventClock, wasi.EventHangup: ftp.EventHangup,
+	wasi.EventClock: ftp.EventClock, wasi.EventHangup: ftp.EventHangup, wasi.EventRights: ftp.EventRights,
 }
 
 // readConfig reads the configuration, size bytes long. ok is false if the host gives none
@@ -161,6 +166,14 @@ func (*imports) Names(session ftp.Handle, utf8 bool, name, b []byte) ([]byte, er
 	p, room := pointer(b[len(b):cap(b)])
 	errno := sessionNames(uint32(session), flag(utf8, 1), old, oldLen, p, room, &n)
 	return b[:len(b)+int(min(n, room))], fault(errno)
+}
+
+// NameProgram implements [ftp.ProgramNamer]. A host that does not want the name refuses it,
+// and that is no fault.
+func (*imports) NameProgram(session ftp.Handle, program []byte) {
+	var n uint32
+	name, size := pointer(program)
+	sessionNames(uint32(session), wasi.NameProgram, name, size, nil, 0, &n)
 }
 
 // StartTLS implements [ftp.Sockets].

@@ -33,6 +33,7 @@ type Instance struct {
 	stack    [2]uint64
 	memory   *mappedMemory
 	began    uint32 // pages of linear memory after Start
+	version  uint32 // of the ABI
 	imports  Importer
 	args     Args
 	stderr   bounded
@@ -78,8 +79,8 @@ func (p *Program) Instantiate(imports Importer, patience time.Duration) (*Instan
 		return nil, fmt.Errorf("the module does not start: %w", err)
 	}
 	version, err := i.run("ftp_abi_version")
-	if err == nil && uint32(version) != wasi.ABIVersion {
-		err = fmt.Errorf("the module was built for ABI version %d; this host has %d", uint32(version), wasi.ABIVersion)
+	if i.version = uint32(version); err == nil && (i.version < wasi.OldestABIVersion || i.version > wasi.ABIVersion) {
+		err = fmt.Errorf("the module was built for ABI version %d; this host has %d", i.version, wasi.ABIVersion)
 	}
 	if err != nil {
 		i.Close()
@@ -87,6 +88,9 @@ func (p *Program) Instantiate(imports Importer, patience time.Duration) (*Instan
 	}
 	return i, nil
 }
+
+// LearnsRights reports whether the guest knows [wasi.EventRights].
+func (i *Instance) LearnsRights() bool { return i.version > wasi.OldestABIVersion }
 
 // sinceBegan is a monotonic clock in ns. It never shows 0, which Go's runtime takes for a
 // broken clock; Windows' clock would show that for some milliseconds.

@@ -67,20 +67,21 @@ func Compile(module []byte, options Options) (*Program, error) {
 	return compileNew(wazero.NewRuntimeConfig(), module, options.Memory)
 }
 
-// Check makes an instance of a module, with so many bytes of memory, and returns the error.
-// It interprets the module's _initialize, compiles nothing, and does not start the engine.
-func Check(module []byte, memory int64) error {
+// Check makes an instance of a module, with so many bytes of memory, and returns its ABI version
+// or the error. It interprets the module's _initialize, compiles nothing, and does not start the
+// engine.
+func Check(module []byte, memory int64) (version int, err error) {
 	p, err := compileNew(wazero.NewRuntimeConfigInterpreter(), module, memory)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer p.Close()
 	i, err := p.Instantiate(nil, time.Minute)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	i.Close()
-	return nil
+	return int(i.version), nil
 }
 
 // compileCached makes a program by the entry of the cache in dir, which it makes if there is

@@ -61,12 +61,21 @@ var sessionChecks = []Check{
 	})},
 	{"session_names", "EINVAL", "EINVAL when buf is too small, or for another switch", loggedIn(func(c *Trial) {
 		c.succeed(wasi.SessionNames, c.rewritten("name", 1, 4))
-		for on, room := range map[uint64]uint64{1: 3, 2: outSize} {
+		for on, room := range map[uint64]uint64{1: 3, 3: outSize} {
 			if errno := c.rewritten("name", on, room); errno != wasi.EINVAL {
 				c.T.Errorf("a name of 4 bytes into a buffer of %d, with on %d: %v, not EINVAL", room, on, errno)
 			}
 		}
 	})},
+
+	{"session_names", "result", "takes the name of the client's program, of any bytes, also before the login", func(c *Trial) {
+		for _, program := range []string{"lftp/4.9.2", "\r\n\x00\xff", ""} {
+			c.succeed(wasi.SessionNames, c.rewritten(program, wasi.NameProgram, 0))
+			if n := c.Number(ResultAt); n != 0 {
+				c.T.Errorf("n is %d after the name of a program", n)
+			}
+		}
+	}},
 
 	{"session_list", "result",
 		"has every session of the host once, in the order of their numbers, by whatever pages", listsSessions},

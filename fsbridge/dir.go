@@ -95,7 +95,7 @@ type parent interface {
 	mkdir(base string, perm fs.FileMode) error
 	remove(base string) error // a file or an empty directory
 	rename(base string, to parent, toBase string) error
-	renameNew(base, newBase string) error // replaces no file; not every system can do it
+	renameNew(base string, to parent, toBase string) error // replaces no file; not every system can do it
 	link(base, newBase string) error
 	symlink(target, base string) error
 	chmod(base string, mode fs.FileMode) error

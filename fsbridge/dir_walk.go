@@ -248,5 +248,5 @@ func (w *walked) rename(base string, to parent, toBase string) error {
 	return err
 }
 
-func (w *walked) renameNew(string, string) error { return errors.ErrUnsupported }
-func (w *walked) hasDefaultACL() bool            { return false }
+func (w *walked) renameNew(string, parent, string) error { return errors.ErrUnsupported }
+func (w *walked) hasDefaultACL() bool                    { return false }

@@ -289,8 +289,8 @@ type linkless struct {
 	fault error
 }
 
-func (l linkless) renameNew(string, string) error { return l.fault }
-func (l linkless) link(string, string) error      { return l.fault }
+func (l linkless) renameNew(string, parent, string) error { return l.fault }
+func (l linkless) link(string, string) error              { return l.fault }
 func (l linkless) rename(base string, _ parent, toBase string) error {
 	return l.parent.rename(base, l.parent, toBase)
 }

@@ -82,8 +82,12 @@ func (h *held) rename(base string, to parent, toBase string) error {
 	return again(func() error { return unix.Renameat(h.fd, base, to.(*held).fd, toBase) })
 }
 
-func (h *held) renameNew(base, newBase string) error {
-	return again(func() error { return unix.Renameat2(h.fd, base, h.fd, newBase, unix.RENAME_NOREPLACE) })
+func (h *held) renameNew(base string, to parent, toBase string) error {
+	other, ok := to.(*held)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return again(func() error { return unix.Renameat2(h.fd, base, other.fd, toBase, unix.RENAME_NOREPLACE) })
 }
 
 func (h *held) remove(base string) error {

@@ -122,31 +122,19 @@ func (u *upload) reveal() error {
 	if err != nil {
 		u.folder.remove(u.temporary)
 	} else if u.dir.options.Sync {
-		err = u.dir.flushNames(u.folder, u.hold.copied)
+		err = u.dir.flushNames(u.named(), u.hold.copied)
 	}
 	u.hold.release()
 	return err
 }
 
-// rename gives the file its name. With os.O_EXCL it must replace no file: it tries the
-// calls that cannot, the best one first.
+// rename gives the file its name. With os.O_EXCL, or a name of Rename, it must replace no file.
 func (u *upload) rename() error {
-	if !u.exclusive {
-		return u.folder.rename(u.temporary, u.folder, u.base)
-	}
-	err := u.folder.renameNew(u.temporary, u.base)
-	if err == nil || errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	if err = u.folder.link(u.temporary, u.base); err == nil {
-		return u.folder.remove(u.temporary)
-	}
-	if errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	// This disk has no hard links. A file that is made between these two calls is lost.
-	if _, err := u.folder.lstat(u.base); err == nil {
-		return fs.ErrExist
+	switch {
+	case u.target != nil:
+		return moveNew(u.folder, u.temporary, u.target, u.targetBase)
+	case u.exclusive:
+		return moveNew(u.folder, u.temporary, u.folder, u.base)
 	}
 	return u.folder.rename(u.temporary, u.folder, u.base)
 }

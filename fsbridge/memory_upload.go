@@ -2,6 +2,7 @@ package fsbridge
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -35,6 +36,7 @@ func (m *Memory) Create(name string, flag int, offset int64, perm *fs.FileMode) 
 type memoryUpload struct {
 	memory *Memory
 	name   string
+	as     string // the name that Rename got; "" for none
 	flag   int
 	offset int64
 	perm   fs.FileMode // of a new file
@@ -62,6 +64,9 @@ func (u *memoryUpload) Commit() error {
 	if u.ended {
 		return fs.ErrClosed
 	}
+	if u.as != "" {
+		return u.commitAs()
+	}
 	defer u.end()
 	parent, old, err := u.target()
 	if err != nil {
@@ -80,6 +85,59 @@ func (u *memoryUpload) Commit() error {
 		parent.put(path.Base(u.name), n)
 	}
 	return nil
+}
+
+// Rename implements [RenamableUpload].
+func (u *memoryUpload) Rename(from, to string) error {
+	u.memory.mu.Lock()
+	defer u.memory.mu.Unlock()
+	switch {
+	case u.ended:
+		return fs.ErrClosed
+	case from != u.name:
+		return errors.ErrUnsupported
+	case to == u.name:
+		u.as = ""
+		return nil
+	}
+	_, err := u.memory.room(to)
+	if err == nil {
+		u.as = to
+	}
+	return err
+}
+
+// commitAs is Commit for a name that Rename got. The file of the first name stays as it is.
+func (u *memoryUpload) commitAs() error {
+	parent, err := u.memory.room(u.as)
+	var old *node
+	if err == nil {
+		_, old, err = u.target()
+	}
+	if err != nil {
+		u.end()
+		return err
+	}
+	var before []byte
+	if old != nil {
+		before = slices.Clip(old.data)
+	}
+	n := &node{mode: u.perm, created: time.Now(), mtime: time.Now(), data: u.content(before)}
+	u.end()
+	if err := u.memory.take(nodeCost + int64(len(n.data))); err != nil {
+		return &fs.PathError{Op: "rename", Path: u.as, Err: err}
+	}
+	parent.put(path.Base(u.as), n)
+	return nil
+}
+
+// room is the directory for a new file. It fails if there is one of that name.
+func (m *Memory) room(name string) (*node, error) {
+	parent, base, err := m.parent("rename", name)
+	if err == nil && parent.children[base] != nil {
+		err = &fs.PathError{Op: "rename", Path: name, Err: syscall.EEXIST}
+	}
+	return parent, err
 }
 
 // content is what becomes of a file with the content before.

@@ -173,6 +173,12 @@ func (u *quickUpload) Open() (io.ReadCloser, error) {
 	return u.upload.Open()
 }
 
+// Rename implements [RenamableUpload].
+func (u *quickUpload) Rename(from, to string) error {
+	u.become()
+	return u.upload.Rename(from, to)
+}
+
 // Abort implements [Upload].
 func (u *quickUpload) Abort() error {
 	u.become()

@@ -59,6 +59,7 @@ type countedUpload struct {
 	start  int64 // the offset of the first byte written
 	base   int64 // bytes of the file that are counted already
 	cuts   bool  // the first byte removes these
+	apart  bool  // Rename was called: these stay
 	wrote  int64
 	took   int64 // bytes reserved
 	made   int64 // files reserved

@@ -59,21 +59,23 @@ func (d *Dir) create(name string, flag int, offset int64, perm *fs.FileMode) (_ 
 
 // upload is an [Upload] to a file of the operating system.
 type upload struct {
-	dir       *Dir
-	name      string // that Create got
-	file      *os.File
-	hold      *hold        // nil until the file is locked
-	there     fs.FileInfo  // the file before the upload; nil for none
-	perm      *fs.FileMode // of a new file; nil for what the process's umask leaves
-	truncates bool         // the first byte removes the old content
-	folder    parent       // of the file, held open as it may be renamed; nil if not needed
-	base      string       // the name of the complete file in folder
-	temporary string       // the name in folder until Commit; "" for an upload in place
-	made      bool         // in place: this upload has made the file
-	removed   bool         // in place: and removed it again
-	perhaps   bool         // in place: this upload may have made the file
-	exclusive bool         // hidden: it must replace no file
-	ended     bool
+	dir        *Dir
+	name       string // that Create got
+	file       *os.File
+	hold       *hold        // nil until the file is locked
+	there      fs.FileInfo  // the file before the upload; nil for none
+	perm       *fs.FileMode // of a new file; nil for what the process's umask leaves
+	truncates  bool         // the first byte removes the old content
+	folder     parent       // of the file, held open as it may be renamed; nil if not needed
+	base       string       // the name of the complete file in folder
+	target     parent       // of the name that Rename got; nil for none
+	targetBase string
+	temporary  string // the name in folder until Commit; "" for an upload in place
+	made       bool   // in place: this upload has made the file
+	removed    bool   // in place: and removed it again
+	perhaps    bool   // in place: this upload may have made the file
+	exclusive  bool   // hidden: it must replace no file
+	ended      bool
 }
 
 // firstPiece is how many bytes of an upload are read before the old content is removed. It
@@ -325,13 +327,14 @@ func (u *upload) Commit() error {
 	if err := u.end(); err != nil {
 		return err
 	}
+	defer u.forgetTarget()
 	if u.temporary != "" {
 		return u.reveal()
 	}
-	err := u.truncate()
+	err := cmp.Or(u.truncate(), u.moveInPlace())
 	if err == nil && u.dir.options.Sync {
 		if err = u.dir.flush(u.file); err == nil {
-			err = u.dir.flushNames(u.folder, u.file)
+			err = u.dir.flushNames(u.named(), u.file)
 		}
 	}
 	return cmp.Or(err, u.close())
@@ -350,6 +353,7 @@ func (u *upload) Abort() error {
 	if err := u.end(); err != nil {
 		return err
 	}
+	u.forgetTarget()
 	if u.temporary != "" {
 		return u.drop()
 	}

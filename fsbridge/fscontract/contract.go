@@ -76,6 +76,7 @@ func (c Contract) Run(t *testing.T) {
 		"mkdir":       testMkdir,
 		"remove":      testRemove,
 		"rename":      testRename,
+		"renamed":     testRenamedUpload,
 		"chtimes":     testChtimes,
 		"chmod":       testChmod,
 		"upper bits":  testUpperBits,

@@ -365,3 +365,39 @@ func (w wrapping) Create(name string, flag int, offset int64, perm *fs.FileMode)
 	up, err := w.Dir.Create(name, flag, offset, perm)
 	return struct{ Upload }{up}, err
 }
+
+// An upload that is renamed at its commit counts under its new name, and what it leaves stays
+// counted.
+func TestQuotaOfRenamedUpload(t *testing.T) {
+	eachCounting(t, Usage{25, 2}, func(t *testing.T, c counting) {
+		for _, flag := range []int{os.O_TRUNC, os.O_APPEND} {
+			require.NoError(t, c.store("file", os.O_TRUNC, 0, 10, false))
+			up := c.create("file", flag, 0)
+			_, err := io.WriteString(up, "new")
+			require.NoError(t, err)
+			require.NoError(t, up.(RenamableUpload).Rename("file", "first"))
+			require.NoError(t, up.(RenamableUpload).Rename("file", "to"))
+			require.NoError(t, up.Commit())
+			c.right("renamed")
+			for _, name := range []string{"file", "to"} {
+				if _, err := fs.Stat(c.FS, name); err == nil {
+					require.NoError(t, c.Remove(name, false))
+				}
+			}
+			c.right("removed")
+			assert.Zero(t, c.quota.used)
+		}
+		// There is room for another file only if the upload takes the place of one.
+		require.NoError(t, c.store("file", os.O_TRUNC, 0, 10, false))
+		require.NoError(t, c.store("other", os.O_TRUNC, 0, 10, false))
+		up := c.create("file", os.O_TRUNC, 0)
+		err := up.(RenamableUpload).Rename("file", "third")
+		if InPlace(up) {
+			assert.NoError(t, err)
+		} else {
+			assert.ErrorIs(t, err, syscall.EDQUOT)
+		}
+		require.NoError(t, up.Abort())
+		c.right("aborted")
+	})
+}

@@ -66,8 +66,8 @@ func (u *upload) Rename(from, to string) error {
 	case err != nil:
 		return err
 	}
-	u.forgetTarget()
 	if to == u.name {
+		u.forgetTarget()
 		return nil
 	}
 	folder, base, err := u.dir.parent(to)
@@ -86,6 +86,7 @@ func (u *upload) Rename(from, to string) error {
 		folder.Close()
 		return u.dir.fault("rename", to, err)
 	}
+	u.forgetTarget()
 	u.target, u.targetBase = folder, base
 	return nil
 }

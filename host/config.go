@@ -85,8 +85,16 @@ type Config struct {
 	// has passive data connections by EPSV, and without ListenData none.
 	//
 	// With ListenData active data connections (PORT, EPRT) are refused, as they would
-	// leave by the system's network.
+	// leave by the system's network, unless there is DialData.
 	ListenData func(ctx context.Context, of DataRequest) (net.Listener, error)
+
+	// DialData makes each active data connection (PORT, EPRT) in place of the system's
+	// network; nil leaves it to the system. The server has checked to before: it is an
+	// address of the client, on a port from 1024 on. A session whose control connection
+	// has no IP address has no active data connections. The context ends after
+	// Limits.DataTime and when the session gives the attempt up. After an error, which is
+	// logged, the client gets 425.
+	DialData func(ctx context.Context, of DataRequest, to netip.AddrPort) (net.Conn, error)
 
 	Limits  Limits
 	Bans    bans.Policy // who is turned away, and who waits, as logins have failed; see [Server.Bans]
@@ -118,7 +126,8 @@ type Config struct {
 	CacheDir string
 }
 
-// DataRequest describes the session that wants a passive port. See [Config.ListenData].
+// DataRequest describes the session that wants a data connection. See [Config.ListenData] and
+// [Config.DialData].
 type DataRequest struct {
 	Session        uint64         // its number, as in [Event]
 	User           string         // the account's name

@@ -155,8 +155,8 @@ var faulty = map[string]values{
 	"Limits.RatesPerSession.Up": {int64(-1)}, "Limits.RatesPerSession.Down": {int64(math.MinInt64)},
 	"Limits.MemoryPerInstance": {int64(-1), int64(1), int64(minMemory - 1), int64(maxMemory + 1)},
 
-	"ListenData": anything,
-	"Proxies":    {[]netip.Prefix{{}}, []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}},
+	"ListenData": anything, "DialData": anything,
+	"Proxies": {[]netip.Prefix{{}}, []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}},
 
 	"Passive.FirstPort": {uint16(1), uint16(65535)}, "Passive.LastPort": {uint16(1), uint16(65535)},
 	"Passive.PublicAddress":    {netip.MustParseAddr("2001:db8::1"), netip.IPv4Unspecified(), netip.MustParseAddr("::ffff:0.0.0.0")},

@@ -3,6 +3,7 @@ package host
 import (
 	"compress/flate"
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -388,7 +389,8 @@ func (sh *shard) netDial(a *wasm.Args) wasi.Errno {
 	if !to.IsValid() {
 		return wasi.EINVAL
 	}
-	if s.config.ListenData != nil || to.Port() < wasi.LowestPort || !s.owns(to.Addr()) {
+	elsewhere := s.config.ListenData != nil && s.config.DialData == nil
+	if elsewhere || to.Port() < wasi.LowestPort || !s.owns(to.Addr()) {
 		s.observe(Event{Kind: DataRefused, Data: to})
 		return wasi.EACCES
 	}
@@ -411,24 +413,48 @@ func (sh *shard) netDial(a *wasm.Args) wasi.Errno {
 
 func (c *dataConn) dial(ctx context.Context, to netip.AddrPort, handle uint32) {
 	s := c.session
-	dialer := net.Dialer{}
-	if to.Addr().Is4() == s.here().Is4() {
-		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(s.here(), 0))
-	}
-	conn, err := dialer.DialContext(ctx, "tcp", to.String())
+	made, err := s.dialData(ctx, to)
 	lost := func() {
-		if conn != nil {
-			conn.Close()
+		if made != nil {
+			made.Close()
 		}
 		s.seat.drop(nil)
 	}
 	done := s.shard.do(func() {
 		s.dialing--
-		if !c.settled(conn, handle, errnoOf(err)) || err != nil {
+		if !c.settled(made, handle, errnoOf(err)) || err != nil {
 			lost()
 		}
 	})
 	if !done {
 		lost()
 	}
+}
+
+var errNoConn = errors.New("DialData returned neither a connection nor an error")
+
+// dialData makes an active data connection, by the embedder's network if there is one.
+func (s *session) dialData(ctx context.Context, to netip.AddrPort) (made net.Conn, err error) {
+	if s.config.DialData == nil {
+		dialer := net.Dialer{}
+		if to.Addr().Is4() == s.here().Is4() {
+			dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(s.here(), 0))
+		}
+		return dialer.DialContext(ctx, "tcp", to.String())
+	}
+	err = s.guard(dialDataCode, func() (err error) {
+		made, err = s.config.DialData(ctx, s.dataRequest(), to)
+		return err
+	})
+	if err == nil && made == nil {
+		err = errNoConn
+	}
+	if _, system := made.(*net.TCPConn); err == nil && !system {
+		made, err = conn.Guarded(made, func(call func() error) error { return s.guard(connCode, call) })
+	}
+	if err != nil {
+		s.config.Logger.Warn("no data connection", "session", s.id, "client", s.client, "err", err)
+		err = &portFault{err}
+	}
+	return made, err
 }

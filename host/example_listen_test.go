@@ -7,6 +7,7 @@ import (
 	"io"
 	"log"
 	"net"
+	"net/netip"
 	"sync"
 	"testing/fstest"
 
@@ -97,4 +98,41 @@ func ExampleConfig_listenData() {
 	content, err := io.ReadAll(data)
 	fmt.Println(string(content), err)
 	// Output: Hello, world. <nil>
+}
+
+// Active data connections leave by a network of one's own, too: here by a dialer that says where
+// they go. The server has checked before that this is the client.
+func ExampleConfig_dialData() {
+	files := fstest.MapFS{"hello.txt": {Data: []byte("Hello, world.")}}
+	server, address := serve(host.Config{
+		Authenticator: accounts{"u": {"p", host.Account{FS: files, Rights: host.ReadOnly}}},
+		DialData: func(ctx context.Context, of host.DataRequest, to netip.AddrPort) (net.Conn, error) {
+			fmt.Println("to", to.Addr(), "for", of.User)
+			var d net.Dialer
+			return d.DialContext(ctx, "tcp", to.String())
+		},
+	})
+	defer server.Close()
+	port, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer port.Close()
+
+	client := dial(address)
+	defer client.Close()
+	for _, command := range []string{
+		"USER u", "PASS p", fmt.Sprintf("EPRT |1|127.0.0.1|%d|", port.Addr().(*net.TCPAddr).Port), "RETR hello.txt",
+	} {
+		client.Cmd("%s", command)
+	}
+	data, err := port.Accept()
+	if err != nil {
+		log.Fatal(err)
+	}
+	content, err := io.ReadAll(data)
+	fmt.Println(string(content), err)
+	// Output:
+	// to 127.0.0.1 for u
+	// Hello, world. <nil>
 }

@@ -8,10 +8,13 @@ import (
 	"io"
 	"io/fs"
 	"log"
+	"math"
 	"net"
 	"net/textproto"
 	"os"
 	"strings"
+	"sync"
+	"syscall"
 	"testing/fstest"
 
 	"wasiftp/fsbridge"
@@ -160,6 +163,138 @@ func ExampleHooks() {
 	// Output:
 	// 550 A virus is in /letter.doc
 	// 0 files
+}
+
+// A hook files each upload under the name of the day and the number of its session, before
+// anybody can see it.
+func ExampleUpload_Rename() {
+	files := fsbridge.NewMemory()
+	server, address := serve(host.Config{
+		Authenticator: accounts{"camera": {"p", host.Account{FS: files, Rights: host.WriteOnly}}},
+		Hooks: host.Hooks{BeforeCommit: func(_ context.Context, s host.Session, u host.Upload) error {
+			return u.Rename(fmt.Sprintf("/%s-%d%s", strings.TrimSuffix(u.Path[1:], ".jpg"), s.Number, ".jpg"))
+		}},
+	})
+	defer server.Close()
+	client := dial(address)
+	defer client.Close()
+	fmt.Println(store(client, "camera", "door.jpg", "a picture"))
+	found, _ := fs.Glob(files, "*")
+	fmt.Println(found)
+	// Output:
+	// 226
+	// [door-1.jpg]
+}
+
+// store logs in with the password p, and uploads a file.
+func store(client *textproto.Conn, user, name, content string) (code int) {
+	for _, command := range []string{"USER " + user, "PASS p", "EPSV"} {
+		client.Cmd("%s", command)
+	}
+	var port string
+	for _, code := range []int{220, 331, 230, 229} {
+		_, text, err := client.ReadResponse(code)
+		if err != nil {
+			log.Fatal(err)
+		}
+		port = strings.Trim(text[strings.Index(text, "(")+1:], "|)")
+	}
+	client.Cmd("STOR %s", name)
+	data, err := net.Dial("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		log.Fatal(err)
+	}
+	io.WriteString(data, content)
+	data.Close()
+	client.ReadResponse(150)
+	code, _, _ = client.ReadResponse(226)
+	return code
+}
+
+// An account with rights to single folders, and a quota that other sessions of it share.
+func ExampleAccount() {
+	rules, err := fsbridge.CompileRules([]fsbridge.Rule{
+		{Pattern: "/archive", Rights: host.ReadOnly},
+		{Pattern: "/in", Rights: host.ReadWrite, MaxSize: 1 << 20},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	files := fsbridge.NewMemory()
+	for _, folder := range []string{"archive", "in"} {
+		if err := files.Mkdir(folder, nil); err != nil {
+			log.Fatal(err)
+		}
+	}
+	server, address := serve(host.Config{
+		Authenticator: accounts{"u": {"p", host.Account{FS: files, Rules: rules, Quota: &atMost{bytes: 10}}}},
+	})
+	defer server.Close()
+	for _, name := range []string{"archive/a", "in/a", "in/b"} {
+		client := dial(address)
+		fmt.Println(name, store(client, "u", name, "8 bytes."))
+		client.Close()
+	}
+	// Output:
+	// archive/a 550
+	// in/a 226
+	// in/b 552
+}
+
+// atMost is a quota for the bytes of one account, which forgets them with the process.
+type atMost struct {
+	sync.Mutex
+	mu    sync.Mutex
+	bytes int64 // left
+}
+
+func (q *atMost) Reserve(bytes, _ int64) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if bytes > q.bytes {
+		return syscall.EDQUOT
+	}
+	q.bytes -= bytes
+	return nil
+}
+
+func (q *atMost) Release(bytes, _ int64) { q.Count(-bytes, 0) }
+
+func (q *atMost) Count(bytes, _ int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.bytes -= bytes
+}
+
+func (q *atMost) Left() (bytes, files int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.bytes, math.MaxInt64
+}
+
+// An operator takes the right to write from an account, while its client is there.
+func ExampleSession_SetAccount() {
+	files := fstest.MapFS{"report": {Data: []byte("content")}}
+	server, address := serve(host.Config{
+		Authenticator: accounts{"u": {"p", host.Account{FS: files, Rights: host.ReadWrite}}},
+	})
+	defer server.Close()
+	client := dial(address)
+	defer client.Close()
+	client.Cmd("USER u")
+	client.Cmd("PASS p")
+	for _, code := range []int{220, 331, 230} {
+		client.ReadResponse(code)
+	}
+	for _, s := range server.Sessions() {
+		err := s.SetAccount(&host.Account{FS: files, Rights: host.RightList, Rates: host.Rates{Down: 1 << 20}})
+		fmt.Println(s.Account, err)
+	}
+	client.Cmd("RETR report")
+	fmt.Println(client.ReadLine())
+	// Output:
+	// u <nil>
+	// 550 Permission denied. <nil>
 }
 
 // serve runs a server on a port of this machine.

@@ -19,6 +19,7 @@ type openFile struct {
 	session    *session
 	user       string // the account that opened it
 	name       string
+	renamed    string          // the name that BeforeCommit has given the upload; "" for none
 	about      Upload          // what hooks are asked about an upload or a copy
 	reader     fs.File         // of a download or a hash, else nil
 	upload     fsbridge.Upload // of an upload or a copy, else nil

@@ -17,6 +17,7 @@ const (
 	filesCode         = "FS"
 	tlsCode           = "TLS.Config"
 	listenDataCode    = "Config.ListenData"
+	dialDataCode      = "Config.DialData"
 	publicCode        = "Passive.PublicAddressFor"
 	listenerCode      = "net.Listener"
 	connCode          = "net.Conn"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"strings"
 	"time"
 
 	"wasiftp/fsbridge"
@@ -46,7 +47,8 @@ type Hooks struct {
 	BeforeChange func(ctx context.Context, s Session, c Change) error
 
 	// BeforeCommit is asked when all bytes of an upload or a copy have come, before the
-	// storage commits them. If it refuses, the upload is aborted. Of a hidden upload
+	// storage commits them. It may read them (Upload.Open), refuse them, and have them be
+	// committed under another name (Upload.Rename). If it refuses, the upload is aborted. Of a hidden upload
 	// (Upload.Hidden) nothing is then left. Others have seen an upload in place, and the
 	// storage decides how much of that remains. It is not asked about an upload that is
 	// aborted, whose bytes may stay in place too.
@@ -66,7 +68,7 @@ type Upload struct {
 	Bytes  int64
 	Hidden bool
 
-	content fsbridge.Upload // nil before BeforeCommit
+	of *openFile // nil before BeforeCommit
 }
 
 // Open opens the file as it will be once it is committed, until BeforeCommit returns. For a
@@ -74,10 +76,44 @@ type Upload struct {
 // [errors.ErrUnsupported] in other hooks than BeforeCommit, and if the storage's uploads are
 // no [fsbridge.ReadableUpload].
 func (u Upload) Open() (io.ReadCloser, error) {
-	if r, ok := u.content.(fsbridge.ReadableUpload); ok {
-		return r.Open()
+	if u.of != nil {
+		if r, ok := u.of.upload.(fsbridge.ReadableUpload); ok {
+			return r.Open()
+		}
 	}
 	return nil, errors.ErrUnsupported
+}
+
+// Rename has the upload be committed as the file to, an absolute pathname of the account's storage
+// like Path. BeforeCommit calls it; the last call counts, and Path undoes the others. The client is
+// not told, and Event.Path is the new name.
+//
+// The hook is the operator's: to may be where the account has no rights, and where no [Rules] let
+// it look. It cannot be outside of the storage. The quota counts the file under its new name.
+//
+// Nothing is replaced. The error is [fs.ErrExist] if there is a file called to, and
+// [fs.ErrNotExist] if its folder is missing. If a file of that name is made later, the upload fails
+// with 553, a copy with 550. A hidden upload leaves a file called Path as it is; one in place, whose bytes have
+// replaced that file's already, is moved. The error is [errors.ErrUnsupported] in other hooks than
+// BeforeCommit, and if the storage's uploads are no [fsbridge.RenamableUpload]. Another disk below
+// the same root is [syscall.EXDEV], which only the commit finds.
+func (u Upload) Rename(to string) error {
+	if u.of == nil {
+		return errors.ErrUnsupported
+	}
+	name, absolute := strings.CutPrefix(to, "/")
+	if !absolute || name == "." || !fsbridge.ValidName(name) {
+		return &fs.PathError{Op: "rename", Path: to, Err: fs.ErrInvalid}
+	}
+	r, ok := u.of.upload.(fsbridge.RenamableUpload)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	err := r.Rename(u.of.name, name)
+	if err == nil {
+		u.of.renamed = name
+	}
+	return err
 }
 
 // Download is a file that is about to be read.
@@ -186,7 +222,7 @@ func (f *openFile) mayCommit(ctx context.Context) error {
 		return nil
 	}
 	u := f.about
-	u.Bytes, u.content = f.transfer.bytes.Load(), f.upload
+	u.Bytes, u.of = f.transfer.bytes.Load(), f
 	if hidden, ok := f.upload.(fsbridge.HiddenUpload); ok {
 		u.Hidden = hidden.Hidden()
 	}

@@ -73,7 +73,7 @@ func (k EventKind) String() string {
 }
 
 // Event is an event of a session. Fields that do not apply to its kind are zero. User,
-// Path and To come from the client and may hold any byte but NUL: quote them in a log of
+// Path, Asked and To come from the client and may hold any byte but NUL: quote them in a log of
 // lines.
 type Event struct {
 	Kind     EventKind
@@ -85,6 +85,7 @@ type Event struct {
 	Program  string         // as Session.Program
 	User     string
 	Path     string // absolute, as the account sees it
+	Asked    string // of Uploaded and Copied: the path that the client asked for, if BeforeCommit has renamed the upload
 	To       string // the new path of Renamed, the copy of Copied, the target of Linked
 	Data     netip.AddrPort
 	Bytes    int64         // bytes that crossed the data connection, or were hashed or copied; of Disconnected: of all files

@@ -111,11 +111,13 @@ var (
 	errDataAddress = errors.New("the address of the listener that ListenData returned is no *net.TCPAddr with a port")
 )
 
+func (s *session) dataRequest() DataRequest {
+	return DataRequest{Session: s.id, User: s.user(), Client: s.client, Server: s.local, Remote: s.far, Local: s.near}
+}
+
 // openOwn has the embedder open a passive port.
 func openOwn(ctx context.Context, s *session) (*passivePort, error) {
-	of := DataRequest{
-		Session: s.id, User: s.user(), Client: s.client, Server: s.local, Remote: s.far, Local: s.near,
-	}
+	of := s.dataRequest()
 	port := &ownPort{server: s.server}
 	err := s.guard(listenDataCode, func() (err error) {
 		if port.Listener, err = s.config.ListenData(ctx, of); err != nil {

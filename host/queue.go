@@ -62,7 +62,7 @@ func newQueue(handler slog.Handler) *queue {
 func (q *queue) observe(e Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.room(len(e.User) + len(e.Path) + len(e.To)) {
+	if q.room(len(e.User) + len(e.Path) + len(e.Asked) + len(e.To)) {
 		q.waiting = append(q.waiting, news{event: e})
 	} else {
 		q.dropped.events++

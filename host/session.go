@@ -31,7 +31,7 @@ type session struct {
 	client   netip.AddrPort
 	local    netip.AddrPort // as the client sees it
 	behind   netip.AddrPort // where its proxy connected to; not valid without a proxy
-	near     net.Addr       // the ends of the control connection for ListenData; nil without it
+	near     net.Addr       // the ends of the control connection for ListenData and DialData; nil without them
 	far      net.Addr
 	began    time.Time
 	login    atomic.Pointer[login]  // nil until logged in
@@ -80,7 +80,7 @@ func newSession(sh *shard, a *conn.Arrival, p *seat) *session {
 		shard: sh, server: sh.server, config: p.config, id: p.id, seat: p, began: time.Now(), link: link{shard: sh, seat: p},
 		client: a.From, local: a.To, behind: a.Behind(),
 	}
-	if s.config.ListenData != nil {
+	if s.config.ListenData != nil || s.config.DialData != nil {
 		s.near, s.far = a.Ends()
 	}
 	a.Control()

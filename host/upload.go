@@ -196,6 +196,9 @@ func (f *openFile) over(err error) {
 		e = f.transfer.event(0, nil)
 	}
 	e.Err = err
+	if err == nil && f.renamed != "" && f.renamed != f.name {
+		e.Asked, e.Path = e.Path, "/"+f.renamed
+	}
 	switch {
 	case f.source != nil:
 		e.Kind, e.Path, e.To = Copied, "/"+f.from, e.Path

@@ -680,3 +680,89 @@ func TestThreat39ContextFS(t *testing.T) {
 	assert.Equal(t, 451, c.do("PASS p"))
 	assert.Equal(t, 331, c.do("USER u"))
 }
+
+// sorting is a BeforeCommit that files what it finds: it renames by the content.
+func sorting(_ context.Context, _ host.Session, u host.Upload) error {
+	file, err := u.Open()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	content, err := io.ReadAll(file)
+	if err != nil {
+		return err
+	}
+	to, rename := strings.CutPrefix(string(content), "to ")
+	if !rename {
+		return nil
+	}
+	err = u.Rename(to)
+	if errors.Is(err, fs.ErrInvalid) {
+		return host.Refuse(553, "Not there.")
+	}
+	return err
+}
+
+// A hook may give an upload another name, in the storage's root and nowhere else, and never that
+// of a file that is there.
+func TestHookRenamesUpload(t *testing.T) {
+	t.Parallel()
+	hidden, hiddenRoot := openDir(t, fsbridge.DirOptions{Atomic: true})
+	inPlace, inPlaceRoot := openDir(t, fsbridge.DirOptions{})
+	for name, files := range map[string]fs.FS{"hidden": hidden, "in place": inPlace, "memory": fsbridge.NewMemory()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rules, err := fsbridge.CompileRules([]fsbridge.Rule{{Pattern: "/safe", Rights: 0}})
+			require.NoError(t, err)
+			e := &events{}
+			_, network := serve(t, host.Config{Observer: e, Allow: allowed, Hooks: host.Hooks{BeforeCommit: sorting},
+				Authenticator: host.AuthenticatorFunc(func(context.Context, host.Login) (*host.Account, error) {
+					return &host.Account{FS: files, Rights: host.ReadWrite, Rules: rules}, nil
+				})})
+			require.NoError(t, files.(fsbridge.MkdirFS).Mkdir("safe", nil))
+			c := login(t, network, "u")
+			read := func(name string) string {
+				content, err := fs.ReadFile(files, name)
+				require.NoError(t, err)
+				return string(content)
+			}
+			assert.Equal(t, 226, c.store("STOR f", "to /safe/one"), "where the account has no rights")
+			assert.Equal(t, "to /safe/one", read("safe/one"))
+			_, err = fs.Stat(files, "f")
+			assert.ErrorIs(t, err, fs.ErrNotExist)
+			up := e.of(host.Uploaded)[0]
+			assert.Equal(t, "/safe/one asked for as /f", up.Path+" asked for as "+up.Asked)
+
+			assert.Equal(t, 553, c.store("STOR f", "to /safe/one"), "it is taken")
+			assert.Equal(t, "to /safe/one", read("safe/one"))
+			assert.Equal(t, 553, c.store("STOR f", "to /none/one"), "no such folder")
+			for _, bad := range []string{"/..", "/../f", "relative", "/safe/../../f", "/", "//f", "/safe//f", "/."} {
+				assert.NotEqual(t, 226, c.store("STOR bad", "to "+bad), bad)
+			}
+			assert.Equal(t, 226, c.store("STOU g", "to /h"))
+			assert.Equal(t, 226, c.store("STOR g", "to /g"), "its own name")
+			assert.Equal(t, "to /g", read("g"))
+			assert.Equal(t, 550, c.do("SITE COPY h other"), "the copy is to be called /h too")
+			c.alive()
+		})
+	}
+	for _, root := range []string{hiddenRoot, inPlaceRoot} {
+		assert.NoFileExists(t, filepath.Join(filepath.Dir(root), "f"))
+	}
+}
+
+// lftp's upload is found under the name of the hook.
+func TestClientLftpRenamedByHook(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "lftp", "lftp")
+	dir, root := openDir(t, fsbridge.DirOptions{})
+	_, network := serve(t, host.Config{Authenticator: accounts(dir), Hooks: host.Hooks{
+		BeforeCommit: func(_ context.Context, s host.Session, u host.Upload) error {
+			return u.Rename(fmt.Sprintf("%s.%d.%d", u.Path, s.Number, u.Bytes))
+		},
+	}})
+	s.put(s.local("report"), []byte("content"))
+	s.run("", "lftp", "-c", "set ftp:use-site-utime false; set ftp:use-mdtm-overloaded false; open -u u,p ftp://"+
+		network.IPv4.String()+"; put report; bye")
+	assert.Equal(t, []string{"report.1.7"}, inFolder(t, root))
+}

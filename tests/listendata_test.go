@@ -328,3 +328,54 @@ func TestListenDataOfOthers(t *testing.T) {
 	assert.Equal(t, 425, c.reply().Code)
 	assert.Len(t, seen.of(host.DataRefused), 2)
 }
+
+// DialData makes active data connections. The address is the client's by then, whatever it asked
+// for; what DialData does wrong costs one reply.
+func TestDialData(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var asked []netip.AddrPort
+	dial := func(ctx context.Context, of host.DataRequest, to netip.AddrPort) (net.Conn, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, to)
+		switch {
+		case of.User != "u" || of.Remote == nil || of.Client.Addr() != to.Addr():
+			return nil, fmt.Errorf("the request is %+v", of)
+		case len(asked) == 1:
+			return nil, nil
+		case len(asked) == 2:
+			panic("no network")
+		case len(asked) == 3:
+			return nil, syscall.EACCES
+		}
+		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", to.String())
+		return wrapped{c}, err
+	}
+	_, network := serve(t, host.Config{Authenticator: accounts(withSecret(t)), DialData: dial})
+	c := login(t, network, "u")
+	at, err := net.Listen("tcp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { at.Close() })
+	to := at.Addr().(*net.TCPAddr).AddrPort()
+	assert.Equal(t, 5, c.do("EPRT |1|192.0.2.1|40000|")/100, "another host's")
+	for range 3 {
+		require.Equal(t, 200, c.do(fmt.Sprintf("EPRT |1|127.0.0.1|%d|", to.Port())))
+		require.Equal(t, 150, c.do("RETR secret"))
+		assert.Equal(t, 425, c.reply().Code)
+	}
+	require.Equal(t, 200, c.do(fmt.Sprintf("EPRT |1|127.0.0.1|%d|", to.Port())))
+	require.Equal(t, 150, c.do("RETR secret"))
+	data, err := at.Accept()
+	require.NoError(t, err)
+	content, err := io.ReadAll(data)
+	assert.NoError(t, err)
+	assert.NotEmpty(t, content)
+	assert.Equal(t, 226, c.reply().Code)
+	mu.Lock()
+	defer mu.Unlock()
+	assert.Equal(t, []netip.AddrPort{to, to, to, to}, asked)
+}
+
+// wrapped is a connection of an embedder's own type.
+type wrapped struct{ net.Conn }

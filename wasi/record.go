@@ -15,7 +15,7 @@ const (
 	EventDrain               // no new work: Session, or for 0 all, end with 421 once they are idle
 	EventClock               // the wall clock is at Value with this step, in ns since 1970, signed
 	EventHangup              // the client of Session has hung up, though what it sent before is not read yet
-	EventRights              // from now on the account of Session has the rights in the lower half of Value, and in the upper its abilities
+	EventRights              // the account of Session now has the rights in the lower half of Value, the abilities in the upper
 )
 
 // Flags of file_stat, file_copy and transfer_start.

@@ -97,6 +97,7 @@ func (o observer) Observe(e host.Event) {
 	add(e.User != "", slog.String("user", e.User))
 	add(e.Kind == host.Disconnected && e.Program != "", slog.String("program", e.Program)) // known by then, and said once
 	add(e.Path != "", slog.String("path", e.Path))
+	add(e.Asked != "", slog.String("asked", e.Asked))
 	add(e.To != "", slog.String("to", e.To))
 	add(e.Data.IsValid(), slog.String("data", e.Data.String()))
 	add(transfer, slog.Int64("bytes", e.Bytes))

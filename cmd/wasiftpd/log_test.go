@@ -45,6 +45,12 @@ func TestEvents(t *testing.T) {
 		{host.Event{Kind: host.Banned, Ban: &bans.Ban{
 			Network: netip.MustParsePrefix("192.0.2.1/32"), Failures: 21, Until: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		}}, `level=WARN msg=banned network=192.0.2.1/32 failures=21 until=2026-01-02T03:04:05.000Z`},
+		{host.Event{Kind: host.LoggedIn, User: "alice", Program: "lftp"},
+			`level=INFO msg="logged in" session=7 client=192.0.2.1:4711 user=alice`},
+		{host.Event{Kind: host.Disconnected, User: "alice", Program: "lftp 4 msg=x", Duration: time.Minute},
+			`level=INFO msg=disconnected session=7 client=192.0.2.1:4711 user=alice program="lftp 4 msg=x" seconds=60`},
+		{host.Event{Kind: host.Uploaded, Path: "/b", Asked: "/a"},
+			`level=INFO msg=uploaded session=7 client=192.0.2.1:4711 path=/b asked=/a bytes=0 seconds=0 complete=true`},
 		{host.Event{Kind: host.Disconnected, Duration: time.Minute},
 			`level=INFO msg=disconnected session=7 client=192.0.2.1:4711 seconds=60`},
 	} {

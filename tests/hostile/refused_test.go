@@ -22,6 +22,11 @@ func TestHandmadeModuleIsAnEngine(t *testing.T) {
 	if err != nil || info.ABIVersion != wasi.ABIVersion {
 		t.Errorf("Inspect: %+v, %v", info, err)
 	}
+	older := handmade()
+	older.Functions[wasmtest.ABIVersion].Body = wasmtest.Const32(wasi.OldestABIVersion)
+	if info, err = host.Inspect(older.Encode()); err != nil || info.ABIVersion != wasi.OldestABIVersion {
+		t.Errorf("Inspect of one of the oldest version: %+v, %v", info, err)
+	}
 	if conn := newStage(t, handmade().Encode(), nil).connect(); conn == nil {
 		t.Error("nobody listens")
 	}

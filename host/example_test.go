@@ -206,8 +206,9 @@ func store(client *textproto.Conn, user, name, content string) (code int) {
 	}
 	io.WriteString(data, content)
 	data.Close()
-	client.ReadResponse(150)
-	code, _, _ = client.ReadResponse(226)
+	if code, _, err = client.ReadResponse(150); err == nil {
+		code, _, _ = client.ReadResponse(226)
+	}
 	return code
 }
 
@@ -274,7 +275,7 @@ func (q *atMost) Left() (bytes, files int64) {
 
 // An operator takes the right to write from an account, while its client is there.
 func ExampleSession_SetAccount() {
-	files := fstest.MapFS{"report": {Data: []byte("content")}}
+	files := fsbridge.NewMemory()
 	server, address := serve(host.Config{
 		Authenticator: accounts{"u": {"p", host.Account{FS: files, Rights: host.ReadWrite}}},
 	})
@@ -287,10 +288,10 @@ func ExampleSession_SetAccount() {
 		client.ReadResponse(code)
 	}
 	for _, s := range server.Sessions() {
-		err := s.SetAccount(&host.Account{FS: files, Rights: host.RightList, Rates: host.Rates{Down: 1 << 20}})
+		err := s.SetAccount(&host.Account{FS: files, Rights: host.ReadOnly, Rates: host.Rates{Down: 1 << 20}})
 		fmt.Println(s.Account, err)
 	}
-	client.Cmd("RETR report")
+	client.Cmd("MKD folder")
 	fmt.Println(client.ReadLine())
 	// Output:
 	// u <nil>

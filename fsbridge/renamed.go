@@ -39,6 +39,9 @@ func (u *limitedUpload) Rename(from, to string) error { return renameUpload(u.Up
 // Rename implements [RenamableUpload]. An upload that leaves what it was to replace takes the room
 // of a whole new file.
 func (u *countedUpload) Rename(from, to string) error {
+	if u.settled {
+		return fs.ErrClosed
+	}
 	if u.place == nil && !u.apart {
 		var kept int64
 		if !u.cuts {

@@ -19,7 +19,7 @@ func (s *session) change(key questionKey, c Change, work func(context.Context) e
 			err = work(ctx)
 		}
 		if err == nil {
-			s.observe(Event{Kind: changeEvents[c.Kind], User: user, Path: c.Path, To: c.To})
+			s.observe(Event{Kind: changeEvents[c.Kind], Verb: changeVerbs[c.Kind], User: user, Path: c.Path, To: c.To})
 		}
 		return failed(err)
 	})

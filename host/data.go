@@ -82,6 +82,11 @@ func (l *listener) limit(wait time.Duration) {
 func (l *listener) owner() *session { return l.session }
 
 func (l *listener) end() {
+	if !l.taken && !l.shut && (l.wanted || l.session.over) {
+		if l.look(); len(l.arrived) == 0 {
+			l.unreached()
+		}
+	}
 	for _, a := range l.arrived {
 		a.Close()
 	}
@@ -142,8 +147,17 @@ func (l *listener) expire() {
 	l.look()
 	l.shutPort()
 	if len(l.arrived) == 0 {
+		l.unreached()
 		l.tell()
 	}
+}
+
+// unreached sends the event of a port that no client came to. Mostly a firewall is in the way,
+// or the address is wrong.
+func (l *listener) unreached() {
+	s := l.session
+	s.spoken.told.Store(true)
+	s.observe(Event{Kind: Unreached, Data: s.announced(l)})
 }
 
 // tell has the guest ask for the connection.
@@ -391,6 +405,7 @@ func (sh *shard) netDial(a *wasm.Args) wasi.Errno {
 	}
 	elsewhere := s.config.ListenData != nil && s.config.DialData == nil
 	if elsewhere || to.Port() < wasi.LowestPort || !s.owns(to.Addr()) {
+		s.spoken.told.Store(true)
 		s.observe(Event{Kind: DataRefused, Data: to})
 		return wasi.EACCES
 	}
@@ -424,6 +439,10 @@ func (c *dataConn) dial(ctx context.Context, to netip.AddrPort, handle uint32) {
 		s.dialing--
 		if !c.settled(made, handle, errnoOf(err)) || err != nil {
 			lost()
+		}
+		if err != nil && ctx.Err() != context.Canceled {
+			s.spoken.told.Store(true)
+			s.observe(Event{Kind: DataRefused, Data: to, Err: err})
 		}
 	})
 	if !done {

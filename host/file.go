@@ -20,6 +20,7 @@ type openFile struct {
 	user       string // the account that opened it
 	name       string
 	renamed    string          // the name that BeforeCommit has given the upload; "" for none
+	offset     int64           // where the client had the transfer begin (REST)
 	about      Upload          // what hooks are asked about an upload or a copy
 	reader     fs.File         // of a download or a hash, else nil
 	upload     fsbridge.Upload // of an upload or a copy, else nil
@@ -67,7 +68,7 @@ func (f *openFile) close() {
 		switch {
 		case f.reader != nil:
 			if f.transfer == nil {
-				f.observe(Event{Kind: Downloaded, Path: "/" + f.name, Err: err})
+				f.observe(Event{Kind: Downloaded, Verb: f.verb(), Path: "/" + f.name, Offset: f.offset, Err: err})
 			}
 			guard(f.reader.Close)
 			return
@@ -208,6 +209,21 @@ func (s *session) keep(f *openFile) (uint32, wasi.Errno) {
 	return handle, wasi.OK
 }
 
+// verb is the verb of the file's transfer; "" for a hash or a copy.
+func (f *openFile) verb() string {
+	switch {
+	case f.from != "", f.transfer != nil && f.transfer.hash != nil:
+		return ""
+	case f.upload == nil:
+		return "RETR"
+	case f.about.Append:
+		return "APPE"
+	case f.about.Exclusive:
+		return "STOU"
+	}
+	return "STOR"
+}
+
 // doing is what SITE WHO shows while the file is open; a hash or a copy replaces it.
 func (f *openFile) doing() uint32 {
 	if f.upload != nil {
@@ -225,6 +241,6 @@ func (f *openFile) openDownload(ctx context.Context, files *fsbridge.Access, off
 	if err != nil {
 		return wasi.Stat{}, err
 	}
-	f.reader = f.session.server.small(file, info, offset)
+	f.offset, f.reader = offset, f.session.server.small(file, info, offset)
 	return fsbridge.StatOf(info), nil
 }

@@ -158,6 +158,12 @@ var changeEvents = [...]EventKind{
 	ChangeRename: Renamed, ChangeTime: Changed, ChangeMode: Changed,
 }
 
+// changeVerbs are the verbs of changes, where there is one that most clients use.
+var changeVerbs = [...]string{
+	ChangeMkdir: "MKD", ChangeLink: "", ChangeDelete: "DELE", ChangeRmdir: "RMD", ChangeRmtree: "", ChangeRename: "RNTO",
+	ChangeTime: "MFMT", ChangeMode: "",
+}
+
 // Change is a change that a hook is asked about. Path and To are absolute, as the account
 // sees them, and may hold any byte but NUL.
 type Change struct {
@@ -173,6 +179,7 @@ func (s *session) consult(e Event, hook func() error) error {
 	err := s.guard(hookCode, hook)
 	if err != nil {
 		e.Kind, e.Err = Forbidden, err
+		s.spoken.told.Store(true)
 		s.observe(e)
 	}
 	return err

@@ -117,7 +117,7 @@ func (s *session) expel(reason string) {
 	s.expelled = errors.New("ended by the server: " + reason)
 	s.verdict = nil
 	s.speak()
-	s.stream.Write([]byte("421 " + reason + "\r\n"))
+	s.farewell("421 " + reason + "\r\n")
 	handle := s.handle
 	s.end()
 	if known { // the guest finds no session any more when it reads, or drops what the session waits for

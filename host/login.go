@@ -199,6 +199,7 @@ func (s *session) logOut() {
 
 func (s *session) authenticate(ctx context.Context, given Login, attempt *bans.Attempt) answer {
 	if attempt.Banned() {
+		s.spoken.told.Store(true)
 		s.observe(Event{Kind: LoginFailed, User: given.User, Err: bans.ErrBanned})
 		return answer{errno: wasi.EMFILE}
 	}
@@ -207,6 +208,7 @@ func (s *session) authenticate(ctx context.Context, given Login, attempt *bans.A
 		attempt.Succeeded()
 		return answer{login: l}
 	}
+	s.spoken.told.Store(true)
 	s.observe(Event{Kind: LoginFailed, User: given.User, Err: err})
 	if errors.Is(err, ErrDenied) {
 		attempt.Failed()

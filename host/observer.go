@@ -50,10 +50,13 @@ const (
 	Hashed                            // a file was hashed (HASH, XCRC, …); Err is nil if to the end
 	Copied                            // the server copied Path to To; Err is nil if all of it
 	Linked                            // the symbolic link Path to To was made
-	DataRefused                       // a data connection with Data was refused: another host's, or TLS or its header failed (Err)
+	DataRefused                       // no data connection with Data: another host's, or it, TLS or its header failed (Err)
 	Forbidden                         // a hook refused Path, or Path and To, before anything was opened or changed; Err is its error
 	Dropped                           // Count events were dropped here, since the Observer was too slow
 	Banned                            // a network is turned away from now on, as Ban says; no event tells of its connections
+	Rejected                          // a command got Reply, 4yz or 5yz but 421, and none of the events above says why
+	TLSFailed                         // TLS of the control connection failed; Err says why
+	Unreached                         // a passive port that was announced as Data got no connection
 )
 
 var eventNames = [...]string{
@@ -61,7 +64,8 @@ var eventNames = [...]string{
 	LoginFailed: "login failed", LoggedOut: "logged out", Downloaded: "downloaded", Uploaded: "uploaded",
 	UploadFailed: "upload failed", Listed: "listed", Made: "made", Deleted: "deleted", Renamed: "renamed",
 	Changed: "changed", Hashed: "hashed", Copied: "copied", Linked: "linked", DataRefused: "data connection refused",
-	Forbidden: "forbidden", Dropped: "events dropped", Banned: "banned",
+	Forbidden: "forbidden", Dropped: "events dropped", Banned: "banned", Rejected: "command rejected",
+	TLSFailed: "TLS handshake failed", Unreached: "passive port not reached",
 }
 
 // String returns the kind in lower-case words.
@@ -84,17 +88,35 @@ type Event struct {
 	Host     string         // as Login.Host
 	Program  string         // as Session.Program
 	User     string
-	Path     string // absolute, as the account sees it
-	Asked    string // of Uploaded and Copied: the path that the client asked for, if BeforeCommit has renamed the upload
-	To       string // the new path of Renamed, the copy of Copied, the target of Linked
-	Data     netip.AddrPort
-	Bytes    int64         // bytes that crossed the data connection, or were hashed or copied; of Disconnected: of all files
-	Count    int           // number of events that were Dropped
-	Duration time.Duration // of a transfer, or of the whole session
-	ASCII    bool          // the transfer converted line ends
-	TLS      bool          // the data connection was under TLS
-	Err      error         // why it failed; never contains a password
-	Ban      *bans.Ban     // of Banned
+	Path     string         // absolute, as the account sees it
+	Asked    string         // of Uploaded and Copied: the path that the client asked for, if BeforeCommit has renamed the upload
+	To       string         // the new path of Renamed, the copy of Copied, the target of Linked
+	Data     netip.AddrPort // the other end of the data connection, but of Unreached the address that the client was told
+	Bytes    int64          // bytes that crossed the data connection, or were hashed or copied; of Disconnected: of all files
+	Count    int            // number of events that were Dropped
+	Duration time.Duration  // of a transfer, or of the whole session
+	ASCII    bool           // the transfer converted line ends
+	Deflated bool           // the data connection was compressed (MODE Z)
+	Offset   int64          // of a transfer: where in the file it began, in bytes
+	TLS      bool           // the data connection was under TLS
+	Err      error          // why it failed; never contains a password
+	Ban      *bans.Ban      // of Banned
+
+	// Verb is the verb of what the host did, whatever the client called it: RETR, STOR, APPE
+	// and STOU, MKD, DELE, RMD, RNTO, MFMT; "" for others. Of Rejected it is the word that the client sent, of
+	// letters alone, and Argument the pathname behind it. Both are "" if several commands came
+	// at a time. Argument may hold any byte, as Path does.
+	Verb, Argument string
+
+	// Reply is the code that the client was sent: of Rejected, and of Disconnected the last
+	// one, 0 for none. The host has read it on its way from the engine to the client: that it
+	// was sent is certain, that it is right is not.
+	Reply int
+
+	// Reason is the text behind the code of Rejected, and why the session of Disconnected
+	// ended: "quit", "the client hung up", the text of 421 or that of Err. It may hold what the
+	// client sent.
+	Reason string
 
 	// TLSVersion and CipherSuite are those of the control connection, as in
 	// [tls.ConnectionState]; 0 in the clear.

@@ -73,6 +73,7 @@ type answer struct {
 	login *login
 	port  *passivePort
 
+	err     error    // behind errno, where it is known
 	refused *verdict // how the embedder's code has refused; nil if it hasn't
 }
 
@@ -125,6 +126,9 @@ func (s *session) pose(key questionKey, t task) (answer, wasi.Errno) {
 		}
 		s.asked, s.verdict = nil, q.answer.refused
 		q.user.leave()
+		if q.answer.err != nil {
+			s.spoken.failed(key, q.answer.err)
+		}
 		return q.answer, q.answer.errno
 	}
 	if s.working >= maxWorking {

@@ -103,11 +103,13 @@ func (r *refusal) loginErrno() wasi.Errno {
 // verdict is the reply of the embedder's that takes the place of one of the engine's.
 type verdict struct {
 	instead string // the code of the engine's reply
-	line    []byte // that is not sent yet
+	reply   []byte
+	line    []byte // of reply, what is not sent yet
 }
 
 func newVerdict(instead string, code int, text string) *verdict {
-	return &verdict{instead, append(append(strconv.AppendInt(nil, int64(code), 10), ' '), text+"\r\n"...)}
+	reply := append(append(strconv.AppendInt(nil, int64(code), 10), ' '), text+"\r\n"...)
+	return &verdict{instead, reply, reply}
 }
 
 // engineCodes are the codes of the engine's replies to the errnos of refusals.
@@ -140,7 +142,7 @@ func failed(err error) answer {
 	if err == nil {
 		return answer{}
 	}
-	a := answer{errno: errnoOf(err)}
+	a := answer{errno: errnoOf(err), err: err}
 	if r := refusalOf(err); r != nil {
 		a.refused = r.verdict()
 	}
@@ -166,5 +168,6 @@ func (s *session) pronounce(p []byte) (int, wasi.Errno) {
 		return 0, wasi.EAGAIN // EventWritable follows, and the engine comes again
 	}
 	s.verdict = nil
+	s.replied(v.reply)
 	return end, wasi.OK
 }

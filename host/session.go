@@ -38,6 +38,7 @@ type session struct {
 	utf8     bool                   // the client sent OPTS UTF8 ON
 	host     string                 // the argument of HOST, "" for none
 	failures int                    // refused logins
+	over     bool                   // end has begun
 	asked    *question              // the call whose answer the guest waits for, nil for none
 	working  int                    // goroutines that answer questions
 	dialing  int                    // goroutines that dial
@@ -52,8 +53,9 @@ type session struct {
 	expelled error                  // why Session.Close has ended the session; nil if it hasn't
 	hashing  sync.Mutex             // held by the goroutine that hashes a file: one at a time
 	doing    atomic.Pointer[activity]
-	kept     *listener     // the passive port for the next transfer, nil for none
-	verdict  *verdict      // takes the place of the engine's next reply; nil for none
+	kept     *listener // the passive port for the next transfer, nil for none
+	verdict  *verdict  // takes the place of the engine's next reply; nil for none
+	spoken   spoken
 	said     []byte        // replies that leave together once the engine has nothing to do; nil for none
 	former   []*login      // those before SetAccount, while files of theirs may be open
 	ending   chan struct{} // closed once every object given up so far is closed; nil if none was
@@ -203,6 +205,7 @@ func (s *session) end() {
 		s.patience.Stop()
 		delete(s.shard.silent, s.handle)
 	}
+	s.over = true
 	for _, handle := range slices.Clone(s.objects) {
 		if o, errno := get[object](&s.shard.handles, handle); errno == wasi.OK {
 			o.end()
@@ -217,7 +220,8 @@ func (s *session) end() {
 	s.partFormer()
 	s.speak()
 	over := Event{Kind: Disconnected, User: s.user(), Duration: time.Since(s.began), Err: cmp.Or(s.expelled, s.seat.reason()),
-		Bytes: s.sent.Load() + s.received.Load()}
+		Bytes: s.sent.Load() + s.received.Load(), Reply: s.spoken.code}
+	over.Reason = s.parting(over.Err)
 	if l := s.login.Swap(nil); l != nil {
 		s.seat.keep(l)
 		l.release()
@@ -277,6 +281,9 @@ func (sh *shard) netRead(a *wasm.Args) wasi.Errno {
 		return wasi.EAGAIN
 	}
 	n, errno := s.stream.Read(a.Bytes(1))
+	if s.config.Observer != nil {
+		s.spoken.hear(a.Bytes(1)[:n])
+	}
 	putUint32(a.Bytes(2), uint32(n))
 	return errno
 }
@@ -326,6 +333,7 @@ func (s *session) say(p []byte) (int, wasi.Errno) {
 	if len(s.said)+len(p) > mostSaid || s.stream.Busy() {
 		s.speak()
 		n, errno := s.stream.Write(p)
+		s.replied(p[:n])
 		return known + n, errno
 	}
 	if s.said == nil {
@@ -333,6 +341,7 @@ func (s *session) say(p []byte) (int, wasi.Errno) {
 		s.shard.speakers = append(s.shard.speakers, s)
 	}
 	s.said = append(s.said, p...)
+	s.replied(p)
 	return known + len(p), wasi.OK
 }
 

@@ -288,7 +288,7 @@ func (sh *shard) greet(s *session) {
 	s.patience = time.AfterFunc(min(limits.LoginTime, limits.IdleTime), func() {
 		sh.do(func() {
 			if sh.silent[s.handle] == s {
-				s.stream.Write([]byte("421 Login timed out.\r\n"))
+				s.farewell("421 Login timed out.\r\n")
 				s.end()
 			}
 		})
@@ -311,7 +311,7 @@ func (sh *shard) introduce() {
 			s.end()
 			continue
 		case !sh.serves(s):
-			s.stream.Write([]byte(replyUnavailable))
+			s.farewell(replyUnavailable)
 			s.end()
 			continue
 		}
@@ -333,7 +333,7 @@ func (sh *shard) drain() {
 // endSilent ends the sessions that the engine does not know yet.
 func (sh *shard) endSilent(reply string) {
 	for _, s := range sh.silent {
-		s.stream.Write([]byte(reply))
+		s.farewell(reply)
 		s.end()
 	}
 }
@@ -343,7 +343,7 @@ func (sh *shard) abandon(reply string) {
 	for s := range sh.handles.sessions {
 		if sh.silent[s.handle] == nil {
 			s.speak()
-			s.stream.Write([]byte(reply))
+			s.farewell(reply)
 			s.end()
 		}
 	}

@@ -106,7 +106,7 @@ func (f *openFile) readCached(files *fsbridge.Access, offset int64, is *wasi.Sta
 	}
 	small.info = info
 	small.Reset(small.buffer[:n])
-	f.reader, *is = small, fsbridge.StatOf(info)
+	f.offset, f.reader, *is = offset, small, fsbridge.StatOf(info)
 	return true
 }
 

@@ -91,7 +91,7 @@ func (s *session) protection(reply []byte) *conn.Upgrade {
 		mark: func(tls.ConnectionState) bool { return true },
 		take: func(*tls.SessionState) bool { return false },
 	})
-	return &conn.Upgrade{Config: config, Reply: reply, Tight: s.config.Allow.CCC, Guard: s.server.guardTLS}
+	return &conn.Upgrade{Config: config, Reply: reply, Tight: s.config.Allow.CCC, Guard: s.guardTLS}
 }
 
 // dataTLS is the configuration for a data connection of the session. Only a connection that
@@ -259,6 +259,7 @@ func (c *dataConn) secure(handle uint32, part func(net.Conn, *tls.Config) *tls.C
 				err, errno = nil, wasi.OK // the client of an empty file may close before the handshake ends
 			}
 			if err != nil {
+				s.spoken.told.Store(true)
 				s.observe(Event{Kind: DataRefused, Data: conn.Addr(c.tls.RemoteAddr()), Err: err})
 			}
 			c.settled(secure, handle, errno)

@@ -30,6 +30,7 @@ type transfer struct {
 	small     *smallUpload  // nil unless the shard has received the upload's first bytes
 	tls       *conn.Closing // conn under its TLS; nil in the clear
 	ascii     bool
+	deflated  bool
 	length    int64          // most bytes of the file; 0 is no limit, but of a copy an empty source
 	hash      hash.Hash      // nil unless the file is hashed
 	algorithm wasi.Algorithm // of the hash
@@ -77,6 +78,7 @@ func (sh *shard) transferStart(a *wasm.Args) wasi.Errno {
 	handle := a.Handle(0)
 	t := f.begin(handle, f.doing())
 	t.tls, t.ascii, t.length = c.tls, a.Uint32(2)&wasi.TransferASCII != 0, a.Int64(3)
+	t.deflated = c.deflated != nil
 	t.throttle = f.session.throttled(f.upload != nil)
 	if c.deflated != nil {
 		c.deflated.Labour = f.session.labour(t.ctx)
@@ -144,6 +146,9 @@ func (t *transfer) finish(handle uint32) {
 		s.sent.Add(t.bytes.Load())
 	default:
 		s.received.Add(t.bytes.Load())
+	}
+	if t.err != nil {
+		s.spoken.told.Store(true)
 	}
 	close(t.finished)
 	switch {
@@ -426,7 +431,8 @@ func (t *transfer) over() bool {
 // event describes the transfer, which must be finished.
 func (t *transfer) event(kind EventKind, err error) Event {
 	return Event{
-		Kind: kind, Path: "/" + t.file.name, Bytes: t.bytes.Load(), Duration: t.duration, ASCII: t.ascii, Err: err,
+		Kind: kind, Verb: t.file.verb(), Path: "/" + t.file.name, Offset: t.file.offset, Deflated: t.deflated,
+		Bytes: t.bytes.Load(), Duration: t.duration, ASCII: t.ascii, Err: err,
 		TLS: t.tls != nil, TLSClosed: t.tls != nil && t.file.upload != nil && t.err == nil && !t.tls.Ended,
 	}
 }

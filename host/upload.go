@@ -82,7 +82,7 @@ func (f *openFile) yield() {
 
 func (f *openFile) openUpload(ctx context.Context, files *fsbridge.Access, flags uint32, offset int64) (wasi.Stat, error) {
 	under := &f.session.server.uploads
-	f.about = Upload{Path: "/" + f.name, Offset: offset}
+	f.about, f.offset = Upload{Path: "/" + f.name, Offset: offset}, offset
 	f.about.Append, f.about.Exclusive = flags&wasi.OpenAppend != 0, flags&wasi.OpenExclusive != 0
 	if f.from != "" {
 		f.about.From = "/" + f.from
@@ -183,6 +183,9 @@ func (f *openFile) complete(ctx context.Context) error {
 
 // concluded sends the event of an upload that is final.
 func (f *openFile) concluded(err error) {
+	if err != nil {
+		f.session.spoken.told.Store(true)
+	}
 	f.closeOnce.Do(func() {
 		defer f.session.server.threads.open.Leave(f.user)
 		f.over(err)
@@ -191,7 +194,7 @@ func (f *openFile) concluded(err error) {
 
 // over sends the event that ends an upload or a copy. Then another upload may begin.
 func (f *openFile) over(err error) {
-	e := Event{Path: "/" + f.name}
+	e := Event{Verb: f.verb(), Path: "/" + f.name, Offset: f.offset}
 	if f.transfer != nil {
 		e = f.transfer.event(0, nil)
 	}

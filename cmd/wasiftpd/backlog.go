@@ -16,11 +16,12 @@ import (
 // stderr refuses, are counted. Their number is logged as soon as stderr takes a line again.
 type backlog struct {
 	mu      sync.Mutex
-	waiting []byte // whole lines
-	writing int    // bytes that run is writing
-	dropped int    // lines that were to follow those in waiting
-	due     bool   // run takes what waits
-	ended   bool   // run returns once nothing waits
+	waiting []byte  // whole lines
+	writing int     // bytes that run is writing
+	dropped int     // lines that were to follow those in waiting
+	due     bool    // run takes what waits
+	ended   bool    // run returns once nothing waits
+	outage  *outage // nil for none
 
 	gathered *time.Timer   // makes the lines in waiting due
 	wake     chan struct{} // tells run to look at the fields above
@@ -49,8 +50,15 @@ const (
 	flushTime = 5 * time.Second
 )
 
-func newBacklog(to io.Writer, format string) *backlog {
-	b := &backlog{wake: make(chan struct{}, 1), done: make(chan struct{})}
+// noNotices is the format of a log that has no records of its own, for the number of lines
+// that were dropped.
+const noNotices = "none"
+
+func newBacklog(to io.Writer, format string) *backlog { return newBacklogOf(to, format, nil) }
+
+// newBacklogOf is newBacklog of a file whose outages are told elsewhere.
+func newBacklogOf(to io.Writer, format string, outage *outage) *backlog {
+	b := &backlog{wake: make(chan struct{}, 1), done: make(chan struct{}), outage: outage}
 	b.gathered = time.AfterFunc(gatherTime, b.hurry)
 	go b.run(&logWriter{to: to}, format)
 	return b
@@ -92,6 +100,7 @@ func (b *backlog) Write(lines []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.dropped > 0 || b.writing+len(b.waiting)+len(lines) > maxBacklog {
+		b.outage.begin(errSlow)
 		b.dropped += bytes.Count(lines, []byte("\n"))
 	} else {
 		if len(b.waiting) == 0 {
@@ -150,10 +159,14 @@ func (b *backlog) run(to io.Writer, format string) {
 		if batch, dropped = b.take(batch); len(batch) == 0 && dropped == 0 {
 			return
 		}
-		if untold += writeLines(to, batch) + dropped; untold > 0 {
-			notice.Reset()
-			logger.Warn("lines of the log were dropped, for they could not be written", "lines", untold)
-			if writeLines(to, notice.Bytes()) == 0 {
+		failed, err := writeLines(to, batch)
+		if untold += failed + dropped; untold > 0 {
+			if format != noNotices {
+				notice.Reset()
+				logger.Warn("lines of the log were dropped, for they could not be written", "lines", untold)
+				failed, err = writeLines(to, notice.Bytes())
+			}
+			if b.tell(untold, err); failed == 0 {
 				untold = 0
 			}
 		}
@@ -163,19 +176,30 @@ func (b *backlog) run(to io.Writer, format string) {
 	}
 }
 
-// writeLines writes lines by few calls, and returns how many lines failed. A call that
+// tell tells of an outage that lasts for err, or is over for nil.
+func (b *backlog) tell(lines int, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err != nil {
+		b.outage.begin(err)
+	} else {
+		b.outage.end(lines)
+	}
+}
+
+// writeLines writes lines by few calls, and returns how many lines failed, and why. A call that
 // fails loses the first line that it has not written as a whole; the next call writes on
 // behind that line.
-func writeLines(to io.Writer, lines []byte) (failed int) {
+func writeLines(to io.Writer, lines []byte) (failed int, fault error) {
 	for len(lines) > 0 {
 		n, err := to.Write(lines[:fitting(lines)])
 		lines = lines[n:]
 		if err != nil {
-			failed++
+			failed, fault = failed+1, err
 			_, lines, _ = bytes.Cut(lines, []byte("\n"))
 		}
 	}
-	return failed
+	return failed, fault
 }
 
 // fitting is the length of the first lines that fit into maxWrite, or of the first one.

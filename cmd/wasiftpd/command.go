@@ -34,6 +34,13 @@ type program struct {
 	// hangups starts to catch the signal to load files again, SIGHUP.
 	hangups func() <-chan os.Signal
 
+	// reopens starts to catch the signal to open the files of logs anew, SIGUSR1; nil is for
+	// systems without.
+	reopens func() <-chan os.Signal
+
+	// inJournal says whether stderr leads to systemd's journal; nil is no.
+	inJournal func() bool
+
 	// ignoreSIGPIPE keeps the program running when nobody reads stdout or stderr any
 	// more; else its next line there would end it. nil leaves that so.
 	ignoreSIGPIPE func()

@@ -37,7 +37,8 @@ var restartSettings = []string{
 	"rehash", "listen", "implicit-listen", "tls", "tls-acme", "tls-acme-ca", "tls-dir",
 	"auth-http", "auth-program", "auth-ldap", "auth-ldap-dn", "auth-sql", "auth-sql-query", "auth-root", "auth-rights",
 	"auth-timeout", "auth-cache",
-	"state-dir", "run-as", "landlock", "sessions-per-instance", "module", "cache-dir", "log-format",
+	"state-dir", "run-as", "landlock", "sessions-per-instance", "module", "cache-dir", "log-format", "log-file",
+	"transfer-log",
 }
 
 // configure reads the variables and the configuration file into o, which has the values of

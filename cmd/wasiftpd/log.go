@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -43,72 +44,138 @@ func (w *logWriter) Write(lines []byte) (int, error) {
 	return max(0, n-begun), err
 }
 
+// observers get each event one after the other.
+type observers []host.Observer
+
+// Observe implements [host.Observer].
+func (all observers) Observe(e host.Event) {
+	for _, o := range all {
+		o.Observe(e)
+	}
+}
+
 // observer logs what happens: a line for each event.
 type observer struct{ *slog.Logger }
 
-// levels are those of the events that are not logged at level Info. Those at Debug are
-// not logged: a client causes them many times a minute without touching a file.
+// levels are those of the events that are not logged at level Info. A client causes those
+// at Debug many times a minute without touching a file.
 var levels = map[host.EventKind]slog.Level{
 	host.Connected: slog.LevelDebug, host.Listed: slog.LevelDebug,
 	host.Refused: slog.LevelWarn, host.LoginFailed: slog.LevelWarn,
 	host.UploadFailed: slog.LevelWarn, host.DataRefused: slog.LevelWarn, host.Forbidden: slog.LevelWarn,
 	host.Dropped: slog.LevelWarn, host.Banned: slog.LevelWarn,
+	host.TLSFailed: slog.LevelWarn, host.Unreached: slog.LevelWarn,
 }
 
-// byStranger says whether anybody can cause an event as often as he likes. An anonymous
-// user is a stranger too, except for what he does to files.
-func byStranger(e host.Event) bool {
-	if errors.As(e.Err, new(*refusal)) || errors.As(e.Err, new(answerFault)) {
-		return false // who knows the password is none
+// levelOf is the level of an event. What broke off is a warning, whichever way the bytes went.
+func levelOf(e host.Event) slog.Level {
+	if e.Err != nil && (e.Kind == host.Downloaded || e.Kind == host.Copied || e.Kind == host.Hashed) {
+		return slog.LevelWarn
 	}
+	return levels[e.Kind]
+}
+
+// message is the text of an event's record.
+func message(e host.Event) string {
+	if e.Kind == host.Downloaded && e.Err != nil {
+		return "download failed"
+	}
+	return e.Kind.String()
+}
+
+// allowance is how many records of an event's kind pass within quietTime before they are
+// only counted: of what users do to files, all. An anonymous user is a stranger too, except
+// for that. A few failed logins pass, for fail2ban counts them.
+func allowance(e host.Event) context.Context {
+	name, _, _ := strings.Cut(e.User, "@") // without the virtual host
+	stranger := name == "" || isAnonymous(name)
 	switch e.Kind {
-	case host.Connected, host.Refused, host.LoginFailed, host.DataRefused:
-		return true
+	case host.LoginFailed:
+		if errors.As(e.Err, new(*refusal)) || errors.As(e.Err, new(answerFault)) {
+			return always // who knows the password is no stranger
+		}
+		return some
+	case host.Rejected:
+		if !stranger {
+			return many
+		}
+		return once
+	case host.Connected, host.Refused, host.DataRefused, host.TLSFailed, host.Unreached:
+		return once
 	case host.LoggedIn, host.LoggedOut, host.Disconnected:
-		name, _, _ := strings.Cut(e.User, "@") // without the virtual host
-		return name == "" || isAnonymous(name)
+		if stranger {
+			return once
+		}
 	}
-	return false
+	return always
 }
 
-// Observe implements [host.Observer].
+// isTransfer says whether an event ends the transfer of a file.
+func isTransfer(e host.Event) bool {
+	return e.Kind == host.Downloaded || e.Kind == host.Uploaded || e.Kind == host.UploadFailed
+}
+
+// Observe implements [host.Observer]. The manual has a table of the attributes.
 func (o observer) Observe(e host.Event) {
-	level, ctx := levels[e.Kind], always
-	if byStranger(e) {
-		ctx = context.Background()
-	}
+	level, ctx := levelOf(e), allowance(e)
 	if !o.Enabled(ctx, level) {
 		return
 	}
-	attrs := []slog.Attr{slog.Uint64("session", e.Session), slog.String("client", e.Client.String())}
+	record := slog.NewRecord(cmp.Or(e.Time, time.Now()), level, message(e), 0) // the event may have waited
 	switch {
 	case e.Kind == host.Dropped:
-		attrs = []slog.Attr{slog.Int("events", e.Count)}
+		record.AddAttrs(slog.Int("events", e.Count))
 	case e.Ban != nil:
-		attrs = []slog.Attr{slog.String("network", e.Ban.Network.String()), slog.Int("failures", e.Ban.Failures),
-			slog.Time("until", e.Ban.Until.Round(time.Second))}
+		record.AddAttrs(slog.String("network", e.Ban.Network.String()), slog.Int("failures", e.Ban.Failures),
+			slog.Time("until", e.Ban.Until.Round(time.Second)))
+	default:
+		record.AddAttrs(slog.Uint64("session", e.Session), slog.String("client", e.Client.String()))
 	}
 	add := func(given bool, a slog.Attr) {
 		if given {
-			attrs = append(attrs, a)
+			record.AddAttrs(a)
 		}
 	}
-	transfer := e.Kind == host.Downloaded || e.Kind == host.Uploaded || e.Kind == host.UploadFailed || e.Kind == host.Copied
-	add(e.User != "", slog.String("user", e.User))
+	text := func(key, value string) { add(value != "", slog.String(key, value)) }
+	transfer := isTransfer(e)
+	moved := transfer || e.Kind == host.Copied || e.Kind == host.Hashed
+	add(e.Server.IsValid() && e.Ban == nil, slog.String("server", e.Server.String()))
+	text("host", e.Host)
+	add(e.TLSVersion != 0, slog.String("tls", strings.TrimPrefix(tls.VersionName(e.TLSVersion), "TLS ")))
+	text("user", e.User)
 	add(e.Kind == host.Disconnected && e.Program != "", slog.String("program", e.Program)) // known by then, and said once
-	add(e.Path != "", slog.String("path", e.Path))
-	add(e.Asked != "", slog.String("asked", e.Asked))
-	add(e.To != "", slog.String("to", e.To))
+	text("verb", e.Verb)
+	text("argument", e.Argument)
+	text("path", e.Path)
+	text("asked", e.Asked)
+	text("to", e.To)
 	add(e.Data.IsValid(), slog.String("data", e.Data.String()))
-	add(transfer, slog.Int64("bytes", e.Bytes))
-	add(transfer || e.Duration != 0, slog.Float64("seconds", math.Round(e.Duration.Seconds()*1000)/1000))
-	add(transfer, slog.Bool("complete", e.Err == nil && e.Kind != host.UploadFailed))
+	add(moved || e.Bytes != 0, slog.Int64("bytes", e.Bytes))
+	seconds := e.Duration.Seconds()
+	add(moved || e.Duration != 0, slog.Float64("seconds", math.Round(seconds*1000)/1000))
+	add(transfer && e.Bytes > 0 && seconds > 0, slog.Int64("rate", int64(float64(e.Bytes)/seconds)))
+	add(transfer, slog.Int64("offset", e.Offset))
+	add(transfer, slog.String("mode", mode(e)))
+	add(transfer, slog.Bool("data_tls", e.TLS))
+	add(moved, slog.Bool("complete", e.Err == nil && e.Kind != host.UploadFailed))
 	add(e.TLS && e.Kind == host.Uploaded, slog.Bool("tls_closed", e.TLSClosed))
+	add(e.Reply != 0, slog.Int("reply", e.Reply))
+	text("reason", e.Reason)
 	if e.Err != nil {
-		attrs = append(attrs, slog.String("err", e.Err.Error()))
+		record.AddAttrs(slog.String("err", e.Err.Error()))
 	}
-	at := cmp.Or(e.Time, time.Now()) // the event may have waited
-	record := slog.NewRecord(at, level, e.Kind.String(), 0)
-	record.AddAttrs(attrs...)
 	o.Handler().Handle(ctx, record)
+}
+
+// mode is how the bytes of a transfer crossed the data connection.
+func mode(e host.Event) string {
+	switch {
+	case e.ASCII && e.Deflated:
+		return "ascii-z"
+	case e.Deflated:
+		return "z"
+	case e.ASCII:
+		return "ascii"
+	}
+	return "binary"
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"net/netip"
@@ -16,6 +17,9 @@ import (
 // nasty is what a client may put into a name, and more.
 const nasty = "a\r\nlevel=INFO msg=\"logged in\" user=root\n{\"msg\":\"x\"}\x1b[2J\x9b\x00\xff\u202e\u0085'\"\\="
 
+// inBinary is what the record of a usual transfer has.
+const inBinary = " offset=0 mode=binary data_tls=false"
+
 var client = netip.MustParseAddrPort("192.0.2.1:4711")
 
 func TestEvents(t *testing.T) {
@@ -30,13 +34,17 @@ func TestEvents(t *testing.T) {
 		{host.Event{Kind: host.LoginFailed, User: "alice", Err: host.ErrDenied},
 			`level=WARN msg="login failed" session=7 client=192.0.2.1:4711 user=alice err="wrong user name or password"`},
 		{host.Event{Kind: host.Downloaded, User: "alice", Path: "/a b", Bytes: 12, Duration: 1234567 * time.Microsecond},
-			`level=INFO msg=downloaded session=7 client=192.0.2.1:4711 user=alice path="/a b" bytes=12 seconds=1.235 complete=true`},
+			`level=INFO msg=downloaded session=7 client=192.0.2.1:4711 user=alice path="/a b" bytes=12 seconds=1.235 ` +
+				`rate=9` + inBinary + ` complete=true`},
 		{host.Event{Kind: host.Downloaded, Path: "/a", Err: errors.New("reset")},
-			`level=INFO msg=downloaded session=7 client=192.0.2.1:4711 path=/a bytes=0 seconds=0 complete=false err=reset`},
+			`level=WARN msg="download failed" session=7 client=192.0.2.1:4711 path=/a bytes=0 seconds=0` +
+				inBinary + ` complete=false err=reset`},
 		{host.Event{Kind: host.Uploaded, Path: "/a", Bytes: 1},
-			`level=INFO msg=uploaded session=7 client=192.0.2.1:4711 path=/a bytes=1 seconds=0 complete=true`},
+			`level=INFO msg=uploaded session=7 client=192.0.2.1:4711 path=/a bytes=1 seconds=0` +
+				inBinary + ` complete=true`},
 		{host.Event{Kind: host.UploadFailed, Path: "/a", Bytes: 1},
-			`level=WARN msg="upload failed" session=7 client=192.0.2.1:4711 path=/a bytes=1 seconds=0 complete=false`},
+			`level=WARN msg="upload failed" session=7 client=192.0.2.1:4711 path=/a bytes=1 seconds=0` +
+				inBinary + ` complete=false`},
 		{host.Event{Kind: host.Renamed, Path: "/a", To: "/b"}, `level=INFO msg=renamed session=7 client=192.0.2.1:4711 path=/a to=/b`},
 		{host.Event{Kind: host.Forbidden, User: "alice", Path: "/a", To: "/b", Err: host.Refuse(553, "No.")},
 			`level=WARN msg=forbidden session=7 client=192.0.2.1:4711 user=alice path=/a to=/b err="refused with 553 No."`},
@@ -50,7 +58,21 @@ func TestEvents(t *testing.T) {
 		{host.Event{Kind: host.Disconnected, User: "alice", Program: "lftp 4 msg=x", Duration: time.Minute},
 			`level=INFO msg=disconnected session=7 client=192.0.2.1:4711 user=alice program="lftp 4 msg=x" seconds=60`},
 		{host.Event{Kind: host.Uploaded, Path: "/b", Asked: "/a"},
-			`level=INFO msg=uploaded session=7 client=192.0.2.1:4711 path=/b asked=/a bytes=0 seconds=0 complete=true`},
+			`level=INFO msg=uploaded session=7 client=192.0.2.1:4711 path=/b asked=/a bytes=0 seconds=0` +
+				inBinary + ` complete=true`},
+		{host.Event{Kind: host.Copied, User: "alice", Path: "/a", To: "/b", Bytes: 3, Err: errors.New("full")},
+			`level=WARN msg=copied session=7 client=192.0.2.1:4711 user=alice path=/a to=/b bytes=3 ` +
+				`seconds=0 complete=false err=full`},
+		{host.Event{Kind: host.Downloaded, Server: client, Host: "a.example.org", TLSVersion: tls.VersionTLS13, Verb: "RETR",
+			Path: "/a", Offset: 5, ASCII: true, Deflated: true, TLS: true},
+			`level=INFO msg=downloaded session=7 client=192.0.2.1:4711 server=192.0.2.1:4711 host=a.example.org tls=1.3 ` +
+				`verb=RETR path=/a bytes=0 seconds=0 offset=5 mode=ascii-z data_tls=true complete=true`},
+		{host.Event{Kind: host.Rejected, User: "alice", Verb: "SIZE", Argument: "a b", Path: "/a b",
+			Reply: 550, Reason: "No such file."},
+			`level=INFO msg="command rejected" session=7 client=192.0.2.1:4711 user=alice verb=SIZE argument="a b" path="/a b" ` +
+				`reply=550 reason="No such file."`},
+		{host.Event{Kind: host.Unreached, Data: client},
+			`level=WARN msg="passive port not reached" session=7 client=192.0.2.1:4711 data=192.0.2.1:4711`},
 		{host.Event{Kind: host.Disconnected, Duration: time.Minute},
 			`level=INFO msg=disconnected session=7 client=192.0.2.1:4711 seconds=60`},
 	} {
@@ -108,12 +130,13 @@ func TestLogOnFullDisk(t *testing.T) {
 
 func TestThreat22LogInjection(t *testing.T) {
 	t.Parallel()
-	event := host.Event{Kind: host.Renamed, Session: 7, Client: client, User: nasty, Path: nasty, To: nasty, Err: errors.New(nasty)}
+	event := host.Event{Kind: host.Renamed, Session: 7, Client: client, User: nasty, Path: nasty, To: nasty,
+		Argument: nasty, Reason: nasty, Err: errors.New(nasty)}
 	var text, records strings.Builder
 	observer{newLogger(&text, "text")}.Observe(event)
 	observer{newLogger(&records, "json")}.Observe(event)
 
-	for _, key := range []string{"user", "path", "to", "err"} {
+	for _, key := range []string{"user", "path", "to", "argument", "reason", "err"} {
 		if want := " " + key + "=" + strconv.Quote(nasty); !strings.Contains(text.String(), want) {
 			t.Errorf("the record %q has no %s", text.String(), want)
 		}

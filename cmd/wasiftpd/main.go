@@ -13,6 +13,8 @@ func main() {
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		interrupts:    func() <-chan os.Signal { return catch(os.Interrupt, syscall.SIGTERM) },
 		hangups:       func() <-chan os.Signal { return catch(syscall.SIGHUP) }, // never comes on Windows
+		reopens:       reopens,
+		inJournal:     inJournal,
 		ignoreSIGPIPE: func() { signal.Ignore(syscall.SIGPIPE) },
 		enclose:       enclose,
 		environment:   os.Environ(),

@@ -40,7 +40,8 @@ type options struct {
 	cacheDir  string
 	runAs     string
 	walled    wallOptions
-	logFormat string
+	log       logOptions
+	journaled bool // the log goes to systemd's journal
 	tls       tlsOptions
 	config    host.Config
 
@@ -121,8 +122,7 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.module, "module", "", "run the engine in `FILE`, not the one built in")
 	f.StringVar(&o.cacheDir, "cache-dir", "", "keep the compiled engine in `DIR`, or nowhere when off\n"+
 		"(default wasiftpd in your cache folder, else systemd's cache\nfolder, else /var/cache/wasiftpd)")
-	o.logFormat = "text"
-	f.Func("log-format", "log to stderr as `text|json` (default text)", oneOf(&o.logFormat, "text", "json"))
+	o.log.addTo(f)
 }
 
 // anchor makes all paths absolute. Files are opened by them again while the server runs,
@@ -142,7 +142,8 @@ func (o *options) anchorAt(dir string) {
 			}
 		}
 	}
-	anchor(&o.file, &o.root, &o.usersFile, &o.sources.root, &o.module, &o.tls.dir, &o.tls.clientCA, &o.stateDir)
+	anchor(&o.file, &o.root, &o.usersFile, &o.sources.root, &o.module, &o.tls.dir, &o.tls.clientCA, &o.stateDir,
+		&o.log.file, &o.log.transfers)
 	if o.cacheDir != "off" {
 		anchor(&o.cacheDir)
 	}

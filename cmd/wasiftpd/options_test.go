@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"net/netip"
 	"reflect"
 	"testing"
@@ -88,7 +89,10 @@ func TestFlags(t *testing.T) {
 		{[]string{"--sessions-per-instance=1"}, func(o *options) { o.config.SessionsPerInstance = 1 }},
 		{[]string{"--module=m.wasm"}, func(o *options) { o.module = "m.wasm" }},
 		{[]string{"--cache-dir=off"}, func(o *options) { o.cacheDir = "off" }},
-		{[]string{"--log-format=json"}, func(o *options) { o.logFormat = "json" }},
+		{[]string{"--log-format=json"}, func(o *options) { o.log.format = "json" }},
+		{[]string{"--log-level=debug"}, func(o *options) { o.log.level = slog.LevelDebug }},
+		{[]string{"--log-file=l"}, func(o *options) { o.log.file = "l" }},
+		{[]string{"--transfer-log=x"}, func(o *options) { o.log.transfers = "x" }},
 		{[]string{"--allow-foreign-data-address"}, func(o *options) { o.config.AllowForeignDataAddress = true }},
 		{[]string{"--atomic-uploads"}, func(o *options) { o.atomic = true }},
 		{[]string{"--sync"}, func(o *options) { o.sync = true }},

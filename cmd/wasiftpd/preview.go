@@ -48,7 +48,7 @@ func (p *program) checkCommand() *cobra.Command {
 func (p *program) check(o *options, config *configFile) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	r, err := o.inspect(ctx, config, newLogger(p.stderr, o.logFormat))
+	r, err := o.inspect(ctx, config, newLogger(p.stderr, o.log.format))
 	if err != nil {
 		return err
 	}

@@ -13,9 +13,9 @@ import (
 
 // open opens the ports, becomes the user of --run-as if one is given, and sets TLS up. It
 // returns the listeners that it has opened, after a fault too, for the caller to close.
-func (p *program) open(ctx context.Context, o *options, r *roster, files *follower) ([]listener, error) {
+func (p *program) open(ctx context.Context, o *options, r *roster, files *follower, written *logs) ([]listener, error) {
 	if o.runAs != "" {
-		listeners, err := p.leaveRoot(o, r, files)
+		listeners, err := p.leaveRoot(o, r, files, written)
 		if err == nil {
 			err = p.setUpTLS(ctx, o, files.logger)
 		}
@@ -32,7 +32,7 @@ func (p *program) open(ctx context.Context, o *options, r *roster, files *follow
 
 // leaveRoot does what only root may, and then becomes the user of --run-as. It checks the
 // folders last: a thread that hangs in a folder could not change its user.
-func (p *program) leaveRoot(o *options, r *roster, files *follower) (listeners []listener, err error) {
+func (p *program) leaveRoot(o *options, r *roster, files *follower, written *logs) (listeners []listener, err error) {
 	user, err := parseIdentity(o.runAs)
 	if err != nil {
 		return nil, usageError{blame("run-as", o.runAs, fmt.Errorf("--run-as: %w", err))}
@@ -45,7 +45,7 @@ func (p *program) leaveRoot(o *options, r *roster, files *follower) (listeners [
 	}
 	steps := []func() error{
 		func() error { return p.openChallenges(&o.tls, files.logger) },
-		func() error { user.entrustAll(o, files.logger); return nil },
+		func() error { user.entrustAll(o, files.logger); user.entrustLogs(written); return nil },
 		func() error { return user.become(files.logger) },
 		func() error { return o.checkPassivePorts() },
 		func() error { return r.checkFolders(files.logger) },
@@ -81,6 +81,15 @@ func (id *identity) entrustAll(o *options, logger *slog.Logger) {
 		}
 		if err := id.entrust(dir, given, logger); err != nil {
 			logger.Warn("the folder of "+folder.flag+" can't be given to the user of --run-as", "dir", dir, "user", id.name, "err", err)
+		}
+	}
+}
+
+// entrustLogs makes the user the owner of the files of logs that we have made.
+func (id *identity) entrustLogs(written *logs) {
+	for _, file := range written.files {
+		if err := file.entrust(id.uid, id.gid); err != nil {
+			written.logger.Warn("a log can't be given to the user of --run-as", "file", file.path, "user", id.name, "err", err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"math"
 	"net/netip"
 	"sync"
 	"time"
@@ -20,8 +21,8 @@ const (
 )
 
 // repetitions is a handler that bounds how much strangers can write into the log. It
-// passes on the first record of a kind, counts the next ones, and writes their number
-// once in quietTime. Records with the context always all pass.
+// passes on the first records of a kind, counts the next ones, and writes their number
+// once in quietTime. The context of a record says how many of its kind pass before.
 type repetitions struct {
 	slog.Handler // gets the records that pass
 	*counts
@@ -39,31 +40,51 @@ type counts struct {
 type kind struct {
 	message      string
 	client, data netip.Prefix // not valid if the record has none
-	user         string       // of an error, such as a missing folder: only known users cause these
+	user         string       // of an error, such as a missing folder, or a rejected command: only known users have one there
+	reply        int64        // of a rejected command: the code
 	reason       string       // of a refused connection: the limit
 	others       bool         // the kinds beyond maxKinds
 }
 
 // tally counts the records of a kind since the latest one in the log.
 type tally struct {
-	out   slog.Handler
-	level slog.Level
-	n     int
-	timer *time.Timer
+	out    slog.Handler
+	level  slog.Level
+	passed int // since the kind is counted
+	n      int
+	timer  *time.Timer
 }
 
 func newRepetitions(out slog.Handler) repetitions {
 	return repetitions{out, &counts{of: map[kind]*tally{}}}
 }
 
-type alwaysKey struct{}
+type allowanceKey struct{}
 
-// always is the context of records of what users did, none of which may be missing.
-var always = context.WithValue(context.Background(), alwaysKey{}, true)
+// allowed is the context of records of whose kind n pass within quietTime.
+func allowed(n int) context.Context {
+	return context.WithValue(context.Background(), allowanceKey{}, n)
+}
+
+// The contexts of records. always is that of what users did, none of which may be missing.
+// Any other context is once.
+var (
+	once   = context.Background()
+	some   = allowed(5) // the failed logins upon which fail2ban bans by default
+	many   = allowed(100)
+	always = allowed(math.MaxInt)
+)
+
+func allowanceOf(ctx context.Context) int {
+	if n, ok := ctx.Value(allowanceKey{}).(int); ok {
+		return n
+	}
+	return 1
+}
 
 // Handle implements [slog.Handler].
 func (r repetitions) Handle(ctx context.Context, record slog.Record) error {
-	if ctx.Value(alwaysKey{}) != nil || r.first(record) {
+	if n := allowanceOf(ctx); n == math.MaxInt || r.passes(record, n) {
 		return r.Handler.Handle(ctx, record)
 	}
 	return nil
@@ -79,9 +100,9 @@ func (r repetitions) WithGroup(name string) slog.Handler {
 	return repetitions{r.Handler.WithGroup(name), r.counts}
 }
 
-// first says whether a record is the first of its kind for quietTime. If not, it counts
-// the record.
-func (r repetitions) first(record slog.Record) bool {
+// passes says whether a record is among the first n of its kind for quietTime. If not, it
+// counts the record.
+func (r repetitions) passes(record slog.Record, n int) bool {
 	k := kindOf(record)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -92,10 +113,14 @@ func (r repetitions) first(record slog.Record) bool {
 		k = kind{message: k.message, others: true}
 	}
 	if again := r.of[k]; again != nil {
+		if again.passed < n && !k.others {
+			again.passed++
+			return true
+		}
 		again.n++
 		return false
 	}
-	r.of[k] = &tally{out: r.Handler, level: record.Level, timer: time.AfterFunc(quietTime, func() { r.tell(k) })}
+	r.of[k] = &tally{out: r.Handler, level: record.Level, passed: 1, timer: time.AfterFunc(quietTime, func() { r.tell(k) })}
 	return true
 }
 
@@ -111,8 +136,12 @@ func kindOf(record slog.Record) kind {
 			if record.Message == host.Refused.String() {
 				k.reason = a.Value.String()
 			}
+		case "reply":
+			if record.Message == host.Rejected.String() {
+				k.reply = a.Value.Int64()
+			}
 		case "user":
-			if record.Level >= slog.LevelError {
+			if record.Level >= slog.LevelError || record.Message == host.Rejected.String() {
 				k.user = a.Value.String()
 			}
 		}
@@ -172,6 +201,9 @@ func (t *tally) write(k kind) {
 	add("data", k.data)
 	if k.user != "" {
 		record.AddAttrs(slog.String("user", k.user))
+	}
+	if k.reply != 0 {
+		record.AddAttrs(slog.Int64("reply", k.reply))
 	}
 	if k.reason != "" {
 		record.AddAttrs(slog.String("err", k.reason))

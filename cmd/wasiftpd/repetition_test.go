@@ -141,7 +141,11 @@ func TestRepetitionsOfKinds(t *testing.T) {
 				if got != 0 {
 					t.Errorf("%v: %d records", kind, got)
 				}
-			case host.Refused, host.LoginFailed, host.DataRefused:
+			case host.LoginFailed:
+				if got != 5 {
+					t.Errorf("%v: %d records, want the first 5", kind, got)
+				}
+			case host.Refused, host.DataRefused, host.TLSFailed, host.Unreached:
 				if got != 1 {
 					t.Errorf("%v: %d records, want the first", kind, got)
 				}
@@ -173,7 +177,7 @@ func TestRepetitionsOfKinds(t *testing.T) {
 			t.Errorf("the log is\n%s", strings.Join(got, "\n"))
 		}
 		r.close()
-		if got := log.records(); len(got) != 10 || strings.Count(strings.Join(got, ""), " repeated=19") != 10 {
+		if got := log.records(); len(got) != 12 || strings.Count(strings.Join(got, ""), " repeated=19") != 11 {
 			t.Errorf("at the end the log is\n%s", strings.Join(got, "\n"))
 		}
 	})

@@ -63,6 +63,9 @@ var examples = map[string]string{
 	"allow-from":      `["192.0.2.0/24"]`,
 	"deny-from":       `["203.0.113.0/24"]`,
 	"cache-dir":       `"/var/cache/wasiftpd"`,
+	"log-format":      `"json"`,
+	"log-file":        `"/var/log/wasiftpd/log"`,
+	"transfer-log":    `"/var/log/wasiftpd/xferlog"`,
 }
 
 // defaultInHelp is how the help of a flag tells its default.

@@ -41,12 +41,20 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 	if p.ignoreSIGPIPE != nil {
 		p.ignoreSIGPIPE()
 	}
-	lines := newBacklog(p.stderr, o.logFormat)
-	defer lines.close(flushTime)
-	logger := lines.logger(o.logFormat)
-
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	var reopens <-chan os.Signal
+	if p.reopens != nil {
+		reopens = p.reopens()
+	}
+	written, err := p.openLogs(o)
+	if err != nil {
+		return err
+	}
+	defer written.close()
+	go written.reopen(ctx, reopens)
+	logger := written.logger
+
 	files := &follower{logger: logger, unwatched: map[string]bool{}}
 	roster, err := o.roster(ctx, files)
 	if err != nil {
@@ -59,7 +67,7 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 		return err
 	}
 	files.all = append(files.all, o.tls.followed()...)
-	listeners, err := p.open(ctx, o, roster, files)
+	listeners, err := p.open(ctx, o, roster, files, written)
 	defer closeAll(listeners)
 	if err != nil {
 		return err
@@ -71,7 +79,7 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 	defer repeated.close()
 	public := &lookUps{program: p, logger: logger}
 	public.setUp(ctx, o)
-	server, err := o.newServer(roster, slog.New(repeated))
+	server, err := o.newServer(roster, slog.New(repeated), written.transfers)
 	if err != nil {
 		return err
 	}
@@ -98,12 +106,13 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 			public.stop()
 			defer public.follow(ctx)
 			public.setUp(ctx, next)
-			err := server.SetConfig(next.hostConfig(roster, slog.New(repeated)))
+			err := server.SetConfig(next.hostConfig(roster, slog.New(repeated), written.transfers))
 			if err != nil {
 				public.setUp(ctx, roster.options.Load())
 			}
 			if err == nil {
 				kept.ready(next)
+				written.level.Set(next.log.level)
 			}
 			return err
 		}
@@ -166,14 +175,19 @@ func (p *program) say(text string) {
 }
 
 // hostConfig is the configuration of the server, but for what holds from its start on.
-func (o *options) hostConfig(r *roster, logger *slog.Logger) host.Config {
+func (o *options) hostConfig(r *roster, logger *slog.Logger, transfers *transferLog) host.Config {
 	config := o.config
-	config.Authenticator, config.Observer, config.Logger = r, observer{logger}, logger
+	config.Authenticator, config.Logger = r, logger
+	all := observers{observer{logger}}
+	if transfers != nil {
+		all = append(all, transfers)
+	}
+	config.Observer = all
 	return config
 }
 
-func (o *options) newServer(r *roster, logger *slog.Logger) (*host.Server, error) {
-	config := o.hostConfig(r, logger)
+func (o *options) newServer(r *roster, logger *slog.Logger, transfers *transferLog) (*host.Server, error) {
+	config := o.hostConfig(r, logger, transfers)
 	var err error
 	if o.module != "" {
 		if config.Module, err = os.ReadFile(o.module); err != nil {

@@ -19,6 +19,8 @@ type wall struct {
 	read   []string // folders, and files
 	change []string // folders
 	run    []string // folders and files that programs need; they can be read, too
+	write  []string // folders in which files are made and written to, but not read
+	speak  []string // folders whose sockets can be connected to
 }
 
 // wallOptions are the values of --landlock.
@@ -90,6 +92,18 @@ func (o *options) wall(r *roster, files *follower) wall {
 		if given.sqlite != "" {
 			w.change = append(w.change, filepath.Dir(given.sqlite)) // beside it are its journals
 		}
+	}
+	for _, file := range []string{o.log.file, o.log.transfers} {
+		if file == "" {
+			continue
+		}
+		w.write = append(w.write, filepath.Dir(file))
+		if real, err := filepath.EvalSymlinks(file); err == nil {
+			w.write = append(w.write, filepath.Dir(real))
+		}
+	}
+	if o.journaled {
+		w.speak = append(w.speak, journalFolder)
 	}
 	w.run = o.sources.programFiles()
 	if len(o.tls.acme) > 0 || o.sources.anyURL() || o.named() || o.file != "" {

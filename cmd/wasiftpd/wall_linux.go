@@ -20,6 +20,8 @@ import (
 const (
 	readRights   = landlock.AccessFSSet(llsys.AccessFSReadFile | llsys.AccessFSReadDir)
 	runRights    = readRights | llsys.AccessFSExecute
+	writeRights  = landlock.AccessFSSet(llsys.AccessFSWriteFile | llsys.AccessFSMakeReg)
+	speakRights  = landlock.AccessFSSet(llsys.AccessFSResolveUnix)
 	changeRights = readRights | llsys.AccessFSWriteFile | llsys.AccessFSTruncate | llsys.AccessFSRefer |
 		llsys.AccessFSRemoveDir | llsys.AccessFSRemoveFile | llsys.AccessFSMakeDir | llsys.AccessFSMakeReg | llsys.AccessFSMakeSym
 )
@@ -55,7 +57,7 @@ func enclose(w wall) error {
 	for _, set := range []struct {
 		paths  []string
 		rights landlock.AccessFSSet
-	}{{w.read, readRights}, {w.change, changeRights}, {w.run, runRights}} {
+	}{{w.read, readRights}, {w.change, changeRights}, {w.run, runRights}, {w.write, writeRights}, {w.speak, speakRights}} {
 		for _, path := range set.paths {
 			info, err := os.Stat(path)
 			switch {

@@ -110,6 +110,9 @@ var badValues = map[string][]badValue{
 	"module":                {{`""`, "FILE"}},
 	"cache-dir":             {{`""`, "DIR"}},
 	"log-format":            {{`"xml"`, "text, json"}},
+	"log-level":             {{`"loud"`, "debug, info, warn, error"}, {`"INFO"`, "debug, info, warn, error"}},
+	"log-file":              {{`""`, "FILE"}},
+	"transfer-log":          {{`""`, "FILE"}},
 }
 
 // allSettings are the flags that are settings.

@@ -75,14 +75,14 @@ func (p *program) openLogs(o *options) (*logs, error) {
 
 func (l *logs) openFiles(o *options) error {
 	if o.log.file != "" {
-		lines, err := l.open(o.log.file, o.log.format, "--log-file")
+		lines, err := l.open(o.log.file, o.log.format, "log-file")
 		if err != nil {
 			return err
 		}
 		l.logger = slog.New(leveled{lines.logger(o.log.format).Handler(), l.level})
 	}
 	if o.log.transfers != "" {
-		lines, err := l.open(o.log.transfers, noNotices, "--transfer-log")
+		lines, err := l.open(o.log.transfers, noNotices, "transfer-log")
 		if err != nil {
 			return err
 		}
@@ -92,10 +92,10 @@ func (l *logs) openFiles(o *options) error {
 }
 
 // open opens a file of lines. Its faults are told in the log as it is now.
-func (l *logs) open(path, format, flag string) (*backlog, error) {
+func (l *logs) open(path, format, key string) (*backlog, error) {
 	file, err := openLogFile(path, l.logger)
 	if err != nil {
-		return nil, fmt.Errorf("cannot write %s: %w; give another file with %s", path, errors.Unwrap(err), flag)
+		return nil, blame(key, path, fmt.Errorf("cannot write %s: %w; give another file with --%s", path, errors.Unwrap(err), key))
 	}
 	l.files = append(l.files, file)
 	lines := newBacklogOf(file, format, &outage{logger: l.logger, file: path})

@@ -19,6 +19,7 @@ var headings = map[string]string{
 	"atomic-uploads": "Files",
 	"behaviour":      "Where servers differ",
 	"run-as":         "The process",
+	"log-format":     "Logs",
 	"version":        "About wasiftpd",
 	"help":           "About wasiftpd",
 }

@@ -77,6 +77,10 @@ type Account struct {
 	// FS is the storage, whose root the account sees as "/". It must not be nil.
 	FS fs.FS
 
+	// Folder is where the root of FS is on this machine, an absolute path. It is for events and
+	// hooks, which may tell programs of it; "" says that it is no folder, or nobody's business.
+	Folder string
+
 	// Rights say what the account may do with FS. The server enforces them, whatever FS
 	// itself allows. Zero allows nothing but to log in, and what Rules allow.
 	Rights Rights

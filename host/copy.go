@@ -46,7 +46,7 @@ func (f *openFile) openCopy(ctx context.Context, files *fsbridge.Access, flags u
 	if err := f.session.mayChange(ctx, f.user, Change{Kind: ChangeCopy, Path: "/" + f.from, To: target}); err != nil {
 		return wasi.Stat{}, err
 	}
-	source := &openFile{session: f.session, user: f.user, name: f.from}
+	source := &openFile{session: f.session, user: f.user, folder: f.folder, name: f.from}
 	stat, err := source.openDownload(ctx, files, 0, target)
 	if err != nil {
 		return wasi.Stat{}, err

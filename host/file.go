@@ -18,6 +18,7 @@ import (
 type openFile struct {
 	session    *session
 	user       string // the account that opened it
+	folder     string // its Account.Folder
 	name       string
 	renamed    string          // the name that BeforeCommit has given the upload; "" for none
 	offset     int64           // where the client had the transfer begin (REST)
@@ -83,7 +84,7 @@ func (f *openFile) close() {
 
 // observe sends an event of the file, which may come after the logout.
 func (f *openFile) observe(e Event) {
-	e.User = f.user
+	e.User, e.Folder = f.user, f.folder
 	f.session.observe(e)
 }
 
@@ -182,9 +183,9 @@ func (s *session) askOpen(
 	if len(s.objects) >= maxOwned {
 		return 0, answer{}, wasi.EMFILE
 	}
-	user := s.user()
+	user, folder := s.user(), s.folder()
 	opened, errno := s.askToOpen(key, func(ctx context.Context) answer {
-		f := &openFile{session: s, user: user, name: name, from: from}
+		f := &openFile{session: s, user: user, folder: folder, name: name, from: from}
 		stat, err := open(ctx, f)
 		if err != nil {
 			return failed(err)

@@ -185,13 +185,15 @@ func (s *session) consult(e Event, hook func() error) error {
 	return err
 }
 
-// mayLogin asks Login about the account user.
-func (s *session) mayLogin(ctx context.Context, user string) error {
+// mayLogin asks Login about a login that the session does not have yet.
+func (s *session) mayLogin(ctx context.Context, l *login) error {
 	hook := s.config.Hooks.Login
 	if hook == nil {
 		return nil
 	}
-	return s.guard(hookCode, func() error { return hook(ctx, s.described(user)) })
+	described := s.described(l.name)
+	described.Folder = l.folder
+	return s.guard(hookCode, func() error { return hook(ctx, described) })
 }
 
 // mayChange asks BeforeChange.
@@ -210,7 +212,8 @@ func (f *openFile) mayDownload(ctx context.Context, offset int64, to string) err
 		return nil
 	}
 	d := Download{Path: "/" + f.name, To: to, Offset: offset}
-	return s.consult(Event{User: f.user, Path: d.Path, To: to}, func() error { return hook(ctx, s.described(f.user), d) })
+	e := Event{User: f.user, Folder: f.folder, Path: d.Path, To: to}
+	return s.consult(e, func() error { return hook(ctx, f.described(), d) })
 }
 
 // mayUpload asks BeforeUpload about the file.
@@ -219,7 +222,15 @@ func (f *openFile) mayUpload(ctx context.Context) error {
 	if hook == nil {
 		return nil
 	}
-	return s.consult(Event{User: f.user, Path: f.about.Path}, func() error { return hook(ctx, s.described(f.user), f.about) })
+	e := Event{User: f.user, Folder: f.folder, Path: f.about.Path}
+	return s.consult(e, func() error { return hook(ctx, f.described(), f.about) })
+}
+
+// described describes the session for the account that opened the file.
+func (f *openFile) described() Session {
+	d := f.session.described(f.user)
+	d.Folder = f.folder
+	return d
 }
 
 // mayCommit asks BeforeCommit about the upload, all of which has been written.
@@ -233,7 +244,7 @@ func (f *openFile) mayCommit(ctx context.Context) error {
 	if hidden, ok := f.upload.(fsbridge.HiddenUpload); ok {
 		u.Hidden = hidden.Hidden()
 	}
-	return s.guard(hookCode, func() error { return hook(ctx, s.described(f.user), u) })
+	return s.guard(hookCode, func() error { return hook(ctx, f.described(), u) })
 }
 
 // prunes are the files of an account that removes a tree: BeforeChange is asked about each

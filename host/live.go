@@ -17,6 +17,7 @@ type Session struct {
 	Number  uint64 // from 1 for the life of the server, as in Event.Session
 	Account string // the account's name; "" until logged in
 	Rights  Rights // of the account; zero until logged in
+	Folder  string // Account.Folder
 	Client  netip.AddrPort
 	Server  netip.AddrPort // the address that the client connected to
 	Host    string         // as Login.Host
@@ -68,6 +69,7 @@ func (s *session) described(user string) Session {
 	d.TLSVersion, d.CipherSuite = s.cipher()
 	if l := s.login.Load(); l != nil {
 		d.Rights = l.files.Load().Rights
+		d.Folder = l.folder
 	}
 	if does := s.doing.Load(); does != nil {
 		d.Doing, d.Path = doingNames[does.doing], "/"+does.name

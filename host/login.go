@@ -22,6 +22,7 @@ import (
 type login struct {
 	session *session
 	name    string
+	folder  string                          // Account.Folder
 	files   atomic.Pointer[fsbridge.Access] // replaced, never changed
 	cancel  context.CancelFunc              // of the context that the storage got; nil for none
 	umask   atomic.Pointer[fs.FileMode]     // of SITE UMASK; nil for none
@@ -278,7 +279,7 @@ func (s *session) use(ctx context.Context, account *Account, user string, revoca
 	if err != nil {
 		return nil, err
 	}
-	if err = s.mayLogin(ctx, l.name); err == nil {
+	if err = s.mayLogin(ctx, l); err == nil {
 		err = s.server.admitAccount(l, account.MaxSessions, revocations)
 	}
 	if err != nil {
@@ -297,7 +298,7 @@ func (l *login) drop() {
 // prepare makes a login of the account. If it fails, the account is closed.
 func (s *session) prepare(account *Account, user string) (prepared *login, err error) {
 	l := &login{
-		session: s, name: cmp.Or(account.Name, user), shared: account.Shared, close: account.Close,
+		session: s, name: cmp.Or(account.Name, user), folder: account.Folder, shared: account.Shared, close: account.Close,
 	}
 	l.enter()
 	defer func() {

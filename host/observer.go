@@ -88,6 +88,7 @@ type Event struct {
 	Host     string         // as Login.Host
 	Program  string         // as Session.Program
 	User     string
+	Folder   string         // Account.Folder of the account that User names, if it was logged in
 	Path     string         // absolute, as the account sees it
 	Asked    string         // of Uploaded and Copied: the path that the client asked for, if BeforeCommit has renamed the upload
 	To       string         // the new path of Renamed, the copy of Copied, the target of Linked

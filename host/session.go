@@ -121,6 +121,14 @@ func (s *session) user() string {
 	return ""
 }
 
+// folder is the Folder of the account that the session is logged in to.
+func (s *session) folder() string {
+	if l := s.login.Load(); l != nil {
+		return l.folder
+	}
+	return ""
+}
+
 // observe sends an event of the session to the Observer. Callers set the user of an event
 // that may come after the logout.
 func (s *session) observe(e Event) {
@@ -132,6 +140,9 @@ func (s *session) observe(e Event) {
 	e.Program = s.programName()
 	if e.User == "" {
 		e.User = s.user()
+	}
+	if e.Folder == "" && e.User == s.user() {
+		e.Folder = s.folder()
 	}
 	s.server.observe(e)
 }

@@ -86,7 +86,7 @@ func (s *session) openCached(files *fsbridge.Access, name string, flags uint32, 
 	if flags != 0 && flags != store || s.asked != nil || !s.settled() || !s.server.threads.open.Try(s.user()) {
 		return nil, is
 	}
-	f = &openFile{session: s, user: s.user(), name: name}
+	f = &openFile{session: s, user: s.user(), folder: s.folder(), name: name}
 	if flags == store && f.createCached(files, &is) || flags == 0 && f.readCached(files, offset, &is) {
 		return f, is
 	}

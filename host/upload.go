@@ -134,7 +134,7 @@ func (sh *shard) fileCommit(a *wasm.Args) wasi.Errno {
 	if f.transfer.err != nil || f.taken.Load() {
 		return wasi.EINVAL // an upload that failed is not whole, whatever the guest says
 	}
-	if f.transfer.small != nil && f.session.config.Hooks.BeforeCommit == nil && !f.committing {
+	if f.transfer.small != nil && f.session.config.waitsForNobody() && !f.committing {
 		if done, ok := fsbridge.Cached(f.upload); ok {
 			err := f.complete(context.Background())
 			done()
@@ -157,6 +157,12 @@ func (sh *shard) fileCommit(a *wasm.Args) wasi.Errno {
 		f.session.disown(a.Handle(0))
 	}
 	return errno
+}
+
+// waitsForNobody says whether the commit of an upload calls nothing of the embedder's that may
+// take its time.
+func (c *Config) waitsForNobody() bool {
+	return c.Hooks.BeforeCommit == nil && (c.Observer == nil || !c.SyncObserver)
 }
 
 // commit makes the upload final, and sends the event.

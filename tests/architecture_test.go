@@ -75,10 +75,14 @@ var floors = map[string][]string{
 // arrows list, for some packages, all of our packages that they may import: fewer than
 // their floor may.
 var arrows = map[string][]string{
-	"cmd/wasiftpd":           {"cmd/wasiftpd/doctor", "host", "host/bans", "host/bans/banstore", "host/quota", "host/turns", "module", "fsbridge"},
+	"cmd/wasiftpd": {
+		"cmd/wasiftpd/doctor", "host", "host/bans", "host/bans/banstore", "host/events", "host/quota", "host/turns", "module",
+		"fsbridge",
+	},
 	"cmd/wasiftpd/doctor":    nil,
 	"host/bans":              nil,
 	"host/bans/banstore":     {"host/bans", "host/internal/database"},
+	"host/events":            {"host", "host/internal/database"},
 	"host/turns":             nil,
 	"host/wasmtest":          {"wasi"},
 	"host/internal/charset":  nil,

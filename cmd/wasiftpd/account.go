@@ -186,7 +186,7 @@ func (a *account) open(folders *folders, options fsbridge.DirOptions) (*host.Acc
 	}
 	own := &host.Account{
 		Name: a.unique, FS: dir, Rights: a.rights, Rules: a.ruled, Charset: a.charset, MaxSessions: a.maxSessions,
-		Shared: a.shared, Close: leave, Rates: a.rates,
+		Shared: a.shared, Close: leave, Rates: a.rates, Folder: a.root,
 	}
 	if !a.writes() {
 		own.FS = fsbridge.ReadOnly(dir)

@@ -110,7 +110,7 @@ func (p *program) command() *cobra.Command {
 	root.SetErr(p.stderr)
 	root.SetFlagErrorFunc(flagFault)
 	root.AddCommand(p.serveCommand(), p.passwdCommand(), p.totpCommand(), p.importCommand(), p.configCommand(), p.checkCommand(),
-		p.doctorCommand(), p.quotaCommand(), p.bansCommand(), p.moduleCommand(), p.versionCommand())
+		p.doctorCommand(), p.quotaCommand(), p.hooksCommand(), p.bansCommand(), p.moduleCommand(), p.versionCommand())
 	groupFlags(root)
 	return root
 }

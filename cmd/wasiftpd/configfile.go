@@ -41,6 +41,9 @@ var restartSettings = []string{
 	"transfer-log",
 }
 
+// tableKeys are the keys of tables that are no settings. readUsers and readHooks read them.
+var tableKeys = []string{"defaults", "group", "hook"}
+
 // configure reads the variables and the configuration file into o, which has the values of
 // the flags in f. It returns nil if there is no such file. The error has all faults.
 func (p *program) configure(f *pflag.FlagSet, o *options) (*configFile, error) {
@@ -107,9 +110,10 @@ func (c *configFile) parse(content []byte, kept map[string][]string) (*options, 
 	c.read = d
 	users, faults := d.readSettings(f, given)
 	o.anchorAt(filepath.Dir(c.path))
-	var more []error
+	var more, wrong []error
 	o.entries, o.groups, more = d.readUsers(users)
-	return o, f, errors.Join(append(faults, more...)...)
+	o.hooks, wrong = d.readHooks()
+	return o, f, errors.Join(slices.Concat(faults, more, wrong)...)
 }
 
 // setAll sets flags to values that they have had before.
@@ -137,7 +141,7 @@ func (d *document) readSettings(f *pflag.FlagSet, given map[string][]string) (us
 		}
 		flag, value := setting(flags, key.name), key.value
 		switch {
-		case key.name == "defaults", key.name == "group": // readUsers reads them
+		case slices.Contains(tableKeys, key.name):
 			continue
 		case flag == nil:
 			faults = append(faults, d.unknownKey(f, key))
@@ -156,7 +160,10 @@ func (d *document) readSettings(f *pflag.FlagSet, given map[string][]string) (us
 }
 
 func (d *document) unknownKey(f *pflag.FlagSet, key field) error {
-	known := map[string]bool{"defaults": true, "group": true}
+	known := map[string]bool{}
+	for _, name := range tableKeys {
+		known[name] = true
+	}
 	for _, flag := range settings(f) {
 		known[flag.Name] = !flag.Hidden
 	}
@@ -271,6 +278,12 @@ func (c *configFile) take(content []byte, logger *slog.Logger) error {
 	if old.anonymousRights() == 0 && next.anonymousRights() != 0 && next.anonymous == "" {
 		return fmt.Errorf("%s: no user is left, which alone does not let in anonymous ones; say anonymous = \"off\" or \"ro\"", c.path)
 	}
+	if !r.hooks.replaceable(next.hooks) {
+		next.hooks, late = old.hooks, append(late, "hook")
+	}
+	if err := r.checkPrograms(next.hooks); err != nil {
+		return fmt.Errorf("%s: %w", c.path, err)
+	}
 	users, accounts, err := c.prepare(old, next, logger)
 	if err = c.placed(err); err != nil {
 		if r.walled && errors.Is(err, fs.ErrPermission) {
@@ -279,6 +292,7 @@ func (c *configFile) take(content []byte, logger *slog.Logger) error {
 		return err
 	}
 	r.options.Store(next)
+	r.hooks.replace(next.hooks)
 	r.files = users
 	c.beside.all = slices.Concat(r.followed(), []followed{c}, next.tls.followed())
 	c.latest = append([]any{"file", c.path}, changes(slices.Concat(old.flagUsers(), old.entries),

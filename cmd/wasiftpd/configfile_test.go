@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -245,9 +246,14 @@ func TestConfigurationSample(t *testing.T) {
 	sample, _ := exits(t, 0, nil, "config")
 	exits(t, 0, nil, "check", "--root", dir, "--config", write(t, dir, "wasiftpd.toml", sample))
 	bare := regexp.MustCompile(`(?m)^#(\S)`).ReplaceAllString(sample, "$1")
-	for _, key := range []string{"\npasswords = [", "\nuser = ["} { // faults beside password and [[user]]
+	for _, key := range []string{"\npasswords = [", "\nuser = [", "\nurl = ", "\nheaders = "} { // faults beside password, [[user]] and run
 		bare = strings.Replace(bare, key, "\n#", 1)
 	}
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare = strings.Replace(bare, `"/usr/local/bin/scan"`, strconv.Quote(program), 1)
 	c := &configFile{path: filepath.Join(dir, "bare.toml")}
 	o, f, err := c.parse([]byte(bare), nil)
 	if err != nil {

@@ -29,6 +29,7 @@ type options struct {
 	entries   []entry          // of [[user]] tables
 	groups    map[string]*node // the [[group]] tables, by name
 	rules     []fsbridge.Rule  // for all users
+	hooks     []*hook
 	usersFile string
 	rehash    bool
 	sources   sourceOptions

@@ -136,11 +136,30 @@ func (o *options) preview(to io.Writer, a *accounts) error {
 	}
 	o.previewCertificates(w)
 	previewAccounts(w, "", a)
+	for _, h := range o.hooks {
+		fmt.Fprintf(w, "hook\t%s\t%s\t%s\n", h.name, h.purpose(), h.place)
+	}
 	for _, name := range slices.Sorted(maps.Keys(a.hosts)) {
 		fmt.Fprintf(w, "host\t%s\n", name)
 		previewAccounts(w, "  ", a.hosts[name])
 	}
 	return w.Flush()
+}
+
+// purpose says what a hook is for.
+func (h *hook) purpose() string {
+	when := "told after "
+	if h.wait {
+		when = "asked before "
+	}
+	when += strings.Join(h.on, ", ")
+	if h.users != nil {
+		when += " of " + strings.Join(h.users, ", ")
+	}
+	if h.paths != nil {
+		when += " in " + strings.Join(h.paths, ", ")
+	}
+	return when
 }
 
 func (o *options) previewCertificates(w io.Writer) {

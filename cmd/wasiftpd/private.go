@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"wasiftp/host/bans/banstore"
+	"wasiftp/host/events"
 	"wasiftp/host/quota"
 )
 
@@ -64,7 +65,8 @@ func privateDir(given string, usual []place, logger *slog.Logger) (string, error
 
 // ourFiles are the names of all files and folders that we make in a private folder.
 var ourFiles = []string{"compiled", ownCertificate, "acme", quota.File, quota.File + "-wal", quota.File + "-shm",
-	banstore.File, banstore.File + "-wal", banstore.File + "-shm", banstore.File + banstore.Aside}
+	banstore.File, banstore.File + "-wal", banstore.File + "-shm", banstore.File + banstore.Aside,
+	events.File, events.File + "-wal", events.File + "-shm"}
 
 // usable says why a folder can't be used. One that already has some of our files need
 // not be writable.

@@ -8,6 +8,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -39,6 +40,33 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
+}
+
+// spawn serves in a process of its own, until the test ends.
+func spawn(t *testing.T, args ...string) (*running, *os.Process) {
+	t.Helper()
+	warmUp(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, append([]string{"--cache-dir", cacheDir, "--listen", "127.0.0.1:0"}, args...)...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	s := &running{t: t, out: newOutput(), log: newOutput()}
+	cmd.Stdout, cmd.Stderr = s.out, s.log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	for line := range strings.Lines(s.out.until("Ctrl-C stops it.\n")) {
+		if u, err := url.Parse(strings.Fields(line)[0]); err == nil && u.Scheme == "ftp" && s.addr == "" {
+			s.addr = u.Host
+		}
+	}
+	return s, cmd.Process
 }
 
 // run runs a command that ends by itself.

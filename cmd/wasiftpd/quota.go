@@ -20,7 +20,7 @@ import (
 func (o *options) addQuotasTo(f *pflag.FlagSet) {
 	f.Func("quota-per-user", "each user stores at most `BYTES[:FILES]` in its folder, as in 10G or\n"+
 		"10G:100000; folders and links are files too, 0 is no limit (default 0)", quotaTo(&o.quotaPerUser))
-	f.StringVar(&o.stateDir, "state-dir", "", "keep the counts of quotas, and bans, in `DIR`\n"+
+	f.StringVar(&o.stateDir, "state-dir", "", "keep the counts of quotas, bans, and what hooks are to be told, in `DIR`\n"+
 		"(default wasiftpd in your configuration folder, else systemd's\nstate folder, else /var/lib/wasiftpd)")
 }
 

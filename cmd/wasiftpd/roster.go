@@ -29,6 +29,7 @@ type roster struct {
 	folders  folders
 	state    *state
 	quotas   quotas
+	hooks    hooks
 	slow     bool // a folder hung at the start
 	walled   bool // the process can open no files outside of its wall
 
@@ -122,7 +123,7 @@ func (r *roster) accounts(o *options, files []*usersFile) (*accounts, error) {
 	a := &accounts{
 		byName: map[string]account{}, seed: r.seed, checks: r.checks, codes: r.codes, rehasher: r.rehasher,
 		clientAuth: o.tls.clientAuthMode(), perUser: o.sessionsPerUser, rates: o.ratesPerUser, quota: o.quotaPerUser, everyone: o.rules,
-		options: o, dirs: fsbridge.DirOptions{Atomic: o.atomic, Sync: o.sync},
+		options: o, dirs: fsbridge.DirOptions{Atomic: o.atomic || o.asksOfUploads(), Sync: o.sync},
 		sources: r.sources,
 	}
 	err := o.checkGroup()

@@ -118,6 +118,13 @@ const sampleUsers = `
 #group = "cameras"
 `
 
+const sampleHooks = `
+# Hooks: programs or URLs that are asked before something happens, or told afterwards. Each
+# [[hook]] has either run or url.
+
+#[[hook]]
+`
+
 // writeSample writes a configuration file in which all keys are commented out: without the #
 // at the beginning of a line that holds a key, the key is set.
 func writeSample(w io.Writer) error {
@@ -142,6 +149,11 @@ func writeSample(w io.Writer) error {
 			writeComment(&b, s.help)
 			fmt.Fprintf(&b, "#%s = %s\n", s.key, s.sample)
 		}
+	}
+	b.WriteString(sampleHooks)
+	for _, s := range hookSettings {
+		writeComment(&b, s.help)
+		fmt.Fprintf(&b, "#%s = %s\n", s.key, s.sample)
 	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("cannot print the sample: %w", err)

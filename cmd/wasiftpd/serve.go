@@ -79,6 +79,10 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 	defer repeated.close()
 	public := &lookUps{program: p, logger: logger}
 	public.setUp(ctx, o)
+	if err := roster.hooks.open(o, roster.state, logger); err != nil {
+		return err
+	}
+	defer roster.hooks.close(logger)
 	server, err := o.newServer(roster, slog.New(repeated), written.transfers)
 	if err != nil {
 		return err
@@ -183,6 +187,7 @@ func (o *options) hostConfig(r *roster, logger *slog.Logger, transfers *transfer
 		all = append(all, transfers)
 	}
 	config.Observer = all
+	r.hooks.serve(&config)
 	return config
 }
 

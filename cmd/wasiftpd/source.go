@@ -334,18 +334,12 @@ func (s *sourceOptions) anyURL() bool {
 	return slices.ContainsFunc(s.given, func(one sourceOption) bool { return one.url+one.ldap+one.postgres != "" })
 }
 
-// programFiles are the files that the programs need, and folders: those of the system from
-// which programs run, and each program's own.
-func (s *sourceOptions) programFiles() (all []string) {
+// programs are the paths of the programs.
+func (s *sourceOptions) programs() (all []string) {
 	for _, one := range s.given {
 		if one.program != "" {
-			all = append(all, placesOf(one.program)...)
+			all = append(all, one.program)
 		}
-	}
-	if all != nil {
-		all = append(all, "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/alternatives",
-			"/etc/ssl", "/etc/passwd", "/etc/group", "/etc/localtime", "/dev/urandom")
-		all = append(all, resolverFiles()...)
 	}
 	return all
 }

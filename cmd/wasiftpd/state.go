@@ -9,7 +9,8 @@ import (
 	"wasiftp/host/quota"
 )
 
-// state is the private folder for what outlives the process: the counts of quotas, and bans.
+// state is the private folder for what outlives the process: the counts of quotas, bans, and
+// what hooks are to be told.
 type state struct {
 	given  string // "" for the usual one
 	logger *slog.Logger
@@ -31,7 +32,7 @@ func (s *state) open() (dir string, err error) {
 func stateDir(given string, logger *slog.Logger) (string, error) {
 	dir, err := privateDir(given, usualStates(), logger)
 	if err != nil {
-		return "", fmt.Errorf("there is no private folder for quotas and bans: %w; choose one with --state-dir", err)
+		return "", fmt.Errorf("there is no private folder for quotas, bans and the events of hooks: %w; choose one with --state-dir", err)
 	}
 	return dir, nil
 }

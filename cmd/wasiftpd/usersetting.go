@@ -64,8 +64,8 @@ var userSettings = []userSetting{
 }
 
 // one reads a single value.
-func one(set func(*entry, string) error) func(*entry, *node) error {
-	return func(e *entry, v *node) error {
+func one[T any](set func(*T, string) error) func(*T, *node) error {
+	return func(e *T, v *node) error {
 		text, ok := v.single()
 		if !ok {
 			return errors.New("it takes one value, no array and no table")
@@ -87,9 +87,15 @@ func text(set func(*entry, string) error) func(*entry, *node) error {
 	}
 }
 
-// each reads an array of single values, or one of them.
+// each reads an array of single values, or one of them, about a user.
 func each(add func(*entry, string) error) func(*entry, *node) error {
-	return func(e *entry, v *node) error {
+	return several(add, "locked = true keeps a user out")
+}
+
+// several reads an array of single values, or one of them. instead says what to do in place of
+// giving none.
+func several[T any](add func(*T, string) error, instead string) func(*T, *node) error {
+	return func(e *T, v *node) error {
 		for _, item := range v.values() {
 			text, ok := item.single()
 			if !ok {
@@ -100,14 +106,14 @@ func each(add func(*entry, string) error) func(*entry, *node) error {
 			}
 		}
 		if len(v.values()) == 0 {
-			return errors.New("nothing is given; locked = true keeps a user out")
+			return errors.New("nothing is given; " + instead)
 		}
 		return nil
 	}
 }
 
-func flagOf(target func(*entry) *bool) func(*entry, *node) error {
-	return func(e *entry, v *node) error {
+func flagOf[T any](target func(*T) *bool) func(*T, *node) error {
+	return func(e *T, v *node) error {
 		on, err := strconv.ParseBool(v.text)
 		if v.kind != unstable.Bool && !v.cell || err != nil {
 			return errors.New("it takes true or false, without quotes")

@@ -105,7 +105,13 @@ func (o *options) wall(r *roster, files *follower) wall {
 	if o.journaled {
 		w.speak = append(w.speak, journalFolder)
 	}
-	w.run = o.sources.programFiles()
+	programs := o.sources.programs()
+	for _, h := range o.hooks {
+		if h.run != nil {
+			programs = append(programs, h.run[0])
+		}
+	}
+	w.run = programFiles(programs)
 	if len(o.tls.acme) > 0 || o.sources.anyURL() || o.named() || o.file != "" {
 		w.read = append(w.read, resolverFiles()...)
 	}
@@ -114,6 +120,20 @@ func (o *options) wall(r *roster, files *follower) wall {
 	slices.Sort(w.read)
 	w.read = slices.DeleteFunc(slices.Compact(w.read), func(path string) bool { return slices.Contains(w.change, path) })
 	return w
+}
+
+// programFiles are the files that programs need, and folders: those of the system from which
+// programs run, and each program's own.
+func programFiles(programs []string) (all []string) {
+	for _, path := range programs {
+		all = append(all, placesOf(path)...)
+	}
+	if all != nil {
+		all = append(all, "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/alternatives",
+			"/etc/ssl", "/etc/passwd", "/etc/group", "/etc/localtime", "/dev/urandom")
+		all = append(all, resolverFiles()...)
+	}
+	return all
 }
 
 // resolverFiles are the files by which Go's resolver finds hosts. The first one is
@@ -234,6 +254,17 @@ func (r *roster) checkWall(root string) error {
 	if r.walled && outside(root) {
 		return fmt.Errorf("the folder %s: it was not there at the start, or is another since, and files outside of what was "+
 			"there can't be opened; restart the server, or put the folder above it within reach with --landlock", root)
+	}
+	return nil
+}
+
+// checkPrograms returns an error if a hook's program is outside of the wall.
+func (r *roster) checkPrograms(hooks []*hook) error {
+	for _, h := range hooks {
+		if r.walled && h.run != nil && outside(h.run[0]) {
+			return fmt.Errorf("the hook at %s: %s was not in the folder of a hook's program at the start, and files outside of what "+
+				"was there can't be run; restart the server", h.place, h.run[0])
+		}
 	}
 	return nil
 }

@@ -53,11 +53,15 @@ func enclose(w wall) error {
 		return err
 	}
 	readEarly()
+	changes, runs := changeRights, runRights
+	if len(w.run) > 0 { // a program may have a daemon to ask, such as a scanner
+		changes, runs = changes|llsys.AccessFSResolveUnix, runs|llsys.AccessFSResolveUnix
+	}
 	var rules []landlock.Rule
 	for _, set := range []struct {
 		paths  []string
 		rights landlock.AccessFSSet
-	}{{w.read, readRights}, {w.change, changeRights}, {w.run, runRights}, {w.write, writeRights}, {w.speak, speakRights}} {
+	}{{w.read, readRights}, {w.change, changes}, {w.run, runs}, {w.write, writeRights}, {w.speak, speakRights}} {
 		for _, path := range set.paths {
 			info, err := os.Stat(path)
 			switch {
@@ -96,10 +100,10 @@ func device(path string) uint64 {
 	return info.Sys().(*syscall.Stat_t).Dev
 }
 
-// outside says whether the wall alone keeps us from opening a folder: the open is refused,
-// though the folder's permissions allow it.
+// outside says whether the wall alone keeps us from opening a folder or a file: the open is
+// refused, though the permissions allow it.
 func outside(dir string) bool {
-	f, err := os.OpenFile(dir, unix.O_DIRECTORY, 0) // os.Open would wait for a pipe's writer
+	f, err := os.OpenFile(dir, unix.O_NONBLOCK, 0) // os.Open would wait for a pipe's writer
 	if err == nil {
 		f.Close()
 	}

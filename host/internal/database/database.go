@@ -16,15 +16,15 @@ import (
 const busyTime = 5 * time.Second // to wait for another process that writes
 
 // Open opens the file at path, or makes it, and carries out a schema. The result has one
-// connection.
-func Open(path, schema string) (*sql.DB, error) {
+// connection. pragmas are its settings beside the usual ones, as in "synchronous(FULL)".
+func Open(path, schema string, pragmas ...string) (*sql.DB, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	at := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: url.Values{"_pragma": {
+	at := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: url.Values{"_pragma": append([]string{
 		fmt.Sprintf("busy_timeout(%d)", busyTime.Milliseconds()), "journal_mode(WAL)", "synchronous(NORMAL)",
-	}, "_txlock": {"immediate"}}.Encode()}
+	}, pragmas...), "_txlock": {"immediate"}}.Encode()}
 	db, err := sql.Open("sqlite", at.String())
 	if err != nil {
 		return nil, err

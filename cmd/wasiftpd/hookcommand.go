@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"wasiftp/host/events"
+)
+
+func (p *program) hooksCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{Use: "hooks", Short: "Show, retry or drop the events that hooks have not been told of yet",
+		Long: "hooks prints how many events are kept for each hook with wait = false, since when, and why. A server may\n" +
+			"run meanwhile.",
+		Args: atMost(0), RunE: func(*cobra.Command, []string) error { return p.showHooks(dir) }}
+	retries := &cobra.Command{Use: "retry HOOK", Short: "Have the events of a hook told now", Args: cobra.ExactArgs(1),
+		Long: "retry ends the pauses between tries to tell a hook. A running server tries within five seconds.",
+		RunE: func(_ *cobra.Command, names []string) error {
+			return p.withSpool(dir, func(s *events.FolderSpool) error { return s.Hurry(context.Background(), names[0]) }, names...)
+		}}
+	drops := &cobra.Command{Use: "drop HOOK", Short: "Forget the events of a hook", Args: cobra.ExactArgs(1),
+		Long: "drop forgets all events that are kept for a hook. One that is being told may still arrive.",
+		RunE: func(_ *cobra.Command, names []string) error {
+			return p.withSpool(dir, func(s *events.FolderSpool) error {
+				dropped, err := s.Drop(context.Background(), names[0])
+				if err == nil {
+					_, err = fmt.Fprintf(p.stdout, "%d events dropped\n", dropped)
+				}
+				return err
+			}, names...)
+		}}
+	cmd.PersistentFlags().StringVar(&dir, "state-dir", "", "the folder `DIR` of serve --state-dir")
+	cmd.AddCommand(retries, drops)
+	return cmd
+}
+
+// withSpool opens the spool in a folder, which must have events for the hooks that are named.
+func (p *program) withSpool(given string, work func(*events.FolderSpool) error, names ...string) error {
+	dir, err := stateDir(given, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	spool, err := events.OpenKept(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("no event was kept in %s; choose the server's folder with --state-dir", dir)
+	}
+	if err != nil {
+		return err
+	}
+	defer spool.Close()
+	if len(names) > 0 {
+		kept, err := spool.Backlogs(context.Background())
+		if err != nil {
+			return err
+		}
+		known := map[string]bool{}
+		for _, b := range kept {
+			known[b.Hook] = true
+		}
+		for _, name := range names {
+			if !known[name] {
+				return usageError{fmt.Errorf("no event is kept for a hook %q%s", name, didYouMean(nearest(name, known)))}
+			}
+		}
+	}
+	return work(spool)
+}
+
+func (p *program) showHooks(dir string) error {
+	return p.withSpool(dir, func(s *events.FolderSpool) error {
+		kept, err := s.Backlogs(context.Background())
+		if err != nil {
+			return err
+		}
+		out := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+		for _, b := range kept {
+			note := "being told"
+			if b.Failed > 0 {
+				note = fmt.Sprintf("fails: %q", strings.TrimSpace(b.Error))
+			}
+			fmt.Fprintf(out, "%s\t%d events\t%d users\tsince %s\t%s\n", b.Hook, b.Events, b.Users, b.Oldest.Format(time.RFC3339), note)
+		}
+		if len(kept) == 0 {
+			fmt.Fprintln(out, "All events were told.")
+		}
+		return out.Flush()
+	})
+}

@@ -65,8 +65,7 @@ func (s Session) SetAccount(account *Account) error {
 func (s *Server) exchange(l *login) (old *login, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for {
-		old = l.session.login.Load()
+	for old = l.session.login.Load(); ; old = l.session.login.Load() {
 		switch {
 		case old == nil || old.kept || old.revoked.Load():
 			return nil, ErrNotLoggedIn
@@ -75,13 +74,15 @@ func (s *Server) exchange(l *login) (old *login, err error) {
 		}
 		l.umask.Store(old.umask.Load())
 		l.names = old.names // the engine has the current folder in it
-		if l.session.login.CompareAndSwap(old, l) {
+		s.share(l)
+		if l.session.login.CompareAndSwap(old, l) { // from here on others read l
 			break
 		}
+		s.unshare(l)
+		l.sharing, l.ofAll = nil, meters{}
 	}
 	delete(s.logins, old)
 	s.logins[l] = struct{}{}
-	s.share(l)
 	s.unshare(old)
 	old.sharing, old.kept, old.next = nil, true, l
 	return old, nil

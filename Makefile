@@ -19,6 +19,32 @@ help: ## what can be made
 build: ## the program, as ./wasiftpd
 	go build -trimpath -o wasiftpd ./cmd/wasiftpd
 
+PACKAGING = cmd/wasiftpd/packaging
+VERSION = $(shell sed -n 's/^const Version = "v\(.*\)"/\1/p' host/module.go)
+STATIC_BUILD = CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags='-s -w'
+
+bin/nfpm: $(PACKAGING)/nfpm/go.mod
+	cd $(PACKAGING)/nfpm && env -u GOARCH go build -o $(CURDIR)/$@ github.com/goreleaser/nfpm/v2/cmd/nfpm
+
+.PHONY: packages
+packages: bin/nfpm ## deb, rpm and apk of the program, in bin; GOARCH=arm64 makes them for another processor
+	rm -rf bin/package bin/*.deb bin/*.rpm bin/*.apk && mkdir -p bin/package
+	$(STATIC_BUILD) -o bin/package/wasiftpd ./cmd/wasiftpd
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) CGO_ENABLED=0 env -u GOARCH go run -trimpath -tags papers ./cmd/wasiftpd bin/package
+	@$(MAKE) --no-print-directory wrap
+
+.PHONY: wrap
+wrap: bin/nfpm
+	for kind in deb rpm apk; do GOARCH=$$(go env GOARCH) VERSION=$(VERSION) SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) bin/nfpm package \
+		--config $(PACKAGING)/nfpm.yaml --packager $$kind --target bin || exit 1; done
+
+.PHONY: container
+container: ## the files of the container, in bin/container; podman build -f cmd/wasiftpd/packaging/Containerfile . makes it
+	rm -rf bin/container && mkdir -p bin/container/usr/bin bin/container/etc/ssl/certs bin/container/srv/ftp \
+		bin/container/var/lib/wasiftpd bin/container/var/cache/wasiftpd
+	$(STATIC_BUILD) -o bin/container/usr/bin/wasiftpd ./cmd/wasiftpd
+	cp /etc/ssl/certs/ca-certificates.crt bin/container/etc/ssl/certs/
+
 .PHONY: test
 test: ## the tests
 	go test ./...

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -168,6 +170,23 @@ func (s *Server) start(sh *shard) {
 // Listen opens a listener for [Server.Serve], as net.Listen does; network is "tcp", "tcp4" or
 // "tcp6". On Linux a session of its connections costs a tenth less than one of net.Listen's.
 func Listen(network, address string) (net.Listener, error) { return conn.ListenTCP(network, address) }
+
+// ListenFile makes a listener for [Server.Serve] of a socket that another process has opened
+// and that this one has inherited, as by systemd's socket activation (sd_listen_fds(3)). It
+// closes f. It fails if f is no TCP socket that listens.
+func ListenFile(f *os.File) (net.Listener, error) {
+	defer f.Close()
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, err
+	}
+	tcp, ok := l.(*net.TCPListener)
+	if !ok {
+		l.Close()
+		return nil, fmt.Errorf("%v is no TCP socket", l.Addr())
+	}
+	return conn.Adopt(tcp), nil
+}
 
 // Serve accepts control connections on l until Shutdown or Close, and then returns
 // [ErrServerClosed]. It returns another error if l is closed before, and goes on after
@@ -435,6 +454,29 @@ func (s *Server) releaseAccount(l *login) {
 	if !l.kept {
 		decrement(s.perAccount, l.name)
 	}
+}
+
+// Answers returns nil once each instance was seen between two steps: its goroutine runs, and
+// takes new connections and events. If ctx ends before, it returns ctx's error. It is for
+// watchdogs, and costs the sessions nothing but a moment.
+func (s *Server) Answers(ctx context.Context) error {
+	s.mu.Lock()
+	shards := slices.Clone(s.shards)
+	s.mu.Unlock()
+	for _, sh := range shards {
+		seen := make(chan struct{})
+		if !sh.do(func() { close(seen) }) {
+			continue // it has ended
+		}
+		select {
+		case <-seen:
+		case <-ctx.Done():
+			if !sh.stopped() { // one that ends drops what it was to do
+				return ctx.Err()
+			}
+		}
+	}
+	return nil
 }
 
 // Shutdown stops listening, ends idle sessions with 421, and waits until the transfers

@@ -41,6 +41,12 @@ type program struct {
 	// inJournal says whether stderr leads to systemd's journal; nil is no.
 	inJournal func() bool
 
+	// manager connects to the service manager; nil, or its return of nil, is none.
+	manager func() (*manager, error)
+
+	// sockets are those that the service manager has opened for the server; nil is none.
+	sockets func() []*os.File
+
 	// ignoreSIGPIPE keeps the program running when nobody reads stdout or stderr any
 	// more; else its next line there would end it. nil leaves that so.
 	ignoreSIGPIPE func()
@@ -110,7 +116,8 @@ func (p *program) command() *cobra.Command {
 	root.SetErr(p.stderr)
 	root.SetFlagErrorFunc(flagFault)
 	root.AddCommand(p.serveCommand(), p.passwdCommand(), p.totpCommand(), p.importCommand(), p.configCommand(), p.checkCommand(),
-		p.doctorCommand(), p.quotaCommand(), p.hooksCommand(), p.bansCommand(), p.moduleCommand(), p.versionCommand())
+		p.doctorCommand(), p.healthCommand(), p.quotaCommand(), p.hooksCommand(), p.bansCommand(), p.moduleCommand(),
+		p.versionCommand())
 	groupFlags(root)
 	return root
 }

@@ -32,6 +32,8 @@ type follower struct {
 	logger    *slog.Logger
 	watcher   *fsnotify.Watcher // nil where the system has none
 	unwatched map[string]bool   // folders that can't be watched, of which the log tells
+	manager   *manager          // is told of reloads at a hangup
+	status    string            // of the server, for the manager
 }
 
 // settleTime is how long after the last change the files are read: a certificate
@@ -64,6 +66,9 @@ func (f *follower) follow(ctx context.Context, hangups <-chan os.Signal) {
 		case <-settled:
 			settled = nil
 			if f.reload(asked) {
+				if asked {
+					f.manager.ready(f.status)
+				}
 				asked = false
 				continue
 			}
@@ -71,6 +76,7 @@ func (f *follower) follow(ctx context.Context, hangups <-chan os.Signal) {
 			f.logger.Warn("changes of files may have been missed", "err", err)
 		case <-hangups:
 			asked = true
+			f.manager.reloading()
 		case <-changes:
 		}
 		if settled == nil {

@@ -1,3 +1,5 @@
+//go:build !papers
+
 // Command wasiftpd serves folders by FTP. The protocol is spoken by a
 // WebAssembly module; see package host.
 package main
@@ -6,6 +8,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/coreos/go-systemd/v22/activation"
 )
 
 func main() {
@@ -15,16 +19,12 @@ func main() {
 		hangups:       func() <-chan os.Signal { return catch(syscall.SIGHUP) }, // never comes on Windows
 		reopens:       reopens,
 		inJournal:     inJournal,
+		manager:       serviceManager,
+		sockets:       func() []*os.File { return activation.Files(true) },
 		ignoreSIGPIPE: func() { signal.Ignore(syscall.SIGPIPE) },
 		enclose:       enclose,
 		environment:   os.Environ(),
 		root:          os.Geteuid() == 0,
 	}
 	os.Exit(p.run(os.Args[1:]...))
-}
-
-func catch(signals ...os.Signal) <-chan os.Signal {
-	c := make(chan os.Signal, 2) // two, so that a quick second one is not lost
-	signal.Notify(c, signals...)
-	return c
 }

@@ -27,7 +27,7 @@ func (p *program) open(ctx context.Context, o *options, r *roster, files *follow
 	if err := p.setUpTLS(ctx, o, files.logger); err != nil {
 		return nil, err
 	}
-	return o.listenAll()
+	return p.listenAll(o, files.logger)
 }
 
 // leaveRoot does what only root may, and then becomes the user of --run-as. It checks the
@@ -40,7 +40,7 @@ func (p *program) leaveRoot(o *options, r *roster, files *follower, written *log
 	if os.Geteuid() != 0 {
 		return nil, blame("run-as", o.runAs, errors.New("only root can become another user; start it as root, or without --run-as"))
 	}
-	if listeners, err = o.listenAll(); err != nil {
+	if listeners, err = p.listenAll(o, files.logger); err != nil {
 		return nil, err
 	}
 	steps := []func() error{

@@ -88,6 +88,7 @@ type running struct {
 	signal   chan os.Signal
 	hangup   chan os.Signal
 	exit     chan int
+	process  *os.Process // nil: the test's own
 }
 
 // output collects what is written, and can be waited for.
@@ -168,15 +169,7 @@ func (p program) start(t *testing.T, args ...string) *running {
 		s.log.Write([]byte(ended))
 		s.exit <- code
 	}()
-	for line := range strings.Lines(s.out.until("Ctrl-C stops it.\n")) {
-		u, err := url.Parse(strings.Fields(line)[0])
-		switch {
-		case err == nil && u.Scheme == "ftp" && s.addr == "":
-			s.addr = u.Host
-		case err == nil && u.Scheme == "ftps" && s.implicit == "":
-			s.implicit = u.Host
-		}
-	}
+	s.findAddresses()
 	if s.addr+s.implicit == "" {
 		t.Fatalf("no address was announced; log:\n%s", s.log)
 	}
@@ -186,6 +179,19 @@ func (p program) start(t *testing.T, args ...string) *running {
 		<-s.exit
 	})
 	return s
+}
+
+// findAddresses waits until the server has announced its addresses, or ended.
+func (s *running) findAddresses() {
+	for line := range strings.Lines(s.out.until("Ctrl-C stops it.\n")) {
+		u, err := url.Parse(strings.Fields(line)[0])
+		switch {
+		case err == nil && u.Scheme == "ftp" && s.addr == "":
+			s.addr = u.Host
+		case err == nil && u.Scheme == "ftps" && s.implicit == "":
+			s.implicit = u.Host
+		}
+	}
 }
 
 // wait returns the exit code of a server that was told to stop.

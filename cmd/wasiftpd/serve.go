@@ -55,7 +55,13 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 	go written.reopen(ctx, reopens)
 	logger := written.logger
 
-	files := &follower{logger: logger, unwatched: map[string]bool{}}
+	var manager *manager
+	if p.manager != nil {
+		if manager, err = p.manager(); err != nil {
+			return err
+		}
+	}
+	files := &follower{logger: logger, unwatched: map[string]bool{}, manager: manager}
 	roster, err := o.roster(ctx, files)
 	if err != nil {
 		return err
@@ -98,6 +104,7 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 	p.raise(o, roster, files)
 	interrupts := p.interrupts() // until now there was nothing to wait for
 	p.announce(o, roster.current.Load(), listeners)
+	files.status = listeningOn(listeners)
 
 	roster.revoke = server.Revoke
 	roster.sweepAll()
@@ -131,12 +138,16 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 		}
 		go func() { ended <- fmt.Errorf("cannot go on listening on %v: %w", l.Addr(), serve(l.Listener)) }()
 	}
+	manager.ready(files.status)
+	go manager.watch(ctx, server, logger)
 	select {
 	case err := <-ended:
 		return err
 	case <-interrupts:
 	}
-	return p.stop(roster.options.Load(), server, interrupts, logger)
+	options := roster.options.Load() // a reload may have changed it
+	manager.stopping(options.stopTimeout)
+	return p.stop(options, server, interrupts, logger)
 }
 
 // stop lets running transfers finish, until another interrupt or for the time of
@@ -225,7 +236,12 @@ func (o *options) addresses() []string {
 }
 
 // listenAll opens all listeners or none.
-func (o *options) listenAll() (listeners []listener, err error) {
+func (p *program) listenAll(o *options, logger *slog.Logger) (listeners []listener, err error) {
+	if p.sockets != nil {
+		if files := p.sockets(); len(files) > 0 {
+			return o.inherit(files, logger)
+		}
+	}
 	addrs := o.addresses()
 	for i, addr := range slices.Concat(addrs, o.tls.implicit) {
 		implicit := i >= len(addrs)

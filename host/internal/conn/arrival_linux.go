@@ -27,15 +27,21 @@ func ListenTCP(network, address string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Adopt(tcp), nil
+}
+
+// Adopt makes a listener whose connections cost little of one of Go's, which it closes. Where
+// that fails it returns Go's.
+func Adopt(tcp *net.TCPListener) net.Listener {
 	fd := copied(tcp)
 	if fd < 0 {
-		return tcp, nil
+		return tcp
 	}
 	file := os.NewFile(uintptr(fd), "listener")
 	raw, err := file.SyscallConn()
 	if err != nil {
 		file.Close()
-		return tcp, nil
+		return tcp
 	}
 	tcp.Close()
 	setAccepted(fd)
@@ -44,7 +50,7 @@ func ListenTCP(network, address string) (net.Listener, error) {
 	if at := Addr(tcp.Addr()); !at.Addr().IsUnspecified() {
 		l.at = at
 	}
-	return l, nil
+	return l
 }
 
 // arrive is [Accept].

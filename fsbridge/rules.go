@@ -197,7 +197,7 @@ func (r *rule) takes(name string) error {
 	base := path.Base(name)
 	named := func(pattern string) bool { return r.match(pattern, base) }
 	if slices.ContainsFunc(r.Refuse, named) || len(r.Accept) > 0 && !slices.ContainsFunc(r.Accept, named) {
-		return errRefusedName
+		return ErrRefusedName
 	}
 	return nil
 }
@@ -205,8 +205,9 @@ func (r *rule) takes(name string) error {
 // limits reports whether a rule refuses some uploads of those who may write.
 func (r *rule) limits() bool { return r != nil && (r.MaxSize > 0 || len(r.Accept)+len(r.Refuse) > 0) }
 
-// errRefusedName is the error for a file whose name a rule refuses to take.
-var errRefusedName = refusedName("a rule refuses the name")
+// ErrRefusedName is the error for a file whose name a rule refuses to take. It is
+// [fs.ErrInvalid].
+var ErrRefusedName error = refusedName("a rule refuses the name")
 
 // refusedName is an error that is [fs.ErrInvalid].
 type refusedName string

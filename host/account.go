@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"net/netip"
+	"time"
 
 	"wasiftp/fsbridge"
 	"wasiftp/wasi"
@@ -96,6 +97,12 @@ type Account struct {
 	// Charset is the character set of the account's clients, like Config.Charset, which
 	// "" stands for.
 	Charset string
+
+	// ListZone is the time zone of LIST, and ListOwner and ListGroup are the owner and the
+	// group of all files there, each one word. nil and "" stand for Config.ListZone and for
+	// Owner and Group of Config.Behaviour.
+	ListZone             *time.Location
+	ListOwner, ListGroup string
 
 	// MaxSessions bounds the sessions of the account at a time; 0 is no limit.
 	MaxSessions int

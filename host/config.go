@@ -325,6 +325,13 @@ func (c *Config) checkTimes(f *faults) {
 	})
 }
 
+// checkWord checks a column of LIST.
+func checkWord(f *faults, name, value string) {
+	if strings.ContainsFunc(value, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		f.add("%s: %q is not one word, as clients need it to be", name, value)
+	}
+}
+
 func (c *Config) checkTexts(f *faults) {
 	for _, name := range c.Hosts {
 		if !isHostName(name) {
@@ -334,11 +341,8 @@ func (c *Config) checkTexts(f *faults) {
 	if strings.ContainsFunc(c.Greeting, unicode.IsControl) {
 		f.add("Greeting: %q is not one line without control characters", c.Greeting)
 	}
-	for _, t := range []struct{ name, value string }{{"Owner", c.Behaviour.Owner}, {"Group", c.Behaviour.Group}} {
-		if strings.ContainsFunc(t.value, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-			f.add("Behaviour.%s: %q is not one word, as clients need it to be", t.name, t.value)
-		}
-	}
+	checkWord(f, "Behaviour.Owner", c.Behaviour.Owner)
+	checkWord(f, "Behaviour.Group", c.Behaviour.Group)
 	if err := CheckCharset(c.Charset); err != nil {
 		f.add("Charset: %w", err)
 	}

@@ -28,6 +28,7 @@ type login struct {
 	umask   atomic.Pointer[fs.FileMode]     // of SITE UMASK; nil for none
 	shared  bool                            // Account.Shared
 	names   *charset.Set                    // the character set of its clients
+	style   []byte                          // the record of its wasi.Style; nil if it has none of its own
 	able    wasi.Abilities                  // what the storage can do (wasi.AbleUpload, …)
 	close   func() error                    // Account.Close, may be nil
 	users   atomic.Int32                    // the session, its questions and its objects that are being closed; the last calls close
@@ -318,6 +319,9 @@ func (s *session) prepare(account *Account, user string) (prepared *login, err e
 		return nil, err
 	}
 	if err = s.guard(filesCode, func() error { l.able = l.files.Load().Able(); return nil }); err != nil {
+		return nil, err
+	}
+	if err = l.setStyle(account); err != nil {
 		return nil, err
 	}
 	return l, nil

@@ -52,7 +52,7 @@ func (s *session) programName() string {
 
 // sessionNames switches the session's names to UTF-8 or back (OPTS UTF8), and converts one
 // name: that of the current directory, which the engine keeps. Or it takes the name of the
-// client's program (CLNT).
+// client's program (CLNT), or tells the style of LIST.
 func (sh *shard) sessionNames(a *wasm.Args) wasi.Errno {
 	s, errno := sh.session(a)
 	if errno != wasi.OK {
@@ -62,6 +62,9 @@ func (sh *shard) sessionNames(a *wasm.Args) wasi.Errno {
 		s.nameProgram(a.Bytes(2))
 		putUint32(a.Bytes(4), 0)
 		return wasi.OK
+	}
+	if a.Uint32(1) == wasi.NamesStyle {
+		return s.tellStyle(a)
 	}
 	if a.Uint32(1) > wasi.NamesUTF8 || len(a.Bytes(2)) > maxLine {
 		return wasi.EINVAL

@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"wasiftp/fsbridge"
 	"wasiftp/wasi"
 )
 
@@ -137,10 +138,17 @@ func (r *refusal) loginVerdict() *verdict {
 	return newVerdict("530", 530, r.text)
 }
 
+// refusedName is the reply to a name that a rule refuses. The engine would take EINVAL of an
+// upload that begins at an offset for a fault of the offset.
+var refusedName = &refusal{553, "A rule refuses this name."}
+
 // failed is the answer to a question whose work ended with err, which may be nil.
 func failed(err error) answer {
 	if err == nil {
 		return answer{}
+	}
+	if errors.Is(err, fsbridge.ErrRefusedName) {
+		return answer{errno: refusedName.errno(), err: err, refused: refusedName.verdict()}
 	}
 	a := answer{errno: errnoOf(err), err: err}
 	if r := refusalOf(err); r != nil {

@@ -1,9 +1,13 @@
 package host
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"math"
 	"time"
 
+	"wasiftp/host/internal/wasm"
 	"wasiftp/wasi"
 )
 
@@ -27,4 +31,38 @@ func zoneOf(zone *time.Location) (z wasi.Zone) {
 		at = next
 	}
 	return z
+}
+
+// setStyle keeps how LIST shows the files of the account, if that is said for it alone.
+func (l *login) setStyle(account *Account) error {
+	if account.ListZone == nil && account.ListOwner == "" && account.ListGroup == "" {
+		return nil
+	}
+	var f faults
+	checkWord(&f, "ListOwner", account.ListOwner)
+	checkWord(&f, "ListGroup", account.ListGroup)
+	all := l.session.config
+	style := wasi.Style{
+		Owner: cmp.Or(account.ListOwner, all.Behaviour.Owner), Group: cmp.Or(account.ListGroup, all.Behaviour.Group),
+		Zone: zoneOf(cmp.Or(account.ListZone, all.ListZone)),
+	}
+	l.style = style.Append(nil)
+	if len(l.style) > wasi.MaxStyle {
+		f.add("ListOwner and ListGroup are longer than fits")
+	}
+	if len(f) > 0 {
+		return fmt.Errorf("the account %q: %w", l.name, errors.Join(f...))
+	}
+	l.able |= wasi.AbleStyle
+	return nil
+}
+
+// tellStyle is the part of session_names that tells the style of LIST.
+func (s *session) tellStyle(a *wasm.Args) wasi.Errno {
+	l := s.login.Load()
+	if l == nil || l.style == nil || len(l.style) > len(a.Bytes(3)) {
+		return wasi.EINVAL
+	}
+	putUint32(a.Bytes(4), uint32(copy(a.Bytes(3), l.style)))
+	return wasi.OK
 }

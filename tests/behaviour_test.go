@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -43,6 +44,48 @@ func TestBehaviour(t *testing.T) {
 
 	_, err := host.New(host.Config{Behaviour: host.Behaviour{Owner: "two words"}})
 	assert.ErrorContains(t, err, "Behaviour")
+}
+
+// An account can have its own style of LIST. It is that of the login, and of SetAccount.
+func TestStyleOfAccount(t *testing.T) {
+	t.Parallel()
+	files := fsbridge.NewMemory()
+	require.NoError(t, putFile(files, "f", []byte("x"), past))
+	account := func(_ context.Context, l host.Login) (*host.Account, error) {
+		a := &host.Account{FS: files, Rights: host.ReadOnly}
+		switch l.User {
+		case "own":
+			a.ListOwner, a.ListGroup, a.ListZone = "eve", "cams", time.UTC
+		case "zone":
+			a.ListZone = time.FixedZone("", -26*3600)
+		case "bad":
+			a.ListOwner = "two words"
+		}
+		return a, nil
+	}
+	server, network := serve(t, host.Config{
+		Authenticator: host.AuthenticatorFunc(account), Behaviour: host.Behaviour{Owner: "somebody", Group: "all"},
+		ListZone: time.FixedZone("", 26*3600),
+	})
+	c := connect(t, network)
+	for _, test := range []struct{ user, line string }{
+		{"own", "eve      cams .* Feb  3  2001 f"}, {"zone", "somebody all .* Feb  2  2001 f"},
+		{"other", "somebody all .* Feb  4  2001 f"}, {"own", "eve      cams .* Feb  3  2001 f"},
+	} {
+		require.Equal(t, 331, c.do("USER "+test.user))
+		require.Equal(t, 230, c.do("PASS x"))
+		for range 2 {
+			content, _ := c.get("LIST")
+			assert.Regexp(t, test.line, string(content), test.user)
+		}
+		content, _ := c.get("MLSD")
+		assert.Contains(t, string(content), "modify=20010203040506;")
+	}
+	require.NoError(t, server.Sessions()[0].SetAccount(&host.Account{Name: "own", FS: files, Rights: host.ReadOnly, ListOwner: "new"}))
+	content, _ := c.get("LIST")
+	assert.Regexp(t, "new      all .* Feb  4  2001 f", string(content))
+	require.Equal(t, 331, c.do("USER bad"))
+	assert.Equal(t, 530, c.do("PASS x"))
 }
 
 // A link is listed as itself or, with FollowLinks, as its target.

@@ -114,6 +114,27 @@ func TestDocumentedDirent(t *testing.T) {
 	}
 }
 
+func TestDocumentedStyle(t *testing.T) {
+	t.Parallel()
+	s := Style{Owner: "1", Group: "22", Zone: Zone("").Then(4, 5)}
+	b := s.Append(nil)
+	fields := layout(row(t, "| style | 8 and more |"))
+	if len(fields) != 2 || number(b, fields[0]) != 1 || number(b, fields[1]) != 2 || string(b[8:11]) != "122" || Zone(b[11:]) != s.Zone {
+		t.Errorf("%v of %v", fields, b)
+	}
+	for n := range b {
+		if got, ok := GetStyle(b[:n]); ok && (n != 11 || got.Zone != "") {
+			t.Errorf("%d bytes of %d are %v", n, len(b), got)
+		}
+	}
+	if got, ok := GetStyle(b); !ok || got != s {
+		t.Errorf("%v comes back as %v", s, got)
+	}
+	if _, ok := GetStyle([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}); ok {
+		t.Error("lengths that lead outside are taken")
+	}
+}
+
 // The configuration's numbers are where ABI.md says, and so is each flag.
 func TestDocumentedConfig(t *testing.T) {
 	t.Parallel()

@@ -50,6 +50,7 @@ const (
 	NamesOther  = 0 // names are in the character set of the account's clients
 	NamesUTF8   = 1 // names are UTF-8
 	NameProgram = 2 // the name of the client's program
+	NamesStyle  = 3 // no name: buf gets the account's [Style]
 )
 
 // Attributes of file_set.

@@ -72,4 +72,5 @@ const (
 	AbleSymlink                       // to make symbolic links
 	AbleTree                          // to remove a directory with all that is in it
 	AbleMkdir                         // to make directories
+	AbleStyle                         // to be listed in a style of the account's own; see [Style]
 )

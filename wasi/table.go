@@ -223,7 +223,9 @@ var Table = [importCount]Import{
 		"has names be UTF-8 from now on (on 1), or in the character set of the account's clients again (on 0); buf " +
 			"gets the n bytes by which a name is written now that was name before; EINVAL when it is none, buf is " +
 			"too small or on another number; on 2 changes nothing of that: name is what the client calls its own " +
-			"program (CLNT), of any bytes, and n is 0; ENOSYS when names are what they are, or nobody wants to know"},
+			"program (CLNT), of any bytes, and n is 0; on 3 changes nothing either: name is empty, and buf gets the n " +
+			"bytes of the account's style record, EINVAL when it lacks AbleStyle; ENOSYS when names are what they are, " +
+			"or nobody wants to know"},
 	SessionList: {"session_list", "sessions", []Param{{"session", Handle}, {"after", Int64}, {"buf", Out}, {"n", RetUint32}},
 		"fills buf with whole session records of the host's sessions numbered above after, in order; n is in " +
 			"bytes, 0 at the end; EACCES without the right of an administrator, EINVAL when buf has no room for " +

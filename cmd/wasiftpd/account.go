@@ -187,6 +187,7 @@ func (a *account) open(folders *folders, options fsbridge.DirOptions) (*host.Acc
 	own := &host.Account{
 		Name: a.unique, FS: dir, Rights: a.rights, Rules: a.ruled, Charset: a.charset, MaxSessions: a.maxSessions,
 		Shared: a.shared, Close: leave, Rates: a.rates, Folder: a.root,
+		ListZone: a.listZone, ListOwner: a.listOwner, ListGroup: a.listGroup,
 	}
 	if !a.writes() {
 		own.FS = fsbridge.ReadOnly(dir)

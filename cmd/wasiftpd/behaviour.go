@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 	_ "time/tzdata" // for machines without zones of their own
 
@@ -42,25 +43,41 @@ func checkCharset(name string) error {
 	return nil
 }
 
-func (o *options) setListZone(name string) error {
-	zone, err := time.LoadLocation(name)
-	if err != nil {
-		return fmt.Errorf("%q is no time zone such as Europe/Berlin, Local or UTC", name)
-	}
-	o.config.ListZone = zone
-	return nil
+func (o *options) setListZone(name string) (err error) {
+	o.config.ListZone, err = zoneOf(name)
+	return err
 }
 
-func (o *options) setOwner(s string) error {
+// zones are those that were asked for: to load one takes longer than all else of a file.
+var zones sync.Map
+
+func zoneOf(name string) (*time.Location, error) {
+	if known, ok := zones.Load(name); ok {
+		return known.(*time.Location), nil
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no time zone such as Europe/Berlin, Local or UTC", name)
+	}
+	zones.Store(name, zone)
+	return zone, nil
+}
+
+func (o *options) setOwner(s string) (err error) {
+	o.config.Behaviour.Owner, o.config.Behaviour.Group, err = parseOwner(s)
+	return err
+}
+
+// parseOwner reads OWNER[:GROUP].
+func parseOwner(s string) (owner, group string, err error) {
 	owner, group, both := strings.Cut(s, ":")
 	if !both {
 		group = owner
 	}
 	for _, name := range []string{owner, group} {
 		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return fmt.Errorf("%q is no OWNER or OWNER:GROUP of plain letters", s)
+			return "", "", fmt.Errorf("%q is no OWNER or OWNER:GROUP of plain letters", s)
 		}
 	}
-	o.config.Behaviour.Owner, o.config.Behaviour.Group = owner, group
-	return nil
+	return owner, group, nil
 }

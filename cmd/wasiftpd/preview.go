@@ -228,6 +228,8 @@ func (a *account) notes() []string {
 	add(a.rates != host.Rates{}, "rate %s:%s", sizeText(a.rates.Up), sizeText(a.rates.Down))
 	add(a.quota != quota.Limits{}, "quota %s:%s", sizeText(a.quota.Bytes), strconv.FormatInt(a.quota.Files, 10))
 	add(a.charset != "", "charset %s", a.charset)
+	add(a.listZone != nil, "list-time-zone %v", a.listZone)
+	add(a.listOwner != "", "owner %s:%s", a.listOwner, a.listGroup)
 	if a.umask != nil {
 		add(true, "umask %03o", *a.umask)
 	}

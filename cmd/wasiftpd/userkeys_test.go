@@ -49,6 +49,7 @@ func TestUserKeysWithCurl(t *testing.T) {
 		}},
 		{"quota = 1000", []attempt{{[]string{"-T", filepath.Join(dir, "short"), "SERVER/"}, ""}, {[]string{"-T", small, "SERVER/"}, "552"}}},
 		{"charset = 'Shift_JIS'", []attempt{{[]string{"-T", small, "SERVER/%83e%83X%83g"}, ""}}},
+		{"owner = 'eve:cams'\nlist_time_zone = 'Pacific/Kiritimati'", list("")},
 		{"rate = '0:64k'", []attempt{{[]string{"-o", filepath.Join(dir, "got"), "SERVER/large"}, ""}}},
 	}
 	config := "tls = 'self-signed'\ntls-dir = 'tls'\nstate-dir = 'state'\n[defaults]\nroot = 'of/%u'\ntime_zone = 'UTC'\n" +
@@ -74,6 +75,10 @@ func TestUserKeysWithCurl(t *testing.T) {
 				out, ok := curl(t, args...)
 				if ok != (a.code == "") || !strings.Contains(out, "< "+a.code) {
 					t.Errorf("%q: want %q, and curl says\n%s", a.args, a.code, out)
+				}
+				if hour := time.Now().UTC().Add(14 * time.Hour).Format("Jan _2"); strings.HasPrefix(test.keys, "owner") &&
+					!strings.Contains(out, " eve      cams ") && !strings.Contains(out, hour) {
+					t.Errorf("the listing is\n%s", out)
 				}
 				// 80 KiB at 64 KiB a second, less what may go at once.
 				if took := time.Since(began); strings.HasPrefix(test.keys, "rate") && took < 800*time.Millisecond {

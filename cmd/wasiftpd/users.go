@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"wasiftp/fsbridge"
 	"wasiftp/host"
@@ -80,6 +81,9 @@ type entry struct {
 	certificate string       // the common name of the client certificate that must be shown; "" is any
 	admission   admission
 	rules       []fsbridge.Rule
+
+	listZone             *time.Location // nil is that of --list-time-zone
+	listOwner, listGroup string         // "" are those of --owner
 }
 
 // same says whether two entries give a user the same account.

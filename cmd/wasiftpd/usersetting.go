@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 
@@ -42,6 +40,10 @@ var userSettings = []userSetting{
 		"max, accept and refuse limit uploads",
 		`[{path = "/archive/**", rights = "ro"}, {path = "/in", rights = "wo", max = "20M", refuse = ["*.exe"]}]`, (*entry).setRules},
 	{"charset", false, "the character set of the user's client, for names of files", `"Shift_JIS"`, text((*entry).setCharset)},
+	{"list_time_zone", false, "the zone of the times of LIST, in place of that of --list-time-zone", `"Asia/Tokyo"`,
+		text((*entry).setListZone)},
+	{"owner", false, "listings say that files belong to OWNER or OWNER:GROUP, in place of --owner", `"camera:cameras"`,
+		text((*entry).setOwner)},
 	{"umask", false, "taken from the permissions of new files and folders, in place of the process's umask",
 		`"027"`, (*entry).setUmask},
 	{"locked", false, "true refuses the user's logins", `false`, flagOf(func(e *entry) *bool { return &e.locked })},
@@ -265,21 +267,19 @@ func (e *entry) addNetwork(text string) error {
 	return err
 }
 
-// zones are those of the files that were read: to load one takes longer than all else.
-var zones sync.Map
+func (e *entry) setZone(name string) (err error) {
+	e.admission.zone, err = zoneOf(name)
+	return err
+}
 
-func (e *entry) setZone(name string) error {
-	if known, ok := zones.Load(name); ok {
-		e.admission.zone = known.(*time.Location)
-		return nil
-	}
-	zone, err := time.LoadLocation(name)
-	if err != nil {
-		return fmt.Errorf("%q is no time zone such as Europe/Berlin, Local or UTC", name)
-	}
-	zones.Store(name, zone)
-	e.admission.zone = zone
-	return nil
+func (e *entry) setListZone(name string) (err error) {
+	e.listZone, err = zoneOf(name)
+	return err
+}
+
+func (e *entry) setOwner(s string) (err error) {
+	e.listOwner, e.listGroup, err = parseOwner(s)
+	return err
 }
 
 func (e *entry) setAfter(text string) (err error) {

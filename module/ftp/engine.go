@@ -27,6 +27,7 @@ type Engine struct {
 	index  verbIndex
 	has    Need // what the world and the configuration offer
 	style  longStyle
+	zones  [][]ZoneChange // of accounts' styles, which share them
 
 	// One of these two is nil.
 	transferer Transferer
@@ -48,6 +49,7 @@ type Engine struct {
 	namer    Namer        // nil: names are the same with and without UTF-8
 	enterer  Enterer      // nil: every directory can be entered
 	programs ProgramNamer // nil: nobody wants to know the clients' programs
+	styler   Styler       // nil: the style of the configuration is that of all accounts
 
 	now      int64 // the time by a clock that is never set; limits of time count by it
 	ahead    int64 // how far the wall clock is ahead of now
@@ -78,7 +80,7 @@ func New(world World, config Config) *Engine {
 		config.LineLength = defaultLineLength
 	}
 	e := &Engine{world: world, config: config, verbs: verbs, sites: siteVerbs, sessions: newTable(16)}
-	e.style = longStyle{owners: ownerColumns(config.Behaviour.Owner, config.Behaviour.Group), zone: config.Zone}
+	e.style.set(Style{config.Behaviour.Owner, config.Behaviour.Group, config.Zone})
 	if !config.PassiveOnly {
 		e.has |= NeedActive
 	}
@@ -94,6 +96,7 @@ func New(world World, config Config) *Engine {
 	e.namer, _ = world.(Namer)
 	e.enterer, _ = world.(Enterer)
 	e.programs, _ = world.(ProgramNamer)
+	e.styler, _ = world.(Styler)
 	behaviour, allow := &config.Behaviour, &config.Allow
 	detect(e, &e.hasher, !behaviour.NoHash, NeedHash)
 	detect(e, &e.deflater, !behaviour.NoModeZ, NeedDeflate)

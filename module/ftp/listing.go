@@ -25,6 +25,7 @@ type listing struct {
 	listRequest
 	e     *Engine
 	facts factStyle
+	style *longStyle // of formLong
 
 	dir     Handle // the folder being read, 0 when there is none
 	page    page   // entries of the folder that are not listed yet
@@ -93,8 +94,11 @@ func (s *session) beginList(dir Handle, name, pathname, pattern []byte, request 
 			l.hold()
 		}
 	}
-	if request.form == formNames {
+	switch request.form {
+	case formNames:
 		l.setPrefix(pathname)
+	case formLong:
+		l.style = s.longStyle()
 	}
 	s.begin(transfer{list: l})
 	if request.control {
@@ -430,7 +434,7 @@ func (l *listing) append(entry *Entry) {
 	out := l.out
 	switch l.form {
 	case formLong:
-		out = appendLong(out, &entry.FileInfo, &l.e.style, l.e.lately())
+		out = appendLong(out, &entry.FileInfo, l.style, l.e.lately())
 	case formNames:
 		if len(l.prefix) > 0 {
 			out = append(out, l.prefix...)

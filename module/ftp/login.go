@@ -23,8 +23,9 @@ type identity struct {
 	failures int // failed logins
 	user     []byte
 	rights   Rights
-	able     Abilities // what the account's files can do; all before the login
-	masked   bool      // SITE UMASK has set umask
+	able     Abilities  // what the account's files can do; all before the login
+	style    *longStyle // of LIST; nil until it is needed
+	masked   bool       // SITE UMASK has set umask
 	umask    uint32
 	dir      []byte // the current directory, relative to the root; empty is the root
 }

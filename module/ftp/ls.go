@@ -3,6 +3,8 @@ package ftp
 import (
 	"encoding/binary"
 	"slices"
+
+	"wasiftp/wasi"
 )
 
 // halfYear is the age up to which a file's line shows the hour and not the year, as with
@@ -45,8 +47,8 @@ func appendTarget(b []byte, entry *Entry) []byte {
 	return b
 }
 
-// longStyle is the part of long lines that the configuration sets. It keeps what it last
-// made, because the files in a folder are much alike.
+// longStyle is the part of long lines that the configuration or the account sets. It keeps
+// what it last made, because the files in a folder are much alike.
 type longStyle struct {
 	owners string // the columns of owner and group
 	zone   []ZoneChange
@@ -59,6 +61,43 @@ type longStyle struct {
 type lineBegin struct {
 	mode, links uint32
 	columns     []byte // empty before the first file
+}
+
+func (s *longStyle) set(style Style) {
+	*s = longStyle{owners: ownerColumns(style.Owner, style.Group), zone: style.Zone}
+}
+
+// longStyle is the style of the session's long lines. That of an account is asked for once
+// a login.
+func (s *session) longStyle() *longStyle {
+	e := s.e
+	if s.style == nil {
+		s.style = &e.style
+		if e.styler != nil && s.able&wasi.AbleStyle != 0 {
+			if own, err := e.styler.Style(s.handle); err == nil {
+				own.Zone = e.shared(own.Zone)
+				s.style = new(longStyle)
+				s.style.set(own)
+			}
+		}
+	}
+	return s.style
+}
+
+// maxZones bounds the zones that are kept for accounts to share.
+const maxZones = 64
+
+// shared is a zone that is kept, in place of an equal one: each takes some kilobytes.
+func (e *Engine) shared(zone []ZoneChange) []ZoneChange {
+	for _, kept := range e.zones {
+		if slices.Equal(kept, zone) {
+			return kept
+		}
+	}
+	if len(e.zones) < maxZones {
+		e.zones = append(e.zones, zone)
+	}
+	return zone
 }
 
 // begin has the columns in front of a file's size.

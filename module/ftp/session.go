@@ -90,7 +90,7 @@ func (s *session) handleEvent(event *Event) {
 		s.hungUp()
 	case EventRights:
 		if s.login == loginDone {
-			s.rights, s.able = event.Rights, event.Able
+			s.rights, s.able, s.style = event.Rights, event.Able, nil
 		}
 	case EventTransfer:
 		if event.Handle == s.transfer.file && s.transfer.state == transferMoving && s.transfer.dtp == nil {

@@ -229,6 +229,19 @@ type ProgramNamer interface {
 	NameProgram(session Handle, program []byte)
 }
 
+// Styler is a [World] with accounts that have a style of LIST of their own.
+type Styler interface {
+	// Style is that of the session's account, which has AbleStyle. An error stands for the
+	// style of the configuration.
+	Style(session Handle) (Style, error)
+}
+
+// Style is how LIST shows files.
+type Style struct {
+	Owner, Group string       // of all files; "" is ftp
+	Zone         []ZoneChange // in order of time; nil is UTC
+}
+
 // TLSStopper is a [World] that can end TLS before the control connection ends
 // (CCC).
 type TLSStopper interface {

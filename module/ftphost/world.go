@@ -25,6 +25,7 @@ var (
 	_ ftp.TLSStopper    = (*imports)(nil)
 	_ ftp.Namer         = (*imports)(nil)
 	_ ftp.ProgramNamer  = (*imports)(nil)
+	_ ftp.Styler        = (*imports)(nil)
 	_ ftp.TLSJoiner     = (*imports)(nil)
 	_ ftp.Hasher        = (*imports)(nil)
 	_ ftp.Deflater      = (*imports)(nil)
@@ -85,16 +86,19 @@ func readConfig(size uint32) (_ ftp.Config, ok bool) {
 		return ftp.Config{}, false
 	}
 	w, ok := wasi.GetConfig(buf[:min(n, size)])
-	var zone []ftp.ZoneChange
-	for since, ahead := range w.Zone.Changes {
-		zone = append(zone, ftp.ZoneChange{Since: nanoseconds(since), Ahead: nanoseconds(int64(ahead))})
-	}
 	return ftp.Config{
 		LoginTime: w.LoginTime, IdleTime: w.IdleTime, StallTime: w.StallTime, DataTime: w.DataTime,
 		FailureDelay: w.FailureDelay, LoginFailures: int(w.LoginFailures), LineLength: int(w.LineLength),
 		AllowForeignData: w.ForeignData, TLS: w.TLS, Require: ftp.Requirement(w.TLSRequired), Greeting: w.Greeting,
-		ShortReads: w.ShortReads, Behaviour: w.Behaviour, Allow: w.Allow, Zone: zone,
+		ShortReads: w.ShortReads, Behaviour: w.Behaviour, Allow: w.Allow, Zone: zoneOf(w.Zone),
 	}, ok
+}
+
+func zoneOf(z wasi.Zone) (zone []ftp.ZoneChange) {
+	for since, ahead := range z.Changes {
+		zone = append(zone, ftp.ZoneChange{Since: nanoseconds(since), Ahead: nanoseconds(int64(ahead))})
+	}
+	return zone
 }
 
 // nanoseconds converts seconds, and bounds them where the result would overflow.
@@ -174,6 +178,21 @@ func (*imports) NameProgram(session ftp.Handle, program []byte) {
 	var n uint32
 	name, size := pointer(program)
 	sessionNames(uint32(session), wasi.NameProgram, name, size, nil, 0, &n)
+}
+
+// Style implements [ftp.Styler].
+func (*imports) Style(session ftp.Handle) (ftp.Style, error) {
+	buf := make([]byte, wasi.MaxStyle)
+	var n uint32
+	p, room := pointer(buf)
+	if err := fault(sessionNames(uint32(session), wasi.NamesStyle, nil, 0, p, room, &n)); err != nil {
+		return ftp.Style{}, err
+	}
+	s, ok := wasi.GetStyle(buf[:min(n, room)])
+	if !ok {
+		return ftp.Style{}, ftp.ErrName
+	}
+	return ftp.Style{Owner: s.Owner, Group: s.Group, Zone: zoneOf(s.Zone)}, nil
 }
 
 // StartTLS implements [ftp.Sockets].

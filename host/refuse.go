@@ -63,14 +63,17 @@ func replyText(text, instead string) string {
 	return text
 }
 
-// refusalOf finds the error of Refuse in an error of the embedder's, whose methods may panic.
+// refusalOf finds the error of Refuse, or of a name that a rule refuses, in an error of the
+// embedder's, whose methods may panic.
 func refusalOf(err error) (found *refusal) {
 	defer func() {
 		if recover() != nil {
 			found = nil
 		}
 	}()
-	errors.As(err, &found)
+	if !errors.As(err, &found) && errors.Is(err, fsbridge.ErrRefusedName) {
+		return refusedName
+	}
 	return found
 }
 
@@ -146,9 +149,6 @@ var refusedName = &refusal{553, "A rule refuses this name."}
 func failed(err error) answer {
 	if err == nil {
 		return answer{}
-	}
-	if errors.Is(err, fsbridge.ErrRefusedName) {
-		return answer{errno: refusedName.errno(), err: err, refused: refusedName.verdict()}
 	}
 	a := answer{errno: errnoOf(err), err: err}
 	if r := refusalOf(err); r != nil {

@@ -30,7 +30,7 @@ type boundary struct {
 func readBoundary() *boundary {
 	b := &boundary{files: map[string]*ast.File{}}
 	fset := token.NewFileSet()
-	for _, name := range []string{"errno.go", "record.go", "rights.go", "config.go", "who.go", "zone.go"} {
+	for _, name := range []string{"errno.go", "record.go", "rights.go", "config.go", "who.go", "style.go", "zone.go"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			log.Fatal(err)
@@ -108,7 +108,8 @@ func (b *boundary) records() string {
 		{"event", "EventSize", "", "// Event is one"}, {"address", "AddrSize", "", "// PutAddr writes"},
 		{"stat", "StatSize", "", "// Stat describes"},
 		{"directory entry", "DirentSize", " and more", "// AppendDirent appends"},
-		{"session", "WhoSize", " and more", "// Who describes"}, {"change of the zone", "zoneSize", "", "// Zone says"},
+		{"session", "WhoSize", " and more", "// Who describes"}, {"style", "styleSize", " and more", "// Style is how"},
+		{"change of the zone", "zoneSize", "", "// Zone says"},
 	} {
 		out += fmt.Sprintf("| %s | %s%s | %s |\n", r.name, b.constant(r.size), r.more, b.layout(r.comment, " · "))
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -95,7 +97,7 @@ func (l *logs) openFiles(o *options) error {
 func (l *logs) open(path, format, key string) (*backlog, error) {
 	file, err := openLogFile(path, l.logger)
 	if err != nil {
-		return nil, blame(key, path, fmt.Errorf("cannot write %s: %w; give another file with --%s", path, errors.Unwrap(err), key))
+		return nil, unwritable(key, path, err)
 	}
 	l.files = append(l.files, file)
 	lines := newBacklogOf(file, format, &outage{logger: l.logger, file: path})
@@ -104,6 +106,36 @@ func (l *logs) open(path, format, key string) (*backlog, error) {
 		file.close()
 	})
 	return lines, nil
+}
+
+func unwritable(key, path string, err error) error {
+	return blame(key, path, fmt.Errorf("cannot write %s: %w; give another file with --%s", path, errors.Unwrap(err), key))
+}
+
+// check finds that a file can't be written. It makes none.
+func (o *logOptions) check() error {
+	check := func(key, path string) error {
+		if path == "" {
+			return nil
+		}
+		info, err := os.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			_, err = os.Stat(filepath.Dir(path))
+		case err == nil && !info.Mode().IsRegular():
+			err = errNoFile
+		case err == nil:
+			var file *os.File
+			if file, err = os.OpenFile(path, os.O_WRONLY, 0); err == nil {
+				file.Close()
+			}
+		}
+		if err != nil {
+			return unwritable(key, path, err)
+		}
+		return nil
+	}
+	return errors.Join(check("log-file", o.file), check("transfer-log", o.transfers))
 }
 
 // reopen opens the files anew whenever a signal comes, until ctx ends.

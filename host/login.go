@@ -203,7 +203,7 @@ func (s *session) authenticate(ctx context.Context, given Login, attempt *bans.A
 	if attempt.Banned() {
 		s.spoken.told.Store(true)
 		s.observe(Event{Kind: LoginFailed, User: given.User, Err: bans.ErrBanned})
-		return answer{errno: wasi.EMFILE}
+		return loginRefused(banned)
 	}
 	l, err := s.logIn(ctx, given)
 	if err == nil {
@@ -219,7 +219,7 @@ func (s *session) authenticate(ctx context.Context, given Login, attempt *bans.A
 		return answer{errno: wasi.EIO}
 	}
 	if r := refusalOf(err); r != nil {
-		return answer{errno: r.loginErrno(), refused: r.loginVerdict()}
+		return loginRefused(r)
 	}
 	if errors.Is(err, errAccountFull) || errors.Is(err, ErrBusy) {
 		return answer{errno: wasi.EMFILE}
@@ -229,6 +229,11 @@ func (s *session) authenticate(ctx context.Context, given Login, attempt *bans.A
 	}
 	return answer{errno: wasi.EACCES}
 }
+
+// banned is the reply to a login that waited when its address was banned.
+var banned = &refusal{421, "Too many logins from your address have failed, try again later."}
+
+func loginRefused(r *refusal) answer { return answer{errno: r.loginErrno(), refused: r.loginVerdict()} }
 
 var (
 	errAccountFull = errors.New("too many sessions of this account")

@@ -87,7 +87,9 @@ func behindNAT(t *testing.T, rules string, args ...string) examined {
 	command.Env = append(os.Environ(), "PROGRAM="+self, "RULES="+rules, asProgram+"=1", fmt.Sprintf("BAD_RULES=%d", noHelper))
 	var out, errs bytes.Buffer
 	command.Stdout, command.Stderr = &out, &errs
-	err = command.Run()
+	if err := command.Run(); command.ProcessState == nil {
+		t.Fatal(err)
+	}
 	r := examined{t: t, code: command.ProcessState.ExitCode()}
 	switch {
 	case r.code == noNetwork, out.Len() == 0 && strings.HasPrefix(errs.String(), "unshare:"):

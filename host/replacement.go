@@ -14,7 +14,12 @@ var ErrNotLoggedIn = errors.New("the session is not logged in")
 var (
 	errOtherName = errors.New("SetAccount got an account of another name than the session's")
 	errNoAccount = errors.New("SetAccount got no account")
+	errManyOpen  = errors.New("the accounts before are not closed yet")
 )
+
+// mostReplaced bounds the accounts of a session that SetAccount has replaced and that are open
+// still: to replace them is quicker than to close them.
+const mostReplaced = 1000
 
 // SetAccount gives the session another account of the same name, as if the client had logged in
 // anew and got that one: its rights, rules, quota, rates and storage hold from the next command on.
@@ -25,8 +30,8 @@ var (
 // remain, whatever account.Charset says. MaxSessions does not count for a session that is logged in
 // already. Neither [Hooks].Login nor the Authenticator is asked.
 //
-// The Close of the account before is called once the files that it had open are closed. If
-// SetAccount fails, nothing changes and account.Close is called. The error is [ErrNotLoggedIn], or
+// The Close of the account before is called once the files that it had open are closed. While
+// 1,000 accounts of the session wait for that, SetAccount fails. If it fails, nothing changes and account.Close is called. The error is [ErrNotLoggedIn], or
 // names what is wrong with the account, which [Account] says of a login.
 //
 // SetAccount calls methods of account.FS, and so may take as long as they do.
@@ -34,10 +39,10 @@ func (s Session) SetAccount(account *Account) error {
 	switch {
 	case account == nil:
 		return errNoAccount
-	case s.of == nil && account.Close != nil:
-		return errors.Join(ErrNotLoggedIn, account.Close())
 	case s.of == nil:
-		return ErrNotLoggedIn
+		return errors.Join(ErrNotLoggedIn, called(account.Close))
+	case s.of.replaced.Load() >= mostReplaced:
+		return errors.Join(errManyOpen, called(account.Close))
 	}
 	live := s.of
 	l, err := live.prepare(account, live.user())
@@ -49,6 +54,12 @@ func (s Session) SetAccount(account *Account) error {
 		l.drop()
 		return err
 	}
+	live.replaced.Add(1)
+	closeOld := old.close
+	old.close = func() error {
+		defer live.replaced.Add(-1)
+		return called(closeOld)
+	}
 	part := func() {
 		live.former = append(live.former, old)
 		live.partFormer()
@@ -58,6 +69,14 @@ func (s Session) SetAccount(account *Account) error {
 	}
 	live.tellRights()
 	return nil
+}
+
+// called calls an [Account.Close], if there is one.
+func called(close func() error) error {
+	if close == nil {
+		return nil
+	}
+	return close()
 }
 
 // exchange puts a login in the place of its session's, which it returns. The session counts once

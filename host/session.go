@@ -45,6 +45,7 @@ type session struct {
 	objects  []uint32               // handles of the objects that the session owns
 	named    atomic.Pointer[string] // the virtual host, for other goroutines; nil for none
 	program  atomic.Pointer[string] // the name of the client's program; nil for none
+	replaced atomic.Int32           // accounts that SetAccount has replaced and that are open still
 	unheard  atomic.Bool            // other rights of the account than those that the engine knows
 	heard    int64                  // the shard's step in which the engine learnt of others; see shard.ran
 	sealed   atomic.Uint32          // TLS of the embedder's beneath the session: version << 16 | suite; 0 for none

@@ -31,8 +31,9 @@ const mostReplaced = 1000
 // already. Neither [Hooks].Login nor the Authenticator is asked.
 //
 // The Close of the account before is called once the files that it had open are closed. While
-// 1,000 accounts of the session wait for that, SetAccount fails. If it fails, nothing changes and account.Close is called. The error is [ErrNotLoggedIn], or
-// names what is wrong with the account, which [Account] says of a login.
+// 1,000 accounts of the session wait for that, SetAccount fails. If it fails, nothing changes and
+// account.Close is called. The error is [ErrNotLoggedIn], or names what is wrong with the account,
+// which [Account] says of a login.
 //
 // SetAccount calls methods of account.FS, and so may take as long as they do.
 func (s Session) SetAccount(account *Account) error {

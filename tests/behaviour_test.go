@@ -81,7 +81,8 @@ func TestStyleOfAccount(t *testing.T) {
 		content, _ := c.get("MLSD")
 		assert.Contains(t, string(content), "modify=20010203040506;")
 	}
-	require.NoError(t, server.Sessions()[0].SetAccount(&host.Account{Name: "own", FS: files, Rights: host.ReadOnly, ListOwner: "new"}))
+	next := &host.Account{Name: "own", FS: files, Rights: host.ReadOnly, ListOwner: "new"}
+	require.NoError(t, server.Sessions()[0].SetAccount(next))
 	content, _ := c.get("LIST")
 	assert.Regexp(t, "new      all .* Feb  4  2001 f", string(content))
 	require.Equal(t, 331, c.do("USER bad"))

@@ -119,7 +119,8 @@ func TestDocumentedStyle(t *testing.T) {
 	s := Style{Owner: "1", Group: "22", Zone: Zone("").Then(4, 5)}
 	b := s.Append(nil)
 	fields := layout(row(t, "| style | 8 and more |"))
-	if len(fields) != 2 || number(b, fields[0]) != 1 || number(b, fields[1]) != 2 || string(b[8:11]) != "122" || Zone(b[11:]) != s.Zone {
+	if len(fields) != 2 || number(b, fields[0]) != 1 || number(b, fields[1]) != 2 || string(b[8:11]) != "122" ||
+		Zone(b[11:]) != s.Zone {
 		t.Errorf("%v of %v", fields, b)
 	}
 	for n := range b {

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/netip"
 	"strconv"
@@ -134,14 +132,7 @@ func oneArgument(cmd *cobra.Command, args []string) error {
 }
 
 func (p *program) listBans(given string) error {
-	dir, err := stateDir(given, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return err
-	}
-	list, err := banstore.List(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("no server keeps bans in %s; choose the server's folder with --state-dir", dir)
-	}
+	list, err := openKept(given, "no server keeps bans", banstore.List)
 	if err != nil {
 		return err
 	}

@@ -17,10 +17,7 @@ import (
 // code.
 func (s *running) curl(password, from string) int {
 	s.t.Helper()
-	path, err := exec.LookPath("curl")
-	if err != nil {
-		s.t.Skip("curl is not installed")
-	}
+	path := tool(s.t, "curl")
 	args := []string{"-sS", "--noproxy", "*", "--user", "ann:" + password, "ftp://" + s.addr + "/"}
 	if from != "" {
 		args = append([]string{"--interface", from}, args...)

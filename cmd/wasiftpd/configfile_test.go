@@ -170,7 +170,8 @@ func TestConfigurationFaults(t *testing.T) {
 		{userTable("a", "rights = 'ro'\ncertificate = 'x'"), `1:3: user "a" is to show a certificate, which needs tls-client-ca`},
 		{userTable("a", "rules = [{path = 'x', rights = ''}]"), `4:18: rules: path: the path does not begin with /`},
 		{userTable("a", "rules = [{path = '/x', rights = 'x'}]"), `4:33: rules: rights: "x" is no right`},
-		{userTable("a", "rules = [{path = '/x', rights = '', max = '1X'}]"), `4:43: rules: max: "1X" is no number of bytes such as 4096, 512k, 10M or 1G`},
+		{userTable("a", "rules = [{path = '/x', rights = '', max = '1X'}]"),
+			`4:43: rules: max: "1X" is no number of bytes such as 4096, 512k, 10M or 1G`},
 		{userTable("a", "rules = [{path = '/x'}]"), `4:10: rules: a rule needs a path`},
 		{userTable("a", "rules = [{pat = '/x'}]"), `4:11: rules: there is no key "pat"; did you mean path?`},
 		{userTable("a", "rights = 'ro'\nrules = [{path = '/x[', rights = ''}]"), `5:10: rules: `},
@@ -246,7 +247,8 @@ func TestConfigurationSample(t *testing.T) {
 	sample, _ := exits(t, 0, nil, "config")
 	exits(t, 0, nil, "check", "--root", dir, "--config", write(t, dir, "wasiftpd.toml", sample))
 	bare := regexp.MustCompile(`(?m)^#(\S)`).ReplaceAllString(sample, "$1")
-	for _, key := range []string{"\npasswords = [", "\nuser = [", "\nurl = ", "\nheaders = "} { // faults beside password, [[user]] and run
+	// These are faults beside password, [[user]] and run.
+	for _, key := range []string{"\npasswords = [", "\nuser = [", "\nurl = ", "\nheaders = "} {
 		bare = strings.Replace(bare, key, "\n#", 1)
 	}
 	program, err := os.Executable()

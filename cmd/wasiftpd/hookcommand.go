@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"log/slog"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -44,14 +41,7 @@ func (p *program) hooksCommand() *cobra.Command {
 
 // withSpool opens the spool in a folder, which must have events for the hooks that are named.
 func (p *program) withSpool(given string, work func(*events.FolderSpool) error, names ...string) error {
-	dir, err := stateDir(given, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return err
-	}
-	spool, err := events.OpenKept(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("no event was kept in %s; choose the server's folder with --state-dir", dir)
-	}
+	spool, err := openKept(given, "no event was kept", events.OpenKept)
 	if err != nil {
 		return err
 	}

@@ -153,10 +153,7 @@ func TestHostWithAnothersCertificate(t *testing.T) {
 
 func TestClientCurlAtHosts(t *testing.T) {
 	t.Parallel()
-	curl, err := exec.LookPath("curl")
-	if err != nil {
-		t.Skip("curl is not here; Debian's curl has it")
-	}
+	curl := tool(t, "curl")
 	a := newAuthority(t)
 	s := hosted(t, a)
 	ca := write(t, t.TempDir(), "ca.pem", a.pem())

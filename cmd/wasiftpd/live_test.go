@@ -112,10 +112,7 @@ func TestLimitsAreLive(t *testing.T) {
 // gone.
 func TestRatesAreLive(t *testing.T) {
 	t.Parallel()
-	path, err := exec.LookPath("curl")
-	if err != nil {
-		t.Skip("curl is not installed")
-	}
+	path := tool(t, "curl")
 	c := startChanging(t, "")
 	write(t, filepath.Join(c.dir, "srv"), "file", strings.Repeat("x", 48<<10))
 	fetch := func() time.Duration {

@@ -25,7 +25,7 @@ func tool(t *testing.T, name string) string {
 			return found
 		}
 	}
-	t.Skipf("%s is not installed", name)
+	t.Skipf("%s is not here; .ci/run names the packages that the tests need", name)
 	return ""
 }
 

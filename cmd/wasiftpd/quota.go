@@ -138,14 +138,7 @@ func (p *program) quotaCommand() *cobra.Command {
 }
 
 func (p *program) showQuotas(given string) error {
-	dir, err := stateDir(given, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return err
-	}
-	rows, err := quota.Show(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("no quota was counted in %s; choose the server's folder with --state-dir", dir)
-	}
+	rows, err := openKept(given, "no quota was counted", quota.Show)
 	if err != nil {
 		return err
 	}

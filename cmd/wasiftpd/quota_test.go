@@ -32,10 +32,7 @@ func TestQuotaFlag(t *testing.T) {
 // curl runs the real client, and returns what it says.
 func curl(t *testing.T, args ...string) (out string, ok bool) {
 	t.Helper()
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("curl is not installed")
-	}
-	b, err := exec.Command("curl", append([]string{"-sS", "-v", "--max-time", "60"}, args...)...).CombinedOutput()
+	b, err := exec.Command(tool(t, "curl"), append([]string{"-sS", "-v", "--max-time", "60"}, args...)...).CombinedOutput()
 	return string(b), err == nil
 }
 

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
@@ -29,10 +31,23 @@ func (s *state) open() (dir string, err error) {
 	return s.dir, err
 }
 
+// openKept opens what a server keeps in its state folder: missing says that there is none.
+func openKept[T any](given, missing string, open func(dir string) (T, error)) (kept T, err error) {
+	dir, err := stateDir(given, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return kept, err
+	}
+	if kept, err = open(dir); errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%s in %s; choose the server's folder with --state-dir", missing, dir)
+	}
+	return kept, err
+}
+
 func stateDir(given string, logger *slog.Logger) (string, error) {
 	dir, err := privateDir(given, usualStates(), logger)
 	if err != nil {
-		return "", fmt.Errorf("there is no private folder for quotas, bans and the events of hooks: %w; choose one with --state-dir", err)
+		return "", fmt.Errorf("there is no private folder for quotas, bans and the events of hooks: %w; choose one with --state-dir",
+			err)
 	}
 	return dir, nil
 }

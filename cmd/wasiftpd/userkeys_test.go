@@ -47,7 +47,9 @@ func TestUserKeysWithCurl(t *testing.T) {
 		{"rules = [{path = '/in', rights = 'wo', max = 1000}]", []attempt{
 			{[]string{"-T", write(t, dir, "short", "z"), "SERVER/in/"}, ""}, {[]string{"-T", small, "SERVER/in/"}, "552"},
 		}},
-		{"quota = 1000", []attempt{{[]string{"-T", filepath.Join(dir, "short"), "SERVER/"}, ""}, {[]string{"-T", small, "SERVER/"}, "552"}}},
+		{"quota = 1000", []attempt{
+			{[]string{"-T", filepath.Join(dir, "short"), "SERVER/"}, ""}, {[]string{"-T", small, "SERVER/"}, "552"},
+		}},
 		{"charset = 'Shift_JIS'", []attempt{{[]string{"-T", small, "SERVER/%83e%83X%83g"}, ""}}},
 		{"owner = 'eve:cams'\nlist_time_zone = 'Pacific/Kiritimati'", list("")},
 		{"rate = '0:64k'", []attempt{{[]string{"-o", filepath.Join(dir, "got"), "SERVER/large"}, ""}}},

@@ -82,8 +82,7 @@ var connectChecks = []Check[*exam]{
 			},
 			"stripped": {
 				Level: Fault, Means: "FEAT offers AUTH TLS, and AUTH TLS is refused: the server has no certificate, or something on the " +
-					"way " +
-					"keeps clients from TLS.",
+					"way keeps clients from TLS.",
 				Do: "Give the server a certificate. If it has one, and no AUTH in its log, turn off the FTP inspection of the firewall " +
 					"on the way.",
 				Set: `tls-acme = ["{host}"]`,

@@ -7,7 +7,6 @@ import (
 	"log"
 	"net"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -73,7 +72,7 @@ func TestACME(t *testing.T) {
 				s.log.until("certificate loaded")
 				s.dialTLS(&tls.Config{RootCAs: roots, ServerName: host})
 				s.dialTLS(&tls.Config{InsecureSkipVerify: true}) // sends no server name
-				s.signal <- os.Interrupt
+				s.interrupt()
 				s.wait()
 				pebble.Close()
 			}

@@ -87,7 +87,7 @@ func TestBansCommand(t *testing.T) {
 		s.curl("wrong", "")
 	}
 	s.log.until("msg=banned")
-	s.signal <- os.Interrupt
+	s.interrupt()
 	if code := s.wait(); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, s.log)
 	}

@@ -196,7 +196,7 @@ func TestHookHostileNames(t *testing.T) {
 		d.do(257, "MKD "+name)
 	}
 	d.do(221, "QUIT")
-	s.signal <- os.Interrupt
+	s.interrupt()
 	s.wait()
 	log, err := os.ReadFile(filepath.Join(in, "events"))
 	if err != nil {

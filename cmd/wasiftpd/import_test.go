@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"wasiftp/host"
 )
@@ -52,9 +53,11 @@ func TestImportPureFTPd(t *testing.T) {
 	dir := t.TempDir()
 	sub := filepath.Join(dir, "sub")
 	folder(t, sub)
+	from, to := time.Now().Add(-2*time.Hour), time.Now().Add(2*time.Hour) // so that bob may come now
 	file := write(t, dir, "pureftpd.passwd",
 		"ann:"+foreign["scrypt"]+":1000:1000::"+dir+"/./::::::::::::\n"+
-			"bob:"+foreign["sha512-crypt"]+":1000:1000:Bob:"+dir+":1024:0:::5:::::::900-1800\n\n"+
+			"bob:"+foreign["sha512-crypt"]+":1000:1000:Bob:"+dir+":1024:0:::5:::::::"+
+			from.Format("1504-")+to.Format("1504")+"\n\n"+
 			"cat:*:1:1::"+sub+"/./in/it:0:0:0:0:0:20:0:::example.org, 10.1.2.3/8,192.0.2.9::2200-30\n"+
 			"dan:*:1:1::"+dir+"/./::512:1:2::::127.0.0.1:10.0.0.0/8::192.0.2.1:\n")
 	r, errs := imported(t, "pure-ftpd", file, "--rights", "rw")
@@ -62,7 +65,7 @@ func TestImportPureFTPd(t *testing.T) {
 	r.lets(t, "bob", "secret", host.ReadWrite)
 	all := r.current.Load().byName
 	for name, want := range map[string]string{
-		"ann": "", "bob": "sessions 5, rate 1k:0, hours 09:00-18:00 (Local)",
+		"ann": "", "bob": "sessions 5, rate 1k:0, hours " + from.Format("15:04-") + to.Format("15:04") + " (Local)",
 		"cat": "locked, quota 0:20, from [10.0.0.0/8 192.0.2.9/32], hours 22:00-00:30 (Local)", "dan": "locked, rate 0:512",
 	} {
 		own := all[name]

@@ -50,8 +50,8 @@ func content(t *testing.T, path string) string {
 
 // stop ends the server, so that its logs are whole.
 func (s *running) stop() {
-	s.signal <- os.Interrupt
-	s.signal <- os.Interrupt
+	s.interrupt()
+	s.interrupt()
 	s.wait()
 }
 

@@ -174,11 +174,19 @@ func (p program) start(t *testing.T, args ...string) *running {
 		t.Fatalf("no address was announced; log:\n%s", s.log)
 	}
 	t.Cleanup(func() {
-		s.signal <- os.Interrupt
-		s.signal <- os.Interrupt
+		s.interrupt()
+		s.interrupt()
 		<-s.exit
 	})
 	return s
+}
+
+// interrupt is Ctrl-C: as of the system, one that nobody waits for is lost.
+func (s *running) interrupt() {
+	select {
+	case s.signal <- os.Interrupt:
+	default:
+	}
 }
 
 // findAddresses waits until the server has announced its addresses, or ended.

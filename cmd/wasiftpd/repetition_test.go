@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -245,7 +244,7 @@ func TestThreat22RepetitionsServed(t *testing.T) {
 		silent.Close()
 	}
 	d.do(221, "QUIT")
-	s.signal <- os.Interrupt
+	s.interrupt()
 	s.wait()
 	log := s.log.String()
 	for part, want := range map[string]int{

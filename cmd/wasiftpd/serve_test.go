@@ -35,7 +35,7 @@ func TestServe(t *testing.T) {
 	d.do(550, "MKD new")
 	d.do(221, "QUIT")
 
-	s.signal <- os.Interrupt
+	s.interrupt()
 	if code := s.wait(); code != 0 {
 		t.Errorf("exit code %d\n%s", code, s.log)
 	}
@@ -116,14 +116,14 @@ func TestDrain(t *testing.T) {
 		d.do(200, "TYPE I")
 		data := d.data(s.addr)
 		d.do(150, "RETR big")
-		s.signal <- os.Interrupt
+		s.interrupt()
 		idle.expect(421)
 		if c, err := net.Dial("tcp", s.addr); err == nil {
 			c.Close()
 			t.Error("it still listens")
 		}
 		if hurry {
-			s.signal <- os.Interrupt
+			s.interrupt()
 		} else if n, err := io.Copy(io.Discard, data); n != size || err != nil {
 			t.Errorf("%d bytes came, %v; want %d", n, err, size)
 		} else {
@@ -150,7 +150,7 @@ func TestStopTimeout(t *testing.T) {
 	d.login("ftp", "x")
 	d.data(s.addr)
 	d.do(150, "RETR big")
-	s.signal <- os.Interrupt
+	s.interrupt()
 	if code := s.wait(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
@@ -180,7 +180,7 @@ func TestStopTimeoutNone(t *testing.T) {
 	d.do(200, "TYPE I")
 	data := d.data(s.addr)
 	d.do(150, "RETR big")
-	s.signal <- os.Interrupt
+	s.interrupt()
 	s.out.until("\nStopping when the running transfers are done; ")
 	if n, err := io.Copy(io.Discard, data); n != size || err != nil {
 		t.Errorf("%d bytes came, %v; want %d", n, err, size)
@@ -216,7 +216,7 @@ func TestThreat22LogInjectionServed(t *testing.T) {
 		d.login("alice", "secret")
 		d.do(257, "MKD "+evil)
 		d.do(221, "QUIT")
-		s.signal <- os.Interrupt
+		s.interrupt()
 		s.wait()
 
 		log := strings.TrimSuffix(s.log.String(), ended)

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 )
 
 // networkSetUp is a script that makes three network namespaces: a client in a public network, a
@@ -70,21 +71,22 @@ add rule ip nat in iifname "c0" tcp dport 50000-50009 dnat to 10.0.0.2
 // behindNAT examines a server behind a router with rules.
 func behindNAT(t *testing.T, rules string, args ...string) examined {
 	t.Helper()
-	for _, tool := range []struct{ name, in string }{{"nft", "nftables"}, {"ip", "iproute2"}, {"unshare", "util-linux"}} {
-		if _, err := exec.LookPath(tool.name); err != nil {
-			t.Skipf("%s is not here; Debian's %s has it", tool.name, tool.in)
-		}
+	for _, name := range []string{"nft", "ip", "unshare"} {
+		tool(t, name)
 	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	warmUp(t)
+	// In a namespace of an ordinary user / belongs to nobody, and no folder in it is private.
+	pair := write(t, t.TempDir(), "pair.pem", newAuthority(t).both("203.0.113.1", time.Now()))
 	script := fmt.Sprintf("trap 'exit %d' ERR\n%s\ntrap - ERR\n%s", noNetwork, networkSetUp, examinationRun)
 	command := exec.Command("unshare", append([]string{
-		"--user", "--map-root-user", "--net", "--mount", "bash", "-c", script, "bash", "--cache-dir", cacheDir, "--tls", "self-signed",
-		"--tls-dir", t.TempDir(), "--root", t.TempDir()}, args...)...)
-	command.Env = append(os.Environ(), "PROGRAM="+self, "RULES="+rules, asProgram+"=1", fmt.Sprintf("BAD_RULES=%d", noHelper))
+		"--user", "--map-root-user", "--net", "--mount", "bash", "-c", script, "bash", "--cache-dir", cacheDir,
+		"--tls-cert", pair, "--tls-key", pair, "--root", t.TempDir()}, args...)...)
+	command.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin", // where Debian has nft
+		"PROGRAM="+self, "RULES="+rules, asProgram+"=1", fmt.Sprintf("BAD_RULES=%d", noHelper))
 	var out, errs bytes.Buffer
 	command.Stdout, command.Stderr = &out, &errs
 	if err := command.Run(); command.ProcessState == nil {

@@ -249,11 +249,7 @@ func TestDoctorPureFTPd(t *testing.T) {
 // startPureFTPd serves a folder to ann, whose password is secret, until the test ends.
 func startPureFTPd(t *testing.T, flags ...string) (addr, root string) {
 	t.Helper()
-	const server = "/usr/sbin/pure-ftpd" // which is not in the PATH of users
-	admin, err := exec.LookPath("pure-pw")
-	if _, missing := os.Stat(server); missing != nil || err != nil {
-		t.Skip("pure-ftpd is not here; Debian's pure-ftpd has it")
-	}
+	server, admin := tool(t, "pure-ftpd"), tool(t, "pure-pw")
 	if os.Geteuid() != 0 {
 		t.Skip("pure-ftpd has to be started by root")
 	}

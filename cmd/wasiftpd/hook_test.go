@@ -172,25 +172,26 @@ func TestHookAnswers(t *testing.T) {
 func TestHookFaults(t *testing.T) {
 	t.Parallel()
 	const url, program = "\nurl = \"http://127.0.0.1/\"\n", "\nrun = [\"/bin/sh\"]\n"
+	on := func(kind string) string { return fmt.Sprintf("[[hook]]\non = [%q]", kind) }
 	for table, want := range map[string]string{
-		"[hook]\non = \"upload\"":                                              ":1:2: a hook is a table with the header [[hook]]",
-		"[[hook]]\non = [\"uplaod\"]" + url:                                    `"uplaod" is nothing that a hook can be for; did you mean upload?`,
-		"[[hook]]\non = [\"upload\"]\nrum = 1" + url:                           `:3:1: there is no key "rum" here; did you mean run?`,
-		"[[hook]]\non = [\"upload\"]":                                          ":1:3: the hook needs either run, a program, or url",
-		"[[hook]]\non = [\"upload\"]" + program + url:                          "the hook needs either run, a program, or url",
-		"[[hook]]" + program:                                                   `:1:3: the hook is for nothing; say on = ["upload"]`,
-		"[[hook]]\non = [\"upload\"]\nrun = [\"/none/such\"]":                  ":3:1: run: cannot run /none/such: ",
-		"[[hook]]\non = [\"upload\"]\nurl = \"ftp://u:topsecret@x\"":           ":3:7: url: it is no URL such as",
-		"[[hook]]\non = [\"upload\"]\nheaders = [\"topsecret\"]" + url:         ":3:12: headers: it is no header such as",
-		"[[hook]]\non = [\"upload\"]\nwait = 1" + url:                          ":3:8: wait: it takes true or false, without quotes",
-		"[[hook]]\non = [\"upload\"]\ntimeout = \"0s\"" + url:                  ":3:11: timeout: ",
-		"[[hook]]\non = [\"upload\"]\nparallel = 0" + url:                      ":3:12: parallel: ",
-		"[[hook]]\non = [\"upload\"]\npaths = [\"in\"]" + url:                  `:3:10: paths: "in" does not begin with /`,
-		"[[hook]]\non = [\"upload\"]\nusers = [\"[\"]" + url:                   ":3:10: users: ",
-		"[[hook]]\non = [\"connect\"]\nwait = true" + url:                      `nobody waits for "connect"`,
-		"[[hook]]\non = [\"login\"]\npaths = [\"/in\"]" + url:                  `there is no path to "login"`,
-		"[[hook]]\non = [\"login\"]" + url + "[[hook]]\non = [\"list\"]" + url: "two hooks are called http://127.0.0.1/, the first at ",
-		"[[hooks]]\non = [\"login\"]" + url:                                    "did you mean hook?",
+		"[hook]\non = \"upload\"":                          ":1:2: a hook is a table with the header [[hook]]",
+		on("uplaod") + url:                                 `"uplaod" is nothing that a hook can be for; did you mean upload?`,
+		on("upload") + "\nrum = 1" + url:                   `:3:1: there is no key "rum" here; did you mean run?`,
+		on("upload"):                                       ":1:3: the hook needs either run, a program, or url",
+		on("upload") + program + url:                       "the hook needs either run, a program, or url",
+		"[[hook]]" + program:                               `:1:3: the hook is for nothing; say on = ["upload"]`,
+		on("upload") + "\nrun = [\"/none/such\"]":          ":3:1: run: cannot run /none/such: ",
+		on("upload") + "\nurl = \"ftp://u:topsecret@x\"":   ":3:7: url: it is no URL such as",
+		on("upload") + "\nheaders = [\"topsecret\"]" + url: ":3:12: headers: it is no header such as",
+		on("upload") + "\nwait = 1" + url:                  ":3:8: wait: it takes true or false, without quotes",
+		on("upload") + "\ntimeout = \"0s\"" + url:          ":3:11: timeout: ",
+		on("upload") + "\nparallel = 0" + url:              ":3:12: parallel: ",
+		on("upload") + "\npaths = [\"in\"]" + url:          `:3:10: paths: "in" does not begin with /`,
+		on("upload") + "\nusers = [\"[\"]" + url:           ":3:10: users: ",
+		on("connect") + "\nwait = true" + url:              `nobody waits for "connect"`,
+		on("login") + "\npaths = [\"/in\"]" + url:          `there is no path to "login"`,
+		on("login") + url + on("list") + url:               "two hooks are called http://127.0.0.1/, the first at ",
+		"[[hooks]]\non = [\"login\"]" + url:                "did you mean hook?",
 	} {
 		config := write(t, t.TempDir(), "wasiftpd.toml", table)
 		code, _, stderr := run(t, nil, "check", "--config", config)
@@ -200,7 +201,7 @@ func TestHookFaults(t *testing.T) {
 		}
 	}
 	config := write(t, t.TempDir(), "wasiftpd.toml",
-		"[[hook]]\non = [\"upload\"]\nwait = true\nusers = [\"a*\"]\npaths = [\"/in\"]"+program)
+		on("upload")+"\nwait = true\nusers = [\"a*\"]\npaths = [\"/in\"]"+program)
 	code, out, stderr := run(t, nil, "check", "--config", config)
 	want := "hook /bin/sh asked before upload of a* in /in " + config + ":1:3"
 	if code != 0 || !strings.Contains(strings.Join(strings.Fields(out), " "), want) {

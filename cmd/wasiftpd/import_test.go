@@ -235,10 +235,7 @@ func TestImportFaults(t *testing.T) {
 // What pure-pw itself has written is read, and the server keeps to it.
 func TestImportFromPurePw(t *testing.T) {
 	t.Parallel()
-	pure, err := exec.LookPath("pure-pw")
-	if err != nil {
-		t.Skip("pure-pw is not here; Debian's pure-ftpd has it")
-	}
+	pure := tool(t, "pure-pw")
 	dir := t.TempDir()
 	file := filepath.Join(dir, "passwd")
 	add := func(name string, flags ...string) {

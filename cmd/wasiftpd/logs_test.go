@@ -17,18 +17,6 @@ import (
 	"wasiftp/host"
 )
 
-// tool finds a program that a test needs.
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	for _, path := range []string{name, "/usr/sbin/" + name} {
-		if found, err := exec.LookPath(path); err == nil {
-			return found
-		}
-	}
-	t.Skipf("%s is not here; .ci/run names the packages that the tests need", name)
-	return ""
-}
-
 // output runs a program that must succeed.
 func outputOf(t *testing.T, name string, args ...string) string {
 	t.Helper()

@@ -209,6 +209,18 @@ func (s *running) wait() int {
 	return code
 }
 
+// tool finds a program that a test needs.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	for _, path := range []string{name, "/usr/sbin/" + name} {
+		if found, err := exec.LookPath(path); err == nil {
+			return found
+		}
+	}
+	t.Skipf("%s is not here; .ci/run names the packages that the tests need", name)
+	return ""
+}
+
 // dialogue is a control connection.
 type dialogue struct {
 	*textproto.Conn

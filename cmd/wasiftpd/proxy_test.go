@@ -22,11 +22,7 @@ type balancer struct {
 // numbers on both sides.
 func balance(t *testing.T, send string, args ...string) balancer {
 	t.Helper()
-	for _, binary := range []string{"haproxy", "curl"} {
-		if _, err := exec.LookPath(binary); err != nil {
-			t.Skipf("%s is not here; the Debian package of that name has it", binary)
-		}
-	}
+	haproxy := tool(t, "haproxy")
 	const size = 8
 	at := script.FreePorts(t, size+1)
 	ports := fmt.Sprintf("%d-%d", at+1, at+size)
@@ -44,7 +40,7 @@ listen data
 	bind 127.0.0.1:%s
 	server ftp 127.0.0.2 %s
 `, b.addr, s.addr, send, ports, send))
-	cmd := exec.Command("haproxy", "-db", "-f", config)
+	cmd := exec.Command(haproxy, "-db", "-f", config)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +63,7 @@ listen data
 func (b balancer) curl(client string, args ...string) string {
 	b.t.Helper()
 	args = append([]string{"--silent", "--show-error", "--max-time", "60", "--interface", client}, args...)
-	out, err := exec.Command("curl", args...).CombinedOutput()
+	out, err := exec.Command(tool(b.t, "curl"), args...).CombinedOutput()
 	if err != nil {
 		b.t.Errorf("curl %q: %v\n%s\n%s", args, err, out, b.log)
 	}

@@ -48,12 +48,7 @@ userPassword: secret
 // newDirectory runs Debian's slapd until the test ends, or until stop is called.
 func newDirectory(t *testing.T) (url string, stop func()) {
 	t.Helper()
-	slapd, err := exec.LookPath("slapd")
-	if err != nil {
-		if slapd, err = exec.LookPath("/usr/sbin/slapd"); err != nil {
-			t.Skip("slapd is not here; Debian's slapd has it")
-		}
-	}
+	slapd := tool(t, "slapd")
 	dir := t.TempDir()
 	config := write(t, dir, "slapd.conf", strings.ReplaceAll(slapdConfig, "DIR", dir))
 	entries := write(t, dir, "entries.ldif", slapdEntries)

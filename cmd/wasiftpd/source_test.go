@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -271,9 +270,7 @@ func TestAuthProgramThatHangs(t *testing.T) {
 // A program with a loose tongue fills no memory.
 func TestAuthProgramThatTalks(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("head"); err != nil {
-		t.Skip("there is no head")
-	}
+	tool(t, "head")
 	program := shellProgram(t, "head -c 10000000 /dev/zero\n")
 	r := openAccounts(t, "--root", t.TempDir(), "--auth-program", program)
 	if _, err := r.login("ann", "secret"); !errors.Is(err, host.ErrBusy) || len(err.Error()) > 1000 {

@@ -76,9 +76,10 @@ var floors = map[string][]string{
 // their floor may.
 var arrows = map[string][]string{
 	"cmd/wasiftpd": {
-		"cmd/wasiftpd/doctor", "host", "host/bans", "host/bans/banstore", "host/events", "host/quota", "host/turns", "module",
+		"cmd/wasiftpd/admin", "cmd/wasiftpd/doctor", "host", "host/bans", "host/bans/banstore", "host/events", "host/quota", "host/turns", "module",
 		"fsbridge",
 	},
+	"cmd/wasiftpd/admin":     {"host", "host/bans"},
 	"cmd/wasiftpd/doctor":    nil,
 	"host/bans":              nil,
 	"host/bans/banstore":     {"host/bans", "host/internal/database"},

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"wasiftp/cmd/wasiftpd/admin"
 )
 
 // followed is something loaded from files, and loaded again when they change.
@@ -30,10 +32,28 @@ type followed interface {
 type follower struct {
 	all       []followed
 	logger    *slog.Logger
-	watcher   *fsnotify.Watcher // nil where the system has none
-	unwatched map[string]bool   // folders that can't be watched, of which the log tells
-	manager   *manager          // is told of reloads at a hangup
-	status    string            // of the server, for the manager
+	watcher   *fsnotify.Watcher      // nil where the system has none
+	unwatched map[string]bool        // folders that can't be watched, of which the log tells
+	manager   *manager               // is told of reloads at a hangup
+	status    string                 // of the server, for the manager
+	asks      chan chan admin.Reload // somebody asks for a reload, as by a hangup, and waits for its outcome
+	unlock    func()                 // lets in whom an administrator has locked out
+}
+
+// ask has all files loaded again, and waits for the outcome.
+func (f *follower) ask(ctx context.Context) (r admin.Reload, err error) {
+	done := make(chan admin.Reload, 1)
+	select {
+	case f.asks <- done:
+	case <-ctx.Done():
+		return r, ctx.Err()
+	}
+	select {
+	case sum := <-done: // with arrays, for JSON
+		return admin.Reload{Loaded: append([]string{}, sum.Loaded...), Faults: append([]string{}, sum.Faults...)}, nil
+	case <-ctx.Done():
+		return r, ctx.Err()
+	}
 }
 
 // settleTime is how long after the last change the files are read: a certificate
@@ -59,23 +79,33 @@ func (f *follower) follow(ctx context.Context, hangups <-chan os.Signal) {
 	settled := time.After(0) // for changes before the folders were watched
 	var first time.Time
 	asked := false
+	var waiting []chan admin.Reload
+	var sum admin.Reload
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-settled:
 			settled = nil
-			if f.reload(asked) {
+			if f.reload(asked, &sum) {
 				if asked {
+					f.unlock()
 					f.manager.ready(f.status)
 				}
-				asked = false
+				for _, done := range waiting {
+					done <- sum
+				}
+				asked, waiting, sum = false, nil, admin.Reload{}
 				continue
 			}
 		case err := <-faults:
 			f.logger.Warn("changes of files may have been missed", "err", err)
 		case <-hangups:
 			asked = true
+			f.manager.reloading()
+		case done := <-f.asks:
+			asked = true
+			waiting = append(waiting, done)
 			f.manager.reloading()
 		case <-changes:
 		}
@@ -113,10 +143,10 @@ func (f *follower) watchFolder(dir string) {
 	f.unwatched[dir] = err != nil
 }
 
-// reload loads all files again, and logs the outcome. asked is for a hangup, which always
-// gets an answer in the log: old faults too, or that nothing has changed. reload returns
-// false if a file has not settled.
-func (f *follower) reload(asked bool) (done bool) {
+// reload loads all files again, logs the outcome and adds it to sum. asked is for a hangup,
+// which always gets an answer in the log: old faults too, or that nothing has changed. reload
+// returns false if a file has not settled.
+func (f *follower) reload(asked bool, sum *admin.Reload) (done bool) {
 	f.watch()
 	done = true
 	told, loaded := false, false
@@ -130,10 +160,12 @@ func (f *follower) reload(asked bool) (done bool) {
 			continue
 		case err == nil:
 			f.logger.Info(one.label()+" loaded", one.logAttrs()...)
+			sum.Loaded = append(sum.Loaded, one.label())
 			loaded = true
 		default:
 			for fault := range strings.SplitSeq(err.Error(), "\n") {
 				f.logger.Warn("the old "+one.label()+" stays", "err", fault)
+				sum.Faults = append(sum.Faults, fault)
 			}
 		}
 		told = true

@@ -20,6 +20,7 @@ var headings = map[string]string{
 	"behaviour":      "Where servers differ",
 	"run-as":         "The process",
 	"log-format":     "Logs",
+	"admin-socket":   "Administration",
 	"within":         "This command",
 	"version":        "About wasiftpd",
 	"help":           "About wasiftpd",

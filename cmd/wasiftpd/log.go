@@ -115,13 +115,16 @@ func isTransfer(e host.Event) bool {
 	return e.Kind == host.Downloaded || e.Kind == host.Uploaded || e.Kind == host.UploadFailed
 }
 
-// Observe implements [host.Observer]. The manual has a table of the attributes.
+// Observe implements [host.Observer].
 func (o observer) Observe(e host.Event) {
-	level, ctx := levelOf(e), allowance(e)
-	if !o.Enabled(ctx, level) {
-		return
+	if ctx := allowance(e); o.Enabled(ctx, levelOf(e)) {
+		o.Handler().Handle(ctx, record(e))
 	}
-	record := slog.NewRecord(cmp.Or(e.Time, time.Now()), level, message(e), 0) // the event may have waited
+}
+
+// record is an event as a record of the log. The manual has a table of the attributes.
+func record(e host.Event) slog.Record {
+	record := slog.NewRecord(cmp.Or(e.Time, time.Now()), levelOf(e), message(e), 0) // the event may have waited
 	switch {
 	case e.Kind == host.Dropped:
 		record.AddAttrs(slog.Int("events", e.Count))
@@ -164,7 +167,7 @@ func (o observer) Observe(e host.Event) {
 	if e.Err != nil {
 		record.AddAttrs(slog.String("err", e.Err.Error()))
 	}
-	o.Handler().Handle(ctx, record)
+	return record
 }
 
 // mode is how the bytes of a transfer crossed the data connection.

@@ -98,11 +98,7 @@ func (m *manager) watch(ctx context.Context, server *host.Server, logger *slog.L
 func listeningOn(listeners []listener) string {
 	var addrs []string
 	for _, l := range listeners {
-		addr := l.Addr().String()
-		if l.implicit {
-			addr += " (TLS)"
-		}
-		addrs = append(addrs, addr)
+		addrs = append(addrs, l.String())
 	}
 	return "Listening on " + strings.Join(addrs, ", ")
 }

@@ -42,6 +42,7 @@ type options struct {
 	runAs     string
 	walled    wallOptions
 	log       logOptions
+	admin     adminOptions
 	journaled bool // the log goes to systemd's journal
 	tls       tlsOptions
 	config    host.Config
@@ -124,6 +125,7 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.cacheDir, "cache-dir", "", "keep the compiled engine in `DIR`, or nowhere when off\n"+
 		"(default wasiftpd in your cache folder, else systemd's cache\nfolder, else /var/cache/wasiftpd)")
 	o.log.addTo(f)
+	o.admin.addTo(f)
 }
 
 // anchor makes all paths absolute. Files are opened by them again while the server runs,
@@ -144,7 +146,10 @@ func (o *options) anchorAt(dir string) {
 		}
 	}
 	anchor(&o.file, &o.root, &o.usersFile, &o.sources.root, &o.module, &o.tls.dir, &o.tls.clientCA, &o.stateDir,
-		&o.log.file, &o.log.transfers)
+		&o.log.file, &o.log.transfers, &o.admin.tokens)
+	if o.admin.socket != "off" {
+		anchor(&o.admin.socket)
+	}
 	if o.cacheDir != "off" {
 		anchor(&o.cacheDir)
 	}

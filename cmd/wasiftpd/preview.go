@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
+	"math"
 	"math/bits"
 	"os"
 	"path/filepath"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"wasiftp/cmd/wasiftpd/admin"
 	"wasiftp/host"
 	"wasiftp/host/quota"
 )
@@ -194,6 +197,30 @@ func (t *tlsOptions) keptCertificate() (*tls.Certificate, string) {
 		}
 	}
 	return nil, ""
+}
+
+// told are the certificates for administrators.
+func (t *tlsOptions) told() (all []admin.Certificate) {
+	add := func(leaf *x509.Certificate) {
+		names := leaf.DNSNames
+		if len(names) == 0 {
+			names = []string{leaf.Subject.CommonName}
+		}
+		days := int(math.Floor(time.Until(leaf.NotAfter).Hours() / 24))
+		all = append(all, admin.Certificate{Names: names, Until: leaf.NotAfter, Days: days})
+	}
+	for _, p := range t.loaded {
+		add(p.current.Load().Leaf)
+	}
+	if t.ours != nil {
+		add(t.ours.current.Load().Leaf)
+	}
+	for _, name := range t.acme {
+		if cert, err := t.issued(&tls.ClientHelloInfo{ServerName: name}); err == nil && cert.Leaf != nil {
+			add(cert.Leaf)
+		}
+	}
+	return all
 }
 
 func expiry(at time.Time) string {

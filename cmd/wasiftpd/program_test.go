@@ -51,7 +51,7 @@ func spawn(t *testing.T, args ...string) (*running, *os.Process) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self, append([]string{"--cache-dir", cacheDir, "--listen", "127.0.0.1:0"}, args...)...)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
+	cmd.Env = append(os.Environ(), asProgram+"=1", "WASIFTPD_ADMIN_SOCKET=off")
 	s := &running{t: t, out: newOutput(), log: newOutput()}
 	cmd.Stdout, cmd.Stderr = s.out, s.log
 	if err := cmd.Start(); err != nil {

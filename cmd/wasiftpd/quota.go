@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"wasiftp/cmd/wasiftpd/admin"
 	"wasiftp/fsbridge"
 	"wasiftp/host/quota"
 )
@@ -85,6 +86,34 @@ func (q *quotas) of(a *account) (fsbridge.Quota, error) {
 		return nil, err
 	}
 	return store.Account(a.unique, a.quota, func() (fs.FS, func() error, error) { return measured(a.root) })
+}
+
+// told are the counts for administrators, by user, with the limits of those in a.
+func (q *quotas) told(a *accounts) ([]admin.Quota, error) {
+	q.mu.Lock()
+	open := q.store != nil
+	q.mu.Unlock()
+	all := []admin.Quota{}
+	if !open {
+		return all, nil
+	}
+	dir, err := q.state.open()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := quota.Show(dir)
+	if err != nil {
+		return nil, err
+	}
+	limits := map[string]quota.Limits{}
+	a.each(func(own *account) { limits[own.unique] = own.quota })
+	for _, r := range rows {
+		l := limits[r.Account]
+		all = append(all, admin.Quota{
+			User: r.Account, Bytes: r.Bytes, Files: r.Files, MaxBytes: l.Bytes, MaxFiles: l.Files, Uncertain: !r.Counted,
+		})
+	}
+	return all, nil
 }
 
 // measured opens a folder whose content is to be counted.

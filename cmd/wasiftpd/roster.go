@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
+	"wasiftp/cmd/wasiftpd/admin"
 	"wasiftp/fsbridge"
 	"wasiftp/host"
 )
@@ -30,6 +32,7 @@ type roster struct {
 	state    *state
 	quotas   quotas
 	hooks    hooks
+	locks    locks
 	slow     bool // a folder hung at the start
 	walled   bool // the process can open no files outside of its wall
 
@@ -213,6 +216,9 @@ func (r *roster) checkFolders(logger *slog.Logger) error {
 func (r *roster) Authenticate(ctx context.Context, login host.Login) (*host.Account, error) {
 	current := r.current.Load()
 	found, err := current.find(ctx, login)
+	if err == nil && r.locks.has(found.unique) {
+		err = errLocked
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -226,6 +232,27 @@ func (r *roster) Authenticate(ctx context.Context, login host.Login) (*host.Acco
 		r.sweeper.sweep(found.root)
 	}
 	return own, err
+}
+
+// users are the accounts for administrators, by name.
+func (r *roster) users() (all []admin.User) {
+	r.current.Load().each(func(own *account) {
+		all = append(all, admin.User{
+			Name: own.unique, Rights: rightsInWords(own.rights), Root: own.root, Locked: own.closed() || r.locks.has(own.unique),
+		})
+	})
+	slices.SortFunc(all, func(a, b admin.User) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+// lock keeps a user out until the next reload that somebody asks for, and ends his sessions. It
+// returns false if that is so already.
+func (r *roster) lock(user string, locked bool) (changed bool) {
+	changed = r.locks.set(user, locked)
+	if changed && locked {
+		r.revoke(func(account string) bool { return account == user })
+	}
+	return changed
 }
 
 // sweepAll removes unfinished uploads from all folders that an account may write to.

@@ -66,6 +66,9 @@ var examples = map[string]string{
 	"log-format":      `"json"`,
 	"log-file":        `"/var/log/wasiftpd/log"`,
 	"transfer-log":    `"/var/log/wasiftpd/xferlog"`,
+	"admin-socket":    `"/run/wasiftpd/admin.sock"`,
+	"admin-listen":    `["127.0.0.1:8443"]`,
+	"admin-tokens":    `"/etc/wasiftpd/tokens"`,
 }
 
 // defaultInHelp is how the help of a flag tells its default.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"wasiftp/cmd/wasiftpd/admin"
 	"wasiftp/host"
 )
 
@@ -61,11 +63,12 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 			return err
 		}
 	}
-	files := &follower{logger: logger, unwatched: map[string]bool{}, manager: manager}
+	files := &follower{logger: logger, unwatched: map[string]bool{}, manager: manager, asks: make(chan chan admin.Reload)}
 	roster, err := o.roster(ctx, files)
 	if err != nil {
 		return err
 	}
+	files.unlock = roster.locks.clear
 	if config != nil {
 		config.follow(roster, files)
 	}
@@ -73,6 +76,11 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 		return err
 	}
 	files.all = append(files.all, o.tls.followed()...)
+	steering, err := p.openSteering(o, files)
+	defer steering.close()
+	if err != nil {
+		return err
+	}
 	listeners, err := p.open(ctx, o, roster, files, written)
 	defer closeAll(listeners)
 	if err != nil {
@@ -89,7 +97,12 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 		return err
 	}
 	defer roster.hooks.close(logger)
-	server, err := o.newServer(roster, slog.New(repeated), written.transfers)
+	steering.connect(roster, files, listeners)
+	seen := observers{observer{slog.New(repeated)}, steering.admin}
+	if written.transfers != nil {
+		seen = append(seen, written.transfers)
+	}
+	server, err := o.newServer(roster, slog.New(repeated), seen)
 	if err != nil {
 		return err
 	}
@@ -117,7 +130,7 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 			public.stop()
 			defer public.follow(ctx)
 			public.setUp(ctx, next)
-			err := server.SetConfig(next.hostConfig(roster, slog.New(repeated), written.transfers))
+			err := server.SetConfig(next.hostConfig(roster, slog.New(repeated), seen))
 			if err != nil {
 				public.setUp(ctx, roster.options.Load())
 			}
@@ -138,26 +151,30 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 		}
 		go func() { ended <- fmt.Errorf("cannot go on listening on %v: %w", l.Addr(), serve(l.Listener)) }()
 	}
+	steering.begin(ctx, server, roster, logger)
 	manager.ready(files.status)
 	go manager.watch(ctx, server, logger)
+	var limit time.Duration
 	select {
 	case err := <-ended:
 		return err
 	case <-interrupts:
+	case limit = <-steering.drains:
 	}
-	options := roster.options.Load() // a reload may have changed it
-	manager.stopping(options.stopTimeout)
-	return p.stop(options, server, interrupts, logger)
+	steering.enter(admin.Draining)
+	limit = cmp.Or(limit, roster.options.Load().stopTimeout) // a reload may have changed it
+	manager.stopping(limit)
+	return p.stop(limit, server, interrupts, logger)
 }
 
-// stop lets running transfers finish, until another interrupt or for the time of
-// --stop-timeout. Then it aborts them, and logs that.
-func (p *program) stop(o *options, server *host.Server, interrupts <-chan os.Signal, logger *slog.Logger) error {
+// stop lets running transfers finish, until another interrupt or for some time; 0 is for ever.
+// Then it aborts them, and logs that.
+func (p *program) stop(limit time.Duration, server *host.Server, interrupts <-chan os.Signal, logger *slog.Logger) error {
 	ctx, within := context.Background(), ""
-	if o.stopTimeout > 0 {
-		limited, cancel := context.WithTimeout(ctx, o.stopTimeout)
+	if limit > 0 {
+		limited, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
-		ctx, within = limited, fmt.Sprintf(", or after %v", o.stopTimeout)
+		ctx, within = limited, fmt.Sprintf(", or after %v", limit)
 	}
 	drained := make(chan error, 1)
 	go func() { drained <- server.Shutdown(ctx) }()
@@ -165,7 +182,7 @@ func (p *program) stop(o *options, server *host.Server, interrupts <-chan os.Sig
 	select {
 	case err := <-drained:
 		if errors.Is(err, context.DeadlineExceeded) {
-			logger.Warn("transfers that took longer than --stop-timeout were aborted", "timeout", o.stopTimeout.String())
+			logger.Warn("transfers that took longer than --stop-timeout were aborted", "timeout", limit.String())
 			return nil
 		}
 		return err
@@ -190,20 +207,15 @@ func (p *program) say(text string) {
 }
 
 // hostConfig is the configuration of the server, but for what holds from its start on.
-func (o *options) hostConfig(r *roster, logger *slog.Logger, transfers *transferLog) host.Config {
+func (o *options) hostConfig(r *roster, logger *slog.Logger, seen host.Observer) host.Config {
 	config := o.config
-	config.Authenticator, config.Logger = r, logger
-	all := observers{observer{logger}}
-	if transfers != nil {
-		all = append(all, transfers)
-	}
-	config.Observer = all
+	config.Authenticator, config.Logger, config.Observer = r, logger, seen
 	r.hooks.serve(&config)
 	return config
 }
 
-func (o *options) newServer(r *roster, logger *slog.Logger, transfers *transferLog) (*host.Server, error) {
-	config := o.hostConfig(r, logger, transfers)
+func (o *options) newServer(r *roster, logger *slog.Logger, seen host.Observer) (*host.Server, error) {
+	config := o.hostConfig(r, logger, seen)
 	var err error
 	if o.module != "" {
 		if config.Module, err = os.ReadFile(o.module); err != nil {
@@ -225,6 +237,15 @@ func (o *options) newServer(r *roster, logger *slog.Logger, transfers *transferL
 type listener struct {
 	net.Listener
 	implicit bool // TLS comes before the greeting
+}
+
+// String is where the listener listens.
+func (l listener) String() string {
+	addr := l.Addr().String()
+	if l.implicit {
+		addr += " (TLS)"
+	}
+	return addr
 }
 
 // addresses are those of the listeners without implicit TLS.

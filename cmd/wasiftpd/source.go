@@ -259,6 +259,14 @@ func (w *watchedSource) verify(ctx context.Context, login host.Login) (answer, e
 	return found, err
 }
 
+// watched is the part of a source that knows whether it answers.
+func watched(s source) *watchedSource {
+	if c, ok := s.(*cachedSource); ok {
+		s = c.source
+	}
+	return s.(*watchedSource)
+}
+
 // maxCached is how many logins a cache keeps.
 const maxCached = 10_000
 

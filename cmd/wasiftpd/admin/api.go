@@ -1,0 +1,311 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"wasiftp/host/bans"
+)
+
+// Version is the first element of the paths of the API. What is added later, such as a field,
+// does not change it.
+const Version = "v1"
+
+// Everybody says that a ban or its end is for all networks.
+const Everybody = "all"
+
+// route makes the table of all that can be asked for.
+func (s *Server) route() {
+	for _, r := range []struct {
+		pattern string
+		answer  http.HandlerFunc
+	}{
+		{"GET /v1/status", s.get(func(*http.Request) (any, error) { return s.status(), nil })},
+		{"GET /v1/sessions", s.get(func(*http.Request) (any, error) { return s.sessions(), nil })},
+		{"DELETE /v1/sessions/{id}", s.change(s.kick)},
+		{"GET /v1/users", s.get(func(*http.Request) (any, error) { return s.users(), nil })},
+		{"PUT /v1/users/{name}/lock", s.change(func(r *http.Request) (any, error) { return s.lock(r, true) })},
+		{"DELETE /v1/users/{name}/lock", s.change(func(r *http.Request) (any, error) { return s.lock(r, false) })},
+		{"GET /v1/bans", s.get(func(*http.Request) (any, error) { return s.bans(), nil })},
+		{"POST /v1/bans", s.change(s.ban)},
+		{"DELETE /v1/bans", s.change(s.unban)},
+		{"GET /v1/quotas", s.get(func(*http.Request) (any, error) { return s.config.Quotas() })},
+		{"POST /v1/reload", s.change(func(r *http.Request) (any, error) { return s.config.Reload(r.Context()) })},
+		{"POST /v1/drain", s.change(s.drain)},
+		{"GET /v1/health", s.get(func(r *http.Request) (any, error) { return s.config.Health(r.Context()), nil })},
+		{"GET /v1/rates", s.get(func(*http.Request) (any, error) { return s.rates.lastHour(), nil })},
+		{"GET /v1/events", s.listEvents},
+	} {
+		s.mux.HandleFunc(r.pattern, r.answer)
+	}
+	s.mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, http.StatusNotFound, fmt.Errorf("there is no %s %s", r.Method, r.URL.Path))
+	})
+	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { s.probe(w, Health{Ready: true}) })
+	s.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { s.probe(w, s.config.Health(r.Context())) })
+	if s.config.Metrics != nil {
+		s.mux.Handle("GET /metrics", s.config.Metrics)
+	}
+}
+
+// probe answers whoever decides by the status alone, such as a load balancer.
+func (s *Server) probe(w http.ResponseWriter, h Health) {
+	status := http.StatusOK
+	if !h.Ready {
+		status = http.StatusServiceUnavailable
+	}
+	answer(w, status, h)
+}
+
+// refusal is an error of a request, and the status for it.
+type refusal struct {
+	status int
+	error
+}
+
+func badRequest(format string, args ...any) error {
+	return refusal{http.StatusBadRequest, fmt.Errorf(format, args...)}
+}
+
+// get makes a handler of a function that reads.
+func (s *Server) get(of func(*http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		found, err := of(r)
+		if err != nil {
+			failed(w, err)
+			return
+		}
+		answer(w, http.StatusOK, found)
+	}
+}
+
+// change makes a handler of a function that changes something. It logs who has done it.
+func (s *Server) change(of func(*http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		by := caller(r)
+		if !by.Write {
+			refuse(w, http.StatusForbidden, fmt.Errorf("the token %q may only read; give it the rights admin", by.Name))
+			return
+		}
+		request := r.Method + " " + r.URL.RequestURI()
+		done, err := of(r)
+		if err != nil {
+			s.config.Logger.Warn("an administrator's request failed", "by", by.Name, "request", request, "err", err)
+			failed(w, err)
+			return
+		}
+		s.config.Logger.Info("an administrator's request", "by", by.Name, "request", request)
+		answer(w, http.StatusOK, done)
+	}
+}
+
+func failed(w http.ResponseWriter, err error) {
+	status := http.StatusInternalServerError
+	if r := (refusal{}); errors.As(err, &r) {
+		status = r.status
+	}
+	refuse(w, status, err)
+}
+
+func refuse(w http.ResponseWriter, status int, err error) {
+	answer(w, status, Fault{err.Error()})
+}
+
+// Fault is the answer to a request that failed.
+type Fault struct {
+	Error string `json:"error"`
+}
+
+func answer(w http.ResponseWriter, status int, content any) {
+	b, err := json.Marshal(content)
+	if err != nil {
+		panic(err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	w.Write(append(b, '\n'))
+}
+
+// status completes what Config.Status says.
+func (s *Server) status() Status {
+	status := s.config.Status()
+	for _, one := range s.ftp.Sessions() {
+		status.Sessions++
+		if one.Account != "" {
+			status.LoggedIn++
+		}
+		if one.Doing == "download" || one.Doing == "upload" {
+			status.Transfers++
+		}
+	}
+	total, _ := s.moved()
+	status.Sent, status.Received = total.sent, total.received
+	status.Bans = len(s.ftp.Bans().Bans())
+	return status
+}
+
+// moved is how many bytes were moved since the start, and the number of sessions.
+func (s *Server) moved() (total moved, sessions int) {
+	var underWay moved
+	for _, one := range s.ftp.Sessions() {
+		sessions++
+		switch one.Doing {
+		case "download":
+			underWay.sent += one.Bytes
+		case "upload":
+			underWay.received += one.Bytes
+		}
+	}
+	return s.rates.total(underWay), sessions
+}
+
+func (s *Server) sessions() []Session {
+	all := []Session{}
+	for _, one := range s.ftp.Sessions() {
+		all = append(all, sessionOf(one))
+	}
+	return all
+}
+
+func (s *Server) kick(r *http.Request) (any, error) {
+	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
+	if err != nil {
+		return nil, badRequest("%q is no number of a session", r.PathValue("id"))
+	}
+	for _, one := range s.ftp.Sessions() {
+		if one.Number == id {
+			one.Close(r.FormValue("reason"))
+			return sessionOf(one), nil
+		}
+	}
+	return nil, refusal{http.StatusNotFound, fmt.Errorf("there is no session %d", id)}
+}
+
+func (s *Server) users() []User {
+	sessions := map[string]int{}
+	for _, one := range s.ftp.Sessions() {
+		sessions[one.Account]++
+	}
+	all := s.config.Users()
+	for i := range all {
+		all[i].Sessions = sessions[all[i].Name]
+	}
+	return all
+}
+
+// Lock is the answer to a request to lock a user, or not to.
+type Lock struct {
+	User    string `json:"user"`
+	Locked  bool   `json:"locked"`
+	Changed bool   `json:"changed"` // it was not so before
+}
+
+func (s *Server) lock(r *http.Request, locked bool) (any, error) {
+	user := r.PathValue("name")
+	return Lock{user, locked, s.config.Lock(user, locked)}, nil
+}
+
+func banOf(b bans.Ban) Ban {
+	return Ban{b.Network.String(), b.From, b.Until, b.Failures, b.Nth, b.Refused}
+}
+
+func (s *Server) bans() []Ban {
+	all := []Ban{}
+	for _, b := range s.ftp.Bans().Bans() {
+		all = append(all, banOf(b))
+	}
+	return all
+}
+
+// usualBan is how long a ban by hand lasts if nothing is said.
+const usualBan = 24 * time.Hour
+
+func (s *Server) ban(r *http.Request) (any, error) {
+	network, err := parseNetwork(r.FormValue("network"))
+	if err != nil {
+		return nil, err
+	}
+	lasts, err := parseTime(r.FormValue("for"), usualBan)
+	if err != nil {
+		return nil, err
+	}
+	if lasts == 0 {
+		return nil, badRequest("a ban lasts longer than 0")
+	}
+	if err := s.ftp.Bans().Add(network, lasts); err != nil {
+		return nil, err
+	}
+	return s.bans(), nil
+}
+
+// Ended is the answer to a request to end bans.
+type Ended struct {
+	Ended int `json:"ended"`
+}
+
+func (s *Server) unban(r *http.Request) (any, error) {
+	networks := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+	if text := r.FormValue("network"); text != Everybody {
+		network, err := parseNetwork(text)
+		if err != nil {
+			return nil, err
+		}
+		networks = []netip.Prefix{network}
+	}
+	var e Ended
+	for _, network := range networks {
+		e.Ended += s.ftp.Bans().Clear(network)
+	}
+	return e, nil
+}
+
+// Drain is the answer to POST /v1/drain.
+type Drain struct {
+	Sessions int `json:"sessions"` // that are still there
+}
+
+func (s *Server) drain(r *http.Request) (any, error) {
+	within, err := parseTime(r.FormValue("for"), 0)
+	if err != nil {
+		return nil, err
+	}
+	_, sessions := s.moved()
+	s.config.Drain(within)
+	return Drain{sessions}, nil
+}
+
+// parseNetwork reads an address or a network.
+func parseNetwork(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
+		addr = addr.Unmap()
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	network, err := netip.ParsePrefix(text)
+	if err != nil || network != network.Masked() {
+		return network, badRequest("%q is no network such as 192.0.2.7 or 192.0.2.0/24", text)
+	}
+	return network, nil
+}
+
+func parseTime(text string, usual time.Duration) (time.Duration, error) {
+	if text == "" {
+		return usual, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return 0, badRequest("%q is no time such as 90s, 10m or 1h30m", text)
+	}
+	return d, nil
+}
+
+// The states of a server.
+const (
+	Serving  = "serving"
+	Draining = "draining"
+)

@@ -1,0 +1,139 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"wasiftp/host"
+)
+
+// listEvents answers GET /v1/events: with a stream if the client accepts text/event-stream,
+// else with those that are kept. Each is a line of the log in JSON.
+func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) {
+	wanted, err := s.filter(r)
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
+		s.streamEvents(w, r, wanted)
+		return
+	}
+	all := []json.RawMessage{}
+	for _, e := range s.events.after(r.Context(), 0, false) {
+		if line := wanted(e.Event); line != nil {
+			all = append(all, line)
+		}
+	}
+	answer(w, http.StatusOK, all)
+}
+
+// filter reads the query level=, user=, session= and text=. The function that it returns makes
+// JSON of an event, nil if it is not asked for.
+func (s *Server) filter(r *http.Request) (func(host.Event) json.RawMessage, error) {
+	q := r.URL.Query()
+	var level slog.Level
+	if text := q.Get("level"); text != "" {
+		if err := level.UnmarshalText([]byte(text)); err != nil {
+			return nil, badRequest("level=%s is none of debug, info, warn and error", text)
+		}
+	}
+	var session uint64
+	if text := q.Get("session"); text != "" {
+		var err error
+		if session, err = strconv.ParseUint(text, 10, 64); err != nil {
+			return nil, badRequest("session=%s is no number", text)
+		}
+	}
+	user, text := q.Get("user"), strings.ToLower(q.Get("text"))
+	return func(e host.Event) json.RawMessage {
+		if user != "" && e.User != user || session != 0 && e.Session != session {
+			return nil
+		}
+		record := s.config.Record(e)
+		if record.Level < level {
+			return nil
+		}
+		var line bytes.Buffer
+		slog.NewJSONHandler(&line, &slog.HandlerOptions{Level: record.Level}).Handle(context.Background(), record)
+		if !strings.Contains(strings.ToLower(line.String()), text) {
+			return nil
+		}
+		return bytes.TrimRight(line.Bytes(), "\n")
+	}, nil
+}
+
+// quiet is how long a stream may be silent before a comment shows that it is alive.
+const quiet = 15 * time.Second
+
+// streamEvents sends events as they come (HTML, "Server-sent events"), from the next one on, or
+// behind that of the header Last-Event-ID. It tells of those that a slow client has missed.
+func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, wanted func(host.Event) json.RawMessage) {
+	last := s.events.newest()
+	if text := r.Header.Get("Last-Event-ID"); text != "" {
+		if number, err := strconv.ParseUint(text, 10, 64); err == nil {
+			last = min(last, number)
+		}
+	}
+	out := newStream(w)
+	for out.flush() == nil {
+		ctx, cancel := context.WithTimeout(r.Context(), quiet)
+		found := s.events.after(ctx, last, true)
+		cancel()
+		if r.Context().Err() != nil {
+			return
+		}
+		if len(found) == 0 {
+			out.comment()
+			continue
+		}
+		if missed := found[0].number - last - 1; missed > 0 {
+			out.send("missed", 0, fmt.Appendf(nil, `{"events":%d}`, missed))
+		}
+		for _, e := range found {
+			if line := wanted(e.Event); line != nil {
+				out.send("", e.number, line)
+			}
+		}
+		last = found[len(found)-1].number
+	}
+}
+
+// stream writes server-sent events.
+type stream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+}
+
+func newStream(w http.ResponseWriter) stream {
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusOK)
+	return stream{w, http.NewResponseController(w)}
+}
+
+// send sends an event. kind "" is an ordinary message, id 0 none.
+func (s stream) send(kind string, id uint64, data []byte) {
+	if kind != "" {
+		fmt.Fprintf(s.w, "event: %s\n", kind)
+	}
+	if id != 0 {
+		fmt.Fprintf(s.w, "id: %d\n", id)
+	}
+	fmt.Fprintf(s.w, "data: %s\n\n", data)
+}
+
+func (s stream) comment() { fmt.Fprint(s.w, ":\n\n") }
+
+// flush sends what was written, to a client that takes it within some time.
+func (s stream) flush() error {
+	s.control.SetWriteDeadline(time.Now().Add(2 * quiet))
+	return s.control.Flush()
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"wasiftp/cmd/wasiftpd/admin"
+)
+
+// steered starts a server with an admin socket, and dials it.
+func steered(t *testing.T, args ...string) (*running, *admin.Client) {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "admin.sock")
+	s := start(t, append([]string{"--admin-socket", socket}, args...)...)
+	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("the socket is %v, %v", info, err)
+	}
+	return s, admin.Dial(socket)
+}
+
+func TestAdminSocket(t *testing.T) {
+	t.Parallel()
+	s, c := steered(t, "--root", t.TempDir(), "--user", "ann:secret:rw")
+	ctx := t.Context()
+	d := s.dial()
+	d.login("ann", "secret")
+	status, err := c.Status(ctx)
+	if err != nil || status.State != admin.Serving || status.LoggedIn != 1 || len(status.Disks) != 1 || status.Disks[0].Free == 0 {
+		t.Errorf("%+v, %v", status, err)
+	}
+	all, err := c.Sessions(ctx)
+	if err != nil || len(all) != 1 || all[0].User != "ann" {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	if _, err := c.Kick(ctx, "77", ""); err == nil || err.Error() != "there is no session 77" {
+		t.Error(err)
+	}
+	if _, err := c.Kick(ctx, "1", "Go away."); err != nil {
+		t.Error(err)
+	}
+	if text := d.expect(421); text != "Go away." {
+		t.Error(text)
+	}
+	if l, err := c.Lock(ctx, "ann", true); err != nil || !l.Changed {
+		t.Error(l, err)
+	}
+	d = s.dial()
+	d.do(331, "USER ann")
+	d.do(530, "PASS secret")
+	if r, err := c.Reload(ctx); err != nil || r.Loaded == nil || len(r.Faults) != 0 {
+		t.Error(r, err)
+	}
+	d.login("ann", "secret")
+	if all, err := c.Ban(ctx, "192.0.2.0/24", 1e12); err != nil || len(all) != 1 {
+		t.Error(all, err)
+	}
+	if e, err := c.Unban(ctx, admin.Everybody); err != nil || e.Ended != 1 {
+		t.Error(e, err)
+	}
+	if _, err := c.Drain(ctx, "1m"); err != nil {
+		t.Error(err)
+	}
+	d.expect(421)
+	if code := s.wait(); code != 0 {
+		t.Error(code)
+	}
+}
+
+func TestAdminByTLS(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ca := newAuthority(t)
+	cert, key := ca.files(dir, "localhost")
+	tokens := write(t, dir, "tokens", "# who\nann:admin:aaaaaaaaaaaaaaaaaaaaaaaa\nprom:read:bbbbbbbbbbbbbbbbbbbbbbbb\n")
+	s := start(t, "--root", dir, "--tls-cert", cert, "--tls-key", key, "--admin-listen", "127.0.0.1:0", "--admin-tokens", tokens)
+	_, base, _ := strings.Cut(s.log.until("msg=\"listening for administrators\""), "address=")
+	base = "https://" + strings.Fields(base)[0]
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: ca.client("localhost")}}
+	for _, try := range []struct {
+		method, path, token string
+		want                int
+	}{
+		{"GET", "/v1/status", "", 401}, {"GET", "/v1/status", "aaaaaaaaaaaaaaaaaaaaaaa", 401},
+		{"GET", "/v1/status", "bbbbbbbbbbbbbbbbbbbbbbbb", 200}, {"POST", "/v1/reload", "bbbbbbbbbbbbbbbbbbbbbbbb", 403},
+		{"POST", "/v1/reload", "aaaaaaaaaaaaaaaaaaaaaaaa", 200}, {"GET", "/healthz", "", 200}, {"GET", "/readyz", "", 200},
+		{"GET", "/v1/none", "bbbbbbbbbbbbbbbbbbbbbbbb", 404}, {"POST", "/v1/status", "aaaaaaaaaaaaaaaaaaaaaaaa", 404},
+	} {
+		request, _ := http.NewRequest(try.method, base+try.path, nil)
+		request.Header.Set("Authorization", "Bearer "+try.token)
+		response, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var any any
+		wrong := json.NewDecoder(response.Body).Decode(&any)
+		response.Body.Close()
+		if response.StatusCode != try.want || wrong != nil {
+			t.Errorf("%+v: %d, %v", try, response.StatusCode, wrong)
+		}
+	}
+}

@@ -70,7 +70,8 @@ func (o *options) inspect(ctx context.Context, config *configFile, logger *slog.
 	if err == nil && o.runAs != "" {
 		faults = append(faults, r.checkFolders(files.logger))
 	}
-	faults = append(faults, o.readTLS(files.logger), o.checkRunAs(), o.checkModule(), o.log.check(),
+	_, tokens := o.readTokens(files)
+	faults = append(faults, tokens, o.readTLS(files.logger), o.checkRunAs(), o.checkModule(), o.log.check(),
 		checkDir("tls-dir", o.tls.dir), checkDir("state-dir", o.stateDir))
 	return r, wrongUsage(faults)
 }

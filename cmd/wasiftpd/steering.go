@@ -42,7 +42,7 @@ func (o *adminOptions) addTo(f *pflag.FlagSet) {
 		"with the rights read or admin")
 }
 
-// check finds flags that contradict or need each other.
+// checkAdmin finds flags that contradict or need each other.
 func (o *options) checkAdmin() error {
 	a := &o.admin
 	switch {
@@ -108,15 +108,8 @@ type steering struct {
 func (p *program) openSteering(o *options, files *follower) (s *steering, err error) {
 	s = &steering{drains: make(chan time.Duration, 1)}
 	s.enter(admin.Serving)
-	if err := o.checkAdmin(); err != nil {
-		return s, usageError{err}
-	}
-	if o.admin.tokens != "" {
-		s.tokens = &tokensFile{path: o.admin.tokens}
-		if _, err := s.tokens.load(files.logger); err != nil {
-			return s, blame("admin-tokens", o.admin.tokens, fmt.Errorf("%w; mend it, or give another with --admin-tokens", err))
-		}
-		files.all = append(files.all, s.tokens)
+	if s.tokens, err = o.readTokens(files); err != nil {
+		return s, err
 	}
 	if err := s.listenLocally(p, o, files.logger); err != nil {
 		return s, err
@@ -129,6 +122,23 @@ func (p *program) openSteering(o *options, files *follower) (s *steering, err er
 		s.listens = append(s.listens, l)
 	}
 	return s, nil
+}
+
+// readTokens checks the flags, and loads the file of tokens; nil for none.
+func (o *options) readTokens(files *follower) (*tokensFile, error) {
+	if err := o.checkAdmin(); err != nil {
+		return nil, usageError{err}
+	}
+	if o.admin.tokens == "" {
+		return nil, nil
+	}
+	tokens := &tokensFile{path: o.admin.tokens}
+	if _, err := tokens.load(files.logger); err != nil {
+		return nil, blame("admin-tokens", o.admin.tokens,
+			fmt.Errorf("cannot use the tokens: %w; mend the file, or give another with --admin-tokens", err))
+	}
+	files.all = append(files.all, tokens)
+	return tokens, nil
 }
 
 func (s *steering) listenLocally(p *program, o *options, logger *slog.Logger) (err error) {

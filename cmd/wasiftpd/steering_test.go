@@ -103,3 +103,41 @@ func TestAdminByTLS(t *testing.T) {
 		}
 	}
 }
+
+// The socket of a server that was killed is taken over, that of one that runs is not, and no
+// file is lost. The usual place is made.
+func TestAdminSocketPlaces(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := program{environment: []string{"XDG_RUNTIME_DIR=" + dir}}
+	first := p.start(t, "--listen", "127.0.0.1:0", "--root", dir)
+	socket := filepath.Join(dir, "wasiftpd", socketName)
+	if _, err := admin.Dial(socket).Status(t.Context()); err != nil {
+		t.Errorf("%v\n%s", err, first.log)
+	}
+	second := p.start(t, "--listen", "127.0.0.1:0", "--root", dir)
+	second.log.until("another server uses it")
+	code, _, message := run(t, nil, "--listen", "127.0.0.1:0", "--root", dir, "--admin-socket", socket)
+	if code != exitFailure || !strings.Contains(message, "another server uses it; choose another with --admin-socket") {
+		t.Error(message)
+	}
+	first.interrupt()
+	first.wait()
+	third := p.start(t, "--listen", "127.0.0.1:0", "--root", dir)
+	if status, err := admin.Dial(socket).Status(t.Context()); err != nil || status.Listeners[0] != third.addr {
+		t.Errorf("%+v, %v\n%s", status, err, third.log)
+	}
+	file := write(t, dir, "file", "content")
+	if code, _, message = run(t, nil, "--root", dir, "--admin-socket", file); !strings.Contains(message, "no socket") {
+		t.Error(code, message)
+	}
+	for _, args := range [][]string{
+		{"--admin-listen", "127.0.0.1:0"}, {"--admin-tokens", file},
+		{"--admin-listen", "127.0.0.1:0", "--admin-tokens", file},
+		{"--tls", "self-signed", "--admin-listen", "127.0.0.1:0", "--admin-tokens", file},
+	} {
+		if _, message = exits(t, exitUsage, nil, append([]string{"check", "--root", dir}, args...)...); !strings.Contains(message, "--admin-") {
+			t.Error(message)
+		}
+	}
+}

@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// Trusted answers requests of whoever may do all.
+// Trusted answers requests of whoever may do all. As with [Server.Guarded], those that a browser
+// sends for another site change nothing: a proxy may be in front.
 func (s *Server) Trusted() http.Handler {
-	return s.as(Token{Name: "the socket's owner", Write: true}, s.mux)
+	return http.NewCrossOriginProtection().Handler(s.as(Token{Name: "the socket's owner", Write: true}, s.mux))
 }
 
 // open are the paths that need no token, for load balancers and the like.

@@ -22,7 +22,9 @@ const replyShutOut = "421 Connections from your address are not taken now, try a
 // until the client has read the reply: what such a client costs is what counts. No event
 // tells of those that are banned, as one has told of the ban.
 func (s *Server) shutOut(a *conn.Arrival, reason error) {
-	if reason != bans.ErrBanned {
+	if reason == bans.ErrBanned {
+		s.counter.banned()
+	} else {
 		s.observe(Event{Kind: Refused, Client: a.From, Server: a.To, Err: reason})
 	}
 	a.Cut(replyShutOut)

@@ -305,6 +305,7 @@ func (sh *shard) netAccept(a *wasm.Args) wasi.Errno {
 		return errno
 	}
 	c.stream = arrival.Stream(s.shard.poll, &link{s.shard, s.seat, s.handle, handle})
+	sh.tally.connected(false)
 	putUint32(a.Bytes(1), handle)
 	return wasi.OK
 }
@@ -437,6 +438,9 @@ func (c *dataConn) dial(ctx context.Context, to netip.AddrPort, handle uint32) {
 	}
 	done := s.shard.do(func() {
 		s.dialing--
+		if err == nil {
+			s.shard.tally.connected(true)
+		}
 		if !c.settled(made, handle, errnoOf(err)) || err != nil {
 			lost()
 		}

@@ -235,10 +235,7 @@ var banned = &refusal{421, "Too many logins from your address have failed, try a
 
 func loginRefused(r *refusal) answer { return answer{errno: r.loginErrno(), refused: r.loginVerdict()} }
 
-var (
-	errAccountFull = errors.New("too many sessions of this account")
-	errNoFS        = errors.New("the authenticator gave an account without a file system")
-)
+var errNoFS = errors.New("the authenticator gave an account without a file system")
 
 // logIn asks the authenticator, and counts the session as one of the account's. It asks
 // again if Revoke was called meanwhile: the answer may be older than that.

@@ -99,7 +99,7 @@ type Event struct {
 	ASCII    bool           // the transfer converted line ends
 	Deflated bool           // the data connection was compressed (MODE Z)
 	Offset   int64          // of a transfer: where in the file it began, in bytes
-	TLS      bool           // the data connection was under TLS
+	TLS      bool           // the data connection was under TLS; of DataRefused: its TLS failed
 	Err      error          // why it failed; never contains a password
 	Ban      *bans.Ban      // of Banned
 

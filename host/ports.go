@@ -102,6 +102,16 @@ func (p *ports) take(s *session) (port uint16, ok bool) {
 	return port, true
 }
 
+// taken is how many are in use.
+func (p *ports) taken() (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.at {
+		n += r.shares.Taken()
+	}
+	return n
+}
+
 // giveBack gives a port of the range back; 0 is none.
 func (p *ports) giveBack(s *session, port uint16) {
 	if port == 0 {

@@ -18,6 +18,7 @@ type queue struct {
 	waiting []news
 	names   int     // bytes of the names in waiting
 	dropped dropped // since waiting became full
+	lost    dropped // since the server began
 	ended   bool    // nothing more will come
 
 	handler   slog.Handler // the embedder's
@@ -66,6 +67,7 @@ func (q *queue) observe(e Event) {
 		q.waiting = append(q.waiting, news{event: e})
 	} else {
 		q.dropped.events++
+		q.lost.events++
 	}
 }
 
@@ -84,6 +86,7 @@ func (q *queue) log(to slog.Handler, r *slog.Record) {
 		q.waiting = append(q.waiting, news{record: r, to: to})
 	} else {
 		q.dropped.records++
+		q.lost.records++
 	}
 }
 
@@ -99,6 +102,20 @@ func (q *queue) room(names int) bool {
 	}
 	q.names += names
 	return true
+}
+
+// lose counts a record that the logger failed to write.
+func (q *queue) lose() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.lost.records++
+}
+
+// count tells what waits and what was lost.
+func (q *queue) count(c *Counts) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	c.Queued, c.DroppedEvents, c.DroppedRecords = len(q.waiting), uint64(q.lost.events), uint64(q.lost.records)
 }
 
 func (q *queue) rouse() {
@@ -156,6 +173,7 @@ func (s *Server) deliver() {
 				s.tellObserver(&n.event)
 			} else if s.log(n.to, n.record) != nil {
 				q.unlogged++
+				q.lose()
 			}
 		}
 		s.tellDropped(lost)

@@ -42,11 +42,26 @@ type seat struct {
 // have the /48, or a hoster whose customers have a /64 each.
 const sitesShare = 4
 
+// ErrLimit is what the errors of events are, by [errors.Is], that tell of a limit to sessions:
+// one of [Limits], or Account.MaxSessions.
+var ErrLimit = errors.New("a limit is reached")
+
+// limitError is an ErrLimit with a text of its own.
+type limitError string
+
+func (e limitError) Error() string { return string(e) }
+
+func (limitError) Is(target error) bool { return target == ErrLimit }
+
+const (
+	errTooManySessions  = limitError("too many sessions")
+	errTooManyFromHere  = limitError("too many sessions from this address")
+	errTooManyStrangers = limitError("too many sessions that are not logged in")
+	errAccountFull      = limitError("too many sessions of this account")
+)
+
 var (
-	errTooManySessions  = errors.New("too many sessions")
-	errTooManyFromHere  = errors.New("too many sessions from this address")
-	errTooManyStrangers = errors.New("too many sessions that are not logged in")
-	errGaveWay          = errors.New("not logged in, and its seat was needed for another address")
+	errGaveWay = errors.New("not logged in, and its seat was needed for another address")
 )
 
 func newSeats() seats {

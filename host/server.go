@@ -39,6 +39,7 @@ type Server struct {
 	smallBytes  atomic.Int64 // of small files that are open
 	downloads   atomic.Int32 // that move bytes without conversion
 	threads     threads
+	counter     counter
 
 	// ending is done once the server accepts no more connections.
 	ending context.Context

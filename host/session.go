@@ -57,6 +57,7 @@ type session struct {
 	kept     *listener // the passive port for the next transfer, nil for none
 	verdict  *verdict  // takes the place of the engine's next reply; nil for none
 	spoken   spoken
+	commands commands
 	said     []byte        // replies that leave together once the engine has nothing to do; nil for none
 	former   []*login      // those before SetAccount, while files of theirs may be open
 	ending   chan struct{} // closed once every object given up so far is closed; nil if none was
@@ -293,6 +294,7 @@ func (sh *shard) netRead(a *wasm.Args) wasi.Errno {
 		return wasi.EAGAIN
 	}
 	n, errno := s.stream.Read(a.Bytes(1))
+	s.commands.hear(a.Bytes(1)[:n])
 	if s.config.Observer != nil {
 		s.spoken.hear(a.Bytes(1)[:n])
 	}

@@ -32,7 +32,8 @@ type shard struct {
 	large    bool         // the instance should be replaced; guarded by server.mu, set by the shard alone
 	ran      atomic.Int64 // when the latest step began, by server.clock; 0 is never
 	poll     *conn.Poll   // where run waits
-	chores   []*question  // of the present step: quick ones, to be answered behind it
+	tally    *tally
+	chores   []*question // of the present step: quick ones, to be answered behind it
 	deputy   deputy
 	spare    []wasi.Event // room for the next events
 	silence  int          // steps in a row that kept the replies waiting
@@ -46,7 +47,9 @@ type shard struct {
 }
 
 func newShard(s *Server) *shard {
-	return &shard{server: s, briefing: s.current().briefing, silent: map[uint32]*session{}, poll: conn.NewPoll()}
+	return &shard{
+		server: s, briefing: s.current().briefing, silent: map[uint32]*session{}, poll: conn.NewPoll(), tally: s.counter.begin(),
+	}
 }
 
 // post queues an event for the guest's next step.
@@ -95,6 +98,7 @@ func (sh *shard) run() {
 		}
 	}
 	sh.leaveChores()
+	sh.server.counter.end(sh.tally)
 	sh.poll.End()
 	sh.server.running.Done()
 }
@@ -178,7 +182,9 @@ func (sh *shard) step() {
 	sh.ran.Store(now)
 	sh.tellClock(now, wall)
 	next, err := sh.instance.Advance(now, len(sh.events))
+	sh.tally.stepped(sh.instance.Burnt(), sh.instance.Memory())
 	if err != nil {
+		sh.tally.failed()
 		sh.server.logger.Error("an instance failed; its sessions end", "sessions", sh.sessions, "err", err)
 		sh.abandon(replyUnavailable)
 		return
@@ -221,6 +227,7 @@ func (sh *shard) ready() error {
 		return err
 	}
 	sh.instance = i
+	sh.tally.started(i.Memory())
 	sh.next, sh.told = 0, false
 	return nil
 }
@@ -265,6 +272,7 @@ const replyUnavailable = "421 Service not available, closing control connection.
 func (sh *shard) serves(s *session) bool {
 	err := sh.ready()
 	if err != nil {
+		sh.tally.failed()
 		sh.server.logger.Error("no instance for a session", "session", s.id, "err", err)
 	}
 	return err == nil
@@ -356,6 +364,7 @@ func (sh *shard) abandon(reply string) {
 // close ends the instance. The next session gets a new one.
 func (sh *shard) close() {
 	sh.instance.Close()
+	sh.tally.closed()
 	sh.instance, sh.next = nil, 0
 	sh.tellLarge(false)
 }

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"net"
 	"strings"
@@ -76,9 +77,6 @@ func (h *spoken) failed(key questionKey, err error) {
 
 // replied takes bytes of replies that the client gets.
 func (s *session) replied(p []byte) {
-	if s.config.Observer == nil {
-		return
-	}
 	h := &s.spoken
 	for len(p) > 0 {
 		line, rest, whole := bytes.Cut(p, []byte("\n"))
@@ -106,7 +104,11 @@ func (s *session) repliedLine(line []byte) {
 	case line[3] != ' ':
 		return
 	}
-	if h.code = int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0'); h.code >= 400 {
+	h.code = int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0')
+	if verb, ok := s.commands.answered(h.code); ok {
+		s.shard.tally.answered(Command{verb, h.code})
+	}
+	if h.code >= 400 && s.config.Observer != nil {
 		s.rejected(strings.TrimSpace(string(line[4:])))
 	}
 }
@@ -153,6 +155,7 @@ func (s *session) parting(reason error) string {
 func (s *session) guardTLS(call func() error) error {
 	err := s.server.guardTLS(call)
 	if err != nil && !errors.Is(err, net.ErrClosed) {
+		s.server.counter.shook(false, tls.ConnectionState{})
 		s.spoken.untrust.Store(true)
 		s.observe(Event{Kind: TLSFailed, Err: err})
 	}

@@ -91,7 +91,8 @@ func (s *session) protection(reply []byte) *conn.Upgrade {
 		mark: func(tls.ConnectionState) bool { return true },
 		take: func(*tls.SessionState) bool { return false },
 	})
-	return &conn.Upgrade{Config: config, Reply: reply, Tight: s.config.Allow.CCC, Guard: s.guardTLS}
+	return &conn.Upgrade{Config: config, Reply: reply, Tight: s.config.Allow.CCC, Guard: s.guardTLS,
+		Shaken: func(state tls.ConnectionState) { s.server.counter.shook(false, state) }}
 }
 
 // dataTLS is the configuration for a data connection of the session. Only a connection that
@@ -203,7 +204,7 @@ func (sh *shard) netTLS(a *wasm.Args) wasi.Errno {
 func (s *session) startTLS(reply []byte) wasi.Errno {
 	s.nameHost("") // HOST came in the clear
 	s.speak()
-	return s.stream.UpgradeTo(s.protection(slices.Clone(reply)))
+	return s.upgraded(reply, s.stream.UpgradeTo(s.protection(slices.Clone(reply))))
 }
 
 // stopTLS ends TLS on the control connection (RFC 4217 §6, CCC).
@@ -214,8 +215,17 @@ func (s *session) stopTLS(reply []byte) wasi.Errno {
 	}
 	s.nameHost(s.at()) // the name in the handshake is lost with TLS
 	s.speak()
-	return s.stream.UpgradeTo(&conn.Upgrade{Reply: slices.Clone(reply), Lenient: config.TLS.Close != RequireClose,
-		Guard: s.server.guardTLS})
+	return s.upgraded(reply, s.stream.UpgradeTo(&conn.Upgrade{Reply: slices.Clone(reply),
+		Lenient: config.TLS.Close != RequireClose, Guard: s.server.guardTLS}))
+}
+
+// upgraded notes the reply to AUTH or CCC, behind which commands in the old state are void.
+func (s *session) upgraded(reply []byte, errno wasi.Errno) wasi.Errno {
+	if errno == wasi.OK {
+		s.replied(reply)
+		s.commands.forget()
+	}
+	return errno
 }
 
 // guardTLS calls code of TLS.Config outside of any session.
@@ -259,8 +269,11 @@ func (c *dataConn) secure(handle uint32, part func(net.Conn, *tls.Config) *tls.C
 				err, errno = nil, wasi.OK // the client of an empty file may close before the handshake ends
 			}
 			if err != nil {
+				if err != errNotResumed {
+					s.server.counter.shook(true, tls.ConnectionState{})
+				}
 				s.spoken.told.Store(true)
-				s.observe(Event{Kind: DataRefused, Data: conn.Addr(c.tls.RemoteAddr()), Err: err})
+				s.observe(Event{Kind: DataRefused, Data: conn.Addr(c.tls.RemoteAddr()), TLS: true, Err: err})
 			}
 			c.settled(secure, handle, errno)
 		})
@@ -273,8 +286,13 @@ func (s *session) shakeHands(c *tls.Conn) error {
 	c.SetDeadline(time.Now().Add(conn.HandshakeTime))
 	err := c.Handshake()
 	c.SetDeadline(time.Time{})
-	if err != nil || c.ConnectionState().DidResume {
+	if err != nil {
 		return err
+	}
+	state := c.ConnectionState()
+	s.server.counter.shook(true, state)
+	if state.DidResume {
+		return nil
 	}
 	switch s.config.TLS.DataResumption {
 	case RequireResumption:

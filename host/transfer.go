@@ -80,6 +80,7 @@ func (sh *shard) transferStart(a *wasm.Args) wasi.Errno {
 	t.tls, t.ascii, t.length = c.tls, a.Uint32(2)&wasi.TransferASCII != 0, a.Int64(3)
 	t.deflated = c.deflated != nil
 	t.throttle = f.session.throttled(f.upload != nil)
+	sh.server.counter.moves(t)
 	if c.deflated != nil {
 		c.deflated.Labour = f.session.labour(t.ctx)
 	}
@@ -147,6 +148,7 @@ func (t *transfer) finish(handle uint32) {
 	default:
 		s.received.Add(t.bytes.Load())
 	}
+	s.server.counter.moved(t)
 	if t.err != nil {
 		s.spoken.told.Store(true)
 	}

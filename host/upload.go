@@ -46,6 +46,13 @@ func (u *uploads) remove(f *openFile) {
 	}
 }
 
+// count is how many are under way.
+func (u *uploads) count() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.open)
+}
+
 // takeOver ends an upload of the same account, from the same address and to the same name
 // as f, and waits until it is closed. Mostly the client has lost its connection and tries
 // again, long before the old one counts as stalled. It returns false if there is none.

@@ -90,6 +90,13 @@ func (q *Queue[K]) Leave(key K) {
 	q.giveBack(key)
 }
 
+// Load is how many places are taken, and how many callers wait for one.
+func (q *Queue[K]) Load() (taken, waiting int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.shares.Taken(), q.waiting
+}
+
 // EnterFor is [Queue.Enter] for a caller who may block while he has the place, on a disk,
 // say: after most the place is given back all the same; 0 is never. leave gives the place
 // back; calling it again does nothing.

@@ -23,6 +23,8 @@ type Upgrade struct {
 	Lenient bool                     // TLS may end without the client's close_notify
 	Guard   func(func() error) error // wraps the upgrade: Config may call code of the embedder's
 
+	Shaken func(tls.ConnectionState) // called when TLS has begun; nil if nobody wants to know
+
 	after  int            // of the bytes written before UpgradeTo, how many are unsent
 	waking sync.WaitGroup // until the receiver's read is interrupted
 }
@@ -73,7 +75,10 @@ func (u *Upgrade) apply(conn net.Conn) (_ net.Conn, rest []byte, err error) {
 		conn = &records{Conn: conn}
 	}
 	secure := tls.Server(conn, u.Config)
-	return secure, nil, secure.Handshake()
+	if err = secure.Handshake(); err == nil && u.Shaken != nil {
+		u.Shaken(secure.ConnectionState())
+	}
+	return secure, nil, err
 }
 
 // become carries an upgrade out, on the receiver's goroutine. n bytes, received behind the

@@ -30,6 +30,7 @@ type Instance struct {
 	step     api.Function
 	fuel     api.MutableGlobal
 	left     int64 // fuel for the present call that the guest has not got yet
+	burnt    int64 // fuel of the latest step
 	stack    [2]uint64
 	memory   *mappedMemory
 	began    uint32 // pages of linear memory after Start
@@ -147,6 +148,12 @@ const maxGrown = 16 << 20
 // Large reports whether the instance should be replaced once it has no sessions.
 func (i *Instance) Large() bool { return i.pages()-i.began > maxGrown>>16 }
 
+// Memory is the size of the instance's linear memory in bytes.
+func (i *Instance) Memory() int64 { return int64(i.pages()) << 16 }
+
+// Burnt is the fuel that the latest step has taken.
+func (i *Instance) Burnt() int64 { return i.burnt }
+
 func (i *Instance) run(export string, params ...uint64) (uint64, error) {
 	i.supply()
 	results, err := i.module.ExportedFunction(export).Call(i.ctx, params...)
@@ -182,7 +189,9 @@ func (i *Instance) refill(module api.Module) {
 func (i *Instance) Advance(now int64, events int) (next int64, err error) {
 	i.supply()
 	i.stack = [2]uint64{uint64(now), uint64(uint32(events))}
-	if err := i.step.CallWithStack(i.ctx, i.stack[:]); err != nil {
+	err = i.step.CallWithStack(i.ctx, i.stack[:])
+	i.burnt = fuelTotal - i.left - int64(i.fuel.Get())
+	if err != nil {
 		return 0, i.trapped("ftp_step", err)
 	}
 	return int64(i.stack[0]), nil

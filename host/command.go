@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"slices"
 )
 
@@ -32,12 +33,13 @@ var verbs = [...]string{
 	"XCRC", "XCUP", "XCWD", "XMD5", "XMKD", "XPWD", "XRMD", "XSHA1", "XSHA256", "XSHA512",
 }
 
-var verbOf = func() map[[longestVerb]byte]verb {
-	of := map[[longestVerb]byte]verb{}
+// verbOf has the verbs but other by their letters, as a number.
+var verbOf = func() map[uint64]verb {
+	of := map[uint64]verb{}
 	for i, name := range verbs[1:] {
 		var word [longestVerb]byte
 		copy(word[:], name)
-		of[word] = verb(i + 1)
+		of[binary.LittleEndian.Uint64(word[:])] = verb(i + 1)
 	}
 	return of
 }()
@@ -136,7 +138,7 @@ func (c *commands) heard() {
 	}
 	var v verb
 	if c.letters <= longestVerb {
-		v = verbOf[c.word]
+		v = verbOf[binary.LittleEndian.Uint64(c.word[:])]
 	}
 	if len(c.waiting) < mostUnanswered {
 		c.waiting = append(c.waiting, v)
@@ -146,25 +148,25 @@ func (c *commands) heard() {
 
 // answered takes a reply, and returns the verb of its command. ok is false for a preliminary
 // reply, which another one follows, and for one that no command has caused.
-func (c *commands) answered(code int) (name string, ok bool) {
+func (c *commands) answered(code int) (of verb, ok bool) {
 	if code < 200 || len(c.waiting) == 0 {
 		c.aborted = false
-		return "", false
+		return 0, false
 	}
-	owner := c.waiting[0]
+	of = c.waiting[0]
 	switch {
 	case c.aborted && code == 226:
-		owner = abort
-	case lasting[owner]:
-		owner = cmp.Or(atOnce[code], owner)
+		of = abort
+	case lasting[of]:
+		of = cmp.Or(atOnce[code], of)
 	}
-	at := max(slices.Index(c.waiting, owner), 0)
-	name = verbs[c.waiting[at]]
+	at := max(slices.Index(c.waiting, of), 0)
+	of = c.waiting[at]
 	if c.waiting = slices.Delete(c.waiting, at, at+1); len(c.waiting) == 0 && cap(c.waiting) > 64 {
 		c.waiting = nil
 	}
 	c.aborted = code == 426
-	return name, true
+	return of, true
 }
 
 // forget drops what the client has sent, as TLS begins or ends.

@@ -39,8 +39,8 @@ func TestReplyCountsForItsCommand(t *testing.T) {
 			}
 			var code int
 			fmt.Sscan(talk, &code)
-			if name, ok := heard.answered(code); ok {
-				got = append(got, fmt.Sprint(name, " ", code))
+			if of, ok := heard.answered(code); ok {
+				got = append(got, fmt.Sprint(verbs[of], " ", code))
 			}
 			talk = talk[3:]
 		}
@@ -66,5 +66,19 @@ func TestUnansweredCommandsAreBounded(t *testing.T) {
 	}
 	if cap(heard.waiting) > 64 {
 		t.Errorf("room for %d is kept", cap(heard.waiting))
+	}
+}
+
+// What a command and its reply cost to count.
+func BenchmarkCount(b *testing.B) {
+	t := &tally{commands: map[uint32]uint64{}}
+	var heard commands
+	line := []byte("RETR some/file/with/a/longer/name.txt\r\n")
+	b.ReportAllocs()
+	for b.Loop() {
+		heard.hear(line)
+		of, _ := heard.answered(226)
+		t.answered(of, 226)
+		t.stepped(1000, 1<<20)
 	}
 }

@@ -73,7 +73,7 @@ type Handshake struct {
 // SessionState is what sessions are told apart by.
 type SessionState struct {
 	LoggedIn   bool
-	Doing      string // as Session.Doing
+	Doing      string // as Session.Doing; "" unless logged in
 	TLSVersion uint16 // of the control connection, as in [tls.ConnectionState]; 0 in the clear
 }
 
@@ -106,7 +106,7 @@ func (s *Server) countSessions(c *Counts) {
 	}
 	for _, open := range s.present.all() {
 		state := SessionState{LoggedIn: open.login.Load() != nil}
-		if does := open.doing.Load(); does != nil {
+		if does := open.doing.Load(); does != nil && state.LoggedIn {
 			state.Doing = doingNames[does.doing]
 		}
 		state.TLSVersion, _ = open.cipher()
@@ -125,18 +125,16 @@ type counter struct {
 
 // tally is what a shard counts. The fields of now that it uses are those of add.
 type tally struct {
-	mu  sync.Mutex
-	now Counts
-}
-
-func newCounts() Counts {
-	return Counts{Commands: map[Command]uint64{}, Handshakes: map[Handshake]uint64{}}
+	mu       sync.Mutex
+	commands map[uint32]uint64 // by verb << 16 | code
+	now      Counts
 }
 
 // lock locks mu.
 func (c *counter) lock() {
 	if c.mu.Lock(); c.shards == nil {
-		c.shards, c.moving, c.past = map[*tally]struct{}{}, map[*transfer]struct{}{}, newCounts()
+		c.shards, c.moving = map[*tally]struct{}{}, map[*transfer]struct{}{}
+		c.past = Counts{Commands: map[Command]uint64{}, Handshakes: map[Handshake]uint64{}}
 	}
 }
 
@@ -144,8 +142,8 @@ func (c *counter) lock() {
 func (c *Counts) add(t *tally) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for command, n := range t.now.Commands {
-		c.Commands[command] += n
+	for command, n := range t.commands {
+		c.Commands[Command{verbs[command>>16], int(command & 0xffff)}] += n
 	}
 	c.Passive += t.now.Passive
 	c.Active += t.now.Active
@@ -174,7 +172,7 @@ func (c *counter) sum() Counts {
 
 // begin makes the tally of a shard.
 func (c *counter) begin() *tally {
-	t := &tally{now: newCounts()}
+	t := &tally{commands: map[uint32]uint64{}}
 	c.lock()
 	defer c.mu.Unlock()
 	c.shards[t] = struct{}{}
@@ -230,9 +228,10 @@ func (t *transfer) count(c *Counts) {
 	}
 }
 
-func (t *tally) answered(c Command) {
+// answered counts a command by the code of its last reply.
+func (t *tally) answered(of verb, code int) {
 	t.mu.Lock()
-	t.now.Commands[c]++
+	t.commands[uint32(of)<<16|uint32(code)]++
 	t.mu.Unlock()
 }
 

@@ -105,8 +105,8 @@ func (s *session) repliedLine(line []byte) {
 		return
 	}
 	h.code = int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0')
-	if verb, ok := s.commands.answered(h.code); ok {
-		s.shard.tally.answered(Command{verb, h.code})
+	if of, ok := s.commands.answered(h.code); ok {
+		s.shard.tally.answered(of, h.code)
 	}
 	if h.code >= 400 && s.config.Observer != nil {
 		s.rejected(strings.TrimSpace(string(line[4:])))

@@ -6,6 +6,7 @@ import (
 	"go/version"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -76,14 +77,15 @@ var floors = map[string][]string{
 // their floor may.
 var arrows = map[string][]string{
 	"cmd/wasiftpd": {
-		"cmd/wasiftpd/admin", "cmd/wasiftpd/doctor", "host", "host/bans", "host/bans/banstore", "host/events", "host/quota", "host/turns", "module",
-		"fsbridge",
+		"cmd/wasiftpd/admin", "cmd/wasiftpd/doctor", "host", "host/bans", "host/bans/banstore", "host/events", "host/metrics",
+		"host/quota", "host/turns", "module", "fsbridge",
 	},
 	"cmd/wasiftpd/admin":     {"host", "host/bans"},
 	"cmd/wasiftpd/doctor":    nil,
 	"host/bans":              nil,
 	"host/bans/banstore":     {"host/bans", "host/internal/database"},
 	"host/events":            {"host", "host/internal/database"},
+	"host/metrics":           {"host", "host/bans"},
 	"host/turns":             nil,
 	"host/wasmtest":          {"wasi"},
 	"host/internal/charset":  nil,
@@ -153,15 +155,29 @@ func TestArchitectureEngineTouchesNothing(t *testing.T) {
 	assert.NotZero(t, files, "there is no engine")
 }
 
-// The runtime that runs the module is named in one package, so that it can change.
-func TestArchitectureOnePackageNamesWazero(t *testing.T) {
+// The runtime that runs the module is named in one package, so that it can change. So is the
+// library for metrics, so that embedders need not link it: that package is not host.
+func TestArchitectureOnePackageNamesEach(t *testing.T) {
 	t.Parallel()
-	for _, s := range sources(t) {
-		names := slices.ContainsFunc(s.imports, func(i string) bool { return strings.HasPrefix(i, "github.com/tetratelabs/wazero") })
-		if names && s.folder() != "host/internal/wasm" && !strings.HasPrefix(s.folder(), "tests") && !s.isTest() {
-			t.Errorf("%s names wazero", s.file)
+	for library, folder := range map[string]string{
+		"github.com/tetratelabs/wazero": "host/internal/wasm", "github.com/prometheus/": "host/metrics",
+	} {
+		for _, s := range sources(t) {
+			names := slices.ContainsFunc(s.imports, func(i string) bool { return strings.HasPrefix(i, library) })
+			if names && s.folder() != folder && !strings.HasPrefix(s.folder(), "tests") && !s.isTest() {
+				t.Errorf("%s names %s", s.file, library)
+			}
 		}
 	}
+}
+
+// What an embedder links who imports only host has no library for metrics in it, by whatever way.
+func TestArchitectureHostLinksNoPrometheus(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("go", "list", "-deps", "wasiftp/host").Output()
+	require.NoError(t, err)
+	assert.Contains(t, string(out), "wasiftp/wasi\n")
+	assert.NotContains(t, string(out), "github.com/prometheus/")
 }
 
 // Libraries that only tests use must not get into what is shipped.

@@ -226,7 +226,7 @@ func (f *openFile) verb() string {
 }
 
 // doing is what SITE WHO shows while the file is open; a hash or a copy replaces it.
-func (f *openFile) doing() uint32 {
+func (f *openFile) doing() uint16 {
 	if f.upload != nil {
 		return wasi.DoingUpload
 	}

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -106,20 +107,21 @@ func (s *session) hostName() string {
 // that. reason is a text as that of [Refuse]; "" is "The server ends this session.".
 func (s Session) Close(reason string) {
 	if live := s.of; live != nil {
-		live.shard.do(func() { live.expel(replyText(reason, "The server ends this session.")) })
+		live.shard.do(func() { live.expel(replyText(reason, "The server ends this session."), "") })
 	}
 }
 
-// expel carries Close out, on the shard's goroutine.
-func (s *session) expel(reason string) {
+// expel ends the session with 421 and the text, on the shard's goroutine. The event tells the
+// reason, or if that is "" the text.
+func (s *session) expel(text, reason string) {
 	if found, errno := get[*session](&s.shard.handles, s.handle); errno != wasi.OK || found != s {
 		return
 	}
 	known := s.shard.silent[s.handle] == nil
-	s.expelled = errors.New("ended by the server: " + reason)
+	s.expelled = errors.New("ended by the server: " + cmp.Or(reason, text))
 	s.verdict = nil
 	s.speak()
-	s.farewell("421 " + reason + "\r\n")
+	s.farewell("421 " + text + "\r\n")
 	handle := s.handle
 	s.end()
 	if known { // the guest finds no session any more when it reads, or drops what the session waits for

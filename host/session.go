@@ -51,7 +51,7 @@ type session struct {
 	sealed   atomic.Uint32          // TLS of the embedder's beneath the session: version << 16 | suite; 0 for none
 	sent     atomic.Int64           // bytes of downloads that have ended
 	received atomic.Int64           // bytes of uploads that have ended
-	expelled error                  // why Session.Close has ended the session; nil if it hasn't
+	expelled error                  // why Session.Close or SITE KICK has ended the session; nil if none has
 	hashing  sync.Mutex             // held by the goroutine that hashes a file: one at a time
 	doing    atomic.Pointer[activity]
 	kept     *listener // the passive port for the next transfer, nil for none

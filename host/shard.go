@@ -441,6 +441,7 @@ var imports = [len(wasi.Table)]func(*shard, *wasm.Args) wasi.Errno{
 	wasi.SessionUmask: (*shard).sessionUmask,
 	wasi.SessionNames: (*shard).sessionNames,
 	wasi.SessionList:  (*shard).sessionList,
+	wasi.SessionKick:  (*shard).sessionKick,
 
 	wasi.FileStat:   (*shard).fileStat,
 	wasi.FileOpen:   (*shard).fileOpen,

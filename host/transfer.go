@@ -98,7 +98,7 @@ func (t *transfer) depart(c *dataConn, handle uint32) {
 }
 
 // begin makes the transfer of a file, and shows it in SITE WHO.
-func (f *openFile) begin(handle, doing uint32) *transfer {
+func (f *openFile) begin(handle uint32, doing uint16) *transfer {
 	f.transfer = &transfer{file: f, began: time.Now(), finished: make(chan struct{})}
 	f.transfer.ctx, f.transfer.cancel = context.WithCancel(context.Background())
 	f.session.does(handle, doing, cmp.Or(f.from, f.name), &f.transfer.bytes)

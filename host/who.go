@@ -35,6 +35,16 @@ func (p *present) remove(s *session) {
 	}
 }
 
+// find is the session with a number, nil if there is none.
+func (p *present) find(id uint64) *session {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if at, ok := slices.BinarySearchFunc(p.sessions, id, byNumber); ok {
+		return p.sessions[at]
+	}
+	return nil
+}
+
 // all are the sessions of this moment.
 func (p *present) all() []*session {
 	p.mu.Lock()
@@ -43,8 +53,9 @@ func (p *present) all() []*session {
 }
 
 // page appends records of the sessions numbered above after, as many as fit, with names in
-// the reader's character set. It returns false if not even one fits.
-func (p *present) page(b []byte, after uint64, names *charset.Set) (page []byte, ok bool) {
+// the reader's character set, and with the clients' programs if the guest reads these. It
+// returns false if not even one fits.
+func (p *present) page(b []byte, after uint64, names *charset.Set, programs bool) (page []byte, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	at, found := slices.BinarySearchFunc(p.sessions, after, byNumber)
@@ -54,7 +65,7 @@ func (p *present) page(b []byte, after uint64, names *charset.Set) (page []byte,
 	page = b
 	for _, s := range p.sessions[at:] {
 		var fits bool
-		if page, fits = s.appendWho(page, names); !fits {
+		if page, fits = s.appendWho(page, names, programs); !fits {
 			return page, len(page) > len(b)
 		}
 	}
@@ -64,27 +75,29 @@ func (p *present) page(b []byte, after uint64, names *charset.Set) (page []byte,
 // activity is what SITE WHO shows that a session does. It is replaced, never changed.
 type activity struct {
 	handle uint32 // of the open file or directory
-	doing  uint32 // wasi.DoingList, …
+	doing  uint16 // wasi.DoingList, …
 	name   string
 	bytes  *atomic.Int64 // nil where none are counted
 }
 
 // does sets the session's activity until the handle is closed.
-func (s *session) does(handle, doing uint32, name string, bytes *atomic.Int64) {
+func (s *session) does(handle uint32, doing uint16, name string, bytes *atomic.Int64) {
 	s.doing.Store(&activity{handle, doing, name, bytes})
 }
 
-func (s *session) appendWho(b []byte, names *charset.Set) ([]byte, bool) {
+func (s *session) appendWho(b []byte, names *charset.Set, programs bool) ([]byte, bool) {
 	_, wall := s.server.clock()
-	who := wasi.Who{Number: s.id, Began: wall - int64(time.Since(s.began)), Client: s.client}
-	var name string
+	who := wasi.Who{Number: s.id, Began: wall - int64(time.Since(s.began)), Client: s.client, User: []byte(s.user())}
+	if programs {
+		who.Program = []byte(names.Outgoing(s.programName()))
+	}
 	if d := s.doing.Load(); d != nil {
-		who.Doing, name = d.doing, d.name
+		who.Doing, who.Name = d.doing, []byte(names.Outgoing(d.name))
 		if d.bytes != nil {
 			who.Bytes = uint64(d.bytes.Load())
 		}
 	}
-	return wasi.AppendWho(b, who, s.user(), names.Outgoing(name))
+	return wasi.AppendWho(b, who)
 }
 
 func (sh *shard) sessionList(a *wasm.Args) wasi.Errno {
@@ -96,10 +109,39 @@ func (sh *shard) sessionList(a *wasm.Args) wasi.Errno {
 		return wasi.EACCES
 	}
 	buf := a.Bytes(2)
-	page, ok := sh.server.present.page(buf[:0:min(len(buf), maxPage)], uint64(a.Int64(1)), s.charset())
+	page, ok := sh.server.present.page(buf[:0:min(len(buf), maxPage)], uint64(a.Int64(1)), s.charset(), sh.instance.ReadsPrograms())
 	if !ok {
 		return wasi.EINVAL
 	}
 	putUint32(a.Bytes(3), uint32(len(page)))
+	return wasi.OK
+}
+
+// sessionKick ends a session for an administrator (SITE KICK). Its client is not told who
+// did that: the name of an account that may administer is for nobody to guess passwords of.
+func (sh *shard) sessionKick(a *wasm.Args) wasi.Errno {
+	s, errno := sh.session(a)
+	if errno != wasi.OK {
+		return errno
+	}
+	if !s.can(RightAdmin) {
+		return wasi.EACCES
+	}
+	number := uint64(a.Int64(1))
+	if number == s.id {
+		return wasi.EINVAL
+	}
+	kicked := sh.server.present.find(number)
+	if kicked == nil {
+		return wasi.ENOENT
+	}
+	text, reason := "An administrator ends this session.", "kicked by "+s.user()
+	given := a.Bytes(2)
+	if said, _ := s.charset().Incoming(string(given[:min(len(given), mostRefusal)])); said != "" {
+		text, reason = "An administrator ends this session: "+said, reason+": "+said
+	}
+	if !kicked.shard.do(func() { kicked.expel(replyText(text, ""), replyText(reason, "")) }) {
+		return wasi.ENOENT
+	}
 	return wasi.OK
 }

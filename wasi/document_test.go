@@ -219,16 +219,17 @@ func TestDocumentNamesEveryImport(t *testing.T) {
 // The records of sessions and of the zone have their numbers where ABI.md says.
 func TestDocumentedSession(t *testing.T) {
 	t.Parallel()
-	b, _ := AppendWho(make([]byte, 0, 100), Who{Number: 0x101, Began: 0x202, Bytes: 0x303, Doing: 0x404}, "user", "na")
+	b, _ := AppendWho(make([]byte, 0, 100), Who{Number: 0x101, Began: 0x202, Bytes: 0x303, Doing: 0x404, User: []byte("user"),
+		Name: []byte("na"), Program: []byte("ftp")})
 	want := map[string]uint64{"number": 0x101, "began": 0x202, "bytes": 0x303, "doing": 0x404, "length of user": 4,
-		"length of name": 2}
+		"length of name": 2, "length of program": 3}
 	fields := layout(row(t, "| session | 52 and more |"))
 	for _, f := range fields {
 		if value, ok := want[f.name]; !ok || number(b, f) != value {
 			t.Errorf("%s at %d is %#x, not %#x", f.name, f.offset, number(b, f), value)
 		}
 	}
-	if len(fields) != len(want) || string(b[WhoSize:]) != "userna" {
+	if len(fields) != len(want) || string(b[WhoSize:]) != "usernaftp" {
 		t.Errorf("the session has %d fields and then %q", len(fields), b[WhoSize:])
 	}
 	zone := []byte(Zone("").Then(0x101, 0x202))

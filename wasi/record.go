@@ -129,7 +129,7 @@ const (
 	AddrSize   = 20
 	StatSize   = 32
 	DirentSize = StatSize + 4 // then the name, then the link's target
-	WhoSize    = 52           // then the user, then the name of the file
+	WhoSize    = 52           // then the user, the name of the file, and the program
 )
 
 // Event is one thing that the host tells the guest in a step. The kind decides which of

@@ -17,7 +17,7 @@ const (
 	RightDelete                    // DELE, RMD
 	RightRename                    // RNFR, RNTO
 	RightMkdir                     // MKD
-	RightAdmin                     // SITE WHO
+	RightAdmin                     // SITE WHO, SITE KICK
 )
 
 // The usual sets of rights.

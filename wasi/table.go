@@ -13,10 +13,10 @@ const Namespace = "ftphost"
 
 // ABIVersion is the result of the guest's export ftp_abi_version. It grows by
 // one whenever a host or a guest built before the change would misbehave.
-const ABIVersion = 6
+const ABIVersion = 7
 
 // OldestABIVersion is that of the oldest guest which a host can serve: one of version 5 fails
-// at an [EventRights], and must get none.
+// at an [EventRights], and must get none. One of version 5 or 6 must get no [Who.Program].
 const OldestABIVersion = 5
 
 // Exports are the functions that a guest exports, besides its memory.
@@ -121,6 +121,7 @@ const (
 	SessionUmask
 	SessionNames
 	SessionList
+	SessionKick
 	FileStat
 	FileOpen
 	FileList
@@ -230,6 +231,10 @@ var Table = [importCount]Import{
 		"fills buf with whole session records of the host's sessions numbered above after, in order; n is in " +
 			"bytes, 0 at the end; EACCES without the right of an administrator, EINVAL when buf has no room for " +
 			"the next one; ENOSYS when the host tells of none"},
+	SessionKick: {"session_kick", "sessions", []Param{{"session", Handle}, {"number", Int64}, {"text", In}},
+		"ends another session, by its number of session_list, as an operator would: its client gets 421, with the " +
+			"text unless that is empty; EACCES without the right of an administrator, ENOENT when there is no such " +
+			"session, EINVAL for the session itself; ENOSYS, before the login too, when the host ends none"},
 
 	FileStat: {"file_stat", "files", []Param{{"session", Handle}, {"name", In}, {"flags", Uint32}, {"stat", RetStat}},
 		"may wait: describes a file; flag 1 describes a link itself; flag 2 describes a directory that is entered: " +

@@ -2,42 +2,43 @@ package wasi
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"net/netip"
-	"strings"
 	"testing"
 )
 
 // whos are records of every kind of length.
-var whos = []struct {
-	who        Who
-	user, name string
-}{
-	{Who{Number: 1, Began: 2, Bytes: 3, Client: netip.MustParseAddrPort("192.0.2.7:258"), Doing: DoingDownload}, "u", "a/b"},
-	{Who{Number: math.MaxUint64, Began: math.MinInt64, Bytes: math.MaxUint64,
-		Client: netip.MustParseAddrPort("[2001:db8::1]:65535"), Doing: math.MaxUint32}, "", ""},
-	{Who{Client: netip.MustParseAddrPort("[::]:0")}, "\xff\r\n\x00", "\x1b"},
-	{Who{Number: 4, Client: netip.MustParseAddrPort("[::]:0")}, strings.Repeat("u", MaxWho), strings.Repeat("n", MaxWho)},
+var whos = []Who{
+	{Number: 1, Began: 2, Bytes: 3, Client: netip.MustParseAddrPort("192.0.2.7:258"), Doing: DoingDownload, User: []byte("u"),
+		Name: []byte("a/b"), Program: []byte("p1")},
+	{Number: math.MaxUint64, Began: math.MinInt64, Bytes: math.MaxUint64,
+		Client: netip.MustParseAddrPort("[2001:db8::1]:65535"), Doing: math.MaxUint16},
+	{Client: netip.MustParseAddrPort("[::]:0"), User: []byte("\xff\r\n\x00"), Name: []byte("\x1b")},
+	{Number: 4, Client: netip.MustParseAddrPort("[::]:0"), User: bytes.Repeat([]byte("u"), MaxWho),
+		Name: bytes.Repeat([]byte("n"), MaxWho), Program: bytes.Repeat([]byte("p"), MaxWho)},
 }
+
+// sizeOf is how many bytes the record of a session takes.
+func sizeOf(w Who) int { return WhoSize + len(w.User) + len(w.Name) + len(w.Program) }
 
 func TestWho(t *testing.T) {
 	t.Parallel()
 	page := make([]byte, 0, 8<<10)
 	for _, w := range whos {
-		size := WhoSize + len(w.user) + len(w.name)
-		if got, ok := AppendWho(make([]byte, 1, size), w.who, w.user, w.name); ok || len(got) != 1 {
-			t.Errorf("%d bytes went into less", size)
+		if got, ok := AppendWho(make([]byte, 1, sizeOf(w)), w); ok || len(got) != 1 {
+			t.Errorf("%d bytes went into less", sizeOf(w))
 		}
 		var ok bool
-		if page, ok = AppendWho(page, w.who, w.user, w.name); !ok {
+		if page, ok = AppendWho(page, w); !ok {
 			t.Fatalf("%+v does not fit", w)
 		}
 	}
 	rest := page
 	for _, w := range whos {
-		who, user, name, tail, ok := NextWho(rest)
-		if !ok || who != w.who || string(user) != w.user || string(name) != w.name {
-			t.Errorf("%+v came back as %+v %q %q %v", w, who, user, name, ok)
+		who, tail, ok := NextWho(rest)
+		if !ok || fmt.Sprintf("%+v", who) != fmt.Sprintf("%+v", w) {
+			t.Errorf("%+v came back as %+v %v", w, who, ok)
 		}
 		rest = tail
 	}
@@ -45,7 +46,7 @@ func TestWho(t *testing.T) {
 		t.Errorf("%d bytes are left", len(rest))
 	}
 	want := []byte{1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0,
-		4, 0, 2, 1, 192, 0, 2, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 1, 0, 3, 0, 'u', 'a', '/', 'b'}
+		4, 0, 2, 1, 192, 0, 2, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 2, 0, 1, 0, 3, 0, 'u', 'a', '/', 'b', 'p', '1'}
 	if !bytes.HasPrefix(page, want) {
 		t.Errorf("layout: %v, not %v", page[:len(want)], want)
 	}
@@ -54,11 +55,11 @@ func TestWho(t *testing.T) {
 // A name that is too long is cut off: its session must not keep others out of the list.
 func TestWhoIsCutOff(t *testing.T) {
 	t.Parallel()
-	huge := strings.Repeat("x", 1<<17)
-	b, ok := AppendWho(make([]byte, 0, 4<<10), Who{}, huge, huge)
-	_, user, name, rest, ok2 := NextWho(b)
-	if !ok || !ok2 || len(user) != MaxWho || len(name) != MaxWho || len(rest) > 0 {
-		t.Errorf("%d and %d bytes, and %d more", len(user), len(name), len(rest))
+	huge := bytes.Repeat([]byte("x"), 1<<17)
+	b, ok := AppendWho(make([]byte, 0, 4<<10), Who{User: huge, Name: huge, Program: huge})
+	w, rest, ok2 := NextWho(b)
+	if !ok || !ok2 || len(w.User) != MaxWho || len(w.Name) != MaxWho || len(w.Program) != MaxWho || len(rest) > 0 {
+		t.Errorf("%d, %d and %d bytes, and %d more", len(w.User), len(w.Name), len(w.Program), len(rest))
 	}
 }
 
@@ -69,18 +70,18 @@ func FuzzWho(f *testing.F) {
 	}
 	page := make([]byte, 0, 8<<10)
 	for _, w := range whos {
-		page, _ = AppendWho(page, w.who, w.user, w.name)
+		page, _ = AppendWho(page, w)
 		f.Add(bytes.Clone(page))
 		f.Add(bytes.Clone(page[:len(page)-1]))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for {
-			_, user, name, rest, ok := NextWho(b)
+			w, rest, ok := NextWho(b)
 			if !ok {
 				return
 			}
-			if len(rest)+WhoSize+len(user)+len(name) != len(b) {
-				t.Fatalf("%d bytes became %d", len(b), len(rest)+WhoSize+len(user)+len(name))
+			if len(rest)+sizeOf(w) != len(b) {
+				t.Fatalf("%d bytes became %d", len(b), len(rest)+sizeOf(w))
 			}
 			b = rest
 		}

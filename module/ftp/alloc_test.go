@@ -102,9 +102,15 @@ func (q *quiet) RemoveTree(ftp.Handle, []byte) error      { return nil }
 func (q *quiet) Sessions(_ ftp.Handle, after uint64, yield func(ftp.SessionInfo)) error {
 	for i := range min(100, max(after, 1000)-after) {
 		yield(ftp.SessionInfo{Number: after + i + 1, Client: ftptest.ClientAddress, Doing: wasi.DoingUpload, User: entryName,
-			Name: entryName})
+			Name: entryName, Program: entryName})
 	}
 	return nil
+}
+func (q *quiet) Kick(_ ftp.Handle, number uint64, _ []byte) error {
+	if number == 7 {
+		return nil
+	}
+	return ftp.ErrNotExist
 }
 func (q *quiet) Copy(ftp.Handle, []byte, []byte, bool) (ftp.Handle, error) {
 	return q.handle(), nil
@@ -235,7 +241,7 @@ var conversations = []string{
 	"DELE x\r\nMKD y\r\nRMD y\r\nRNFR a\r\nRNTO b\r\n", "SITE CHMOD 644 x\r\nSITE UTIME 202001010000 x\r\nREST 10\r\nALLO 10\r\n",
 	"PASV\r\nEPSV\r\nPORT 192,0,2,7,156,64\r\nABOR\r\nABOR\r\n", "PASV\r\nLIST\r\nPASV\r\nNLST *e\r\nEPSV\r\nMLSD x\r\nSTAT y\r\n",
 	"PASV\r\nRETR file\r\nEPSV\r\nSTOR file\r\nPASV\r\nSTOU\r\nPASV\r\nAPPE x\r\n",
-	"SITE UMASK 022\r\nSITE UMASK\r\nSITE HELP\r\nSITE IDLE\r\nSITE RMDIR x\r\nSITE CPFR file\r\n", "SITE WHO\r\n",
+	"SITE UMASK 022\r\nSITE UMASK\r\nSITE HELP\r\nSITE IDLE\r\nSITE RMDIR x\r\nSITE CPFR file\r\n", "SITE WHO\r\n", "SITE KICK 7 text\r\nSITE KICK 8\r\n",
 	"USER u\r\nPASS wrong\r\nREIN\r\nUSER u\r\nPASS p\r\n", strings.Repeat("A", 1<<20) + "\r\n",
 }
 

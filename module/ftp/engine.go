@@ -42,6 +42,7 @@ type Engine struct {
 	tlsJoiner     TLSJoiner
 	umaskSetter   UmaskSetter
 	sessionLister SessionLister
+	sessionKicker SessionKicker
 	linker        Linker
 	treeRemover   TreeRemover
 	copier        Copier
@@ -55,7 +56,7 @@ type Engine struct {
 	ahead    int64 // how far the wall clock is ahead of now
 	steps    uint
 	draining bool // EventDrain was for all sessions
-	probed   bool // probeHosts has asked the world
+	probed   bool // probe has asked the world
 
 	sessions table
 	free     []*session // ended sessions, to be used again
@@ -107,6 +108,7 @@ func New(world World, config Config) *Engine {
 	detect(e, &e.tlsJoiner, allow.CPSV, NeedCPSV)
 	detect(e, &e.umaskSetter, true, NeedUmask)
 	detect(e, &e.sessionLister, true, NeedSessions)
+	detect(e, &e.sessionKicker, true, NeedKick)
 	detect(e, &e.linker, allow.SiteSymlink, NeedLinks)
 	detect(e, &e.treeRemover, allow.SiteRmdir, NeedTrees)
 	detect(e, &e.copier, allow.SiteCopy, NeedCopy)
@@ -239,7 +241,7 @@ func (e *Engine) open(h Handle, secure bool) {
 	s.protection = protection{secure: secure, bufferSized: secure, protected: secure}
 	e.sessions.add(s)
 	e.wake(s)
-	e.probeHosts(h)
+	e.probe(h)
 	if e.draining {
 		s.say(replyDraining)
 		return

@@ -156,7 +156,7 @@ var lines = []string{
 	"OPTS MLST type;",
 	"SITE CPFR hello.txt", "SITE CPTO up", "SITE COPY up other", "COMB other hello.txt up", "SITE RMDIR sub",
 	"SITE SYMLINK up link", "SITE UMASK 027", "SITE WHO", "LIST -ltr",
-	"NLST */*", "STAT -R",
+	"NLST */*", "STAT -R", "SITE KICK 2 text",
 }
 
 // move makes the move that a byte stands for.

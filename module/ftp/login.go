@@ -105,15 +105,19 @@ func isHost(arg []byte) bool {
 	return len(arg) > 0 && len(arg) <= maxHost
 }
 
-// probeHosts asks the world, on the first session, whether it has virtual hosts at all:
-// one that has none returns ErrUnsupported even for the empty name.
-func (e *Engine) probeHosts(session Handle) {
-	if e.hosts == nil || e.probed {
+// probe asks the world, on the first session, whether it has virtual hosts at all, and ends
+// sessions: one that does not returns ErrUnsupported even for the empty name, and for no
+// session's number.
+func (e *Engine) probe(session Handle) {
+	if e.probed {
 		return
 	}
 	e.probed = true
-	if e.hosts.Host(session, nil) == ErrUnsupported {
+	if e.hosts != nil && e.hosts.Host(session, nil) == ErrUnsupported {
 		e.has &^= NeedHosts
+	}
+	if e.sessionKicker != nil && e.sessionKicker.Kick(session, 0, nil) == ErrUnsupported {
+		e.has &^= NeedKick
 	}
 }
 

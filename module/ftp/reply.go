@@ -110,6 +110,8 @@ const (
 	replySessionsFollow = reply("211-Sessions:")
 	replySessionsEnd    = reply("211 End.")
 	replySessionsBroken = reply("211 Not all could be told.")
+	replyBadSession     = reply("501 Say which session by its number in SITE WHO.")
+	replyOwnSession     = reply("550 That is this session: QUIT ends it.")
 	replyRenamed        = reply("250 Renamed.")
 	replyNoSuchDir      = reply("553 No such directory.")
 	replyNameIsDir      = reply("553 Is a directory.")

@@ -22,6 +22,8 @@ var siteVerbs = []Verb{
 	{Name: "HELP", Neutral: true, run: (*session).siteHelp},
 	{Name: "IDLE", Syntax: "[<sp> seconds]", Argument: OptionalArgument, Word: true, Neutral: true,
 		run: (*session).siteIdle},
+	{Name: "KICK", Syntax: "<sp> number [<sp> text]", Argument: RequiredArgument, Neutral: true, Needs: NeedKick,
+		Right: wasi.RightAdmin, run: (*session).siteKick},
 	{Name: "MKDIR", Syntax: "<sp> pathname", Argument: RequiredPathname, Right: wasi.RightMkdir, Able: wasi.AbleMkdir,
 		run: (*session).siteMkdir},
 	{Name: "RMDIR", Syntax: "<sp> pathname", Argument: RequiredPathname, Needs: NeedTrees, Right: wasi.RightDelete,

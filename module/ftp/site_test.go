@@ -1,6 +1,7 @@
 package ftp_test
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -81,16 +82,62 @@ func TestWho(t *testing.T) {
 	busy.Do("RETR big")
 	w.Peer = netip.MustParseAddrPort("[2001:db8::1]:40000")
 	admin := w.LoginAs("admin", "p")
+	busy.Send("CLNT b\x07ad (1)\r\n") // held until the transfer ends
+	admin.Do("CLNT lftp/4.9.2 (x)")
 	lines := strings.Split(admin.Do("SITE WHO"), "\r\n")
 	assert.Len(t, lines, 11)
 	assert.Equal(t, "211-Sessions:", lines[0])
 	assert.Equal(t, " 1 192.0.2.7 e?vil? since 2024-06-01 12:00:00: idle", lines[1])
 	assert.Equal(t, " 2 192.0.2.7 (not logged in) since 2024-06-01 12:00:00: idle", lines[2])
 	assert.Regexp(t, `^ \d+ 192.0.2.7 u since 2024-06-01 12:00:00: RETR /big, 10000 bytes$`, lines[8])
-	assert.Regexp(t, `^ \d+ 2001:db8::1 admin since .*: idle$`, lines[9])
+	assert.Regexp(t, `^ \d+ 2001:db8::1 admin since .*: idle \(lftp/4.9.2 \(x\)\)$`, lines[9])
 	assert.Equal(t, "211 End.", lines[10])
 	assert.Equal(t, "550 Permission denied.", w.LoginAs("u", "p").Do("SITE WHO"))
 	assert.Equal(t, "501", admin.Code("SITE WHO x"))
+}
+
+// TestKick: an administrator ends any other session by its number.
+func TestKick(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, ftp.Config{Allow: allowed})
+	u, admin := w.LoginAs("u", "p"), w.LoginAs("admin", "p")
+	for line, want := range map[string]string{
+		"SITE KICK 99 text":                    "550 There is no session 99: SITE WHO lists them.",
+		"SITE KICK 4294967297":                 "550 There is no session 4294967297: SITE WHO lists them.",
+		fmt.Sprint("SITE KICK ", admin.Handle): "550 That is this session: QUIT ends it.",
+		"SITE KICK":                            "501 Argument needed.",
+		"SITE KICK 0":                          "501 Say which session by its number in SITE WHO.",
+		"SITE KICK -1":                         "501 Say which session by its number in SITE WHO.",
+		"SITE KICK u":                          "501 Say which session by its number in SITE WHO.",
+		"SITE KICK 99999999999999999999":       "501 Say which session by its number in SITE WHO.",
+		"SITE KICK 1\x00":                      "501 Bad argument.",
+	} {
+		assert.Equal(t, want, admin.Do(line), line)
+	}
+	assert.Equal(t, "550 Permission denied.", u.Do(fmt.Sprint("SITE KICK ", admin.Handle)))
+	assert.Equal(t, "200 OK.", u.Do("NOOP"))
+	kick := fmt.Sprint("SITE KICK ", u.Handle)
+	assert.Equal(t, fmt.Sprintf("200 Session %d is ended.", u.Handle), admin.Do(kick+"  come back at ten "))
+	assert.Equal(t, "421 Kicked: come back at ten", u.Reply())
+	assert.True(t, u.Closed())
+	assert.Equal(t, fmt.Sprintf("550 There is no session %d: SITE WHO lists them.", u.Handle), admin.Do(kick))
+}
+
+// TestKickOfNone: where the world ends no sessions, SITE KICK is not implemented, and SITE HELP
+// does not list it.
+func TestKickOfNone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, ftp.Config{})
+	w.Fault = func(call, _ string) error {
+		if call == "Kick" {
+			return ftp.ErrUnsupported
+		}
+		return nil
+	}
+	admin := w.LoginAs("admin", "p")
+	assert.NotContains(t, admin.Do("SITE HELP"), "KICK")
+	assert.Contains(t, admin.Do("SITE HELP"), "WHO")
+	assert.Equal(t, "502 Command not implemented.", admin.Do("SITE KICK 99"))
 }
 
 // TestFeaturesOfAnAccount: before the login, FEAT lists what works for some account. After
@@ -142,7 +189,7 @@ func TestSiteHelpOfAnAccount(t *testing.T) {
 		Lacks: wasi.AbleModes | wasi.AbleSymlink | wasi.AbleTree | wasi.AbleUmask}
 	for user, want := range map[string]string{
 		"u": "COPY CPFR CPTO HELP IDLE MKDIR UTIME", "ro": "HELP IDLE",
-		"admin": "CHMOD COPY CPFR CPTO HELP IDLE MKDIR RMDIR SYMLINK UMASK UTIME WHO",
+		"admin": "CHMOD COPY CPFR CPTO HELP IDLE KICK MKDIR RMDIR SYMLINK UMASK UTIME WHO",
 	} {
 		var names []string
 		for line := range strings.SplitSeq(w.LoginAs(user, "p").Do("SITE HELP"), "\r\n") {
@@ -175,15 +222,15 @@ func TestFeaturesOfAWorld(t *testing.T) {
 	told := &teller{World: w, Transferer: w}
 	e := ftp.New(told, ftp.Config{Allow: allowed})
 	e.Step(1, []ftp.Event{{Kind: ftp.EventOpen, Session: 1}})
-	told.left = "FEAT\r\nUSER u\r\nPASS p\r\nFEAT\r\nSITE HELP\r\nSITE WHO\r\nSITE UMASK\r\nMFF Create=20200101000000; x\r\n"
+	told.left = "FEAT\r\nUSER u\r\nPASS p\r\nFEAT\r\nSITE HELP\r\nSITE WHO\r\nSITE KICK 1\r\nSITE UMASK\r\nMFF Create=20200101000000; x\r\n"
 	for range 10 {
 		e.Step(1, []ftp.Event{{Kind: ftp.EventReadable, Session: 1, Handle: 1}})
 	}
-	for _, word := range []string{"MODE Z", "HASH", "XCRC", "AVBL", "HOST", "COMB", "Create", "create", "UMASK", "WHO", "COPY"} {
+	for _, word := range []string{"MODE Z", "HASH", "XCRC", "AVBL", "HOST", "COMB", "Create", "create", "UMASK", "WHO", "KICK", "COPY"} {
 		assert.NotContains(t, told.text, word)
 	}
 	assert.Equal(t, 2, strings.Count(told.text, " MFF Modify;UNIX.mode;\r\n"))
-	assert.Equal(t, 2, strings.Count(told.text, "\r\n502 "), told.text)
+	assert.Equal(t, 3, strings.Count(told.text, "\r\n502 "), told.text)
 	assert.Contains(t, told.text, "\r\n504 ")
 }
 

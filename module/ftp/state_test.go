@@ -104,6 +104,7 @@ var stateTable = []struct{ line, codes, section string }{
 	{"SITE CPTO new", "530 530 530 503 503 503 503 503 503 503 -", "by practice"},
 	{"SITE HELP", "530 530 530 214 214 214 214 214 214 214 -", "RFC 959 §5.4"},
 	{"SITE IDLE", "530 530 530 200 200 200 200 200 200 200 -", "by practice"},
+	{"SITE KICK 1", "530 530 530 550 550 550 550 550 550 550 -", "by practice; an administrator's: site_test.go"},
 	{"SITE MKDIR a/b", "530 530 530 257 550 257 257 257 257 257 -", "by practice"},
 	{"SITE RMDIR sub", "530 530 530 250 550 250 250 250 250 250 -", "by practice"},
 	{"SITE SYMLINK hello.txt new", "530 530 530 250 550 250 250 250 250 250 -", "by practice"},

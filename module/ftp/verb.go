@@ -70,6 +70,7 @@ const (
 	NeedCPSV                      // a [TLSJoiner], and Allow.CPSV
 	NeedUmask                     // a [UmaskSetter]
 	NeedSessions                  // a [SessionLister]
+	NeedKick                      // a [SessionKicker]
 	NeedCopy                      // a [Copier], and Allow.SiteCopy
 	NeedCombine                   // a [Copier], and Allow.Combine
 	NeedLinks                     // a [Linker], and Allow.SiteSymlink

@@ -111,7 +111,7 @@ func TestThreat25Rights(t *testing.T) {
 		"XSHA512":    "hello.txt",
 		"SITE CHMOD": "600 hello.txt", "SITE COPY": "hello.txt new", "SITE CPFR": "hello.txt", "SITE CPTO": "new", "SITE MKDIR": "new",
 		"SITE RMDIR": "empty", "SITE SYMLINK": "hello.txt new", "SITE UMASK": "027", "SITE UTIME": "hello.txt 20010101000000",
-		"SITE WHO": "",
+		"SITE KICK": "2", "SITE WHO": "",
 	}
 	const all = ftptest.All | wasi.RightAdmin
 	sets := []ftp.Rights{all}
@@ -133,6 +133,8 @@ func TestThreat25Rights(t *testing.T) {
 			switch verb.Name {
 			case "RNTO":
 				c.Do("RNFR hello.txt")
+			case "SITE KICK":
+				w.Connect()
 			case "SITE CPTO":
 				c.Do("SITE CPFR hello.txt")
 			}
@@ -172,7 +174,7 @@ func TestFeatures(t *testing.T) {
 	assert.Equal(t, "504", c.Code("SITE NONE"))
 	for _, site := range ftp.SiteVerbs() {
 		line := strings.TrimSpace("SITE " + site.Name + " " + site.Syntax)
-		assert.Equal(t, site.Name != "WHO", strings.Contains(c.Do("SITE HELP"), "\r\n "+line+"\r\n"), line)
+		assert.Equal(t, site.Right != wasi.RightAdmin, strings.Contains(c.Do("SITE HELP"), "\r\n "+line+"\r\n"), line)
 	}
 	assert.Equal(t, "501", c.Code("OPTS NONE"))
 }

@@ -1,6 +1,7 @@
 package ftp
 
 import (
+	"bytes"
 	"math"
 
 	"wasiftp/wasi"
@@ -53,13 +54,41 @@ func (l *listing) addSession(info SessionInfo) {
 	b = appendName(append(b, ' '), info.User)
 	b = appendMoment(append(b, " since "...), info.Began)
 	if info.Doing == wasi.DoingNothing {
-		l.out = append(b, ": idle\r\n"...)
-		return
+		b = append(b, ": idle"...)
+	} else {
+		b = append(append(b, ": "...), doings[info.Doing]...)
+		b = appendName(append(b, " /"...), info.Name)
+		b = append(appendUint(append(b, ", "...), info.Bytes), " bytes"...)
 	}
-	b = append(append(b, ": "...), doings[info.Doing]...)
-	b = appendName(append(b, " /"...), info.Name)
-	b = appendUint(append(b, ", "...), info.Bytes)
-	l.out = append(b, " bytes\r\n"...)
+	if len(info.Program) > 0 { // last, as it is any text of the client's
+		b = append(appendName(append(b, " ("...), info.Program), ')')
+	}
+	l.out = append(b, "\r\n"...)
+}
+
+// siteKick ends another session, and tells its client the text behind the number.
+func (s *session) siteKick(arg []byte) error {
+	if s.rights&wasi.RightAdmin == 0 {
+		return ErrPermission
+	}
+	word, text, _ := bytes.Cut(arg, []byte{' '})
+	number, ok := parseNumber(word, math.MaxInt64)
+	if !ok || number == 0 {
+		return replyBadSession
+	}
+	b := s.e.scratch[:0]
+	switch err := s.e.sessionKicker.Kick(s.handle, uint64(number), bytes.TrimSpace(text)); err {
+	case nil:
+		b = append(appendInt(append(b, "200 Session "...), number), " is ended."...)
+	case ErrNotExist:
+		b = append(appendInt(append(b, "550 There is no session "...), number), ": SITE WHO lists them."...)
+	case ErrName:
+		return replyOwnSession
+	default:
+		return err
+	}
+	s.sendLine(b)
+	return nil
 }
 
 // appendMoment appends a time as YYYY-MM-DD hh:mm:ss.

@@ -311,6 +311,17 @@ type SessionInfo struct {
 	Doing  Doing
 	User   []byte // empty before the login
 	Name   []byte // of the file that it works on
+
+	// Program is what the client calls its own program (CLNT); empty if it says nothing.
+	Program []byte
+}
+
+// SessionKicker is a [World] that can end any session, those of other engines too.
+type SessionKicker interface {
+	// Kick ends the session with a number of [SessionInfo], and tells its client the text,
+	// which may be empty. ErrPermission is for an account that must not do that, ErrNotExist
+	// for a number that no session has, and ErrName for that of the session that asks.
+	Kick(session Handle, number uint64, text []byte) error
 }
 
 // Doing is what a session does.

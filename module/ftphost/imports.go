@@ -82,6 +82,10 @@ func sessionNames(
 //go:noescape
 func sessionList(session uint32, after int64, buf unsafe.Pointer, bufLen uint32, n *uint32) uint32
 
+//go:wasmimport ftphost session_kick
+//go:noescape
+func sessionKick(session uint32, number int64, text unsafe.Pointer, textLen uint32) uint32
+
 //go:wasmimport ftphost file_stat
 //go:noescape
 func fileStat(session uint32, name unsafe.Pointer, nameLen uint32, flags uint32, stat unsafe.Pointer) uint32

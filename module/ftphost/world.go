@@ -33,6 +33,7 @@ var (
 	_ ftp.Hosts         = (*imports)(nil)
 	_ ftp.UmaskSetter   = (*imports)(nil)
 	_ ftp.SessionLister = (*imports)(nil)
+	_ ftp.SessionKicker = (*imports)(nil)
 	_ ftp.Linker        = (*imports)(nil)
 	_ ftp.TreeRemover   = (*imports)(nil)
 	_ ftp.Copier        = (*imports)(nil)
@@ -419,17 +420,24 @@ func (w *imports) Sessions(session ftp.Handle, after uint64, yield func(ftp.Sess
 	}
 	rest := w.page[:min(int(n), len(w.page))]
 	for {
-		who, user, name, tail, ok := wasi.NextWho(rest)
+		who, tail, ok := wasi.NextWho(rest)
 		if !ok {
 			return nil
 		}
-		info := ftp.SessionInfo{Number: who.Number, Began: who.Began, Bytes: who.Bytes, Client: who.Client, User: user, Name: name}
+		info := ftp.SessionInfo{Number: who.Number, Began: who.Began, Bytes: who.Bytes, Client: who.Client, User: who.User,
+			Name: who.Name, Program: who.Program}
 		if who.Doing <= wasi.DoingCopy { // a newer host may have further values
 			info.Doing = ftp.Doing(who.Doing)
 		}
 		yield(info)
 		rest = tail
 	}
+}
+
+// Kick implements [ftp.SessionKicker].
+func (*imports) Kick(session ftp.Handle, number uint64, text []byte) error {
+	p, size := pointer(text)
+	return fault(sessionKick(uint32(session), int64(number), p, size))
 }
 
 // Copy implements [ftp.Copier].

@@ -93,6 +93,9 @@ func (p *Program) Instantiate(imports Importer, patience time.Duration) (*Instan
 // LearnsRights reports whether the guest knows [wasi.EventRights].
 func (i *Instance) LearnsRights() bool { return i.version > wasi.OldestABIVersion }
 
+// ReadsPrograms reports whether the guest knows that a [wasi.Who] has a Program.
+func (i *Instance) ReadsPrograms() bool { return i.version >= 7 }
+
 // sinceBegan is a monotonic clock in ns. It never shows 0, which Go's runtime takes for a
 // broken clock; Windows' clock would show that for some milliseconds.
 func sinceBegan(began time.Time) int64 { return max(1, int64(time.Since(began))) }

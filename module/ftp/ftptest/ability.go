@@ -45,10 +45,33 @@ func (w *World) Sessions(h ftp.Handle, after uint64, yield func(ftp.SessionInfo)
 			continue
 		}
 		told++
-		info := ftp.SessionInfo{Number: uint64(s.handle), Began: s.began, Client: s.peer, User: []byte(s.user)}
+		info := ftp.SessionInfo{Number: uint64(s.handle), Began: s.began, Client: s.peer, User: []byte(s.user),
+			Program: s.program}
 		w.describe(s, &info)
 		yield(info)
 	}
+	return nil
+}
+
+// Kick ends a session of this world: to the engine its client has gone.
+func (w *World) Kick(h ftp.Handle, number uint64, text []byte) error {
+	if err := w.fault("Kick", ""); err != nil {
+		return err
+	}
+	me, ok := get[*session](w, "Kick", h)
+	if !ok || me.account.Rights&wasi.RightAdmin == 0 {
+		return ftp.ErrPermission
+	}
+	i := slices.IndexFunc(w.sessions, func(s *session) bool { return uint64(s.handle) == number })
+	switch {
+	case number == uint64(h):
+		return ftp.ErrName
+	case i < 0:
+		return ftp.ErrNotExist
+	}
+	kicked := w.sessions[i]
+	kicked.toClient = append(kicked.toClient, "421 Kicked: "+string(text)+"\r\n"...)
+	kicked.hang(true)
 	return nil
 }
 
@@ -67,6 +90,13 @@ func (w *World) describe(s *session, info *ftp.SessionInfo) {
 		info.Doing = wasi.DoingHash
 	case u.mode == ftp.OpenRead:
 		info.Doing = wasi.DoingDownload
+	}
+}
+
+// NameProgram keeps what the client calls its own program.
+func (w *World) NameProgram(h ftp.Handle, program []byte) {
+	if s, ok := get[*session](w, "NameProgram", h); ok {
+		s.program = slices.Clone(program)
 	}
 }
 

@@ -16,10 +16,12 @@ type others interface {
 	ftp.Spacer
 	ftp.Hosts
 	ftp.Namer
+	ftp.ProgramNamer
 	ftp.TLSStopper
 	ftp.TLSJoiner
 	ftp.UmaskSetter
 	ftp.SessionLister
+	ftp.SessionKicker
 	ftp.Linker
 	ftp.TreeRemover
 	ftp.Copier

@@ -107,6 +107,7 @@ type session struct {
 	user         string
 	umask        *uint32 // nil for none
 	began        int64
+	program      []byte // what CLNT said
 	asked        string // the call that waits, "" if none does
 	rounds       int    // how many until its answer is there
 }

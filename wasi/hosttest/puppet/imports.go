@@ -28,32 +28,33 @@ var imports = [...]func(a []uint64) uint32{
 	func(a []uint64) uint32 {
 		return import15(uint32(a[0]), uint64(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]))
 	}, // session_list
+	func(a []uint64) uint32 { return import16(uint32(a[0]), uint64(a[1]), uint32(a[2]), uint32(a[3])) }, // session_kick
 	func(a []uint64) uint32 {
-		return import16(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]))
+		return import17(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]))
 	}, // file_stat
 	func(a []uint64) uint32 {
-		return import17(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint64(a[4]), uint32(a[5]), uint32(a[6]))
+		return import18(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint64(a[4]), uint32(a[5]), uint32(a[6]))
 	}, // file_open
-	func(a []uint64) uint32 { return import18(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3])) }, // file_list
-	func(a []uint64) uint32 { return import19(uint32(a[0])) },                                           // file_commit
+	func(a []uint64) uint32 { return import19(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3])) }, // file_list
+	func(a []uint64) uint32 { return import20(uint32(a[0])) },                                           // file_commit
 	func(a []uint64) uint32 {
-		return import20(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]))
+		return import21(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]))
 	}, // file_make
-	func(a []uint64) uint32 { return import21(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3])) }, // file_remove
+	func(a []uint64) uint32 { return import22(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3])) }, // file_remove
 	func(a []uint64) uint32 {
-		return import22(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]))
+		return import23(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]))
 	}, // file_rename
 	func(a []uint64) uint32 {
-		return import23(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint64(a[4]))
+		return import24(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint64(a[4]))
 	}, // file_set
-	func(a []uint64) uint32 { return import24(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3])) }, // file_space
+	func(a []uint64) uint32 { return import25(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3])) }, // file_space
 	func(a []uint64) uint32 {
-		return import25(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]), uint32(a[5]), uint32(a[6]))
+		return import26(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint32(a[3]), uint32(a[4]), uint32(a[5]), uint32(a[6]))
 	}, // file_copy
-	func(a []uint64) uint32 { return import26(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint64(a[3])) }, // transfer_start
-	func(a []uint64) uint32 { return import27(uint32(a[0]), uint32(a[1])) },                             // transfer_progress
+	func(a []uint64) uint32 { return import27(uint32(a[0]), uint32(a[1]), uint32(a[2]), uint64(a[3])) }, // transfer_start
+	func(a []uint64) uint32 { return import28(uint32(a[0]), uint32(a[1])) },                             // transfer_progress
 	func(a []uint64) uint32 {
-		return import28(uint32(a[0]), uint32(a[1]), uint64(a[2]), uint32(a[3]), uint32(a[4]), uint32(a[5]))
+		return import29(uint32(a[0]), uint32(a[1]), uint64(a[2]), uint32(a[3]), uint32(a[4]), uint32(a[5]))
 	}, // transfer_hash
 }
 
@@ -105,41 +106,44 @@ func import14(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32, a5 uint32, 
 //go:wasmimport ftphost session_list
 func import15(a0 uint32, a1 uint64, a2 uint32, a3 uint32, a4 uint32) uint32
 
+//go:wasmimport ftphost session_kick
+func import16(a0 uint32, a1 uint64, a2 uint32, a3 uint32) uint32
+
 //go:wasmimport ftphost file_stat
-func import16(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32) uint32
+func import17(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32) uint32
 
 //go:wasmimport ftphost file_open
-func import17(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint64, a5 uint32, a6 uint32) uint32
+func import18(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint64, a5 uint32, a6 uint32) uint32
 
 //go:wasmimport ftphost file_list
-func import18(a0 uint32, a1 uint32, a2 uint32, a3 uint32) uint32
+func import19(a0 uint32, a1 uint32, a2 uint32, a3 uint32) uint32
 
 //go:wasmimport ftphost file_commit
-func import19(a0 uint32) uint32
+func import20(a0 uint32) uint32
 
 //go:wasmimport ftphost file_make
-func import20(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32) uint32
+func import21(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32) uint32
 
 //go:wasmimport ftphost file_remove
-func import21(a0 uint32, a1 uint32, a2 uint32, a3 uint32) uint32
+func import22(a0 uint32, a1 uint32, a2 uint32, a3 uint32) uint32
 
 //go:wasmimport ftphost file_rename
-func import22(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32) uint32
+func import23(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32) uint32
 
 //go:wasmimport ftphost file_set
-func import23(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint64) uint32
+func import24(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint64) uint32
 
 //go:wasmimport ftphost file_space
-func import24(a0 uint32, a1 uint32, a2 uint32, a3 uint32) uint32
+func import25(a0 uint32, a1 uint32, a2 uint32, a3 uint32) uint32
 
 //go:wasmimport ftphost file_copy
-func import25(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32, a5 uint32, a6 uint32) uint32
+func import26(a0 uint32, a1 uint32, a2 uint32, a3 uint32, a4 uint32, a5 uint32, a6 uint32) uint32
 
 //go:wasmimport ftphost transfer_start
-func import26(a0 uint32, a1 uint32, a2 uint32, a3 uint64) uint32
+func import27(a0 uint32, a1 uint32, a2 uint32, a3 uint64) uint32
 
 //go:wasmimport ftphost transfer_progress
-func import27(a0 uint32, a1 uint32) uint32
+func import28(a0 uint32, a1 uint32) uint32
 
 //go:wasmimport ftphost transfer_hash
-func import28(a0 uint32, a1 uint32, a2 uint64, a3 uint32, a4 uint32, a5 uint32) uint32
+func import29(a0 uint32, a1 uint32, a2 uint64, a3 uint32, a4 uint32, a5 uint32) uint32

@@ -145,7 +145,7 @@ const (
 	RightDelete Rights = wasi.RightDelete // delete files and directories; replace a file
 	RightRename Rights = wasi.RightRename // rename files and directories
 	RightMkdir  Rights = wasi.RightMkdir  // make directories
-	RightAdmin  Rights = wasi.RightAdmin  // see who is there and what they do (SITE WHO)
+	RightAdmin  Rights = wasi.RightAdmin  // see who is there and what they do (SITE WHO), and end sessions (SITE KICK)
 
 	ReadOnly  = wasi.ReadOnly  // RightRead and RightList
 	ReadWrite = wasi.ReadWrite // all but RightAdmin

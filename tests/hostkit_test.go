@@ -60,7 +60,7 @@ func TestHostKit(t *testing.T) {
 			return kitProgram(t, path, "serve", "--module", "{module}", "--root", "{root}", "--listen", script.Address()+":0",
 				"--user", "u:p:rw", "--user", "ro:p:ro",
 				"--cache-dir", filepath.Join(temporary, "program"), "--tls", "self-signed", "--tls-dir", filepath.Join(t.TempDir(), "tls"))
-		}, unlessAllowed + "|^session_list|^auth_login: EMFILE|^auth_host: ENOENT|^life: EventOpen"},
+		}, unlessAllowed + "|^session_list|^session_kick|^auth_login: EMFILE|^auth_host: ENOENT|^life: EventOpen"},
 	} {
 		t.Run(h.name, func(t *testing.T) {
 			t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -162,6 +163,47 @@ func TestWhoInPages(t *testing.T) {
 		assert.Equal(t, decimal(i+1), n[1])
 	}
 	last.alive()
+}
+
+// SITE KICK ends sessions of all instances, with what they are at. The event names who did it,
+// and the client is not told: whoever may administer is nobody's business.
+func TestKick(t *testing.T) {
+	t.Parallel()
+	files, e := fsbridge.NewMemory(), &events{}
+	require.NoError(t, putFile(files, "big", make([]byte, 64<<20), past)) // more than the sockets' buffers take
+	inner := accounts(files)
+	server, network := serve(t, host.Config{SessionsPerInstance: 1, Observer: e, Authenticator: host.AuthenticatorFunc(
+		func(ctx context.Context, l host.Login) (*host.Account, error) {
+			account, err := inner(ctx, l)
+			if account != nil {
+				account.Charset = "windows-1252"
+			}
+			return account, err
+		})})
+	busy, stranger := login(t, network, "u"), connect(t, network)
+	d := busy.data()
+	require.Equal(t, 150, busy.do("RETR big"))
+	admin := login(t, network, "admin")
+	require.Equal(t, 200, admin.do("CLNT boss"))
+	assert.Equal(t, "200 Session 1 ends.", fullText(admin.say("SITE KICK 1 bis sp\xe4ter")))
+	assert.Equal(t, "421 An administrator ends this session: bis später", fullText(busy.reply()))
+	busy.ended()
+	_, err := io.Copy(io.Discard, d)
+	assert.Error(t, err, "the transfer is broken off")
+	assert.Equal(t, 200, admin.do("SITE KICK 2"))
+	assert.Equal(t, "421 An administrator ends this session.", fullText(stranger.reply()))
+	stranger.ended()
+	eventually(t, "both are over", func() bool { return len(server.Sessions()) == 1 && len(e.of(host.Disconnected)) == 2 })
+	assert.Equal(t, 550, admin.do("SITE KICK 1"))
+	assert.Equal(t, 550, admin.do("SITE KICK 3"), "its own")
+	assert.Regexp(t, `(?m)^ 3 127.0.0.1 admin since .*: idle \(boss\)$`, admin.say("SITE WHO").Text())
+	for i, want := range []string{"ended by the server: kicked by admin: bis später", "ended by the server: kicked by admin"} {
+		over := e.of(host.Disconnected)[i]
+		assert.EqualError(t, over.Err, want)
+		assert.Equal(t, want, over.Reason)
+		assert.Equal(t, 421, over.Reply)
+	}
+	admin.alive()
 }
 
 // terabytes is a storage whose files have a terabyte each. It discards uploads.

@@ -36,7 +36,7 @@ ROOT is a folder, counted from the file's own; when empty it is that of --root.
 While it does not exist, the user's logins are refused.
 RIGHTS are ` + host.RightsHelp + `;
 wo is to put files and make folders, and see none; admin is to see who is there, by
-SITE WHO.
+SITE WHO, and to end sessions, by SITE KICK.
 CHARSET is for the names of files, in place of that of --charset.
 SECRET makes the codes that follow the password; see wasiftpd totp.
 

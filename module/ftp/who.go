@@ -79,7 +79,7 @@ func (s *session) siteKick(arg []byte) error {
 	b := s.e.scratch[:0]
 	switch err := s.e.sessionKicker.Kick(s.handle, uint64(number), bytes.TrimSpace(text)); err {
 	case nil:
-		b = append(appendInt(append(b, "200 Session "...), number), " is ended."...)
+		b = append(appendInt(append(b, "200 Session "...), number), " ends."...)
 	case ErrNotExist:
 		b = append(appendInt(append(b, "550 There is no session "...), number), ": SITE WHO lists them."...)
 	case ErrName:

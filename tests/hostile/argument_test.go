@@ -151,7 +151,7 @@ func TestThreat31Names(t *testing.T) {
 			if i.Group != "files" {
 				return
 			}
-		case "data", "user", "password", "reply":
+		case "data", "user", "password", "reply", "text":
 			return
 		default:
 			t.Fatalf("%s takes bytes called %s: say whether they are a name", i.Name, i.Params[param].Name)

@@ -196,6 +196,7 @@ func TestThreat46EachRight(t *testing.T) {
 		},
 		host.RightAdmin: func(p *puppet) {
 			p.refuses(wasi.EACCES, "without the right", wasi.SessionList, p.Session, 0, p.At(kit.BufferAt), 4096, p.At(kit.ResultAt))
+			p.refuses(wasi.EACCES, "without the right", wasi.SessionKick, p.Session, 1, p.At(kit.TextAt), 0)
 		},
 	} {
 		t.Run(strconv.Itoa(int(without)), func(t *testing.T) {

@@ -223,7 +223,7 @@ func TestThreat31HugeNames(t *testing.T) {
 	t.Parallel()
 	c := newGuestStage(t, nil).cast()
 	everyParam(func(n int, i wasi.Import, param int) {
-		if i.Name == "net_write" {
+		if i.Name == "net_write" || i.Name == "session_kick" { // which is EACCES here, and keeps little
 			return
 		}
 		args, at := c.args(i)

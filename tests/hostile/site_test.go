@@ -118,10 +118,10 @@ func TestThreat31Sessions(t *testing.T) {
 		t.Fatal(errno)
 	}
 	page := p.Peek(kit.BufferAt, p.Number(kit.ResultAt))
-	first, user, _, rest, _ := wasi.NextWho(page)
-	second, nobody, _, rest, ok := wasi.NextWho(rest)
-	if !ok || len(rest) > 0 || string(user) != "user" || len(nobody) > 0 || first.Number >= second.Number {
-		t.Errorf("%+v %q, %+v %q", first, user, second, nobody)
+	first, rest, _ := wasi.NextWho(page)
+	second, rest, ok := wasi.NextWho(rest)
+	if !ok || len(rest) > 0 || string(first.User) != "user" || len(second.User) > 0 || first.Number >= second.Number {
+		t.Errorf("%+v, %+v", first, second)
 	}
 	if first.Client.String() != p.Conn.LocalAddr().String() {
 		t.Errorf("its client is %s, not %s", first.Client, p.Conn.LocalAddr())
@@ -137,6 +137,64 @@ func TestThreat31Sessions(t *testing.T) {
 		}
 	}
 	witness.lives()
+}
+
+// Only an administrator may end sessions, whatever the guest asks for and whoever it says is
+// one. Nothing that it says for the text forges a reply or a line of the log.
+func TestThreat31Kick(t *testing.T) {
+	t.Parallel()
+	over := make(chan host.Event, 8)
+	s := newGuestStage(t, func(c *host.Config) {
+		c.SessionsPerInstance, c.Authenticator = 1, withRights(c.Authenticator, host.RightAdmin)
+		c.Observer = host.ObserverFunc(func(e host.Event) {
+			if e.Kind == host.Disconnected {
+				over <- e
+			}
+		})
+	})
+	p, plain := s.puppet(), s.puppet()
+	p.login()
+	plain.login()
+	live := s.server.Sessions()
+	live[1].SetRights(host.ReadWrite)
+	kick := func(by *puppet, number uint64, text string) wasi.Errno {
+		t.Helper()
+		by.Poke(kit.TextAt, []byte(text))
+		return by.Call(wasi.SessionKick, by.Session, number, by.At(kit.TextAt), uint64(len(text)))
+	}
+	if errno := kick(plain, live[0].Number, ""); errno != wasi.EACCES {
+		t.Errorf("session_kick without the right: %v, not EACCES", errno)
+	}
+	for number, want := range map[uint64]wasi.Errno{
+		live[0].Number: wasi.EINVAL, live[0].Number | 1<<32: wasi.ENOENT, 0: wasi.ENOENT, math.MaxUint64: wasi.ENOENT,
+	} {
+		if errno := kick(p, number, ""); errno != want {
+			t.Errorf("session_kick of %d: %v, not %v", number, errno, want)
+		}
+	}
+	for _, text := range []string{"a\r\n230 b\nlevel=INFO\x00\x1b[2J\x9b", strings.Repeat("\xff", 4000), strings.Repeat("\n", 4000)} {
+		victim := s.puppet()
+		all := s.server.Sessions()
+		number := all[len(all)-1].Number
+		if errno := kick(p, number, text); errno != wasi.OK {
+			t.Fatalf("session_kick: %v", errno)
+		}
+		reply, err := victim.Rest()
+		told := (<-over).Reason
+		if err != nil || !strings.HasPrefix(reply, "421 ") || !strings.Contains(told, "kicked by user") || len(reply+told) > 900 ||
+			strings.ContainsAny(strings.TrimSuffix(reply, "\r\n")+told, "\r\n\x00\x1b\u009b") {
+			t.Errorf("after session_kick with %.40q its client gets %q, %v, and the event says %q", text, reply, err, told)
+		}
+		if errno := kick(p, number, text); errno != wasi.ENOENT {
+			t.Errorf("session_kick of one that is over: %v, not ENOENT", errno)
+		}
+	}
+	live[0].SetRights(host.ReadOnly)
+	if errno := kick(p, live[1].Number, ""); errno != wasi.EACCES {
+		t.Errorf("session_kick with the right no more: %v, not EACCES", errno)
+	}
+	plain.lives()
+	p.lives()
 }
 
 // A umask ends with its login. auth_login tells what the storage is able to do.

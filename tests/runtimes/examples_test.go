@@ -310,7 +310,7 @@ func TestExamplesFollowNoSwappedLink(t *testing.T) {
 func TestExamplesHostKit(t *testing.T) {
 	t.Parallel()
 	const none = "^net_tls|under TLS|promises ShortReads|^auth_login: EMFILE|^auth_host|^life: EventOpen|" +
-		"^session_(umask|names|list)|^file_copy|^file_make: .*(link|target)|^file_remove: kind 2"
+		"^session_(umask|names|list|kick)|^file_copy|^file_make: .*(link|target)|^file_remove: kind 2"
 	eachExample(t, func(t *testing.T, to target, command []string) {
 		root := t.TempDir()
 		network := startFlagged(t, root, command[0], append(command[1:len(command):len(command)], "--module",

@@ -36,7 +36,7 @@ var algorithms = []string{"SHA-256", "SHA-512", "SHA-1", "MD5", "CRC32"}
 var siteCommands = [][2]string{
 	{"SITE CHMOD", "SITE CHMOD 644 file"}, {"SITE UTIME", "SITE UTIME 20200101000000 file"}, {"SITE MKDIR", "SITE MKDIR new/dir"},
 	{"SITE UMASK", "SITE UMASK 022"}, {"SITE COPY", "SITE COPY file copy"}, {"SITE SYMLINK", "SITE SYMLINK file link"},
-	{"SITE RMDIR", "SITE RMDIR dir"}, {"SITE WHO", "SITE WHO"}, {"SITE IDLE", "SITE IDLE 60"},
+	{"SITE RMDIR", "SITE RMDIR dir"}, {"SITE WHO", "SITE WHO"}, {"SITE KICK", "SITE KICK 1"}, {"SITE IDLE", "SITE IDLE 60"},
 }
 
 // FEAT and SITE HELP list a feature if and only if it works.

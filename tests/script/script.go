@@ -179,7 +179,7 @@ func Parse(name, text string) (*Script, error) {
 var verbNeeds = map[string]string{
 	"PORT": "active", "EPRT": "active", "LPRT": "active", "HOST": "hosts",
 	"COMB": "copy", "SITE COPY": "copy", "SITE CPFR": "copy", "SITE CPTO": "copy", "SITE SYMLINK": "symlink", "SITE RMDIR": "trees",
-	"SITE UMASK": "umask", "SITE WHO": "who",
+	"SITE UMASK": "umask", "SITE WHO": "who", "SITE KICK": "who",
 	"HASH": "hash", "XCRC": "hash", "XMD5": "hash", "XSHA1": "hash", "XSHA256": "hash", "XSHA512": "hash",
 }
 

@@ -29,7 +29,7 @@ enum {
 	E_CONNRESET = 15, E_DQUOT = 19, E_EXIST = 20, E_FAULT = 21, E_FBIG = 22, E_INVAL = 28, E_IO = 29, E_ISDIR = 31, E_MFILE = 33,
 	E_NOENT = 44, E_NOSPC = 51, E_NOSYS = 52, E_NOTDIR = 54, E_NOTEMPTY = 55, E_PIPE = 64, E_TIMEDOUT = 73, E_XDEV = 75,
 };
-enum { ABI = 6, CONFIG = 64, EVENT = 24, ADDRESS = 20, STAT = 32, DIRENT = STAT + 4 }; // its version, and sizes of its records
+enum { ABI = 7, CONFIG = 64, EVENT = 24, ADDRESS = 20, STAT = 32, DIRENT = STAT + 4 }; // its version, and sizes of its records
 enum { EVENT_OPEN = 1, EVENT_READABLE, EVENT_WRITABLE, EVENT_READY, EVENT_TRANSFER, EVENT_DRAIN, EVENT_CLOCK };
 enum { READ = 1, LIST = 2, WRITE = 4, DELETE = 8, RENAME = 16, MKDIR = 32, READ_ONLY = 3, READ_WRITE = 63 };
 

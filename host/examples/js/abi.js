@@ -45,7 +45,7 @@ export const attribute = { TIME: 0, MODE: 1 };
 export const type = { FILE: 0, DIR: 1 << 16, LINK: 2 << 16, OTHER: 3 << 16 };
 export const hashes = ['sha256', 'sha512', 'sha1', 'md5', 'crc32'];
 
-const ABI_VERSION = 6;
+const ABI_VERSION = 7;
 const EVENT_SIZE = 24;
 const ENTRY_SIZE = 36;
 const clockSlack = 1000000000n; // ns by which the engine's idea of the wall clock may be off

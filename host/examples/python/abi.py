@@ -35,7 +35,7 @@ STAT = SimpleNamespace(LINK=1, ENTER=2)
 TYPE = SimpleNamespace(FILE=0, DIR=1 << 16, LINK=2 << 16, OTHER=3 << 16, MASK=0xFFFF << 16)
 HASHES = ["sha256", "sha512", "sha1", "md5", "crc32"]
 
-ABI_VERSION = 6
+ABI_VERSION = 7
 EVENT_RECORD = struct.Struct("<HHIIIQ")
 STAT_RECORD = struct.Struct("<qQIIq")
 CLOCK_SLACK = 10**9  # ns by which the engine's idea of the wall clock may be off

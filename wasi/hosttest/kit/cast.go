@@ -84,6 +84,8 @@ var faultless = map[string]func(*cast) any{
 	"on":                 func(*cast) any { return 1 },
 	"session_names.name": func(*cast) any { return "name" },
 	"after":              func(*cast) any { return 0 },
+	"number":             func(*cast) any { return 0 },
+	"text":               func(*cast) any { return "" },
 	"target":             func(*cast) any { return "" },
 }
 

@@ -4,6 +4,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"strings"
 	"time"
 
 	"wasiftp/wasi"
@@ -80,6 +81,17 @@ var sessionChecks = []Check{
 	{"session_list", "result",
 		"has every session of the host once, in the order of their numbers, by whatever pages", listsSessions},
 	{"session_list", "result", "tells what a session does, with which file, and how many bytes of it are moved", seesDoings},
+	{"session_list", "result", "tells what the client says of its program, where session_names takes that", func(c *Trial) {
+		c.administer()
+		for _, program := range []string{"lftp/4.9.2", ""} {
+			c.succeed(wasi.SessionNames, c.rewritten(program, wasi.NameProgram, 0))
+			c.listed(outSize, func(who wasi.Who) {
+				if net.TCPAddrFromAddrPort(who.Client).String() == c.Conn.LocalAddr().String() && string(who.Program) != program {
+					c.T.Errorf("the session of the program %q is listed with %q", program, who.Program)
+				}
+			})
+		}
+	}},
 	{"session_list", "EINVAL", "EINVAL when buf has no room for one", func(c *Trial) {
 		c.administer()
 		for _, room := range []uint64{0, wasi.WhoSize - 1} {
@@ -90,6 +102,37 @@ var sessionChecks = []Check{
 		c.refused(wasi.EACCES, wasi.SessionList, c.Session, 0, c.At(BufferAt), outSize, c.At(ResultAt))
 		c.onlyRead()
 		c.refused(wasi.EACCES, wasi.SessionList, c.Session, 0, c.At(BufferAt), outSize, c.At(ResultAt))
+	}},
+
+	{"session_kick", "result", "ends another session, and its client gets 421 with the text, in one line", func(c *Trial) {
+		c.administer()
+		for text, want := range map[string]string{"": "", "come back at ten": "come back at ten", "a\r\n230 b": "230 b"} {
+			number, rest := c.expelled(text)
+			if !strings.HasPrefix(rest, "421 ") || strings.Count(rest, "\n") != 1 || !strings.Contains(rest, want) {
+				c.T.Errorf("the client of the session that is ended with %q gets %q", text, rest)
+			}
+			c.listed(outSize, func(who wasi.Who) {
+				if who.Number == number {
+					c.T.Errorf("the session that was ended is listed as %+v", who)
+				}
+			})
+		}
+	}},
+	{"session_kick", "EACCES", "EACCES without the right of an administrator, and before the login", func(c *Trial) {
+		c.refused(wasi.EACCES, wasi.SessionKick, c.Session, 0, c.At(TextAt), 0)
+		c.onlyRead()
+		c.refused(wasi.EACCES, wasi.SessionKick, c.Session, 0, c.At(TextAt), 0)
+	}},
+	{"session_kick", "ENOENT", "ENOENT for a number that no session has, or none any more", func(c *Trial) {
+		c.administer()
+		gone, _ := c.expelled("")
+		for _, number := range []uint64{0, gone, math.MaxInt64, math.MaxUint64, c.number(c.Puppet) + 1<<32} {
+			c.refused(wasi.ENOENT, wasi.SessionKick, c.Session, number, c.At(TextAt), 0)
+		}
+	}},
+	{"session_kick", "EINVAL", "EINVAL for the session that asks", func(c *Trial) {
+		c.administer()
+		c.refused(wasi.EINVAL, wasi.SessionKick, c.Session, c.number(c.Puppet), c.At(TextAt), 0)
 	}},
 }
 
@@ -141,7 +184,7 @@ func (c *Trial) administer() {
 }
 
 // listed reads all session records by pages of room bytes, and calls yield for each.
-func (c *Trial) listed(room uint64, yield func(who wasi.Who, user, name string)) {
+func (c *Trial) listed(room uint64, yield func(wasi.Who)) {
 	c.T.Helper()
 	for last := uint64(0); ; {
 		n := c.Must(wasi.SessionList, c.Session, last, c.At(BufferAt), room, c.At(ResultAt))
@@ -150,14 +193,51 @@ func (c *Trial) listed(room uint64, yield func(who wasi.Who, user, name string))
 			return
 		}
 		for len(page) > 0 {
-			who, user, name, rest, ok := wasi.NextWho(page)
+			who, rest, ok := wasi.NextWho(page)
 			if !ok || who.Number <= last {
 				c.T.Fatalf("after session %d comes session %d, or no whole record", last, who.Number)
 			}
-			yield(who, string(user), string(name))
+			yield(who)
 			last, page = who.Number, rest
 		}
 	}
+}
+
+// number is the number of a session in the list.
+func (c *Trial) number(of *Puppet) (number uint64) {
+	c.T.Helper()
+	client := of.Conn.LocalAddr().String()
+	c.listed(outSize, func(who wasi.Who) {
+		if net.TCPAddrFromAddrPort(who.Client).String() == client {
+			number = who.Number
+		}
+	})
+	if number == 0 {
+		c.T.Fatalf("the session of %s is not listed", client)
+	}
+	return number
+}
+
+// kick calls session_kick.
+func (c *Trial) kick(number uint64, text string) wasi.Errno {
+	c.T.Helper()
+	said := c.Text(text)
+	return c.Raw(wasi.SessionKick, c.Session, number, said[0], said[1])
+}
+
+// expelled ends a new session with a text, and returns its number and what its client gets.
+func (c *Trial) expelled(text string) (number uint64, told string) {
+	c.T.Helper()
+	p := c.Connect(c.T)
+	number = c.number(p)
+	c.succeed(wasi.SessionKick, c.kick(number, text))
+	told, err := p.Rest()
+	if err != nil {
+		c.T.Errorf("the client of the session that is ended gets %q, %v", told, err)
+	}
+	for c.kick(number, "") == wasi.OK { // the session is over soon, not at once
+	}
+	return number, told
 }
 
 func listsSessions(c *Trial) {
@@ -169,8 +249,8 @@ func listsSessions(c *Trial) {
 	}
 	for _, room := range []uint64{200, outSize} {
 		found := map[string]bool{}
-		c.listed(room, func(who wasi.Who, user, _ string) {
-			client := net.TCPAddrFromAddrPort(who.Client).String()
+		c.listed(room, func(who wasi.Who) {
+			client, user := net.TCPAddrFromAddrPort(who.Client).String(), string(who.User)
 			if began := time.Since(time.Unix(0, who.Began)).Abs(); client == own && (user != c.Target.Admin || began > time.Hour) {
 				c.T.Errorf("the session that asks is listed as %+v of %q", who, user)
 			}
@@ -193,13 +273,14 @@ func seesDoings(c *Trial) {
 	p := c.Connect(c.T)
 	p.Login(c.Target.User, c.Target.Password)
 	c.administer()
-	sees := func(doing uint32, file string, bytes uint64) {
+	sees := func(doing uint16, file string, bytes uint64) {
 		c.T.Helper()
 		client := p.Conn.LocalAddr().String()
-		c.listed(outSize, func(who wasi.Who, user, name string) {
+		c.listed(outSize, func(who wasi.Who) {
 			if net.TCPAddrFromAddrPort(who.Client).String() != client {
 				return
 			}
+			user, name := string(who.User), string(who.Name)
 			if who.Doing != doing || user != c.Target.User || file != "" && name != file || who.Bytes < bytes {
 				c.T.Errorf("the session is listed as %+v of %q with %q, not as doing %d with %q and %d bytes or more", who, user,
 					name, doing, file, bytes)

@@ -241,7 +241,8 @@ var conversations = []string{
 	"DELE x\r\nMKD y\r\nRMD y\r\nRNFR a\r\nRNTO b\r\n", "SITE CHMOD 644 x\r\nSITE UTIME 202001010000 x\r\nREST 10\r\nALLO 10\r\n",
 	"PASV\r\nEPSV\r\nPORT 192,0,2,7,156,64\r\nABOR\r\nABOR\r\n", "PASV\r\nLIST\r\nPASV\r\nNLST *e\r\nEPSV\r\nMLSD x\r\nSTAT y\r\n",
 	"PASV\r\nRETR file\r\nEPSV\r\nSTOR file\r\nPASV\r\nSTOU\r\nPASV\r\nAPPE x\r\n",
-	"SITE UMASK 022\r\nSITE UMASK\r\nSITE HELP\r\nSITE IDLE\r\nSITE RMDIR x\r\nSITE CPFR file\r\n", "SITE WHO\r\n", "SITE KICK 7 text\r\nSITE KICK 8\r\n",
+	"SITE UMASK 022\r\nSITE UMASK\r\nSITE HELP\r\nSITE IDLE\r\nSITE RMDIR x\r\nSITE CPFR file\r\n", "SITE WHO\r\n",
+	"SITE KICK 7 text\r\nSITE KICK 8\r\n",
 	"USER u\r\nPASS wrong\r\nREIN\r\nUSER u\r\nPASS p\r\n", strings.Repeat("A", 1<<20) + "\r\n",
 }
 

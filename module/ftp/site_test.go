@@ -221,11 +221,13 @@ func TestFeaturesOfAWorld(t *testing.T) {
 	told := &teller{World: w, Transferer: w}
 	e := ftp.New(told, ftp.Config{Allow: allowed})
 	e.Step(1, []ftp.Event{{Kind: ftp.EventOpen, Session: 1}})
-	told.left = "FEAT\r\nUSER u\r\nPASS p\r\nFEAT\r\nSITE HELP\r\nSITE WHO\r\nSITE KICK 1\r\nSITE UMASK\r\nMFF Create=20200101000000; x\r\n"
+	told.left = "FEAT\r\nUSER u\r\nPASS p\r\nFEAT\r\nSITE HELP\r\nSITE WHO\r\nSITE KICK 1\r\n" +
+		"SITE UMASK\r\nMFF Create=20200101000000; x\r\n"
 	for range 10 {
 		e.Step(1, []ftp.Event{{Kind: ftp.EventReadable, Session: 1, Handle: 1}})
 	}
-	for _, word := range []string{"MODE Z", "HASH", "XCRC", "AVBL", "HOST", "COMB", "Create", "create", "UMASK", "WHO", "KICK", "COPY"} {
+	for _, word := range []string{"MODE Z", "HASH", "XCRC", "AVBL", "HOST", "COMB", "Create", "create", "UMASK", "WHO", "KICK",
+		"COPY"} {
 		assert.NotContains(t, told.text, word)
 	}
 	assert.Equal(t, 2, strings.Count(told.text, " MFF Modify;UNIX.mode;\r\n"))

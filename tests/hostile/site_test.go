@@ -172,7 +172,8 @@ func TestThreat31Kick(t *testing.T) {
 			t.Errorf("session_kick of %d: %v, not %v", number, errno, want)
 		}
 	}
-	for _, text := range []string{"a\r\n230 b\nlevel=INFO\x00\x1b[2J\x9b", strings.Repeat("\xff", 4000), strings.Repeat("\n", 4000)} {
+	for _, text := range []string{"a\r\n230 b\nlevel=INFO\x00\x1b[2J\x9b", strings.Repeat("\xff", 4000),
+		strings.Repeat("\n", 4000)} {
 		victim := s.puppet()
 		all := s.server.Sessions()
 		number := all[len(all)-1].Number

@@ -55,6 +55,8 @@ func (o *options) checkAdmin() error {
 			errors.New("--admin-listen needs TLS; give --tls-cert and --tls-key, --tls-acme, or --tls self-signed"))
 	case runtime.GOOS == "windows" && a.socket != "" && a.socket != "off":
 		return blame("admin-socket", a.socket, errors.New("no socket file is private on Windows; use --admin-listen"))
+	case a.socket != "" && a.socket != "off":
+		return unlistened(a.socket, checkSocket(a.socket))
 	}
 	return nil
 }
@@ -145,11 +147,8 @@ func (s *steering) listenLocally(p *program, o *options, logger *slog.Logger) (e
 	if given := o.admin.socket; given == "off" {
 		return nil
 	} else if given != "" {
-		if s.socket, err = listenPrivately(given); err != nil {
-			return blame("admin-socket", given,
-				fmt.Errorf("cannot listen on the socket %s: %w; choose another with --admin-socket", given, err))
-		}
-		return nil
+		s.socket, err = listenPrivately(given)
+		return unlistened(given, err)
 	}
 	usual := p.adminSockets()
 	if len(usual) == 0 {
@@ -164,20 +163,38 @@ func (s *steering) listenLocally(p *program, o *options, logger *slog.Logger) (e
 	return nil
 }
 
+// unlistened is the fault of a given socket, nil for none.
+func unlistened(socket string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return blame("admin-socket", socket, fmt.Errorf("cannot listen on the socket: %w; choose another with --admin-socket", err))
+}
+
+// checkSocket finds that a socket can't be made at a path.
+func checkSocket(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		_, err = os.Stat(filepath.Dir(path))
+	case err == nil && info.Mode()&fs.ModeSocket == 0:
+		err = fmt.Errorf("%s: it is a file and no socket", path)
+	}
+	return err
+}
+
 // errInUse says that a socket is another server's.
 var errInUse = errors.New("another server uses it")
 
 // listenPrivately listens on a Unix socket that only its owner may use. It takes the place of
 // one that a server has left behind.
 func listenPrivately(path string) (net.Listener, error) {
-	if info, err := os.Lstat(path); err == nil {
-		if info.Mode()&fs.ModeSocket == 0 {
-			return nil, errors.New("it is a file and no socket")
-		}
-		if c, err := net.Dial("unix", path); err == nil {
-			c.Close()
-			return nil, errInUse
-		}
+	if err := checkSocket(path); err != nil {
+		return nil, err
+	}
+	if c, err := net.Dial("unix", path); err == nil {
+		c.Close()
+		return nil, errInUse
 	}
 	// In a folder that nobody else can enter, the socket gets its mode before its name.
 	dir, err := os.MkdirTemp(filepath.Dir(path), ".")

@@ -136,7 +136,8 @@ func TestAdminSocketPlaces(t *testing.T) {
 		{"--admin-listen", "127.0.0.1:0", "--admin-tokens", file},
 		{"--tls", "self-signed", "--admin-listen", "127.0.0.1:0", "--admin-tokens", file},
 	} {
-		if _, message = exits(t, exitUsage, nil, append([]string{"check", "--root", dir}, args...)...); !strings.Contains(message, "--admin-") {
+		_, message = exits(t, exitUsage, nil, append([]string{"check", "--root", dir}, args...)...)
+		if !strings.Contains(message, "--admin-") {
 			t.Error(message)
 		}
 	}

@@ -295,7 +295,7 @@ func (d *Dir) Remove(name string) error {
 		if errors.Is(err, fs.ErrExist) && d.clear(name) {
 			err = p.remove(base)
 		}
-		if errors.Is(err, syscall.EEXIST) { // the error of some network disks for a full directory
+		if errors.Is(err, fs.ErrExist) { // Windows and some network disks have other errors for a full directory
 			err = syscall.ENOTEMPTY
 		}
 		return err
@@ -352,7 +352,7 @@ func (d *Dir) rename(from, to string) error {
 		}
 		defer toParent.Close()
 		err = p.rename(base, toParent, toBase)
-		if errors.Is(err, syscall.ENOTEMPTY) && d.clear(to) {
+		if errors.Is(err, fs.ErrExist) && d.clear(to) {
 			err = p.rename(base, toParent, toBase)
 		}
 		if err != nil || !d.options.Sync {

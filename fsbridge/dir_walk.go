@@ -232,6 +232,8 @@ func (w *walked) rename(base string, to parent, toBase string) error {
 	switch {
 	case err == nil && there.IsDir() && from == name:
 		return nil
+	case err == nil && info.IsDir() && !there.IsDir():
+		return syscall.ENOTDIR // os.Root on Windows would replace the file
 	case err != nil || !there.IsDir() || os.SameFile(info, there):
 		return rename()
 	case !info.IsDir():

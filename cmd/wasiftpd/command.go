@@ -38,8 +38,9 @@ type program struct {
 	// systems without.
 	reopens func() <-chan os.Signal
 
-	// inJournal says whether stderr leads to systemd's journal; nil is no.
-	inJournal func() bool
+	// journal finds how entries reach the system's journal, if the log goes there while no file
+	// is given for it. format is the one that is given. nil, or its return of nil, is no journal.
+	journal func(format string) func(entryOfJournal) error
 
 	// manager connects to the service manager; nil, or its return of nil, is none.
 	manager func() (*manager, error)
@@ -118,6 +119,7 @@ func (p *program) command() *cobra.Command {
 	root.AddCommand(p.serveCommand(), p.passwdCommand(), p.totpCommand(), p.importCommand(), p.configCommand(), p.checkCommand(),
 		p.doctorCommand(), p.healthCommand(), p.quotaCommand(), p.hooksCommand(), p.bansCommand(), p.moduleCommand(),
 		p.versionCommand())
+	root.AddCommand(p.serviceCommands()...)
 	groupFlags(root)
 	return root
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/coreos/go-systemd/v22/journal"
 )
 
-// journalOf is a handler that sends records to systemd's journal, each attribute as a field,
-// as in FTP_USER. One goroutine sends, so that nobody waits for the journal. Records that
+// journalOf is a handler that sends records to the journal of the system, as systemd's, each
+// attribute as a field, as in FTP_USER. One goroutine sends, so that nobody waits for the journal. Records that
 // find no place in the queue, or that the journal refuses, are counted; their number follows.
 type journalOf struct {
 	*journalQueue
@@ -25,6 +25,7 @@ type journalQueue struct {
 	mu    sync.RWMutex // guards ended, and waiting from being closed
 	ended bool
 
+	send    func(entryOfJournal) error
 	waiting chan entryOfJournal
 	lost    atomic.Int64
 	done    chan struct{}
@@ -40,8 +41,8 @@ type entryOfJournal struct {
 // mostOfJournal is how many records wait for the journal at a time.
 const mostOfJournal = 3000
 
-func newJournal() journalOf {
-	q := &journalQueue{waiting: make(chan entryOfJournal, mostOfJournal), done: make(chan struct{})}
+func newJournal(send func(entryOfJournal) error) journalOf {
+	q := &journalQueue{send: send, waiting: make(chan entryOfJournal, mostOfJournal), done: make(chan struct{})}
 	go q.run()
 	return journalOf{journalQueue: q}
 }
@@ -49,10 +50,13 @@ func newJournal() journalOf {
 // journalFolder has the socket of the journal.
 const journalFolder = "/run/systemd/journal"
 
-// inJournal says whether stderr is a stream of the journal.
-func inJournal() bool {
-	is, err := journal.StderrIsJournalStream()
-	return is && err == nil
+// systemdJournal is how entries reach systemd's journal, if stderr is a stream of it and no
+// format is asked for; else it is nil.
+func systemdJournal(format string) func(entryOfJournal) error {
+	if is, err := journal.StderrIsJournalStream(); !is || err != nil || format != "" {
+		return nil
+	}
+	return func(e entryOfJournal) error { return journal.Send(e.text, e.priority, e.fields) }
 }
 
 // Enabled implements [slog.Handler].
@@ -125,7 +129,7 @@ func (h journalOf) WithGroup(name string) slog.Handler {
 func (q *journalQueue) run() {
 	defer close(q.done)
 	for e := range q.waiting {
-		if journal.Send(e.text, e.priority, e.fields) != nil {
+		if q.send(e) != nil {
 			q.lost.Add(1)
 			continue
 		}

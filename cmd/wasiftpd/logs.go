@@ -57,9 +57,13 @@ func (p *program) openLogs(o *options) (*logs, error) {
 	l := &logs{level: new(slog.LevelVar)}
 	l.level.Set(o.log.level)
 	var handler slog.Handler
-	if o.log.format == "" && o.log.file == "" && p.inJournal != nil && p.inJournal() {
+	var send func(entryOfJournal) error
+	if o.log.file == "" && p.journal != nil {
+		send = p.journal(o.log.format)
+	}
+	if send != nil {
 		o.journaled = true
-		j := newJournal()
+		j := newJournal(send)
 		l.ends = append(l.ends, j.close)
 		handler = j
 	} else {

@@ -18,7 +18,7 @@ func main() {
 		interrupts:    func() <-chan os.Signal { return catch(os.Interrupt, syscall.SIGTERM) },
 		hangups:       func() <-chan os.Signal { return catch(syscall.SIGHUP) }, // never comes on Windows
 		reopens:       reopens,
-		inJournal:     inJournal,
+		journal:       systemdJournal,
 		manager:       serviceManager,
 		sockets:       func() []*os.File { return activation.Files(true) },
 		ignoreSIGPIPE: func() { signal.Ignore(syscall.SIGPIPE) },

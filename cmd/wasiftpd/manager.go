@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -17,7 +18,7 @@ import (
 // manager is the service manager that waits for news of this process, such as systemd
 // (sd_notify(3)). nil waits for none.
 type manager struct {
-	socket *net.UnixConn
+	socket io.Writer
 	within time.Duration // in which the watchdog wants a sign of life; 0 is no watchdog
 }
 

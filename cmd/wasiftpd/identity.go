@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	osuser "os/user"
+	"runtime"
 	"strconv"
 	"strings"
 )
@@ -19,6 +20,9 @@ type identity struct {
 // parseIdentity reads USER[:GROUP], names or numbers. USER alone has all groups that the
 // system lists for the user; USER:GROUP has GROUP and no other.
 func parseIdentity(s string) (*identity, error) {
+	if runtime.GOOS == "windows" {
+		return nil, errors.New("Windows has no root who becomes another user; install a service, which has a user of its own")
+	}
 	name, group, grouped := strings.Cut(s, ":")
 	if name == "" || grouped && group == "" {
 		return nil, fmt.Errorf("%q is no USER or USER:GROUP such as ftp or ftp:www-data", s)

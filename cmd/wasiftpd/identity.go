@@ -21,7 +21,7 @@ type identity struct {
 // system lists for the user; USER:GROUP has GROUP and no other.
 func parseIdentity(s string) (*identity, error) {
 	if runtime.GOOS == "windows" {
-		return nil, errors.New("there is no root on Windows who could become another user; install a service, which has a user of its own")
+		return nil, errors.New("there is no root on Windows; install a service, which has a user of its own")
 	}
 	name, group, grouped := strings.Cut(s, ":")
 	if name == "" || grouped && group == "" {

@@ -23,7 +23,7 @@ type service struct {
 
 func (p *program) runService(config string) error {
 	if err := svc.Run("", service{p, config}); err != nil { // the name counts for nothing in a process of one service
-		return fmt.Errorf("cannot connect to the service control manager: %w; it alone can run this, and wasiftpd serve anybody", err)
+		return fmt.Errorf("cannot connect to the service control manager: %w; it alone can run this, anybody wasiftpd serve", err)
 	}
 	return nil
 }

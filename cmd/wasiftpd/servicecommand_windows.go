@@ -31,7 +31,8 @@ func (p *program) serviceCommands() []*cobra.Command {
 		cmd.AddCommand(c)
 		return c
 	}
-	runs := add("run", "What Windows starts", "run is for the service control manager alone.", func() error { return p.runService(config) })
+	runs := add("run", "What Windows starts", "run is for the service control manager alone.",
+		func() error { return p.runService(config) })
 	runs.Hidden = true
 	installs := add("install", "Install the service",
 		"install has Windows start wasiftpd serve --config FILE with the system, and again when it fails, as the user\n"+
@@ -67,7 +68,8 @@ func installService(name, config string) error {
 		return err
 	}
 	if read.read.top.get("root") == nil {
-		return usageError{fmt.Errorf("%s names no root, and a service starts in a folder of the system; write root = 'C:\\ftp'", config)}
+		return usageError{fmt.Errorf("%s names no root, and a service starts in a folder of the system; write root = 'C:\\ftp'",
+			config)}
 	}
 	program, err := os.Executable()
 	if err != nil {
@@ -87,7 +89,8 @@ func installService(name, config string) error {
 	}
 	defer s.Close()
 	if err := setUpService(s, o.stopTimeout); err != nil {
-		return errors.Join(fmt.Errorf("cannot set the service %s up: %w; wasiftpd service uninstall removes an old one", name, err), s.Delete())
+		err = fmt.Errorf("cannot set the service %s up: %w; wasiftpd service uninstall removes an old one", name, err)
+		return errors.Join(err, s.Delete())
 	}
 	return nil
 }

@@ -46,11 +46,13 @@ type Server struct {
 	mux    *http.ServeMux
 	events events
 	rates  rates
+	live   live
+	logins logins
 }
 
 // New makes the API and the page.
 func New(config Config) *Server {
-	s := &Server{config: config, mux: http.NewServeMux()}
+	s := &Server{config: config, mux: http.NewServeMux(), logins: newLogins()}
 	s.route()
 	return s
 }
@@ -58,7 +60,7 @@ func New(config Config) *Server {
 // Begin names the server, until ctx ends. Requests must not come before that.
 func (s *Server) Begin(ctx context.Context, ftp *host.Server) {
 	s.ftp = ftp
-	go s.rates.follow(ctx, s.moved)
+	go s.rates.follow(ctx, func() Totals { return s.totals(ftp.Sessions()) })
 }
 
 // Observe implements [host.Observer].

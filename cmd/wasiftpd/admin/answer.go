@@ -17,15 +17,20 @@ type Status struct {
 	State     string    `json:"state"` // "serving" or "draining"
 	Listeners []string  `json:"listeners"`
 
+	Totals
+	Bans int `json:"bans"`
+
+	Certificates []Certificate `json:"certificates"`
+	Disks        []Disk        `json:"disks"`
+}
+
+// Totals are numbers of all sessions together.
+type Totals struct {
 	Sessions  int   `json:"sessions"`
 	LoggedIn  int   `json:"logged_in"`
 	Transfers int   `json:"transfers"` // sessions that up- or download at this moment
 	Sent      int64 `json:"sent"`      // bytes of files since the start
 	Received  int64 `json:"received"`
-	Bans      int   `json:"bans"`
-
-	Certificates []Certificate `json:"certificates"`
-	Disks        []Disk        `json:"disks"`
 }
 
 // Certificate is one that clients are shown.

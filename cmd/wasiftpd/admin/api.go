@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"wasiftp/host"
 	"wasiftp/host/bans"
 )
 
@@ -40,6 +41,7 @@ func (s *Server) route() {
 		{"GET /v1/health", s.get(func(r *http.Request) (any, error) { return s.config.Health(r.Context()), nil })},
 		{"GET /v1/rates", s.get(func(*http.Request) (any, error) { return s.rates.lastHour(), nil })},
 		{"GET /v1/events", s.listEvents},
+		{"GET /v1/live", s.streamLive},
 	} {
 		s.mux.HandleFunc(r.pattern, r.answer)
 	}
@@ -51,6 +53,7 @@ func (s *Server) route() {
 	if s.config.Metrics != nil {
 		s.mux.Handle("GET /metrics", s.config.Metrics)
 	}
+	s.routePage()
 }
 
 // probe answers whoever decides by the status alone, such as a load balancer.
@@ -84,32 +87,53 @@ func (s *Server) get(of func(*http.Request) (any, error)) http.HandlerFunc {
 	}
 }
 
-// change makes a handler of a function that changes something. It logs who has done it.
+// change makes a handler of a function that changes something.
 func (s *Server) change(of func(*http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		by := caller(r)
-		if !by.Write {
-			refuse(w, http.StatusForbidden, fmt.Errorf("the token %q may only read; give it the rights admin", by.Name))
-			return
-		}
-		request := r.Method + " " + r.URL.RequestURI()
-		done, err := of(r)
+		done, err := s.perform(r, of)
 		if err != nil {
-			s.config.Logger.Warn("an administrator's request failed", "by", by.Name, "request", request, "err", err)
 			failed(w, err)
 			return
 		}
-		s.config.Logger.Info("an administrator's request", "by", by.Name, "request", request)
 		answer(w, http.StatusOK, done)
 	}
 }
 
-func failed(w http.ResponseWriter, err error) {
-	status := http.StatusInternalServerError
-	if r := (refusal{}); errors.As(err, &r) {
-		status = r.status
+// perform calls a function that changes something, if its caller may. It logs who has done it.
+func (s *Server) perform(r *http.Request, of func(*http.Request) (any, error)) (done any, err error) {
+	by := callerOf(r)
+	if !by.Write {
+		return nil, errReads(by)
 	}
-	refuse(w, status, err)
+	if err = r.ParseForm(); err != nil {
+		return nil, badRequest("the body of the request is no form: %w", err)
+	}
+	request := r.Method + " " + r.URL.EscapedPath()
+	if len(r.Form) > 0 {
+		request += "?" + r.Form.Encode()
+	}
+	if done, err = of(r); err != nil {
+		s.config.Logger.Warn("an administrator's request failed", "by", by.Name, "request", request, "err", err)
+		return nil, err
+	}
+	s.config.Logger.Info("an administrator's request", "by", by.Name, "request", request)
+	return done, nil
+}
+
+func errReads(by caller) error {
+	return refusal{http.StatusForbidden, fmt.Errorf("the token %q may only read; give it the rights admin", by.Name)}
+}
+
+func failed(w http.ResponseWriter, err error) {
+	refuse(w, statusOf(err), err)
+}
+
+// statusOf is the status of HTTP for an error.
+func statusOf(err error) int {
+	if r := (refusal{}); errors.As(err, &r) {
+		return r.status
+	}
+	return http.StatusInternalServerError
 }
 
 func refuse(w http.ResponseWriter, status int, err error) {
@@ -127,7 +151,6 @@ func answer(w http.ResponseWriter, status int, content any) {
 		panic(err)
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	w.Write(append(b, '\n'))
 }
@@ -135,34 +158,31 @@ func answer(w http.ResponseWriter, status int, content any) {
 // status completes what Config.Status says.
 func (s *Server) status() Status {
 	status := s.config.Status()
-	for _, one := range s.ftp.Sessions() {
-		status.Sessions++
-		if one.Account != "" {
-			status.LoggedIn++
-		}
-		if one.Doing == "download" || one.Doing == "upload" {
-			status.Transfers++
-		}
-	}
-	total, _ := s.moved()
-	status.Sent, status.Received = total.sent, total.received
+	status.Totals = s.totals(s.ftp.Sessions())
 	status.Bans = len(s.ftp.Bans().Bans())
 	return status
 }
 
-// moved is how many bytes were moved since the start, and the number of sessions.
-func (s *Server) moved() (total moved, sessions int) {
+// totals counts what is the same for all of these sessions, which are all that are open.
+func (s *Server) totals(open []host.Session) (t Totals) {
 	var underWay moved
-	for _, one := range s.ftp.Sessions() {
-		sessions++
+	t.Sessions = len(open)
+	for _, one := range open {
+		if one.Account != "" {
+			t.LoggedIn++
+		}
 		switch one.Doing {
 		case "download":
+			t.Transfers++
 			underWay.sent += one.Bytes
 		case "upload":
+			t.Transfers++
 			underWay.received += one.Bytes
 		}
 	}
-	return s.rates.total(underWay), sessions
+	total := s.rates.total(underWay)
+	t.Sent, t.Received = total.sent, total.received
+	return t
 }
 
 func (s *Server) sessions() []Session {
@@ -173,18 +193,26 @@ func (s *Server) sessions() []Session {
 	return all
 }
 
-func (s *Server) kick(r *http.Request) (any, error) {
-	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
+// session finds an open session by its number.
+func (s *Server) session(number string) (none host.Session, err error) {
+	id, err := strconv.ParseUint(number, 10, 64)
 	if err != nil {
-		return nil, badRequest("%q is no number of a session", r.PathValue("id"))
+		return none, badRequest("%q is no number of a session", number)
 	}
 	for _, one := range s.ftp.Sessions() {
 		if one.Number == id {
-			one.Close(r.FormValue("reason"))
-			return sessionOf(one), nil
+			return one, nil
 		}
 	}
-	return nil, refusal{http.StatusNotFound, fmt.Errorf("there is no session %d", id)}
+	return none, refusal{http.StatusNotFound, fmt.Errorf("there is no session %d", id)}
+}
+
+func (s *Server) kick(r *http.Request) (any, error) {
+	one, err := s.session(r.PathValue("id"))
+	if err == nil {
+		one.Close(r.FormValue("reason"))
+	}
+	return sessionOf(one), err
 }
 
 func (s *Server) users() []User {
@@ -275,9 +303,8 @@ func (s *Server) drain(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, sessions := s.moved()
 	s.config.Drain(within)
-	return Drain{sessions}, nil
+	return Drain{len(s.ftp.Sessions())}, nil
 }
 
 // parseNetwork reads an address or a network.

@@ -49,8 +49,8 @@ func (r *rates) total(underWay moved) moved {
 	return r.most
 }
 
-// follow adds points until ctx ends. now tells the bytes and the sessions.
-func (r *rates) follow(ctx context.Context, now func() (total moved, sessions int)) {
+// follow adds points until ctx ends.
+func (r *rates) follow(ctx context.Context, now func() Totals) {
 	ticker := time.NewTicker(span)
 	defer ticker.Stop()
 	r.at = time.Now()
@@ -59,21 +59,20 @@ func (r *rates) follow(ctx context.Context, now func() (total moved, sessions in
 		case <-ctx.Done():
 			return
 		case at := <-ticker.C:
-			total, sessions := now()
-			r.add(at, total, sessions)
+			r.add(at, now())
 		}
 	}
 }
 
-func (r *rates) add(at time.Time, total moved, sessions int) {
+func (r *rates) add(at time.Time, t Totals) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	seconds := max(at.Sub(r.at).Seconds(), 0.001)
 	p := Point{
-		Time: at, Sessions: sessions,
-		Sent: float64(total.sent-r.previous.sent) / seconds, Received: float64(total.received-r.previous.received) / seconds,
+		Time: at, Sessions: t.Sessions,
+		Sent: float64(t.Sent-r.previous.sent) / seconds, Received: float64(t.Received-r.previous.received) / seconds,
 	}
-	r.at, r.previous = at, total
+	r.at, r.previous = at, moved{t.Sent, t.Received}
 	if len(r.points) == points {
 		r.points = r.points[1:]
 	}

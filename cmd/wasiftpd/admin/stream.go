@@ -2,8 +2,10 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -74,15 +76,16 @@ func (s *Server) filter(r *http.Request) (func(host.Event) json.RawMessage, erro
 const quiet = 15 * time.Second
 
 // streamEvents sends events as they come (HTML, "Server-sent events"), from the next one on, or
-// behind that of the header Last-Event-ID. It tells of those that a slow client has missed.
+// behind that of the header Last-Event-ID or of after=. It tells of those that a slow client has
+// missed.
 func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, wanted func(host.Event) json.RawMessage) {
 	last := s.events.newest()
-	if text := r.Header.Get("Last-Event-ID"); text != "" {
+	if text := cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("after")); text != "" {
 		if number, err := strconv.ParseUint(text, 10, 64); err == nil {
 			last = min(last, number)
 		}
 	}
-	out := newStream(w)
+	out := newStream(w, callerOf(r))
 	for out.flush() == nil {
 		ctx, cancel := context.WithTimeout(r.Context(), quiet)
 		found := s.events.after(ctx, last, true)
@@ -110,13 +113,14 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, wanted fun
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
+	to      caller
 }
 
-func newStream(w http.ResponseWriter) stream {
+func newStream(w http.ResponseWriter, to caller) stream {
 	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no") // a proxy such as nginx would keep what it gets for a while
 	w.WriteHeader(http.StatusOK)
-	return stream{w, http.NewResponseController(w)}
+	return stream{w, http.NewResponseController(w), to}
 }
 
 // send sends an event. kind "" is an ordinary message, id 0 none.
@@ -130,10 +134,16 @@ func (s stream) send(kind string, id uint64, data []byte) {
 	fmt.Fprintf(s.w, "data: %s\n\n", data)
 }
 
+// errOver says that whoever reads a stream has logged out, or his token is gone.
+var errOver = errors.New("the reader of the stream is no longer let in")
+
 func (s stream) comment() { fmt.Fprint(s.w, ":\n\n") }
 
-// flush sends what was written, to a client that takes it within some time.
+// flush sends what was written, to a client that takes it within some time and is still let in.
 func (s stream) flush() error {
+	if !s.to.still() {
+		return errOver
+	}
 	s.control.SetWriteDeadline(time.Now().Add(2 * quiet))
 	return s.control.Flush()
 }

@@ -21,7 +21,7 @@ function size(bytes) {
 	return `${value.toFixed(value < 10 ? 1 : 0)} ${"KMGTPE"[power - 1]}iB`;
 }
 
-const clean = (text) => text.replace(/[^\P{C}]|[^\P{Z} ]/gu, "\ufffd");
+const clean = (text) => text.replace(/\p{C}|(?! )\p{Z}/gu, "\ufffd");
 const clock = (time) => (time.slice(0, 10) === today ? time.slice(11, 19) : time.slice(0, 16).replace("T", " "));
 let today = "";
 
@@ -44,21 +44,19 @@ function showLive({ time, totals, sessions }) {
 		else set(element, String(n));
 	}
 	const rows = $("sessions").tBodies[0];
-	const gone = new Set(rows.rows);
-	let before = null;
+	const open = new Set(sessions.map((session) => `session-${session.id}`));
+	for (const row of [...rows.rows]) if (!open.has(row.id)) row.remove();
+	let place = rows.firstElementChild;
 	for (const session of sessions) {
 		let row = $(`session-${session.id}`);
-		if (!row) {
+		if (row) place = row.nextElementSibling;
+		else {
 			row = $("session").content.firstElementChild.cloneNode(true);
 			row.id = `session-${session.id}`;
+			rows.insertBefore(row, place);
 		}
-		gone.delete(row);
-		const place = before ? before.nextSibling : rows.firstChild;
-		if (row !== place && row.previousElementSibling !== before || !row.isConnected) rows.insertBefore(row, place);
-		before = row;
 		showSession(row, session);
 	}
-	for (const row of gone) row.remove();
 	$("no-sessions").hidden = sessions.length > 0;
 	$("more-sessions").hidden = sessions.length === totals.sessions;
 }

@@ -70,24 +70,36 @@ func TestAdminSocket(t *testing.T) {
 	}
 }
 
-func TestAdminByTLS(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
+// The tokens of servers that [administered] starts.
+const (
+	adminToken = "aaaaaaaaaaaaaaaaaaaaaaaa"
+	readToken  = "bbbbbbbbbbbbbbbbbbbbbbbb"
+)
+
+// administered starts a server with the admin API on TCP, at base, and a client that trusts it. dir
+// gets the file tokens.
+func administered(t *testing.T, dir string, args ...string) (s *running, base string, client *http.Client) {
+	t.Helper()
 	ca := newAuthority(t)
 	cert, key := ca.files(dir, "localhost")
-	tokens := write(t, dir, "tokens", "# who\nann:admin:aaaaaaaaaaaaaaaaaaaaaaaa\nprom:read:bbbbbbbbbbbbbbbbbbbbbbbb\n")
-	s := start(t, "--root", dir, "--tls-cert", cert, "--tls-key", key, "--admin-listen", "127.0.0.1:0", "--admin-tokens", tokens)
-	_, base, _ := strings.Cut(s.log.until("msg=\"listening for administrators\""), "address=")
-	base = "https://" + strings.Fields(base)[0]
-	client := http.Client{Transport: &http.Transport{TLSClientConfig: ca.client("localhost")}}
+	tokens := write(t, dir, "tokens", "# who\nann:admin:"+adminToken+"\nprom:read:"+readToken+"\n")
+	s = start(t, append(args, "--tls-cert", cert, "--tls-key", key, "--admin-listen", "127.0.0.1:0", "--admin-tokens", tokens)...)
+	_, addr, _ := strings.Cut(s.log.until("msg=\"listening for administrators\""), "address=")
+	config := ca.client("localhost")
+	return s, "https://" + strings.Fields(addr)[0], &http.Client{Transport: &http.Transport{TLSClientConfig: config}}
+}
+
+func TestAdminByTLS(t *testing.T) {
+	t.Parallel()
+	_, base, client := administered(t, t.TempDir(), "--root", t.TempDir())
 	for _, try := range []struct {
 		method, path, token string
 		want                int
 	}{
 		{"GET", "/v1/status", "", 401}, {"GET", "/v1/status", "aaaaaaaaaaaaaaaaaaaaaaa", 401},
-		{"GET", "/v1/status", "bbbbbbbbbbbbbbbbbbbbbbbb", 200}, {"POST", "/v1/reload", "bbbbbbbbbbbbbbbbbbbbbbbb", 403},
-		{"POST", "/v1/reload", "aaaaaaaaaaaaaaaaaaaaaaaa", 200}, {"GET", "/healthz", "", 200}, {"GET", "/readyz", "", 200},
-		{"GET", "/v1/none", "bbbbbbbbbbbbbbbbbbbbbbbb", 404}, {"POST", "/v1/status", "aaaaaaaaaaaaaaaaaaaaaaaa", 404},
+		{"GET", "/v1/status", readToken, 200}, {"POST", "/v1/reload", readToken, 403},
+		{"POST", "/v1/reload", adminToken, 200}, {"GET", "/healthz", "", 200}, {"GET", "/readyz", "", 200},
+		{"GET", "/v1/none", readToken, 404}, {"POST", "/v1/status", adminToken, 404},
 	} {
 		request, _ := http.NewRequest(try.method, base+try.path, nil)
 		request.Header.Set("Authorization", "Bearer "+try.token)

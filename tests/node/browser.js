@@ -7,8 +7,7 @@ const fs = require("fs");
 const os = require("os");
 const path = require("path");
 const { chromium } = require("playwright-core");
-
-const quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const { quiet } = require("./chromium");
 
 async function main(executablePath, url, screenshot) {
 	const browser = await chromium.launch({ executablePath, args: quiet });

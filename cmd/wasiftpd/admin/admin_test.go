@@ -142,7 +142,7 @@ func TestRatesNeverFall(t *testing.T) {
 	at := time.Now()
 	r.at = at
 	for n := range points + 3 {
-		r.add(at.Add(time.Duration(n+1)*span), moved{int64(n+1) * 500, 0}, n)
+		r.add(at.Add(time.Duration(n+1)*span), Totals{Sent: int64(n+1) * 500, Sessions: n})
 	}
 	hour := r.lastHour()
 	assert.Len(t, hour.Points, points)

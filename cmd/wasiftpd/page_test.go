@@ -77,7 +77,8 @@ func (b *browser) logIn(token string) {
 // All that the page does, it does without a script.
 func TestPageWithoutScript(t *testing.T) {
 	t.Parallel()
-	s, base, client := administered(t, t.TempDir(), "--root", t.TempDir(), "--user", "bob:secret:rw", "--quota-per-user", "1M", "--state-dir", t.TempDir())
+	s, base, client := administered(t, t.TempDir(), "--root", t.TempDir(), "--user", "bob:secret:rw",
+		"--quota-per-user", "1M", "--state-dir", t.TempDir())
 	b := newBrowser(t, base, client)
 	b.shows("/", nil, 303, "/login")
 	b.shows("/login", nil, 200, `type="password"`)
@@ -92,7 +93,8 @@ func TestPageWithoutScript(t *testing.T) {
 	b.until("/", `<th scope="row" class="path">bob</th>`)
 	page := b.until("/", "mallory")
 	for _, part := range []string{
-		">serving<", "<td data-label=\"User\" data-is=\"user\">bob</td>", "Nobody is banned", "localhost", " of <span title=\"1,048,576 bytes\">1.0 MiB</span>",
+		">serving<", "<td data-label=\"User\" data-is=\"user\">bob</td>", "Nobody is banned", "localhost",
+		" of <span title=\"1,048,576 bytes\">1.0 MiB</span>",
 		"login failed", "0, renew soon", "/confirm?do=ban&amp;network=127.0.0.1", "<svg viewBox",
 	} {
 		if !strings.Contains(page, part) {

@@ -99,8 +99,8 @@ const maxBody = 64 << 10
 
 // policy is all that a browser may do with our page: to load what is ours, and to make markup of
 // text in one place of script.js.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; " +
-	"frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types page"
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
+	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types page"
 
 // shielded is a handler whose answers no other site can use, and that no other site can use to
 // change something.

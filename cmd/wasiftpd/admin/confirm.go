@@ -54,8 +54,8 @@ var tasks = map[string]task{
 		ask: func(_ *Server, given url.Values) (question, error) {
 			return question{
 				Title: "Ban " + clean(cmp.Or(given.Get("network"), "a network")) + "?", Button: "Ban",
-				Text:   "Nobody can log in from there. Sessions that are there stay.",
-				Fields: []field{{"network", "Address or network", "192.0.2.0/24"}, {"for", "For", usualBan.String()}},
+				Text:   "No new session begins from there. Sessions that are there stay.",
+				Fields: []field{{"network", "Address or network", "192.0.2.0/24"}, {"for", "For", "24h"}},
 			}, nil
 		},
 		do:   (*Server).ban,

@@ -131,10 +131,10 @@ func (s *Server) sample(ctx context.Context, tell func([]byte)) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	var before Live
-	moved := map[uint64]int64{} // bytes of each session
+	var moved map[uint64]int64 // bytes of each session
 	for {
 		l := Live{Time: time.Now(), Sessions: []MovingSession{}}
-		seconds := l.Time.Sub(before.Time).Seconds() // ages at first, which makes rates of 0
+		seconds := l.Time.Sub(before.Time).Seconds()
 		rate := func(then, now int64) int64 { return int64(float64(now-then) / seconds) }
 		open := s.ftp.Sessions()
 		l.Totals.Totals = s.totals(open)
@@ -148,12 +148,14 @@ func (s *Server) sample(ctx context.Context, tell func([]byte)) {
 		for _, one := range shown(open) {
 			l.Sessions = append(l.Sessions, MovingSession{sessionOf(one), rate(moved[one.Number], next[one.Number])})
 		}
-		before, moved = l, next
-		message, err := json.Marshal(l)
-		if err != nil {
-			panic(err)
+		if moved != nil { // the first sample has no rates
+			message, err := json.Marshal(l)
+			if err != nil {
+				panic(err)
+			}
+			tell(message)
 		}
-		tell(message)
+		before, moved = l, next
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():

@@ -95,7 +95,7 @@ type view struct {
 	Quotas   list[Quota]
 	Events   []eventRow // the latest first
 	Last     uint64     // number of the latest event that could be among them
-	Given    struct{ Level, User, Session, Text string }
+	Given    struct{ Level, User, Text string }
 	Faults   []error
 }
 
@@ -161,7 +161,7 @@ func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) {
 	}
 	v.Quotas = listOf(quotas)
 	q := r.URL.Query()
-	v.Given.Level, v.Given.User, v.Given.Session, v.Given.Text = cmp.Or(q.Get("level"), "info"), q.Get("user"), q.Get("session"), q.Get("text")
+	v.Given.Level, v.Given.User, v.Given.Text = cmp.Or(q.Get("level"), "info"), q.Get("user"), q.Get("text")
 	wanted, err := s.filter(r)
 	if err != nil {
 		v.Faults = append(v.Faults, err)

@@ -115,10 +115,7 @@ function showEvent(line, id) {
 async function refresh() {
 	try {
 		const [ok, page] = await fetched(location.href);
-		for (const old of ok ? document.querySelectorAll("[data-fresh]") : []) {
-			const fresh = page.getElementById(old.id);
-			if (fresh && !old.contains(document.activeElement)) old.replaceWith(document.adoptNode(fresh));
-		}
+		for (const old of ok ? document.querySelectorAll("[data-fresh]") : []) replace(old, page.getElementById(old.id));
 		const state = page.getElementById("state");
 		if (state) {
 			set($("state"), state.textContent);
@@ -127,6 +124,20 @@ async function refresh() {
 	} catch {
 		// the streams tell that the server is not there
 	}
+}
+
+// replace leaves what somebody has marked, and the focus where it is.
+function replace(old, fresh) {
+	const marked = getSelection();
+	if (!fresh || !marked.isCollapsed && marked.containsNode(old, true)) return;
+	const focus = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+	old.replaceWith(document.adoptNode(fresh));
+	if (focus) [...fresh.querySelectorAll("a")].find((link) => link.getAttribute("href") === focus)?.focus({ preventScroll: true });
+}
+
+function notice(text) {
+	$("notice").hidden = false;
+	$("notice").textContent = text;
 }
 
 // Streams, while the page is seen.
@@ -143,6 +154,7 @@ function stream(url, show) {
 	const source = new EventSource(url());
 	streams.push(source);
 	source.onmessage = show;
+	source.addEventListener("missed", ({ data }) => notice(`${JSON.parse(data).events} events came too quickly to be shown.`));
 	source.onopen = () => connection("live");
 	source.onerror = () => {
 		connection("not connected, trying again");
@@ -194,13 +206,11 @@ async function follow(event, url, options) {
 	try {
 		const [ok, page] = await fetched(url, options);
 		if (!ok || page.querySelector("main form")) return ask(page);
-		$("question").close();
-		$("notice").textContent = page.querySelector("main p").textContent;
+		notice(page.querySelector("main p").textContent);
 	} catch {
-		$("question").close();
-		$("notice").textContent = "The server did not answer. Nothing may have happened.";
+		notice("The server did not answer. Perhaps nothing has happened.");
 	}
-	$("notice").hidden = false;
+	$("question").close();
 	refresh();
 }
 

@@ -84,6 +84,11 @@ async function main(executablePath, url, token, folder) {
 		await shoot("after");
 		assert.notStrictEqual(await page.title(), "owned");
 		assert.deepStrictEqual(errors, []);
+
+		// A visit that ended elsewhere ends here too.
+		await page.request.post(url + "/logout");
+		await page.locator("#connection", { hasText: "not connected, trying again" }).waitFor();
+		await page.waitForURL("**/login");
 	} finally {
 		await browser.close();
 	}

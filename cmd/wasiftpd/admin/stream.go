@@ -90,7 +90,7 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, wanted fun
 		ctx, cancel := context.WithTimeout(r.Context(), quiet)
 		found := s.events.after(ctx, last, true)
 		cancel()
-		if r.Context().Err() != nil {
+		if r.Context().Err() != nil || !out.to.still() {
 			return
 		}
 		if len(found) == 0 {

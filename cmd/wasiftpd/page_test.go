@@ -110,6 +110,7 @@ func TestPageWithoutScript(t *testing.T) {
 	b.shows("/confirm", url.Values{"do": {"lock"}, "name": {"bob"}}, 200, "bob is locked.")
 	b.shows("/", nil, 200, `do=unlock&amp;name=bob`)
 	b.shows("/confirm", url.Values{"do": {"unlock"}, "name": {"bob"}}, 200, "bob is not locked.")
+	b.shows("/confirm", url.Values{"do": {"lock"}, "name": {""}}, 400, "no user is named")
 	b.shows("/confirm", url.Values{"do": {"ban"}, "network": {"192.0.2.0/33"}}, 400, `is no network such as`)
 	b.shows("/confirm", url.Values{"do": {"ban"}, "network": {"192.0.2.0/24"}, "for": {"1h"}}, 200, "The ban has begun.")
 	b.shows("/", nil, 200, "192.0.2.0/24")

@@ -236,6 +236,9 @@ type Lock struct {
 
 func (s *Server) lock(r *http.Request, locked bool) (any, error) {
 	user := r.PathValue("name")
+	if user == "" {
+		return nil, badRequest("no user is named")
+	}
 	return Lock{user, locked, s.config.Lock(user, locked)}, nil
 }
 

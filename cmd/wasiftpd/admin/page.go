@@ -168,7 +168,7 @@ func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) {
 		wanted = func(host.Event) json.RawMessage { return nil }
 	}
 	for _, e := range slices.Backward(s.events.after(r.Context(), 0, false)) {
-		if e.number <= v.Last && wanted(e.Event) != nil && len(v.Events) < latest {
+		if len(v.Events) < latest && e.number <= v.Last && wanted(e.Event) != nil {
 			v.Events = append(v.Events, rowOf(s.config.Record(e.Event)))
 		}
 	}

@@ -235,10 +235,10 @@ func decrement[K comparable](counts map[K]int, of K) {
 	}
 }
 
-// checkIdle closes s.idle if the server is shutting down and no connections are left but
+// checkIdle closes s.idle if the server takes no more sessions and no connections are left but
 // those that wait for their client's FIN. Callers hold s.mu.
 func (s *Server) checkIdle() {
-	if s.state == serving {
+	if s.state < relieved {
 		return
 	}
 	left := s.seats.taken

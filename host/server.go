@@ -45,8 +45,9 @@ type Server struct {
 	ending context.Context
 	end    context.CancelFunc
 
-	headers headers
-	turned  chan struct{} // a token for each refused connection that is still open
+	headers  headers
+	arrivals sync.WaitGroup // what accepts connections, and the connections that are no sessions yet
+	turned   chan struct{}  // a token for each refused connection that is still open
 
 	changing sync.Mutex // one call of SetConfig at a time
 
@@ -70,12 +71,14 @@ type Server struct {
 type serverState uint8
 
 const (
-	serving serverState = iota
+	serving   serverState = iota
+	relieving             // no connection is accepted, and those that were become sessions
+	relieved              // they have, and go on
 	draining
 	closed
 )
 
-// ErrServerClosed is what [Server.Serve] returns after Shutdown or Close.
+// ErrServerClosed is what [Server.Serve] returns after HandOver, Shutdown or Close.
 var ErrServerClosed = errors.New("host: server closed")
 
 var (
@@ -189,7 +192,7 @@ func ListenFile(f *os.File) (net.Listener, error) {
 	return conn.Adopt(tcp), nil
 }
 
-// Serve accepts control connections on l until Shutdown or Close, and then returns
+// Serve accepts control connections on l until HandOver, Shutdown or Close, and then returns
 // [ErrServerClosed]. It returns another error if l is closed before, and goes on after
 // any other error of Accept. It always closes l. It may be called for many listeners at
 // a time.
@@ -213,7 +216,9 @@ func (s *Server) serve(l net.Listener, implicit bool) error {
 		return errNoTLS
 	}
 	s.listeners[l] = implicit
+	s.arrivals.Add(1)
 	s.mu.Unlock()
+	defer s.arrivals.Done()
 	defer func() {
 		s.mu.Lock()
 		delete(s.listeners, l)
@@ -222,18 +227,18 @@ func (s *Server) serve(l net.Listener, implicit bool) error {
 	err := s.acceptAll(l, func(a *conn.Arrival) bool {
 		switch c := a.Foreign(); {
 		case c != nil:
-			go s.acceptForeign(c, implicit)
+			s.arrivals.Go(func() { s.acceptForeign(c, implicit) })
 		case s.proxied(a.From.Addr()):
-			go s.acceptProxied(a, implicit)
+			s.arrivals.Go(func() { s.acceptProxied(a, implicit) })
 		default:
 			s.accept(a, implicit)
 		}
 		return true
 	})
-	if s.ending.Err() != nil {
-		return ErrServerClosed
+	if s.is(serving) {
+		return err
 	}
-	return err
+	return ErrServerClosed
 }
 
 // acceptForeign is accept for a connection of the embedder's own type: its RemoteAddr may
@@ -349,7 +354,7 @@ func (s *Server) turnAway(a *conn.Arrival) {
 // admit counts a session against the limits and chooses its shard.
 func (s *Server) admit(client netip.Addr) (*seat, error) {
 	s.mu.Lock()
-	if s.state != serving {
+	if s.state > relieving {
 		s.mu.Unlock()
 		return nil, ErrServerClosed
 	}
@@ -480,11 +485,34 @@ func (s *Server) Answers(ctx context.Context) error {
 	return nil
 }
 
+// HandOver stops accepting, for another process that listens on the same sockets: ListenFile
+// makes listeners of them there. What was accepted before becomes a session, and all sessions
+// go on. HandOver returns nil when they are over and the server is closed. If ctx ends first it
+// returns ctx's error, and the sessions that are left are for Shutdown or Close to end.
+func (s *Server) HandOver(ctx context.Context) error {
+	if s.become(relieving) {
+		s.closeListeners()
+		waited(&s.arrivals, closeTime)
+		if s.become(relieved) {
+			s.mu.Lock()
+			s.checkIdle()
+			s.mu.Unlock()
+		}
+	}
+	select {
+	case <-s.idle:
+		return s.Close()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // Shutdown stops listening, ends idle sessions with 421, and waits until the transfers
 // under way are finished and the clients that still read have their last replies. If ctx
 // ends first it closes the rest, as [Server.Close] does, and returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	if s.become(draining) {
+		s.end()
 		s.closeListeners()
 		s.mu.Lock()
 		for _, sh := range s.shards {
@@ -501,6 +529,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.Close()
 	return err
+}
+
+// is reports whether the server is in a state.
+func (s *Server) is(state serverState) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == state
 }
 
 // become enters a later state; it reports false if the server is there or further already.
@@ -525,6 +560,7 @@ func (s *Server) Close() error {
 		}
 		s.checkIdle()
 		s.mu.Unlock()
+		s.end()
 		s.closeListeners()
 	}
 	stopped := waited(&s.running, closeTime)
@@ -564,7 +600,6 @@ const replyShutdown = "421 Server is shutting down.\r\n"
 const closeTime = 10 * time.Second
 
 func (s *Server) closeListeners() {
-	s.end()
 	var closing sync.WaitGroup
 	s.mu.Lock()
 	for l := range s.listeners {

@@ -90,6 +90,9 @@ func (l *listener) Accept() (net.Conn, error) {
 
 func (l *listener) Addr() net.Addr { return l.address }
 
+// SyscallConn implements [syscall.Conn], as [net.TCPListener] does.
+func (l *listener) SyscallConn() (syscall.RawConn, error) { return l.raw, nil }
+
 func (l *listener) Close() error {
 	if err := l.file.Close(); err != nil {
 		return &net.OpError{Op: "close", Net: l.address.Network(), Addr: l.address, Err: net.ErrClosed}

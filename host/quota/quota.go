@@ -151,6 +151,11 @@ const quietly = 3
 // account changes files meanwhile it counts again, and at last adds what has come: then the
 // count may be too high, but is never too low, and exact is false.
 func (a *Account) Scan(ctx context.Context, fsys fs.FS) (exact bool, err error) {
+	return a.scan(ctx, fsys, false)
+}
+
+// scan is Scan. With first, what another process has counted meanwhile stays.
+func (a *Account) scan(ctx context.Context, fsys fs.FS, first bool) (exact bool, err error) {
 	for try := range quietly {
 		before := a.mark()
 		found, err := fsbridge.Measure(ctx, fsys)
@@ -158,7 +163,7 @@ func (a *Account) Scan(ctx context.Context, fsys fs.FS) (exact bool, err error) 
 			return false, fmt.Errorf("what %q stores can't be counted: %w", a.name, err)
 		}
 		if exact = a.mark() == before && before.reserved == (fsbridge.Usage{}); exact || try == quietly-1 {
-			return exact, a.replace(found, before)
+			return exact, a.replace(found, before, first)
 		}
 	}
 	return false, nil
@@ -178,12 +183,9 @@ func (a *Account) mark() moment {
 }
 
 // replace sets the count to found, and what has come since before.
-func (a *Account) replace(found fsbridge.Usage, before moment) error {
-	a.mu.Lock()
-	found = plus(found, grown(before.sum, plus(a.used, a.pending)))
-	a.pending = minus(found, a.used)
-	a.counted = true
-	a.note()
-	a.mu.Unlock()
+func (a *Account) replace(found fsbridge.Usage, before moment, first bool) error {
+	if err := a.store.replace(a, found, before, first); err != nil {
+		return fmt.Errorf("the counts of quotas: %w", err)
+	}
 	return a.store.Flush()
 }

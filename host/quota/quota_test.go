@@ -172,3 +172,61 @@ func TestFaults(t *testing.T) {
 	_, _, err = Count(ended, t.TempDir(), "ali", fsbridge.NewMemory())
 	assert.ErrorIs(t, err, context.Canceled)
 }
+
+// Two processes count the same accounts until the older one ends: nothing is counted twice or
+// lost, also by a first count of both. A crash of either shows at the next start.
+func TestJoin(t *testing.T) {
+	t.Parallel()
+	state, files := t.TempDir(), fsbridge.NewMemory()
+	require.NoError(t, put(&fsbridge.Access{FS: files, Rights: wasi.ReadWrite}, "before", 700))
+	old := opened(t, state)
+	join := func() *Store {
+		s, err := Join(state, func(err error) { t.Error(err) })
+		require.NoError(t, err)
+		return s
+	}
+	next := join()
+	measuring, measured := make(chan struct{}), make(chan struct{})
+	first, err := old.Account("ali", Limits{Bytes: 5000}, func() (fs.FS, func() error, error) {
+		close(measuring)
+		<-measured
+		return files, func() error { return nil }, nil
+	})
+	require.NoError(t, err)
+	<-measuring
+	b, after := of(t, next, Limits{Bytes: 5000}, files)
+	close(measured)
+	require.Eventually(t, first.Counted, 20*time.Second, time.Millisecond)
+	a, before := of(t, old, Limits{Bytes: 5000}, files)
+	var both sync.WaitGroup
+	for name, access := range map[string]*fsbridge.Access{"a": before, "b": after} {
+		both.Go(func() {
+			for i := range 20 {
+				assert.NoError(t, put(access, name+string(rune('a'+i)), 10))
+			}
+		})
+	}
+	both.Wait()
+	want := fsbridge.Usage{Bytes: 1100, Files: 41}
+	for _, account := range []*Account{a, b} {
+		require.Eventually(t, func() bool { return account.Usage() == want }, 20*time.Second, time.Millisecond, "%v", account.Usage)
+	}
+	require.NoError(t, old.Close())
+	require.NoError(t, next.Close())
+
+	s := opened(t, state)
+	row := func() (row Row) {
+		rows, err := Show(state)
+		require.NoError(t, err)
+		require.Len(t, rows, 1)
+		return rows[0]
+	}
+	assert.Equal(t, Row{"ali", want, true}, row())
+	crashes := join()
+	crashes.end()
+	crashes.work.Wait()
+	require.NoError(t, crashes.db.Close())
+	require.NoError(t, s.Close())
+	opened(t, state)
+	assert.False(t, row().Counted, "what the crashed process may have lost is not counted again")
+}

@@ -34,12 +34,12 @@ CREATE TABLE IF NOT EXISTS usage (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS server (
 	one INTEGER PRIMARY KEY CHECK (one = 1),
-	running INTEGER NOT NULL -- a server has the database open, or has crashed
+	running INTEGER NOT NULL -- the servers that have the database open, or have crashed
 ) STRICT;
 INSERT OR IGNORE INTO server VALUES (1, 0);`
 
 // Store keeps the counts of all accounts in a folder. One process at a time opens it by
-// [Open]; others may use [Show] and [Count] meanwhile.
+// [Open], and one that takes over from it by [Join]; others may use [Show] and [Count] meanwhile.
 type Store struct {
 	db   *sql.DB
 	fail func(error)
@@ -60,13 +60,22 @@ type Store struct {
 // each account is counted anew when it is used. fail is told of what goes wrong later; nil
 // tells nobody.
 func Open(dir string, fail func(error)) (*Store, error) {
+	return begin(dir, fail, `UPDATE usage SET counted = 0 WHERE (SELECT running FROM server); UPDATE server SET running = 1`)
+}
+
+// Join is [Open] while another process has the store open, which is to end. Until it has, an
+// account may exceed its limits by what is under way in the other process.
+func Join(dir string, fail func(error)) (*Store, error) {
+	return begin(dir, fail, `UPDATE server SET running = running + 1`)
+}
+
+func begin(dir string, fail func(error), note string) (*Store, error) {
 	db, err := open(dir)
 	if err != nil {
 		return nil, err
 	}
 	var version int64
-	_, err = db.Exec(`UPDATE usage SET counted = 0 WHERE (SELECT running FROM server); UPDATE server SET running = 1`)
-	if err == nil {
+	if _, err = db.Exec(note); err == nil {
 		err = db.QueryRow(`PRAGMA data_version`).Scan(&version)
 	}
 	if err != nil {
@@ -124,7 +133,7 @@ func (s *Store) Account(name string, limits Limits, root func() (fsys fs.FS, clo
 func (s *Store) first(a *Account, root func() (fs.FS, func() error, error)) {
 	fsys, shut, err := root()
 	if err == nil {
-		_, err = a.Scan(s.ending, fsys)
+		_, err = a.scan(s.ending, fsys, true)
 		err = errors.Join(err, shut())
 	}
 	a.mu.Lock()
@@ -205,6 +214,33 @@ func (s *Store) Flush() error {
 	return nil
 }
 
+// replace sets the count of an account to found, and what has come since before. With first
+// it leaves what another process has counted meanwhile.
+func (s *Store) replace(a *Account, found fsbridge.Usage, before moment, first bool) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	tx, err := s.db.Begin() // no other process writes until its end
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	var now fsbridge.Usage
+	var counted bool
+	err = tx.QueryRow(`SELECT bytes, files, counted FROM usage WHERE account = ?`, a.name).Scan(&now.Bytes, &now.Files, &counted)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !first || !counted {
+		found = plus(found, grown(before.sum, plus(a.used, a.pending)))
+		a.pending = minus(found, now)
+	}
+	a.used, a.counted = now, true
+	a.note()
+	return nil
+}
+
 const add = `INSERT INTO usage (account, bytes, files, counted, changes) VALUES (?, ?, ?, ?, 1)
 	ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes, files = files + excluded.files,
 		counted = max(counted, excluded.counted), changes = changes + 1
@@ -250,7 +286,7 @@ func (s *Store) Close() error {
 	s.work.Wait()
 	err := s.Flush()
 	if err == nil {
-		_, err = s.db.Exec(`UPDATE server SET running = 0`)
+		_, err = s.db.Exec(`UPDATE server SET running = running - 1`)
 	}
 	return errors.Join(err, s.db.Close())
 }

@@ -79,7 +79,7 @@ func (p *program) openChallenges(t *tlsOptions, logger *slog.Logger) error {
 	issuer := p.issuer(t)
 	var faults []error
 	for _, port := range []int{issuer.AltHTTPPort, issuer.AltTLSALPNPort} {
-		l, err := listen(net.JoinHostPort(issuer.ListenHost, strconv.Itoa(port)), "--tls-acme")
+		l, err := p.listen("tls-acme", net.JoinHostPort(issuer.ListenHost, strconv.Itoa(port)))
 		if err != nil {
 			faults = append(faults, err)
 			continue

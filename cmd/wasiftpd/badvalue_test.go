@@ -96,6 +96,7 @@ var badValues = map[string][]badValue{
 	"data-timeout":               {{`"0"`, "30s"}},
 	"stall-timeout":              {{`"-1s"`, "5m"}},
 	"stop-timeout":               {{`"30"`, "30s"}, {`"-1s"`, "30s"}},
+	"upgrade-timeout":            {{`"30"`, "1h"}, {`"-1s"`, "1h"}},
 	"allow-foreign-data-address": {},
 	"atomic-uploads":             {},
 	"sync":                       {},

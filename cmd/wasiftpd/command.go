@@ -42,11 +42,22 @@ type program struct {
 	// is given for it. format is the one that is given. nil, or its return of nil, is no journal.
 	journal func(format string) func(entryOfJournal) error
 
+	// upgrades starts to catch the signal to start a new process that takes over, SIGUSR2; nil
+	// is for systems without.
+	upgrades func() <-chan os.Signal
+
+	// launcher starts the launcher of processes that take over, with an environment and
+	// listeners; nil starts none.
+	launcher func([]string, []listener) *launcher
+
 	// manager connects to the service manager; nil, or its return of nil, is none.
 	manager func() (*manager, error)
 
 	// sockets are those that the service manager has opened for the server; nil is none.
-	sockets func() []*os.File
+	sockets []*os.File
+
+	// predecessor is the process that this one takes over from; nil is none.
+	predecessor *predecessor
 
 	// ignoreSIGPIPE keeps the program running when nobody reads stdout or stderr any
 	// more; else its next line there would end it. nil leaves that so.
@@ -89,6 +100,7 @@ func (p *program) run(args ...string) int {
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		fmt.Fprintf(p.stderr, "wasiftpd: %s\n", line)
+		p.predecessor.report(faultReport, line)
 	}
 	if errors.As(err, new(usageError)) {
 		return exitUsage

@@ -44,7 +44,7 @@ func (o *options) inheritOne(f *os.File) (listener, error) {
 		err = fmt.Errorf("the service manager gives a socket named %q; write FileDescriptorName=listen or FileDescriptorName=%s",
 			name, implicitSocket)
 	default:
-		return listener{l, implicit}, nil
+		return listener{l, implicit, name}, nil
 	}
 	l.Close()
 	return listener{}, err

@@ -19,12 +19,14 @@ func main() {
 		hangups:       func() <-chan os.Signal { return catch(syscall.SIGHUP) }, // never comes on Windows
 		reopens:       reopens,
 		journal:       systemdJournal,
+		upgrades:      upgradeSignals,
+		launcher:      newLauncher,
 		manager:       serviceManager,
-		sockets:       func() []*os.File { return activation.Files(true) },
 		ignoreSIGPIPE: func() { signal.Ignore(syscall.SIGPIPE) },
 		enclose:       enclose,
 		environment:   os.Environ(),
 		root:          os.Geteuid() == 0,
 	}
+	p.takeInherited(activation.Files(true))
 	os.Exit(p.run(os.Args[1:]...))
 }

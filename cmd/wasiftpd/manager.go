@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -20,6 +21,7 @@ import (
 type manager struct {
 	socket io.Writer
 	within time.Duration // in which the watchdog wants a sign of life; 0 is no watchdog
+	left   atomic.Bool   // it listens to another process
 }
 
 // serviceManager connects to the manager that the environment names. It keeps the connection,
@@ -40,13 +42,21 @@ func serviceManager() (*manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach the service manager of %s: %w; without one, unset it", socket, err)
 	}
-	return &manager{c, within}, nil
+	return &manager{socket: c, within: within}, nil
 }
 
 // tell sends lines, each NAME=VALUE. A manager that hears nothing is one that has ended.
 func (m *manager) tell(lines ...string) {
-	if m != nil {
+	if m != nil && !m.left.Load() {
 		m.socket.Write([]byte(strings.Join(lines, "\n")))
+	}
+}
+
+// replaced says that another process is the service from now on. This one says no more.
+func (m *manager) replaced(pid int) {
+	if m != nil {
+		m.tell(fmt.Sprintf("MAINPID=%d", pid))
+		m.left.Store(true)
 	}
 }
 

@@ -52,6 +52,7 @@ type options struct {
 	quotaPerUser    quota.Limits
 	stateDir        string        // "" is the usual one
 	stopTimeout     time.Duration // 0 is no limit
+	upgradeTimeout  time.Duration // 0 is no limit
 	keepsBans       bool          // over restarts
 }
 
@@ -108,6 +109,7 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	o.stopTimeout = 30 * time.Second
 	f.Func("stop-timeout", "at the first Ctrl-C or SIGTERM, wait `TIME` for running transfers\n"+
 		"and then abort them; 0 is for ever (default 30s)", duration(&o.stopTimeout, 0, "30s or 5m, nor 0"))
+	o.addUpgradeTo(f)
 	f.BoolVar(&o.config.AllowForeignDataAddress, "allow-foreign-data-address", false,
 		"allow data connections with others than the client, for FXP;\nthis lets clients make the server connect anywhere")
 	f.BoolVar(&o.atomic, "atomic-uploads", false, "hide an upload until it is complete, drop it when aborted")

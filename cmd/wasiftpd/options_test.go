@@ -86,6 +86,7 @@ func TestFlags(t *testing.T) {
 		{[]string{"--stall-timeout=1h"}, func(o *options) { o.config.Limits.StallTime = time.Hour }},
 		{[]string{"--stop-timeout=5m"}, func(o *options) { o.stopTimeout = 5 * time.Minute }},
 		{[]string{"--stop-timeout=0"}, func(o *options) { o.stopTimeout = 0 }},
+		{[]string{"--upgrade-timeout=0"}, func(o *options) { o.upgradeTimeout = 0 }},
 		{[]string{"--sessions-per-instance=1"}, func(o *options) { o.config.SessionsPerInstance = 1 }},
 		{[]string{"--module=m.wasm"}, func(o *options) { o.module = "m.wasm" }},
 		{[]string{"--cache-dir=off"}, func(o *options) { o.cacheDir = "off" }},

@@ -8,43 +8,61 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 )
 
 // open opens the ports, becomes the user of --run-as if one is given, and sets TLS up. It
-// returns the listeners that it has opened, after a fault too, for the caller to close.
-func (p *program) open(ctx context.Context, o *options, r *roster, files *follower, written *logs) ([]listener, error) {
+// returns the listeners that it has opened and the launcher of processes that take over, after
+// a fault too, for the caller to close.
+func (p *program) open(
+	ctx context.Context, o *options, r *roster, files *follower, written *logs, steering []listener,
+) (listeners []listener, launcher *launcher, err error) {
 	if o.runAs != "" {
-		listeners, err := p.leaveRoot(o, r, files, written)
+		listeners, launcher, err = p.leaveRoot(o, r, files, written, steering)
 		if err == nil {
 			err = p.setUpTLS(ctx, o, files.logger)
 		}
-		return listeners, err
+		return listeners, launcher, err
 	}
 	if p.root {
 		files.logger.Warn("the server stays root; give it a user with --run-as")
 	}
 	if err := p.setUpTLS(ctx, o, files.logger); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return p.listenAll(o, files.logger)
+	if listeners, err = p.listenAll(o, files.logger); err == nil {
+		launcher = p.launch(listeners, steering)
+	}
+	return listeners, launcher, err
+}
+
+// launch starts the launcher, which has all sockets.
+func (p *program) launch(sockets ...[]listener) *launcher {
+	if p.launcher == nil {
+		return nil
+	}
+	return p.launcher(p.environment, slices.Concat(sockets...))
 }
 
 // leaveRoot does what only root may, and then becomes the user of --run-as. It checks the
 // folders last: a thread that hangs in a folder could not change its user.
-func (p *program) leaveRoot(o *options, r *roster, files *follower, written *logs) (listeners []listener, err error) {
+func (p *program) leaveRoot(
+	o *options, r *roster, files *follower, written *logs, steering []listener,
+) (listeners []listener, launcher *launcher, err error) {
 	user, err := parseIdentity(o.runAs)
 	if err != nil {
-		return nil, usageError{blame("run-as", o.runAs, fmt.Errorf("--run-as: %w", err))}
+		return nil, nil, usageError{blame("run-as", o.runAs, fmt.Errorf("--run-as: %w", err))}
 	}
 	if os.Geteuid() != 0 {
-		return nil, blame("run-as", o.runAs, errors.New("only root can become another user; start it as root, or without --run-as"))
+		return nil, nil, blame("run-as", o.runAs, errors.New("only root can become another user; start it as root, or without --run-as"))
 	}
 	if listeners, err = p.listenAll(o, files.logger); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	steps := []func() error{
 		func() error { return p.openChallenges(&o.tls, files.logger) },
+		func() error { launcher = p.launch(listeners, steering, o.tls.challenges); return nil },
 		func() error { user.entrustAll(o, files.logger); user.entrustLogs(written); return nil },
 		func() error { return user.become(files.logger) },
 		func() error { return o.checkPassivePorts() },
@@ -52,11 +70,11 @@ func (p *program) leaveRoot(o *options, r *roster, files *follower, written *log
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
-			return listeners, err
+			return listeners, launcher, err
 		}
 	}
 	files.warnUnreadable(user.name)
-	return listeners, nil
+	return listeners, launcher, nil
 }
 
 // entrustAll makes the user the owner of the folders for our files. It only warns if it

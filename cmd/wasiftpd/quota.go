@@ -45,6 +45,7 @@ func quotaTo(target *quota.Limits) func(string) error {
 type quotas struct {
 	state  *state
 	logger *slog.Logger
+	joins  bool // another process has the counts open, and is to end
 
 	mu    sync.Mutex
 	store *quota.Store // nil until it is opened
@@ -58,7 +59,11 @@ func (q *quotas) open() (*quota.Store, error) {
 	}
 	dir, err := q.state.open()
 	if err == nil {
-		q.store, err = quota.Open(dir, func(err error) { q.logger.Error("quotas", "err", err) })
+		open := quota.Open
+		if q.joins {
+			open = quota.Join
+		}
+		q.store, err = open(dir, func(err error) { q.logger.Error("quotas", "err", err) })
 	}
 	if err != nil {
 		return nil, blame("state-dir", q.state.given, err)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"slices"
 	"time"
@@ -40,6 +41,10 @@ func (p *program) serveCommand() *cobra.Command {
 // serve runs the server. config is the configuration file that o was read from, nil for none.
 func (p *program) serve(o *options, config *configFile) (err error) {
 	hangups := p.hangups()
+	var upgradeSignals <-chan os.Signal
+	if p.upgrades != nil {
+		upgradeSignals = p.upgrades()
+	}
 	if p.ignoreSIGPIPE != nil {
 		p.ignoreSIGPIPE()
 	}
@@ -69,6 +74,7 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 		return err
 	}
 	files.unlock = roster.locks.clear
+	roster.quotas.joins = p.predecessor != nil
 	if config != nil {
 		config.follow(roster, files)
 	}
@@ -81,8 +87,11 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 	if err != nil {
 		return err
 	}
-	listeners, err := p.open(ctx, o, roster, files, written)
+	proving, leave := context.WithCancel(ctx) // that hosts are ours, to the ACME server
+	defer leave()
+	listeners, launcher, err := p.open(proving, o, roster, files, written, steering.all())
 	defer closeAll(listeners)
+	defer launcher.close()
 	if err != nil {
 		return err
 	}
@@ -116,6 +125,9 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 	kept.ready(o)
 	p.raise(o, roster, files)
 	interrupts := p.interrupts() // until now there was nothing to wait for
+	if err := p.predecessor.relieve(); err != nil {
+		return err
+	}
 	p.announce(o, roster.current.Load(), listeners)
 	files.status = listeningOn(listeners)
 
@@ -154,17 +166,55 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 	steering.begin(ctx, server, roster, logger)
 	manager.ready(files.status)
 	go manager.watch(ctx, server, logger)
-	var limit time.Duration
-	select {
-	case err := <-ended:
-		return err
-	case <-interrupts:
-	case limit = <-steering.drains:
+	upgrades := &upgrades{launcher: launcher, logger: logger, launched: make(chan launched, 1)}
+	over := make(chan error, 1)
+	for {
+		current := roster.options.Load() // a reload may have changed them
+		limit := current.stopTimeout
+		select {
+		case err := <-ended:
+			if errors.Is(err, host.ErrServerClosed) {
+				continue // after an upgrade
+			}
+			return err
+		case err := <-over:
+			return err
+		case <-upgradeSignals:
+			upgrades.begin()
+			continue
+		case next := <-upgrades.launched:
+			if upgrades.succeeds(next) {
+				manager.replaced(next.pid)
+				leave()
+				steering.close()
+				launcher.yield()
+				go func() { over <- handOver(server, current.upgradeTimeout, logger) }()
+			}
+			continue
+		case given := <-steering.drains:
+			limit = cmp.Or(given, limit)
+		case <-interrupts:
+		}
+		steering.enter(admin.Draining)
+		manager.stopping(limit)
+		return p.stop(limit, server, interrupts, logger)
 	}
-	steering.enter(admin.Draining)
-	limit = cmp.Or(limit, roster.options.Load().stopTimeout) // a reload may have changed it
-	manager.stopping(limit)
-	return p.stop(limit, server, interrupts, logger)
+}
+
+// handOver lets the sessions go on until they end or, if limit is not 0, for that time. Then
+// it waits for their transfers.
+func handOver(server *host.Server, limit time.Duration, logger *slog.Logger) error {
+	ctx := context.Background()
+	within, cancel := context.WithCancel(ctx)
+	if limit > 0 {
+		within, cancel = context.WithTimeout(ctx, limit)
+	}
+	defer cancel()
+	if server.HandOver(within) == nil {
+		return nil
+	}
+	logger.Info("sessions of before the upgrade end", "upgrade-timeout", limit.String())
+	return server.Shutdown(ctx)
 }
 
 // stop lets running transfers finish, until another interrupt or for some time; 0 is for ever.
@@ -236,7 +286,8 @@ func (o *options) newServer(r *roster, logger *slog.Logger, seen host.Observer) 
 // listener accepts control connections.
 type listener struct {
 	net.Listener
-	implicit bool // TLS comes before the greeting
+	implicit bool   // TLS comes before the greeting
+	name     string // among inherited ones
 }
 
 // String is where the listener listens.
@@ -258,10 +309,8 @@ func (o *options) addresses() []string {
 
 // listenAll opens all listeners or none.
 func (p *program) listenAll(o *options, logger *slog.Logger) (listeners []listener, err error) {
-	if p.sockets != nil {
-		if files := p.sockets(); len(files) > 0 {
-			return o.inherit(files, logger)
-		}
+	if len(p.sockets) > 0 {
+		return o.inherit(p.sockets, logger)
 	}
 	addrs := o.addresses()
 	for i, addr := range slices.Concat(addrs, o.tls.implicit) {
@@ -270,18 +319,24 @@ func (p *program) listenAll(o *options, logger *slog.Logger) (listeners []listen
 		if implicit {
 			key = "implicit-listen"
 		}
-		l, err := listen(addr, "--"+key)
+		l, err := p.listen(key, addr)
 		if err != nil {
 			closeAll(listeners)
 			return nil, blame(key, addr, err)
 		}
-		listeners = append(listeners, listener{l, implicit})
+		l.implicit = implicit
+		listeners = append(listeners, l)
 	}
 	return listeners, nil
 }
 
-// listen opens a listener on addr. flag is the flag that its error names.
-func listen(addr, flag string) (net.Listener, error) {
+// listen opens a listener on addr, a value of the setting key, or takes the predecessor's.
+func (p *program) listen(key, addr string) (listener, error) {
+	name := inheritedName(key, addr)
+	if f := p.predecessor.socket(name); f != nil {
+		l, err := host.ListenFile(f)
+		return listener{Listener: l, name: name}, err
+	}
 	network := "tcp"
 	if host, _, _ := net.SplitHostPort(addr); host == net.IPv4zero.String() {
 		network = "tcp4" // with "tcp" net would listen on the addresses of both families
@@ -291,10 +346,14 @@ func listen(addr, flag string) (net.Listener, error) {
 		if op := (*net.OpError)(nil); errors.As(err, &op) {
 			err = op.Err
 		}
-		return nil, fmt.Errorf("cannot listen on %s: %w; choose another address with %s", addr, err, flag)
+		return listener{}, fmt.Errorf("cannot listen on %s: %w; choose another address with --%s", addr, err, key)
 	}
-	return l, nil
+	return listener{Listener: l, name: name}, nil
 }
+
+// inheritedName is the name of the socket of a setting's value among inherited ones. It has no
+// colon, which ends names.
+func inheritedName(key, value string) string { return key + "=" + url.QueryEscape(value) }
 
 func closeAll(listeners []listener) {
 	for _, l := range listeners {

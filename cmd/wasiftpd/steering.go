@@ -95,9 +95,9 @@ func (p *program) variable(name string) string {
 // steering is what administrators reach the server by.
 type steering struct {
 	admin   *admin.Server
-	socket  net.Listener   // nil for none
-	listens []net.Listener // for TLS
-	tokens  *tokensFile    // nil for none
+	socket  listener    // the zero one for none
+	listens []listener  // for TLS
+	tokens  *tokensFile // nil for none
 	drains  chan time.Duration
 	state   atomic.Pointer[string]
 	http    []*http.Server
@@ -117,7 +117,7 @@ func (p *program) openSteering(o *options, files *follower) (s *steering, err er
 		return s, err
 	}
 	for _, addr := range o.admin.listen {
-		l, err := listen(addr, "--admin-listen")
+		l, err := p.listen("admin-listen", addr)
 		if err != nil {
 			return s, blame("admin-listen", addr, err)
 		}
@@ -147,7 +147,7 @@ func (s *steering) listenLocally(p *program, o *options, logger *slog.Logger) (e
 	if given := o.admin.socket; given == "off" {
 		return nil
 	} else if given != "" {
-		s.socket, err = listenPrivately(given)
+		s.socket, err = p.listenPrivately(given)
 		return unlistened(given, err)
 	}
 	usual := p.adminSockets()
@@ -155,7 +155,7 @@ func (s *steering) listenLocally(p *program, o *options, logger *slog.Logger) (e
 		return nil
 	}
 	if err = os.MkdirAll(filepath.Dir(usual[0]), 0o700); err == nil {
-		s.socket, err = listenPrivately(usual[0])
+		s.socket, err = p.listenPrivately(usual[0])
 	}
 	if err != nil {
 		logger.Warn("there is no admin socket for this server; choose one with --admin-socket", "file", usual[0], "err", err)
@@ -185,6 +185,24 @@ func checkSocket(path string) error {
 
 // errInUse says that a socket is another server's.
 var errInUse = errors.New("another server uses it")
+
+// listenPrivately listens on a Unix socket that only its owner may use, or takes the
+// predecessor's.
+func (p *program) listenPrivately(path string) (listener, error) {
+	name := inheritedName("admin-socket", path)
+	var l net.Listener
+	var err error
+	if f := p.predecessor.socket(name); f != nil {
+		l, err = net.FileListener(f)
+		if unix, ok := l.(*net.UnixListener); ok {
+			l = renamed{unix, path}
+		}
+		f.Close()
+	} else {
+		l, err = listenPrivately(path)
+	}
+	return listener{Listener: l, name: name}, err
+}
 
 // listenPrivately listens on a Unix socket that only its owner may use. It takes the place of
 // one that a server has left behind.
@@ -219,7 +237,7 @@ func listenPrivately(path string) (net.Listener, error) {
 
 // renamed is the listener of a socket that was renamed.
 type renamed struct {
-	net.Listener
+	*net.UnixListener
 	path string
 }
 
@@ -235,12 +253,10 @@ func (s *steering) close() {
 }
 
 func (s *steering) all() (all []listener) {
-	for _, l := range append(slices.Clone(s.listens), s.socket) {
-		if l != nil {
-			all = append(all, listener{Listener: l})
-		}
+	if s.socket.Listener != nil {
+		all = append(all, s.socket)
 	}
-	return all
+	return append(all, s.listens...)
 }
 
 // connect says what administrators steer, before there is a server.
@@ -296,7 +312,7 @@ func (s *steering) begin(ctx context.Context, server *host.Server, r *roster, lo
 			go h.Serve(l)
 		}
 	}
-	if s.socket != nil {
+	if s.socket.Listener != nil {
 		serve(s.socket, s.admin.Trusted(), nil)
 	}
 	for _, l := range s.listens {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/url"
 	"path/filepath"
 	"strconv"
@@ -46,7 +45,7 @@ type inUse struct {
 	kept        string         // our private folder for certificates; "" is none
 	ours        *pair          // our self-signed certificate; nil is none
 	fingerprint string         // that of ours; "" is none
-	challenges  []net.Listener // for ACME, opened while the process was root
+	challenges  []listener     // for ACME, opened while the process was root
 	issued      getCertificate // those by ACME; nil is none
 }
 

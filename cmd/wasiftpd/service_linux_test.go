@@ -64,6 +64,7 @@ func startProcess(t *testing.T, environment []string, sockets []*os.File, args .
 	command.Env = append(append(os.Environ(), asProgram+"=1"), environment...)
 	command.ExtraFiles = sockets
 	command.Stdout, command.Stderr = s.out, s.log
+	command.WaitDelay = time.Minute // for processes that took over, and write there too
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}

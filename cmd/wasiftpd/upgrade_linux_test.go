@@ -223,16 +223,18 @@ func TestUpgradeConfiguration(t *testing.T) {
 // meanwhile, the new one does not go on.
 func TestUpgradeUnderWay(t *testing.T) {
 	t.Parallel()
+	engine, err := os.ReadFile("../../host/wasiftp.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
-	const settings = "anonymous = \"ro\"\nlisten = [\"127.0.0.1:0\"]\n"
-	config := write(t, dir, "wasiftpd.toml", settings)
-	s := startProcess(t, nil, nil, "--config", config, "--root", wallFolder(t))
-	pipe := filepath.Join(dir, "pipe")
-	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.Rename(pipe, config)); err != nil {
+	module, pipe := write(t, dir, "module", string(engine)), filepath.Join(dir, "pipe")
+	s := startProcess(t, nil, nil, "--listen", "127.0.0.1:0", "--module", module, "--root", wallFolder(t))
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.Rename(pipe, module)); err != nil {
 		t.Fatal(err)
 	}
 	s.process.Signal(syscall.SIGUSR2)
-	writer, err := os.OpenFile(config, os.O_WRONLY, 0) // waits for the new process
+	writer, err := os.OpenFile(module, os.O_WRONLY, 0) // waits for the new process
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +243,7 @@ func TestUpgradeUnderWay(t *testing.T) {
 	s.dial()
 	s.process.Signal(syscall.SIGTERM)
 	over(t, s.process)
-	io.WriteString(writer, settings)
+	writer.Write(engine)
 	writer.Close()
 	if log := s.log.until("take over from has ended"); !strings.Contains(log, "take over from has ended") {
 		t.Errorf("the log is\n%s", log)

@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 	}
 	cacheDir = dir
 	os.Setenv("PEBBLE_VA_NOSLEEP", "1")
+	os.Setenv("WASIFTPD_ADMIN_SOCKET", "off") // all that run as root have the same usual one
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
@@ -51,7 +52,7 @@ func spawn(t *testing.T, args ...string) (*running, *os.Process) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self, append([]string{"--cache-dir", cacheDir, "--listen", "127.0.0.1:0"}, args...)...)
-	cmd.Env = append(os.Environ(), asProgram+"=1", "WASIFTPD_ADMIN_SOCKET=off")
+	cmd.Env = append(os.Environ(), asProgram+"=1")
 	s := &running{t: t, out: newOutput(), log: newOutput()}
 	cmd.Stdout, cmd.Stderr = s.out, s.log
 	if err := cmd.Start(); err != nil {

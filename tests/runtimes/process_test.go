@@ -23,6 +23,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	temporary = dir
+	os.Setenv("WASIFTPD_ADMIN_SOCKET", "off") // all that run as root have the same usual one
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)

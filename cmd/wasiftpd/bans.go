@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"wasiftp/cmd/wasiftpd/admin"
 	"wasiftp/host/bans"
 	"wasiftp/host/bans/banstore"
 )
@@ -106,19 +108,19 @@ func (k *keptBans) close() {
 const defaultBan = 24 * time.Hour
 
 func (p *program) bansCommand() *cobra.Command {
-	var dir string
+	k := kept{reach: &reach{}}
 	lasts := defaultBan
 	cmd := &cobra.Command{Use: "bans", Short: "List bans, begin or end them", Args: atMost(0),
-		Long: "bans lists the networks that a server with --ban-after has banned, and until when. The commands below end and\n" +
-			"begin bans. A server that runs takes them within a second.",
-		RunE: func(*cobra.Command, []string) error { return p.listBans(dir) }}
-	cmd.PersistentFlags().StringVar(&dir, "state-dir", "", "the folder `DIR` of serve --state-dir")
+		Long: "bans lists the networks that the server has banned, and until when. The commands below end and begin bans.\n\n" +
+			keptHelp,
+		RunE: func(*cobra.Command, []string) error { return p.listBans(&k) }}
+	k.addTo(cmd.PersistentFlags())
 	ends := &cobra.Command{Use: "clear ADDRESS|NETWORK|all", Short: "End the bans of an address, a network, or all",
-		Args: oneArgument, Long: "clear ends the bans of a network, of its parts, and of those that it is a part of.",
-		RunE: func(_ *cobra.Command, args []string) error { return p.clearBans(dir, args[0]) }}
+		Args: oneArgument, Long: "clear ends the bans of a network, of its parts, and of those that it is a part of.\n\n" + keptHelp,
+		RunE: func(_ *cobra.Command, args []string) error { return p.clearBans(&k, args[0]) }}
 	begins := &cobra.Command{Use: "add ADDRESS|NETWORK", Short: "Ban an address or a network", Args: oneArgument,
-		Long: "add bans an address or a network. Sessions that are there stay.",
-		RunE: func(_ *cobra.Command, args []string) error { return p.addBan(dir, args[0], lasts) }}
+		Long: "add bans an address or a network. Sessions that are there stay.\n\n" + keptHelp,
+		RunE: func(_ *cobra.Command, args []string) error { return p.addBan(&k, args[0], lasts) }}
 	begins.Flags().Func("for", "ban it for `TIME` (default 24h)", duration(&lasts, 1, "90s, 10m or 1h30m"))
 	cmd.AddCommand(ends, begins)
 	return cmd
@@ -131,55 +133,85 @@ func oneArgument(cmd *cobra.Command, args []string) error {
 	return atMost(1)(cmd, args)
 }
 
-func (p *program) listBans(given string) error {
-	list, err := openKept(given, "no server keeps bans", banstore.List)
+func (p *program) listBans(k *kept) error {
+	list, err := keptBy(p, k, (*admin.Client).Bans, func() ([]admin.Ban, error) { return storedBans(k.state) })
 	if err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	for _, b := range list {
-		why := "by hand"
-		if b.Failures > 0 {
-			why = fmt.Sprintf("%d failures, ban %d", b.Failures, b.Nth)
+	return show(p.stdout, k.json, list, func(out *tabwriter.Writer, list []admin.Ban) {
+		for _, b := range list {
+			why := "by hand"
+			if b.Failures > 0 {
+				why = fmt.Sprintf("%d failures, ban %d", b.Failures, b.Nth)
+			}
+			if b.Refused > 0 {
+				why += fmt.Sprintf(", %d refused since", b.Refused)
+			}
+			fmt.Fprintf(out, "%s\tuntil %s\t%s\n", b.Network, b.Until.Format(time.RFC3339), why)
 		}
-		fmt.Fprintf(w, "%v\tuntil %s\t%s\n", b.Network, b.Until.Format(time.RFC3339), why)
-	}
-	return w.Flush()
+	})
 }
 
-func (p *program) clearBans(given, text string) error {
+// storedBans are the bans in a state folder.
+func storedBans(given string) ([]admin.Ban, error) {
+	list, err := openKept(given, "no server keeps bans", banstore.List)
+	all := []admin.Ban{}
+	for _, b := range list {
+		all = append(all, admin.BanOf(b))
+	}
+	return all, err
+}
+
+func (p *program) clearBans(k *kept, text string) error {
 	networks := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
-	if text != "all" {
+	if text != admin.Everybody {
 		network, err := parseNetwork(text)
 		if err != nil {
 			return usageError{err}
 		}
-		networks = []netip.Prefix{network}
+		networks, text = []netip.Prefix{network}, network.String()
 	}
-	dir, err := stateDir(given, slog.New(slog.DiscardHandler))
+	ended, err := keptBy(p, k, func(c *admin.Client, ctx context.Context) (admin.Ended, error) {
+		return c.Unban(ctx, text)
+	}, func() (sum admin.Ended, err error) {
+		dir, err := stateDir(k.state, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return sum, err
+		}
+		for _, network := range networks {
+			ended, err := banstore.Clear(dir, network)
+			if err != nil {
+				return sum, err
+			}
+			sum.Ended += ended
+		}
+		return sum, nil
+	})
 	if err != nil {
 		return err
 	}
-	sum := 0
-	for _, network := range networks {
-		ended, err := banstore.Clear(dir, network)
-		if err != nil {
-			return err
-		}
-		sum += ended
-	}
-	_, err = fmt.Fprintf(p.stdout, "bans ended: %d\n", sum)
-	return err
+	return show(p.stdout, k.json, ended, func(out *tabwriter.Writer, e admin.Ended) { fmt.Fprintf(out, "bans ended: %d\n", e.Ended) })
 }
 
-func (p *program) addBan(given, text string, lasts time.Duration) error {
+func (p *program) addBan(k *kept, text string, lasts time.Duration) error {
 	network, err := parseNetwork(text)
 	if err != nil {
 		return usageError{err}
 	}
-	dir, err := stateDir(given, slog.New(slog.DiscardHandler))
-	if err != nil {
+	list, err := keptBy(p, k, func(c *admin.Client, ctx context.Context) ([]admin.Ban, error) {
+		return c.Ban(ctx, network.String(), lasts)
+	}, func() ([]admin.Ban, error) {
+		dir, err := stateDir(k.state, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return nil, err
+		}
+		if err := banstore.Add(dir, network, lasts); err != nil {
+			return nil, err
+		}
+		return storedBans(dir)
+	})
+	if err != nil || !k.json {
 		return err
 	}
-	return banstore.Add(dir, network, lasts)
+	return show(p.stdout, true, list, nil)
 }

@@ -128,12 +128,22 @@ func (p *program) command() *cobra.Command {
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.SetFlagErrorFunc(flagFault)
-	root.AddCommand(p.serveCommand(), p.passwdCommand(), p.totpCommand(), p.importCommand(), p.configCommand(), p.checkCommand(),
-		p.doctorCommand(), p.healthCommand(), p.quotaCommand(), p.hooksCommand(), p.bansCommand(), p.moduleCommand(),
-		p.versionCommand())
-	root.AddCommand(p.serviceCommands()...)
+	addGroup(root, "To set a server up:", append(p.serviceCommands(), p.serveCommand(), p.passwdCommand(), p.totpCommand(),
+		p.importCommand(), p.configCommand(), p.checkCommand(), p.doctorCommand())...)
+	addGroup(root, "For a server that runs:", p.statusCommand(), p.sessionsCommand(), p.kickCommand(), p.usersCommand(),
+		p.bansCommand(), p.quotaCommand(), p.hooksCommand(), p.eventsCommand(), p.reloadCommand(), p.drainCommand(), p.healthCommand())
+	root.AddCommand(p.moduleCommand(), p.versionCommand())
 	groupFlags(root)
 	return root
+}
+
+// addGroup adds commands that stand together in the help.
+func addGroup(root *cobra.Command, title string, all ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title})
+	for _, cmd := range all {
+		cmd.GroupID = title
+	}
+	root.AddCommand(all...)
 }
 
 // atMost accepts up to n arguments that are not flags.

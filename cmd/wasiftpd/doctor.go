@@ -68,7 +68,7 @@ func (p *program) doctorCommand() *cobra.Command {
 	f.SortFlags = false
 	f.StringVar(&d.as, "as", "", "log in as `NAME` at this machine's server (default a user of --user,\nelse anonymous)")
 	f.StringVar(&d.passwordFile, "password-file", "", "the password is the first line of `FILE`")
-	f.StringVar(&d.ca, "ca", "", "trust the certificates in `FILE`, PEM, besides those that the system trusts")
+	f.StringVar(&d.ca, "ca", "", caHelp)
 	f.BoolVar(&d.insecure, "insecure", false, "send the password also without TLS, or if the certificate does not\nprove who "+
 		"the server is")
 	f.BoolVar(&d.readOnly, "read-only", false, "change nothing on the server: no upload, rename or delete")
@@ -131,17 +131,27 @@ func (p *program) setDoctor(c *doctor.Config, d doctorOptions) error {
 	if d.ca == "" {
 		return nil
 	}
-	content, err := os.ReadFile(d.ca)
+	var err error
+	c.Roots, err = readRoots(d.ca)
+	return err
+}
+
+const caHelp = "trust the certificates in `FILE`, PEM, besides those that the system trusts"
+
+// readRoots reads the file of --ca, and adds what the system trusts.
+func readRoots(file string) (*x509.CertPool, error) {
+	content, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("cannot read the certificates of --ca: %w", err)
+		return nil, fmt.Errorf("cannot read the certificates of --ca: %w", err)
 	}
-	if c.Roots, err = x509.SystemCertPool(); err != nil {
-		c.Roots = x509.NewCertPool()
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
 	}
-	if !c.Roots.AppendCertsFromPEM(content) {
-		return usageError{fmt.Errorf("--ca: there is no certificate in %s; give a file in PEM", d.ca)}
+	if !roots.AppendCertsFromPEM(content) {
+		return nil, usageError{fmt.Errorf("--ca: there is no certificate in %s; give a file in PEM", file)}
 	}
-	return nil
+	return roots, nil
 }
 
 // doctorPassword reads the password of a user, never from an argument.
@@ -188,16 +198,8 @@ func (p *program) told(o *options) doctor.Told {
 
 // diagnose runs an examination until its end or an interrupt, and prints its findings.
 func (p *program) diagnose(target string, d doctorOptions, examine func(context.Context, func(doctor.Finding))) error {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := p.untilInterrupt()
 	defer cancel()
-	interrupts := p.interrupts()
-	go func() {
-		select {
-		case <-interrupts:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	r := doctor.Report{Target: target}
 	var failed error
 	examine(ctx, func(f doctor.Finding) {

@@ -20,7 +20,8 @@ func (p *program) healthCommand() *cobra.Command {
 		Short: "Ask the running server whether it takes new sessions",
 		Long: "health takes the flags of serve, connects to each address that the server listens on, and waits for its\n" +
 			"greeting. It exits with code 0 if all greet, and else says which does not, and exits with code 1. That is\n" +
-			"what a container asks for its health. Port 0, any port, can't be asked.\n\n" + settingsHelp,
+			"what a container asks for its health. Port 0, any port, can't be asked. wasiftpd status, and /readyz of\n" +
+			"--admin-listen, also tell whether the server drains, and whether its sources of accounts answer.\n\n" + settingsHelp,
 		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, err := p.configure(cmd.Flags(), &o); err != nil {

@@ -98,9 +98,8 @@ func (q *quotas) told(a *accounts) ([]admin.Quota, error) {
 	q.mu.Lock()
 	open := q.store != nil
 	q.mu.Unlock()
-	all := []admin.Quota{}
 	if !open {
-		return all, nil
+		return []admin.Quota{}, nil
 	}
 	dir, err := q.state.open()
 	if err != nil {
@@ -112,13 +111,19 @@ func (q *quotas) told(a *accounts) ([]admin.Quota, error) {
 	}
 	limits := map[string]quota.Limits{}
 	a.each(func(own *account) { limits[own.unique] = own.quota })
+	return quotasOf(rows, limits), nil
+}
+
+// quotasOf are counts as the API tells them, with the limits of users that are known.
+func quotasOf(rows []quota.Row, limits map[string]quota.Limits) []admin.Quota {
+	all := []admin.Quota{}
 	for _, r := range rows {
 		l := limits[r.Account]
 		all = append(all, admin.Quota{
 			User: r.Account, Bytes: r.Bytes, Files: r.Files, MaxBytes: l.Bytes, MaxFiles: l.Files, Uncertain: !r.Counted,
 		})
 	}
-	return all, nil
+	return all
 }
 
 // measured opens a folder whose content is to be counted.
@@ -150,11 +155,11 @@ func (p *program) quotaCommand() *cobra.Command {
 		Args: atMost(0), RunE: func(cmd *cobra.Command, _ []string) error {
 			return usageError{errors.New("say quota show or quota scan; see wasiftpd quota --help")}
 		}}
-	var show struct{ dir string }
+	k := kept{reach: &reach{}}
 	shows := &cobra.Command{Use: "show", Short: "Print what each user stores", Args: atMost(0),
-		Long: "show prints the bytes and files of each user that has logged in with a quota.",
-		RunE: func(*cobra.Command, []string) error { return p.showQuotas(show.dir) }}
-	shows.Flags().StringVar(&show.dir, "state-dir", "", "the folder `DIR` of serve --state-dir")
+		Long: "show prints the bytes and files of each user that has logged in with a quota.\n\n" + keptHelp,
+		RunE: func(*cobra.Command, []string) error { return p.showQuotas(&k) }}
+	k.addTo(shows.Flags())
 	var o options
 	scans := &cobra.Command{Use: "scan [USER]...", Short: "Count anew what users store",
 		Long: "scan counts what is in the folders of the users, or of all, and takes the flags that serve was given:\n" +
@@ -171,18 +176,24 @@ func (p *program) quotaCommand() *cobra.Command {
 	return cmd
 }
 
-func (p *program) showQuotas(given string) error {
-	rows, err := openKept(given, "no quota was counted", quota.Show)
+func (p *program) showQuotas(k *kept) error {
+	all, err := keptBy(p, k, (*admin.Client).Quotas, func() ([]admin.Quota, error) {
+		rows, err := openKept(k.state, "no quota was counted", quota.Show)
+		return quotasOf(rows, nil), err
+	})
 	if err != nil {
 		return err
 	}
+	if k.json {
+		return show(p.stdout, true, all, nil)
+	}
 	out := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for _, r := range rows {
+	for _, q := range all {
 		note := ""
-		if !r.Counted {
+		if q.Uncertain {
 			note = " (not counted since the server crashed)"
 		}
-		fmt.Fprintf(out, "%d bytes\t%d files\t  %s%s\n", r.Bytes, r.Files, r.Account, note)
+		fmt.Fprintf(out, "%d bytes\t%d files\t  %s%s\n", q.Bytes, q.Files, shown(q.User), note)
 	}
 	return out.Flush()
 }

@@ -235,7 +235,8 @@ func (r *roster) Authenticate(ctx context.Context, login host.Login) (*host.Acco
 }
 
 // users are the accounts for administrators, by name.
-func (r *roster) users() (all []admin.User) {
+func (r *roster) users() []admin.User {
+	all := []admin.User{}
 	r.current.Load().each(func(own *account) {
 		all = append(all, admin.User{
 			Name: own.unique, Rights: rightsInWords(own.rights), Root: own.root, Locked: own.closed() || r.locks.has(own.unique),

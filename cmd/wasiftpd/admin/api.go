@@ -242,14 +242,15 @@ func (s *Server) lock(r *http.Request, locked bool) (any, error) {
 	return Lock{user, locked, s.config.Lock(user, locked)}, nil
 }
 
-func banOf(b bans.Ban) Ban {
+// BanOf is a ban as the API tells it.
+func BanOf(b bans.Ban) Ban {
 	return Ban{b.Network.String(), b.From, b.Until, b.Failures, b.Nth, b.Refused}
 }
 
 func (s *Server) bans() []Ban {
 	all := []Ban{}
 	for _, b := range s.ftp.Bans().Bans() {
-		all = append(all, banOf(b))
+		all = append(all, BanOf(b))
 	}
 	return all
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -22,6 +23,18 @@ type Client struct {
 	token string
 	what  string // names the server in errors
 }
+
+// ErrUnreachable begins errors of requests that no server has answered.
+var ErrUnreachable = errors.New("no server answers")
+
+// Refused is the error of a request that the server has refused.
+type Refused struct {
+	Status int // of HTTP
+	Text   string
+}
+
+// Error implements error.
+func (r *Refused) Error() string { return r.Text }
 
 // Dial makes a client for the Unix socket of a server.
 func Dial(socket string) *Client {
@@ -49,7 +62,7 @@ func (c *Client) do(ctx context.Context, method, path string, values url.Values,
 	}
 	defer body.Close()
 	if err := json.NewDecoder(body).Decode(into); err != nil {
-		return fmt.Errorf("the server at %s does not speak our API: %w", c.what, err)
+		return fmt.Errorf("what answers at %s is no wasiftpd: %w", c.what, err)
 	}
 	return nil
 }
@@ -72,15 +85,18 @@ func (c *Client) ask(ctx context.Context, method, path string, values url.Values
 		if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
 			err = wrapped.Err
 		}
-		return nil, fmt.Errorf("no server answers at %s: %w", c.what, err)
+		if errors.As(err, new(*tls.CertificateVerificationError)) {
+			return nil, fmt.Errorf("the server at %s does not prove who it is: %w", c.what, err)
+		}
+		return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, c.what, err)
 	}
 	if response.StatusCode != http.StatusOK {
 		defer response.Body.Close()
 		var f Fault
 		if json.NewDecoder(io.LimitReader(response.Body, maxBody)).Decode(&f) != nil || f.Error == "" {
-			f.Error = "the answer is " + response.Status
+			return nil, fmt.Errorf("what answers at %s is no wasiftpd: its answer is %s", c.what, response.Status)
 		}
-		return nil, errors.New(f.Error)
+		return nil, &Refused{response.StatusCode, f.Error}
 	}
 	return response.Body, nil
 }
@@ -145,24 +161,49 @@ func (c *Client) Drain(ctx context.Context, within string) (d Drain, err error) 
 	return d, c.do(ctx, http.MethodPost, "/v1/drain", given("for", within), &d)
 }
 
+// Health asks whether the server takes new sessions.
+func (c *Client) Health(ctx context.Context) (h Health, err error) {
+	return h, c.do(ctx, http.MethodGet, "/v1/health", nil, &h)
+}
+
+// Rates asks for the rates of the last hour.
+func (c *Client) Rates(ctx context.Context) (r Rates, err error) {
+	return r, c.do(ctx, http.MethodGet, "/v1/rates", nil, &r)
+}
+
+// Kept asks for the events that are kept, each a line of the log in JSON. values are as those of
+// GET /v1/events.
+func (c *Client) Kept(ctx context.Context, values url.Values) (all []json.RawMessage, err error) {
+	return all, c.do(ctx, http.MethodGet, "/v1/events", values, &all)
+}
+
+// errSilent ends a stream of a server that hangs.
+var errSilent = errors.New("the server has sent nothing for a while, not even that it is alive")
+
 // Events calls tell with each event as it happens, a line of the log in JSON, until ctx ends or
 // the server does. values are as those of GET /v1/events.
 func (c *Client) Events(ctx context.Context, values url.Values, tell func(line string) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silent := time.AfterFunc(3*quiet, func() { cancel(errSilent) })
+	defer silent.Stop()
 	body, err := c.ask(ctx, http.MethodGet, "/v1/events", values, "text/event-stream")
 	if err != nil {
-		return err
+		return cmp.Or(context.Cause(ctx), err)
 	}
 	defer body.Close()
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
+		silent.Stop() // tell may take its time
 		if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
 			if err := tell(data); err != nil {
 				return err
 			}
 		}
+		silent.Reset(3 * quiet)
 	}
-	return lines.Err()
+	return cmp.Or(context.Cause(ctx), lines.Err())
 }
 
 // given is a query of one value, nil for "".

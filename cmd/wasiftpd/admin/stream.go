@@ -98,7 +98,8 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, wanted fun
 			continue
 		}
 		if missed := found[0].number - last - 1; missed > 0 {
-			out.send("missed", 0, fmt.Appendf(nil, `{"events":%d}`, missed))
+			out.send("missed", 0, fmt.Appendf(nil, `{"time":%q,"level":"WARN","msg":"events missed","events":%d}`,
+				time.Now().Format(time.RFC3339Nano), missed))
 		}
 		for _, e := range found {
 			if line := wanted(e.Event); line != nil {

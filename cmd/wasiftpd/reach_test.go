@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// commanded starts a server, and returns a function that runs a command for it.
+func commanded(t *testing.T, args ...string) (*running, func(code int, args ...string) string) {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), socketName)
+	s := start(t, append([]string{"--admin-socket", socket}, args...)...)
+	return s, func(code int, args ...string) string {
+		t.Helper()
+		got, out, errs := run(t, nil, append(args, "--admin-socket", socket)...)
+		if got != code {
+			t.Errorf("%q exits with %d:\n%s%s", args, got, out, errs)
+		}
+		return out + errs
+	}
+}
+
+// has looks for parts in what a command prints.
+func has(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("%q is not in\n%s", part, text)
+		}
+	}
+}
+
+// Each command speaks to the server that runs, and prints what it says as text and as JSON.
+func TestCommands(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, command := commanded(t, "--root", folder(t, filepath.Join(dir, "srv")), "--user", "ann:secret:rw", "--state-dir", t.TempDir(),
+		"--quota-per-user", "1G")
+	d := s.dial()
+	d.do(200, "CLNT evil\x1b[2J")
+	d.login("ann", "secret")
+	data := d.data(s.addr)
+	d.do(150, "STOR up\x1b]0;load")
+	if _, err := data.Write([]byte("content")); err != nil {
+		t.Fatal(err)
+	}
+	for strings.Contains(command(0, "sessions"), "0 B") && !strings.Contains(command(0, "sessions"), "7 B") { // until it has them
+	}
+
+	has(t, command(0, "status"), "serving since", "1, 1 of them logged in, 1 transfer", s.addr, "free")
+	table := command(0, "sessions")
+	has(t, table, "USER", "ann", "upload", `"/up\x1b]0;load"`)
+	for _, args := range [][]string{{"status"}, {"sessions"}, {"users"}, {"bans"}, {"quota", "show"}} {
+		var any any
+		text := command(0, append(args, "--json")...)
+		if err := json.Unmarshal([]byte(text), &any); err != nil || strings.Contains(text, "\x1b") {
+			t.Errorf("%q: %v\n%s", args, err, text)
+		}
+	}
+	if strings.Contains(table, "\x1b") {
+		t.Errorf("the terminal would obey %q", table)
+	}
+	data.Close()
+	d.expect(226)
+
+	has(t, command(0, "users"), "ann", "rw", filepath.Join(dir, "srv"))
+	has(t, command(0, "quota", "show"), "files", "ann") // what it counts is told half a second late
+	has(t, command(0, "bans", "add", "192.0.2.0/24", "--for", "1h"), "")
+	has(t, command(0, "bans"), "192.0.2.0/24", "by hand")
+	has(t, command(0, "bans", "clear", "all"), "bans ended: 1")
+	has(t, command(0, "events"), "msg=uploaded", `path="/up\x1b]0;load"`)
+	has(t, command(0, "events", "--json", "--text", "logged in"), `"user":"ann"`)
+	has(t, command(1, "kick", "77"), "there is no session 77; wasiftpd sessions lists")
+	has(t, command(2, "kick"), "an argument is missing")
+	has(t, command(0, "kick", "1", "--reason", "Go away."), "Session 1 of ann at 127.0.0.1:")
+	if text := d.expect(421); text != "Go away." {
+		t.Error(text)
+	}
+	command(0, "users", "lock", "ann")
+	has(t, command(0, "users"), "locked")
+	d = s.dial()
+	d.do(331, "USER ann")
+	d.do(530, "PASS secret")
+	command(0, "users", "unlock", "ann")
+	d.login("ann", "secret")
+	command(0, "reload")
+	has(t, command(0, "drain", "--for", "1m"), "takes no new sessions", "has ended")
+	if code := s.wait(); code != 0 {
+		t.Error(code)
+	}
+	has(t, command(1, "status"), "no server answers", "does the server run?")
+}
+
+// A reload tells the faults of files, and ends with exit code 1.
+func TestReloadCommand(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	config := write(t, dir, "wasiftpd.toml", "greeting = 'One.'\n")
+	_, command := commanded(t, "--root", dir, "--config", config)
+	write(t, dir, "wasiftpd.toml", "greeting = 'Two.'\n")
+	has(t, command(0, "reload"), "configuration")
+	write(t, dir, "wasiftpd.toml", "greetings = 'Two.'\n")
+	has(t, command(1, "reload"), config+":1:1: there is no key \"greetings\"")
+}
+
+// watching runs a command that ends at Ctrl-C, or with the server.
+func watching(args ...string) (out *output, interrupt chan os.Signal, exit chan int) {
+	out, interrupt, exit = newOutput(), make(chan os.Signal, 1), make(chan int, 1)
+	p := program{stdin: strings.NewReader(""), stdout: out, stderr: out, interrupts: func() <-chan os.Signal { return interrupt }}
+	go func() {
+		exit <- p.run(args...)
+		out.Write([]byte(ended))
+	}()
+	return out, interrupt, exit
+}
+
+func TestWatchedSessions(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), socketName)
+	s := start(t, "--root", t.TempDir(), "--user", "ann:secret", "--admin-socket", socket)
+	s.dial().login("ann", "secret")
+	first, interrupt, code := watching("sessions", "--watch", "--admin-socket", socket)
+	first.untilTimes("ann", 2)
+	interrupt <- os.Interrupt
+	if got := <-code; got != 0 {
+		t.Errorf("Ctrl-C ends it with %d:\n%s", got, first)
+	}
+	second, _, code := watching("sessions", "--watch", "--admin-socket", socket)
+	third, _, others := watching("events", "--follow", "--admin-socket", socket)
+	second.until("ann")
+	for !strings.Contains(third.String(), "msg=\"login failed\"") { // it may not have begun yet
+		d := s.dial()
+		d.do(331, "USER eve")
+		d.do(530, "PASS wrong")
+		d.Close()
+	}
+	s.interrupt()
+	s.wait()
+	if got := <-code; got != 1 || !strings.Contains(second.until("ended"), "the server has ended") {
+		t.Errorf("the server's end ends it with %d:\n%s", got, second)
+	}
+	if got := <-others; got != 1 || !strings.Contains(third.until("ended"), "the server has ended") {
+		t.Errorf("the server's end ends events with %d:\n%s", got, third)
+	}
+}
+
+// The command for a server elsewhere needs its token and its certificate.
+func TestCommandsByTLS(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ca := newAuthority(t)
+	cert, key := ca.files(dir, "localhost")
+	tokens := write(t, dir, "tokens", "ann:read:aaaaaaaaaaaaaaaaaaaaaaaa\n")
+	s := start(t, "--root", dir, "--tls-cert", cert, "--tls-key", key, "--admin-listen", "127.0.0.1:0", "--admin-tokens", tokens)
+	_, addr, _ := strings.Cut(s.log.until(`msg="listening for administrators"`), "listening for administrators\" address=")
+	_, port, err := net.SplitHostPort(strings.Fields(addr)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, bad := write(t, dir, "good", "aaaaaaaaaaaaaaaaaaaaaaaa\n"), write(t, dir, "bad", "bbbbbbbbbbbbbbbbbbbbbbbb\n")
+	for _, test := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"--token-file " + good + " --insecure", 0, "serving"},
+		{"--token-file " + good, 1, "give the certificate of its issuer with --ca"},
+		{"--token-file " + bad + " --insecure", 1, "the server knows no such token"},
+		{"", 2, "--url needs a token"},
+		{"--token-file " + good + " --admin-socket x", 2, "give one of them"},
+	} {
+		args := append([]string{"status", "--url", "https://127.0.0.1:" + port}, strings.Fields(test.args)...)
+		code, out, errs := run(t, nil, args...)
+		if code != test.code || !strings.Contains(out+errs, test.want) {
+			t.Errorf("%q: %d\n%s%s", test.args, code, out, errs)
+		}
+	}
+	code, _, errs := run(t, nil, "reload", "--url", "https://127.0.0.1:"+port, "--token-file", good, "--insecure")
+	if code != 1 || !strings.Contains(errs, "may only read") {
+		t.Error(code, errs)
+	}
+}
+
+// A server that hangs does not hang the command.
+func TestCommandOfAServerThatHangs(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), socketName)
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	code, _, errs := run(t, nil, "status", "--admin-socket", socket, "--within", "50ms")
+	if code != 1 || !strings.Contains(errs, "has not answered within 50ms") {
+		t.Error(code, errs)
+	}
+}
+
+// bans and quota show read the state folder when no server answers, and when it is given.
+func TestKeptWithoutAServer(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, args := range [][]string{{"bans", "add", "192.0.2.7"}, {"bans"}} {
+		var out, errs bytes.Buffer
+		p := program{stdin: strings.NewReader(""), stdout: &out, stderr: &errs}
+		if code := p.run(append(args, "--state-dir", dir)...); code != 0 {
+			t.Error(code, errs.String())
+		}
+		if args[len(args)-1] == "bans" {
+			has(t, out.String(), "192.0.2.7/32")
+		}
+	}
+	if code, _, errs := run(t, nil, "bans", "--state-dir", dir, "--url", "https://a"); code != 2 {
+		t.Error(code, errs)
+	}
+}

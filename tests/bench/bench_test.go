@@ -131,7 +131,10 @@ func percentile(sorted []time.Duration, percent int) float64 {
 func (c *client) retrieve(name string) int64 {
 	data := c.passive()
 	c.command("RETR "+name, "150")
-	n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, data, make([]byte, 1<<20))
+	if c.buffer == nil {
+		c.buffer = make([]byte, 1<<20)
+	}
+	n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, data, c.buffer)
 	if err != nil {
 		c.b.Fatal(err)
 	}

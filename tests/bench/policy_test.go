@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
-	"time"
 
 	"wasiftp/fsbridge"
 	"wasiftp/host"
@@ -71,9 +69,7 @@ func (c *client) retrievePolicy(int) {
 // policyFiles is how many files a session moves before it is the other user's turn.
 const policyFiles = 100
 
-// comparePolicy lets sessions of a user and of one without a policy work in turn. It reports
-// the median of the ratios of all turns: what else the machine does in one of them does
-// not count.
+// comparePolicy lets sessions of a user and of one without a policy work in turn.
 func comparePolicy(b *testing.B, user string, sessions int, work func(c *client, turn int)) {
 	if sessions == 1 {
 		pin(b)
@@ -85,46 +81,19 @@ func comparePolicy(b *testing.B, user string, sessions int, work func(c *client,
 		b.Fatal(err)
 	}
 	p := startProcess(b, "engine", root)
-	var crowds [2][]*client
+	contestants := [2]crowd{{process: p}, {process: p}}
 	for number := range sessions {
 		for i, user := range []string{user, "bench"} {
 			c := loginAs(b, p.address, user)
 			c.number = 2*number + i
 			c.command("TYPE I", "200")
-			crowds[i] = append(crowds[i], c)
+			contestants[i].clients = append(contestants[i].clients, c)
 		}
 	}
-	turn := 0
-	takeTurn := func() (costs [2]cost) {
-		turn++
-		for i := range 2 {
-			i = (i + turn) % 2 // neither is always the first
-			cpu, began := p.cpu(), time.Now()
-			together(b, crowds[i], func(c *client) { work(c, turn) })
-			costs[i] = cost{time.Since(began), p.cpu() - cpu}
-		}
-		removeUploads(b, root)
-		return costs
-	}
-	takeTurn() // warm
-	var elapsed, cpu []float64
-	b.ResetTimer()
-	for b.Loop() {
-		costs := takeTurn()
-		elapsed = append(elapsed, float64(costs[0].elapsed)/float64(costs[1].elapsed))
-		cpu = append(cpu, float64(costs[0].cpu)/float64(costs[1].cpu))
-	}
-	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(median(elapsed), "time/without")
-	b.ReportMetric(median(cpu), "cpu/without")
+	takeTurns(b, contestants, work, func() { removeUploads(b, root) })
 }
 
-func median(of []float64) float64 {
-	slices.Sort(of)
-	return of[len(of)/2]
-}
-
-// removeUploads removes what storePolicy has stored. The counts of the quota keep it.
+// removeUploads removes what has been stored in the folder "work". The counts of the quota keep it.
 func removeUploads(b *testing.B, root string) {
 	stored, err := filepath.Glob(filepath.Join(root, "work/*-*"))
 	if err != nil {

@@ -35,8 +35,8 @@ const (
 	// enoughLines is how many bytes of lines are written without waiting for more.
 	enoughLines = 32 << 10
 
-	// maxWrite is how many bytes a call writes, unless one line is longer. POSIX calls it
-	// PIPE_BUF: Linux does not mix so few with those that other programs write to the same pipe.
+	// maxWrite is how many bytes a call writes to stderr, unless one line is longer. POSIX calls
+	// it PIPE_BUF: Linux does not mix so few with those that other programs write to the same pipe.
 	maxWrite = 4 << 10
 
 	// maxBacklog is how many bytes may wait or be written at a time: some 3,000 lines,
@@ -54,13 +54,18 @@ const (
 // that were dropped.
 const noNotices = "none"
 
-func newBacklog(to io.Writer, format string) *backlog { return newBacklogOf(to, format, nil) }
+func newBacklog(to io.Writer, format string) *backlog { return startBacklog(to, format, maxWrite, nil) }
 
-// newBacklogOf is newBacklog of a file whose outages are told elsewhere.
+// newBacklogOf is newBacklog of a file whose outages are told elsewhere. A call writes all that
+// waits: to append to a file costs about the same for many lines as for one.
 func newBacklogOf(to io.Writer, format string, outage *outage) *backlog {
+	return startBacklog(to, format, maxBacklog, outage)
+}
+
+func startBacklog(to io.Writer, format string, most int, outage *outage) *backlog {
 	b := &backlog{wake: make(chan struct{}, 1), done: make(chan struct{}), outage: outage}
 	b.gathered = time.AfterFunc(gatherTime, b.hurry)
-	go b.run(&logWriter{to: to}, format)
+	go b.run(&logWriter{to: to}, format, most)
 	return b
 }
 
@@ -147,8 +152,9 @@ func (b *backlog) take(room []byte) (batch []byte, dropped int) {
 	return batch, dropped
 }
 
-// run writes the lines as they become due, and returns when the backlog is closed and empty.
-func (b *backlog) run(to io.Writer, format string) {
+// run writes the lines as they become due, by calls of at most so many bytes, and returns when
+// the backlog is closed and empty.
+func (b *backlog) run(to io.Writer, format string, most int) {
 	defer close(b.done)
 	var notice bytes.Buffer
 	logger := newLogger(&notice, format)
@@ -159,12 +165,12 @@ func (b *backlog) run(to io.Writer, format string) {
 		if batch, dropped = b.take(batch); len(batch) == 0 && dropped == 0 {
 			return
 		}
-		failed, err := writeLines(to, batch)
+		failed, err := writeLines(to, batch, most)
 		if untold += failed + dropped; untold > 0 {
 			if format != noNotices {
 				notice.Reset()
 				logger.Warn("lines of the log were dropped, for they could not be written", "lines", untold)
-				failed, err = writeLines(to, notice.Bytes())
+				failed, err = writeLines(to, notice.Bytes(), most)
 			}
 			if b.tell(untold, err); failed == 0 {
 				untold = 0
@@ -187,12 +193,12 @@ func (b *backlog) tell(lines int, err error) {
 	}
 }
 
-// writeLines writes lines by few calls, and returns how many lines failed, and why. A call that
-// fails loses the first line that it has not written as a whole; the next call writes on
+// writeLines writes lines by few calls of at most so many bytes, and returns how many lines
+// failed, and why. A call that fails loses the first line that it has not written as a whole; the next call writes on
 // behind that line.
-func writeLines(to io.Writer, lines []byte) (failed int, fault error) {
+func writeLines(to io.Writer, lines []byte, most int) (failed int, fault error) {
 	for len(lines) > 0 {
-		n, err := to.Write(lines[:fitting(lines)])
+		n, err := to.Write(lines[:fitting(lines, most)])
 		lines = lines[n:]
 		if err != nil {
 			failed, fault = failed+1, err
@@ -202,12 +208,12 @@ func writeLines(to io.Writer, lines []byte) (failed int, fault error) {
 	return failed, fault
 }
 
-// fitting is the length of the first lines that fit into maxWrite, or of the first one.
-func fitting(lines []byte) int {
-	if len(lines) <= maxWrite {
+// fitting is the length of the first lines that fit into most bytes, or of the first one.
+func fitting(lines []byte, most int) int {
+	if len(lines) <= most {
 		return len(lines)
 	}
-	if end := bytes.LastIndexByte(lines[:maxWrite], '\n'); end >= 0 {
+	if end := bytes.LastIndexByte(lines[:most], '\n'); end >= 0 {
 		return end + 1
 	}
 	first, _, _ := bytes.Cut(lines, []byte("\n"))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -124,27 +125,34 @@ func (o observer) Observe(e host.Event) {
 
 // record is an event as a record of the log. The manual has a table of the attributes.
 func record(e host.Event) slog.Record {
-	record := slog.NewRecord(cmp.Or(e.Time, time.Now()), levelOf(e), message(e), 0) // the event may have waited
-	switch {
-	case e.Kind == host.Dropped:
-		record.AddAttrs(slog.Int("events", e.Count))
-	case e.Ban != nil:
-		record.AddAttrs(slog.String("network", e.Ban.Network.String()), slog.Int("failures", e.Ban.Failures),
-			slog.Time("until", e.Ban.Until.Round(time.Second)))
-	default:
-		record.AddAttrs(slog.Uint64("session", e.Session), slog.String("client", e.Client.String()))
-	}
+	attrs := make([]slog.Attr, 0, 24)
 	add := func(given bool, a slog.Attr) {
 		if given {
-			record.AddAttrs(a)
+			attrs = append(attrs, a)
 		}
 	}
 	text := func(key, value string) { add(value != "", slog.String(key, value)) }
+	address := func(key string, at netip.AddrPort) {
+		if at.IsValid() {
+			attrs = append(attrs, slog.String(key, at.String()))
+		}
+	}
+	switch {
+	case e.Kind == host.Dropped:
+		attrs = append(attrs, slog.Int("events", e.Count))
+	case e.Ban != nil:
+		attrs = append(attrs, slog.String("network", e.Ban.Network.String()), slog.Int("failures", e.Ban.Failures),
+			slog.Time("until", e.Ban.Until.Round(time.Second)))
+	default:
+		attrs = append(attrs, slog.Uint64("session", e.Session), slog.String("client", e.Client.String()))
+		address("server", e.Server)
+	}
 	transfer := isTransfer(e)
 	moved := transfer || e.Kind == host.Copied || e.Kind == host.Hashed
-	add(e.Server.IsValid() && e.Ban == nil, slog.String("server", e.Server.String()))
 	text("host", e.Host)
-	add(e.TLSVersion != 0, slog.String("tls", strings.TrimPrefix(tls.VersionName(e.TLSVersion), "TLS ")))
+	if e.TLSVersion != 0 {
+		text("tls", strings.TrimPrefix(tls.VersionName(e.TLSVersion), "TLS "))
+	}
 	text("user", e.User)
 	add(e.Kind == host.Disconnected && e.Program != "", slog.String("program", e.Program)) // known by then, and said once
 	text("verb", e.Verb)
@@ -152,7 +160,7 @@ func record(e host.Event) slog.Record {
 	text("path", e.Path)
 	text("asked", e.Asked)
 	text("to", e.To)
-	add(e.Data.IsValid(), slog.String("data", e.Data.String()))
+	address("data", e.Data)
 	add(moved || e.Bytes != 0, slog.Int64("bytes", e.Bytes))
 	seconds := e.Duration.Seconds()
 	add(moved || e.Duration != 0, slog.Float64("seconds", math.Round(seconds*1000)/1000))
@@ -165,8 +173,10 @@ func record(e host.Event) slog.Record {
 	add(e.Reply != 0, slog.Int("reply", e.Reply))
 	text("reason", e.Reason)
 	if e.Err != nil {
-		record.AddAttrs(slog.String("err", e.Err.Error()))
+		attrs = append(attrs, slog.String("err", e.Err.Error()))
 	}
+	record := slog.NewRecord(cmp.Or(e.Time, time.Now()), levelOf(e), message(e), 0) // the event may have waited
+	record.AddAttrs(attrs...)                                                       // at once: each further call would make the slice anew
 	return record
 }
 

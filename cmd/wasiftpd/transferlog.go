@@ -1,9 +1,9 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -17,13 +17,13 @@ type transferLog struct{ to io.Writer }
 
 // Observe implements [host.Observer].
 func (l *transferLog) Observe(e host.Event) {
-	if line := xferlog(e); line != "" {
-		io.WriteString(l.to, line)
+	if line := xferlog(e); line != nil {
+		l.to.Write(line)
 	}
 }
 
-// xferlog is the line of an event, "" for none.
-func xferlog(e host.Event) string {
+// xferlog is the line of an event, nil for none.
+func xferlog(e host.Event) []byte {
 	direction, complete := "", "c"
 	switch {
 	case e.Kind == host.Downloaded:
@@ -33,7 +33,7 @@ func xferlog(e host.Event) string {
 	case e.Kind == host.Deleted && e.Verb == "DELE":
 		direction = "d"
 	default:
-		return ""
+		return nil
 	}
 	if e.Err != nil || e.Kind == host.UploadFailed {
 		complete = "i"
@@ -48,9 +48,14 @@ func xferlog(e host.Event) string {
 	if name, _, _ := strings.Cut(e.User, "@"); isAnonymous(name) {
 		access = "a"
 	}
-	return fmt.Sprintf("%s %d %s %d %s %s %s %s %s %s ftp 0 * %s\n",
-		e.Time.Format("Mon Jan _2 15:04:05 2006"), int64(math.Round(e.Duration.Seconds())), e.Client.Addr().Unmap().WithZone(""),
-		e.Bytes, oneField(e.Path), kind, action, direction, access, oneField(e.User), complete)
+	line := e.Time.AppendFormat(make([]byte, 0, 256), "Mon Jan _2 15:04:05 2006")
+	for _, field := range [...]string{
+		strconv.FormatInt(int64(math.Round(e.Duration.Seconds())), 10), oneField(e.Client.Addr().Unmap().WithZone("").String()),
+		strconv.FormatInt(e.Bytes, 10), oneField(e.Path), kind, action, direction, access, oneField(e.User), "ftp 0 *", complete,
+	} {
+		line = append(append(line, ' '), field...)
+	}
+	return append(line, '\n')
 }
 
 // oneField makes a name one field of a line of ours: blanks and what else may end a field, a
@@ -59,12 +64,10 @@ func oneField(name string) string {
 	if name == "" {
 		return "?"
 	}
-	var b strings.Builder
-	for _, r := range name {
-		if r == utf8.RuneError || unicode.IsSpace(r) || !unicode.IsPrint(r) {
-			r = '_'
+	return strings.Map(func(r rune) rune {
+		if r == ' ' || r == utf8.RuneError || !unicode.IsPrint(r) {
+			return '_'
 		}
-		b.WriteRune(r)
-	}
-	return b.String()
+		return r
+	}, name)
 }

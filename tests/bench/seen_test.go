@@ -3,17 +3,24 @@
 package bench
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
+	"time"
 )
 
-// BenchmarkSeen lets the program with its logs, and the program without, do the same work in
-// turn, and reports what it costs to be seen.
+// BenchmarkSeen lets the program that is seen, and the program that is not, do the same work in
+// turn, and reports what it costs: logs, metrics that are scraped each second, and somebody at the
+// status page.
 func BenchmarkSeen(b *testing.B) {
 	program := filepath.Join(b.TempDir(), "wasiftpd")
 	build := exec.Command("go", "build", "-o", program, "wasiftp/cmd/wasiftpd")
@@ -68,10 +75,13 @@ func BenchmarkSeen(b *testing.B) {
 
 func compareSeen(b *testing.B, program, root string, sessions int, work func(c *client, turn int)) {
 	logs := b.TempDir()
+	socket := filepath.Join(logs, "admin.sock")
 	crowds := [2]crowd{
-		{process: startProgram(b, program, root, "--log-file", filepath.Join(logs, "log"), "--transfer-log", filepath.Join(logs, "xferlog"))},
-		{process: startProgram(b, program, root, "--log-level", "error")},
+		{process: startProgram(b, program, root, "--log-file", filepath.Join(logs, "log"),
+			"--transfer-log", filepath.Join(logs, "xferlog"), "--admin-socket", socket)},
+		{process: startProgram(b, program, root, "--log-level", "error", "--admin-socket", "off")},
 	}
+	look(b, socket)
 	for i := range crowds {
 		crowds[i].grow(sessions)
 		for number, c := range crowds[i].clients {
@@ -80,6 +90,45 @@ func compareSeen(b *testing.B, program, root string, sessions int, work func(c *
 		}
 	}
 	takeTurns(b, crowds, work, func() { removeUploads(b, root) })
+}
+
+// look scrapes metrics each second, and reads what the status page reads, until the benchmark ends.
+func look(b *testing.B, socket string) {
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}
+	ctx, cancel := context.WithCancel(context.Background())
+	var looks sync.WaitGroup
+	b.Cleanup(func() { cancel(); looks.Wait() })
+	get := func(path string) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://wasiftpd"+path, nil)
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		request.Header.Set("Accept", "text/event-stream, */*")
+		response, err := client.Do(request)
+		if err != nil {
+			return // the benchmark has ended
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			b.Errorf("%s: %s", path, response.Status)
+		}
+		io.Copy(io.Discard, response.Body)
+	}
+	for _, path := range []string{"/v1/live", "/v1/events"} {
+		looks.Go(func() { get(path) })
+	}
+	looks.Go(func() {
+		for ticker := time.NewTicker(time.Second); ctx.Err() == nil; {
+			get("/metrics")
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+			}
+		}
+	})
 }
 
 // startProgram runs wasiftpd, without limits of sessions, until the benchmark ends.

@@ -11,9 +11,11 @@ import (
 func TestReplyCountsForItsCommand(t *testing.T) {
 	t.Parallel()
 	for of, c := range map[string]struct{ talk, want string }{
-		"one after another":           {"<user u\r\n> 331 <PASS p\r\n> 230 <QUIT\n> 221", "USER 331 PASS 230 QUIT 221"},
-		"many at once":                {"<NOOP\r\nPWD\r\nCWD a b\r\n\r\nXYZ\r\n> 200 257 550 500", "NOOP 200 PWD 257 CWD 550 other 500"},
-		"in pieces":                   {"<NO> <OP> <\r> <\n> 200 <RE> <TR fi> <le\r\nPW> 150 226 <D\n> 257", "NOOP 200 RETR 226 PWD 257"},
+		"one after another": {"<user u\r\n> 331 <PASS p\r\n> 230 <QUIT\n> 221", "USER 331 PASS 230 QUIT 221"},
+		"many at once": {"<NOOP\r\nPWD\r\nCWD a b\r\n\r\nXYZ\r\n> 200 257 550 500",
+			"NOOP 200 PWD 257 CWD 550 other 500"},
+		"in pieces": {"<NO> <OP> <\r> <\n> 200 <RE> <TR fi> <le\r\nPW> 150 226 <D\n> 257",
+			"NOOP 200 RETR 226 PWD 257"},
 		"the argument in two reads":   {"<CWD a> <b\r\n> 250", "CWD 250"},
 		"NOOP during a transfer":      {"<RETR a\r\n> 150 <NOOP\r\n> 200 226", "NOOP 200 RETR 226"},
 		"STAT and QUIT during one":    {"<STOR a\r\n> 150 <STAT\r\nQUIT\r\n> 211 221 226", "STAT 211 QUIT 221 STOR 226"},

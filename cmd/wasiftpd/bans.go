@@ -190,7 +190,9 @@ func (p *program) clearBans(k *kept, text string) error {
 	if err != nil {
 		return err
 	}
-	return show(p.stdout, k.json, ended, func(out *tabwriter.Writer, e admin.Ended) { fmt.Fprintf(out, "bans ended: %d\n", e.Ended) })
+	return show(p.stdout, k.json, ended, func(out *tabwriter.Writer, e admin.Ended) {
+		fmt.Fprintf(out, "bans ended: %d\n", e.Ended)
+	})
 }
 
 func (p *program) addBan(k *kept, text string, lasts time.Duration) error {

@@ -30,7 +30,8 @@ func (p *program) drainCommand() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error { return p.drain(&r, within, leave) },
 	}
 	r.addTo(cmd.Flags())
-	cmd.Flags().Func("for", "abort transfers after `TIME` (default that of --stop-timeout)", duration(&within, 1, "90s, 10m or 1h30m"))
+	cmd.Flags().Func("for", "abort transfers after `TIME` (default that of --stop-timeout)",
+		duration(&within, 1, "90s, 10m or 1h30m"))
 	cmd.Flags().BoolVar(&leave, "no-wait", false, "return at once, with exit code 0")
 	return cmd
 }
@@ -78,7 +79,8 @@ func (p *program) drain(r *reach, within time.Duration, leave bool) error {
 		case err != nil:
 			return err
 		}
-		left := fmt.Sprintf("%s, %s left", english.Plural(status.Sessions, "session", ""), english.Plural(status.Transfers, "transfer", ""))
+		left := fmt.Sprintf("%s, %s left", english.Plural(status.Sessions, "session", ""),
+			english.Plural(status.Transfers, "transfer", ""))
 		if left != told {
 			say(left)
 		}

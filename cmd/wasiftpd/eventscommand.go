@@ -67,7 +67,9 @@ func (p *program) events(r *reach, values url.Values, follow bool) error {
 		}
 		return r.advise(err)
 	}
-	all, err := answered(context.Background(), r, func(ctx context.Context) ([]json.RawMessage, error) { return c.Kept(ctx, values) })
+	all, err := answered(context.Background(), r, func(ctx context.Context) ([]json.RawMessage, error) {
+		return c.Kept(ctx, values)
+	})
 	for _, line := range all {
 		if err == nil {
 			err = tell(string(line))

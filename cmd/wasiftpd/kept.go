@@ -16,8 +16,8 @@ type kept struct {
 	state string // the folder, "" if none is given
 }
 
-const keptHelp = "With --state-dir it reads and writes that folder, and a server that runs takes changes within a second. Else it\n" +
-	"speaks to the server that answers on its admin socket. If none does, it takes the usual state folder."
+const keptHelp = "With --state-dir it reads and writes that folder, and a server that runs takes changes within a second.\n" +
+	"Else it speaks to the server that answers on its admin socket. If none does, it takes the usual state folder."
 
 func (k *kept) addTo(f *pflag.FlagSet) {
 	f.StringVar(&k.state, "state-dir", "", "do not speak to a server; take the folder `DIR` of serve --state-dir")
@@ -25,7 +25,8 @@ func (k *kept) addTo(f *pflag.FlagSet) {
 }
 
 // keptBy asks the server, or reads the folder.
-func keptBy[T any](p *program, k *kept, ask func(*admin.Client, context.Context) (T, error), read func() (T, error)) (none T, err error) {
+func keptBy[T any](p *program, k *kept, ask func(*admin.Client, context.Context) (T, error), read func() (T, error)) (
+	none T, err error) {
 	if k.state != "" {
 		if k.given() {
 			return none, usageError{errors.New("--state-dir is a folder, and no server is asked; leave it or the other flag away")}

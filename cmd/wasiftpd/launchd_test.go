@@ -15,7 +15,7 @@ import (
 // may take, and starts the program with flags and variables that are there.
 func TestPropertyList(t *testing.T) {
 	t.Parallel()
-	const toJSON = `import json, plistlib; json.dump(plistlib.load(open("packaging/wasiftpd.plist", "rb")), __import__("sys").stdout)`
+	const toJSON = `import json, plistlib; print(json.dumps(plistlib.load(open("packaging/wasiftpd.plist", "rb"))))`
 	text, err := exec.Command(tool(t, "python3"), "-c", toJSON).Output()
 	if err != nil {
 		t.Fatal(err)

@@ -176,7 +176,7 @@ func record(e host.Event) slog.Record {
 		attrs = append(attrs, slog.String("err", e.Err.Error()))
 	}
 	record := slog.NewRecord(cmp.Or(e.Time, time.Now()), levelOf(e), message(e), 0) // the event may have waited
-	record.AddAttrs(attrs...)                                                       // at once: each further call would make the slice anew
+	record.AddAttrs(attrs...)                                                       // at once, for further calls make the slice anew
 	return record
 }
 

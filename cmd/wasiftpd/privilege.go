@@ -55,7 +55,8 @@ func (p *program) leaveRoot(
 		return nil, nil, usageError{blame("run-as", o.runAs, fmt.Errorf("--run-as: %w", err))}
 	}
 	if os.Geteuid() != 0 {
-		return nil, nil, blame("run-as", o.runAs, errors.New("only root can become another user; start it as root, or without --run-as"))
+		return nil, nil, blame("run-as", o.runAs,
+			errors.New("only root can become another user; start it as root, or without --run-as"))
 	}
 	if listeners, err = p.listenAll(o, files.logger); err != nil {
 		return nil, nil, err

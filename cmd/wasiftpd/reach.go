@@ -50,7 +50,8 @@ func (r *reach) addTo(f *pflag.FlagSet) {
 		tokenVariable+")")
 	f.StringVar(&r.ca, "ca", "", caHelp)
 	f.BoolVar(&r.insecure, "insecure", false, "send the token also if the certificate does not prove who the server is")
-	f.Func("within", fmt.Sprintf("wait at most `TIME` for an answer (default %s)", lasting(r.within)), duration(&r.within, 1, "5s or 1m"))
+	f.Func("within", fmt.Sprintf("wait at most `TIME` for an answer (default %s)", lasting(r.within)),
+		duration(&r.within, 1, "5s or 1m"))
 	f.BoolVar(&r.json, "json", false, "print the answer of the API, JSON")
 }
 
@@ -121,7 +122,8 @@ func (p *program) dial(r *reach) (*admin.Client, error) {
 }
 
 func (p *program) dialURL(r *reach) (*admin.Client, error) {
-	if u, err := url.Parse(r.url); err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.User != nil {
+	u, err := url.Parse(r.url)
+	if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.User != nil {
 		return nil, usageError{fmt.Errorf("--url %q is no URL such as https://ftp.example.org:8443", r.url)}
 	}
 	token := p.variable(tokenVariable)
@@ -136,7 +138,6 @@ func (p *program) dialURL(r *reach) (*admin.Client, error) {
 		return nil, usageError{fmt.Errorf("--url needs a token; give --token-file, or the variable %s", tokenVariable)}
 	}
 	config := &tls.Config{InsecureSkipVerify: r.insecure}
-	var err error
 	if r.ca != "" {
 		config.RootCAs, err = readRoots(r.ca)
 	}

@@ -51,7 +51,8 @@ func tellSessionsAt(out *tabwriter.Writer, all []admin.Session, rate func(admin.
 		fmt.Fprintln(out, "There is no session.")
 		return
 	}
-	rows := [][]string{{"ID", "USER", "CLIENT", "HOST", "TLS", "FOR", "SENT", "RECEIVED", "RATE", "PROGRAM", "DOING", "BYTES", "PATH"}}
+	rows := [][]string{{"ID", "USER", "CLIENT", "HOST", "TLS", "FOR", "SENT", "RECEIVED", "RATE", "PROGRAM", "DOING", "BYTES",
+		"PATH"}}
 	for _, s := range all {
 		bytes := ""
 		if s.Bytes > 0 {

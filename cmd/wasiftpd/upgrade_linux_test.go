@@ -128,7 +128,9 @@ func connects(t *testing.T, addr string, n int, event func()) {
 // refused or hung up on, a session of before goes on, and each process ends with its last one.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
-	for name, as := range map[string][]string{"as it is": nil, "as nobody": {"--run-as", "nobody", "--cache-dir", filepath.Join(wallFolder(t), "cache")}} {
+	for name, as := range map[string][]string{
+		"as it is": nil, "as nobody": {"--run-as", "nobody", "--cache-dir", filepath.Join(wallFolder(t), "cache")},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if as != nil && os.Geteuid() != 0 {
@@ -192,7 +194,8 @@ func TestUpgradeConfiguration(t *testing.T) {
 	d.login("ftp", "x")
 	write(t, dir, "wasiftpd.toml", first+"listn = [\""+addr+"\"]\n")
 	s.process.Signal(syscall.SIGUSR2)
-	if log := s.log.until("the upgrade failed"); !strings.Contains(log[strings.Index(log, "the upgrade failed"):], "did you mean listen?") {
+	_, fault, _ := strings.Cut(s.log.until("the upgrade failed"), "the upgrade failed")
+	if log := s.log.String(); !strings.Contains(fault, "did you mean listen?") {
 		t.Errorf("the log is\n%s", log)
 	}
 	d.do(200, "NOOP")
@@ -259,7 +262,8 @@ func TestUpgradeService(t *testing.T) {
 	t.Parallel()
 	manager := notificationSocket(t)
 	plain, _ := socket(t)
-	s := startProcess(t, []string{"NOTIFY_SOCKET=" + manager.path, "WATCHDOG_USEC=300000", "LISTEN_FDS=1", "LISTEN_FDNAMES=wasiftpd.socket"},
+	s := startProcess(t, []string{"NOTIFY_SOCKET=" + manager.path, "WATCHDOG_USEC=300000", "LISTEN_FDS=1",
+		"LISTEN_FDNAMES=wasiftpd.socket"},
 		[]*os.File{plain}, "--root", wallFolder(t))
 	manager.expect("READY=1\n")
 	next := s.upgrade(s.process, 1)
@@ -356,7 +360,8 @@ func TestUpgradeState(t *testing.T) {
 		t.Errorf("hooks were told of %d uploads", len(got))
 	}
 	code, out, stderr := run(t, nil, "quota", "show", "--state-dir", state)
-	if want := fmt.Sprintf("%d bytes %d files u", 20*files+1, 2*files+1); code != 0 || strings.Join(strings.Fields(out), " ") != want {
+	if want := fmt.Sprintf("%d bytes %d files u", 20*files+1, 2*files+1); code != 0 ||
+		strings.Join(strings.Fields(out), " ") != want {
 		t.Errorf("%d, %q, not %q; %s", code, out, want, stderr)
 	}
 }

@@ -72,7 +72,8 @@ func TestEventsAreKept(t *testing.T) {
 		s.Observe(host.Event{Kind: host.Uploaded, Session: n + 1, User: fmt.Sprintf("u%d", n%2), Path: "/a"})
 	}
 	for query, want := range map[string]int{
-		"": kept, "user=u0": kept / 2, "session=1010": 1, "session=10": 0, "level=warn": 0, "text=UPLOADED": kept, "text=%22u1%22": kept / 2,
+		"": kept, "user=u0": kept / 2, "session=1010": 1, "session=10": 0, "level=warn": 0, "text=UPLOADED": kept,
+		"text=%22u1%22": kept / 2,
 	} {
 		var all []map[string]any
 		values, err := url.ParseQuery(query)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,12 +17,13 @@ import (
 // stderr refuses, are counted. Their number is logged as soon as stderr takes a line again.
 type backlog struct {
 	mu      sync.Mutex
-	waiting []byte  // whole lines
-	writing int     // bytes that run is writing
-	dropped int     // lines that were to follow those in waiting
-	due     bool    // run takes what waits
-	ended   bool    // run returns once nothing waits
-	outage  *outage // nil for none
+	waiting []byte        // whole lines
+	writing int           // bytes that run is writing
+	dropped int           // lines that were to follow those in waiting
+	due     bool          // run takes what waits
+	ended   bool          // run returns once nothing waits
+	outage  *outage       // nil for none
+	lost    atomic.Uint64 // lines since the start
 
 	gathered *time.Timer   // makes the lines in waiting due
 	wake     chan struct{} // tells run to look at the fields above
@@ -106,7 +108,9 @@ func (b *backlog) Write(lines []byte) (int, error) {
 	defer b.mu.Unlock()
 	if b.dropped > 0 || b.writing+len(b.waiting)+len(lines) > maxBacklog {
 		b.outage.begin(errSlow)
-		b.dropped += bytes.Count(lines, []byte("\n"))
+		n := bytes.Count(lines, []byte("\n"))
+		b.dropped += n
+		b.lost.Add(uint64(n))
 	} else {
 		if len(b.waiting) == 0 {
 			b.gathered.Reset(gatherTime)
@@ -166,6 +170,7 @@ func (b *backlog) run(to io.Writer, format string, most int) {
 			return
 		}
 		failed, err := writeLines(to, batch, most)
+		b.lost.Add(uint64(failed))
 		if untold += failed + dropped; untold > 0 {
 			if format != noNotices {
 				notice.Reset()

@@ -38,7 +38,7 @@ var restartSettings = []string{
 	"auth-http", "auth-program", "auth-ldap", "auth-ldap-dn", "auth-sql", "auth-sql-query", "auth-root", "auth-rights",
 	"auth-timeout", "auth-cache",
 	"state-dir", "run-as", "landlock", "sessions-per-instance", "module", "cache-dir", "log-format", "log-file",
-	"transfer-log", "admin-socket", "admin-listen", "admin-tokens",
+	"transfer-log", "admin-socket", "admin-listen", "admin-tokens", "metrics-users",
 }
 
 // tableKeys are the keys of tables that are no settings. readUsers and readHooks read them.

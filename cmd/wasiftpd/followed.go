@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -38,6 +39,8 @@ type follower struct {
 	status    string                 // of the server, for the manager
 	asks      chan chan admin.Reload // somebody asks for a reload, as by a hangup, and waits for its outcome
 	unlock    func()                 // lets in whom an administrator has locked out
+	faulty    atomic.Bool            // a file has a fault, and what was loaded before counts
+	loaded    atomic.Int64           // when no file had a fault for the last time, in seconds since 1970
 }
 
 // ask has all files loaded again, and waits for the outcome.
@@ -149,9 +152,10 @@ func (f *follower) watchFolder(dir string) {
 func (f *follower) reload(asked bool, sum *admin.Reload) (done bool) {
 	f.watch()
 	done = true
-	told, loaded := false, false
+	told, loaded, faulty := false, false, false
 	for _, one := range f.all {
 		changed, err := one.load(f.logger)
+		faulty = faulty || err != nil && err != errUnsettled
 		switch {
 		case err == errUnsettled:
 			done = false
@@ -172,7 +176,10 @@ func (f *follower) reload(asked bool, sum *admin.Reload) (done bool) {
 	}
 	if loaded {
 		f.watch() // the configuration may name other files now
-		f.retry()
+		faulty = f.retry()
+	}
+	if done {
+		f.outcome(faulty)
 	}
 	if asked && done && !told {
 		f.logger.Info("no file has changed since it was loaded")
@@ -180,14 +187,26 @@ func (f *follower) reload(asked bool, sum *admin.Reload) (done bool) {
 	return done
 }
 
+// outcome keeps for metrics whether a file has a fault.
+func (f *follower) outcome(faulty bool) {
+	f.faulty.Store(faulty)
+	if !faulty {
+		f.loaded.Store(time.Now().Unix())
+	}
+}
+
 // retry loads again what may have failed before another file was loaded, as a user may have
-// moved from one file to the other, or have changed before it was watched.
-func (f *follower) retry() {
+// moved from one file to the other, or have changed before it was watched. It returns whether
+// a file has a fault.
+func (f *follower) retry() (faulty bool) {
 	for _, one := range f.all {
-		if changed, err := one.load(f.logger); changed && err == nil {
+		changed, err := one.load(f.logger)
+		if changed && err == nil {
 			f.logger.Info(one.label()+" loaded", one.logAttrs()...)
 		}
+		faulty = faulty || err != nil && err != errUnsettled
 	}
+	return faulty
 }
 
 // warnUnreadable warns of the files that the process can't load again as user, the one of

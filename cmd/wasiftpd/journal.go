@@ -27,7 +27,8 @@ type journalQueue struct {
 
 	send    func(entryOfJournal) error
 	waiting chan entryOfJournal
-	lost    atomic.Int64
+	untold  atomic.Int64  // lost records, until their number is logged
+	lost    atomic.Uint64 // records since the start
 	done    chan struct{}
 }
 
@@ -87,7 +88,7 @@ func (h journalOf) Handle(ctx context.Context, r slog.Record) error {
 	select {
 	case h.waiting <- e:
 	default:
-		h.lost.Add(1)
+		h.lose()
 	}
 	return nil
 }
@@ -126,14 +127,19 @@ func (h journalOf) WithGroup(name string) slog.Handler {
 	return h
 }
 
+func (q *journalQueue) lose() {
+	q.untold.Add(1)
+	q.lost.Add(1)
+}
+
 func (q *journalQueue) run() {
 	defer close(q.done)
 	for e := range q.waiting {
 		if q.send(e) != nil {
-			q.lost.Add(1)
+			q.lose()
 			continue
 		}
-		if n := q.lost.Swap(0); n > 0 {
+		if n := q.untold.Swap(0); n > 0 {
 			tell := slog.NewRecord(time.Now(), slog.LevelWarn, "lines of the log were dropped, for they could not be written", 0)
 			tell.AddAttrs(slog.Int64("lines", n))
 			journalOf{journalQueue: q}.Handle(context.Background(), tell)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -49,12 +50,13 @@ type logs struct {
 	logger    *slog.Logger
 	transfers *transferLog // nil for none
 	files     []*logFile
-	ends      []func(time.Duration) // write what waits
+	ends      []func(time.Duration)       // write what waits
+	lost      map[string][]*atomic.Uint64 // lines, by the name of their log
 }
 
 // openLogs opens the logs that o names. What goes wrong with a file is told on stderr.
 func (p *program) openLogs(o *options) (*logs, error) {
-	l := &logs{level: new(slog.LevelVar)}
+	l := &logs{level: new(slog.LevelVar), lost: map[string][]*atomic.Uint64{}}
 	l.level.Set(o.log.level)
 	var handler slog.Handler
 	var send func(entryOfJournal) error
@@ -65,10 +67,12 @@ func (p *program) openLogs(o *options) (*logs, error) {
 		o.journaled = true
 		j := newJournal(send)
 		l.ends = append(l.ends, j.close)
+		l.lost["log"] = append(l.lost["log"], &j.lost)
 		handler = j
 	} else {
 		stderr := newBacklog(p.stderr, o.log.format)
 		l.ends = append(l.ends, stderr.close)
+		l.lost["log"] = append(l.lost["log"], &stderr.lost)
 		handler = stderr.logger(o.log.format).Handler()
 	}
 	l.logger = slog.New(leveled{handler, l.level})
@@ -85,6 +89,7 @@ func (l *logs) openFiles(o *options) error {
 		if err != nil {
 			return err
 		}
+		l.lost["log"] = append(l.lost["log"], &lines.lost)
 		l.logger = slog.New(leveled{lines.logger(o.log.format).Handler(), l.level})
 	}
 	if o.log.transfers != "" {
@@ -92,6 +97,7 @@ func (l *logs) openFiles(o *options) error {
 		if err != nil {
 			return err
 		}
+		l.lost["transfer log"] = append(l.lost["transfer log"], &lines.lost)
 		l.transfers = &transferLog{lines}
 	}
 	return nil

@@ -69,6 +69,7 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 		}
 	}
 	files := &follower{logger: logger, unwatched: map[string]bool{}, manager: manager, asks: make(chan chan admin.Reload)}
+	files.outcome(false)
 	roster, err := o.roster(ctx, files)
 	if err != nil {
 		return err
@@ -106,8 +107,8 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 		return err
 	}
 	defer roster.hooks.close(logger)
-	steering.connect(roster, files, listeners)
-	seen := observers{observer{slog.New(repeated)}, steering.admin}
+	steering.connect(roster, files, listeners, written)
+	seen := observers{observer{slog.New(repeated)}, steering.admin, steering.metrics}
 	if written.transfers != nil {
 		seen = append(seen, written.transfers)
 	}

@@ -23,6 +23,7 @@ import (
 
 	"wasiftp/cmd/wasiftpd/admin"
 	"wasiftp/host"
+	"wasiftp/host/metrics"
 )
 
 // adminOptions are the values of the flags about the admin API.
@@ -30,6 +31,7 @@ type adminOptions struct {
 	socket string   // a file, "off", or "" for the usual one
 	listen []string // addresses
 	tokens string   // a file
+	users  bool     // metrics have their names
 }
 
 func (o *adminOptions) addTo(f *pflag.FlagSet) {
@@ -40,6 +42,7 @@ func (o *adminOptions) addTo(f *pflag.FlagSet) {
 		"--admin-tokens, and a certificate\nsuch as --tls-cert", listenTo(&o.listen))
 	f.StringVar(&o.tokens, "admin-tokens", "", "who comes by --admin-listen needs a token of `FILE`: lines\nNAME:RIGHTS:TOKEN, "+
 		"with the rights read or admin")
+	f.BoolVar(&o.users, "metrics-users", false, "have metrics count the transfers of each user, by name")
 }
 
 // checkAdmin finds flags that contradict or need each other.
@@ -95,6 +98,7 @@ func (p *program) variable(name string) string {
 // steering is what administrators reach the server by.
 type steering struct {
 	admin   *admin.Server
+	metrics *metrics.Metrics
 	socket  listener    // the zero one for none
 	listens []listener  // for TLS
 	tokens  *tokensFile // nil for none
@@ -263,11 +267,12 @@ func (s *steering) all() (all []listener) {
 }
 
 // connect says what administrators steer, before there is a server.
-func (s *steering) connect(r *roster, files *follower, listeners []listener) {
+func (s *steering) connect(r *roster, files *follower, listeners []listener, written *logs) {
 	began := time.Now()
 	name, _ := os.Hostname()
+	s.metrics = metrics.New(metrics.Options{Users: r.options.Load().admin.users})
 	s.admin = admin.New(admin.Config{
-		Logger: files.logger,
+		Logger: files.logger, Metrics: s.metrics.Handler(readingsOf(r, files, written)),
 		Tokens: func() admin.Tokens { return s.tokens.current() },
 		Record: record,
 		Status: func() admin.Status {
@@ -301,6 +306,7 @@ func (s *steering) enter(state string) { s.state.Store(&state) }
 func (s *steering) begin(ctx context.Context, server *host.Server, r *roster, logger *slog.Logger) {
 	s.server = server
 	s.admin.Begin(ctx, server)
+	s.metrics.Attach(server)
 	serve := func(l net.Listener, handler http.Handler, config *tls.Config) {
 		h := &http.Server{
 			Handler: handler, TLSConfig: config, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,11 +19,15 @@ type line struct {
 	mu      sync.Mutex
 	running int
 	failing bool // the log tells that the hook fails
+	count   *deliveries
 }
+
+// deliveries are counted over all lines of a hook.
+type deliveries struct{ made, failed atomic.Uint64 }
 
 func newLine(o *Outbox, h Hook) *line {
 	h.Timeout, h.Parallel = cmp.Or(h.Timeout, 30*time.Second), cmp.Or(h.Parallel, 4)
-	l := &line{Hook: h, outbox: o, wake: make(chan struct{}, 1)}
+	l := &line{Hook: h, outbox: o, wake: make(chan struct{}, 1), count: o.counts[h.Name]}
 	l.stopping, l.stop = context.WithCancel(o.stopping)
 	return l
 }
@@ -98,6 +103,7 @@ func (l *line) deliver(t Taken) {
 	err := l.Tell(ctx, t.ID, t.Event)
 	switch {
 	case err == nil:
+		l.count.made.Add(1)
 		l.keep(func(ctx context.Context) error { return l.outbox.config.Spool.Done(ctx, t) })
 		l.succeeded(t)
 	case l.outbox.ending.Err() == nil:
@@ -106,6 +112,7 @@ func (l *line) deliver(t Taken) {
 }
 
 func (l *line) failed(t Taken, err error) {
+	l.count.failed.Add(1)
 	l.mu.Lock()
 	first := !l.failing
 	l.failing = true

@@ -44,6 +44,7 @@ type Outbox struct {
 	config Config
 	mu     sync.Mutex // for hooks to be replaced, and the end
 	hooks  atomic.Pointer[[]*line]
+	counts map[string]*deliveries // by the name of the hook
 	writer writer
 
 	stopping context.Context // ends when no more is taken
@@ -59,7 +60,7 @@ func NewOutbox(config Config) *Outbox {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	o := &Outbox{config: config}
+	o := &Outbox{config: config, counts: map[string]*deliveries{}}
 	o.stopping, o.stop = context.WithCancel(context.Background())
 	o.ending, o.end = context.WithCancel(context.Background())
 	o.writer = writer{spool: config.Spool, logger: config.Logger, wake: make(chan struct{}, 1), done: make(chan struct{})}
@@ -79,6 +80,9 @@ func (o *Outbox) SetHooks(hooks []Hook) {
 	}
 	lines := make([]*line, len(hooks))
 	for i, h := range hooks {
+		if o.counts[h.Name] == nil {
+			o.counts[h.Name] = new(deliveries)
+		}
 		lines[i] = newLine(o, h)
 	}
 	if old := o.hooks.Swap(&lines); old != nil {
@@ -126,6 +130,24 @@ func (o *Outbox) Observe(e host.Event) {
 			l.hurry()
 		}
 	}
+}
+
+// Deliveries are what a hook was told.
+type Deliveries struct {
+	Hook    string // its name
+	Made    uint64 // since NewOutbox
+	Failed  uint64 // since NewOutbox; each is tried again
+	Failing bool   // one has failed, and none that is tried again was made since
+}
+
+// Deliveries returns those of each hook.
+func (o *Outbox) Deliveries() (all []Deliveries) {
+	for _, l := range *o.hooks.Load() {
+		l.mu.Lock()
+		all = append(all, Deliveries{l.Name, l.count.made.Load(), l.count.failed.Load(), l.failing})
+		l.mu.Unlock()
+	}
+	return all
 }
 
 // renew renews the leases until the outbox is closed.

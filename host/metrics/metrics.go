@@ -219,10 +219,11 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// Handler answers with these metrics, and those of Go's runtime and of the process, in
-// Prometheus' text format or OpenMetrics.
-func (m *Metrics) Handler() http.Handler {
+// Handler answers with these metrics, more, and those of Go's runtime and of the process, in
+// Prometheus' text format.
+func (m *Metrics) Handler(more ...prometheus.Collector) http.Handler {
 	all := prometheus.NewPedanticRegistry()
+	all.MustRegister(more...)
 	all.MustRegister(m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(all, promhttp.HandlerOpts{})
 }

@@ -40,65 +40,63 @@ func readingsOf(r *roster, files *follower, written *logs) (all readings) {
 	add := func(kind prometheus.ValueType, name, help string, read func(emitter), labels ...string) {
 		all = append(all, reading{prometheus.NewDesc("wasiftp_"+name, help, labels, nil), kind, read})
 	}
+	gauge := func(name, help string, read func(emitter), labels ...string) {
+		add(prometheus.GaugeValue, name, help, read, labels...)
+	}
 	// limit is a setting. One that limits nothing has no value.
 	limit := func(name, help string, of func(*host.Config) int) {
-		add(prometheus.GaugeValue, name, help, func(emit emitter) {
+		gauge(name, help, func(emit emitter) {
 			if n := of(&r.options.Load().config); n > 0 {
 				emit(float64(n))
 			}
 		})
 	}
-	add(prometheus.GaugeValue, "build_info", "1, with the version of the server.", func(emit emitter) {
-		emit(1, host.Version)
-	}, "version")
+	gauge("build_info", "1, with the version of the server.", func(emit emitter) { emit(1, host.Version) }, "version")
 	limit("max_sessions", "Sessions that may be open at a time.", func(c *host.Config) int { return c.Limits.Sessions })
-	limit("max_passive_ports", "Ports for passive data connections.", func(c *host.Config) int {
+	limit("max_passive_ports", "Ports of the passive range.", func(c *host.Config) int {
 		if c.Passive.FirstPort == 0 {
 			return 0
 		}
 		return int(c.Passive.LastPort) - int(c.Passive.FirstPort) + 1
 	})
-	add(prometheus.GaugeValue, "certificate_not_after_timestamp_seconds", "When a certificate expires; of several for the same "+
-		"names the first to expire.", func(emit emitter) {
+	gauge("certificate_not_after_timestamp_seconds", "When the certificates for these names begin to expire.", func(emit emitter) {
 		first := map[string]int64{}
 		for _, c := range r.options.Load().tls.told() {
-			names := strings.ToValidUTF8(strings.Join(c.Names, ","), "?")
-			if at, known := first[names]; !known || c.Until.Unix() < at {
-				first[names] = c.Until.Unix()
+			names, until := strings.ToValidUTF8(strings.Join(c.Names, ","), "?"), c.Until.Unix()
+			if at, known := first[names]; !known || until < at {
+				first[names] = until
 			}
 		}
 		for names, at := range first {
 			emit(float64(at), names)
 		}
 	}, "names")
-	add(prometheus.GaugeValue, "config_last_reload_successful", "0 while a file has a fault and what was loaded before counts, else 1.",
+	gauge("config_last_reload_successful", "1, or 0 while a file has a fault and what was loaded before counts.",
+		func(emit emitter) { emit(truth(!files.faulty.Load())) })
+	gauge("config_last_reload_success_timestamp_seconds", "When the files were last looked at and had no fault.",
+		func(emit emitter) { emit(float64(files.loaded.Load())) })
+	add(prometheus.CounterValue, "log_lines_dropped_total", "Lines of logs that were dropped or could not be written.",
 		func(emit emitter) {
-			emit(truth(!files.faulty.Load()))
-		})
-	add(prometheus.GaugeValue, "config_last_reload_success_timestamp_seconds", "When the files were last loaded or looked at, and "+
-		"had no fault.", func(emit emitter) { emit(float64(files.loaded.Load())) })
-	add(prometheus.CounterValue, "log_lines_dropped_total", "Lines of a log that were dropped or could not be written.",
-		func(emit emitter) {
-			for flag, lost := range written.lost {
+			for log, lost := range written.lost {
 				var lines uint64
 				for _, n := range lost {
 					lines += n.Load()
 				}
-				emit(float64(lines), flag)
+				emit(float64(lines), log)
 			}
 		}, "log")
 	outbox := r.hooks.outbox
 	if outbox == nil {
 		return all
 	}
-	add(prometheus.CounterValue, "hook_deliveries_total", "Calls that told a hook of an event, by result; a failed one is tried again.",
+	add(prometheus.CounterValue, "hook_deliveries_total", "Calls that told a hook of an event; one that failed is made again.",
 		func(emit emitter) {
 			for _, d := range outbox.Deliveries() {
 				emit(float64(d.Made), d.Hook, "success")
 				emit(float64(d.Failed), d.Hook, "failed")
 			}
 		}, "hook", "result")
-	add(prometheus.GaugeValue, "hook_failing", "1 while a hook fails and its events wait, else 0.", func(emit emitter) {
+	gauge("hook_failing", "1 while a hook fails and its events wait, else 0.", func(emit emitter) {
 		for _, d := range outbox.Deliveries() {
 			emit(truth(d.Failing), d.Hook)
 		}

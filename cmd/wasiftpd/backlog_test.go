@@ -62,7 +62,7 @@ func TestThreat40BlockedLog(t *testing.T) {
 			_, end, found := strings.Cut(log, "were dropped")
 			if want := fmt.Sprint(lines - told); told == lines || !found || strings.Count(end, "downloaded") > 0 ||
 				!strings.Contains(end, "lines="+want+"\n") && !strings.Contains(end, `"lines":`+want+"}\n") ||
-				!strings.Contains(end, "later") {
+				!strings.Contains(end, "later") || fmt.Sprint(b.lost.Load()) != want {
 				t.Errorf("%d of %d lines are there; the log ends %s", told, lines, end)
 			}
 		})
@@ -86,6 +86,9 @@ func TestThreat40FullDisk(t *testing.T) {
 		b.close(flushTime)
 		checkLines(t, to.records(), "level=INFO msg=line", "level=INFO msg=line",
 			`level=WARN msg="lines of the log were dropped, for they could not be written" lines=2`, "level=INFO msg=line")
+		if lost := b.lost.Load(); lost != 2 {
+			t.Errorf("%d lines count as lost", lost)
+		}
 	})
 }
 

@@ -96,8 +96,10 @@ func (m *Metrics) begin() {
 	for _, direction := range []string{"download", "upload"} {
 		m.transferDuration.WithLabelValues(direction)
 		for _, result := range []string{"complete", "failed"} {
-			m.transfers.WithLabelValues(direction, "binary", "false", result)
-			m.bytes.WithLabelValues(direction, "binary", "false", result)
+			for _, tls := range []string{"false", "true"} {
+				m.transfers.WithLabelValues(direction, "binary", tls, result)
+				m.bytes.WithLabelValues(direction, "binary", tls, result)
+			}
 		}
 	}
 }

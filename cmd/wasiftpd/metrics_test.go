@@ -40,7 +40,9 @@ func startWatched(t *testing.T) *watchedServer {
 	t.Helper()
 	dir, authority := t.TempDir(), newAuthority(t)
 	cert, key := authority.files(dir, "localhost")
-	w := &watchedServer{dir: dir, hook: newInbox(t), ca: write(t, dir, "ca.pem", authority.pem()), token: write(t, dir, "token", readToken)}
+	w := &watchedServer{
+		dir: dir, hook: newInbox(t), ca: write(t, dir, "ca.pem", authority.pem()), token: write(t, dir, "token", readToken+"\n"),
+	}
 	tokens := write(t, dir, "tokens", "prometheus:read:"+readToken+"\n")
 	w.config = write(t, dir, "wasiftpd.toml", "[[hook]]\non = [\"upload\"]\nname = \"thumbnails\"\nurl = \""+w.hook.URL+"\"\n")
 	w.running = start(t, "--root", t.TempDir(), "--user", "ann:secret:rw", "--tls-cert", cert, "--tls-key", key, "--passive-ports",
@@ -276,7 +278,7 @@ func (w *watchedServer) startPrometheus() *prometheusServer {
 	free.Close()
 	p := &prometheusServer{w.t, "http://" + address}
 	log := newOutput()
-	cmd := exec.Command(binary, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)
+	cmd := exec.Command(binary, "--config.file="+file, "--storage.tsdb.path="+dir, "--web.listen-address="+address)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		w.t.Fatal(err)
@@ -368,7 +370,7 @@ func TestPrometheusScrapes(t *testing.T) {
 	p.shows(`sum(increase(wasiftp_transfers_total[1h])) > bool 3`, "1")
 	promtool(t, w.scrape(), "check", "metrics")
 
-	p.shows(`count by (alertname) (ALERTS{alertstate="firing"}) and on (alertname) ALERTS{alertname="WasiftpdCertificateExpires"}`, "1")
+	p.shows(`count(ALERTS{alertstate="firing", alertname="WasiftpdCertificateExpires"})`, "1")
 	var rules struct {
 		Groups []struct {
 			Rules []struct{ Name, Health, LastError string }

@@ -26,31 +26,22 @@ import (
 	"wasiftp/host"
 )
 
-// watchedServer is a server with all that has metrics: its API is at base, for the token in a file.
+// watchedServer is a server with all that has metrics. Its API is at base.
 type watchedServer struct {
 	*running
-	dir, config, ca, base, token string
-	client                       http.Client
-	hook                         *inbox
+	dir, base, config, cert string
+	client                  *http.Client
+	hook                    *inbox
 }
-
-const readToken = "bbbbbbbbbbbbbbbbbbbbbbbb"
 
 func startWatched(t *testing.T) *watchedServer {
 	t.Helper()
-	dir, authority := t.TempDir(), newAuthority(t)
-	cert, key := authority.files(dir, "localhost")
-	w := &watchedServer{
-		dir: dir, hook: newInbox(t), ca: write(t, dir, "ca.pem", authority.pem()), token: write(t, dir, "token", readToken+"\n"),
-	}
-	tokens := write(t, dir, "tokens", "prometheus:read:"+readToken+"\n")
-	w.config = write(t, dir, "wasiftpd.toml", "[[hook]]\non = [\"upload\"]\nname = \"thumbnails\"\nurl = \""+w.hook.URL+"\"\n")
-	w.running = start(t, "--root", t.TempDir(), "--user", "ann:secret:rw", "--tls-cert", cert, "--tls-key", key, "--passive-ports",
-		"30000-31999", "--state-dir", t.TempDir(), "--config", w.config, "--transfer-log", filepath.Join(dir, "xferlog"),
-		"--admin-listen", "127.0.0.1:0", "--admin-tokens", tokens, "--metrics-users")
-	_, address, _ := strings.Cut(w.log.until(`msg="listening for administrators"`), "address=")
-	w.base = "https://" + strings.Fields(address)[0]
-	w.client.Transport = &http.Transport{TLSClientConfig: authority.client("localhost")}
+	w := &watchedServer{dir: t.TempDir(), hook: newInbox(t)}
+	hook := "[[hook]]\non = [\"upload\"]\nname = \"thumbnails\"\nurl = \"" + w.hook.URL + "\"\n"
+	w.config = write(t, w.dir, "wasiftpd.toml", hook)
+	w.running, w.base, w.client = administered(t, w.dir, "--root", t.TempDir(), "--user", "ann:secret:rw", "--config", w.config,
+		"--passive-ports", "30000-31999", "--state-dir", t.TempDir(), "--transfer-log", filepath.Join(w.dir, "xferlog"), "--metrics-users")
+	w.cert = filepath.Join(w.dir, "localhost.pem")
 	return w
 }
 
@@ -58,7 +49,7 @@ func startWatched(t *testing.T) *watchedServer {
 func (w *watchedServer) move(size int) {
 	w.t.Helper()
 	file := write(w.t, w.t.TempDir(), "file", strings.Repeat("x", size))
-	here := []string{"--ssl-reqd", "--cacert", w.ca, "--connect-to", "localhost::" + w.addr, "-u", "ann:secret"}
+	here := []string{"--ssl-reqd", "--cacert", w.cert, "--connect-to", "localhost::" + w.addr, "-u", "ann:secret"}
 	for _, try := range []struct {
 		args []string
 		want bool
@@ -264,8 +255,10 @@ func (w *watchedServer) startPrometheus() *prometheusServer {
 	_, config, _ := strings.Cut(readManual(w.t), "```yaml\n")
 	config, _, _ = strings.Cut(config, "```")
 	config = strings.NewReplacer(
-		"/usr/share/wasiftpd/dashboards", dashboards, "/etc/prometheus/wasiftpd-token", w.token, "# tls_config", "tls_config",
-		"/etc/prometheus/ca.pem", w.ca, "ftp.example.org:8443", strings.TrimPrefix(w.base, "https://"), "ftp.example.org", "localhost",
+		"/usr/share/wasiftpd/dashboards", dashboards,
+		"/etc/prometheus/wasiftpd-token", write(w.t, dir, "token", readToken+"\n"),
+		"ftp.example.org:8443", strings.TrimPrefix(w.base, "https://"),
+		"# tls_config", "tls_config", "/etc/prometheus/ca.pem", w.cert, "ftp.example.org", "localhost",
 	).Replace(config)
 	file := write(w.t, dir, "prometheus.yml", "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"+config)
 	promtool(w.t, "", "check", "config", file)

@@ -39,8 +39,9 @@ func startWatched(t *testing.T) *watchedServer {
 	w := &watchedServer{dir: t.TempDir(), hook: newInbox(t)}
 	hook := "[[hook]]\non = [\"upload\"]\nname = \"thumbnails\"\nurl = \"" + w.hook.URL + "\"\n"
 	w.config = write(t, w.dir, "wasiftpd.toml", hook)
-	w.running, w.base, w.client = administered(t, w.dir, "--root", t.TempDir(), "--user", "ann:secret:rw", "--config", w.config,
-		"--passive-ports", "30000-31999", "--state-dir", t.TempDir(), "--transfer-log", filepath.Join(w.dir, "xferlog"), "--metrics-users")
+	w.running, w.base, w.client = administered(t, w.dir, "--root", t.TempDir(), "--user", "ann:secret:rw", "--metrics-users",
+		"--config", w.config, "--state-dir", t.TempDir(), "--transfer-log", filepath.Join(w.dir, "xferlog"),
+		"--passive-ports", "30000-31999")
 	w.cert = filepath.Join(w.dir, "localhost.pem")
 	return w
 }

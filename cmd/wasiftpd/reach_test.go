@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"net"
+	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // commanded starts a server, and returns a function that runs a command for it.
@@ -217,5 +221,146 @@ func TestKeptWithoutAServer(t *testing.T) {
 	}
 	if code, _, errs := run(t, nil, "bans", "--state-dir", dir, "--url", "https://a"); code != 2 {
 		t.Error(code, errs)
+	}
+}
+
+// drain tells what is left until the server has ended. Ctrl-C ends only the command.
+func TestDrainWaits(t *testing.T) {
+	t.Parallel()
+	s, command := commanded(t, "--root", t.TempDir(), "--user", "ann:secret:rw")
+	socket := adminSocketOf(t, s)
+	d := s.dial()
+	d.login("ann", "secret")
+	data := d.data(s.addr)
+	d.do(150, "STOR up")
+	interrupted, interrupt, code := watching("drain", "--admin-socket", socket, "--for", "10m")
+	interrupted.until("1 session, 1 transfer left")
+	interrupt <- os.Interrupt
+	if got := <-code; got != 1 || !strings.Contains(interrupted.String(), "interrupted; the server goes on draining") {
+		t.Errorf("Ctrl-C ends it with %d:\n%s", got, interrupted)
+	}
+	has(t, command(0, "status"), "draining since", "no: the server is draining")
+	if text := command(0, "drain", "--no-wait"); strings.Contains(text, "left") {
+		t.Error(text)
+	}
+	waiting, _, code := watching("drain", "--admin-socket", socket)
+	waiting.until("1 session, 1 transfer left")
+	data.Close()
+	d.expect(226)
+	if got := <-code; got != 0 || !strings.Contains(waiting.String(), "The server has ended.") {
+		t.Errorf("the server's end ends it with %d:\n%s", got, waiting)
+	}
+}
+
+// adminSocketOf is the admin socket that a server has told of in its log.
+func adminSocketOf(t *testing.T, s *running) string {
+	t.Helper()
+	_, path, _ := strings.Cut(s.log.until(`msg="listening for administrators"`), `msg="listening for administrators" address=`)
+	return strings.Fields(path)[0]
+}
+
+// Without a flag, a command looks for the server by the variable and at the usual places. What is
+// no server of ours is told apart from none.
+func TestWhereCommandsLook(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	own := program{environment: []string{"XDG_RUNTIME_DIR=" + dir}}
+	socket := filepath.Join(folder(t, filepath.Join(dir, "wasiftpd")), socketName)
+	s := own.start(t, "--listen", "127.0.0.1:0", "--root", dir, "--admin-socket", socket)
+	adminSocketOf(t, s)
+	out, _ := exits(t, 0, own.environment, "status")
+	has(t, out, s.addr)
+	out, _ = exits(t, 0, []string{variable("admin-socket") + "=" + socket}, "status")
+	has(t, out, s.addr)
+	out, _ = exits(t, 0, own.environment, "bans", "add", "192.0.2.7")
+	bans, _ := exits(t, 0, own.environment, "bans") // of the server's memory
+	has(t, out+bans, "192.0.2.7/32")
+
+	none := filepath.Join(dir, "none")
+	for _, test := range []struct {
+		environment, args string
+		code              int
+		wants             []string
+	}{
+		{"", "status --admin-socket " + none, 1, []string{none + ": connect: no such file", "does the server run?"}},
+		{"WASIFTPD_ADMIN_SOCKET=off", "status", 1, []string{"--url"}},
+		{"", "bans --admin-socket " + none, 1, []string{none, "does the server run?"}},
+		{"", "status --url http://a", 2, []string{"https://ftp.example.org:8443"}},
+		{"", "status --token-file x", 2, []string{"need --url"}},
+		{"FTP_ADMIN_TOKEN=x", "status --url https://" + s.addr, 1, []string{"is not the admin API"}},
+		{"", "status --admin-socket " + answering(t, "220 Ready.\r\n"), 1, []string{"is not the admin API"}},
+		{"", "status --admin-socket " + answering(t, "HTTP/1.0 404 No\r\n\r\nNo"), 1, []string{"is not the admin API"}},
+		{"", "status --admin-socket " + answering(t, "HTTP/1.0 200 OK\r\n\r\nNo"), 1, []string{"is not the admin API"}},
+	} {
+		_, errs := exits(t, test.code, []string{test.environment}, strings.Fields(test.args)...)
+		has(t, errs, test.wants...)
+	}
+	denied := noServer{[]error{&os.PathError{Op: "connect", Path: systemSocket, Err: os.ErrPermission}}}
+	has(t, denied.Error(), systemSocket, "try sudo")
+}
+
+// answering is a socket at which another program answers.
+func answering(t *testing.T, text string) (socket string) {
+	t.Helper()
+	socket = filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			http.ReadRequest(bufio.NewReader(c)) // that a client who only looks never sends
+			c.Write([]byte(text))
+			c.Close()
+		}
+	}()
+	return socket
+}
+
+// The program itself speaks to a server that is a process of its own.
+func TestCommandsOfProcesses(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), socketName)
+	s, process := spawn(t, "--root", t.TempDir(), "--admin-socket", socket)
+	adminSocketOf(t, s)
+	for _, test := range []struct{ command, want string }{{"status", s.addr}, {"drain", "The server has ended."}} {
+		cmd := exec.Command(os.Args[0], test.command, "--admin-socket", socket)
+		cmd.Env = append(os.Environ(), asProgram+"=1")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Error(err)
+		}
+		has(t, string(out), test.want)
+	}
+	if state, err := process.Wait(); err != nil || state.ExitCode() != 0 {
+		t.Error(state, err)
+	}
+}
+
+func TestShown(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"/a b.txt": "/a b.txt", "für": "für", "\x1b[2J": `"\x1b[2J"`, "a\tb\nc": `"a\tb\nc"`, "\u009b2J": `"\u009b2J"`,
+		"\u202egpj": `"\u202egpj"`, "\xff": `"\xff"`, "": "",
+	} {
+		if got := shown(name); got != want {
+			t.Errorf("%q is shown as %s, want %s", name, got, want)
+		}
+	}
+	if got := string(escaped([]byte("[\n\"\u009b\u202e\U000e0001ü\"\n]"))); got != `[`+"\n"+`"\u009b\u202e\udb40\udc01ü"`+"\n]" {
+		t.Errorf("%q", got)
+	}
+	for d, want := range map[time.Duration]string{
+		10 * time.Second: "10s", time.Minute: "1m", 4*time.Minute + 50*time.Second: "4m50s", 3*time.Hour + 7*time.Minute + 9: "3h7m",
+		50 * time.Hour: "2 days", 50 * time.Millisecond: "50ms",
+	} {
+		if got := lasting(d); got != want {
+			t.Errorf("%v is %s, want %s", d, got, want)
+		}
 	}
 }

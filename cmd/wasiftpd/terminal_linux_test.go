@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -99,5 +101,30 @@ func TestModuleToTerminal(t *testing.T) {
 	p := program{stdout: tty, stderr: &stderr}
 	if code := p.run("module"); code != 2 || !strings.Contains(stderr.String(), "wasiftpd module wasiftp.wasm") {
 		t.Errorf("exit code %d, %q", code, stderr.String())
+	}
+}
+
+// On a terminal a list takes the place of the one before, as much of it as there is room for.
+func TestWatchedSessionsAtTerminal(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), socketName)
+	s := start(t, "--root", t.TempDir(), "--user", "ann:secret", "--admin-socket", socket)
+	for range 5 {
+		s.dial().login("ann", "secret")
+	}
+	screen, tty := openTerminal(t)
+	if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 5, Col: 12}); err != nil {
+		t.Fatal(err)
+	}
+	seen := newOutput()
+	go io.Copy(seen, screen)
+	interrupt, exit := make(chan os.Signal, 1), make(chan int)
+	p := program{stdout: tty, stderr: tty, interrupts: func() <-chan os.Signal { return interrupt }}
+	go func() { exit <- p.run("sessions", "--watch", "--admin-socket", socket) }()
+	const list = "\x1b[H\x1b[2JID  USER  CL\r\n1   ann   12\r\n2   ann   12\r\n… and 3 more\r\n"
+	seen.untilTimes(list, 2)
+	interrupt <- os.Interrupt
+	if code := <-exit; code != 0 {
+		t.Errorf("Ctrl-C ends it with %d: %q", code, seen)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -61,7 +62,7 @@ func (p *program) lockCommand(locked bool, cmd *cobra.Command) *cobra.Command {
 			known[u.Name] = true
 		}
 		if !known[l.User] {
-			l.note = fmt.Sprintf(" The server lists no such user%s", didYouMean(nearest(l.User, known)))
+			l.note = fmt.Sprintf(" The server lists no such user%s", cmp.Or(didYouMean(nearest(l.User, known)), "."))
 		}
 		return l, err
 	}, func(out *tabwriter.Writer, l locking) {

@@ -62,7 +62,7 @@ func (c *Client) do(ctx context.Context, method, path string, values url.Values,
 	}
 	defer body.Close()
 	if err := json.NewDecoder(body).Decode(into); err != nil {
-		return fmt.Errorf("what answers at %s is no wasiftpd: %w", c.what, err)
+		return c.foreign(err)
 	}
 	return nil
 }
@@ -85,8 +85,11 @@ func (c *Client) ask(ctx context.Context, method, path string, values url.Values
 		if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
 			err = wrapped.Err
 		}
-		if errors.As(err, new(*tls.CertificateVerificationError)) {
+		switch {
+		case errors.As(err, new(*tls.CertificateVerificationError)):
 			return nil, fmt.Errorf("the server at %s does not prove who it is: %w", c.what, err)
+		case errors.As(err, new(tls.RecordHeaderError)), strings.Contains(err.Error(), "malformed HTTP"):
+			return nil, c.foreign(err)
 		}
 		return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, c.what, err)
 	}
@@ -94,11 +97,16 @@ func (c *Client) ask(ctx context.Context, method, path string, values url.Values
 		defer response.Body.Close()
 		var f Fault
 		if json.NewDecoder(io.LimitReader(response.Body, maxBody)).Decode(&f) != nil || f.Error == "" {
-			return nil, fmt.Errorf("what answers at %s is no wasiftpd: its answer is %s", c.what, response.Status)
+			return nil, c.foreign(errors.New("its answer is " + response.Status))
 		}
 		return nil, &Refused{response.StatusCode, f.Error}
 	}
 	return response.Body, nil
+}
+
+// foreign is the error that another program answers.
+func (c *Client) foreign(err error) error {
+	return fmt.Errorf("what answers at %s is not the admin API of wasiftpd: %w", c.what, err)
 }
 
 // Status asks for the status.

@@ -108,7 +108,10 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 	}
 	defer roster.hooks.close(logger)
 	steering.connect(roster, files, listeners, written)
-	seen := observers{observer{slog.New(repeated)}, steering.admin, steering.metrics}
+	seen := observers{observer{slog.New(repeated)}}
+	if len(steering.all()) > 0 {
+		seen = append(seen, steering.admin, steering.metrics)
+	}
 	if written.transfers != nil {
 		seen = append(seen, written.transfers)
 	}

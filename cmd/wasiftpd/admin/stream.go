@@ -75,6 +75,10 @@ func (s *Server) filter(r *http.Request) (func(host.Event) json.RawMessage, erro
 // quiet is how long a stream may be silent before a comment shows that it is alive.
 const quiet = 15 * time.Second
 
+// gathered is how long a stream lets events gather: one write for each would cost a server of
+// small files more than the files.
+const gathered = 100 * time.Millisecond
+
 // streamEvents sends events as they come (HTML, "Server-sent events"), from the next one on, or
 // behind that of the header Last-Event-ID or of after=. It tells of those that a slow client has
 // missed.
@@ -87,6 +91,11 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, wanted fun
 	}
 	out := newStream(w, callerOf(r))
 	for out.flush() == nil {
+		select {
+		case <-time.After(gathered):
+		case <-r.Context().Done():
+			return
+		}
 		ctx, cancel := context.WithTimeout(r.Context(), quiet)
 		found := s.events.after(ctx, last, true)
 		cancel()

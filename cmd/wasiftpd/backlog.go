@@ -73,32 +73,43 @@ func startBacklog(to io.Writer, format string, most int, outage *outage) *backlo
 
 // logger makes a logger that writes records to b. Warnings and errors are not kept waiting.
 func (b *backlog) logger(format string) *slog.Logger {
-	return slog.New(urgency{newLogger(b, format).Handler(), b})
+	return slog.New(urgency{newLogger(b, format).Handler(), b, format == "json", true})
 }
 
 // urgency is a handler that hurries the lines up to a warning or an error.
 type urgency struct {
 	slog.Handler
 	lines *backlog
+	json  bool
+	bare  bool // it adds no attributes and groups to records
 }
 
 // Handle implements [slog.Handler].
 func (u urgency) Handle(ctx context.Context, record slog.Record) error {
-	err := u.Handler.Handle(ctx, record)
+	err := u.write(ctx, record)
 	if record.Level >= slog.LevelWarn {
 		u.lines.hurry()
 	}
 	return err
 }
 
+func (u urgency) write(ctx context.Context, record slog.Record) error {
+	var room [512]byte
+	if line, ok := appendLine(room[:0], record, u.json); ok && u.bare {
+		_, err := u.lines.Write(line)
+		return err
+	}
+	return u.Handler.Handle(ctx, record)
+}
+
 // WithAttrs implements [slog.Handler].
 func (u urgency) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return urgency{u.Handler.WithAttrs(attrs), u.lines}
+	return urgency{u.Handler.WithAttrs(attrs), u.lines, u.json, false}
 }
 
 // WithGroup implements [slog.Handler].
 func (u urgency) WithGroup(name string) slog.Handler {
-	return urgency{u.Handler.WithGroup(name), u.lines}
+	return urgency{u.Handler.WithGroup(name), u.lines, u.json, false}
 }
 
 // Write takes whole lines, and never fails. After it has dropped lines it drops all

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"log/slog"
 	"strconv"
 	"time"
@@ -24,6 +26,16 @@ func appendLine(b []byte, r slog.Record, json bool) (line []byte, ok bool) {
 		l.line = append(l.line, '}')
 	}
 	return append(l.line, '\n'), l.ok && r.PC == 0 && !r.Time.IsZero()
+}
+
+// jsonLine is the line of a record in JSON, without its end.
+func jsonLine(r slog.Record) []byte {
+	if line, ok := appendLine(nil, r, true); ok {
+		return line[:len(line)-1]
+	}
+	var line bytes.Buffer
+	slog.NewJSONHandler(&line, &slog.HandlerOptions{Level: r.Level}).Handle(context.Background(), r)
+	return bytes.TrimRight(line.Bytes(), "\n")
 }
 
 // liner writes the attributes of a line.

@@ -22,6 +22,7 @@ type Config struct {
 	Tokens  func() Tokens
 
 	Record func(host.Event) slog.Record // an event as a record of the log
+	Line   func(slog.Record) []byte     // a record as a line of the log in JSON, without the line's end
 
 	Status func() Status // but for what sessions and bans say
 	Users  func() []User // but for their sessions

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -59,6 +60,10 @@ func serveEvents(t *testing.T) (*Server, *Client) {
 		r := slog.NewRecord(e.Time, slog.LevelInfo, e.Kind.String(), 0)
 		r.AddAttrs(slog.Uint64("session", e.Session), slog.String("user", e.User), slog.String("path", e.Path))
 		return r
+	}, Line: func(r slog.Record) []byte {
+		var b bytes.Buffer
+		slog.NewJSONHandler(&b, nil).Handle(context.Background(), r)
+		return bytes.TrimSpace(b.Bytes())
 	}})
 	h := httptest.NewServer(s.Trusted())
 	t.Cleanup(h.Close)

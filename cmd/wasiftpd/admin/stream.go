@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -63,12 +62,11 @@ func (s *Server) filter(r *http.Request) (func(host.Event) json.RawMessage, erro
 		if record.Level < level {
 			return nil
 		}
-		var line bytes.Buffer
-		slog.NewJSONHandler(&line, &slog.HandlerOptions{Level: record.Level}).Handle(context.Background(), record)
-		if !strings.Contains(strings.ToLower(line.String()), text) {
+		line := s.config.Line(record)
+		if text != "" && !strings.Contains(strings.ToLower(string(line)), text) {
 			return nil
 		}
-		return bytes.TrimRight(line.Bytes(), "\n")
+		return line
 	}, nil
 }
 

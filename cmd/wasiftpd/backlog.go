@@ -31,8 +31,9 @@ type backlog struct {
 }
 
 const (
-	// gatherTime is how long a line waits for others, unless it is urgent.
-	gatherTime = 50 * time.Millisecond
+	// gatherTime is how long a line waits for others, unless it is urgent. Its event may have
+	// waited eventTime before.
+	gatherTime = 30 * time.Millisecond
 
 	// enoughLines is how many bytes of lines are written without waiting for more.
 	enoughLines = 32 << 10

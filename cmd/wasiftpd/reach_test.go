@@ -77,6 +77,8 @@ func TestCommands(t *testing.T) {
 	has(t, command(0, "bans", "add", "192.0.2.0/24", "--for", "1h"), "")
 	has(t, command(0, "bans"), "192.0.2.0/24", "by hand")
 	has(t, command(0, "bans", "clear", "all"), "bans ended: 1")
+	for !strings.Contains(command(0, "events"), "msg=uploaded") { // events come a little late
+	}
 	has(t, command(0, "events"), "msg=uploaded", `path="/up\x1b]0;load"`)
 	has(t, command(0, "events", "--json", "--text", "logged in"), `"user":"ann"`)
 	has(t, command(1, "kick", "77"), "there is no session 77; wasiftpd sessions lists")

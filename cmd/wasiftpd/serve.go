@@ -115,10 +115,13 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 	if written.transfers != nil {
 		seen = append(seen, written.transfers)
 	}
-	server, err := o.newServer(roster, slog.New(repeated), seen)
+	gathered := newGatherer(seen)
+	hostLogger := slog.New(behindEvents{repeated, gathered})
+	server, err := o.newServer(roster, hostLogger, gathered)
 	if err != nil {
 		return err
 	}
+	defer gathered.flush()
 	kept := &keptBans{state: roster.state, book: server.Bans(), logger: logger}
 	defer kept.close()
 	defer roster.quotas.close()
@@ -146,7 +149,7 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 			public.stop()
 			defer public.follow(ctx)
 			public.setUp(ctx, next)
-			err := server.SetConfig(next.hostConfig(roster, slog.New(repeated), seen))
+			err := server.SetConfig(next.hostConfig(roster, hostLogger, gathered))
 			if err != nil {
 				public.setUp(ctx, roster.options.Load())
 			}

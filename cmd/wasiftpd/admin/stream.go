@@ -77,6 +77,9 @@ const quiet = 15 * time.Second
 // small files more than the files.
 const gathered = 100 * time.Millisecond
 
+// mostAtOnce is how many events a stream writes then. Of more it has the latest.
+const mostAtOnce = 200
+
 // streamEvents sends events as they come (HTML, "Server-sent events"), from the next one on, or
 // behind that of the header Last-Event-ID or of after=. It tells of those that a slow client has
 // missed.
@@ -104,6 +107,7 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, wanted fun
 			out.comment()
 			continue
 		}
+		found = found[max(0, len(found)-mostAtOnce):]
 		if missed := found[0].number - last - 1; missed > 0 {
 			out.send("missed", 0, fmt.Appendf(nil, `{"time":%q,"level":"WARN","msg":"events missed","events":%d}`,
 				time.Now().Format(time.RFC3339Nano), missed))

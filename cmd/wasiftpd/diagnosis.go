@@ -17,6 +17,7 @@ import (
 
 	"wasiftp/cmd/wasiftpd/doctor"
 	"wasiftp/fsbridge"
+	"wasiftp/host"
 )
 
 // diagnosis is what the doctor knows of this machine's server before it connects to it.
@@ -51,6 +52,7 @@ func (p *program) doctorHere(o *options, config *configFile, fault error, d doct
 		}
 		doctor.Run(ctx, localChecks, own, tell)
 		if fault == nil {
+			c.Told.Writable = own.writable(c.User)
 			doctor.Examine(ctx, c, tell)
 		}
 	})
@@ -68,6 +70,21 @@ func (d *diagnosis) chooseUser(c *doctor.Config) {
 			c.Password = func() (string, error) { return u.password, nil }
 		}
 	}
+}
+
+// writable is the folder of a user, "" for anonymous, if the user may write there; else "".
+func (d *diagnosis) writable(user string) string {
+	if d.accounts == nil {
+		return ""
+	}
+	own, known := d.accounts.byName[user]
+	if !known && d.accounts.anonymous != nil {
+		own = *d.accounts.anonymous
+	}
+	if own.rights&host.RightWrite == 0 || len(own.rules) > 0 {
+		return ""
+	}
+	return own.root
 }
 
 // shownAs is a name that the server has a certificate for.

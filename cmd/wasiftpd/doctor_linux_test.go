@@ -137,6 +137,16 @@ func TestDoctorNATWithoutPublicAddress(t *testing.T) {
 	r.find("epsv", "ok") // which names no address
 }
 
+// The port is not to blame for an address that is none of the server's.
+func TestDoctorWrongPublicAddress(t *testing.T) {
+	t.Parallel()
+	r := behindNAT(t, forwardControl+forwardData, "--public-address", "203.0.113.77")
+	r.wants("pasv", "elsewhere", publicLine)
+	if r.Faults != 1 {
+		t.Errorf("%d faults: %+v", r.Faults, r.Findings)
+	}
+}
+
 func TestDoctorClosedPorts(t *testing.T) {
 	t.Parallel()
 	r := behindNAT(t, forwardControl, "--public-address", "203.0.113.1")

@@ -118,8 +118,11 @@ url = "`+in.URL+`"
 		t.Errorf("%d %s %s", code, out, stderr)
 	}
 	in.set(false)
-	if code, _, stderr = run(t, nil, "hooks", "retry", "in", "--state-dir", state); code != 0 {
-		t.Error(stderr)
+	if _, stderr = exits(t, 2, nil, "hooks", "retry", "zzz", "--state-dir", state); !strings.HasSuffix(stderr, ": in\n") {
+		t.Errorf("a hook without events: %s", stderr)
+	}
+	if out, _ := exits(t, 0, nil, "hooks", "retry", "in", "--state-dir", state); !strings.Contains(out, "within five seconds") {
+		t.Error(out)
 	}
 	next := map[string]int{}
 	for _, e := range in.until(2 * files) {

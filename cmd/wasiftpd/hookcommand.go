@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -21,7 +24,13 @@ func (p *program) hooksCommand() *cobra.Command {
 	retries := &cobra.Command{Use: "retry HOOK", Short: "Have the events of a hook told now", Args: cobra.ExactArgs(1),
 		Long: "retry ends the pauses between tries to tell a hook. A running server tries within five seconds.",
 		RunE: func(_ *cobra.Command, names []string) error {
-			return p.withSpool(dir, func(s *events.FolderSpool) error { return s.Hurry(context.Background(), names[0]) }, names...)
+			return p.withSpool(dir, func(s *events.FolderSpool) error {
+				err := s.Hurry(context.Background(), names[0])
+				if err == nil {
+					_, err = fmt.Fprintln(p.stdout, "A running server tries within five seconds.")
+				}
+				return err
+			}, names...)
 		}}
 	drops := &cobra.Command{Use: "drop HOOK", Short: "Forget the events of a hook", Args: cobra.ExactArgs(1),
 		Long: "drop forgets all events that are kept for a hook. One that is being told may still arrive.",
@@ -57,7 +66,8 @@ func (p *program) withSpool(given string, work func(*events.FolderSpool) error, 
 		}
 		for _, name := range names {
 			if !known[name] {
-				return usageError{fmt.Errorf("no event is kept for a hook %q%s", name, didYouMean(nearest(name, known)))}
+				return usageError{fmt.Errorf("no event is kept for a hook %q; those with events are: %s", name,
+					cmp.Or(strings.Join(slices.Sorted(maps.Keys(known)), ", "), "none"))}
 			}
 		}
 	}

@@ -267,6 +267,9 @@ func (a *account) notes() []string {
 	add(a.certificate != "", "certificate %q", a.certificate)
 	add(!a.admission.after.IsZero(), "from %s on", a.admission.after.Format(time.RFC3339))
 	add(!a.admission.before.IsZero(), "until %s", a.admission.before.Format(time.RFC3339))
+	for _, r := range a.rules {
+		add(true, "rule %s", ruleText(r))
+	}
 	for _, day := range a.admission.weekdays {
 		add(true, "%v (%s)", day, zone)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,6 +14,24 @@ const ruleHelp = "for all users, leave only `PATH RIGHTS` of their rights below 
 	"to hide it; repeatable. '/in/*.jpg list', '/**/.git none'.\n" +
 	"max=SIZE, accept=NAMES and refuse=NAMES behind the rights limit\n" +
 	"uploads: '/in rw max=20M refuse=*.exe,*.js'"
+
+// noRights are the rights of a rule that hides its path.
+const noRights = "none"
+
+// ruleText writes a rule as [parseRule] reads it.
+func ruleText(r fsbridge.Rule) string {
+	text := r.Pattern + " " + cmp.Or(rightsInWords(r.Rights), noRights)
+	if r.MaxSize > 0 {
+		text += " max=" + sizeText(r.MaxSize)
+	}
+	if len(r.Accept) > 0 {
+		text += " accept=" + strings.Join(r.Accept, ",")
+	}
+	if len(r.Refuse) > 0 {
+		text += " refuse=" + strings.Join(r.Refuse, ",")
+	}
+	return text
+}
 
 // parseRule reads a rule: a pattern, rights, and limits of uploads. A pattern may have
 // spaces in it.
@@ -34,9 +53,9 @@ func parseRule(text string) (r fsbridge.Rule, err error) {
 	}
 	rights := words[len(words)-1]
 	r.Pattern = strings.TrimSpace(left[:strings.LastIndex(left, rights)])
-	if rights != "none" {
+	if rights != noRights {
 		if r.Rights, err = host.ParseRights(rights); err != nil {
-			return r, fmt.Errorf("rule %q: %w, or none", text, err)
+			return r, fmt.Errorf("rule %q: %w, or %s", text, err, noRights)
 		}
 	}
 	_, err = fsbridge.CompileRules([]fsbridge.Rule{r})

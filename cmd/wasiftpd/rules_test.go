@@ -47,6 +47,22 @@ func TestParseRule(t *testing.T) {
 	}
 }
 
+// What check shows of rules can be given to --rule.
+func TestRuleText(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"/in wo max=20M accept=*.jpg,*.png refuse=*.exe", "/a b/** list,write", "/**/.git none"} {
+		r, err := parseRule(text)
+		if got := ruleText(r); err != nil || got != text {
+			t.Errorf("%q is shown as %q, %v", text, got, err)
+		}
+	}
+	config := userTable("a", "root = '.'\nrights = 'rw'\nrules = [{path = '/in', rights = 'wo', max = '1M'}]")
+	out, _ := exits(t, 0, nil, "check", "--config", write(t, t.TempDir(), "c", config))
+	if !strings.Contains(out, ", rule /in wo max=1M") {
+		t.Error(out)
+	}
+}
+
 // The rules of --rule take rights away from every user, and give none. A user's own come
 // behind them.
 func TestRulesOfUsers(t *testing.T) {

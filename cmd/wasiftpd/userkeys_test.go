@@ -43,6 +43,7 @@ func TestUserKeysWithCurl(t *testing.T) {
 		{"hours = ['" + clock(2) + "-" + clock(4) + "', '" + clock(5) + "-" + clock(6) + "']", list("530")},
 		{"tls_required = true", append(list("530"), attempt{[]string{"--ssl-reqd", "-k", "SERVER/"}, ""})},
 		{"rights = 'ro'", append(list(""), attempt{[]string{"-T", small, "SERVER/"}, "550"})},
+		{"rules = [{path = '/in', rights = 'none'}]", append(list(""), attempt{[]string{"SERVER/in/"}, "550"})},
 		{"rules = [{path = '/in', rights = ''}]", append(list(""), attempt{[]string{"SERVER/in/"}, "550"})},
 		{"rules = [{path = '/in', rights = 'wo', max = 1000}]", []attempt{
 			{[]string{"-T", write(t, dir, "short", "z"), "SERVER/in/"}, ""}, {[]string{"-T", small, "SERVER/in/"}, "552"},

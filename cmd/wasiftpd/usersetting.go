@@ -36,7 +36,7 @@ var userSettings = []userSetting{
 	{"root", false, "the user's folder, counted from that of this file. %u is the user's name",
 		`"/srv/%u"`, text((*entry).setRoot)},
 	{"rights", false, host.RightsHelp, `"rw"`, text((*entry).setRights)},
-	{"rules", false, "other rights for folders: the rule of the nearest folder holds. rights = \"\" hides it;\n" +
+	{"rules", false, "other rights for folders: the rule of the nearest folder holds. rights = \"none\" hides it;\n" +
 		"max, accept and refuse limit uploads",
 		`[{path = "/archive/**", rights = "ro"}, {path = "/in", rights = "wo", max = "20M", refuse = ["*.exe"]}]`, (*entry).setRules},
 	{"charset", false, "the character set of the user's client, for names of files", `"Shift_JIS"`, text((*entry).setCharset)},
@@ -209,8 +209,11 @@ var ruleKeys = map[string]func(r *fsbridge.Rule, v *node) error{
 		return nil
 	},
 	"rights": func(r *fsbridge.Rule, v *node) (err error) {
-		if v.text != "" || v.kind != unstable.String {
-			r.Rights, err = host.ParseRights(v.text)
+		if v.kind == unstable.String && (v.text == "" || v.text == noRights) {
+			return nil
+		}
+		if r.Rights, err = host.ParseRights(v.text); err != nil {
+			err = fmt.Errorf("%w, or %s", err, noRights)
 		}
 		return err
 	},

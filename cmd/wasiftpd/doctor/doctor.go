@@ -54,11 +54,11 @@ type Config struct {
 	Step time.Duration
 }
 
-// Told is what the configuration of the server says it announces. The zero value is that
-// nothing is known.
+// Told is what the configuration of the server says. The zero value is that nothing is known.
 type Told struct {
-	FirstPort, LastPort uint16
+	FirstPort, LastPort uint16 // that PASV and EPSV announce
 	Addresses           []netip.Addr
+	Writable            string // the folder of the user, if the user may write there
 }
 
 const usualStep = 10 * time.Second

@@ -97,6 +97,10 @@ func TestPlantedFaults(t *testing.T) {
 			"implicit-listen"},
 		{"expired", func(t *testing.T, f *fake, c *Config) { f.tls, c.Roots = certified(t, "127.0.0.1", -3) },
 			"certificate", "expired", Fault, "tls-acme"},
+		{"expired, so that no session is resumed", func(t *testing.T, f *fake, c *Config) {
+			f.tls, c.Roots = certified(t, "127.0.0.1", -3)
+			c.Insecure = true
+		}, "data-tls", "skipped", Skipped, ""},
 		{"expires soon", func(t *testing.T, f *fake, c *Config) { f.tls, c.Roots = certified(t, "127.0.0.1", 3) },
 			"certificate", "soon", Warning, "tls-acme"},
 		{"another name", func(t *testing.T, f *fake, c *Config) {
@@ -164,6 +168,9 @@ func TestPlantedFaults(t *testing.T) {
 			}
 		}, "data-tls", "unresumable", Fault, `tls-data-resumption = "prefer"`},
 		{"no rights", func(_ *testing.T, f *fake, _ *Config) { f.replies["STOR"] = "550 no" }, "upload", "denied", Note, "rights"},
+		{"a folder of another owner", func(_ *testing.T, f *fake, c *Config) {
+			f.replies["STOR"], c.Told.Writable = "550 no", "/srv/ann"
+		}, "upload", "unwritable", Fault, ""},
 		{"full", func(_ *testing.T, f *fake, _ *Config) { f.replies["STOR"] = "452 disk full" }, "upload", "full", Fault,
 			"quota-per-user"},
 		{"line ends changed", func(_ *testing.T, f *fake, _ *Config) {

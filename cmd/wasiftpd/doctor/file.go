@@ -21,6 +21,11 @@ var fileChecks = []Check[*exam]{
 				Do:  "If the user should: change the user's rights and the rules; on the server, the owner of the folder.",
 				Set: `rights = "rw"`,
 			},
+			"unwritable": {
+				Level: Fault, Means: "The configuration lets this user write, and the system does not let the server.",
+				Do: "Give {folder} to the user that the server runs as, by chown; under systemd name it in ReadWritePaths= of the " +
+					"unit, too. The server's log has what the system said.",
+			},
 			"full": {
 				Level: Fault, Means: "The disk is full, or the user's quota is used up.", Do: "Make room, or raise the quota.",
 				Set: `quota-per-user = "10G"`,
@@ -137,6 +142,9 @@ func upload(ctx context.Context, x *exam) []Outcome {
 		return One("full", t.reply.String())
 	case t.err == nil && t.stage == stageCommand && t.reply.is(5):
 		x.file = ""
+		if x.Told.Writable != "" {
+			return One("unwritable", t.reply.String(), "folder", x.Told.Writable)
+		}
 		return One("denied", t.reply.String())
 	case t.err != nil && t.stage >= stageMove && kindOf(t.err) == "silent":
 		return One("stalled", fmt.Sprintf("After %d of %d bytes nothing moved within %v.", t.moved, len(x.content), 3*x.Step))

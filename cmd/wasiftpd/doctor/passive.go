@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"time"
 )
 
 // dataChecks are those of passive data connections.
@@ -35,6 +36,10 @@ var dataChecks = []Check[*exam]{
 			"other": {
 				Level: Warning, Means: "The data connection goes to another address than the control connection. Strict clients refuse that.",
 				Do: "If {announced} is not an address of the server, have it announce the right one.", Set: `public-address = "{public}"`,
+			},
+			"elsewhere": {
+				Level: Fault, Means: "EPSV works, as it names no address. PASV sends clients where no data connection comes about.",
+				Do: "Have the server announce the address that clients reach it at.", Set: `public-address = "{public}"`,
 			},
 			"rewritten": rewritten,
 		}),
@@ -160,13 +165,19 @@ func pasv(ctx context.Context, x *exam) []Outcome {
 	if !t.at.IsValid() {
 		return outcomes
 	}
-	if bad := x.compare(t.at); len(bad) > 0 {
-		if outcomes[0].Kind == "ok" {
-			return bad
-		}
-		return append(bad, outcomes...)
+	bad := x.compare(t.at)
+	switch {
+	case len(bad) == 0:
+		return outcomes
+	case outcomes[0].Kind == "ok":
+		return bad
+	case bad[0].Kind == "other" && x.method == "EPSV" && t.stage == stageDial:
+		// The ports are open at the server's own address, so nothing is said of them.
+		bad[0].Kind = "elsewhere"
+		bad[0].Happened += " Port " + fmt.Sprintf("%d there: %s.", t.at.Port(), inWords(t.err))
+		return bad
 	}
-	return outcomes
+	return append(bad, outcomes...)
 }
 
 // lost says whether an announced address leads nowhere for clients who reach the server at
@@ -296,6 +307,8 @@ func dataTLS(ctx context.Context, x *exam) []Outcome {
 		return One("failed", "LIST: "+first.String()+".")
 	case first.stage != stageDone:
 		return first.failed("LIST")
+	case !first.resumed && time.Now().After(x.state.PeerCertificates[0].NotAfter):
+		return One("skipped", "The certificate has expired, so the doctor itself resumes no TLS session.")
 	case !first.resumed && !x.ticket:
 		return One("no-ticket", "The server gave no ticket to resume the session by.")
 	case !first.resumed:

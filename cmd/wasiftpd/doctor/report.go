@@ -86,5 +86,15 @@ func (r *Report) Summary() string {
 		}
 		return fmt.Sprintf("%d %ss", n, word)
 	}
-	return count(r.Faults, "fault") + ", " + count(r.Warnings, "warning") + "."
+	skipped := 0
+	for _, f := range r.Findings {
+		if f.Level == Skipped {
+			skipped++
+		}
+	}
+	text := count(r.Faults, "fault") + ", " + count(r.Warnings, "warning")
+	if skipped > 0 {
+		text += ", " + count(skipped, "check") + " skipped"
+	}
+	return text + "."
 }

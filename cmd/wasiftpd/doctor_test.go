@@ -76,6 +76,20 @@ func TestDoctorHere(t *testing.T) {
 	}
 }
 
+// Who may write by the configuration, and can't, is told of the folder's owner. The server
+// that runs here has other rights than the configuration, as a folder of root's would have it.
+func TestDoctorUnwritableFolder(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	s := start(t, "--root", root, "--user", "ann:secret:ro")
+	for rights, kind := range map[string]string{"rw": "unwritable", "ro": "denied"} {
+		r := examine(t, program{}, nil, "--listen", s.addr, "--root", root, "--user", "ann:secret:"+rights)
+		if f := r.find("upload", kind); kind == "unwritable" && !strings.Contains(f.Do, "Give "+root+" to") {
+			t.Errorf("to do is %q", f.Do)
+		}
+	}
+}
+
 // Under --tls-data-resumption require the doctor sees that a new session is refused.
 func TestDoctorResumption(t *testing.T) {
 	t.Parallel()

@@ -225,7 +225,8 @@ func TestDoctorText(t *testing.T) {
 	s := start(t, "--root", t.TempDir())
 	code, stdout, stderr := run(t, nil, "doctor", "ftp://"+s.addr)
 	for _, line := range []string{
-		"warning  auth-tls       ", "                     set          tls-acme = [\"ftp.example.org\"]", "no faults, 1 warning, 1 check skipped.\n",
+		"warning  auth-tls       ", "                     set          tls-acme = [\"ftp.example.org\"]",
+		"no faults, 1 warning, 1 check skipped.\n",
 	} {
 		if !strings.Contains(stdout, strings.TrimLeft(line, " ")) {
 			t.Errorf("%q is missing in\n%s", line, stdout)

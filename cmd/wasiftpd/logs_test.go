@@ -283,7 +283,8 @@ func TestTransferLogByTools(t *testing.T) {
 	}
 }
 
-// TestWhoUploaded: the manual's recipes find who uploaded what in the last week.
+// TestWhoUploaded: the manual's recipes find who uploaded what in the last week, also in logs that logrotate has
+// compressed.
 func TestWhoUploaded(t *testing.T) {
 	t.Parallel()
 	tool(t, "jq")
@@ -302,15 +303,17 @@ func TestWhoUploaded(t *testing.T) {
 	s.stop()
 	const old = "Wed Mar  4 05:06:07 2020 2 192.0.2.1 12 /old b _ i r ann ftp 0 * c\n" +
 		"Wed Mar  4 05:06:07 2020 2 192.0.2.1 12 /old b _ o r ann ftp 0 * c\n"
-	write(t, dir, "xferlog", old+content(t, filepath.Join(dir, "xferlog")))
-	write(t, dir, "log", `{"time":"2020-03-04T05:06:07Z","level":"INFO","msg":"uploaded","user":"ann","path":"/old"}`+"\n"+
-		content(t, filepath.Join(dir, "log")))
-	recipes := regexp.MustCompile("(?s)```console\n(\\$ jq .*?)\n(\\$ for .*?)\n```").FindStringSubmatch(content(t, "README.md"))
+	for _, name := range []string{"log", "xferlog"} {
+		outputOf(t, "gzip", "-S", ".2.gz", filepath.Join(dir, name))
+	}
+	write(t, dir, "xferlog", old)
+	write(t, dir, "log", `{"time":"2020-03-04T05:06:07Z","level":"INFO","msg":"uploaded","user":"ann","path":"/old"}`+"\n")
+	recipes := regexp.MustCompile("(?s)```console\n# journalctl [^\n]*\n(# zcat .*?)\n(# for .*?)\n```").FindStringSubmatch(content(t, "README.md"))
 	if recipes == nil {
 		t.Fatal("the manual has no recipes")
 	}
 	for _, recipe := range recipes[1:] {
-		script := strings.ReplaceAll(strings.TrimPrefix(recipe, "$ "), "/var/log/wasiftpd", dir)
+		script := strings.ReplaceAll(strings.TrimPrefix(recipe, "# "), "/var/log/wasiftpd", dir)
 		out := outputOf(t, "sh", "-c", script)
 		if strings.Count(out, "\n") != 2 || !strings.Contains(out, "first.txt") || !strings.Contains(out, "second.txt") ||
 			strings.Count(out, "ann") != 2 {

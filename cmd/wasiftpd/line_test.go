@@ -14,10 +14,12 @@ import (
 
 // A line is, byte for byte, that of slog's handlers.
 func FuzzLine(f *testing.F) {
-	for _, text := range []string{"", "a", "a b", "a=b", `"`, `\`, "\x7f", "\u2028", "ä", "\xff", "<&>", "\u0085", "\U000e0001", "\x00\n"} {
+	for _, text := range []string{"", "a", "a b", "a=b", `"`, `\`, "\x7f", "\u2028",
+		"ä", "\xff", "<&>", "\u0085", "\U000e0001", "\x00\n"} {
 		f.Add(text, "key", int64(1), 1.5)
 	}
-	for _, n := range []float64{0, -1, 1e-7, 0.0001, 0.00001, 1e15, 1e20, 1e21, 123456789, math.MaxFloat64, math.Inf(1), math.NaN(), 0.1} {
+	for _, n := range []float64{0, -1, 1e-7, 0.0001, 0.00001, 1e15, 1e20, 1e21, 123456789,
+		math.MaxFloat64, math.Inf(1), math.NaN(), 0.1} {
 		f.Add("a", "b c", int64(n), n)
 	}
 	f.Fuzz(func(t *testing.T, text, key string, n int64, number float64) {

@@ -308,7 +308,8 @@ func TestWhoUploaded(t *testing.T) {
 	}
 	write(t, dir, "xferlog", old)
 	write(t, dir, "log", `{"time":"2020-03-04T05:06:07Z","level":"INFO","msg":"uploaded","user":"ann","path":"/old"}`+"\n")
-	recipes := regexp.MustCompile("(?s)```console\n# journalctl [^\n]*\n(# zcat .*?)\n(# for .*?)\n```").FindStringSubmatch(content(t, "README.md"))
+	recipes := regexp.MustCompile("(?s)```console\n# journalctl [^\n]*\n(# zcat .*?)\n(# for .*?)\n```").
+		FindStringSubmatch(content(t, "README.md"))
 	if recipes == nil {
 		t.Fatal("the manual has no recipes")
 	}

@@ -33,7 +33,8 @@ const (
 func (o *options) addUpgradeTo(f *pflag.FlagSet) {
 	o.upgradeTimeout = time.Hour
 	f.Func("upgrade-timeout", "after an upgrade (SIGUSR2), let the sessions of the old process go on\nfor `TIME`. "+
-		"Then those that rest end, and the others after their\ntransfer; 0 is for ever (default 1h)", duration(&o.upgradeTimeout, 0, "10m or 1h, nor 0"))
+		"Then those that rest end, and the others after their\ntransfer; 0 is for ever (default 1h)",
+		duration(&o.upgradeTimeout, 0, "10m or 1h, nor 0"))
 }
 
 // predecessor is the process that this one takes over from. nil is none.

@@ -323,6 +323,21 @@ func TestWhoUploaded(t *testing.T) {
 	}
 }
 
+// The filter knows a time by any number of digits: those that are zero at its end are not written.
+func TestFail2banTimes(t *testing.T) {
+	t.Parallel()
+	regex := tool(t, "fail2ban-regex")
+	var lines strings.Builder
+	for _, digits := range []string{"", ".1", ".12", ".123", ".1234", ".12345", ".123456", ".1234567", ".12345678", ".123456789"} {
+		fmt.Fprintf(&lines, `{"time":"2026-12-01T00:50:01%sZ","level":"WARN","msg":"login failed","session":2,"client":"192.0.2.7:4",`+
+			`"user":"ann","err":"wrong"}`+"\n", digits)
+	}
+	out := outputOf(t, regex, write(t, t.TempDir(), "log", lines.String()), "packaging/fail2ban/filter.d/wasiftpd.conf")
+	if !strings.Contains(out, "10 matched") {
+		t.Error(out)
+	}
+}
+
 // TestFail2ban: the filter that is shipped finds each login that has failed, whoever the
 // client says to be, and nothing else.
 func TestFail2ban(t *testing.T) {

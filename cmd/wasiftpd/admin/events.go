@@ -40,13 +40,14 @@ func (r *events) add(e host.Event) {
 	}
 }
 
-// after returns the events that are kept of those behind a number. With wait it waits until
-// there is one, or ctx ends.
-func (r *events) after(ctx context.Context, number uint64, wait bool) (found []numbered) {
+// after returns the events that are kept of those behind a number, but only the latest if there
+// are more than most. With wait it waits until there is one, or ctx ends.
+func (r *events) after(ctx context.Context, number uint64, most int, wait bool) (found []numbered) {
 	for {
 		r.mu.Lock()
-		first := r.last - uint64(len(r.ring)) + 1
-		for n := max(number+1, first); n <= r.last; n++ {
+		number = max(number, r.last-uint64(min(most, len(r.ring))))
+		found = make([]numbered, 0, r.last-number)
+		for n := number + 1; n <= r.last; n++ {
 			found = append(found, numbered{n, r.ring[(n-1)%kept]})
 		}
 		if len(found) > 0 || !wait {

@@ -167,7 +167,7 @@ func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) {
 		v.Faults = append(v.Faults, err)
 		wanted = func(host.Event) json.RawMessage { return nil }
 	}
-	for _, e := range slices.Backward(s.events.after(r.Context(), 0, false)) {
+	for _, e := range slices.Backward(s.events.after(r.Context(), 0, kept, false)) {
 		if len(v.Events) < latest && e.number <= v.Last && wanted(e.Event) != nil {
 			v.Events = append(v.Events, rowOf(s.config.Record(e.Event)))
 		}
@@ -178,7 +178,7 @@ func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) {
 // guessers are the addresses of failed logins among the events that are kept, the worst first.
 func (s *Server) guessers() (all []guesser) {
 	at := map[netip.Addr]int{}
-	for _, e := range s.events.after(context.Background(), 0, false) {
+	for _, e := range s.events.after(context.Background(), 0, kept, false) {
 		if e.Kind != host.LoginFailed {
 			continue
 		}

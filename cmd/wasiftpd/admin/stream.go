@@ -28,7 +28,7 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	all := []json.RawMessage{}
-	for _, e := range s.events.after(r.Context(), 0, false) {
+	for _, e := range s.events.after(r.Context(), 0, kept, false) {
 		if line := wanted(e.Event); line != nil {
 			all = append(all, line)
 		}
@@ -98,7 +98,7 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, wanted fun
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), quiet)
-		found := s.events.after(ctx, last, true)
+		found := s.events.after(ctx, last, mostAtOnce, true)
 		cancel()
 		if r.Context().Err() != nil || !out.to.still() {
 			return
@@ -107,7 +107,6 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, wanted fun
 			out.comment()
 			continue
 		}
-		found = found[max(0, len(found)-mostAtOnce):]
 		if missed := found[0].number - last - 1; missed > 0 {
 			out.send("missed", 0, fmt.Appendf(nil, `{"time":%q,"level":"WARN","msg":"events missed","events":%d}`,
 				time.Now().Format(time.RFC3339Nano), missed))

@@ -95,10 +95,8 @@ func (u urgency) Handle(ctx context.Context, record slog.Record) error {
 }
 
 func (u urgency) write(ctx context.Context, record slog.Record) error {
-	var room [512]byte
-	if line, ok := appendLine(room[:0], record, u.json); ok && u.bare {
-		_, err := u.lines.Write(line)
-		return err
+	if u.bare && u.lines.writeRecord(record, u.json) {
+		return nil
 	}
 	return u.Handler.Handle(ctx, record)
 }
@@ -113,27 +111,43 @@ func (u urgency) WithGroup(name string) slog.Handler {
 	return urgency{u.Handler.WithGroup(name), u.lines, u.json, false}
 }
 
-// Write takes whole lines, and never fails. After it has dropped lines it drops all
-// others until run takes what waits, so that their number is logged where they are missing.
+// Write takes whole lines, and never fails.
 func (b *backlog) Write(lines []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.dropped > 0 || b.writing+len(b.waiting)+len(lines) > maxBacklog {
+	b.add(append(b.waiting, lines...))
+	return len(lines), nil
+}
+
+// writeRecord writes the line of a record, if it can.
+func (b *backlog) writeRecord(r slog.Record, json bool) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	waiting, ok := appendLine(b.waiting, r, json)
+	if ok {
+		b.add(waiting)
+	}
+	return ok
+}
+
+// add takes the lines that waiting has behind those of b. After it has dropped lines it drops all
+// others until run takes what waits, so that their number is logged where they are missing.
+func (b *backlog) add(waiting []byte) {
+	if b.dropped > 0 || b.writing+len(waiting) > maxBacklog {
 		b.outage.begin(errSlow)
-		n := bytes.Count(lines, []byte("\n"))
+		n := bytes.Count(waiting[len(b.waiting):], []byte("\n"))
 		b.dropped += n
 		b.lost.Add(uint64(n))
 	} else {
 		if len(b.waiting) == 0 {
 			b.gathered.Reset(gatherTime)
 		}
-		b.waiting = append(b.waiting, lines...)
+		b.waiting = waiting
 	}
 	if !b.due && (b.dropped > 0 || len(b.waiting) >= enoughLines) {
 		b.due = true
 		b.rouse()
 	}
-	return len(lines), nil
 }
 
 // hurry makes run take what waits now.

@@ -254,7 +254,7 @@ func BenchmarkBacklog(b *testing.B) {
 			b.ReportAllocs()
 			for n := 0; n < b.N; n += 1000 {
 				lines := newBacklog(to, "text")
-				o := observer{lines.logger("text")}
+				o := newObserver(lines.logger("text"))
 				for range min(1000, b.N-n) {
 					o.Observe(e)
 					runtime.Gosched()
@@ -315,7 +315,7 @@ func TestThreat40Strangers(t *testing.T) {
 		to := newPipe()
 		b := newBacklog(to, "text")
 		r := newRepetitions(b.logger("text").Handler())
-		o := observer{slog.New(r)}
+		o := newObserver(slog.New(r))
 		for i := range 15_000 {
 			stranger := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 1024)
 			o.Observe(host.Event{Kind: host.LoginFailed, Client: stranger, User: strings.Repeat("x", 100), Err: host.ErrDenied})

@@ -73,11 +73,10 @@ func (h journalOf) Handle(ctx context.Context, r slog.Record) error {
 	}
 	e := entryOfJournal{strings.TrimSuffix(text.String(), "\n"), priorityOf(r.Level), map[string]string{}}
 	e.fields["FTP_EVENT"] = r.Message
-	all.Attrs(func(a slog.Attr) bool {
+	eachAttr(all, func(a slog.Attr) {
 		if key := "FTP_" + strings.ReplaceAll(strings.ToUpper(h.group+a.Key), " ", "_"); a.Key != "" {
 			e.fields[key] = a.Value.Resolve().String()
 		}
-		return true
 	})
 	e.fields["SYSLOG_IDENTIFIER"] = "wasiftpd"
 	h.mu.RLock()

@@ -14,42 +14,44 @@ import (
 // of their cost: a server of small files writes as many lines as files. ok is false for what it
 // leaves to them.
 func appendLine(b []byte, r slog.Record, json bool) (line []byte, ok bool) {
-	l := liner{b, json, true}
+	l := liner{line: b, start: len(b), json: json, ok: true}
 	if json {
 		l.line = append(l.line, '{')
 	}
 	l.attr(slog.Time(slog.TimeKey, r.Time))
 	l.attr(slog.String(slog.LevelKey, r.Level.String()))
 	l.attr(slog.String(slog.MessageKey, r.Message))
-	r.Attrs(func(a slog.Attr) bool { return l.attr(a) })
+	eachAttr(r, l.attr)
 	if json {
 		l.line = append(l.line, '}')
 	}
 	return append(l.line, '\n'), l.ok && r.PC == 0 && !r.Time.IsZero()
 }
 
-// jsonLine is the line of a record in JSON, without its end.
-func jsonLine(r slog.Record) []byte {
-	if line, ok := appendLine(nil, r, true); ok {
+// appendJSON appends the line of a record in JSON, without its end.
+func appendJSON(b []byte, r slog.Record) []byte {
+	if line, ok := appendLine(b, r, true); ok {
 		return line[:len(line)-1]
 	}
-	var line bytes.Buffer
-	slog.NewJSONHandler(&line, &slog.HandlerOptions{Level: r.Level}).Handle(context.Background(), r)
-	return bytes.TrimRight(line.Bytes(), "\n")
+	line := bytes.NewBuffer(b)
+	slog.NewJSONHandler(line, &slog.HandlerOptions{Level: r.Level}).Handle(context.Background(), r)
+	return bytes.TrimSuffix(line.Bytes(), []byte("\n"))
 }
 
 // liner writes the attributes of a line.
 type liner struct {
-	line []byte
-	json bool
-	ok   bool
+	line  []byte
+	start int // of the line, behind others
+	json  bool
+	ok    bool
 }
 
-// attr writes an attribute. It returns false, for good, if it can't.
-func (l *liner) attr(a slog.Attr) bool {
-	if n := len(l.line); l.json && l.line[n-1] != '{' {
+// attr writes an attribute. l is no longer ok if it can't.
+func (l *liner) attr(a slog.Attr) {
+	switch n := len(l.line) - l.start; {
+	case l.json && n > len("{"):
 		l.line = append(l.line, ',')
-	} else if !l.json && n > 0 {
+	case !l.json && n > 0:
 		l.line = append(l.line, ' ')
 	}
 	if l.text(a.Key); l.json {
@@ -73,7 +75,6 @@ func (l *liner) attr(a slog.Attr) bool {
 	default:
 		l.ok = false
 	}
-	return l.ok
 }
 
 func (l *liner) text(s string) {
@@ -92,12 +93,25 @@ func (l *liner) text(s string) {
 // isWord says whether a text needs no quotes.
 func isWord(s string) bool {
 	for _, r := range s {
-		if r == '"' || r == '=' || r == utf8.RuneError || r != 0x7f && (unicode.IsSpace(r) || !unicode.IsPrint(r)) {
+		switch {
+		case r < utf8.RuneSelf:
+			if !wordBytes[r] {
+				return false
+			}
+		case r == utf8.RuneError, unicode.IsSpace(r), !unicode.IsPrint(r):
 			return false
 		}
 	}
 	return s != ""
 }
+
+// wordBytes are the characters of ASCII that may stand in a word.
+var wordBytes = func() (all [utf8.RuneSelf]bool) {
+	for c := '!'; c < utf8.RuneSelf; c++ {
+		all[c] = c != '"' && c != '='
+	}
+	return all
+}()
 
 // isPlain says whether a text stands in JSON as it is.
 func isPlain(s string) bool {
@@ -122,7 +136,10 @@ func (l *liner) time(t time.Time) {
 	l.ok = l.ok && t.Year() > 0 && t.Year() < 10000
 	if l.json {
 		l.line = append(t.AppendFormat(append(l.line, '"'), time.RFC3339Nano), '"')
-	} else {
-		l.line = t.AppendFormat(l.line, "2006-01-02T15:04:05.000Z07:00")
+		return
 	}
+	// The time package has a quick way for RFC 3339. With 100 µs it writes 4 digits of the second.
+	l.line = t.Truncate(time.Millisecond).Add(100*time.Microsecond).AppendFormat(l.line, time.RFC3339Nano)
+	digits := bytes.LastIndexByte(l.line, '.')
+	l.line = append(l.line[:digits+len(".000")], l.line[digits+len(".0000"):]...)
 }

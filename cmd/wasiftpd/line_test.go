@@ -45,7 +45,7 @@ func FuzzLine(f *testing.F) {
 // What the log has at most is written without the help of slog.
 func TestLineOfAnEvent(t *testing.T) {
 	t.Parallel()
-	r := record(host.Event{
+	r := record(&host.Event{
 		Kind: host.Downloaded, Time: time.Now(), Session: 12, Client: netip.MustParseAddrPort("192.0.2.1:4711"), User: "ann",
 		Path: "/a/b.jpg", Verb: "RETR", Bytes: 4096, Duration: 123 * time.Microsecond,
 	})

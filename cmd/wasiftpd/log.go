@@ -56,11 +56,16 @@ func (all observers) Observe(e host.Event) {
 }
 
 // observer logs what happens: a line for each event.
-type observer struct{ *slog.Logger }
+type observer struct {
+	*slog.Logger
+	event *host.Event // the latest; a record of it is written before the next one comes
+}
+
+func newObserver(to *slog.Logger) observer { return observer{to, new(host.Event)} }
 
 // levels are those of the events that are not logged at level Info. A client causes those
 // at Debug many times a minute without touching a file.
-var levels = map[host.EventKind]slog.Level{
+var levels = [math.MaxUint8 + 1]slog.Level{
 	host.Connected: slog.LevelDebug, host.Listed: slog.LevelDebug,
 	host.Refused: slog.LevelWarn, host.LoginFailed: slog.LevelWarn,
 	host.UploadFailed: slog.LevelWarn, host.DataRefused: slog.LevelWarn, host.Forbidden: slog.LevelWarn,
@@ -112,42 +117,76 @@ func allowance(e host.Event) context.Context {
 }
 
 // isTransfer says whether an event ends the transfer of a file.
-func isTransfer(e host.Event) bool {
-	return e.Kind == host.Downloaded || e.Kind == host.Uploaded || e.Kind == host.UploadFailed
+func isTransfer(k host.EventKind) bool {
+	return k == host.Downloaded || k == host.Uploaded || k == host.UploadFailed
 }
 
 // Observe implements [host.Observer].
 func (o observer) Observe(e host.Event) {
 	if ctx := allowance(e); o.Enabled(ctx, levelOf(e)) {
-		o.Handler().Handle(ctx, record(e))
+		*o.event = e
+		o.Handler().Handle(ctx, record(o.event))
 	}
 }
 
-// record is an event as a record of the log. The manual has a table of the attributes.
-func record(e host.Event) slog.Record {
-	attrs := make([]slog.Attr, 0, 24)
+// record is an event as a record of the log. The attributes are made when they are written, and
+// kept nowhere.
+func record(e *host.Event) slog.Record {
+	r := slog.NewRecord(cmp.Or(e.Time, time.Now()), levelOf(*e), message(*e), 0) // the event may have waited
+	r.AddAttrs(slog.Any("", (*eventValue)(e)))
+	return r
+}
+
+// eventValue stands in a record for the attributes of an event.
+type eventValue host.Event
+
+// LogValue implements [slog.LogValuer].
+func (e *eventValue) LogValue() slog.Value {
+	var attrs []slog.Attr
+	e.each(func(a slog.Attr) { attrs = append(attrs, a) })
+	return slog.GroupValue(attrs...)
+}
+
+// eachAttr calls do with each attribute of a record, and of the event that it may have.
+func eachAttr(r slog.Record, do func(slog.Attr)) {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Value.Kind() == slog.KindLogValuer {
+			if e, is := a.Value.Any().(*eventValue); is {
+				e.each(do)
+				return true
+			}
+		}
+		do(a)
+		return true
+	})
+}
+
+// each calls do with each attribute of an event. The manual has a table of them.
+func (e *eventValue) each(do func(slog.Attr)) {
 	add := func(given bool, a slog.Attr) {
 		if given {
-			attrs = append(attrs, a)
+			do(a)
 		}
 	}
 	text := func(key, value string) { add(value != "", slog.String(key, value)) }
 	address := func(key string, at netip.AddrPort) {
 		if at.IsValid() {
-			attrs = append(attrs, slog.String(key, at.String()))
+			do(slog.String(key, at.String()))
 		}
 	}
 	switch {
 	case e.Kind == host.Dropped:
-		attrs = append(attrs, slog.Int("events", e.Count))
+		do(slog.Int("events", e.Count))
 	case e.Ban != nil:
-		attrs = append(attrs, slog.String("network", e.Ban.Network.String()), slog.Int("failures", e.Ban.Failures),
-			slog.Time("until", e.Ban.Until.Round(time.Second)))
+		do(slog.String("network", e.Ban.Network.String()))
+		do(slog.Int("failures", e.Ban.Failures))
+		do(slog.Time("until", e.Ban.Until.Round(time.Second)))
 	default:
-		attrs = append(attrs, slog.Uint64("session", e.Session), slog.String("client", e.Client.String()))
+		do(slog.Uint64("session", e.Session))
+		do(slog.String("client", e.Client.String()))
 		address("server", e.Server)
 	}
-	transfer := isTransfer(e)
+	transfer := isTransfer(e.Kind)
 	moved := transfer || e.Kind == host.Copied || e.Kind == host.Hashed
 	text("host", e.Host)
 	if e.TLSVersion != 0 {
@@ -166,22 +205,21 @@ func record(e host.Event) slog.Record {
 	add(moved || e.Duration != 0, slog.Float64("seconds", math.Round(seconds*1000)/1000))
 	add(transfer && e.Bytes > 0 && seconds > 0, slog.Int64("rate", int64(float64(e.Bytes)/seconds)))
 	add(transfer, slog.Int64("offset", e.Offset))
-	add(transfer, slog.String("mode", mode(e)))
+	if transfer {
+		do(slog.String("mode", e.mode()))
+	}
 	add(transfer, slog.Bool("data_tls", e.TLS))
 	add(moved, slog.Bool("complete", e.Err == nil && e.Kind != host.UploadFailed))
 	add(e.TLS && e.Kind == host.Uploaded, slog.Bool("tls_closed", e.TLSClosed))
 	add(e.Reply != 0, slog.Int("reply", e.Reply))
 	text("reason", e.Reason)
 	if e.Err != nil {
-		attrs = append(attrs, slog.String("err", e.Err.Error()))
+		do(slog.String("err", e.Err.Error()))
 	}
-	record := slog.NewRecord(cmp.Or(e.Time, time.Now()), levelOf(e), message(e), 0) // the event may have waited
-	record.AddAttrs(attrs...)                                                       // at once, for further calls make the slice anew
-	return record
 }
 
 // mode is how the bytes of a transfer crossed the data connection.
-func mode(e host.Event) string {
+func (e *eventValue) mode() string {
 	switch {
 	case e.ASCII && e.Deflated:
 		return "ascii-z"

@@ -78,7 +78,7 @@ func TestEvents(t *testing.T) {
 	} {
 		var b strings.Builder
 		test.event.Session, test.event.Client = 7, client
-		observer{newLogger(&b, "text")}.Observe(test.event)
+		newObserver(newLogger(&b, "text")).Observe(test.event)
 		got := b.String()
 		if test.want != "" {
 			_, got, _ = strings.Cut(got, " ")
@@ -133,8 +133,8 @@ func TestThreat22LogInjection(t *testing.T) {
 	event := host.Event{Kind: host.Renamed, Session: 7, Client: client, User: nasty, Path: nasty, To: nasty,
 		Argument: nasty, Reason: nasty, Err: errors.New(nasty)}
 	var text, records strings.Builder
-	observer{newLogger(&text, "text")}.Observe(event)
-	observer{newLogger(&records, "json")}.Observe(event)
+	newObserver(newLogger(&text, "text")).Observe(event)
+	newObserver(newLogger(&records, "json")).Observe(event)
 
 	for _, key := range []string{"user", "path", "to", "argument", "reason", "err"} {
 		if want := " " + key + "=" + strconv.Quote(nasty); !strings.Contains(text.String(), want) {

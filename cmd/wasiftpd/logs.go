@@ -98,7 +98,7 @@ func (l *logs) openFiles(o *options) error {
 			return err
 		}
 		l.lost["transfer log"] = append(l.lost["transfer log"], &lines.lost)
-		l.transfers = &transferLog{lines}
+		l.transfers = &transferLog{to: lines}
 	}
 	return nil
 }

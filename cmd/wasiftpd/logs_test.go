@@ -205,7 +205,7 @@ func TestThreat22TransferLog(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{nasty, "", " ", "a b", "\u2028", "\u00a0", "ä", "\xff"} {
 		for _, kind := range []host.EventKind{host.Downloaded, host.Uploaded, host.UploadFailed, host.Deleted} {
-			line := string(xferlog(host.Event{
+			line := string(new(transferLog).xferlog(&host.Event{
 				Kind: kind, Verb: "DELE", Client: client, User: name, Path: name, Time: time.Now(), Err: errors.New(nasty),
 			}))
 			text, whole := strings.CutSuffix(line, "\n")
@@ -217,16 +217,16 @@ func TestThreat22TransferLog(t *testing.T) {
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	e := host.Event{Kind: host.Uploaded, Time: at, Client: client, User: "ann", Path: "/a b", Bytes: 12,
 		Duration: 1600 * time.Millisecond}
-	if got, want := string(xferlog(e)), "Wed Mar  4 05:06:07 2026 2 192.0.2.1 12 /a_b b _ i r ann ftp 0 * c\n"; got != want {
+	if got, want := string(new(transferLog).xferlog(&e)), "Wed Mar  4 05:06:07 2026 2 192.0.2.1 12 /a_b b _ i r ann ftp 0 * c\n"; got != want {
 		t.Errorf("the line is %q, want %q", got, want)
 	}
 	e.Kind, e.ASCII, e.Deflated, e.User, e.Err = host.Downloaded, true, true, "anonymous@a.example.org", errors.New("reset")
 	want := "Wed Mar  4 05:06:07 2026 2 192.0.2.1 12 /a_b a C o a anonymous@a.example.org ftp 0 * i\n"
-	if got := string(xferlog(e)); got != want {
+	if got := string(new(transferLog).xferlog(&e)); got != want {
 		t.Errorf("the line is %q, want %q", got, want)
 	}
 	for _, other := range []host.EventKind{host.Listed, host.Made, host.LoggedIn, host.Hashed} {
-		if got := xferlog(host.Event{Kind: other, Time: at}); got != nil {
+		if got := new(transferLog).xferlog(&host.Event{Kind: other, Time: at}); got != nil {
 			t.Errorf("%v is %q", other, got)
 		}
 	}
@@ -412,7 +412,7 @@ func TestThreat22RejectedCommands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log notes
 		r := newRepetitions(newLogger(&log, "text").Handler())
-		o := observer{slog.New(r)}
+		o := newObserver(slog.New(r))
 		for _, user := range []string{"ann", "anonymous", ""} {
 			for range 5000 {
 				o.Observe(host.Event{Kind: host.Rejected, Session: 7, Client: client, User: user, Verb: "SIZE", Reply: 550})
@@ -482,7 +482,7 @@ func BenchmarkTransferLog(b *testing.B) {
 	b.ReportAllocs()
 	for n := 0; n < b.N; n += 1000 {
 		lines := newBacklogOf(file, noNotices, nil)
-		log := &transferLog{lines}
+		log := &transferLog{to: lines}
 		for range min(1000, b.N-n) {
 			log.Observe(e)
 		}

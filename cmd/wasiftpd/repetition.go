@@ -126,7 +126,7 @@ func (r repetitions) passes(record slog.Record, n int) bool {
 
 func kindOf(record slog.Record) kind {
 	k := kind{message: record.Message}
-	record.Attrs(func(a slog.Attr) bool {
+	eachAttr(record, func(a slog.Attr) {
 		switch a.Key {
 		case "client":
 			k.client = networkOf(a.Value)
@@ -145,7 +145,6 @@ func kindOf(record slog.Record) kind {
 				k.user = a.Value.String()
 			}
 		}
-		return true
 	})
 	return k
 }

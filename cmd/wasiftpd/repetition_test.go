@@ -62,7 +62,7 @@ func TestThreat36RefusalsByLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log notes
 		r := newRepetitions(newLogger(&log, "text").Handler())
-		o := observer{slog.New(r)}
+		o := newObserver(slog.New(r))
 		for _, limit := range []string{"one", "other", "one", "one", "other"} {
 			o.Observe(host.Event{Kind: host.Refused, Client: client, Err: errors.New(limit)})
 		}
@@ -82,7 +82,7 @@ func TestThreat22Repetitions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log notes
 		r := newRepetitions(newLogger(&log, "text").Handler())
-		o := observer{slog.New(r)}
+		o := newObserver(slog.New(r))
 		const refused = `level=WARN msg="data connection refused" `
 
 		refusals(o, 3000, "192.0.2.9")
@@ -127,7 +127,7 @@ func TestRepetitionsOfKinds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log notes
 		r := newRepetitions(newLogger(&log, "text").Handler())
-		o := observer{slog.New(r)}
+		o := newObserver(slog.New(r))
 		const times = 20
 		deeds := 0
 		for kind := host.Connected; kind.String() != "unknown"; kind++ {
@@ -195,7 +195,7 @@ func TestRepetitionsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log notes
 		r := newRepetitions(newLogger(&log, "text").Handler())
-		o := observer{slog.New(r)}
+		o := newObserver(slog.New(r))
 		const addresses = 100_000
 		var ip [4]byte
 		for i := range uint32(addresses) {

@@ -108,7 +108,7 @@ func (p *program) serve(o *options, config *configFile) (err error) {
 	}
 	defer roster.hooks.close(logger)
 	steering.connect(roster, files, listeners, written)
-	seen := observers{observer{slog.New(repeated)}}
+	seen := observers{newObserver(slog.New(repeated))}
 	if len(steering.all()) > 0 {
 		seen = append(seen, steering.admin, steering.metrics)
 	}

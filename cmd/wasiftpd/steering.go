@@ -274,7 +274,7 @@ func (s *steering) connect(r *roster, files *follower, listeners []listener, wri
 	s.admin = admin.New(admin.Config{
 		Logger: files.logger, Metrics: s.metrics.Handler(readingsOf(r, files, written)),
 		Tokens: func() admin.Tokens { return s.tokens.current() },
-		Record: record, Line: jsonLine,
+		Record: record, AppendJSON: appendJSON,
 		Status: func() admin.Status {
 			status := admin.Status{
 				Name: name, Version: host.Version, PID: os.Getpid(), Began: began, State: *s.state.Load(),

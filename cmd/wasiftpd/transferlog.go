@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -13,17 +14,32 @@ import (
 
 // transferLog writes a line of xferlog for each transfer of a file and each file that was
 // deleted, as wu-ftpd, ProFTPD and vsftpd do (xferlog(5)).
-type transferLog struct{ to io.Writer }
+type transferLog struct {
+	to   io.Writer
+	line []byte // the latest
+
+	// The text of a second, for many files may be transferred in one.
+	second time.Time
+	text   []byte
+}
 
 // Observe implements [host.Observer].
 func (l *transferLog) Observe(e host.Event) {
-	if line := xferlog(e); line != nil {
+	if line := l.xferlog(&e); line != nil {
 		l.to.Write(line)
 	}
 }
 
-// xferlog is the line of an event, nil for none.
-func xferlog(e host.Event) []byte {
+// at is the text of a time.
+func (l *transferLog) at(t time.Time) []byte {
+	if t = t.Truncate(time.Second); t != l.second {
+		l.second, l.text = t, t.AppendFormat(l.text[:0], "Mon Jan _2 15:04:05 2006")
+	}
+	return l.text
+}
+
+// xferlog is the line of an event until the next call, nil for none.
+func (l *transferLog) xferlog(e *host.Event) []byte {
 	direction, complete := "", "c"
 	switch {
 	case e.Kind == host.Downloaded:
@@ -48,14 +64,17 @@ func xferlog(e host.Event) []byte {
 	if name, _, _ := strings.Cut(e.User, "@"); isAnonymous(name) {
 		access = "a"
 	}
-	line := e.Time.AppendFormat(make([]byte, 0, 256), "Mon Jan _2 15:04:05 2006")
+	line := append(append(l.line[:0], l.at(e.Time)...), ' ')
+	line = append(strconv.AppendInt(line, int64(math.Round(e.Duration.Seconds())), 10), ' ')
+	line = append(e.Client.Addr().Unmap().WithZone("").AppendTo(line), ' ')
+	line = strconv.AppendInt(line, e.Bytes, 10)
 	for _, field := range [...]string{
-		strconv.FormatInt(int64(math.Round(e.Duration.Seconds())), 10), oneField(e.Client.Addr().Unmap().WithZone("").String()),
-		strconv.FormatInt(e.Bytes, 10), oneField(e.Path), kind, action, direction, access, oneField(e.User), "ftp 0 *", complete,
+		oneField(e.Path), kind, action, direction, access, oneField(e.User), "ftp 0 *", complete,
 	} {
 		line = append(append(line, ' '), field...)
 	}
-	return append(line, '\n')
+	l.line = append(line, '\n')
+	return l.line
 }
 
 // oneField makes a name one field of a line of ours: blanks and what else may end a field, a

@@ -21,8 +21,10 @@ type Config struct {
 	Metrics http.Handler // answers GET /metrics
 	Tokens  func() Tokens
 
-	Record func(host.Event) slog.Record // an event as a record of the log
-	Line   func(slog.Record) []byte     // a record as a line of the log in JSON, without the line's end
+	Record func(*host.Event) slog.Record // an event as a record of the log; a group without a name may have its attributes
+
+	// AppendJSON appends a record as a line of the log in JSON, without the line's end.
+	AppendJSON func([]byte, slog.Record) []byte
 
 	Status func() Status // but for what sessions and bans say
 	Users  func() []User // but for their sessions

@@ -56,13 +56,13 @@ func FuzzTokens(f *testing.F) {
 
 // serveEvents answers the API without a server, which events do not need.
 func serveEvents(t *testing.T) (*Server, *Client) {
-	s := New(Config{Logger: slog.New(slog.DiscardHandler), Record: func(e host.Event) slog.Record {
+	s := New(Config{Logger: slog.New(slog.DiscardHandler), Record: func(e *host.Event) slog.Record {
 		r := slog.NewRecord(e.Time, slog.LevelInfo, e.Kind.String(), 0)
 		r.AddAttrs(slog.Uint64("session", e.Session), slog.String("user", e.User), slog.String("path", e.Path))
 		return r
-	}, Line: func(r slog.Record) []byte {
-		var b bytes.Buffer
-		slog.NewJSONHandler(&b, nil).Handle(context.Background(), r)
+	}, AppendJSON: func(line []byte, r slog.Record) []byte {
+		b := bytes.NewBuffer(line)
+		slog.NewJSONHandler(b, nil).Handle(context.Background(), r)
 		return bytes.TrimSpace(b.Bytes())
 	}})
 	h := httptest.NewServer(s.Trusted())

@@ -40,17 +40,22 @@ func (r *events) add(e host.Event) {
 	}
 }
 
-// after returns the events that are kept of those behind a number, but only the latest if there
-// are more than most. With wait it waits until there is one, or ctx ends.
-func (r *events) after(ctx context.Context, number uint64, most int, wait bool) (found []numbered) {
+// all returns all events that are kept.
+func (r *events) all() []numbered {
+	return r.after(context.Background(), 0, make([]numbered, 0, kept), false)
+}
+
+// after appends the events that are kept of those behind a number, but only the latest if there
+// is no room for more. With wait it waits until there is one, or ctx ends.
+func (r *events) after(ctx context.Context, number uint64, room []numbered, wait bool) (found []numbered) {
 	for {
 		r.mu.Lock()
-		number = max(number, r.last-uint64(min(most, len(r.ring))))
-		found = make([]numbered, 0, r.last-number)
+		number = max(number, r.last-uint64(min(cap(room)-len(room), len(r.ring))))
+		found = room
 		for n := number + 1; n <= r.last; n++ {
 			found = append(found, numbered{n, r.ring[(n-1)%kept]})
 		}
-		if len(found) > 0 || !wait {
+		if len(found) > len(room) || !wait {
 			r.mu.Unlock()
 			return found
 		}
@@ -62,7 +67,7 @@ func (r *events) after(ctx context.Context, number uint64, most int, wait bool) 
 		select {
 		case <-more:
 		case <-ctx.Done():
-			return nil
+			return room
 		}
 	}
 }

@@ -3,7 +3,6 @@ package admin
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -165,11 +164,11 @@ func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) {
 	wanted, err := s.filter(r)
 	if err != nil {
 		v.Faults = append(v.Faults, err)
-		wanted = func(host.Event) json.RawMessage { return nil }
+		wanted = func([]byte, *host.Event) json.RawMessage { return nil }
 	}
-	for _, e := range slices.Backward(s.events.after(r.Context(), 0, kept, false)) {
-		if len(v.Events) < latest && e.number <= v.Last && wanted(e.Event) != nil {
-			v.Events = append(v.Events, rowOf(s.config.Record(e.Event)))
+	for _, e := range slices.Backward(s.events.all()) {
+		if len(v.Events) < latest && e.number <= v.Last && wanted(nil, &e.Event) != nil {
+			v.Events = append(v.Events, rowOf(s.config.Record(&e.Event)))
 		}
 	}
 	render(w, http.StatusOK, "status", v)
@@ -178,7 +177,7 @@ func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) {
 // guessers are the addresses of failed logins among the events that are kept, the worst first.
 func (s *Server) guessers() (all []guesser) {
 	at := map[netip.Addr]int{}
-	for _, e := range s.events.after(context.Background(), 0, kept, false) {
+	for _, e := range s.events.all() {
 		if e.Kind != host.LoginFailed {
 			continue
 		}
@@ -197,7 +196,7 @@ func (s *Server) guessers() (all []guesser) {
 
 func rowOf(record slog.Record) eventRow {
 	row := eventRow{Time: record.Time, Level: strings.ToLower(record.Level.String()), Event: record.Message}
-	record.Attrs(func(a slog.Attr) bool {
+	for _, a := range attrsOf(record) {
 		value := a.Value.String()
 		switch {
 		case a.Key == "user":
@@ -210,7 +209,18 @@ func rowOf(record slog.Record) eventRow {
 		default:
 			row.Details = append(row.Details, detail{a.Key, value})
 		}
+	}
+	return row
+}
+
+func attrsOf(record slog.Record) (all []slog.Attr) {
+	record.Attrs(func(a slog.Attr) bool {
+		if v := a.Value.Resolve(); a.Key == "" && v.Kind() == slog.KindGroup {
+			all = append(all, v.Group()...)
+		} else {
+			all = append(all, a)
+		}
 		return true
 	})
-	return row
+	return all
 }

@@ -28,17 +28,19 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	all := []json.RawMessage{}
-	for _, e := range s.events.after(r.Context(), 0, kept, false) {
-		if line := wanted(e.Event); line != nil {
+	for _, e := range s.events.all() {
+		if line := wanted(nil, &e.Event); line != nil {
 			all = append(all, line)
 		}
 	}
 	answer(w, http.StatusOK, all)
 }
 
-// filter reads the query level=, user=, session= and text=. The function that it returns makes
-// JSON of an event, nil if it is not asked for.
-func (s *Server) filter(r *http.Request) (func(host.Event) json.RawMessage, error) {
+// choice appends an event as JSON, or returns nil if it is not asked for.
+type choice func(room []byte, e *host.Event) json.RawMessage
+
+// filter reads the query level=, user=, session= and text=.
+func (s *Server) filter(r *http.Request) (choice, error) {
 	q := r.URL.Query()
 	var level slog.Level
 	if text := q.Get("level"); text != "" {
@@ -54,7 +56,7 @@ func (s *Server) filter(r *http.Request) (func(host.Event) json.RawMessage, erro
 		}
 	}
 	user, text := q.Get("user"), strings.ToLower(q.Get("text"))
-	return func(e host.Event) json.RawMessage {
+	return func(room []byte, e *host.Event) json.RawMessage {
 		if user != "" && e.User != user || session != 0 && e.Session != session {
 			return nil
 		}
@@ -62,7 +64,7 @@ func (s *Server) filter(r *http.Request) (func(host.Event) json.RawMessage, erro
 		if record.Level < level {
 			return nil
 		}
-		line := s.config.Line(record)
+		line := s.config.AppendJSON(room, record)
 		if text != "" && !strings.Contains(strings.ToLower(string(line)), text) {
 			return nil
 		}
@@ -83,7 +85,7 @@ const mostAtOnce = 200
 // streamEvents sends events as they come (HTML, "Server-sent events"), from the next one on, or
 // behind that of the header Last-Event-ID or of after=. It tells of those that a slow client has
 // missed.
-func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, wanted func(host.Event) json.RawMessage) {
+func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, wanted choice) {
 	last := s.events.newest()
 	if text := cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("after")); text != "" {
 		if number, err := strconv.ParseUint(text, 10, 64); err == nil {
@@ -91,6 +93,7 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, wanted fun
 		}
 	}
 	out := newStream(w, callerOf(r))
+	room, line := make([]numbered, 0, mostAtOnce), json.RawMessage(nil)
 	for out.flush() == nil {
 		select {
 		case <-time.After(gathered):
@@ -98,7 +101,7 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, wanted fun
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), quiet)
-		found := s.events.after(ctx, last, mostAtOnce, true)
+		found := s.events.after(ctx, last, room, true)
 		cancel()
 		if r.Context().Err() != nil || !out.to.still() {
 			return
@@ -111,9 +114,10 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, wanted fun
 			out.send("missed", 0, fmt.Appendf(nil, `{"time":%q,"level":"WARN","msg":"events missed","events":%d}`,
 				time.Now().Format(time.RFC3339Nano), missed))
 		}
-		for _, e := range found {
-			if line := wanted(e.Event); line != nil {
-				out.send("", e.number, line)
+		for i := range found {
+			if one := wanted(line[:0], &found[i].Event); one != nil {
+				out.send("", found[i].number, one)
+				line = one
 			}
 		}
 		last = found[len(found)-1].number
@@ -125,33 +129,36 @@ type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	to      caller
+	message []byte // the latest
 }
 
-func newStream(w http.ResponseWriter, to caller) stream {
+func newStream(w http.ResponseWriter, to caller) *stream {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // a proxy such as nginx would keep what it gets for a while
 	w.WriteHeader(http.StatusOK)
-	return stream{w, http.NewResponseController(w), to}
+	return &stream{w: w, control: http.NewResponseController(w), to: to}
 }
 
 // send sends an event. kind "" is an ordinary message, id 0 none.
-func (s stream) send(kind string, id uint64, data []byte) {
+func (s *stream) send(kind string, id uint64, data []byte) {
+	m := s.message[:0]
 	if kind != "" {
-		fmt.Fprintf(s.w, "event: %s\n", kind)
+		m = append(append(append(m, "event: "...), kind...), '\n')
 	}
 	if id != 0 {
-		fmt.Fprintf(s.w, "id: %d\n", id)
+		m = append(strconv.AppendUint(append(m, "id: "...), id, 10), '\n')
 	}
-	fmt.Fprintf(s.w, "data: %s\n\n", data)
+	s.message = append(append(append(m, "data: "...), data...), "\n\n"...)
+	s.w.Write(s.message)
 }
 
 // errOver says that whoever reads a stream has logged out, or his token is gone.
 var errOver = errors.New("the reader of the stream is no longer let in")
 
-func (s stream) comment() { fmt.Fprint(s.w, ":\n\n") }
+func (s *stream) comment() { fmt.Fprint(s.w, ":\n\n") }
 
 // flush sends what was written, to a client that takes it within some time and is still let in.
-func (s stream) flush() error {
+func (s *stream) flush() error {
 	if !s.to.still() {
 		return errOver
 	}

@@ -33,10 +33,10 @@ type backlog struct {
 const (
 	// gatherTime is how long a line waits for others, unless it is urgent. Its event may have
 	// waited eventTime before.
-	gatherTime = 30 * time.Millisecond
+	gatherTime = 100 * time.Millisecond
 
 	// enoughLines is how many bytes of lines are written without waiting for more.
-	enoughLines = 32 << 10
+	enoughLines = 128 << 10
 
 	// maxWrite is how many bytes a call writes to stderr, unless one line is longer. POSIX calls
 	// it PIPE_BUF: Linux does not mix so few with those that other programs write to the same pipe.

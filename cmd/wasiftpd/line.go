@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"net/netip"
 	"strconv"
 	"time"
 	"unicode"
@@ -72,6 +73,12 @@ func (l *liner) attr(a slog.Attr) {
 		l.float(v.Float64())
 	case slog.KindTime:
 		l.time(v.Time())
+	case slog.KindAny:
+		if at, is := v.Any().(*netip.AddrPort); is {
+			l.address(*at)
+		} else {
+			l.ok = false
+		}
 	default:
 		l.ok = false
 	}
@@ -130,6 +137,16 @@ func (l *liner) float(f float64) {
 		l.ok = l.ok && (f == 0 || f >= 1e-4 && f < 1e15) // else with an exponent of another form
 	}
 	l.line = strconv.AppendFloat(l.line, f, format, -1, 64)
+}
+
+func (l *liner) address(at netip.AddrPort) {
+	if at.Addr().Zone() != "" {
+		l.text(at.String())
+	} else if l.json {
+		l.line = append(at.AppendTo(append(l.line, '"')), '"')
+	} else {
+		l.line = at.AppendTo(l.line)
+	}
 }
 
 func (l *liner) time(t time.Time) {

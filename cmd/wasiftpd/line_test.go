@@ -27,6 +27,13 @@ func FuzzLine(f *testing.F) {
 		r := slog.NewRecord(time.Unix(n%(1<<38), n%1e9).In(zone), slog.Level(n%10), text, 0)
 		r.AddAttrs(slog.String(key, text), slog.Int64("n", n), slog.Uint64("u", uint64(n)), slog.Bool("b", n > 0),
 			slog.Float64("f", number), slog.Time("t", r.Time.Round(time.Second)))
+		for _, address := range []string{"192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "fe80::1"} {
+			at := netip.AddrPortFrom(netip.MustParseAddr(address), uint16(n))
+			if address == "fe80::1" {
+				at = netip.AddrPortFrom(at.Addr().WithZone(text), uint16(n))
+			}
+			r.AddAttrs(slog.Any("at", &at))
+		}
 		for _, json := range []bool{false, true} {
 			var want bytes.Buffer
 			options := &slog.HandlerOptions{Level: slog.Level(math.MinInt)}

@@ -169,10 +169,8 @@ func (e *eventValue) each(do func(slog.Attr)) {
 		}
 	}
 	text := func(key, value string) { add(value != "", slog.String(key, value)) }
-	address := func(key string, at netip.AddrPort) {
-		if at.IsValid() {
-			do(slog.String(key, at.String()))
-		}
+	address := func(key string, at *netip.AddrPort) { // a pointer, of which slog needs no copy
+		add(at.IsValid(), slog.Any(key, at))
 	}
 	switch {
 	case e.Kind == host.Dropped:
@@ -183,8 +181,8 @@ func (e *eventValue) each(do func(slog.Attr)) {
 		do(slog.Time("until", e.Ban.Until.Round(time.Second)))
 	default:
 		do(slog.Uint64("session", e.Session))
-		do(slog.String("client", e.Client.String()))
-		address("server", e.Server)
+		address("client", &e.Client)
+		address("server", &e.Server)
 	}
 	transfer := isTransfer(e.Kind)
 	moved := transfer || e.Kind == host.Copied || e.Kind == host.Hashed
@@ -199,7 +197,7 @@ func (e *eventValue) each(do func(slog.Attr)) {
 	text("path", e.Path)
 	text("asked", e.Asked)
 	text("to", e.To)
-	address("data", e.Data)
+	address("data", &e.Data)
 	add(moved || e.Bytes != 0, slog.Int64("bytes", e.Bytes))
 	seconds := e.Duration.Seconds()
 	add(moved || e.Duration != 0, slog.Float64("seconds", math.Round(seconds*1000)/1000))

@@ -227,5 +227,6 @@ func (m *Metrics) Handler(more ...prometheus.Collector) http.Handler {
 	all := prometheus.NewPedanticRegistry()
 	all.MustRegister(more...)
 	all.MustRegister(m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return promhttp.HandlerFor(all, promhttp.HandlerOpts{})
+	// To compress an answer costs more than to make it, and several times its memory.
+	return promhttp.HandlerFor(all, promhttp.HandlerOpts{DisableCompression: true})
 }

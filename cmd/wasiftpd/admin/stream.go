@@ -129,7 +129,7 @@ type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	to      caller
-	message []byte // the latest
+	waiting []byte // what the next flush sends
 }
 
 func newStream(w http.ResponseWriter, to caller) *stream {
@@ -139,29 +139,30 @@ func newStream(w http.ResponseWriter, to caller) *stream {
 	return &stream{w: w, control: http.NewResponseController(w), to: to}
 }
 
-// send sends an event. kind "" is an ordinary message, id 0 none.
+// send sends an event at the next flush. kind "" is an ordinary message, id 0 none.
 func (s *stream) send(kind string, id uint64, data []byte) {
-	m := s.message[:0]
+	m := s.waiting
 	if kind != "" {
 		m = append(append(append(m, "event: "...), kind...), '\n')
 	}
 	if id != 0 {
 		m = append(strconv.AppendUint(append(m, "id: "...), id, 10), '\n')
 	}
-	s.message = append(append(append(m, "data: "...), data...), "\n\n"...)
-	s.w.Write(s.message)
+	s.waiting = append(append(append(m, "data: "...), data...), "\n\n"...)
 }
 
 // errOver says that whoever reads a stream has logged out, or his token is gone.
 var errOver = errors.New("the reader of the stream is no longer let in")
 
-func (s *stream) comment() { fmt.Fprint(s.w, ":\n\n") }
+func (s *stream) comment() { s.waiting = append(s.waiting, ":\n\n"...) }
 
-// flush sends what was written, to a client that takes it within some time and is still let in.
+// flush sends what waits, to a client that takes it within some time and is still let in.
 func (s *stream) flush() error {
 	if !s.to.still() {
 		return errOver
 	}
 	s.control.SetWriteDeadline(time.Now().Add(2 * quiet))
+	s.w.Write(s.waiting) // Flush tells of its error
+	s.waiting = s.waiting[:0]
 	return s.control.Flush()
 }

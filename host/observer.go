@@ -127,3 +127,17 @@ type Event struct {
 	// nobody can have cut off the end of the file. See [TLS.Close].
 	TLSClosed bool
 }
+
+// Mode is how the bytes of a transfer crossed the data connection: "binary", "ascii", or either
+// compressed: "z", "ascii-z".
+func (e *Event) Mode() string {
+	switch {
+	case e.ASCII && e.Deflated:
+		return "ascii-z"
+	case e.Deflated:
+		return "z"
+	case e.ASCII:
+		return "ascii"
+	}
+	return "binary"
+}

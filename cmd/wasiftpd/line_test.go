@@ -62,3 +62,15 @@ func TestLineOfAnEvent(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkLine makes the line of a download.
+func BenchmarkLine(b *testing.B) {
+	r := record(&host.Event{
+		Kind: host.Downloaded, Time: time.Now(), Session: 12, Client: client, Server: client, User: "ann",
+		Path: "/a/b.jpg", Verb: "RETR", Bytes: 4096, Duration: 123 * time.Microsecond,
+	})
+	var line []byte
+	for b.Loop() {
+		line, _ = appendLine(line[:0], r, false)
+	}
+}

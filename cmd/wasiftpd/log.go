@@ -203,9 +203,7 @@ func (e *eventValue) each(do func(slog.Attr)) {
 	add(moved || e.Duration != 0, slog.Float64("seconds", math.Round(seconds*1000)/1000))
 	add(transfer && e.Bytes > 0 && seconds > 0, slog.Int64("rate", int64(float64(e.Bytes)/seconds)))
 	add(transfer, slog.Int64("offset", e.Offset))
-	if transfer {
-		do(slog.String("mode", e.mode()))
-	}
+	add(transfer, slog.String("mode", (*host.Event)(e).Mode()))
 	add(transfer, slog.Bool("data_tls", e.TLS))
 	add(moved, slog.Bool("complete", e.Err == nil && e.Kind != host.UploadFailed))
 	add(e.TLS && e.Kind == host.Uploaded, slog.Bool("tls_closed", e.TLSClosed))
@@ -214,17 +212,4 @@ func (e *eventValue) each(do func(slog.Attr)) {
 	if e.Err != nil {
 		do(slog.String("err", e.Err.Error()))
 	}
-}
-
-// mode is how the bytes of a transfer crossed the data connection.
-func (e *eventValue) mode() string {
-	switch {
-	case e.ASCII && e.Deflated:
-		return "ascii-z"
-	case e.Deflated:
-		return "z"
-	case e.ASCII:
-		return "ascii"
-	}
-	return "binary"
 }

@@ -8,6 +8,7 @@ package metrics
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -33,8 +34,10 @@ type Metrics struct {
 	server atomic.Pointer[host.Server] // nil until Attach
 	vecs   []prometheus.Collector      // all of those below
 
-	events, logins, refused, dataRefused, transfers, bytes, users, userBytes *prometheus.CounterVec
+	logins, refused, dataRefused, transfers, bytes, users, userBytes *prometheus.CounterVec
 
+	events           []prometheus.Counter            // by kind, from the first
+	series           [32]atomic.Pointer[ofTransfers] // by the labels of a transfer; nil before the first
 	quota            prometheus.Counter
 	session          prometheus.Histogram
 	transferDuration *prometheus.HistogramVec
@@ -48,7 +51,10 @@ func New(o Options) *Metrics {
 		m.vecs = append(m.vecs, v)
 		return v
 	}
-	m.events = counter("events_total", "Events by kind, as the log names them.", "event")
+	events := counter("events_total", "Events by kind, as the log names them.", "event")
+	for kind := host.Connected; kind.String() != host.EventKind(0).String(); kind++ {
+		m.events = append(m.events, events.WithLabelValues(kind.String()))
+	}
 	m.logins = counter("logins_total", "Logins by result.", "result")
 	m.refused = counter("connections_refused_total", "Control connections that got no session, by reason.", "reason")
 	m.dataRefused = counter("data_connections_refused_total", "Data connections that were refused or not to be had, by reason.",
@@ -81,9 +87,6 @@ const namespace = "wasiftp"
 // begin makes the series that there are in any case, so that the first of a kind shows as an
 // increase.
 func (m *Metrics) begin() {
-	for kind := host.Connected; kind.String() != host.EventKind(0).String(); kind++ {
-		m.events.WithLabelValues(kind.String())
-	}
 	for _, result := range []string{"success", "denied", "banned", "busy", "failed"} {
 		m.logins.WithLabelValues(result)
 	}
@@ -93,13 +96,10 @@ func (m *Metrics) begin() {
 	for _, reason := range []string{"foreign", "tls", "failed"} {
 		m.dataRefused.WithLabelValues(reason)
 	}
-	for _, direction := range []string{"download", "upload"} {
-		m.transferDuration.WithLabelValues(direction)
-		for _, result := range []string{"complete", "failed"} {
-			for _, tls := range []string{"false", "true"} {
-				m.transfers.WithLabelValues(direction, "binary", tls, result)
-				m.bytes.WithLabelValues(direction, "binary", tls, result)
-			}
+	for _, upload := range []bool{false, true} {
+		for _, tls := range []bool{false, true} {
+			m.seriesOf(labels{upload: upload, tls: tls})
+			m.seriesOf(labels{upload: upload, tls: tls, failed: true})
 		}
 	}
 }
@@ -111,7 +111,9 @@ func (m *Metrics) Attach(s *host.Server) { m.server.Store(s) }
 // Observe implements [host.Observer]. Events that the server drops, since an Observer was too
 // slow, are missing in what it counts; wasiftp_events_dropped_total tells how many.
 func (m *Metrics) Observe(e host.Event) {
-	m.events.WithLabelValues(e.Kind.String()).Inc()
+	if n := int(e.Kind - host.Connected); n < len(m.events) {
+		m.events[n].Inc()
+	}
 	if errors.Is(e.Err, syscall.EDQUOT) {
 		m.quota.Inc()
 	}
@@ -124,10 +126,8 @@ func (m *Metrics) Observe(e host.Event) {
 		m.refused.WithLabelValues(refusal(e.Err)).Inc()
 	case host.DataRefused:
 		m.dataRefused.WithLabelValues(dataRefusal(e)).Inc()
-	case host.Downloaded:
-		m.transferred(e, "download")
-	case host.Uploaded, host.UploadFailed:
-		m.transferred(e, "upload")
+	case host.Downloaded, host.Uploaded, host.UploadFailed:
+		m.transferred(&e)
 	case host.Disconnected:
 		m.session.Observe(e.Duration.Seconds())
 	}
@@ -169,28 +169,65 @@ func dataRefusal(e host.Event) string {
 	return "failed"
 }
 
+// labels are those of a transfer that has ended.
+type labels struct{ upload, ascii, deflated, tls, failed bool }
+
+// number is another one below 32 for each.
+func (l labels) number() (n int) {
+	for _, is := range [...]bool{l.upload, l.ascii, l.deflated, l.tls, l.failed} {
+		if n *= 2; is {
+			n++
+		}
+	}
+	return n
+}
+
+func (l labels) direction() string {
+	if l.upload {
+		return "upload"
+	}
+	return "download"
+}
+
+func (l labels) result() string {
+	if l.failed {
+		return "failed"
+	}
+	return "complete"
+}
+
+// ofTransfers are the series of the transfers with the same labels. To find them by the labels takes
+// longer than to count.
+type ofTransfers struct {
+	transfers, bytes prometheus.Counter
+	duration         prometheus.Observer
+}
+
+func (m *Metrics) seriesOf(l labels) *ofTransfers {
+	known := &m.series[l.number()]
+	if s := known.Load(); s != nil {
+		return s
+	}
+	all := []string{l.direction(), (&host.Event{ASCII: l.ascii, Deflated: l.deflated}).Mode(), strconv.FormatBool(l.tls), l.result()}
+	s := &ofTransfers{
+		m.transfers.WithLabelValues(all...), m.bytes.WithLabelValues(all...),
+		m.transferDuration.WithLabelValues(l.direction()),
+	}
+	known.Store(s)
+	return s
+}
+
 // transferred counts a transfer that has ended.
-func (m *Metrics) transferred(e host.Event, direction string) {
-	mode, tls, result := "binary", "false", "complete"
-	if e.ASCII {
-		mode = "ascii"
-	}
-	if e.Deflated {
-		mode = strings.TrimPrefix(mode+"-z", "binary-")
-	}
-	if e.TLS {
-		tls = "true"
-	}
-	if e.Err != nil {
-		result = "failed"
-	}
-	m.transfers.WithLabelValues(direction, mode, tls, result).Inc()
-	m.bytes.WithLabelValues(direction, mode, tls, result).Add(float64(e.Bytes))
-	m.transferDuration.WithLabelValues(direction).Observe(e.Duration.Seconds())
+func (m *Metrics) transferred(e *host.Event) {
+	l := labels{e.Kind != host.Downloaded, e.ASCII, e.Deflated, e.TLS, e.Err != nil}
+	s := m.seriesOf(l)
+	s.transfers.Inc()
+	s.bytes.Add(float64(e.Bytes))
+	s.duration.Observe(e.Duration.Seconds())
 	if m.users != nil {
 		user := strings.ToValidUTF8(e.User, "?") // no label may be anything else
-		m.users.WithLabelValues(user, direction, result).Inc()
-		m.userBytes.WithLabelValues(user, direction, result).Add(float64(e.Bytes))
+		m.users.WithLabelValues(user, l.direction(), l.result()).Inc()
+		m.userBytes.WithLabelValues(user, l.direction(), l.result()).Add(float64(e.Bytes))
 	}
 }
 

@@ -132,7 +132,7 @@ func TestSlowReaderMissesEvents(t *testing.T) {
 	head := make([]byte, 200)
 	_, err = io.ReadFull(response.Body, head)
 	require.NoError(t, err)
-	assert.Regexp(t, `^event: missed\ndata: {"time":"[^"]*","level":"WARN","msg":"events missed","events":803}\n\n`, string(head))
+	assert.Regexp(t, `^event: missed\ndata: {"time":"[^"]*","level":"WARN","msg":"events missed","events":903}\n\n`, string(head))
 }
 
 // The sum never falls, although a transfer that ends is for a moment counted nowhere.

@@ -80,7 +80,7 @@ const quiet = 15 * time.Second
 const gathered = 100 * time.Millisecond
 
 // mostAtOnce is how many events a stream writes then. Of more it has the latest.
-const mostAtOnce = 200
+const mostAtOnce = 100
 
 // streamEvents sends events as they come (HTML, "Server-sent events"), from the next one on, or
 // behind that of the header Last-Event-ID or of after=. It tells of those that a slow client has

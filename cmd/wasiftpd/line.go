@@ -6,27 +6,30 @@ import (
 	"log/slog"
 	"net/netip"
 	"strconv"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
 )
 
-// appendLine appends the line of a record, as slog's handlers write it without groups, at a third
+// appendLine appends the line of a record, as slog's handlers write it without groups, at a sixth
 // of their cost: a server of small files writes as many lines as files. ok is false for what it
 // leaves to them.
 func appendLine(b []byte, r slog.Record, json bool) (line []byte, ok bool) {
-	l := liner{line: b, start: len(b), json: json, ok: true}
+	l := liners.Get().(*liner)
+	defer liners.Put(l)
+	*l = liner{b, len(b), json, r.PC == 0 && !r.Time.IsZero()}
 	if json {
 		l.line = append(l.line, '{')
 	}
-	l.attr(slog.Time(slog.TimeKey, r.Time))
-	l.attr(slog.String(slog.LevelKey, r.Level.String()))
-	l.attr(slog.String(slog.MessageKey, r.Message))
-	eachAttr(r, l.attr)
+	l.moment(slog.TimeKey, r.Time)
+	l.text(slog.LevelKey, r.Level.String())
+	l.text(slog.MessageKey, r.Message)
+	r.Attrs(l.attr)
 	if json {
 		l.line = append(l.line, '}')
 	}
-	return append(l.line, '\n'), l.ok && r.PC == 0 && !r.Time.IsZero()
+	return append(l.line, '\n'), l.ok
 }
 
 // appendJSON appends the line of a record in JSON, without its end.
@@ -47,44 +50,54 @@ type liner struct {
 	ok    bool
 }
 
-// attr writes an attribute. l is no longer ok if it can't.
-func (l *liner) attr(a slog.Attr) {
-	switch n := len(l.line) - l.start; {
-	case l.json && n > len("{"):
-		l.line = append(l.line, ',')
-	case !l.json && n > 0:
-		l.line = append(l.line, ' ')
+var liners = sync.Pool{New: func() any { return new(liner) }}
+
+// attr writes an attribute. l is no longer ok, and it returns false, if it can't.
+func (l *liner) attr(a slog.Attr) bool {
+	if e := eventOf(a); e != nil {
+		e.each(l)
+		return l.ok
 	}
-	if l.text(a.Key); l.json {
-		l.line = append(l.line, ':')
-	} else {
-		l.line = append(l.line, '=')
-	}
+	l.ok = l.ok && isWord(a.Key) && isPlain(a.Key)
 	switch v := a.Value; v.Kind() {
 	case slog.KindString:
-		l.text(v.String())
+		l.text(a.Key, v.String())
 	case slog.KindInt64:
-		l.line = strconv.AppendInt(l.line, v.Int64(), 10)
+		l.number(a.Key, v.Int64())
 	case slog.KindUint64:
+		l.key(a.Key)
 		l.line = strconv.AppendUint(l.line, v.Uint64(), 10)
 	case slog.KindBool:
-		l.line = strconv.AppendBool(l.line, v.Bool())
+		l.truth(a.Key, v.Bool())
 	case slog.KindFloat64:
-		l.float(v.Float64())
+		l.fraction(a.Key, v.Float64())
 	case slog.KindTime:
-		l.time(v.Time())
-	case slog.KindAny:
-		if at, is := v.Any().(*netip.AddrPort); is {
-			l.address(*at)
-		} else {
-			l.ok = false
-		}
+		l.moment(a.Key, v.Time())
 	default:
 		l.ok = false
 	}
+	return l.ok
 }
 
-func (l *liner) text(s string) {
+// key begins an attribute. The key needs no quotes.
+func (l *liner) key(key string) {
+	switch n := len(l.line) - l.start; {
+	case l.json && n > len("{"):
+		l.line = append(l.line, `,"`...)
+	case l.json:
+		l.line = append(l.line, '"')
+	case n > 0:
+		l.line = append(l.line, ' ')
+	}
+	if l.line = append(l.line, key...); l.json {
+		l.line = append(l.line, `":`...)
+	} else {
+		l.line = append(l.line, '=')
+	}
+}
+
+func (l *liner) text(key, s string) {
+	l.key(key)
 	switch {
 	case !l.json && isWord(s):
 		l.line = append(l.line, s...)
@@ -95,6 +108,16 @@ func (l *liner) text(s string) {
 	default:
 		l.ok = false
 	}
+}
+
+func (l *liner) number(key string, n int64) {
+	l.key(key)
+	l.line = strconv.AppendInt(l.line, n, 10)
+}
+
+func (l *liner) truth(key string, is bool) {
+	l.key(key)
+	l.line = strconv.AppendBool(l.line, is)
 }
 
 // isWord says whether a text needs no quotes.
@@ -130,7 +153,8 @@ func isPlain(s string) bool {
 	return true
 }
 
-func (l *liner) float(f float64) {
+func (l *liner) fraction(key string, f float64) {
+	l.key(key)
 	format := byte('g')
 	if l.json {
 		format = 'f'
@@ -139,17 +163,20 @@ func (l *liner) float(f float64) {
 	l.line = strconv.AppendFloat(l.line, f, format, -1, 64)
 }
 
-func (l *liner) address(at netip.AddrPort) {
+func (l *liner) address(key string, at netip.AddrPort) {
 	if at.Addr().Zone() != "" {
-		l.text(at.String())
-	} else if l.json {
+		l.text(key, at.String())
+		return
+	}
+	if l.key(key); l.json {
 		l.line = append(at.AppendTo(append(l.line, '"')), '"')
 	} else {
 		l.line = at.AppendTo(l.line)
 	}
 }
 
-func (l *liner) time(t time.Time) {
+func (l *liner) moment(key string, t time.Time) {
+	l.key(key)
 	l.ok = l.ok && t.Year() > 0 && t.Year() < 10000
 	if l.json {
 		l.line = append(t.AppendFormat(append(l.line, '"'), time.RFC3339Nano), '"')

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"net/netip"
@@ -27,23 +28,24 @@ func FuzzLine(f *testing.F) {
 		r := slog.NewRecord(time.Unix(n%(1<<38), n%1e9).In(zone), slog.Level(n%10), text, 0)
 		r.AddAttrs(slog.String(key, text), slog.Int64("n", n), slog.Uint64("u", uint64(n)), slog.Bool("b", n > 0),
 			slog.Float64("f", number), slog.Time("t", r.Time.Round(time.Second)))
-		for _, address := range []string{"192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "fe80::1"} {
-			at := netip.AddrPortFrom(netip.MustParseAddr(address), uint16(n))
-			if address == "fe80::1" {
-				at = netip.AddrPortFrom(at.Addr().WithZone(text), uint16(n))
-			}
-			r.AddAttrs(slog.Any("at", &at))
-		}
-		for _, json := range []bool{false, true} {
-			var want bytes.Buffer
-			options := &slog.HandlerOptions{Level: slog.Level(math.MinInt)}
-			var handler slog.Handler = slog.NewTextHandler(&want, options)
-			if json {
-				handler = slog.NewJSONHandler(&want, options)
-			}
-			handler.Handle(context.Background(), r)
-			if got, ok := appendLine(nil, r, json); ok && string(got) != want.String() {
-				t.Errorf("%s is not\n%s", got, want.String())
+		at := netip.AddrPortFrom(netip.MustParseAddr("fe80::1").WithZone(text), uint16(n))
+		event := record(&host.Event{
+			Kind: host.EventKind(n % 30), Time: r.Time, Session: uint64(n) >> 1, Client: client, Server: at, User: text, Path: key,
+			Bytes: n, Duration: time.Duration(n), Count: int(n), Offset: n, TLS: n > 0, TLSVersion: uint16(n), Reply: int(n % 600),
+			Err: errors.New(text), Reason: key})
+
+		for _, r := range []slog.Record{r, event} {
+			for _, json := range []bool{false, true} {
+				var want bytes.Buffer
+				options := &slog.HandlerOptions{Level: slog.Level(math.MinInt)}
+				var handler slog.Handler = slog.NewTextHandler(&want, options)
+				if json {
+					handler = slog.NewJSONHandler(&want, options)
+				}
+				handler.Handle(context.Background(), r)
+				if got, ok := appendLine(nil, r, json); ok && string(got) != want.String() {
+					t.Errorf("%s is not\n%s", got, want.String())
+				}
 			}
 		}
 	})

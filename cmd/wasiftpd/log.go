@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -132,7 +131,11 @@ func (o observer) Observe(e host.Event) {
 // record is an event as a record of the log. The attributes are made when they are written, and
 // kept nowhere.
 func record(e *host.Event) slog.Record {
-	r := slog.NewRecord(cmp.Or(e.Time, time.Now()), levelOf(*e), message(*e), 0) // the event may have waited
+	at := e.Time // the event may have waited
+	if at.IsZero() {
+		at = time.Now()
+	}
+	r := slog.NewRecord(at, levelOf(*e), message(*e), 0)
 	r.AddAttrs(slog.Any("", (*eventValue)(e)))
 	return r
 }
@@ -142,74 +145,121 @@ type eventValue host.Event
 
 // LogValue implements [slog.LogValuer].
 func (e *eventValue) LogValue() slog.Value {
-	var attrs []slog.Attr
-	e.each(func(a slog.Attr) { attrs = append(attrs, a) })
-	return slog.GroupValue(attrs...)
+	var all attrList
+	e.each(&all)
+	return slog.GroupValue(all...)
+}
+
+// attrs take the attributes of an event one after the other.
+type attrs interface {
+	text(key, value string)
+	number(key string, value int64)
+	truth(key string, value bool)
+	fraction(key string, value float64)
+	moment(key string, value time.Time)
+	address(key string, value netip.AddrPort)
+}
+
+// attrList are attributes as slog has them.
+type attrList []slog.Attr
+
+func (l *attrList) add(a slog.Attr)                          { *l = append(*l, a) }
+func (l *attrList) text(key, value string)                   { l.add(slog.String(key, value)) }
+func (l *attrList) number(key string, value int64)           { l.add(slog.Int64(key, value)) }
+func (l *attrList) truth(key string, value bool)             { l.add(slog.Bool(key, value)) }
+func (l *attrList) fraction(key string, value float64)       { l.add(slog.Float64(key, value)) }
+func (l *attrList) moment(key string, value time.Time)       { l.add(slog.Time(key, value)) }
+func (l *attrList) address(key string, value netip.AddrPort) { l.text(key, value.String()) }
+
+// eventOf is the event of an attribute, nil for none.
+func eventOf(a slog.Attr) *eventValue {
+	if a.Value.Kind() != slog.KindLogValuer {
+		return nil
+	}
+	e, _ := a.Value.Any().(*eventValue)
+	return e
 }
 
 // eachAttr calls do with each attribute of a record, and of the event that it may have.
 func eachAttr(r slog.Record, do func(slog.Attr)) {
 	r.Attrs(func(a slog.Attr) bool {
-		if a.Value.Kind() == slog.KindLogValuer {
-			if e, is := a.Value.Any().(*eventValue); is {
-				e.each(do)
-				return true
+		if e := eventOf(a); e != nil {
+			for _, a := range e.LogValue().Group() {
+				do(a)
 			}
+		} else {
+			do(a)
 		}
-		do(a)
 		return true
 	})
 }
 
-// each calls do with each attribute of an event. The manual has a table of them.
-func (e *eventValue) each(do func(slog.Attr)) {
-	add := func(given bool, a slog.Attr) {
-		if given {
-			do(a)
+// each gives each attribute of an event to a. The manual has a table of them.
+func (e *eventValue) each(a attrs) {
+	text := func(key, value string) {
+		if value != "" {
+			a.text(key, value)
 		}
 	}
-	text := func(key, value string) { add(value != "", slog.String(key, value)) }
-	address := func(key string, at *netip.AddrPort) { // a pointer, of which slog needs no copy
-		add(at.IsValid(), slog.Any(key, at))
+	address := func(key string, at netip.AddrPort) {
+		if at.IsValid() {
+			a.address(key, at)
+		}
 	}
 	switch {
 	case e.Kind == host.Dropped:
-		do(slog.Int("events", e.Count))
+		a.number("events", int64(e.Count))
 	case e.Ban != nil:
-		do(slog.String("network", e.Ban.Network.String()))
-		do(slog.Int("failures", e.Ban.Failures))
-		do(slog.Time("until", e.Ban.Until.Round(time.Second)))
+		a.text("network", e.Ban.Network.String())
+		a.number("failures", int64(e.Ban.Failures))
+		a.moment("until", e.Ban.Until.Round(time.Second))
 	default:
-		do(slog.Uint64("session", e.Session))
-		address("client", &e.Client)
-		address("server", &e.Server)
+		a.number("session", int64(e.Session))
+		address("client", e.Client)
+		address("server", e.Server)
 	}
 	transfer := isTransfer(e.Kind)
 	moved := transfer || e.Kind == host.Copied || e.Kind == host.Hashed
 	text("host", e.Host)
 	if e.TLSVersion != 0 {
-		text("tls", strings.TrimPrefix(tls.VersionName(e.TLSVersion), "TLS "))
+		a.text("tls", strings.TrimPrefix(tls.VersionName(e.TLSVersion), "TLS "))
 	}
 	text("user", e.User)
-	add(e.Kind == host.Disconnected && e.Program != "", slog.String("program", e.Program)) // known by then, and said once
+	if e.Kind == host.Disconnected {
+		text("program", e.Program) // known by then, and said once
+	}
 	text("verb", e.Verb)
 	text("argument", e.Argument)
 	text("path", e.Path)
 	text("asked", e.Asked)
 	text("to", e.To)
-	address("data", &e.Data)
-	add(moved || e.Bytes != 0, slog.Int64("bytes", e.Bytes))
+	address("data", e.Data)
+	if moved || e.Bytes != 0 {
+		a.number("bytes", e.Bytes)
+	}
 	seconds := e.Duration.Seconds()
-	add(moved || e.Duration != 0, slog.Float64("seconds", math.Round(seconds*1000)/1000))
-	add(transfer && e.Bytes > 0 && seconds > 0, slog.Int64("rate", int64(float64(e.Bytes)/seconds)))
-	add(transfer, slog.Int64("offset", e.Offset))
-	add(transfer, slog.String("mode", (*host.Event)(e).Mode()))
-	add(transfer, slog.Bool("data_tls", e.TLS))
-	add(moved, slog.Bool("complete", e.Err == nil && e.Kind != host.UploadFailed))
-	add(e.TLS && e.Kind == host.Uploaded, slog.Bool("tls_closed", e.TLSClosed))
-	add(e.Reply != 0, slog.Int("reply", e.Reply))
+	if moved || e.Duration != 0 {
+		a.fraction("seconds", math.Round(seconds*1000)/1000)
+	}
+	if transfer {
+		if e.Bytes > 0 && seconds > 0 {
+			a.number("rate", int64(float64(e.Bytes)/seconds))
+		}
+		a.number("offset", e.Offset)
+		a.text("mode", (*host.Event)(e).Mode())
+		a.truth("data_tls", e.TLS)
+	}
+	if moved {
+		a.truth("complete", e.Err == nil && e.Kind != host.UploadFailed)
+	}
+	if e.TLS && e.Kind == host.Uploaded {
+		a.truth("tls_closed", e.TLSClosed)
+	}
+	if e.Reply != 0 {
+		a.number("reply", int64(e.Reply))
+	}
 	text("reason", e.Reason)
 	if e.Err != nil {
-		do(slog.String("err", e.Err.Error()))
+		a.text("err", e.Err.Error())
 	}
 }

@@ -38,7 +38,7 @@ func (g *gatherer) Observe(e host.Event) {
 	defer g.mu.Unlock()
 	g.events = append(g.events, e)
 	switch {
-	case len(g.events) == mostEvents, levelOf(e) >= slog.LevelWarn:
+	case len(g.events) == mostEvents, levelOf(&e) >= slog.LevelWarn:
 		g.hand()
 	case len(g.events) == 1:
 		g.timer.Reset(eventTime)
@@ -54,8 +54,8 @@ func (g *gatherer) flush() {
 
 func (g *gatherer) hand() {
 	for _, o := range g.to {
-		for _, e := range g.events {
-			o.Observe(e)
+		for i := range g.events { // without a copy of them all
+			o.Observe(g.events[i])
 		}
 	}
 	clear(g.events)

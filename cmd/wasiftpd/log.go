@@ -73,7 +73,7 @@ var levels = [math.MaxUint8 + 1]slog.Level{
 }
 
 // levelOf is the level of an event. What broke off is a warning, whichever way the bytes went.
-func levelOf(e host.Event) slog.Level {
+func levelOf(e *host.Event) slog.Level {
 	if e.Err != nil && (e.Kind == host.Downloaded || e.Kind == host.Copied || e.Kind == host.Hashed) {
 		return slog.LevelWarn
 	}
@@ -81,7 +81,7 @@ func levelOf(e host.Event) slog.Level {
 }
 
 // message is the text of an event's record.
-func message(e host.Event) string {
+func message(e *host.Event) string {
 	if e.Kind == host.Downloaded && e.Err != nil {
 		return "download failed"
 	}
@@ -91,7 +91,7 @@ func message(e host.Event) string {
 // allowance is how many records of an event's kind pass within quietTime before they are
 // only counted: of what users do to files, all. An anonymous user is a stranger too, except
 // for that. A few failed logins pass, for fail2ban counts them.
-func allowance(e host.Event) context.Context {
+func allowance(e *host.Event) context.Context {
 	name, _, _ := strings.Cut(e.User, "@") // without the virtual host
 	stranger := name == "" || isAnonymous(name)
 	switch e.Kind {
@@ -122,8 +122,8 @@ func isTransfer(k host.EventKind) bool {
 
 // Observe implements [host.Observer].
 func (o observer) Observe(e host.Event) {
-	if ctx := allowance(e); o.Enabled(ctx, levelOf(e)) {
-		*o.event = e
+	*o.event = e
+	if ctx := allowance(o.event); o.Enabled(ctx, levelOf(o.event)) {
 		o.Handler().Handle(ctx, record(o.event))
 	}
 }
@@ -135,7 +135,7 @@ func record(e *host.Event) slog.Record {
 	if at.IsZero() {
 		at = time.Now()
 	}
-	r := slog.NewRecord(at, levelOf(*e), message(*e), 0)
+	r := slog.NewRecord(at, levelOf(e), message(e), 0)
 	r.AddAttrs(slog.Any("", (*eventValue)(e)))
 	return r
 }

@@ -68,6 +68,6 @@ func (s *Server) Begin(ctx context.Context, ftp *host.Server) {
 
 // Observe implements [host.Observer].
 func (s *Server) Observe(e host.Event) {
-	s.rates.count(e)
-	s.events.add(e)
+	s.rates.count(&e)
+	s.events.add(&e)
 }

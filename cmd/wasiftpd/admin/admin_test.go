@@ -141,9 +141,9 @@ func TestRatesNeverFall(t *testing.T) {
 	var r rates
 	assert.Equal(t, moved{100, 0}, r.total(moved{100, 0}))
 	assert.Equal(t, moved{100, 0}, r.total(moved{}))
-	r.count(host.Event{Kind: host.Downloaded, Bytes: 120})
+	r.count(&host.Event{Kind: host.Downloaded, Bytes: 120})
 	assert.Equal(t, moved{120, 0}, r.total(moved{}))
-	r.count(host.Event{Kind: host.UploadFailed, Bytes: 7})
+	r.count(&host.Event{Kind: host.UploadFailed, Bytes: 7})
 	assert.Equal(t, moved{120, 7}, r.total(moved{}))
 	at := time.Now()
 	r.at = at

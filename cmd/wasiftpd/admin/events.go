@@ -25,13 +25,13 @@ type events struct {
 	more chan struct{} // closed when the next one is added; nil while nobody waits
 }
 
-func (r *events) add(e host.Event) {
+func (r *events) add(e *host.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.ring) < kept {
-		r.ring = append(r.ring, e)
+		r.ring = append(r.ring, *e)
 	} else {
-		r.ring[r.last%kept] = e
+		r.ring[r.last%kept] = *e
 	}
 	r.last++
 	if r.more != nil {

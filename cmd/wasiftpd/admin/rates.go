@@ -28,7 +28,7 @@ type rates struct {
 type moved struct{ sent, received int64 }
 
 // count counts a transfer that has ended.
-func (r *rates) count(e host.Event) {
+func (r *rates) count(e *host.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch e.Kind {

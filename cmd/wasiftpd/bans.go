@@ -41,7 +41,7 @@ func (o *options) addBansTo(f *pflag.FlagSet) {
 func networksTo(target *[]netip.Prefix) func(string) error {
 	return func(s string) error {
 		for text := range strings.SplitSeq(s, ",") {
-			network, err := parseNetwork(strings.TrimSpace(text))
+			network, err := admin.ParseNetwork(strings.TrimSpace(text))
 			if err != nil {
 				return err
 			}
@@ -165,7 +165,7 @@ func storedBans(given string) ([]admin.Ban, error) {
 func (p *program) clearBans(k *kept, text string) error {
 	networks := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 	if text != admin.Everybody {
-		network, err := parseNetwork(text)
+		network, err := admin.ParseNetwork(text)
 		if err != nil {
 			return usageError{err}
 		}
@@ -196,7 +196,7 @@ func (p *program) clearBans(k *kept, text string) error {
 }
 
 func (p *program) addBan(k *kept, text string, lasts time.Duration) error {
-	network, err := parseNetwork(text)
+	network, err := admin.ParseNetwork(text)
 	if err != nil {
 		return usageError{err}
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"wasiftp/cmd/wasiftpd/admin"
 )
 
 // The fields of a line of pure-pw, as README.Virtual-Users of Pure-FTPd lists them. Those
@@ -118,7 +120,7 @@ func (i *importer) pureNetworks(n int, name, list string) (networks []string, er
 		if p, err := netip.ParsePrefix(client); err == nil {
 			client = p.Masked().String()
 		}
-		network, err := parseNetwork(client)
+		network, err := admin.ParseNetwork(client)
 		if err != nil {
 			i.drop(n, "%q, from where user %q may come: it is no network", client, name)
 			continue

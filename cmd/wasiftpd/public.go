@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"wasiftp/cmd/wasiftpd/admin"
 )
 
 const (
@@ -43,7 +45,7 @@ func (o *options) setPublicAddress(s string) error {
 	said := s
 	if network, rest, some := strings.Cut(s, "="); some {
 		var err error
-		if p.network, err = parseNetwork(network); err != nil {
+		if p.network, err = admin.ParseNetwork(network); err != nil {
 			return err
 		}
 		if !p.network.Addr().Is4() {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2/unstable"
 
+	"wasiftp/cmd/wasiftpd/admin"
 	"wasiftp/fsbridge"
 	"wasiftp/host"
 )
@@ -265,7 +266,7 @@ func (e *entry) setSessions(text string) error {
 }
 
 func (e *entry) addNetwork(text string) error {
-	network, err := parseNetwork(text)
+	network, err := admin.ParseNetwork(text)
 	e.admission.networks = append(e.admission.networks, network)
 	return err
 }

@@ -160,9 +160,9 @@ func TestNetworks(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"192.0.2.7": "192.0.2.7/32", "::ffff:192.0.2.7": "192.0.2.7/32", "2001:db8::/32": "2001:db8::/32",
-		"192.0.2.7/24": "", "fe80::1%eth0": "", "": "", "all": "",
+		"192.0.2.7/24": "", "::ffff:192.0.2.0/120": "", "fe80::1%eth0": "", "": "", "all": "",
 	} {
-		network, err := parseNetwork(text)
+		network, err := ParseNetwork(text)
 		if want == "" {
 			assert.Error(t, err, text)
 		} else {

@@ -259,9 +259,9 @@ func (s *Server) bans() []Ban {
 const usualBan = 24 * time.Hour
 
 func (s *Server) ban(r *http.Request) (any, error) {
-	network, err := parseNetwork(r.FormValue("network"))
+	network, err := ParseNetwork(r.FormValue("network"))
 	if err != nil {
-		return nil, err
+		return nil, refusal{http.StatusBadRequest, err}
 	}
 	lasts, err := parseTime(r.FormValue("for"), usualBan)
 	if err != nil {
@@ -284,9 +284,9 @@ type Ended struct {
 func (s *Server) unban(r *http.Request) (any, error) {
 	networks := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 	if text := r.FormValue("network"); text != Everybody {
-		network, err := parseNetwork(text)
+		network, err := ParseNetwork(text)
 		if err != nil {
-			return nil, err
+			return nil, refusal{http.StatusBadRequest, err}
 		}
 		networks = []netip.Prefix{network}
 	}
@@ -309,19 +309,6 @@ func (s *Server) drain(r *http.Request) (any, error) {
 	}
 	s.config.Drain(within)
 	return Drain{len(s.ftp.Sessions())}, nil
-}
-
-// parseNetwork reads an address or a network.
-func parseNetwork(text string) (netip.Prefix, error) {
-	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
-		addr = addr.Unmap()
-		return netip.PrefixFrom(addr, addr.BitLen()), nil
-	}
-	network, err := netip.ParsePrefix(text)
-	if err != nil || network != network.Masked() {
-		return network, badRequest("%q is no network such as 192.0.2.7 or 192.0.2.0/24", text)
-	}
-	return network, nil
 }
 
 func parseTime(text string, usual time.Duration) (time.Duration, error) {

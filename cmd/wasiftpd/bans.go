@@ -104,12 +104,9 @@ func (k *keptBans) close() {
 	}
 }
 
-// defaultBan is how long bans add bans.
-const defaultBan = 24 * time.Hour
-
 func (p *program) bansCommand() *cobra.Command {
 	k := kept{reach: &reach{}}
-	lasts := defaultBan
+	lasts := admin.BanTime
 	cmd := &cobra.Command{Use: "bans", Short: "List bans, begin or end them", Args: atMost(0),
 		Long: "bans lists the networks that the server has banned, and until when. The commands below end and begin bans.\n\n" +
 			keptHelp,

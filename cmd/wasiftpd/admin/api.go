@@ -255,15 +255,15 @@ func (s *Server) bans() []Ban {
 	return all
 }
 
-// usualBan is how long a ban by hand lasts if nothing is said.
-const usualBan = 24 * time.Hour
+// BanTime is how long a ban by hand lasts if nothing is said.
+const BanTime = 24 * time.Hour
 
 func (s *Server) ban(r *http.Request) (any, error) {
 	network, err := ParseNetwork(r.FormValue("network"))
 	if err != nil {
 		return nil, refusal{http.StatusBadRequest, err}
 	}
-	lasts, err := parseTime(r.FormValue("for"), usualBan)
+	lasts, err := parseTime(r.FormValue("for"), BanTime)
 	if err != nil {
 		return nil, err
 	}

@@ -160,13 +160,9 @@ func storedBans(given string) ([]admin.Ban, error) {
 }
 
 func (p *program) clearBans(k *kept, text string) error {
-	networks := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
-	if text != admin.Everybody {
-		network, err := admin.ParseNetwork(text)
-		if err != nil {
-			return usageError{err}
-		}
-		networks, text = []netip.Prefix{network}, network.String()
+	networks, err := admin.ParseNetworks(text)
+	if err != nil {
+		return usageError{err}
 	}
 	ended, err := keptBy(p, k, func(c *admin.Client, ctx context.Context) (admin.Ended, error) {
 		return c.Unban(ctx, text)

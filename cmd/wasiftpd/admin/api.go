@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -16,9 +15,6 @@ import (
 // Version is the first element of the paths of the API. What is added later, such as a field,
 // does not change it.
 const Version = "v1"
-
-// Everybody says that a ban or its end is for all networks.
-const Everybody = "all"
 
 // route makes the table of all that can be asked for.
 func (s *Server) route() {
@@ -282,13 +278,9 @@ type Ended struct {
 }
 
 func (s *Server) unban(r *http.Request) (any, error) {
-	networks := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
-	if text := r.FormValue("network"); text != Everybody {
-		network, err := ParseNetwork(text)
-		if err != nil {
-			return nil, refusal{http.StatusBadRequest, err}
-		}
-		networks = []netip.Prefix{network}
+	networks, err := ParseNetworks(r.FormValue("network"))
+	if err != nil {
+		return nil, refusal{http.StatusBadRequest, err}
 	}
 	var e Ended
 	for _, network := range networks {

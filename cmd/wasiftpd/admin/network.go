@@ -5,6 +5,19 @@ import (
 	"net/netip"
 )
 
+// Everybody says that bans end for all networks.
+const Everybody = "all"
+
+// ParseNetworks reads what [ParseNetwork] does, or [Everybody], which is all of IPv4 and all of
+// IPv6.
+func ParseNetworks(text string) ([]netip.Prefix, error) {
+	if text == Everybody {
+		return []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}, nil
+	}
+	network, err := ParseNetwork(text)
+	return []netip.Prefix{network}, err
+}
+
 // ParseNetwork reads an address, which is a network of its own, or a network. It fails if the
 // text is neither, or has bits behind the network's length.
 func ParseNetwork(text string) (netip.Prefix, error) {

@@ -161,11 +161,13 @@ func (s *steering) listenLocally(p *program, o *options, logger *slog.Logger) (e
 	if err = os.MkdirAll(filepath.Dir(usual[0]), 0o700); err == nil {
 		s.socket, err = p.listenPrivately(usual[0])
 	}
-	switch {
-	case errors.Is(err, errInUse):
-		logger.Info("there is no admin socket for this server; choose one with --admin-socket", "file", usual[0], "err", err)
-	case err != nil:
-		logger.Warn("there is no admin socket for this server; choose one with --admin-socket", "file", usual[0], "err", err)
+	if err != nil {
+		level := slog.LevelWarn
+		if errors.Is(err, errInUse) {
+			level = slog.LevelInfo
+		}
+		logger.Log(context.Background(), level, "there is no admin socket for this server; choose one with --admin-socket",
+			"file", usual[0], "err", err)
 	}
 	return nil
 }

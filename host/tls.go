@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"wasiftp/host/internal/conn"
@@ -73,6 +74,15 @@ const (
 	// RequireClose takes only close_notify for the end of the upload.
 	RequireClose
 )
+
+// TLSVersionName is the name that logs and metrics have for a version of TLS, as in "1.3"; ""
+// for 0, which is no TLS.
+func TLSVersionName(version uint16) string {
+	if version == 0 {
+		return ""
+	}
+	return strings.TrimPrefix(tls.VersionName(version), "TLS ")
+}
 
 var errNotResumed = errors.New("the data connection does not resume the TLS session of the control connection")
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -221,9 +220,7 @@ func (e *eventValue) each(a attrs) {
 	transfer := isTransfer(e.Kind)
 	moved := transfer || e.Kind == host.Copied || e.Kind == host.Hashed
 	text("host", e.Host)
-	if e.TLSVersion != 0 {
-		a.text("tls", strings.TrimPrefix(tls.VersionName(e.TLSVersion), "TLS "))
-	}
+	text("tls", host.TLSVersionName(e.TLSVersion))
 	text("user", e.User)
 	if e.Kind == host.Disconnected {
 		text("program", e.Program) // known by then, and said once

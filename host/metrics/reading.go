@@ -2,9 +2,7 @@ package metrics
 
 import (
 	"cmp"
-	"crypto/tls"
 	"strconv"
-	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -51,13 +49,13 @@ var readings = []reading{
 	labelled(gauge, "sessions", "Sessions that are open, by what they do and TLS of the control connection.",
 		func(now *state, emit func(float64, ...string)) {
 			for s, n := range now.Sessions {
-				emit(float64(n), sessionState(s), version(s.TLSVersion, "none"))
+				emit(float64(n), sessionState(s), cmp.Or(host.TLSVersionName(s.TLSVersion), "none"))
 			}
 		}, "state", "tls"),
 	labelled(counter, "tls_handshakes_total", "TLS handshakes, by connection, version, and whether a session was resumed.",
 		func(now *state, emit func(float64, ...string)) {
 			for h, n := range now.Handshakes {
-				emit(float64(n), connection(h), version(h.Version, "failed"), strconv.FormatBool(h.Resumed))
+				emit(float64(n), connection(h), cmp.Or(host.TLSVersionName(h.Version), "failed"), strconv.FormatBool(h.Resumed))
 			}
 		}, "connection", "version", "resumed"),
 	labelled(counter, "data_connections_total", "Data connections that were made, by who made them.",
@@ -121,12 +119,4 @@ func connection(h host.Handshake) string {
 		return "data"
 	}
 	return "control"
-}
-
-// version is a version of TLS as "1.3"; without is the word for none.
-func version(v uint16, without string) string {
-	if v == 0 {
-		return without
-	}
-	return strings.TrimPrefix(tls.VersionName(v), "TLS ")
 }

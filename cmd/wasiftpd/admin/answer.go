@@ -1,8 +1,6 @@
 package admin
 
 import (
-	"crypto/tls"
-	"strings"
 	"time"
 
 	"wasiftp/host"
@@ -67,7 +65,7 @@ type Session struct {
 func sessionOf(s host.Session) Session {
 	a := Session{
 		ID: s.Number, User: s.Account, Client: s.Client.String(), Server: s.Server.String(), Host: s.Host, Program: s.Program,
-		TLS: versionOf(s.TLSVersion), Began: s.Began, Sent: s.Sent, Received: s.Received,
+		TLS: host.TLSVersionName(s.TLSVersion), Began: s.Began, Sent: s.Sent, Received: s.Received,
 		Doing: s.Doing, Path: s.Path, Bytes: s.Bytes,
 	}
 	switch s.Doing {
@@ -133,12 +131,4 @@ type Point struct {
 	Sent     float64   `json:"sent"`     // bytes a second of files
 	Received float64   `json:"received"` // likewise
 	Sessions int       `json:"sessions"`
-}
-
-// versionOf is the version of TLS, as in "1.3"; "" in the clear.
-func versionOf(version uint16) string {
-	if version == 0 {
-		return ""
-	}
-	return strings.TrimPrefix(tls.VersionName(version), "TLS ")
 }

@@ -22,7 +22,7 @@ func appendLine(b []byte, r slog.Record, json bool) (line []byte, ok bool) {
 	if json {
 		l.line = append(l.line, '{')
 	}
-	l.moment(slog.TimeKey, r.Time)
+	l.time(slog.TimeKey, r.Time)
 	l.text(slog.LevelKey, r.Level.String())
 	l.text(slog.MessageKey, r.Message)
 	r.Attrs(l.attr)
@@ -63,16 +63,16 @@ func (l *liner) attr(a slog.Attr) bool {
 	case slog.KindString:
 		l.text(a.Key, v.String())
 	case slog.KindInt64:
-		l.number(a.Key, v.Int64())
+		l.integer(a.Key, v.Int64())
 	case slog.KindUint64:
 		l.key(a.Key)
 		l.line = strconv.AppendUint(l.line, v.Uint64(), 10)
 	case slog.KindBool:
-		l.truth(a.Key, v.Bool())
+		l.boolean(a.Key, v.Bool())
 	case slog.KindFloat64:
-		l.fraction(a.Key, v.Float64())
+		l.float(a.Key, v.Float64())
 	case slog.KindTime:
-		l.moment(a.Key, v.Time())
+		l.time(a.Key, v.Time())
 	default:
 		l.ok = false
 	}
@@ -110,12 +110,12 @@ func (l *liner) text(key, s string) {
 	}
 }
 
-func (l *liner) number(key string, n int64) {
+func (l *liner) integer(key string, n int64) {
 	l.key(key)
 	l.line = strconv.AppendInt(l.line, n, 10)
 }
 
-func (l *liner) truth(key string, is bool) {
+func (l *liner) boolean(key string, is bool) {
 	l.key(key)
 	l.line = strconv.AppendBool(l.line, is)
 }
@@ -153,7 +153,7 @@ func isPlain(s string) bool {
 	return true
 }
 
-func (l *liner) fraction(key string, f float64) {
+func (l *liner) float(key string, f float64) {
 	l.key(key)
 	format := byte('g')
 	if l.json {
@@ -175,7 +175,7 @@ func (l *liner) address(key string, at netip.AddrPort) {
 	}
 }
 
-func (l *liner) moment(key string, t time.Time) {
+func (l *liner) time(key string, t time.Time) {
 	l.key(key)
 	l.ok = l.ok && t.Year() > 0 && t.Year() < 10000
 	if l.json {

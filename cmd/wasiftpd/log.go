@@ -152,10 +152,10 @@ func (e *eventValue) LogValue() slog.Value {
 // attrs take the attributes of an event one after the other.
 type attrs interface {
 	text(key, value string)
-	number(key string, value int64)
-	truth(key string, value bool)
-	fraction(key string, value float64)
-	moment(key string, value time.Time)
+	integer(key string, value int64)
+	boolean(key string, value bool)
+	float(key string, value float64)
+	time(key string, value time.Time)
 	address(key string, value netip.AddrPort)
 }
 
@@ -164,10 +164,10 @@ type attrList []slog.Attr
 
 func (l *attrList) add(a slog.Attr)                          { *l = append(*l, a) }
 func (l *attrList) text(key, value string)                   { l.add(slog.String(key, value)) }
-func (l *attrList) number(key string, value int64)           { l.add(slog.Int64(key, value)) }
-func (l *attrList) truth(key string, value bool)             { l.add(slog.Bool(key, value)) }
-func (l *attrList) fraction(key string, value float64)       { l.add(slog.Float64(key, value)) }
-func (l *attrList) moment(key string, value time.Time)       { l.add(slog.Time(key, value)) }
+func (l *attrList) integer(key string, value int64)          { l.add(slog.Int64(key, value)) }
+func (l *attrList) boolean(key string, value bool)           { l.add(slog.Bool(key, value)) }
+func (l *attrList) float(key string, value float64)          { l.add(slog.Float64(key, value)) }
+func (l *attrList) time(key string, value time.Time)         { l.add(slog.Time(key, value)) }
 func (l *attrList) address(key string, value netip.AddrPort) { l.text(key, value.String()) }
 
 // eventOf is the event of an attribute, nil for none.
@@ -207,13 +207,13 @@ func (e *eventValue) each(a attrs) {
 	}
 	switch {
 	case e.Kind == host.Dropped:
-		a.number("events", int64(e.Count))
+		a.integer("events", int64(e.Count))
 	case e.Ban != nil:
 		a.text("network", e.Ban.Network.String())
-		a.number("failures", int64(e.Ban.Failures))
-		a.moment("until", e.Ban.Until.Round(time.Second))
+		a.integer("failures", int64(e.Ban.Failures))
+		a.time("until", e.Ban.Until.Round(time.Second))
 	default:
-		a.number("session", int64(e.Session))
+		a.integer("session", int64(e.Session))
 		address("client", e.Client)
 		address("server", e.Server)
 	}
@@ -232,28 +232,28 @@ func (e *eventValue) each(a attrs) {
 	text("to", e.To)
 	address("data", e.Data)
 	if moved || e.Bytes != 0 {
-		a.number("bytes", e.Bytes)
+		a.integer("bytes", e.Bytes)
 	}
 	seconds := e.Duration.Seconds()
 	if moved || e.Duration != 0 {
-		a.fraction("seconds", math.Round(seconds*1000)/1000)
+		a.float("seconds", math.Round(seconds*1000)/1000)
 	}
 	if transfer {
 		if e.Bytes > 0 && seconds > 0 {
-			a.number("rate", int64(float64(e.Bytes)/seconds))
+			a.integer("rate", int64(float64(e.Bytes)/seconds))
 		}
-		a.number("offset", e.Offset)
+		a.integer("offset", e.Offset)
 		a.text("mode", (*host.Event)(e).Mode())
-		a.truth("data_tls", e.TLS)
+		a.boolean("data_tls", e.TLS)
 	}
 	if moved {
-		a.truth("complete", e.Err == nil && e.Kind != host.UploadFailed)
+		a.boolean("complete", e.Err == nil && e.Kind != host.UploadFailed)
 	}
 	if e.TLS && e.Kind == host.Uploaded {
-		a.truth("tls_closed", e.TLSClosed)
+		a.boolean("tls_closed", e.TLSClosed)
 	}
 	if e.Reply != 0 {
-		a.number("reply", int64(e.Reply))
+		a.integer("reply", int64(e.Reply))
 	}
 	text("reason", e.Reason)
 	if e.Err != nil {

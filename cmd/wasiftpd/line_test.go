@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"math"
 	"net/netip"
@@ -65,14 +66,24 @@ func TestLineOfAnEvent(t *testing.T) {
 	}
 }
 
-// BenchmarkLine makes the line of a download.
+// BenchmarkLine makes the line of a download, by us and by slog.
 func BenchmarkLine(b *testing.B) {
 	r := record(&host.Event{
 		Kind: host.Downloaded, Time: time.Now(), Session: 12, Client: client, Server: client, User: "ann",
 		Path: "/a/b.jpg", Verb: "RETR", Bytes: 4096, Duration: 123 * time.Microsecond,
 	})
-	var line []byte
-	for b.Loop() {
-		line, _ = appendLine(line[:0], r, false)
-	}
+	b.Run("ours", func(b *testing.B) {
+		b.ReportAllocs()
+		var line []byte
+		for b.Loop() {
+			line, _ = appendLine(line[:0], r, false)
+		}
+	})
+	b.Run("slog", func(b *testing.B) {
+		b.ReportAllocs()
+		handler := slog.NewTextHandler(io.Discard, nil)
+		for b.Loop() {
+			handler.Handle(b.Context(), r)
+		}
+	})
 }

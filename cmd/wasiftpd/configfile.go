@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -240,10 +241,39 @@ func (c *configFile) follow(r *roster, files *follower) {
 	if err != nil || !info.Mode().IsRegular() {
 		return // a pipe, which can't be read again
 	}
-	if exposed(info) && r.options.Load().hashes() {
-		warnOfExposed("configuration", c.path, files.logger)
-	}
+	c.warnOfExposed(info, r.options.Load(), files.logger)
 	files.all = append(files.all, c)
+}
+
+// warnOfExposed warns if everybody can read or change the file, and o has secrets from it.
+func (c *configFile) warnOfExposed(info fs.FileInfo, o *options, logger *slog.Logger) {
+	if exposed(info) && c.hasSecrets(o) {
+		warnOfExposed("configuration", c.path, info, logger)
+	}
+}
+
+// hasSecrets says whether the file has passwords, hashes of them, or headers for hooks, which
+// carry tokens. o are the options that were made of it. A value of a flag or a variable is
+// not in the file.
+func (c *configFile) hasSecrets(o *options) bool {
+	from := func(key string) bool { return c.given[key] == nil }
+	return len(o.entries) > 0 || len(o.users) > 0 && from("user") ||
+		slices.ContainsFunc(o.sources.given, func(s sourceOption) bool {
+			return hasPassword(s.url) && from("auth-http") || hasPassword(s.postgres) && from("auth-sql")
+		}) ||
+		slices.ContainsFunc(o.hooks, func(h *hook) bool {
+			return len(h.headers) > 0 || h.url != nil && hasPassword(h.url.String())
+		})
+}
+
+// hasPassword says whether a URL has one, before its host or, as PostgreSQL allows, behind it.
+func hasPassword(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	_, given := u.User.Password()
+	return given || u.Query().Has("password")
 }
 
 // load implements [followed].
@@ -300,8 +330,8 @@ func (c *configFile) take(content []byte, logger *slog.Logger) error {
 	if ended := r.replace(accounts); ended > 0 {
 		c.latest = append(c.latest, "sessions ended", ended)
 	}
-	if info, err := os.Stat(c.path); err == nil && exposed(info) && next.hashes() {
-		warnOfExposed("configuration", c.path, logger)
+	if info, err := os.Stat(c.path); err == nil {
+		c.warnOfExposed(info, next, logger)
 	}
 	if len(late) > 0 {
 		logger.Warn(strings.Join(late, ", ")+" changed in the configuration and needs a restart", "file", c.path)

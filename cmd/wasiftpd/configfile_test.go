@@ -545,3 +545,42 @@ func BenchmarkConfiguration(b *testing.B) {
 		}
 	})
 }
+
+// wasiftpd check warns, as the server does, of a file with secrets that everybody can read.
+func TestConfigurationIsOpen(t *testing.T) {
+	t.Parallel()
+	needsModes(t)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "wasiftpd.toml")
+	sql := "auth-root = '.'\nauth-sql = ['%s']\n"
+	for _, test := range []struct {
+		content string
+		mode    os.FileMode
+		args    []string
+		warned  bool
+	}{
+		{userTable("a", "rights = 'ro'"), 0o644, nil, true},
+		{userTable("a", "rights = 'ro'"), 0o602, nil, true},
+		{userTable("a", "rights = 'ro'"), 0o640, nil, false},
+		{"user = 'ann:secret:ro'", 0o644, nil, true},
+		{"greeting = 'Hello.'", 0o644, []string{"--user", "ann:secret:ro"}, false},
+		{fmt.Sprintf(sql, "postgres://ftp:secret@127.0.0.1/accounts"), 0o644, nil, true},
+		{fmt.Sprintf(sql, "postgres://ftp@127.0.0.1/accounts?password=secret"), 0o644, nil, true},
+		{fmt.Sprintf(sql, "postgres://ftp@127.0.0.1/accounts"), 0o644, nil, false},
+		{"auth-root = '.'\nauth-http = ['https://ftp:secret@127.0.0.1/login']\n", 0o644, nil, true},
+		{"[[hook]]\non = ['upload']\nurl = 'https://127.0.0.1/x'\nheaders = ['Authorization: Bearer secret']", 0o644, nil, true},
+		{"[[hook]]\non = ['upload']\nurl = 'https://ftp:secret@127.0.0.1/x'", 0o644, nil, true},
+		{"[[hook]]\non = ['upload']\nurl = 'https://127.0.0.1/x'", 0o644, nil, false},
+	} {
+		write(t, dir, "wasiftpd.toml", test.content)
+		if err := os.Chmod(file, test.mode); err != nil {
+			t.Fatal(err)
+		}
+		_, errs := exits(t, 0, nil, append([]string{"check", "--config", file}, test.args...)...)
+		want := fmt.Sprintf("can read or change the configuration, which has passwords or hashes of them; chmod 640 it\" file=%s mode=%04o",
+			file, test.mode)
+		if strings.Contains(errs, want) != test.warned || !test.warned && errs != "" {
+			t.Errorf("%o %q: it says %q", test.mode, test.content, errs)
+		}
+	}
+}

@@ -56,9 +56,6 @@ type options struct {
 	keepsBans       bool          // over restarts
 }
 
-// hashes says whether the options hold passwords of users, or hashes of them.
-func (o *options) hashes() bool { return len(o.users)+len(o.entries) > 0 }
-
 // user is an account of --user.
 type user struct {
 	name, password, rights string

@@ -307,14 +307,15 @@ func (f *usersFile) read(logger *slog.Logger) ([]byte, error) {
 	}
 	content, err := os.ReadFile(f.path)
 	if err == nil && exposed(info) && contentHash(content) != f.last {
-		warnOfExposed("users file", f.path, logger)
+		warnOfExposed("users file", f.path, info, logger)
 	}
 	return content, err
 }
 
-func warnOfExposed(what, path string, logger *slog.Logger) {
-	logger.Warn("everybody on this machine can read or change the "+what+", which has hashes of passwords; chmod 640 it",
-		"file", path)
+// warnOfExposed warns of a file with secrets that everybody can read or change.
+func warnOfExposed(what, path string, info fs.FileInfo, logger *slog.Logger) {
+	logger.Warn("everybody on this machine can read or change the "+what+", which has passwords or hashes of them; chmod 640 it",
+		"file", path, "mode", octal(info.Mode()))
 }
 
 // exposed says whether everybody on this machine can read or write a file.

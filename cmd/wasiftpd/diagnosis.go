@@ -52,7 +52,7 @@ func (p *program) doctorHere(o *options, config *configFile, fault error, d doct
 		}
 		doctor.Run(ctx, localChecks, own, tell)
 		if fault == nil {
-			c.Told.Writable = own.writable(c.User)
+			c.Told.Writable, c.Told.Rights = own.allowed(c.User)
 			doctor.Examine(ctx, c, tell)
 		}
 	})
@@ -72,19 +72,26 @@ func (d *diagnosis) chooseUser(c *doctor.Config) {
 	}
 }
 
-// writable is the folder of a user, "" for anonymous, if the user may write there; else "".
-func (d *diagnosis) writable(user string) string {
+// allowed are the rights of a user, "" for anonymous, and the folder if the user may write
+// there. Both are "" if rules may say otherwise, or nothing is known.
+func (d *diagnosis) allowed(user string) (folder, rights string) {
 	if d.accounts == nil {
-		return ""
+		return "", ""
 	}
 	own, known := d.accounts.byName[user]
-	if !known && d.accounts.anonymous != nil {
+	if !known {
+		if d.accounts.anonymous == nil || user != "" && !slices.Contains([]string{"anonymous", "ftp"}, user) {
+			return "", ""
+		}
 		own = *d.accounts.anonymous
 	}
-	if own.rights&host.RightWrite == 0 || len(own.rules) > 0 {
-		return ""
+	if len(own.rules) > 0 {
+		return "", ""
 	}
-	return own.root
+	if own.rights&host.RightWrite != 0 {
+		folder = own.root
+	}
+	return folder, rightsOneByOne(own.rights)
 }
 
 // shownAs is a name that the server has a certificate for.

@@ -90,6 +90,25 @@ func TestDoctorUnwritableFolder(t *testing.T) {
 	}
 }
 
+// The line for a user who may not rename keeps what the user may do already.
+func TestDoctorKeepsRights(t *testing.T) {
+	t.Parallel()
+	for rights, line := range map[string]string{
+		"read,list,write,delete,mkdir": `rights = "read,list,write,delete,mkdir,rename"`,
+		"ro+write+delete+admin":        `rights = "read,list,write,delete,admin,rename"`,
+	} {
+		s := start(t, "--root", t.TempDir(), "--user", "ann:secret:"+rights)
+		r := examine(t, program{}, nil, "--listen", s.addr, "--root", t.TempDir(), "--user", "ann:secret:"+rights)
+		if f := r.find("rename", "lacking"); f.Set != line {
+			t.Errorf("%s: the line is %q", rights, f.Set)
+		}
+		r = examine(t, program{}, strings.NewReader("secret\n"), "ftp://ann@"+s.addr)
+		if f := r.find("rename", "denied"); f.Set != "" {
+			t.Errorf("%s: the line is %q, though nobody knows the rights", rights, f.Set)
+		}
+	}
+}
+
 // Under --tls-data-resumption require the doctor sees that a new session is refused.
 func TestDoctorResumption(t *testing.T) {
 	t.Parallel()

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"maps"
 	"math"
-	"math/bits"
 	"os"
 	"path/filepath"
 	"slices"
@@ -279,15 +278,21 @@ func (a *account) notes() []string {
 	return notes
 }
 
-// rightsInWords writes rights as [host.ParseRights] reads them.
+// rightsInWords writes rights as [host.ParseRights] reads them, by one word if there is one.
 func rightsInWords(rights host.Rights) string {
-	var words []string
-	for _, word := range []string{"ro", "rw", "wo", "read", "list", "write", "delete", "rename", "mkdir", "admin"} {
-		one, _ := host.ParseRights(word)
-		if one == rights {
+	for _, word := range []string{"ro", "rw", "wo"} {
+		if all, _ := host.ParseRights(word); all == rights {
 			return word
 		}
-		if bits.OnesCount64(uint64(one)) == 1 && rights&one != 0 {
+	}
+	return rightsOneByOne(rights)
+}
+
+// rightsOneByOne writes a word for each right.
+func rightsOneByOne(rights host.Rights) string {
+	var words []string
+	for _, word := range []string{"read", "list", "write", "delete", "rename", "mkdir", "admin"} {
+		if one, _ := host.ParseRights(word); rights&one != 0 {
 			words = append(words, word)
 		}
 	}

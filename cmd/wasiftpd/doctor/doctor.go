@@ -59,6 +59,7 @@ type Told struct {
 	FirstPort, LastPort uint16 // that PASV and EPSV announce
 	Addresses           []netip.Addr
 	Writable            string // the folder of the user, if the user may write there
+	Rights              string // of the user in all folders, words with commas between them; "" is not known
 }
 
 const usualStep = 10 * time.Second

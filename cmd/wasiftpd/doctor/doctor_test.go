@@ -200,7 +200,13 @@ func TestPlantedFaults(t *testing.T) {
 		{"local time", func(_ *testing.T, f *fake, _ *Config) { f.clock = -5 * time.Hour }, "clock", "zone", Fault, ""},
 		{"clock off", func(_ *testing.T, f *fake, _ *Config) { f.clock = 37*time.Hour + 8*time.Minute }, "clock", "skewed", Fault, ""},
 		{"MDTM is garbage", func(_ *testing.T, f *fake, _ *Config) { f.replies["MDTM"] = "213 yesterday" }, "clock", "odd", Fault, ""},
-		{"no rename", func(_ *testing.T, f *fake, _ *Config) { f.replies["RNFR"] = "550 no" }, "rename", "denied", Note, "rename"},
+		{"no rename", func(_ *testing.T, f *fake, _ *Config) { f.replies["RNFR"] = "550 no" }, "rename", "denied", Note, ""},
+		{"no right to rename", func(_ *testing.T, f *fake, c *Config) {
+			f.replies["RNFR"], c.Told.Rights = "550 no", "read,list,write,delete,mkdir"
+		}, "rename", "lacking", Note, `rights = "read,list,write,delete,mkdir,rename"`},
+		{"no rename despite the right", func(_ *testing.T, f *fake, c *Config) {
+			f.replies["RNFR"], c.Told.Rights = "550 no", "read,list,write,rename"
+		}, "rename", "denied", Note, ""},
 		{"no delete", func(_ *testing.T, f *fake, _ *Config) { f.replies["DELE"] = "550 no" }, "delete", "left", Warning, ""},
 		{"no active mode", func(_ *testing.T, f *fake, _ *Config) {
 			f.replies["EPRT"], f.replies["PORT"] = "500 what?", "500 what?"

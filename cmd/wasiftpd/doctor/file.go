@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 )
@@ -75,8 +76,12 @@ var fileChecks = []Check[*exam]{
 		Name: "rename", Tried: "RNFR and RNTO of the uploaded file", Needs: needsFile, Run: rename,
 		Verdicts: map[string]Verdict{
 			"denied": {
-				Level: Note, Means: "This user may not rename. Clients that upload under another name first (.part) fail.",
-				Do: "If the user should, add the right rename.", Set: `rights = "read,list,write,rename"`,
+				Level: Note, Means: renameDenied,
+				Do: "If the user should: add rename to the user's rights and leave the others; look at the rules and, on the server, " +
+					"the owner of the folder.",
+			},
+			"lacking": {
+				Level: Note, Means: renameDenied, Do: "If the user should, add the right rename.", Set: `rights = "{rights}"`,
 			},
 		},
 	},
@@ -90,6 +95,8 @@ var fileChecks = []Check[*exam]{
 		},
 	},
 }
+
+const renameDenied = "This user may not rename. Clients that upload under another name first (.part) fail."
 
 var stalled = Verdict{
 	Level: Fault, Means: "Small packets pass and large ones don't (a wrong MTU on a VPN or tunnel, with ICMP dropped), or the " +
@@ -248,6 +255,8 @@ func rename(ctx context.Context, x *exam) []Outcome {
 	switch {
 	case err != nil:
 		return failed("RNFR and RNTO", err)
+	case !r.is(2) && x.Told.Rights != "" && !slices.Contains(strings.Split(x.Told.Rights, ","), "rename"):
+		return One("lacking", r.String(), "rights", x.Told.Rights+",rename")
 	case !r.is(2):
 		return One("denied", r.String())
 	}

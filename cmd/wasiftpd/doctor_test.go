@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -306,7 +305,7 @@ func startPureFTPd(t *testing.T, flags ...string) (addr, root string) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	tls := tlsOptions{dir: filepath.Join(dir, "tls")}
-	certificate, err := tls.selfSigned(netip.Addr{}, slog.New(slog.DiscardHandler))
+	certificate, err := tls.selfSigned(nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

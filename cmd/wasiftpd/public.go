@@ -131,6 +131,20 @@ func (all publicAddresses) of(client netip.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
+// publicNames are the names and addresses of --public-address, by which clients may come.
+func (o *options) publicNames() (names []string) {
+	for _, p := range o.public {
+		name := strings.TrimSuffix(p.name, ".")
+		if p.addr.IsValid() {
+			name = p.addr.String()
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // named reports whether some address is that of a name.
 func (o *options) named() bool {
 	return slices.ContainsFunc(o.public, func(p publicOption) bool { return p.name != "" })

@@ -13,10 +13,10 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -26,8 +26,8 @@ const ownCertificate = "self-signed.pem"
 
 // selfSigned returns the path of the file with our self-signed certificate and its key.
 // It makes the certificate once, because clients remember the fingerprint, and again only
-// if the certificate is not valid now.
-func (t *tlsOptions) selfSigned(public netip.Addr, logger *slog.Logger) (string, error) {
+// if the certificate is not valid now. The names and addresses in public are in a new one.
+func (t *tlsOptions) selfSigned(public []string, logger *slog.Logger) (string, error) {
 	dir, err := t.privateDir(logger)
 	if err != nil {
 		return "", err
@@ -43,13 +43,24 @@ func (t *tlsOptions) selfSigned(public netip.Addr, logger *slog.Logger) (string,
 	return file, err // the fault of an unusable file comes when it is loaded
 }
 
+// tellMissing logs which of the public names and addresses a certificate of our own lacks. It
+// stays, for a new one would surprise all clients that have pinned it.
+func tellMissing(own *pair, public []string, logger *slog.Logger) {
+	cert := own.current.Load()
+	missing := slices.DeleteFunc(slices.Clone(public), func(name string) bool { return cert.Leaf.VerifyHostname(name) == nil })
+	if len(missing) > 0 {
+		logger.Info("our own certificate lacks names of --public-address and stays, as clients may have pinned it; for a new "+
+			"one that has them remove the file and restart", "names", strings.Join(missing, ", "), "file", own.certFile)
+	}
+}
+
 func validAt(cert *x509.Certificate, now time.Time) bool {
 	return !now.Before(cert.NotBefore) && !now.After(cert.NotAfter)
 }
 
 // withRenewal returns get with a renewal before it: own, a self-signed certificate, is made
 // again if it is not valid now. The clock may have been set since it was made.
-func withRenewal(get getCertificate, own *pair, public netip.Addr, logger *slog.Logger) getCertificate {
+func withRenewal(get getCertificate, own *pair, public []string, logger *slog.Logger) getCertificate {
 	const pause = time.Minute // after a failure
 	var mu sync.Mutex
 	var failed time.Time
@@ -68,7 +79,7 @@ func withRenewal(get getCertificate, own *pair, public netip.Addr, logger *slog.
 }
 
 // renew makes a new certificate in the place of old. It returns nil if it can't.
-func renew(file string, old *x509.Certificate, public netip.Addr, logger *slog.Logger) *tls.Certificate {
+func renew(file string, old *x509.Certificate, public []string, logger *slog.Logger) *tls.Certificate {
 	cert, err := makeOwn(file, public)
 	if err != nil {
 		logger.Warn("our own certificate is not valid at this time, and stays", "file", file, "err", err)
@@ -80,7 +91,7 @@ func renew(file string, old *x509.Certificate, public netip.Addr, logger *slog.L
 }
 
 // makeOwn makes a file with a new self-signed certificate and its key.
-func makeOwn(file string, public netip.Addr) (*tls.Certificate, error) {
+func makeOwn(file string, public []string) (*tls.Certificate, error) {
 	content, err := makeCertificate(public, time.Now())
 	if err == nil {
 		err = replaceFile(file, content)
@@ -103,8 +114,9 @@ var (
 	alreadyPast = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
-// makeCertificate makes a key and a self-signed certificate, as PEM.
-func makeCertificate(public netip.Addr, now time.Time) ([]byte, error) {
+// makeCertificate makes a key and a self-signed certificate, as PEM. It is for this machine,
+// and for the names and addresses in public.
+func makeCertificate(public []string, now time.Time) ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -124,8 +136,12 @@ func makeCertificate(public netip.Addr, now time.Time) ([]byte, error) {
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	if public.IsValid() {
-		template.IPAddresses = append(template.IPAddresses, public.AsSlice())
+	for _, name := range public {
+		if addr := net.ParseIP(name); addr != nil {
+			template.IPAddresses = append(template.IPAddresses, addr)
+		} else if !slices.Contains(template.DNSNames, name) {
+			template.DNSNames = append(template.DNSNames, name)
+		}
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, &template, &template, key.Public(), key)
 	if err != nil {

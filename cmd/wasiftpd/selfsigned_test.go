@@ -2,7 +2,7 @@ package main
 
 import (
 	"crypto/tls"
-	"net/netip"
+	"crypto/x509"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,7 +30,7 @@ func TestSelfSignedIn1970(t *testing.T) {
 		time.Unix(30, 0): alreadyPast.Add(lifetime),
 		time.Date(2031, 1, 2, 3, 4, 5, 0, time.UTC): time.Date(2031, 1, 2, 3, 4, 5, 0, time.UTC).Add(lifetime),
 	} {
-		content, err := makeCertificate(netip.Addr{}, made)
+		content, err := makeCertificate(nil, made)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,6 +45,60 @@ func TestSelfSignedIn1970(t *testing.T) {
 		}
 		if validAt(pair.Leaf, until.Add(time.Second)) {
 			t.Errorf("made at %v, it is valid after %v", made, until)
+		}
+	}
+}
+
+// A new certificate of our own has what clients are told to come by. One from before keeps its
+// fingerprint, and the log tells what it lacks.
+func TestSelfSignedForPublicAddress(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	serve := func(public ...string) (*running, *x509.Certificate) {
+		t.Helper()
+		s := startTLS(t, append([]string{"--root", t.TempDir(), "--tls", "self-signed", "--tls-dir", dir}, public...)...)
+		return s, s.served(&tls.Config{InsecureSkipVerify: true})
+	}
+	_, first := serve("--public-address", "203.0.113.7")
+	if err := first.VerifyHostname("203.0.113.7"); err != nil {
+		t.Error(err)
+	}
+	s, kept := serve("--public-address", "localhost.", "--public-address", "10.0.0.0/8=203.0.113.8")
+	if !kept.Equal(first) {
+		t.Error("clients that have pinned the certificate see another")
+	}
+	if log := s.log.until("lacks names"); !strings.Contains(log, "names=203.0.113.8 file="+filepath.Join(dir, ownCertificate)) {
+		t.Errorf("the log is\n%s", log)
+	}
+	if err := os.Remove(filepath.Join(dir, ownCertificate)); err != nil {
+		t.Fatal(err)
+	}
+	s, anew := serve("--public-address", "localhost.", "--public-address", "10.0.0.0/8=203.0.113.8")
+	for _, name := range []string{"localhost", "127.0.0.1", "203.0.113.8"} {
+		if err := anew.VerifyHostname(name); err != nil {
+			t.Error(err)
+		}
+	}
+	if strings.Contains(s.log.String(), "lacks names") {
+		t.Errorf("the log is\n%s", s.log)
+	}
+}
+
+// A name of --public-address is a name of the certificate, without the dot of the DNS' root.
+func TestSelfSignedForPublicName(t *testing.T) {
+	t.Parallel()
+	o := parse(t, "--public-address", "ftp.example.org.", "--public-address", "10.0.0.0/8=203.0.113.8")
+	content, err := makeCertificate(o.publicNames(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.X509KeyPair(content, content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ftp.example.org", "FTP.example.org", "203.0.113.8", "localhost"} {
+		if err := pair.Leaf.VerifyHostname(name); err != nil {
+			t.Error(err)
 		}
 	}
 }
@@ -106,7 +160,7 @@ func TestSelfSignedStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log notes
-	get := withRenewal(pairs.get, pairs[0], netip.Addr{}, newLogger(&log, "text"))
+	get := withRenewal(pairs.get, pairs[0], nil, newLogger(&log, "text"))
 	for range 3 {
 		if cert, err := get(&tls.ClientHelloInfo{}); err != nil || cert != pairs[0].current.Load() {
 			t.Errorf("%v, %v", cert, err)

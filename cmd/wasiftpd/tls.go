@@ -302,13 +302,15 @@ func (p *program) certificateSource(ctx context.Context, o *options, logger *slo
 			return nil, err
 		}
 	}
-	return withRenewal(append(certificates{t.ours}, t.loaded...).get, t.ours, o.config.Passive.PublicAddress, logger), nil
+	public := o.publicNames()
+	tellMissing(t.ours, public, logger)
+	return withRenewal(append(certificates{t.ours}, t.loaded...).get, t.ours, public, logger), nil
 }
 
 // loadOurs loads our self-signed certificate, after it has made it if there is none.
 func (o *options) loadOurs(logger *slog.Logger) error {
 	t := &o.tls
-	file, err := t.selfSigned(o.config.Passive.PublicAddress, logger)
+	file, err := t.selfSigned(o.publicNames(), logger)
 	if err != nil {
 		return err
 	}

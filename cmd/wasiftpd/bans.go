@@ -131,7 +131,7 @@ func oneArgument(cmd *cobra.Command, args []string) error {
 }
 
 func (p *program) listBans(k *kept) error {
-	list, err := keptBy(p, k, (*admin.Client).Bans, func() ([]admin.Ban, error) { return storedBans(k.state) })
+	list, err := keptBy(p, k, (*admin.Client).Bans, storedBans)
 	if err != nil {
 		return err
 	}
@@ -166,8 +166,8 @@ func (p *program) clearBans(k *kept, text string) error {
 	}
 	ended, err := keptBy(p, k, func(c *admin.Client, ctx context.Context) (admin.Ended, error) {
 		return c.Unban(ctx, text)
-	}, func() (sum admin.Ended, err error) {
-		dir, err := stateDir(k.state, slog.New(slog.DiscardHandler))
+	}, func(given string) (sum admin.Ended, err error) {
+		dir, err := stateDir(given, slog.New(slog.DiscardHandler))
 		if err != nil {
 			return sum, err
 		}
@@ -195,8 +195,8 @@ func (p *program) addBan(k *kept, text string, lasts time.Duration) error {
 	}
 	list, err := keptBy(p, k, func(c *admin.Client, ctx context.Context) ([]admin.Ban, error) {
 		return c.Ban(ctx, network.String(), lasts)
-	}, func() ([]admin.Ban, error) {
-		dir, err := stateDir(k.state, slog.New(slog.DiscardHandler))
+	}, func(given string) ([]admin.Ban, error) {
+		dir, err := stateDir(given, slog.New(slog.DiscardHandler))
 		if err != nil {
 			return nil, err
 		}

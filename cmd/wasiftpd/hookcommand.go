@@ -15,16 +15,20 @@ import (
 	"wasiftp/host/events"
 )
 
+// keptEvents say where events are kept: in a folder, or in that of a configuration file. Both
+// are "" for the usual folder.
+type keptEvents struct{ state, config string }
+
 func (p *program) hooksCommand() *cobra.Command {
-	var dir string
+	var k keptEvents
 	cmd := &cobra.Command{Use: "hooks", Short: "Show, retry or drop the events that hooks have not been told of yet",
 		Long: "hooks prints how many events are kept for each hook with wait = false, since when, and why. A server may\n" +
 			"run meanwhile.",
-		Args: atMost(0), RunE: func(*cobra.Command, []string) error { return p.showHooks(dir) }}
+		Args: atMost(0), RunE: func(*cobra.Command, []string) error { return p.showHooks(k) }}
 	retries := &cobra.Command{Use: "retry HOOK", Short: "Have the events of a hook told now", Args: cobra.ExactArgs(1),
 		Long: "retry ends the pauses between tries to tell a hook. A running server tries within five seconds.",
 		RunE: func(_ *cobra.Command, names []string) error {
-			return p.withSpool(dir, func(s *events.FolderSpool) error {
+			return p.withSpool(k, func(s *events.FolderSpool) error {
 				err := s.Hurry(context.Background(), names[0])
 				if err == nil {
 					_, err = fmt.Fprintln(p.stdout, "A running server tries within five seconds.")
@@ -35,7 +39,7 @@ func (p *program) hooksCommand() *cobra.Command {
 	drops := &cobra.Command{Use: "drop HOOK", Short: "Forget the events of a hook", Args: cobra.ExactArgs(1),
 		Long: "drop forgets all events that are kept for a hook. One that is being told may still arrive.",
 		RunE: func(_ *cobra.Command, names []string) error {
-			return p.withSpool(dir, func(s *events.FolderSpool) error {
+			return p.withSpool(k, func(s *events.FolderSpool) error {
 				dropped, err := s.Drop(context.Background(), names[0])
 				if err == nil {
 					_, err = fmt.Fprintf(p.stdout, "%d events dropped\n", dropped)
@@ -43,14 +47,23 @@ func (p *program) hooksCommand() *cobra.Command {
 				return err
 			}, names...)
 		}}
-	cmd.PersistentFlags().StringVar(&dir, "state-dir", "", "the folder `DIR` of serve --state-dir")
+	f := cmd.PersistentFlags()
+	f.StringVar(&k.state, "state-dir", "", "the folder `DIR` of serve --state-dir (default that of --config, else the\nusual one)")
+	f.StringVar(&k.config, configFlag, "", ofConfigHelp)
 	cmd.AddCommand(retries, drops)
 	return cmd
 }
 
-// withSpool opens the spool in a folder, which must have events for the hooks that are named.
-func (p *program) withSpool(given string, work func(*events.FolderSpool) error, names ...string) error {
-	spool, err := openKept(given, "no event was kept", events.OpenKept)
+// withSpool opens the spool, which must have events for the hooks that are named.
+func (p *program) withSpool(k keptEvents, work func(*events.FolderSpool) error, names ...string) error {
+	if k.state == "" {
+		own, err := p.readOwn(k.config)
+		if err != nil {
+			return err
+		}
+		k.state = own.options.stateDir
+	}
+	spool, err := openKept(k.state, "no event was kept", events.OpenKept)
 	if err != nil {
 		return err
 	}
@@ -74,8 +87,8 @@ func (p *program) withSpool(given string, work func(*events.FolderSpool) error, 
 	return work(spool)
 }
 
-func (p *program) showHooks(dir string) error {
-	return p.withSpool(dir, func(s *events.FolderSpool) error {
+func (p *program) showHooks(k keptEvents) error {
+	return p.withSpool(k, func(s *events.FolderSpool) error {
 		kept, err := s.Backlogs(context.Background())
 		if err != nil {
 			return err

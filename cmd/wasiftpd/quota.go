@@ -177,8 +177,8 @@ func (p *program) quotaCommand() *cobra.Command {
 }
 
 func (p *program) showQuotas(k *kept) error {
-	all, err := keptBy(p, k, (*admin.Client).Quotas, func() ([]admin.Quota, error) {
-		rows, err := openKept(k.state, "no quota was counted", quota.Show)
+	all, err := keptBy(p, k, (*admin.Client).Quotas, func(dir string) ([]admin.Quota, error) {
+		rows, err := openKept(dir, "no quota was counted", quota.Show)
 		return quotasOf(rows, nil), err
 	})
 	if err != nil {

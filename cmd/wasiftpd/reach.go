@@ -25,13 +25,16 @@ import (
 
 // reach says how a command reaches the server that it speaks to, and how it prints the answer.
 type reach struct {
-	socket    string // "" for that of the variable, or a usual one
+	config    string // the server's configuration file, "" if it is not given
+	socket    string // "" for that of the variable or of config, or a usual one
 	url       string // "" for a socket
 	tokenFile string // "" for the variable
 	ca        string // a file, "" for what the system trusts
 	insecure  bool
 	within    time.Duration // how long an answer may take
 	json      bool
+
+	own *ownSettings // what config says; nil until it is read
 }
 
 // tokenVariable has the token for --url. It does not begin as the variables of settings do.
@@ -43,8 +46,9 @@ const usualWait = 10 * time.Second
 func (r *reach) addTo(f *pflag.FlagSet) {
 	f.SortFlags = false
 	r.within = cmp.Or(r.within, usualWait)
+	f.StringVar(&r.config, configFlag, "", ofConfigHelp)
 	f.StringVar(&r.socket, "admin-socket", "", "speak to the server by its Unix socket `FILE` (default the variable\n"+
-		variable("admin-socket")+", else the first usual place where a server\nanswers)")
+		variable("admin-socket")+", else that of --config, else the first\nusual place where a server answers)")
 	f.StringVar(&r.url, "url", "", "speak to the server of --admin-listen at `URL`, as in\nhttps://ftp.example.org:8443")
 	f.StringVar(&r.tokenFile, "token-file", "", "with --url, the token is the first line of `FILE` (default the variable\n"+
 		tokenVariable+")")
@@ -55,6 +59,37 @@ func (r *reach) addTo(f *pflag.FlagSet) {
 	f.BoolVar(&r.json, "json", false, "print the answer of the API, JSON")
 }
 
+const ofConfigHelp = "the server is that of the configuration `FILE`"
+
+// ownSettings are those of the server on this machine that a command is about.
+type ownSettings struct {
+	options options     // the zero value if no file is given
+	config  *configFile // nil if none is given
+}
+
+// readOwn reads a configuration file, "" for none, as the server does.
+func (p *program) readOwn(file string) (*ownSettings, error) {
+	own := new(ownSettings)
+	if file == "" {
+		return own, nil
+	}
+	f := pflag.NewFlagSet("", pflag.ContinueOnError)
+	newSettings(f, &own.options)
+	err := f.Set(configFlag, file)
+	if err == nil {
+		own.config, err = p.configure(f, &own.options)
+	}
+	return own, err
+}
+
+// ownOf reads the file of --config once.
+func (p *program) ownOf(r *reach) (own *ownSettings, err error) {
+	if r.own == nil {
+		r.own, err = p.readOwn(r.config)
+	}
+	return r.own, err
+}
+
 // given says whether flags name the server.
 func (r *reach) given() bool { return r.socket+r.url != "" }
 
@@ -62,9 +97,10 @@ func (r *reach) given() bool { return r.socket+r.url != "" }
 // is not in the shells of operators.
 const systemSocket = "/run/wasiftpd/" + socketName
 
-// socketsOf are those at which the server may answer, the best one first.
-func (p *program) socketsOf(r *reach) (all []string) {
-	if given := cmp.Or(r.socket, p.variable(variable("admin-socket"))); given == "off" || runtime.GOOS == "windows" {
+// socketsOf are those at which the server may answer, the best one first. configured is that of
+// --config, "" for none.
+func (p *program) socketsOf(r *reach, configured string) (all []string) {
+	if given := cmp.Or(r.socket, p.variable(variable("admin-socket")), configured); given == "off" || runtime.GOOS == "windows" {
 		return nil
 	} else if given != "" {
 		return []string{given}
@@ -101,13 +137,19 @@ func (p *program) dial(r *reach) (*admin.Client, error) {
 	switch {
 	case r.url != "" && r.socket != "":
 		return nil, usageError{errors.New("--admin-socket and --url name two servers; give one of them")}
+	case r.url != "" && r.config != "":
+		return nil, usageError{errors.New("--config and --url name two servers; give one of them")}
 	case r.url != "":
 		return p.dialURL(r)
 	case r.tokenFile != "" || r.ca != "" || r.insecure:
 		return nil, usageError{errors.New("--token-file, --ca and --insecure need --url")}
 	}
+	own, err := p.ownOf(r)
+	if err != nil {
+		return nil, err
+	}
 	var none noServer
-	for _, socket := range p.socketsOf(r) {
+	for _, socket := range p.socketsOf(r, own.options.admin.socket) {
 		c, err := net.DialTimeout("unix", socket, r.within)
 		if err == nil {
 			c.Close()

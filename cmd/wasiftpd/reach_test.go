@@ -366,3 +366,43 @@ func TestShown(t *testing.T) {
 		}
 	}
 }
+
+// With --config a command finds the socket and the state folder of the server by its file.
+func TestServerOfConfiguration(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	config := write(t, dir, "wasiftpd.toml", "admin-socket = 'admin'\nstate-dir = 'state'\nban-after = '20/1m'\n"+
+		"[[hook]]\non = ['upload']\nurl = 'http://127.0.0.1:1/'\nname = 'told'\n")
+	s := program{}.start(t, "--listen", "127.0.0.1:0", "--root", dir, "--user", "ann:secret:rw", "--quota-per-user", "1M",
+		"--config", config)
+	d := s.dial()
+	d.login("ann", "secret")
+	data := d.data(s.addr)
+	d.do(150, "STOR up")
+	data.Close()
+	d.expect(226)
+	command := func(code int, args ...string) string {
+		t.Helper()
+		out, errs := exits(t, code, nil, append(args, "--config", config)...)
+		return out + errs
+	}
+	has(t, command(0, "status"), s.addr)
+	has(t, command(0, "sessions"), "ann")
+	command(0, "bans", "add", "192.0.2.0/24")
+	has(t, command(0, "hooks"), "told", "1 events")
+	d.do(221, "QUIT")
+	s.interrupt()
+	s.wait()
+
+	has(t, command(1, "status"), filepath.Join(dir, "admin"), "no server answers")
+	has(t, command(0, "bans"), "192.0.2.0/24")
+	has(t, command(0, "quota", "show"), "ann")
+	has(t, command(0, "hooks"), "told")
+	has(t, command(0, "hooks", "drop", "told"), "1 events dropped")
+	has(t, command(0, "hooks", "--state-dir", filepath.Join(dir, "state")), "All events were told.")
+	has(t, command(2, "status", "--url", "https://127.0.0.1:1"), "name two servers")
+	write(t, dir, "wasiftpd.toml", "admin-sock = 'admin'\n")
+	for _, args := range [][]string{{"status"}, {"bans"}, {"quota", "show"}, {"hooks"}} {
+		has(t, command(2, args...), config+":1:1: there is no key \"admin-sock\"")
+	}
+}

@@ -38,7 +38,7 @@ func openKept[T any](given, missing string, open func(dir string) (T, error)) (k
 		return kept, err
 	}
 	if kept, err = open(dir); errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%s in %s; choose the server's folder with --state-dir", missing, dir)
+		err = fmt.Errorf("%s in %s; choose the server's folder with --state-dir, or its configuration with --config", missing, dir)
 	}
 	return kept, err
 }

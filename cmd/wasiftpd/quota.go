@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -109,9 +110,14 @@ func (q *quotas) told(a *accounts) ([]admin.Quota, error) {
 	if err != nil {
 		return nil, err
 	}
+	return quotasOf(rows, a.quotas()), nil
+}
+
+// quotas are the limits of all accounts, by user.
+func (a *accounts) quotas() map[string]quota.Limits {
 	limits := map[string]quota.Limits{}
 	a.each(func(own *account) { limits[own.unique] = own.quota })
-	return quotasOf(rows, limits), nil
+	return limits
 }
 
 // quotasOf are counts as the API tells them, with the limits of users that are known.
@@ -157,7 +163,8 @@ func (p *program) quotaCommand() *cobra.Command {
 		}}
 	k := kept{reach: &reach{}}
 	shows := &cobra.Command{Use: "show", Short: "Print what each user stores", Args: atMost(0),
-		Long: "show prints the bytes and files of each user that has logged in with a quota.\n\n" + keptHelp,
+		Long: "show prints the bytes and files of each user that has logged in with a quota, and how many the user may have:\n" +
+			"a dash is no limit, or one that is not known. Without a server that answers, the limits come from --config.\n\n" + keptHelp,
 		RunE: func(*cobra.Command, []string) error { return p.showQuotas(&k) }}
 	k.addTo(shows.Flags())
 	var o options
@@ -179,7 +186,14 @@ func (p *program) quotaCommand() *cobra.Command {
 func (p *program) showQuotas(k *kept) error {
 	all, err := keptBy(p, k, (*admin.Client).Quotas, func(dir string) ([]admin.Quota, error) {
 		rows, err := openKept(dir, "no quota was counted", quota.Show)
-		return quotasOf(rows, nil), err
+		if err != nil {
+			return nil, err
+		}
+		own, err := p.ownOf(k.reach)
+		if err != nil {
+			return nil, err
+		}
+		return quotasOf(rows, p.limits(own)), nil
 	})
 	if err != nil {
 		return err
@@ -187,15 +201,38 @@ func (p *program) showQuotas(k *kept) error {
 	if k.json {
 		return show(p.stdout, true, all, nil)
 	}
+	limit := func(n int64) string {
+		if n == 0 {
+			return "-"
+		}
+		return strconv.FormatInt(n, 10)
+	}
 	out := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, q := range all {
 		note := ""
 		if q.Uncertain {
 			note = " (not counted since the server crashed)"
 		}
-		fmt.Fprintf(out, "%d bytes\t%d files\t  %s%s\n", q.Bytes, q.Files, shown(q.User), note)
+		fmt.Fprintf(out, "%d bytes\tof %s\t%d files\tof %s\t  %s%s\n", q.Bytes, limit(q.MaxBytes), q.Files, limit(q.MaxFiles),
+			shown(q.User), note)
 	}
 	return out.Flush()
+}
+
+// limits are those of the users of a configuration, none if there is none. A fault in it does
+// not keep what is counted from being shown.
+func (p *program) limits(own *ownSettings) map[string]quota.Limits {
+	if own.config == nil {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r, err := own.options.roster(ctx, &follower{logger: slog.New(slog.DiscardHandler), unwatched: map[string]bool{}})
+	if r == nil || r.current.Load() == nil {
+		fmt.Fprintf(p.stderr, "The limits are not known: %v\n", own.config.placed(err))
+		return nil
+	}
+	return r.current.Load().quotas() // also if a folder is not there
 }
 
 func (p *program) scanQuotas(ctx context.Context, o *options, names []string) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -87,9 +88,55 @@ func TestQuotaWithCurl(t *testing.T) {
 		t.Errorf("exit code %d, %q, %s", code, out, stderr)
 	}
 	code, out, stderr = run(t, nil, "quota", "show", "--state-dir", state)
-	if code != 0 || strings.Join(strings.Fields(out), " ") != "103400 bytes 3 files u" {
+	if code != 0 || strings.Join(strings.Fields(out), " ") != "103400 bytes of - 3 files of - u" {
 		t.Errorf("exit code %d, %q, %s", code, out, stderr)
 	}
+}
+
+// TestQuotaShow prints limits without a server too, if the configuration is given: with flaws
+// of folders, and for users of virtual hosts. Nobody knows those of users who are gone.
+func TestQuotaShow(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	config := write(t, dir, "wasiftpd.toml", "state-dir = 'state'\nadmin-socket = 'admin'\n"+
+		"[defaults]\nquota = '1M'\nrights = 'rw'\n"+
+		userTable("ann", "root = '"+folder(t, filepath.Join(dir, "ann"))+"'\nquota = '2M:100'")+
+		userTable("bob", "root = 'missing'"))
+	if err := os.Mkdir(filepath.Join(dir, "state"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	store, err := quota.Open(filepath.Join(dir, "state"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ann", "bob", "gone"} {
+		a, err := store.Account(name, quota.Limits{Bytes: 1000}, func() (fs.FS, func() error, error) { return measured(dir) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Count(1<<10, 1)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	shows := func(args ...string) (out, errs string) {
+		t.Helper()
+		return exits(t, 0, nil, append([]string{"quota", "show"}, args...)...)
+	}
+	words := func(text string) string { return strings.Join(strings.Fields(text), " ") }
+	out, errs := shows("--config", config)
+	if errs != "" {
+		t.Error(errs)
+	}
+	has(t, words(out), " of 2097152 ", " of 100 ann", " of 1048576 ", "files of - bob", "bytes of - ", "files of - gone")
+	out, _ = shows("--config", config, "--json")
+	has(t, words(out), `"max_bytes": 2097152, "max_files": 100`)
+	out, _ = shows("--state-dir", filepath.Join(dir, "state"))
+	has(t, words(out), "files of - ann", "bytes of - ")
+	write(t, dir, "wasiftpd.toml", "users = 'missing'")
+	out, errs = shows("--config", config, "--state-dir", filepath.Join(dir, "state"))
+	has(t, words(out), "files of - ann")
+	has(t, errs, "The limits are not known: ", config+":1:9: ", "missing")
 }
 
 // TestQuotaAfterCrash: what a killed server had not written down is counted at the next use.

@@ -52,7 +52,7 @@ func TestQuotaAfterKill(t *testing.T) {
 		t.Errorf("exit code %d, %q, not %q; %s", code, out, want, stderr)
 	}
 	code, out, stderr = run(t, nil, "quota", "show", "--state-dir", state)
-	if code != 0 || strings.Join(strings.Fields(out), " ") != strconv.FormatInt(1000+there(), 10)+" bytes 2 files u" {
+	if code != 0 || strings.Join(strings.Fields(out), " ") != strconv.FormatInt(1000+there(), 10)+" bytes of - 2 files of - u" {
 		t.Errorf("exit code %d, %q; %s", code, out, stderr)
 	}
 	left := strconv.FormatInt(1<<20-1000-there(), 10)

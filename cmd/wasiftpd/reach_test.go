@@ -73,7 +73,7 @@ func TestCommands(t *testing.T) {
 	d.expect(226)
 
 	has(t, command(0, "users"), "ann", "rw", filepath.Join(dir, "srv"))
-	has(t, command(0, "quota", "show"), "files", "ann") // what it counts is told half a second late
+	has(t, command(0, "quota", "show"), "of 1073741824", "files", "of -", "ann") // what it counts is told half a second late
 	has(t, command(0, "bans", "add", "192.0.2.0/24", "--for", "1h"), "")
 	has(t, command(0, "bans"), "192.0.2.0/24", "by hand")
 	has(t, command(0, "bans", "clear", "all"), "bans ended: 1")
@@ -370,6 +370,7 @@ func TestShown(t *testing.T) {
 // With --config a command finds the socket and the state folder of the server by its file.
 func TestServerOfConfiguration(t *testing.T) {
 	t.Parallel()
+	needsModes(t) // where there are admin sockets too
 	dir := t.TempDir()
 	config := write(t, dir, "wasiftpd.toml", "admin-socket = 'admin'\nstate-dir = 'state'\nban-after = '20/1m'\n"+
 		"[[hook]]\non = ['upload']\nurl = 'http://127.0.0.1:1/'\nname = 'told'\n")

@@ -360,7 +360,7 @@ func TestUpgradeState(t *testing.T) {
 		t.Errorf("hooks were told of %d uploads", len(got))
 	}
 	code, out, stderr := run(t, nil, "quota", "show", "--state-dir", state)
-	if want := fmt.Sprintf("%d bytes %d files u", 20*files+1, 2*files+1); code != 0 ||
+	if want := fmt.Sprintf("%d bytes of - %d files of - u", 20*files+1, 2*files+1); code != 0 ||
 		strings.Join(strings.Fields(out), " ") != want {
 		t.Errorf("%d, %q, not %q; %s", code, out, want, stderr)
 	}

@@ -577,8 +577,8 @@ func TestConfigurationIsOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, errs := exits(t, 0, nil, append([]string{"check", "--config", file}, test.args...)...)
-		want := fmt.Sprintf("can read or change the configuration, which has passwords or hashes of them; chmod 640 it\" file=%s mode=%04o",
-			file, test.mode)
+		want := fmt.Sprintf("can read or change the configuration, which has passwords or hashes of them; chmod 640 it\" "+
+			"file=%s mode=%04o", file, test.mode)
 		if strings.Contains(errs, want) != test.warned || !test.warned && errs != "" {
 			t.Errorf("%o %q: it says %q", test.mode, test.content, errs)
 		}

@@ -217,11 +217,12 @@ func TestThreat22TransferLog(t *testing.T) {
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	e := host.Event{Kind: host.Uploaded, Time: at, Client: client, User: "ann", Path: "/a b", Bytes: 12,
 		Duration: 1600 * time.Millisecond}
-	if got, want := string(new(transferLog).xferlog(&e)), "Wed Mar  4 05:06:07 2026 2 192.0.2.1 12 /a_b b _ i r ann ftp 0 * c\n"; got != want {
+	want := "Wed Mar  4 05:06:07 2026 2 192.0.2.1 12 /a_b b _ i r ann ftp 0 * c\n"
+	if got := string(new(transferLog).xferlog(&e)); got != want {
 		t.Errorf("the line is %q, want %q", got, want)
 	}
 	e.Kind, e.ASCII, e.Deflated, e.User, e.Err = host.Downloaded, true, true, "anonymous@a.example.org", errors.New("reset")
-	want := "Wed Mar  4 05:06:07 2026 2 192.0.2.1 12 /a_b a C o a anonymous@a.example.org ftp 0 * i\n"
+	want = "Wed Mar  4 05:06:07 2026 2 192.0.2.1 12 /a_b a C o a anonymous@a.example.org ftp 0 * i\n"
 	if got := string(new(transferLog).xferlog(&e)); got != want {
 		t.Errorf("the line is %q, want %q", got, want)
 	}

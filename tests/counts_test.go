@@ -67,6 +67,7 @@ func TestCountsDuringTransfer(t *testing.T) {
 	assert.Equal(t, 1, now.Instances)
 	assert.Greater(t, now.Memory, int64(1<<20))
 	assert.EqualValues(t, 1, now.Passive)
+	received := now.Received
 	c.send("NOOP\r\n")
 	assert.Equal(t, 200, c.reply().Code)
 	c.send("PWD\r\nABOR\r\n")
@@ -78,7 +79,8 @@ func TestCountsDuringTransfer(t *testing.T) {
 	for verb, code := range map[string]int{"STOR": 426, "NOOP": 200, "ABOR": 226, "PWD": 257} {
 		assert.EqualValues(t, 1, now.Commands[host.Command{Verb: verb, Code: code}], verb)
 	}
-	assert.EqualValues(t, 200<<10, now.Received)
+	assert.GreaterOrEqual(t, now.Received, received)
+	assert.LessOrEqual(t, now.Received, uint64(200<<10), "ABOR may have overtaken some")
 	assert.Equal(t, 0, now.Uploads)
 	assert.Equal(t, 1, now.Sessions[host.SessionState{LoggedIn: true}])
 }

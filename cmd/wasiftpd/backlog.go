@@ -47,7 +47,7 @@ const (
 	maxBacklog = 512 << 10
 
 	// keptBacklog is the largest buffer, in bytes, that is used again. Enough lines fit.
-	keptBacklog = 64 << 10
+	keptBacklog = 2 * enoughLines
 
 	// flushTime is how long the program waits for stderr when it ends, and for stdout.
 	flushTime = 5 * time.Second
